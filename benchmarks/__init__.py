@@ -1,0 +1,1 @@
+"""Latency, throughput and training-speed measurements on real input."""

@@ -1,0 +1,1 @@
+"""Frames in, safe frames out. Never imports torch, train or export."""

@@ -1,0 +1,1 @@
+"""CUDA kernels and the device layer that launches them."""

@@ -1,0 +1,1 @@
+"""Training of the generators: data, networks, losses, one system per published method."""

@@ -1,0 +1,1 @@
+"""Measures of generated pictures, one file per measure."""

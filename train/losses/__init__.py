@@ -1,0 +1,1 @@
+"""Loss callables, one formula each."""
