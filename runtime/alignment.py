@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,10 @@ CROP_SIDE_FACE_HEIGHTS = 1.85
 
 _CROP_CENTRE = np.array([0.0, 0.10, 0.15])
 # Points that neither speech nor expression moves: forehead, temples, eye corners, bridge of the nose.
-_RIGID_POINTS = np.array(
-    [10, 151, 9, 8, 168, 6, 197, 195, 5, 33, 133, 362, 263, 127, 356, 234, 454]
-    + [21, 251, 54, 284, 103, 332, 67, 297, 109, 338]
-)
+_FOREHEAD = (10, 151, 9, 21, 251, 54, 284, 103, 332, 67, 297, 109, 338)
+_EYES_AND_NOSE = (8, 168, 6, 197, 195, 5, 33, 133, 362, 263)
+_TEMPLES = (127, 356, 234, 454)
+_RIGID_POINTS = np.array([*_FOREHEAD, *_EYES_AND_NOSE, *_TEMPLES])
 
 Landmarks = NDArray[np.float32]
 """float32 [478, 3]: x and y in pixels of the picture, z in the same scale, growing away from the camera."""
@@ -100,16 +101,16 @@ class CropTransform:
         offset = np.array([self.centre_x_px, self.centre_y_px]) - linear @ np.array([middle, middle])
         return np.hstack([linear, offset[:, None]])
 
-    def to_crop(self, points: NDArray[np.floating]) -> Landmarks:
+    def to_crop(self, points: NDArray[np.floating[Any]]) -> Landmarks:
         """Frame points [N, 2 or 3] to crop pixels, float32 of the same shape; z is scaled with them."""
         return _apply(self.frame_to_crop, points, self.size / self.side_px)
 
-    def to_frame(self, points: NDArray[np.floating]) -> Landmarks:
+    def to_frame(self, points: NDArray[np.floating[Any]]) -> Landmarks:
         """Crop points [N, 2 or 3] to frame pixels, float32 of the same shape; z is scaled with them."""
         return _apply(self.crop_to_frame, points, self.side_px / self.size)
 
 
-def _apply(matrix: NDArray[np.float64], points: NDArray[np.floating], z_factor: float) -> Landmarks:
+def _apply(matrix: NDArray[np.float64], points: NDArray[np.floating[Any]], z_factor: float) -> Landmarks:
     moved = points.astype(np.float32)
     moved[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     if points.shape[1] > 2:
@@ -135,9 +136,7 @@ def fit_head(landmarks: Landmarks) -> HeadFit:
         ConfigError: the landmarks are not [478, 3] or not finite.
     """
     if landmarks.shape != (478, 3) or not np.isfinite(landmarks).all():
-        raise ConfigError(
-            f"landmarks are {landmarks.dtype} {list(landmarks.shape)}; must be finite, [478, 3]"
-        )
+        raise ConfigError(f"landmarks are {landmarks.dtype} {list(landmarks.shape)}; must be finite, [478, 3]")
     source = mean_face()[_RIGID_POINTS]
     target = landmarks[_RIGID_POINTS].astype(np.float64)
     source_mean, target_mean = source.mean(0), target.mean(0)
@@ -156,6 +155,4 @@ def crop_transform(landmarks: Landmarks, size: int, fit: HeadFit | None = None) 
     """
     fit = fit or fit_head(landmarks)
     centre_x_px, centre_y_px = fit.crop_centre
-    return CropTransform(
-        float(centre_x_px), float(centre_y_px), fit.scale * CROP_SIDE_FACE_HEIGHTS, fit.roll_rad, size
-    )
+    return CropTransform(float(centre_x_px), float(centre_y_px), fit.scale * CROP_SIDE_FACE_HEIGHTS, fit.roll_rad, size)

@@ -65,9 +65,7 @@ class SafeFrame:
         _guard: Any = None,
     ) -> None:
         if _guard is not _GUARD:
-            raise ConfigError(
-                "SafeFrame was made outside the privacy guard; ask toonfilter.runtime.privacy for one"
-            )
+            raise ConfigError("SafeFrame was made outside the privacy guard; ask toonfilter.runtime.privacy for one")
         self.image = image
         self.index = source.index
         self.captured_at_s = source.captured_at_s
