@@ -1,1 +1,86 @@
-"""Engines that run a generator, behind one protocol."""
+"""Engines that run a generator, behind one protocol.
+
+`open_translator` is the only place that chooses: asked for an engine by name it opens that one or fails, asked for
+`auto` it tries them in order and reports why each was passed over.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from toonfilter.runtime.backends.translator import Crops, Description, Translator
+from toonfilter.runtime.bundle import Bundle, Precision
+from toonfilter.runtime.errors import BackendError, ToonfilterError
+
+__all__ = ["ENGINES", "Crops", "Description", "EngineOptions", "Opened", "Translator", "open_translator"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """size: crop size the engine is opened for. precision None takes the fastest the engine is good at.
+
+    threads: CPU threads of one call.
+    """
+
+    size: int = 256
+    precision: Precision | None = None
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open translator, and for each engine that was passed over before it: the reason."""
+
+    translator: Translator
+    passed_over: dict[str, str]
+
+
+def _onnxruntime(bundle: Bundle, options: EngineOptions) -> Translator:
+    from toonfilter.runtime.backends.onnxruntime_backend import OnnxRuntimeTranslator
+
+    precision = _precision(bundle, options, ("int8", "fp32"))
+    return OnnxRuntimeTranslator(bundle, precision=precision, size=options.size, threads=options.threads)
+
+
+def _openvino(bundle: Bundle, options: EngineOptions) -> Translator:
+    from toonfilter.runtime.backends.openvino_backend import OpenVinoTranslator
+
+    precision = _precision(bundle, options, ("int8", "fp32"))
+    return OpenVinoTranslator(bundle, precision=precision, size=options.size, threads=options.threads)
+
+
+ENGINES: dict[str, Callable[[Bundle, EngineOptions], Translator]] = {
+    "openvino": _openvino,
+    "onnxruntime": _onnxruntime,
+}
+"""Engines in the order in which `auto` tries them."""
+
+
+def open_translator(bundle: Bundle, engine: str = "auto", options: EngineOptions | None = None) -> Opened:
+    """Open the bundle's generator.
+
+    Raises:
+        BackendError: the engine named is unknown or cannot be opened, or, for `auto`, none can: with every reason.
+        ConfigError: the engine's package is not installed.
+    """
+    options = options or EngineOptions()
+    if engine != "auto":
+        if engine not in ENGINES:
+            raise BackendError(f"unknown engine {engine!r}; known: auto, {', '.join(ENGINES)}")
+        return Opened(ENGINES[engine](bundle, options), {})
+    passed_over: dict[str, str] = {}
+    for name, opener in ENGINES.items():
+        try:
+            return Opened(opener(bundle, options), passed_over)
+        except ToonfilterError as error:
+            passed_over[name] = str(error)
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in passed_over.items())
+    raise BackendError(f"no engine can run bundle {bundle.name}: {reasons}")
+
+
+def _precision(bundle: Bundle, options: EngineOptions, preferred: tuple[Precision, ...]) -> Precision:
+    if options.precision:
+        return options.precision
+    for precision in preferred:
+        if precision in bundle.precisions:
+            return precision
+    raise BackendError(f"bundle {bundle.name} has {', '.join(bundle.precisions)}; this engine takes {preferred}")

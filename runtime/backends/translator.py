@@ -1,0 +1,52 @@
+"""The translator: the contract between the filter and an engine."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Crops = NDArray[np.uint8]
+"""uint8 [N, S, S, C], C-contiguous."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What really runs: engine, its version, model precision, device and execution providers."""
+
+    engine: str
+    version: str
+    precision: str
+    device: str
+    providers: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        providers = f" ({', '.join(self.providers)})" if self.providers else ""
+        return f"{self.engine} {self.version}, {self.precision} on {self.device}{providers}"
+
+
+class Translator(Protocol):
+    """Runs a generator. Used from one thread at a time; `close` may be called more than once."""
+
+    def translate(self, crops: Crops, guidance: Crops | None) -> Crops:
+        """Draw the crops.
+
+        crops: uint8 [N, S, S, 3] RGB, N from 1 to 4. guidance: uint8 [N, S, S, G] where the bundle asks for it.
+        Returns uint8 [N, S, S, C] as the bundle's output spec says; the caller's to keep until the next call.
+
+        Raises:
+            BackendError: the engine failed; the translator may be unusable from then on.
+        """
+        ...
+
+    def warm_up(self, size: int) -> None:
+        """Run once at this size, so that the first real call is not the slow one."""
+        ...
+
+    def close(self) -> None:
+        """Free the engine."""
+        ...
+
+    def describe(self) -> Description:
+        """What really runs."""
+        ...
