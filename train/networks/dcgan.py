@@ -1,0 +1,90 @@
+"""Faces from noise: the DCGAN of Radford et al. 2016 in the sizes of the cartoon-face report (64x64)."""
+
+from torch import Tensor, nn
+
+from toonfilter.runtime.errors import ConfigError
+from toonfilter.train.networks.blocks import initialise
+
+
+def _up(channels_in: int, channels_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ConvTranspose2d(channels_in, channels_out, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.LeakyReLU(0.2, inplace=True),
+    )
+
+
+def _down(channels_in: int, channels_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.LeakyReLU(0.2, inplace=True),
+    )
+
+
+def _same(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.LeakyReLU(0.2, inplace=True),
+    )
+
+
+class DcganGenerator(nn.Module):
+    """Noise [N,noise] to a picture [N,3,64,64] in [-1,1].
+
+    z to 8w x 4 x 4, three transposed convolutions to w x 32 x 32 (w = 64), `extra` layers that keep the size,
+    one transposed convolution to 3 x 64 x 64; batch norm and leaky ReLU, tanh at the end.
+    """
+
+    def __init__(self, noise: int = 100, width: int = 64, extra: int = 2) -> None:
+        super().__init__()
+        self.noise = noise
+        self.project = nn.Sequential(
+            nn.ConvTranspose2d(noise, width * 8, 4, bias=False),
+            nn.BatchNorm2d(width * 8),
+            nn.LeakyReLU(0.2, inplace=True),
+        )
+        self.grow = nn.Sequential(
+            _up(width * 8, width * 4), _up(width * 4, width * 2), _up(width * 2, width)
+        )
+        self.extra = nn.Sequential(*(_same(width) for _ in range(extra)))
+        self.picture = nn.Sequential(nn.ConvTranspose2d(width, 3, 4, stride=2, padding=1), nn.Tanh())
+        initialise(self)
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """Return pictures [N,3,64,64] for noise [N,noise] from N(0, 1).
+
+        Raises:
+            ConfigError: noise of another length.
+        """
+        if noise.ndim != 2 or noise.shape[1] != self.noise:
+            raise ConfigError(f"noise has the shape {list(noise.shape)}; expected [N, {self.noise}]")
+        out: Tensor = self.picture(self.extra(self.grow(self.project(noise[:, :, None, None]))))
+        return out
+
+
+class DcganDiscriminator(nn.Module):
+    """The generator mirrored: [N,3,64,64] to logits [N,1,1,1]."""
+
+    def __init__(self, width: int = 64, extra: int = 2) -> None:
+        super().__init__()
+        self.picture = nn.Sequential(
+            nn.Conv2d(3, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)
+        )
+        self.extra = nn.Sequential(*(_same(width) for _ in range(extra)))
+        self.shrink = nn.Sequential(
+            _down(width, width * 2), _down(width * 2, width * 4), _down(width * 4, width * 8)
+        )
+        self.head = nn.Conv2d(width * 8, 1, 4)
+        initialise(self)
+
+    def features(self, image: Tensor) -> Tensor:
+        """Return the activations before the logit, [N,8*width,4,4]."""
+        out: Tensor = self.shrink(self.extra(self.picture(image)))
+        return out
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return logits [N,1,1,1]."""
+        out: Tensor = self.head(self.features(image))
+        return out
