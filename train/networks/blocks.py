@@ -25,22 +25,20 @@ def norm_layer(norm: Norm, channels: int) -> nn.Module:
     raise ConfigError(f"normalisation is {norm!r}; expected instance, batch or none")
 
 
-def down_block(channels_in: int, channels_out: int, norm: Norm) -> nn.Sequential:
+def down_block(in_channels: int, out_channels: int, norm: Norm) -> nn.Sequential:
     """Halve the size: convolution 3x3 stride 2, normalisation, ReLU ("d" in Johnson et al. 2016)."""
     return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, stride=2, padding=1, bias=norm != "batch"),
-        norm_layer(norm, channels_out),
+        nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1, bias=norm != "batch"),
+        norm_layer(norm, out_channels),
         nn.ReLU(inplace=True),
     )
 
 
-def up_block(channels_in: int, channels_out: int, norm: Norm) -> nn.Sequential:
+def up_block(in_channels: int, out_channels: int, norm: Norm) -> nn.Sequential:
     """Double the size: transposed convolution 3x3 stride 1/2, normalisation, ReLU ("u")."""
     return nn.Sequential(
-        nn.ConvTranspose2d(
-            channels_in, channels_out, 3, stride=2, padding=1, output_padding=1, bias=norm != "batch"
-        ),
-        norm_layer(norm, channels_out),
+        nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=norm != "batch"),
+        norm_layer(norm, out_channels),
         nn.ReLU(inplace=True),
     )
 

@@ -6,18 +6,18 @@ from toonfilter.runtime.errors import ConfigError
 from toonfilter.train.networks.blocks import initialise
 
 
-def _up(channels_in: int, channels_out: int) -> nn.Sequential:
+def _up(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.ConvTranspose2d(channels_in, channels_out, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(channels_out),
+        nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
         nn.LeakyReLU(0.2, inplace=True),
     )
 
 
-def _down(channels_in: int, channels_out: int) -> nn.Sequential:
+def _down(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(channels_out),
+        nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
         nn.LeakyReLU(0.2, inplace=True),
     )
 
@@ -45,9 +45,7 @@ class DcganGenerator(nn.Module):
             nn.BatchNorm2d(width * 8),
             nn.LeakyReLU(0.2, inplace=True),
         )
-        self.grow = nn.Sequential(
-            _up(width * 8, width * 4), _up(width * 4, width * 2), _up(width * 2, width)
-        )
+        self.grow = nn.Sequential(_up(width * 8, width * 4), _up(width * 4, width * 2), _up(width * 2, width))
         self.extra = nn.Sequential(*(_same(width) for _ in range(extra)))
         self.picture = nn.Sequential(nn.ConvTranspose2d(width, 3, 4, stride=2, padding=1), nn.Tanh())
         initialise(self)
@@ -69,13 +67,9 @@ class DcganDiscriminator(nn.Module):
 
     def __init__(self, width: int = 64, extra: int = 2) -> None:
         super().__init__()
-        self.picture = nn.Sequential(
-            nn.Conv2d(3, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)
-        )
+        self.picture = nn.Sequential(nn.Conv2d(3, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True))
         self.extra = nn.Sequential(*(_same(width) for _ in range(extra)))
-        self.shrink = nn.Sequential(
-            _down(width, width * 2), _down(width * 2, width * 4), _down(width * 4, width * 8)
-        )
+        self.shrink = nn.Sequential(_down(width, width * 2), _down(width * 2, width * 4), _down(width * 4, width * 8))
         self.head = nn.Conv2d(width * 8, 1, 4)
         initialise(self)
 

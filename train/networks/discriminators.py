@@ -3,6 +3,7 @@
 Each has `features(image)`: the activations before the last convolution, which the feature cycle loss compares.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import torch.nn.functional as F
@@ -15,17 +16,15 @@ class PatchDiscriminator(nn.Module):
     """The 70x70 PatchGAN of Isola et al. 2017, appendix 6.1.2: C64-C128-C256-C512, then one logit per patch.
 
     Args:
-        channels_in: 3; 6 for a discriminator that sees input and output together.
+        in_channels: 3; 6 for a discriminator that sees input and output together.
         layers: blocks with normalisation after the first one; 3 gives the 70x70 receptive field, 1 gives 16x16.
     """
 
-    def __init__(
-        self, channels_in: int = 3, width: int = 64, layers: int = 3, norm: Norm = "instance"
-    ) -> None:
+    def __init__(self, in_channels: int = 3, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
         super().__init__()
-        self.channels_in = channels_in
+        self.in_channels = in_channels
         body: list[nn.Module] = [
-            nn.Conv2d(channels_in, width, 4, stride=2, padding=1),
+            nn.Conv2d(in_channels, width, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
         ]
         channels = width
@@ -48,7 +47,7 @@ class PatchDiscriminator(nn.Module):
         return out
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return logits [N,1,h,w] for float [N,channels_in,H,W] in [-1,1]."""
+        """Return logits [N,1,h,w] for float [N,in_channels,H,W] in [-1,1]."""
         out: Tensor = self.head(self.body(image))
         return out
 
@@ -56,34 +55,32 @@ class PatchDiscriminator(nn.Module):
 class ResidualDownBlock(nn.Module):
     """Halve the size with a residual connection: 3x3, 3x3, mean pool, beside 1x1, mean pool."""
 
-    def __init__(self, channels_in: int, channels_out: int, norm: Norm) -> None:
+    def __init__(self, in_channels: int, out_channels: int, norm: Norm) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.LeakyReLU(0.2),
-            nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=norm != "batch"),
-            norm_layer(norm, channels_out),
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=norm != "batch"),
+            norm_layer(norm, out_channels),
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(channels_out, channels_out, 3, padding=1),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1),
         )
-        self.skip = nn.Conv2d(channels_in, channels_out, 1, bias=False)
+        self.skip = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return [N,channels_out,H/2,W/2]."""
+        """Return [N,out_channels,H/2,W/2]."""
         return F.avg_pool2d(self.body(x) + self.skip(x), 2)
 
 
 class ResidualDiscriminator(nn.Module):
     """A patch discriminator of residual blocks (cyclegan-v6): the same number of halvings as the 70x70 PatchGAN."""
 
-    def __init__(
-        self, channels_in: int = 3, width: int = 64, layers: int = 3, norm: Norm = "instance"
-    ) -> None:
+    def __init__(self, in_channels: int = 3, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
         super().__init__()
-        self.channels_in = channels_in
-        self.stem = nn.Conv2d(channels_in, width, 3, padding=1)
+        self.in_channels = in_channels
+        self.stem = nn.Conv2d(in_channels, width, 3, padding=1)
         widths = [width * min(2**level, 8) for level in range(layers + 1)]
         self.blocks = nn.Sequential(
-            *(ResidualDownBlock(a, b, norm) for a, b in zip(widths[:-1], widths[1:], strict=True)),
+            *(ResidualDownBlock(a, b, norm) for a, b in itertools.pairwise(widths)),
             nn.LeakyReLU(0.2),
         )
         self.head = nn.Conv2d(widths[-1], 1, 3, padding=1)
@@ -106,11 +103,11 @@ class EdgeDiscriminator(nn.Module):
     k3n32s1, k3n64s2, k3n128s1, k3n128s2, k3n256s1, k3n256s1, k3n1s1; normalisation after the s1 ones.
     """
 
-    def __init__(self, channels_in: int = 3, width: int = 32, norm: Norm = "batch") -> None:
+    def __init__(self, in_channels: int = 3, width: int = 32, norm: Norm = "batch") -> None:
         super().__init__()
-        self.channels_in = channels_in
+        self.in_channels = in_channels
         plan: Sequence[tuple[int, int, int, bool]] = (
-            (channels_in, width, 1, False),
+            (in_channels, width, 1, False),
             (width, width * 2, 2, False),
             (width * 2, width * 4, 1, True),
             (width * 4, width * 4, 2, False),

@@ -1,5 +1,7 @@
 """A small U-Net that finds landmarks, and can be differentiated: what the landmark losses look through."""
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,13 +9,13 @@ from torch import Tensor, nn
 from toonfilter.train.networks.blocks import initialise
 
 
-def _block(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
+def _block(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(channels_out),
+        nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
-        nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False),
-        nn.BatchNorm2d(channels_out),
+        nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
 
@@ -57,7 +59,7 @@ class LandmarkRegressor(nn.Module):
         self.points = points
         widths = [width * min(2**level, 8) for level in range(levels + 1)]
         self.stem = _block(3, widths[0], 2)
-        self.downs = nn.ModuleList(_block(a, b, 2) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.downs = nn.ModuleList(_block(a, b, 2) for a, b in itertools.pairwise(widths))
         self.ups = nn.ModuleList(
             _block(widths[level + 1] + widths[level], widths[level], 1) for level in reversed(range(levels))
         )

@@ -12,7 +12,7 @@ class ResnetGenerator(nn.Module):
     Chen et al. 2018, figure 2: the same with batch norm and 8 residual blocks.
 
     Args:
-        channels_in: 3, plus the channels of a condition (landmark heat maps) where a recipe has one.
+        in_channels: 3, plus the channels of a condition (landmark heat maps) where a recipe has one.
         width: channels after the first convolution.
         downs: how often the size is halved; height and width must be multiples of 2**downs.
         blocks: residual blocks at the smallest size.
@@ -20,18 +20,18 @@ class ResnetGenerator(nn.Module):
 
     def __init__(
         self,
-        channels_in: int = 3,
-        channels_out: int = 3,
+        in_channels: int = 3,
+        out_channels: int = 3,
         width: int = 64,
         downs: int = 2,
         blocks: int = 9,
         norm: Norm = "instance",
     ) -> None:
         super().__init__()
-        self.channels_in = channels_in
+        self.in_channels = in_channels
         self.encoder = nn.Sequential(
             nn.ReflectionPad2d(3),
-            nn.Conv2d(channels_in, width, 7, bias=norm != "batch"),
+            nn.Conv2d(in_channels, width, 7, bias=norm != "batch"),
             norm_layer(norm, width),
             nn.ReLU(inplace=True),
             *(down_block(width * 2**level, width * 2 ** (level + 1), norm) for level in range(downs)),
@@ -40,12 +40,12 @@ class ResnetGenerator(nn.Module):
         self.decoder = nn.Sequential(
             *(up_block(width * 2 ** (level + 1), width * 2**level, norm) for level in reversed(range(downs))),
             nn.ReflectionPad2d(3),
-            nn.Conv2d(width, channels_out, 7),
+            nn.Conv2d(width, out_channels, 7),
             nn.Tanh(),
         )
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Translate float [N,channels_in,H,W] in [-1,1] to [N,channels_out,H,W] in [-1,1]."""
+        """Translate float [N,in_channels,H,W] in [-1,1] to [N,out_channels,H,W] in [-1,1]."""
         out: Tensor = self.decoder(self.residual(self.encoder(image)))
         return out

@@ -4,9 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_BORDER = torch.tensor(
-    [[-1.0, -1], [0, -1], [1, -1], [-1, 0], [1, 0], [-1, 1], [0, 1], [1, 1]], dtype=torch.float64
-)
+_BORDER = torch.tensor([[-1.0, -1], [0, -1], [1, -1], [-1, 0], [1, 0], [-1, 1], [0, 1], [1, 1]], dtype=torch.float64)
 
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:

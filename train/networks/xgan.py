@@ -1,5 +1,6 @@
 """XGAN's two crossed autoencoders (Royer et al. 2017, appendix A): the layers near the embedding are shared."""
 
+import itertools
 from typing import Literal
 
 import torch
@@ -12,18 +13,18 @@ Domain = Literal["photo", "cartoon"]
 DOMAINS: tuple[Domain, Domain] = ("photo", "cartoon")
 
 
-def _down(channels_in: int, channels_out: int) -> nn.Sequential:
+def _down(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(channels_out),
+        nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
 
 
-def _up(channels_in: int, channels_out: int) -> nn.Sequential:
+def _up(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.ConvTranspose2d(channels_in, channels_out, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(channels_out),
+        nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
 
@@ -57,9 +58,7 @@ class XganAutoencoders(nn.Module):
             nn.ReLU(inplace=True),
             nn.Linear(embedding, embedding),
         )
-        self.from_embedding = nn.Sequential(
-            nn.Linear(embedding, width * 16 * self.small**2), nn.ReLU(inplace=True)
-        )
+        self.from_embedding = nn.Sequential(nn.Linear(embedding, width * 16 * self.small**2), nn.ReLU(inplace=True))
         self.shared_decoder = nn.Sequential(_up(width * 16, width * 8), _up(width * 8, width * 4))
         self.own_decoders = nn.ModuleDict(
             {
@@ -96,9 +95,7 @@ class DomainClassifier(nn.Module):
 
     def __init__(self, embedding: int = 1024, width: int = 256) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Linear(embedding, width), nn.LeakyReLU(0.2, inplace=True), nn.Linear(width, 1)
-        )
+        self.body = nn.Sequential(nn.Linear(embedding, width), nn.LeakyReLU(0.2, inplace=True), nn.Linear(width, 1))
         initialise(self)
 
     def forward(self, embedding: Tensor) -> Tensor:
@@ -114,7 +111,7 @@ class XganDiscriminator(nn.Module):
         super().__init__()
         widths = (3, max(width // 2, 1), width, width, width)
         layers: list[nn.Module] = []
-        for a, b in zip(widths[:-1], widths[1:], strict=True):
+        for a, b in itertools.pairwise(widths):
             layers += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(width * (size // 16) ** 2, 1)
