@@ -67,7 +67,7 @@ class GeometryGenerator(nn.Module):
     it is, 1 is what was learned, 2 goes twice as far.
     """
 
-    def __init__(self, components: int = 32, width: int = 128, layers: int = 3) -> None:
+    def __init__(self, components: int = 32, *, width: int = 128, layers: int = 3) -> None:
         super().__init__()
         body: list[nn.Module] = []
         channels = components
@@ -86,7 +86,7 @@ class GeometryGenerator(nn.Module):
 class AppearanceNetwork(nn.Module):
     """CariStyGAN: content encoders and decoders of each domain, a style encoder for the drawings (section 4.2)."""
 
-    def __init__(self, width: int = 64, downs: int = 2, blocks: int = 4, style: int = 8) -> None:
+    def __init__(self, *, width: int = 64, downs: int = 2, blocks: int = 4, style: int = 8) -> None:
         super().__init__()
         self.style_size = style
         self.content_photo = ContentEncoder(width, downs, blocks)

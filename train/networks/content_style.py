@@ -108,7 +108,7 @@ class ContentStyleNetwork(nn.Module):
         style: length of the style code.
     """
 
-    def __init__(self, width: int = 64, downs: int = 2, blocks: int = 4, style: int = 8) -> None:
+    def __init__(self, *, width: int = 64, downs: int = 2, blocks: int = 4, style: int = 8) -> None:
         super().__init__()
         self.content = ContentEncoder(width, downs, blocks)
         self.style = StyleEncoder(width, style=style)

@@ -37,7 +37,7 @@ class DcganGenerator(nn.Module):
     one transposed convolution to 3 x 64 x 64; batch norm and leaky ReLU, tanh at the end.
     """
 
-    def __init__(self, noise: int = 100, width: int = 64, extra: int = 2) -> None:
+    def __init__(self, *, noise: int = 100, width: int = 64, extra: int = 2) -> None:
         super().__init__()
         self.noise = noise
         self.project = nn.Sequential(
@@ -65,7 +65,7 @@ class DcganGenerator(nn.Module):
 class DcganDiscriminator(nn.Module):
     """The generator mirrored: [N,3,64,64] to logits [N,1,1,1]."""
 
-    def __init__(self, width: int = 64, extra: int = 2) -> None:
+    def __init__(self, *, width: int = 64, extra: int = 2) -> None:
         super().__init__()
         self.picture = nn.Sequential(nn.Conv2d(3, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True))
         self.extra = nn.Sequential(*(_same(width) for _ in range(extra)))

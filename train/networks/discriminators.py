@@ -20,7 +20,7 @@ class PatchDiscriminator(nn.Module):
         layers: blocks with normalisation after the first one; 3 gives the 70x70 receptive field, 1 gives 16x16.
     """
 
-    def __init__(self, in_channels: int = 3, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
+    def __init__(self, in_channels: int = 3, *, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
         super().__init__()
         self.in_channels = in_channels
         body: list[nn.Module] = [
@@ -74,7 +74,7 @@ class ResidualDownBlock(nn.Module):
 class ResidualDiscriminator(nn.Module):
     """A patch discriminator of residual blocks (cyclegan-v6): the same number of halvings as the 70x70 PatchGAN."""
 
-    def __init__(self, in_channels: int = 3, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
+    def __init__(self, in_channels: int = 3, *, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
         super().__init__()
         self.in_channels = in_channels
         self.stem = nn.Conv2d(in_channels, width, 3, padding=1)
@@ -103,7 +103,7 @@ class EdgeDiscriminator(nn.Module):
     k3n32s1, k3n64s2, k3n128s1, k3n128s2, k3n256s1, k3n256s1, k3n1s1; normalisation after the s1 ones.
     """
 
-    def __init__(self, in_channels: int = 3, width: int = 32, norm: Norm = "batch") -> None:
+    def __init__(self, in_channels: int = 3, *, width: int = 32, norm: Norm = "batch") -> None:
         super().__init__()
         self.in_channels = in_channels
         plan: Sequence[tuple[int, int, int, bool]] = (

@@ -54,7 +54,7 @@ class LandmarkRegressor(nn.Module):
         levels: halvings below the first; H and W must be multiples of 2**(levels + 1).
     """
 
-    def __init__(self, points: int = 5, width: int = 16, levels: int = 4) -> None:
+    def __init__(self, *, points: int = 5, width: int = 16, levels: int = 4) -> None:
         super().__init__()
         self.points = points
         widths = [width * min(2**level, 8) for level in range(levels + 1)]

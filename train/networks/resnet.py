@@ -22,6 +22,7 @@ class ResnetGenerator(nn.Module):
         self,
         in_channels: int = 3,
         out_channels: int = 3,
+        *,
         width: int = 64,
         downs: int = 2,
         blocks: int = 9,

@@ -40,7 +40,7 @@ class XganAutoencoders(nn.Module):
         ConfigError: a size that is no multiple of 16.
     """
 
-    def __init__(self, size: int = 64, width: int = 32, embedding: int = 1024) -> None:
+    def __init__(self, *, size: int = 64, width: int = 32, embedding: int = 1024) -> None:
         super().__init__()
         if size % 16:
             raise ConfigError(f"xgan: size is {size}; expected a multiple of 16")
@@ -93,7 +93,7 @@ class XganAutoencoders(nn.Module):
 class DomainClassifier(nn.Module):
     """The classifier of the domain-adversarial loss (Ganin et al. 2016): embedding [N,E] to logits [N,1]."""
 
-    def __init__(self, embedding: int = 1024, width: int = 256) -> None:
+    def __init__(self, *, embedding: int = 1024, width: int = 256) -> None:
         super().__init__()
         self.body = nn.Sequential(nn.Linear(embedding, width), nn.LeakyReLU(0.2, inplace=True), nn.Linear(width, 1))
         initialise(self)
@@ -107,7 +107,7 @@ class DomainClassifier(nn.Module):
 class XganDiscriminator(nn.Module):
     """XGAN's small discriminator: four stride-2 convolutions (w/2, w, w, w) and one linear layer; logits [N,1]."""
 
-    def __init__(self, size: int = 64, width: int = 32) -> None:
+    def __init__(self, *, size: int = 64, width: int = 32) -> None:
         super().__init__()
         widths = (3, max(width // 2, 1), width, width, width)
         layers: list[nn.Module] = []
