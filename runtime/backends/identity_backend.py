@@ -9,7 +9,7 @@ from toonfilter.runtime.backends.translator import Crops, Description
 
 def invert_colours(crops: Crops, guidance: Crops | None) -> Crops:  # noqa: ARG001
     """The negative of the crops, so that covered and uncovered pixels can be told apart."""
-    return 255 - crops
+    return np.bitwise_not(crops)
 
 
 class IdentityTranslator:

@@ -46,9 +46,7 @@ class OnnxRuntimeTranslator:
         self._output = self._session.get_outputs()[0].name
 
     def translate(self, crops: Crops, guidance: Crops | None) -> Crops:
-        feeds = {self._inputs[0]: crops}
-        if len(self._inputs) > 1:
-            feeds[self._inputs[1]] = guidance
+        feeds = dict(zip(self._inputs, (crops, guidance), strict=False))
         try:
             result: Crops = self._session.run([self._output], feeds)[0]
         except Exception as error:

@@ -1,0 +1,239 @@
+"""Finding and following faces with MediaPipe.
+
+A full-range detector finds faces down to a twelfth of the frame's height; each face is then followed by a mesh tracker
+of its own that sees only the square around that face, so that small and large faces get the same mesh, identities
+stay apart and a followed face costs no detection. Detection runs again when a face is lost, when something moves where
+no face is known, and at an interval.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from toonfilter.runtime.alignment import HeadFit, Landmarks, fit_head, mean_face
+from toonfilter.runtime.frames import Image
+
+_MESH_INPUT_PX = 256
+_MESH_SQUARE_FACES = 1.9
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An upright rectangle in frame pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    def grown(self, share: float) -> "Box":
+        """Wider and higher by `share` of its longer side on every side."""
+        margin = share * max(self.width, self.height)
+        return Box(self.left - margin, self.top - margin, self.right + margin, self.bottom + margin)
+
+    def overlap(self, other: "Box") -> float:
+        """Intersection over union, 0 to 1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+    def holds(self, point: tuple[float, float]) -> bool:
+        """Whether the point lies inside."""
+        return self.left <= point[0] <= self.right and self.top <= point[1] <= self.bottom
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face of one frame.
+
+    landmarks: float32 [478, 3] frame px, irises included. box: around the mesh. fit: where the head is.
+    id: the same from frame to frame. confidence: 0 to 1, how far the mesh is a face.
+    """
+
+    landmarks: Landmarks
+    box: Box
+    fit: HeadFit
+    id: int
+    confidence: float
+
+    @property
+    def pose(self) -> tuple[float, float, float]:
+        return self.fit.pose_degrees
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """MediaPipe's C++ side writes start-up notes past Python, straight to the file descriptor."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(silent)
+
+
+def _solutions() -> Any:
+    with _quiet_stderr():
+        import mediapipe
+
+        return mediapipe.solutions
+
+
+class FaceDetector:
+    """Faces anywhere in a picture: the full-range model, and the short-range one where that finds none.
+
+    Not thread safe.
+    """
+
+    def __init__(self, min_score: float = 0.5) -> None:
+        solutions = _solutions()
+        self._models: list[Any] = []
+        with _quiet_stderr():
+            for short_or_full in (1, 0):
+                model = solutions.face_detection.FaceDetection(
+                    model_selection=short_or_full, min_detection_confidence=min_score
+                )
+                model.process(np.zeros((48, 64, 3), np.uint8))
+                self._models.append(model)
+
+    def find(self, image: Image) -> list[Box]:
+        """Boxes from brow to chin in image pixels, the most certain first. image: uint8 [H, W, 3] RGB."""
+        height, width = image.shape[:2]
+        for model in self._models:
+            detections = model.process(image).detections or []
+            if detections:
+                break
+        boxes = []
+        for detection in sorted(detections, key=lambda one: -one.score[0]):
+            relative = detection.location_data.relative_bounding_box
+            left, top = relative.xmin * width, relative.ymin * height
+            boxes.append(Box(left, top, left + relative.width * width, top + relative.height * height))
+        return boxes
+
+    def close(self) -> None:
+        """Free the graphs."""
+        for model in self._models:
+            model.close()
+
+
+class FaceMesher:
+    """The mesh of one face in a square around it. Not thread safe.
+
+    is_video: follow the face from call to call (the square must follow it too); otherwise each call is on its own.
+    """
+
+    def __init__(self, *, is_video: bool) -> None:
+        solutions = _solutions()
+        with _quiet_stderr():
+            self._mesh = solutions.face_mesh.FaceMesh(
+                static_image_mode=not is_video, max_num_faces=1, refine_landmarks=True
+            )
+            self._mesh.process(np.zeros((_MESH_INPUT_PX, _MESH_INPUT_PX, 3), np.uint8))
+        self._input = np.empty((_MESH_INPUT_PX, _MESH_INPUT_PX, 3), np.uint8)
+
+    def find(self, image: Image, around: Box) -> Landmarks | None:
+        """float32 [478, 3] image px, or None. around: where the face is thought to be."""
+        side_px = _MESH_SQUARE_FACES * max(around.width, around.height)
+        centre_x, centre_y = around.centre
+        factor = _MESH_INPUT_PX / side_px
+        offset_x, offset_y = centre_x - side_px / 2, centre_y - side_px / 2
+        matrix = np.array([[factor, 0, -offset_x * factor], [0, factor, -offset_y * factor]])
+        cv2.warpAffine(image, matrix, (_MESH_INPUT_PX, _MESH_INPUT_PX), dst=self._input, flags=cv2.INTER_LINEAR)
+        found = self._mesh.process(self._input).multi_face_landmarks
+        if not found:
+            return None
+        points = found[0].landmark
+        flat = np.fromiter(
+            (value for point in points for value in (point.x, point.y, point.z)), np.float32, 3 * len(points)
+        )
+        landmarks: Landmarks = flat.reshape(-1, 3) * np.float32(side_px)
+        landmarks[:, 0] += offset_x
+        landmarks[:, 1] += offset_y
+        return landmarks
+
+    def close(self) -> None:
+        """Free the graph."""
+        self._mesh.close()
+
+
+def mesh_confidence(landmarks: Landmarks, fit: HeadFit) -> float:
+    """1 for the mean face, falling to 0 as the mesh departs from anything face-like.
+
+    landmarks: float32 [478, 3] px. fit: its rigid fit.
+    """
+    expected = fit.scale * mean_face() @ fit.rotation.T + fit.translation
+    deviation = float(np.sqrt(((landmarks - expected) ** 2).sum(1).mean())) / max(fit.scale, 1e-6)
+    return float(np.clip(1.25 - 5 * deviation, 0.0, 1.0))
+
+
+def box_around(landmarks: Landmarks) -> Box:
+    """The rectangle around a mesh."""
+    left, top = landmarks[:, :2].min(0).tolist()
+    right, bottom = landmarks[:, :2].max(0).tolist()
+    return Box(left, top, right, bottom)
+
+
+MIN_CONFIDENCE = 0.5
+"""Below it a mesh is not believed; a wrong drawing would leave the real face open beside it."""
+
+
+def face_from(landmarks: Landmarks | None, face_id: int) -> Face | None:
+    """The face of a mesh, or None where there is no mesh or it is not believable."""
+    if landmarks is None or not np.isfinite(landmarks).all():
+        return None
+    fit = fit_head(landmarks)
+    confidence = mesh_confidence(landmarks, fit)
+    if confidence < MIN_CONFIDENCE:
+        return None
+    return Face(landmarks, box_around(landmarks), fit, face_id, confidence)
+
+
+class StillFaceFinder:
+    """Faces of still pictures, each picture on its own. Not thread safe."""
+
+    def __init__(self, max_faces: int = 16) -> None:
+        self._max_faces = max_faces
+        self._detector = FaceDetector()
+        self._mesher = FaceMesher(is_video=False)
+
+    def find(self, image: Image) -> tuple[list[Face], list[Box]]:
+        """Faces with a mesh, the most certain first, and the places of those without. image: uint8 [H, W, 3] RGB."""
+        faces: list[Face] = []
+        unmeshed: list[Box] = []
+        for box in self._detector.find(image):
+            face = face_from(self._mesher.find(image, box), len(faces)) if len(faces) < self._max_faces else None
+            if face is None:
+                unmeshed.append(box)
+            elif all(face.box.overlap(other.box) < 0.5 for other in faces):
+                faces.append(face)
+        return faces, unmeshed
+
+    def close(self) -> None:
+        """Free the graphs."""
+        self._detector.close()
+        self._mesher.close()
