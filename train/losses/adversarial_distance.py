@@ -11,7 +11,7 @@ def adversarial_distance(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     The scores are the discriminator's probabilities (sigmoid of the logits). D(x_g) is a target: it sends no
     gradient, and D(G(x)) sends it to the generator only, for the discriminator is frozen in the generator's step.
     """
-    return (real_scores.detach() - fake_scores).abs().mean()
+    return (real_scores.detach().float() - fake_scores.float()).abs().mean()
 
 
 def balanced_generator_loss(

@@ -10,7 +10,7 @@ Norm = Literal["l1", "l2"]
 
 def distance(a: Tensor, b: Tensor, norm: Norm = "l1") -> Tensor:
     """Mean absolute ("l1") or mean squared ("l2") difference."""
-    return F.l1_loss(a, b) if norm == "l1" else F.mse_loss(a, b)
+    return F.l1_loss(a.float(), b.float()) if norm == "l1" else F.mse_loss(a.float(), b.float())
 
 
 def cycle_loss(recovered: Tensor, original: Tensor, norm: Norm = "l1") -> Tensor:

@@ -19,7 +19,7 @@ def landmark_consistency(fake_maps: Tensor, landmark_maps: Tensor) -> Tensor:
         fake_maps: heat maps [N,K,h,w] that the regressor finds in the generated picture.
         landmark_maps: heat maps [N,K,h,w] of the input's landmarks; a target.
     """
-    return F.mse_loss(fake_maps, landmark_maps.detach())
+    return F.mse_loss(fake_maps.float(), landmark_maps.detach())
 
 
 def landmark_distance(fake_landmarks: Tensor, landmarks: Tensor) -> Tensor:

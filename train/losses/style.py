@@ -8,6 +8,7 @@ from torch import Tensor
 
 def gram_matrix(features: Tensor) -> Tensor:
     """Return the products of all pairs of channels [N,C,C] of features [N,C,H,W], divided by C * H * W."""
+    features = features.float()
     channels, height, width = features.shape[1:]
     flat = features.flatten(2)
     return flat @ flat.mT / (channels * height * width)

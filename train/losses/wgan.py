@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 def critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     """What the critic minimises: E[D(G(z))] - E[D(x)] (Gulrajani et al., equation 3, first part)."""
-    return fake_scores.mean() - real_scores.mean()
+    return fake_scores.float().mean() - real_scores.float().mean()
 
 
 def generator_loss(fake_scores: Tensor) -> Tensor:
     """What the generator minimises: -E[D(G(z))]."""
-    return -fake_scores.mean()
+    return -fake_scores.float().mean()
 
 
 def gradient_penalty(
@@ -31,7 +31,7 @@ def gradient_penalty(
     if mix is None:
         mix = torch.rand(real.shape[0], *(1,) * (real.ndim - 1), device=real.device, dtype=real.dtype)
     between = (mix * real.detach() + (1 - mix) * fake.detach()).requires_grad_(True)
-    scores = critic(between).flatten(1).mean(1)
+    scores = critic(between).float().flatten(1).mean(1)
     (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
     return (gradient.flatten(1).norm(2, dim=1) - 1).square().mean()
 

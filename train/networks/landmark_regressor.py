@@ -40,7 +40,7 @@ def heat_maps(landmarks: Tensor, height: int, width: int, sigma: float = 0.04) -
 def soft_argmax(maps: Tensor, temperature: float = 20.0) -> Tensor:
     """Return landmarks [N,K,2] in [-1,1]: the mean position under softmax(temperature * maps [N,K,h,w])."""
     n, k, height, width = maps.shape
-    weights = F.softmax((maps * temperature).flatten(2), dim=2).view(n, k, height, width)
+    weights = F.softmax((maps.float() * temperature).flatten(2), dim=2).view(n, k, height, width)
     y = (torch.arange(height, device=maps.device, dtype=maps.dtype) + 0.5) * 2 / height - 1
     x = (torch.arange(width, device=maps.device, dtype=maps.dtype) + 0.5) * 2 / width - 1
     return torch.stack([(weights.sum(2) * x).sum(-1), (weights.sum(3) * y).sum(-1)], dim=-1)
