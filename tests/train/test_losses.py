@@ -110,7 +110,7 @@ def test_landmark_losses_reach_the_picture_through_a_frozen_regressor() -> None:
     target = heat_maps(torch.rand(2, 5, 2) - 0.5, 16, 16)
     maps = regressor(image)
     value = landmark.landmark_consistency(maps, target)
-    assert value.item() == pytest.approx(float(((maps - target) ** 2).mean()), rel=1e-5)
+    assert value.item() == pytest.approx(((maps - target) ** 2).mean().item(), rel=1e-5)
     for loss in (value, landmark.landmark_distance(regressor.landmarks(image), torch.zeros(2, 5, 2))):
         gradient = grad(loss, image)
         assert gradient is not None
