@@ -1,0 +1,135 @@
+"""Putting the drawing back into the frame without a visible seam."""
+
+from functools import lru_cache
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.faces import Box
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.portrait import Portrait
+
+Region = Literal["head", "face"]
+Mask = NDArray[np.uint8]
+"""uint8 [S, S]: 255 where only the drawing may be seen."""
+
+_HULL_MARGIN = 0.025
+_RIM = 0.09
+_BOTTOM_FADE = 0.22
+_MOSAIC_TILES = 5
+
+
+def blend_mask(portrait: Portrait, matte: Mask | None, region: Region) -> Mask:
+    """How much of the drawing is shown: always all of it on the face, softly less towards the border of the crop.
+
+    matte: uint8 [S, S] person matte of the generator; None takes an oval around the head.
+    region: `head` follows the matte with hair and neck, `face` ends at the outline of the face.
+    """
+    size = portrait.transform.size
+    face = _face_hull(portrait, size)
+    if region == "face":
+        return face
+    head = _oval(size) if matte is None else matte
+    shown: Mask = cv2.max(cv2.multiply(head, _window(size), scale=1 / 255), face)
+    return shown
+
+
+def paste(image: Image, drawing: Image, mask: Mask, portrait: Portrait) -> None:
+    """Blend the drawing into the frame, in place.
+
+    image: uint8 [H, W, 3] RGB. drawing: uint8 [S, S, 3] RGB. mask: see `blend_mask`.
+    """
+    matrix = portrait.transform.crop_to_frame
+    rectangle = _rectangle(mask, matrix, image.shape[0], image.shape[1])
+    if rectangle is None:
+        return
+    left, top, right, bottom = rectangle
+    shifted = matrix.copy()
+    shifted[:, 2] -= (left, top)
+    extent = (right - left, bottom - top)
+    colours = cv2.warpAffine(drawing, shifted, extent, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    share = cv2.warpAffine(mask, shifted, extent, flags=cv2.INTER_LINEAR, borderValue=0)
+    weight = cv2.multiply(share, 1 / 255, dtype=cv2.CV_32F)
+    target = image[top:bottom, left:right]
+    cv2.blendLinear(colours, target, weight, 1 - weight, dst=colours)
+    target[:] = colours
+
+
+def mosaic(image: Image, box: Box) -> None:
+    """Replace a place in the frame by a few large tiles, in place. The box is widened to the whole head first."""
+    height, width = image.shape[:2]
+    head = box.grown(0.45)
+    left, top = max(0, int(head.left)), max(0, int(head.top))
+    right, bottom = min(width, int(head.right) + 1), min(height, int(head.bottom) + 1)
+    if right <= left or bottom <= top:
+        return
+    region = image[top:bottom, left:right]
+    image[top:bottom, left:right] = pixelated(region, _MOSAIC_TILES)
+
+
+def pixelated(image: Image, tiles: int) -> Image:
+    """The picture in about tiles x tiles flat squares, new memory of the same shape."""
+    height, width = image.shape[:2]
+    longer = max(height, width)
+    small = (max(1, min(width, round(tiles * width / longer))), max(1, min(height, round(tiles * height / longer))))
+    means = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    enlarged: Image = cv2.resize(means, (width, height), interpolation=cv2.INTER_NEAREST)
+    return enlarged
+
+
+def _face_hull(portrait: Portrait, size: int) -> Mask:
+    """The face's outline, before and after the exaggeration together, so that nothing of the real one is left open."""
+    points = np.concatenate([portrait.plain_landmarks[:, :2], portrait.landmarks[:, :2]])
+    hull = cv2.convexHull(points)
+    mask = np.zeros((size, size), np.uint8)
+    cv2.fillPoly(mask, [np.round(hull * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    margin_px = max(1, round(_HULL_MARGIN * size))
+    # Widened by twice the blur's reach, so that the blur leaves the face itself fully covered.
+    cv2.dilate(mask, _disc(2 * margin_px), dst=mask)
+    softened: Mask = cv2.blur(mask, (2 * margin_px + 1, 2 * margin_px + 1), borderType=cv2.BORDER_REPLICATE)
+    return softened
+
+
+@lru_cache(maxsize=8)
+def _disc(radius_px: int) -> NDArray[np.uint8]:
+    side = 2 * radius_px + 1
+    disc: NDArray[np.uint8] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return disc
+
+
+@lru_cache(maxsize=4)
+def _window(size: int) -> Mask:
+    """255 inside, fading to 0 at the crop's border; longer at the bottom, where a body goes on."""
+    place = (np.arange(size) + 0.5) / size
+    sides = np.clip(np.minimum(place, 1 - place) / _RIM, 0, 1)
+    upright = np.minimum(np.clip(place / _RIM, 0, 1), np.clip((1 - place) / _BOTTOM_FADE, 0, 1))
+    window = _eased(upright)[:, None] * _eased(sides)[None, :]
+    levels: Mask = np.round(255 * window).astype(np.uint8)
+    return levels
+
+
+@lru_cache(maxsize=4)
+def _oval(size: int) -> Mask:
+    place = (np.arange(size) + 0.5) / size - 0.5
+    radius = np.hypot(place[None, :] / 0.40, (place[:, None] - 0.01) / 0.47)
+    levels: Mask = np.round(255 * _eased(np.clip((1 - radius) / 0.2, 0, 1))).astype(np.uint8)
+    return levels
+
+
+def _eased(value: NDArray[np.float64]) -> NDArray[np.float64]:
+    return value * value * (3 - 2 * value)
+
+
+def _rectangle(mask: Mask, matrix: NDArray[np.float64], height: int, width: int) -> tuple[int, int, int, int] | None:
+    """left, top, right, bottom of the frame pixels that the mask can reach, or None where it reaches none."""
+    left, top, box_width, box_height = cv2.boundingRect(mask)
+    if box_width == 0:
+        return None
+    corners = np.array([(x, y) for x in (left - 1, left + box_width) for y in (top - 1, top + box_height)], np.float64)
+    reached = corners @ matrix[:, :2].T + matrix[:, 2]
+    low, high = np.floor(reached.min(0)).astype(int), np.ceil(reached.max(0)).astype(int) + 1
+    left, top = max(0, int(low[0])), max(0, int(low[1]))
+    right, bottom = min(width, int(high[0])), min(height, int(high[1]))
+    return (left, top, right, bottom) if right > left and bottom > top else None

@@ -1,0 +1,221 @@
+"""The heart: a frame goes in, a safe frame comes out. No threads, no clock; time comes with the frame."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from toonfilter.runtime.alignment import CropTransform, crop_transform
+from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
+from toonfilter.runtime.blending import Region, mosaic
+from toonfilter.runtime.bundle import Bundle, Precision, find_bundle
+from toonfilter.runtime.errors import BackendError, ConfigError
+from toonfilter.runtime.faces import Face
+from toonfilter.runtime.frames import Frame, Image, SafeFrame
+from toonfilter.runtime.painter import Painter
+from toonfilter.runtime.privacy import Guard, LostPolicy
+from toonfilter.runtime.smoothing import OneEuroSettings, TransformSmoother
+from toonfilter.runtime.tracking import FaceTracker, Sighting, TrackerSettings
+
+_TIER_MARGIN = 1.1
+_ENGINE_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FilterSettings:
+    """What to draw and how.
+
+    style: a bundle's name or path. size: crop size in px; None chooses between the bundle's sizes by the face's size,
+    up to max_size. on_error: `cover` covers the frame and re-opens the engine (live), `raise` stops (files).
+    """
+
+    style: str = "cartoon"
+    engine: str = "auto"
+    precision: Precision | None = None
+    threads: int = 2
+    size: int | None = None
+    max_size: int = 384
+    region: Region = "head"
+    lost: LostPolicy = field(default_factory=LostPolicy)
+    tracker: TrackerSettings = field(default_factory=TrackerSettings)
+    smoothing: OneEuroSettings = field(default_factory=OneEuroSettings)
+    on_error: Literal["cover", "raise"] = "cover"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A frame and what the tracker saw in it; error is what went wrong instead."""
+
+    frame: Frame
+    sighting: Sighting
+    error: Exception | None = None
+
+
+class ToonFilter:
+    """Tracks, draws and guards. `process` is `draw(track(frame))`.
+
+    `track` and `draw` share no state: one thread may track the next frame while another draws this one. Each is used
+    from one thread at a time, with frames in order. `draw` writes into the frame's image.
+    """
+
+    def __init__(
+        self,
+        settings: FilterSettings | None = None,
+        *,
+        tracker: FaceTracker | None = None,
+        opener: Callable[[Bundle, str, EngineOptions], Opened] = open_translator,
+        notify: Callable[[str], None] = lambda text: None,  # noqa: ARG005
+    ) -> None:
+        """tracker, opener: stand-ins for tests. notify: gets one line when something changes that the user should know.
+
+        Raises:
+            BundleError, BackendError, ConfigError: the style or the engine cannot be opened.
+        """
+        self._settings = settings or FilterSettings()
+        self._opener = opener
+        self._notify = notify
+        self._bundle = find_bundle(self._settings.style)
+        self._check_size(self._bundle)
+        self._opened = self._open(self._settings.engine)
+        self._painter = Painter(self._bundle, self._opened.translator, self._settings.region)
+        self._tracker = tracker or FaceTracker(self._settings.tracker)
+        self._guard = Guard(self._settings.lost)
+        self._smoothers: dict[int, TransformSmoother] = {}
+        self._shape: tuple[int, ...] = ()
+        self._size = 0
+        self._engine_failures = 0
+        self.is_hidden = False
+
+    @property
+    def opened(self) -> Opened:
+        """The engine that runs, and why others do not."""
+        return self._opened
+
+    def process(self, frame: Frame) -> SafeFrame:
+        """Track and draw one frame."""
+        return self.draw(self.track(frame))
+
+    def track(self, frame: Frame) -> Tracked:
+        """Find the faces. With on_error `cover` a failure is kept for `draw` to cover."""
+        try:
+            if frame.image.shape != self._shape:
+                self._tracker.reset()
+                self._shape = frame.image.shape
+            return Tracked(frame, self._tracker.track(frame.image))
+        except Exception as error:
+            if self._settings.on_error == "raise":
+                raise
+            return Tracked(frame, Sighting(), error)
+
+    def draw(self, tracked: Tracked) -> SafeFrame:
+        """Draw the faces found and let the guard decide what may leave."""
+        frame, sighting = tracked.frame, tracked.sighting
+        if self.is_hidden:
+            return self._guard.cover(frame, "hidden by the user")
+        if tracked.error is not None:
+            self._notify(f"face tracking failed ({tracked.error}); the frame is covered")
+            return self._guard.cover(frame, f"tracking failed: {tracked.error}")
+        elsewhere = [*sighting.unmeshed, *sighting.lost]
+        if not sighting.faces and (not sighting.unmeshed or self._guard.can_hold(frame)):
+            return self._guard.lost(frame, "no face found")
+        try:
+            if sighting.faces:
+                self._painter.paint(frame.image, self._placed(sighting.faces, frame.captured_at_s))
+                self._engine_failures = 0
+        except Exception as error:
+            if self._settings.on_error == "raise":
+                raise
+            self._recover(error)
+            return self._guard.cover(frame, f"drawing failed: {error}", faces_found=len(sighting.faces))
+        for box in elsewhere:
+            mosaic(frame.image, box)
+        count = len(sighting.faces) + len(elsewhere)
+        return self._guard.protected(frame, frame.image, faces_found=count, faces_covered=count)
+
+    def cover(self, frame: Frame, reason: str) -> SafeFrame:
+        """The frame covered whole, whatever is in it."""
+        return self._guard.cover(frame, reason)
+
+    def set_style(self, style: str) -> None:
+        """Change the bundle; the old one stays when the new one cannot be opened.
+
+        Raises:
+            BundleError, BackendError, ConfigError: the new style cannot be opened.
+        """
+        bundle = find_bundle(style)
+        self._check_size(bundle)
+        opened = self._opener(bundle, self._settings.engine, self._options(bundle))
+        self._opened.translator.close()
+        self._bundle, self._opened = bundle, opened
+        self._painter = Painter(bundle, opened.translator, self._settings.region)
+
+    def close(self) -> None:
+        """Free tracker and engine."""
+        self._tracker.close()
+        self._opened.translator.close()
+
+    def _placed(self, faces: list[Face], time_s: float) -> list[tuple[Face, CropTransform]]:
+        """Where each face's crop lies, steadied; smoothers of faces that are gone are forgotten."""
+        present = {face.id for face in faces}
+        self._smoothers = {key: smoother for key, smoother in self._smoothers.items() if key in present}
+        raw = [crop_transform(face.landmarks, 1, face.fit) for face in faces]
+        size = self._size_for(max(transform.side_px for transform in raw))
+        placed = []
+        for face, transform in zip(faces, raw, strict=True):
+            smoother = self._smoothers.setdefault(face.id, TransformSmoother(self._settings.smoothing))
+            steady = smoother(transform, time_s)
+            placed.append(
+                (face, CropTransform(steady.centre_x_px, steady.centre_y_px, steady.side_px, steady.roll_rad, size))
+            )
+        return placed
+
+    def _size_for(self, side_px: float) -> int:
+        """The smallest size that shows the crop sharply; changes only when the face has clearly grown or shrunk."""
+        if self._settings.size:
+            return self._settings.size
+        sizes = [size for size in sorted(self._bundle.input.sizes) if size <= self._settings.max_size]
+        sizes = sizes or [min(self._bundle.input.sizes)]
+        if self._size in sizes and self._size / _TIER_MARGIN <= side_px <= self._size * 1.25 * _TIER_MARGIN:
+            return self._size
+        self._size = next((size for size in sizes if size * 1.25 >= side_px), sizes[-1])
+        return self._size
+
+    def _check_size(self, bundle: Bundle) -> None:
+        size = self._settings.size
+        if size is not None and size not in bundle.input.sizes:
+            raise ConfigError(f"size is {size}; bundle {bundle.name} takes {', '.join(map(str, bundle.input.sizes))}")
+
+    def _options(self, bundle: Bundle) -> EngineOptions:
+        size = self._settings.size or min(bundle.input.sizes)
+        return EngineOptions(size, self._settings.precision, self._settings.threads)
+
+    def _open(self, engine: str) -> Opened:
+        opened = self._opener(self._bundle, engine, self._options(self._bundle))
+        opened.translator.warm_up(self._settings.size or min(self._bundle.input.sizes))
+        return opened
+
+    def _recover(self, error: Exception) -> None:
+        """After a failed drawing: the same engine again, then whatever runs.
+
+        Raises:
+            BackendError: the engine failed too often in a row.
+        """
+        self._engine_failures += 1
+        self._notify(f"drawing failed ({error}); the frame is covered")
+        if not isinstance(error, BackendError) or self._engine_failures > 2 * _ENGINE_TRIES:
+            return
+        engine = self._settings.engine if self._engine_failures <= _ENGINE_TRIES else "onnxruntime"
+        try:
+            self._opened.translator.close()
+            self._opened = self._open(engine)
+            self._painter = Painter(self._bundle, self._opened.translator, self._settings.region)
+        except Exception as again:
+            self._notify(f"the engine could not be opened again ({again})")
+
+
+def cartoon_of(image: Image, filter_settings: FilterSettings) -> SafeFrame:
+    """A single picture through a fresh filter. image: uint8 [H, W, 3] RGB, left as it is."""
+    toon = ToonFilter(filter_settings)
+    try:
+        return toon.process(Frame(image.copy(), 0))
+    finally:
+        toon.close()

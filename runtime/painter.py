@@ -1,0 +1,97 @@
+"""From faces to drawings in the frame: portraits in one batch through the engine, checked, and blended back."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from toonfilter.runtime.alignment import CropTransform
+from toonfilter.runtime.backends.translator import Crops, Translator
+from toonfilter.runtime.blending import Mask, Region, blend_mask, paste
+from toonfilter.runtime.bundle import Bundle
+from toonfilter.runtime.errors import BackendError
+from toonfilter.runtime.exaggeration import Exaggeration
+from toonfilter.runtime.faces import Face
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.portrait import Portrait, take_portrait
+
+MAX_BATCH = 4
+_SAME_LEVELS = 1.0
+_FLAT_LEVELS = 2.0
+
+
+class Drawing(NamedTuple):
+    """One face drawn. picture: uint8 [S, S, 3] RGB. matte: uint8 [S, S], or None where the generator has none."""
+
+    portrait: Portrait
+    picture: Image
+    matte: Mask | None
+
+
+class Painter:
+    """Draws faces with one bundle and one translator. Not thread safe."""
+
+    def __init__(self, bundle: Bundle, translator: Translator, region: Region = "head") -> None:
+        self._translator = translator
+        self._region = region
+        self._channels = bundle.output.channels
+        self._with_guidance = bundle.input.guidance_channels > 0
+        self._exaggeration = Exaggeration.from_dict(dict(bundle.geometry)) if bundle.geometry else None
+
+    def paint(self, image: Image, faces: Sequence[tuple[Face, CropTransform]]) -> list[Drawing]:
+        """Draw the faces into the frame, in place, the smallest first so that near faces lie before far ones.
+
+        image: uint8 [H, W, 3] RGB; untouched when this raises. All transforms have the same size.
+
+        Raises:
+            BackendError: the engine failed, or what it returned is no drawing of its input.
+        """
+        ordered = sorted(faces, key=lambda one: one[1].side_px)
+        portraits = [
+            take_portrait(image, face.landmarks, transform, self._exaggeration, with_guidance=self._with_guidance)
+            for face, transform in ordered
+        ]
+        drawings: list[Drawing] = []
+        for start in range(0, len(portraits), MAX_BATCH):
+            drawings += self.draw(portraits[start : start + MAX_BATCH])
+        masks = [blend_mask(drawing.portrait, drawing.matte, self._region) for drawing in drawings]
+        for drawing, mask in zip(drawings, masks, strict=True):
+            paste(image, drawing.picture, mask, drawing.portrait)
+        return drawings
+
+    def draw(self, portraits: Sequence[Portrait]) -> list[Drawing]:
+        """Translate up to MAX_BATCH portraits of the same size.
+
+        Raises:
+            BackendError: see `paint`.
+        """
+        crops = np.stack([portrait.crop for portrait in portraits])
+        guidance = np.stack(
+            [portrait.guidance for portrait in portraits if portrait.guidance is not None] or [crops[0]]
+        )
+        result = self._translator.translate(crops, guidance if self._with_guidance else None)
+        expected = (*crops.shape[:3], self._channels)
+        if result.shape != expected or result.dtype != np.uint8:
+            raise BackendError(f"generator returned {result.dtype} {result.shape}; expected uint8 {expected}")
+        _check_drawings(crops, result)
+        colours = result[..., :3]
+        return [
+            Drawing(portrait, np.ascontiguousarray(colour), None if self._channels == 3 else whole[..., 3].copy())
+            for portrait, colour, whole in zip(portraits, colours, result, strict=True)
+        ]
+
+
+def _check_drawings(crops: Crops, result: Crops) -> None:
+    """A drawing that equals its photo, or is flat, is none.
+
+    Raises:
+        BackendError: says which of the two.
+    """
+    for crop, drawing in zip(crops, result, strict=True):
+        # A quarter of the pixels of the middle, where the face is, tells enough.
+        rows = slice(crop.shape[0] // 4, -(crop.shape[0] // 4), 2)
+        photo, drawn = crop[rows, rows].astype(np.int16), drawing[rows, rows, :3].astype(np.int16)
+        if float(drawn.std()) < _FLAT_LEVELS:
+            raise BackendError("generator returned a flat picture; the frame is covered instead")
+        if float(np.abs(photo - drawn).mean()) < _SAME_LEVELS:
+            raise BackendError("generator returned its input unchanged; the frame is covered instead")

@@ -1,0 +1,92 @@
+"""One face as the generator sees it: the exaggerated crop, its guidance picture, and the way back into the frame."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.alignment import CropTransform, Landmarks
+from toonfilter.runtime.exaggeration import Exaggeration, displacement, exaggerate_points
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.guidance import draw_guidance
+
+_SHRINK_FROM = 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """crop: uint8 [S, S, 3] RGB, exaggerated. guidance: uint8 [S, S, 3], or None where it was not asked for.
+
+    transform: frame to crop, without the exaggeration. plain_landmarks, landmarks: float32 [478, 3] crop px, before
+    and after the exaggeration.
+    """
+
+    crop: Image
+    guidance: NDArray[np.uint8] | None
+    transform: CropTransform
+    plain_landmarks: Landmarks
+    landmarks: Landmarks
+
+
+def take_portrait(
+    image: Image,
+    landmarks: Landmarks,
+    transform: CropTransform,
+    exaggeration: Exaggeration | None,
+    *,
+    with_guidance: bool,
+) -> Portrait:
+    """Sample the frame once, through alignment and exaggeration together; its border goes on beyond its edge.
+
+    image: uint8 [H, W, 3] RGB. landmarks: float32 [478, 3] frame px. exaggeration: None leaves the proportions.
+    """
+    size = transform.size
+    plain = transform.to_crop(landmarks)
+    places = _pixel_grid(size)
+    moved = plain
+    if exaggeration is not None:
+        field = displacement(plain, size, exaggeration)
+        moved = exaggerate_points(plain, size, exaggeration, field)
+        places = places + field
+    crop = _sample(image, places, transform)
+    guidance = draw_guidance(moved, size) if with_guidance else None
+    return Portrait(crop, guidance, transform, plain, moved)
+
+
+def _sample(image: Image, places: NDArray[np.float32], transform: CropTransform) -> Image:
+    """The frame's colours at crop places float32 [S, S, 2]; large faces are shrunk first, against aliasing."""
+    matrix = transform.crop_to_frame
+    shrink = transform.side_px / transform.size
+    if shrink > _SHRINK_FROM:
+        image, matrix = _shrunk_region(image, matrix, transform.size, shrink)
+    maps = cv2.transform(places, matrix)
+    sampled: Image = cv2.remap(image, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return sampled
+
+
+def _shrunk_region(
+    image: Image, matrix: NDArray[np.float64], size: int, shrink: float
+) -> tuple[Image, NDArray[np.float64]]:
+    """The part of the frame under the crop, area-averaged to the crop's resolution, and the matrix that fits it."""
+    height, width = image.shape[:2]
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) @ matrix[:, :2].T + matrix[:, 2]
+    left, top = np.clip(np.floor(corners.min(0)).astype(int), 0, [width - 1, height - 1])
+    right, bottom = np.clip(np.ceil(corners.max(0)).astype(int) + 1, [left + 1, top + 1], [width, height])
+    region = image[top:bottom, left:right]
+    new_width, new_height = max(1, round((right - left) / shrink)), max(1, round((bottom - top) / shrink))
+    small = cv2.resize(region, (new_width, new_height), interpolation=cv2.INTER_AREA)
+    scale = np.array([[new_width / (right - left)], [new_height / (bottom - top)]])
+    fitted = matrix * scale
+    # Pixel centres lie at whole numbers, so scaling about a pixel's corner shifts by half a pixel.
+    fitted[:, 2] += (scale[:, 0] * (0.5 - np.array([left, top]))) - 0.5
+    return small, fitted
+
+
+@lru_cache(maxsize=4)
+def _pixel_grid(size: int) -> NDArray[np.float32]:
+    axis = np.arange(size, dtype=np.float32)
+    grid: NDArray[np.float32] = np.ascontiguousarray(np.dstack(np.meshgrid(axis, axis)))
+    grid.flags.writeable = False
+    return grid
