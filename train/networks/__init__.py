@@ -11,16 +11,16 @@ from toonfilter.train.recipe import NetworkSettings
 if TYPE_CHECKING:
     from torch import nn
 
-# Name in the recipe -> (module in this folder, class). Every generator takes (in_channels, out_channels, **options) and maps
-# [N, in, H, W] to [N, out, H, W]; every discriminator takes (in_channels, **options). Pictures are in -1..1.
+# Name in the recipe -> (module in this folder, class). Every generator takes (in_channels, out_channels, **options) and
+# maps [N, in, H, W] to [N, out, H, W]; every discriminator takes (in_channels, **options). Pictures are in -1..1.
 GENERATORS: Mapping[str, tuple[str, str]] = {
     "toon": ("toon", "ToonGenerator"),
     "unet": ("pix2pix", "UNetGenerator"),
     "resnet": ("resnet", "ResnetGenerator"),
 }
 DISCRIMINATORS: Mapping[str, tuple[str, str]] = {
-    "patch": ("pix2pix", "PatchDiscriminator"),
-    "residual": ("resnet", "ResidualDiscriminator"),
+    "patch": ("discriminators", "PatchDiscriminator"),
+    "residual": ("discriminators", "ResidualDiscriminator"),
 }
 
 
