@@ -1,0 +1,195 @@
+"""Pictures of people into aligned face crops. What spoils training is dropped, and every reason is counted.
+
+The published reports found three kinds of pictures that spoil a face data set: grayscale ones, faces too small in the
+picture (enlarged, they teach blur), and duplicates.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.alignment import crop_transform
+from toonfilter.runtime.faces import Face, StillFaceFinder
+from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
+
+Image = NDArray[np.uint8]
+Report = Callable[[int, int], None]
+
+# The order is the order in which they are applied.
+REASONS = ("unreadable", "grayscale", "no face", "several faces", "face too small", "turned away", "duplicate")
+
+
+@dataclass(frozen=True)
+class FaceSettings:
+    """What is kept.
+
+    min_face_px: height of the face (forehead to chin) in the original picture.
+    min_chroma: spread of colours in CIELAB units; below it the picture is grayscale, or toned.
+    max_yaw_degrees: faces turned farther away are dropped.
+    duplicate_bits: pictures whose 64-bit difference hashes differ in at most this many bits are the same.
+    all_faces: keep every face of a picture, not only pictures with one.
+    """
+
+    size_px: int = 256
+    min_face_px: float = 96.0
+    min_chroma: float = 4.0
+    max_yaw_degrees: float = 60.0
+    duplicate_bits: int = 4
+    all_faces: bool = False
+
+
+@dataclass(frozen=True)
+class FacesResult:
+    """What `crop_folder` did: `dropped` counts pictures (or faces) by reason, `reasons` says it for each file."""
+
+    pictures: int
+    written: int
+    dropped: Mapping[str, int]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_grayscale(image: Image, min_chroma: float = 4.0) -> bool:
+    """Whether a picture has no colours of its own: gray, or gray with one tone over it (sepia).
+
+    What counts is how far the pixels' colours (a and b of CIELAB) are from a curve over lightness (a parabola), so a
+    toned print is gray too.
+
+    Args:
+        image: uint8 [H,W,3] RGB.
+    """
+    small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float64)
+    lab = cv2.cvtColor((small / 255).astype(np.float32), cv2.COLOR_RGB2LAB)
+    lightness, ab = lab[..., 0].reshape(-1) / 100, lab[..., 1:].reshape(-1, 2)
+    curve = np.stack([np.ones_like(lightness), lightness, lightness**2], axis=1)
+    weights, *_ = np.linalg.lstsq(curve, ab, rcond=None)
+    spread = np.sqrt(((ab - curve @ weights) ** 2).sum(1).mean())
+    return bool(spread < min_chroma)
+
+
+def difference_hash(image: Image) -> int:
+    """64 bits: whether each of 8 x 8 places is brighter than its right neighbour. Survives scaling and JPEG."""
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(gray, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
+    bits = (small[:, 1:] > small[:, :-1]).flatten()
+    return int("".join("1" if bit else "0" for bit in bits), 2)
+
+
+class DuplicateFilter:
+    """Remembers hashes; tells whether a picture is like an earlier one."""
+
+    def __init__(self, bits: int) -> None:
+        self._bits = bits
+        self._seen = np.zeros(1024, np.uint64)
+        self._count = 0
+
+    def seen(self, image: Image) -> bool:
+        """Return True for a duplicate; otherwise remember the picture. image: uint8 [H,W,3] RGB."""
+        value = np.uint64(difference_hash(image))
+        distances = np.unpackbits((self._seen[: self._count] ^ value).view(np.uint8).reshape(-1, 8), axis=1).sum(1)
+        if (distances <= self._bits).any():
+            return True
+        if self._count == len(self._seen):
+            self._seen = np.concatenate([self._seen, np.zeros_like(self._seen)])
+        self._seen[self._count] = value
+        self._count += 1
+        return False
+
+
+def crop_face(image: Image, landmarks: NDArray[Any], size_px: int) -> tuple[Image, NDArray[np.float32]]:
+    """Cut the upright square around the whole head, as the filter does while running.
+
+    Args:
+        image: uint8 [H,W,3] RGB.
+        landmarks: float32 [478,3] in its pixels.
+
+    Returns:
+        The crop, uint8 [size,size,3], and the landmarks in it, float32 [478,2] px.
+    """
+    transform = crop_transform(landmarks, size_px)
+    shrink = transform.side_px / size_px
+    if shrink > 2:
+        # A bilinear warp that shrinks much skips pixels; halve first.
+        factor = 1 / shrink
+        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        landmarks = landmarks * np.float32(factor)
+        transform = crop_transform(landmarks, size_px)
+    crop = cv2.warpAffine(
+        image, transform.frame_to_crop, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return crop.astype(np.uint8), transform.to_crop(landmarks)[:, :2]
+
+
+def crop_folder(
+    pictures: Path, out: Path, settings: FaceSettings = FaceSettings(), report: Report | None = None
+) -> FacesResult:
+    """Write OUT/photo/NAME.png (aligned crops) and OUT/landmarks/NAME.npy (float32 [478,2] crop px).
+
+    Raises:
+        DataError: no pictures in the folder.
+    """
+    paths = picture_paths(pictures)
+    finder = StillFaceFinder()
+    duplicates = DuplicateFilter(settings.duplicate_bits)
+    dropped: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
+    written = 0
+    try:
+        for number, path in enumerate(paths):
+            name = "_".join(path.relative_to(pictures).with_suffix("").parts)
+            kept, why = _faces_of(path, finder, duplicates, settings)
+            for place, (crop, points) in enumerate(kept):
+                unique = name if len(kept) == 1 else f"{name}_{place}"
+                write_png(out / "photo" / f"{unique}.png", crop)
+                (out / "landmarks").mkdir(parents=True, exist_ok=True)
+                np.save(out / "landmarks" / f"{unique}.npy", points)
+                written += 1
+            if why:
+                dropped.update(why)
+                reasons[str(path.relative_to(pictures))] = ", ".join(why)
+            if report is not None:
+                report(number + 1, len(paths))
+    finally:
+        finder.close()
+    ordered = {reason: dropped[reason] for reason in REASONS if dropped[reason]}
+    return FacesResult(len(paths), written, ordered, reasons)
+
+
+def _faces_of(
+    path: Path, finder: StillFaceFinder, duplicates: DuplicateFilter, settings: FaceSettings
+) -> tuple[list[tuple[Image, NDArray[np.float32]]], list[str]]:
+    image = read_rgb(path)
+    if image is None:
+        return [], ["unreadable"]
+    if is_grayscale(image, settings.min_chroma):
+        return [], ["grayscale"]
+    faces, _ = finder.find(image)
+    if not faces:
+        return [], ["no face"]
+    if len(faces) > 1 and not settings.all_faces:
+        return [], ["several faces"]
+    kept: list[tuple[Image, NDArray[np.float32]]] = []
+    why: list[str] = []
+    for face in faces:
+        reason = _reason_against(face, settings)
+        crop, points = crop_face(image, face.landmarks, settings.size_px)
+        if reason is None and duplicates.seen(crop):
+            reason = "duplicate"
+        if reason is None:
+            kept.append((crop, points))
+        else:
+            why.append(reason)
+    return kept, why
+
+
+def _reason_against(face: Face, settings: FaceSettings) -> str | None:
+    if face.fit.scale < settings.min_face_px:
+        return "face too small"
+    if abs(face.pose[0]) > settings.max_yaw_degrees:
+        return "turned away"
+    return None

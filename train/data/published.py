@@ -1,0 +1,122 @@
+"""Data sets as they are published: CelebA and selfie2anime. Nothing is converted; the lists point at the files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.errors import DataError
+from toonfilter.train.data.pictures import picture_paths
+from toonfilter.train.data.splits import Split, split_of
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a data set.
+
+    identity: who is on it; the file's own name where the data set does not say.
+    points: float32 [5,2] pixels (left eye, right eye, nose, left and right corner of the mouth), or None.
+    """
+
+    path: Path
+    identity: str
+    split: Split
+    points: NDArray[np.float32] | None = None
+
+
+def _table(path: Path, header_lines: int, columns: int) -> dict[str, list[str]]:
+    """Read NAME VALUE VALUE... lines.
+
+    Raises:
+        DataError: no such file, or a line with another number of columns.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()[header_lines:]
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}; it comes with CelebA") from error
+    table = {}
+    for number, line in enumerate(lines, header_lines + 1):
+        parts = line.replace(",", " ").split()
+        if not parts:
+            continue
+        if len(parts) != columns + 1:
+            raise DataError(f"{path}: line {number} has {len(parts)} columns; expected {columns + 1}")
+        table[parts[0]] = parts[1:]
+    return table
+
+
+def _celeba_file(root: Path, name: str) -> Path:
+    for folder in (root, root / "Anno", root / "Eval"):
+        if (folder / name).is_file():
+            return folder / name
+    return root / name
+
+
+def read_celeba(root: Path) -> list[Picture]:
+    """Read CelebA (Liu et al. 2015): img_align_celeba/, identity_CelebA.txt, list_landmarks_align_celeba.txt.
+
+    The published partition (list_eval_partition.txt) is already disjoint by identity; where that file is there, its
+    0 is train and its 1 and 2 are validation. Without it the split is by hash of the identity. Pictures that a list
+    names but the folder does not have are left out.
+
+    Raises:
+        DataError: no pictures, no identities, or a list of another form.
+    """
+    folder = next((p for p in (root / "img_align_celeba", root / "Img" / "img_align_celeba") if p.is_dir()), None)
+    if folder is None:
+        raise DataError(f"{root}: no folder img_align_celeba; unpack CelebA's aligned pictures there")
+    if (folder / "img_align_celeba").is_dir():
+        folder = folder / "img_align_celeba"
+    identities = _table(_celeba_file(root, "identity_CelebA.txt"), 0, 1)
+    landmarks_file = _celeba_file(root, "list_landmarks_align_celeba.txt")
+    landmarks = _table(landmarks_file, 2, 10) if landmarks_file.is_file() else {}
+    partition_file = _celeba_file(root, "list_eval_partition.txt")
+    partition = _table(partition_file, 0, 1) if partition_file.is_file() else {}
+    pictures = []
+    for path in picture_paths(folder):
+        if path.name not in identities:
+            continue
+        identity = f"celeba_{identities[path.name][0]}"
+        points = landmarks.get(path.name)
+        pictures.append(
+            Picture(
+                path,
+                identity,
+                _celeba_split(partition, path.name, identity),
+                None if points is None else np.array(points, np.float32).reshape(5, 2),
+            )
+        )
+    if not pictures:
+        raise DataError(f"{folder}: none of its pictures is named in identity_CelebA.txt")
+    return pictures
+
+
+def _celeba_split(partition: Mapping[str, list[str]], name: str, identity: str) -> Split:
+    if name in partition:
+        return "train" if partition[name][0] == "0" else "validation"
+    return split_of(identity)
+
+
+def read_selfie2anime(root: Path) -> tuple[list[Picture], list[Picture]]:
+    """Read selfie2anime (Kim et al. 2020): trainA, testA (selfies), trainB, testB (anime).
+
+    Returns:
+        Selfies and anime faces; trainX is train, testX is validation. Nobody is named twice in this data set.
+
+    Raises:
+        DataError: one of the four folders is missing or empty.
+    """
+    sides: list[list[Picture]] = []
+    for letter in "AB":
+        side = []
+        for folder, split in (("train", "train"), ("test", "validation")):
+            paths = picture_paths(root / f"{folder}{letter}")
+            side += [Picture(p, f"selfie2anime_{folder}{letter}_{p.stem}", _as_split(split)) for p in paths]
+        sides.append(side)
+    return sides[0], sides[1]
+
+
+def _as_split(text: str) -> Split:
+    return "train" if text == "train" else "validation"
