@@ -10,7 +10,7 @@ from toonfilter.runtime.blending import Region, mosaic
 from toonfilter.runtime.bundle import Bundle, Precision, find_bundle
 from toonfilter.runtime.errors import BackendError, ConfigError
 from toonfilter.runtime.faces import Face
-from toonfilter.runtime.frames import Frame, Image, SafeFrame
+from toonfilter.runtime.frames import Frame, SafeFrame
 from toonfilter.runtime.painter import Painter
 from toonfilter.runtime.privacy import Guard, LostPolicy
 from toonfilter.runtime.smoothing import OneEuroSettings, TransformSmoother
@@ -210,12 +210,3 @@ class ToonFilter:
             self._painter = Painter(self._bundle, self._opened.translator, self._settings.region)
         except Exception as again:
             self._notify(f"the engine could not be opened again ({again})")
-
-
-def cartoon_of(image: Image, filter_settings: FilterSettings) -> SafeFrame:
-    """A single picture through a fresh filter. image: uint8 [H, W, 3] RGB, left as it is."""
-    toon = ToonFilter(filter_settings)
-    try:
-        return toon.process(Frame(image.copy(), 0))
-    finally:
-        toon.close()
