@@ -136,6 +136,11 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+@app.callback()
+def _commands() -> None:
+    """Commands keep their names even while there is only one."""
+
+
 @app.command()
 def evaluate(
     models: Annotated[

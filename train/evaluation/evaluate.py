@@ -1,0 +1,227 @@
+"""Runs the measures: one pass over the pictures, every model on each, then figures with intervals and groups."""
+
+import csv
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from toonfilter.runtime.errors import DataError
+from toonfilter.train.evaluation import measures
+from toonfilter.train.evaluation.face_reader import FaceReader, compare_faces
+from toonfilter.train.evaluation.identity import Recogniser
+from toonfilter.train.evaluation.models import Drawer, Drawn, Model, find_model
+from toonfilter.train.evaluation.pictures import (
+    GROUP_COLUMNS,
+    Image,
+    Picture,
+    choose,
+    list_pictures,
+    read_picture,
+)
+from toonfilter.train.evaluation.results import Evaluation, ModelReport
+from toonfilter.train.evaluation.seam import seam_ratio
+from toonfilter.train.evaluation.thresholds import judge
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationOptions:
+    """What to evaluate, on what, with which nets.
+
+    models: names and paths as `models.find_model` takes them. source: folder of input pictures. target: folder of
+    ground truth, for paired and distribution measures. identity: ONNX file of a face recogniser.
+    split: "all", "train" or "validation" by index.csv. limit: at most so many pictures, drawn with the seed.
+    """
+
+    models: tuple[str, ...]
+    source: Path
+    output: Path
+    target: Path | None = None
+    identity: Path | None = None
+    split: str = "all"
+    limit: int | None = None
+    seed: int = 0
+    workers: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """One picture: the figures of each model, and what went wrong with it."""
+
+    rows: list[dict[str, float]]
+    problems: list[str]
+    source_problem: str = ""
+    has_face: bool = False
+
+
+def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Evaluation:
+    """Run every measure that has what it needs; write report.json and pictures.csv into the output folder.
+
+    Raises:
+        ConfigError, DataError, BundleError: the models, pictures or nets cannot be used.
+    """
+    started, cpu_started = time.perf_counter(), time.process_time()
+    models = _find_models(options.models)
+    pictures = choose(list_pictures(options.source), split=options.split, limit=options.limit, seed=options.seed)
+    recogniser = Recogniser(options.identity) if options.identity else None
+    outcomes = []
+    for outcome in _run(pictures, models, recogniser, options.workers):
+        outcomes.append(outcome)
+        if progress:
+            progress("pictures", len(outcomes), len(pictures))
+    evaluation = _sum_up(options, pictures, models, outcomes)
+    evaluation.cpu_s = time.process_time() - cpu_started
+    evaluation.wall_s = time.perf_counter() - started
+    write_results(evaluation, options.output)
+    return evaluation
+
+
+def _find_models(texts: tuple[str, ...]) -> list[Model]:
+    found: list[Model] = []
+    for text in texts:
+        model = find_model(text)
+        if any(other.name == model.name for other in found):
+            raise DataError(f"two models are named {model.name}; give one of them a label: LABEL={text}")
+        found.append(model)
+    return found
+
+
+def _run(
+    pictures: list[Picture], models: list[Model], recogniser: Recogniser | None, workers: int
+) -> Iterator[_Outcome]:
+    local = threading.local()
+    opening = threading.Lock()
+    with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
+
+        def one(picture: Picture) -> _Outcome:
+            if not hasattr(local, "reader"):
+                # MediaPipe's and the engines' start-up is not safe beside itself.
+                with opening:
+                    local.reader = FaceReader(recogniser)
+                    stack.callback(local.reader.close)
+                    local.drawers = [stack.enter_context(model.open()) for model in models]
+            return _measure(picture, local.reader, local.drawers, models)
+
+        yield from pool.map(one, pictures)
+        pool.shutdown()
+
+
+def _measure(picture: Picture, reader: FaceReader, drawers: list[Drawer], models: list[Model]) -> _Outcome:
+    empty: list[dict[str, float]] = [{} for _ in models]
+    problems = [""] * len(models)
+    try:
+        source = np.ascontiguousarray(read_picture(picture.path)[..., :3])
+    except DataError as error:
+        return _Outcome(empty, problems, str(error))
+    before = reader.read(source)
+    rows = []
+    for index, drawer in enumerate(drawers):
+        row: dict[str, float] = {}
+        try:
+            drawn = drawer.draw(picture, source)
+        except DataError as error:
+            problems[index] = str(error)
+        else:
+            if before is not None:
+                row |= compare_faces(before, reader.read(drawn.image, before.around))
+            row |= _blend_figures(source, drawn)
+        rows.append(row)
+    return _Outcome(rows, problems, has_face=before is not None)
+
+
+def _blend_figures(source: Image, drawn: Drawn) -> dict[str, float]:
+    if drawn.region is None:
+        return {}
+    ratio = seam_ratio(source, drawn.image, drawn.region)
+    return {} if ratio is None else {"seam": ratio}
+
+
+def _sum_up(
+    options: EvaluationOptions, pictures: list[Picture], models: list[Model], outcomes: list[_Outcome]
+) -> Evaluation:
+    facts = [picture.facts for picture in pictures]
+    keys = [picture.key for picture in pictures]
+    reports = []
+    for index, model in enumerate(models):
+        report = ModelReport(model.name, model.kind, columns=_columns([outcome.rows[index] for outcome in outcomes]))
+        report.problems = [outcome.problems[index] for outcome in outcomes if outcome.problems[index]]
+        if model.pairing and options.split == "all" and options.limit is None:
+            report.unused = model.pairing.without_partner(keys)
+        _estimate_all(report, facts)
+        reports.append(report)
+    known = {column for row in facts for column, value in row.items() if value}
+    return Evaluation(
+        source=str(options.source),
+        keys=keys,
+        models=reports,
+        unreadable=[outcome.source_problem for outcome in outcomes if outcome.source_problem],
+        faceless=[
+            key
+            for key, outcome in zip(keys, outcomes, strict=True)
+            if not outcome.has_face and not outcome.source_problem
+        ],
+        missing_groups=[
+            f"{name}: index.csv has no values in a column of that name" for name in GROUP_COLUMNS if name not in known
+        ],
+        titles={
+            measure.key: f"{measure.title} ({measure.unit})" if measure.unit else measure.title
+            for measure in (*measures.CLASS_MEASURES, *measures.PAIRED_MEASURES)
+        },
+    )
+
+
+def _columns(rows: list[dict[str, float]]) -> measures.Columns:
+    names = sorted({name for row in rows for name in row} | {"ita_before", "yaw_before"})
+    return {name: np.array([row.get(name, np.nan) for row in rows], np.float64) for name in names}
+
+
+def _estimate_all(report: ModelReport, facts: list[dict[str, str]]) -> None:
+    for measure in (*measures.CLASS_MEASURES, *measures.PAIRED_MEASURES):
+        found = measures.estimate(measure, report.columns)
+        if isinstance(found, str):
+            report.missing[measure.key] = found
+        else:
+            report.measured[measure.key] = found
+    for name, labels in measures.groups_of(report.columns, facts, GROUP_COLUMNS).items():
+        report.groups[name] = {
+            str(label): {
+                measure.key: measures.estimate(measure, measures.select(report.columns, labels == label))
+                for measure in measures.CLASS_MEASURES
+                if measure.key in report.measured
+            }
+            for label in sorted(set(labels) - {""})
+        }
+    report.verdicts = judge(report.measured)
+
+
+def write_results(evaluation: Evaluation, folder: Path) -> None:
+    """Write report.json and pictures.csv (one row a picture and model), each whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "report.json", json.dumps(evaluation.as_json(), indent=2, ensure_ascii=False) + "\n")
+    columns = sorted({name for model in evaluation.models for name in model.columns})
+    temporary = folder / f".pictures.csv.{os.getpid()}"
+    with temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["picture", "model", *columns])
+        for model in evaluation.models:
+            for row, key in enumerate(evaluation.keys):
+                values = [model.columns[name][row] if name in model.columns else np.nan for name in columns]
+                writer.writerow([key, model.name, *("" if np.isnan(value) else f"{value:.6g}" for value in values)])
+    temporary.replace(folder / "pictures.csv")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file under a temporary name, then rename it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

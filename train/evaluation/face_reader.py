@@ -1,0 +1,97 @@
+"""One reading of a face: everything the class measures compare, taken the same way before and after."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.alignment import fit_head
+from toonfilter.runtime.faces import Box, FaceDetector, FaceMesher
+from toonfilter.train.evaluation import expression, skin_tone
+from toonfilter.train.evaluation.identity import Embedding, Recogniser
+from toonfilter.train.evaluation.pictures import Image
+
+
+@dataclass(frozen=True, slots=True)
+class FaceReading:
+    """What the mesh and the picture of one face say.
+
+    landmarks: float32 [478, 3] px. around: where the mesh was looked for. pose_degrees: yaw, pitch, roll.
+    ita_degrees: NaN where no skin tone can be read. embedding: None without a recogniser.
+    """
+
+    landmarks: NDArray[np.floating[Any]]
+    around: Box
+    mouth_opening: float
+    eye_opening: float
+    gaze: tuple[float, float]
+    pose_degrees: tuple[float, float, float]
+    ita_degrees: float
+    embedding: Embedding | None
+
+
+class FaceReader:
+    """Reads faces of still pictures with MediaPipe's detector and mesh. Not thread safe."""
+
+    def __init__(self, recogniser: Recogniser | None = None) -> None:
+        self._detector = FaceDetector()
+        self._mesher = FaceMesher(is_video=False)
+        self._recogniser = recogniser
+
+    def read(self, image: Image, around: Box | None = None) -> FaceReading | None:
+        """The reading of the largest face, or of the one at `around`; None where no mesh is found.
+
+        image: uint8 [H, W, 3] RGB. Giving the place of the input's face to the reading of the output makes both
+        readings see the same square, however the output looks to a detector.
+        """
+        if around is None:
+            boxes = self._detector.find(image)
+            around = max(boxes, key=lambda box: box.width * box.height) if boxes else None
+        if around is None:
+            return None
+        landmarks = self._mesher.find(image, around)
+        if landmarks is None or not np.isfinite(landmarks).all():
+            return None
+        return FaceReading(
+            landmarks,
+            around,
+            expression.mouth_opening(landmarks),
+            expression.eye_opening(landmarks),
+            expression.gaze(landmarks),
+            fit_head(landmarks).pose_degrees,
+            skin_tone.skin_tone(image, landmarks),
+            self._recogniser.embedding(image, landmarks) if self._recogniser else None,
+        )
+
+    def close(self) -> None:
+        """Free the graphs."""
+        self._detector.close()
+        self._mesher.close()
+
+
+def compare_faces(before: FaceReading, after: FaceReading | None) -> dict[str, float]:
+    """The figures of one picture, by column: see `measures.CLASS_MEASURES`. Columns that cannot be had are left out."""
+    columns = {
+        "found": float(after is not None),
+        "ita_before": before.ita_degrees,
+        "yaw_before": before.pose_degrees[0],
+    }
+    if after is None:
+        return columns
+    columns |= {
+        "mouth_before": before.mouth_opening,
+        "mouth_after": after.mouth_opening,
+        "eyes_before": before.eye_opening,
+        "eyes_after": after.eye_opening,
+        "gaze_difference": expression.gaze_difference(before.gaze, after.gaze),
+    }
+    for name, first, second in zip(("yaw", "pitch", "roll"), before.pose_degrees, after.pose_degrees, strict=True):
+        columns[f"{name}_difference"] = abs((second - first + 180) % 360 - 180)
+    if before.embedding is not None and after.embedding is not None:
+        columns["identity"] = float(before.embedding @ after.embedding)
+    change = (after.ita_degrees - before.ita_degrees + 180) % 360 - 180
+    if np.isfinite(change):
+        columns["ita_after"] = after.ita_degrees
+        columns[f"ita_change_{skin_tone.ita_group(before.ita_degrees)}"] = change
+    return columns
