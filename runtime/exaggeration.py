@@ -1,0 +1,181 @@
+"""The cartoon's proportions: a smooth displacement of the crop that enlarges the eyes, shrinks the nose and reshapes the head.
+
+The displacement is a composition of local maps, each of which scales or moves one part of the face and fades out with
+(1 - r^2)^2; every one is invertible, so their composition has no folds. Lengths are in face heights, of which a crop
+has `CROP_SIDE_FACE_HEIGHTS`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.alignment import CROP_SIDE_FACE_HEIGHTS
+from toonfilter.runtime.errors import ConfigError
+
+_GRID = 48
+_INVERSION_STEPS = 12
+_BORDER = 0.06
+"""Width of the rim, in crop sides, in which the displacement fades to nothing."""
+
+_RIGHT_EYE = (33, 133, 160, 158, 144, 153)
+_LEFT_EYE = (362, 263, 385, 387, 380, 373)
+_RIGHT_BROW = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55)
+_LEFT_BROW = (300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
+_NOSE = (4, 5, 195, 98, 327, 129, 358)
+_MOUTH = (61, 291, 0, 17, 37, 267, 84, 314)
+_CHIN = (152, 148, 377, 176, 400)
+_JAW = (172, 397, 136, 365, 150, 379, 149, 378, 152)
+_CHEEKS = (50, 280, 205, 425, 187, 411)
+_FOREHEAD = (10, 151, 9, 67, 297)
+
+Field = NDArray[np.float32]
+Points = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Exaggeration:
+    """How far the proportions go; the default is the look that ships, `Exaggeration.none()` leaves the face as it is.
+
+    Factors of size: eyes, nose, mouth_width, mouth, jaw (width of the lower face), cheeks (width), forehead.
+    Moves, in face heights, positive to the outside or downwards: eye_spread, eye_drop, brow_lift, nose_lift, mouth_lift, chin_lift.
+    """
+
+    eyes: float = 1.48
+    eye_spread: float = 0.012
+    eye_drop: float = 0.01
+    brow_lift: float = 0.015
+    nose: float = 0.74
+    nose_lift: float = 0.0
+    mouth: float = 1.08
+    mouth_lift: float = 0.0
+    jaw: float = 0.86
+    chin_lift: float = 0.025
+    cheeks: float = 1.07
+    forehead: float = 1.06
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            low, high = (-0.08, 0.08) if field.name.endswith(("spread", "drop", "lift")) else (0.6, 1.6)
+            if not low <= value <= high:
+                raise ConfigError(f"exaggeration.{field.name} is {value}; must lie in {low} to {high}.")
+
+    @classmethod
+    def none(cls) -> "Exaggeration":
+        """No change of proportions at all."""
+        return cls(1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Exaggeration":
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ConfigError: unknown names, missing names, or values out of range.
+        """
+        known = {field.name for field in fields(cls)}
+        if values.keys() != known:
+            raise ConfigError(f"exaggeration has {sorted(values)}; must have {sorted(known)}.")
+        return cls(**{name: float(value) for name, value in values.items()})
+
+    def to_dict(self) -> dict[str, float]:
+        """All factors by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One local map: scale about a centre, then move. All in crop pixels."""
+
+    centre: tuple[float, float]
+    radius: tuple[float, float]
+    scale: tuple[float, float] = (1.0, 1.0)
+    move: tuple[float, float] = (0.0, 0.0)
+
+
+def displacement(landmarks_crop: NDArray[np.floating[Any]], size: int, exaggeration: Exaggeration) -> Field:
+    """Where each pixel of the exaggerated crop comes from.
+
+    landmarks_crop: [478, 2 or 3] px of the plain crop. size: side of the crop in px.
+    Returns float32 [size, size, 2]: offset (x, y) in crop px, so that output(x, y) = crop(x + dx, y + dy). Smooth,
+    zero on the border, without folds; new memory.
+
+    Raises:
+        ConfigError: the landmarks have another shape.
+    """
+    coarse = _coarse_field(landmarks_crop, size, exaggeration)
+    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def exaggerate_points(
+    landmarks_crop: NDArray[np.floating[Any]], size: int, exaggeration: Exaggeration, field: Field | None = None
+) -> Points:
+    """The landmarks in the exaggerated crop, float32 of the same shape; z is kept.
+
+    field: the result of `displacement` for the same landmarks, when it is at hand.
+    """
+    field = displacement(landmarks_crop, size, exaggeration) if field is None else field
+    source = np.ascontiguousarray(landmarks_crop[:, :2], np.float32)
+    target = source.copy()
+    for _ in range(_INVERSION_STEPS):
+        offsets = cv2.remap(field, target[:, None, :], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        target = source - offsets[:, 0]
+    moved = landmarks_crop.astype(np.float32)
+    moved[:, :2] = target
+    return moved
+
+
+def _coarse_field(landmarks_crop: NDArray[np.floating[Any]], size: int, exaggeration: Exaggeration) -> Field:
+    if landmarks_crop.ndim != 2 or landmarks_crop.shape[0] != 478 or landmarks_crop.shape[1] not in (2, 3):
+        raise ConfigError(f"landmarks are {list(landmarks_crop.shape)}; must be [478, 2] or [478, 3].")
+    grid, rim = _coarse_grid(size)
+    x, y = grid[0].copy(), grid[1].copy()
+    parts = list(_parts(landmarks_crop[:, :2].astype(np.float64), size / CROP_SIDE_FACE_HEIGHTS, exaggeration))
+    for part in reversed(parts):
+        _pull_back(x, y, part)
+    return np.dstack([(x - grid[0]) * rim, (y - grid[1]) * rim])
+
+
+@lru_cache(maxsize=4)
+def _coarse_grid(size: int) -> tuple[Field, Field]:
+    # The places cv2.resize takes coarse samples to lie at.
+    axis = ((np.arange(_GRID) + 0.5) * size / _GRID - 0.5).astype(np.float32)
+    inside = np.minimum(axis, axis[::-1]) / (size * _BORDER)
+    fade = np.clip(inside - 0.25, 0, 1)
+    fade = fade * fade * (3 - 2 * fade)
+    return np.stack(np.meshgrid(axis, axis)), np.minimum(fade[:, None], fade[None, :]).astype(np.float32)
+
+
+def _pull_back(x: Field, y: Field, part: _Part) -> None:
+    """Move output positions to where the part's map took them from, in place."""
+    dx = x - np.float32(part.centre[0] + part.move[0])
+    dy = y - np.float32(part.centre[1] + part.move[1])
+    u, v = dx * np.float32(1 / part.radius[0]), dy * np.float32(1 / part.radius[1])
+    weight = np.maximum(1 - (u * u + v * v), 0)
+    weight *= weight
+    x += weight * (dx * np.float32(1 / part.scale[0] - 1) - np.float32(part.move[0]))
+    y += weight * (dy * np.float32(1 / part.scale[1] - 1) - np.float32(part.move[1]))
+
+
+def _parts(points: NDArray[np.float64], unit_px: float, how: Exaggeration) -> Iterator[_Part]:
+    def centre(indices: tuple[int, ...], dx: float = 0.0, dy: float = 0.0) -> tuple[float, float]:
+        x, y = points[list(indices)].mean(0)
+        return x + dx * unit_px, y + dy * unit_px
+
+    def px(a: float, b: float) -> tuple[float, float]:
+        return a * unit_px, b * unit_px
+
+    for eye, side in ((_RIGHT_EYE, -1), (_LEFT_EYE, 1)):
+        yield _Part(centre(eye), px(0.19, 0.17), (how.eyes, how.eyes), px(side * how.eye_spread, how.eye_drop))
+    for brow in (_RIGHT_BROW, _LEFT_BROW):
+        yield _Part(centre(brow), px(0.24, 0.16), move=px(0.0, -how.brow_lift))
+    yield _Part(centre(_NOSE), px(0.22, 0.21), (how.nose, how.nose), px(0.0, -how.nose_lift))
+    yield _Part(centre(_MOUTH), px(0.32, 0.24), (how.mouth, how.mouth), px(0.0, -how.mouth_lift))
+    yield _Part(centre(_JAW), px(0.62, 0.42), (how.jaw, 1.0))
+    yield _Part(centre(_CHIN, dy=0.04), px(0.40, 0.24), move=px(0.0, -how.chin_lift))
+    yield _Part(centre(_CHEEKS), px(0.62, 0.30), (how.cheeks, 1.0))
+    yield _Part(centre(_FOREHEAD, dy=-0.1), px(0.62, 0.40), (how.forehead, how.forehead))

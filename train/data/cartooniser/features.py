@@ -1,0 +1,199 @@
+"""Eyes, brows, nose and mouth, drawn along the curves of the guidance picture in colours taken from the photo."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.guidance import (
+    Curve,
+    EyeShape,
+    FaceShape,
+    disc,
+    fill,
+    lash_outline,
+    nose_shadow,
+    stroke,
+    taper,
+)
+from toonfilter.train.data.cartooniser.flow import Plane
+from toonfilter.train.data.cartooniser.regions import Regions, filled, smoothstep
+from toonfilter.train.data.cartooniser.tones import Lab
+
+_INK = np.array([9.0, 5.0, 3.0], np.float32)
+
+
+class FeaturePainter:
+    """Draws features into a Lab picture, in place.
+
+    canvas: the drawing so far. photo: the crop's Lab. base: the skin's colour around each pixel.
+    """
+
+    def __init__(self, canvas: Lab, photo: Lab, base: Lab, regions: Regions, shape: FaceShape) -> None:
+        self._canvas, self._photo, self._base = canvas, photo, base
+        self._regions, self._shape = regions, shape
+        self._size = canvas.shape[0]
+        self._unit = shape.unit_px
+
+    def draw(self) -> None:
+        """Jaw, nose, mouth, brows, eyes: from back to front."""
+        self._draw_jaw()
+        self._draw_nose()
+        self._draw_mouth()
+        for brow in self._shape.brows:
+            self._draw_brow(brow)
+        for eye in self._shape.eyes:
+            self._draw_eye(eye)
+
+    def _blend(self, mask: Plane, colour: NDArray[np.float32], opacity: float = 1.0) -> None:
+        alpha = (mask * np.float32(opacity))[..., None]
+        self._canvas += alpha * (colour - self._canvas)
+
+    def _paint(self, outline: Curve, colour: NDArray[np.float32], opacity: float = 1.0) -> None:
+        low = np.clip(np.floor(outline.min(0)).astype(int) - 2, 0, self._size - 1)
+        high = np.clip(np.ceil(outline.max(0)).astype(int) + 3, 1, self._size)
+        if (high <= low).any():
+            return
+        mask = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
+        fill(mask, outline - low.astype(np.float32), 255)
+        window = self._canvas[low[1] : high[1], low[0] : high[0]]
+        alpha = mask.astype(np.float32)[..., None] * np.float32(opacity / 255)
+        window += alpha * (colour - window)
+
+    def _line(
+        self, line: Curve, width: float, colour: NDArray[np.float32], opacity: float = 1.0, **ends: float
+    ) -> None:
+        widths = taper(len(line), **ends) * np.float32(width * self._unit)
+        self._paint(stroke(line, widths), colour, opacity)
+
+    def _base_at(self, points: Curve) -> NDArray[np.float32]:
+        middle = np.clip(np.round(points.mean(0)).astype(int), 0, self._size - 1)
+        colour: NDArray[np.float32] = self._base[middle[1], middle[0]]
+        return colour
+
+    def _ink(self, points: Curve) -> NDArray[np.float32]:
+        """Ink is not black: a very dark relative of the skin around it."""
+        base = self._base_at(points)
+        return np.array([4 + 0.16 * base[0], 0.55 * base[1] + 3, 0.5 * base[2]], np.float32)
+
+    def _draw_jaw(self) -> None:
+        jaw = self._shape.jaw
+        line = stroke(jaw, taper(len(jaw)) * np.float32(0.017 * self._unit))
+        mask = filled(line, self._size)
+        inside = cv2.GaussianBlur(self._regions.skin, (0, 0), 0.02 * self._unit)
+        mask = mask * smoothstep(inside, 0.25, 0.65)
+        self._blend(mask, self._ink(jaw) + np.array([6, 0, 0], np.float32), 0.9)
+
+    def _draw_nose(self) -> None:
+        base = self._base_at(self._shape.nose_base)
+        shadow = base + np.array([-15 * (base[0] + 10) / 75, 3, 0], np.float32)
+        self._paint(nose_shadow(self._shape), shadow, 0.8)
+        ink = self._ink(self._shape.nose_base) + np.array([4, 2, 1], np.float32)
+        for wing in self._shape.nose_wings:
+            self._line(wing, 0.016, ink, 0.9, start=0.1, end=0.5, peak=0.7)
+        third = len(self._shape.nose_base) // 4
+        for part in (self._shape.nose_base[: third + 1], self._shape.nose_base[-third - 1 :][::-1]):
+            self._line(part, 0.024, ink, 1.0, start=0.5, end=0.1)
+        self._line(self._shape.nose_base, 0.009, ink, 0.8)
+
+    def _draw_brow(self, brow: Curve) -> None:
+        mask = filled(brow, self._size)
+        samples = self._photo[mask > 0.5]
+        base = self._base_at(brow)
+        if len(samples) < 5:
+            return
+        dark = samples[samples[:, 0] <= np.percentile(samples[:, 0], 40)].mean(0)
+        lightness = min(dark[0] * 0.9, base[0] * 0.66)
+        colour = np.array([lightness, dark[1] * 0.9, dark[2] * 0.9], np.float32)
+        self._paint(brow, colour)
+
+    def _draw_eye(self, eye: EyeShape) -> None:
+        base = self._base_at(eye.opening)
+        ink = self._ink(eye.upper)
+        inside = filled(eye.opening, self._size)
+        light = np.clip((base[0] + 22) / 80, 0.35, 1.0)
+        self._line(eye.crease, 0.011, ink + np.array([10, 3, 2], np.float32), 0.75)
+        content = self._eye_content(eye, base, float(light))
+        self._canvas += inside[..., None] * (content - self._canvas)
+        self._line(eye.lower, 0.011, ink + np.array([8, 3, 2], np.float32), 0.8, start=0.4, end=0.1, peak=0.3)
+        self._paint(lash_outline(eye, self._unit), ink)
+
+    def _eye_content(self, eye: EyeShape, base: NDArray[np.float32], light: float) -> Lab:
+        size = self._size
+        content = np.empty_like(self._canvas)
+        content[:] = np.array([95 * light, base[1] * 0.06, base[2] * 0.08 - 1], np.float32)
+        iris, radius = eye.iris, eye.iris_radius_px
+
+        def put(centre: NDArray[np.float32], radius_px: float, colour: list[float], opacity: float = 1.0) -> None:
+            mask = np.zeros((size, size), np.uint8)
+            disc(mask, centre.astype(np.float32), radius_px, 255)
+            alpha = mask.astype(np.float32)[..., None] * np.float32(opacity / 255)
+            np.add(content, alpha * (np.array(colour, np.float32) - content), out=content)
+
+        tint = self._iris_colour(eye)
+        put(iris, radius * 1.02, [tint[0] * 0.35, tint[1] * 0.7, tint[2] * 0.7])
+        put(iris, radius * 0.86, [float(v) for v in tint])
+        put(iris + [0, 0.36 * radius], radius * 0.44, [tint[0] + 16, tint[1] * 1.1, tint[2] * 1.1], 0.85)
+        put(iris, radius * 0.48, [5.0, 1.0, 0.0])
+        shade = np.zeros((size, size), np.uint8)
+        drop = np.array([0, 0.016 * self._unit], np.float32)
+        fill(shade, np.concatenate([eye.upper - drop, (eye.upper + drop)[::-1]]), 255)
+        alpha = shade.astype(np.float32) / 255 * 0.30
+        content[..., 0] *= 1 - alpha
+        put(eye.highlight, radius * 0.27, [99 * max(light, 0.8), 0.0, 0.0])
+        put(2 * iris - eye.highlight, radius * 0.13, [90 * max(light, 0.7), 0.0, 0.0], 0.8)
+        return content
+
+    def _iris_colour(self, eye: EyeShape) -> NDArray[np.float32]:
+        """The iris's own hue, of a lightness that reads; a dark or hidden one becomes brown."""
+        ring = np.zeros((self._size, self._size), np.uint8)
+        disc(ring, eye.iris, eye.iris_radius_px * 0.85, 255)
+        disc(ring, eye.iris, eye.iris_radius_px * 0.45, 0)
+        samples = self._photo[(ring > 127) & (filled(eye.opening, self._size) > 0.6)]
+        brown = np.array([26.0, 12.0, 17.0], np.float32)
+        if len(samples) < 8:
+            return brown
+        middle = np.median(samples, axis=0)
+        known = float(np.clip((middle[0] - 12) / 14, 0, 1))
+        own = np.array([np.clip(middle[0] * 1.1 + 4, 24, 56), middle[1] * 1.5, middle[2] * 1.5], np.float32)
+        return brown + (own - brown) * np.float32(known)
+
+    def _draw_mouth(self) -> None:
+        shape = self._shape
+        size = self._size
+        lips, opening = filled(shape.lips, size), filled(shape.mouth, size)
+        ring = (lips > 0.6) & (opening < 0.3)
+        base = self._base_at(shape.lips)
+        contrast = (base[0] + 10) / 75
+        if ring.sum() > 10:
+            own = np.median(self._photo[ring], axis=0)
+        else:
+            own = base + np.array([-10, 8, 0], np.float32)
+        away = np.clip(own - base, [-22, 3, -6], [-5, 22, 8])
+        colour = (base + away).astype(np.float32)
+        lower = colour + np.array([2.5 * contrast, 1, 0], np.float32)
+        upper = colour + np.array([-6.5 * contrast, 1, 0], np.float32)
+        self._paint(shape.lips, lower)
+        self._paint(np.concatenate([shape.lip_top, shape.mouth_top[::-1]]), upper)
+        self._paint_opening(opening, base)
+        ink = self._ink(shape.lips)
+        self._line(shape.mouth_top, 0.013, ink, start=0.5, end=0.5)
+        gap = float((shape.mouth_bottom[:, 1] - shape.mouth_top[:, 1]).max())
+        if gap > 0.012 * self._unit:
+            self._line(shape.mouth_bottom, 0.010, ink, 0.9, start=0.5, end=0.5)
+        count = len(shape.lip_bottom)
+        under = shape.lip_bottom[count // 3 : -(count // 3)]
+        self._line(under, 0.013, ink + np.array([8, 3, 2], np.float32), 0.8, start=0.1, end=0.1)
+
+    def _paint_opening(self, opening: Plane, base: NDArray[np.float32]) -> None:
+        """The inside of the mouth: dark, with teeth where the photo is light and pale, tongue where it is red."""
+        photo = cv2.GaussianBlur(self._photo, (0, 0), 0.008 * self._unit)
+        pale = photo[..., 0] - 0.9 * np.maximum(photo[..., 1], 0)
+        middle = 0.42 * float(base[0]) + 8
+        teeth = smoothstep(pale, middle - 4, middle + 4)
+        tongue = smoothstep(photo[..., 1], 14, 22) * (1 - teeth) * smoothstep(photo[..., 0], 22, 32)
+        light = float(np.clip((base[0] + 25) / 85, 0.4, 1.0))
+        inside = np.empty_like(self._canvas)
+        inside[:] = np.array([13.0, 17.0, 8.0], np.float32)
+        inside += tongue[..., None] * (np.array([44 * light, 34.0, 18.0], np.float32) - inside)
+        inside += teeth[..., None] * (np.array([95 * light, 0.0, 3.0], np.float32) - inside)
+        self._canvas += opening[..., None] * (inside - self._canvas)
