@@ -38,7 +38,7 @@ class FaceSettings:
 
     size_px: int = 256
     min_face_px: float = 96.0
-    min_chroma: float = 4.0
+    min_chroma: float = 1.6
     max_yaw_degrees: float = 60.0
     duplicate_bits: int = 4
     all_faces: bool = False
@@ -54,7 +54,7 @@ class FacesResult:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
-def is_grayscale(image: Image, min_chroma: float = 4.0) -> bool:
+def is_grayscale(image: Image, min_chroma: float = 1.6) -> bool:
     """Whether a picture has no colours of its own: gray, or gray with one tone over it (sepia).
 
     What counts is how far the pixels' colours (a and b of CIELAB) are from a curve over lightness (a parabola), so a
