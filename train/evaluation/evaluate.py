@@ -5,7 +5,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import numpy as np
 
 from toonfilter.runtime.errors import DataError
 from toonfilter.train.evaluation import measures
+from toonfilter.train.evaluation.contact_sheet import Sheet, choose_sheets, draw_sheets
 from toonfilter.train.evaluation.face_reader import FaceReader, compare_faces
 from toonfilter.train.evaluation.identity import Recogniser
 from toonfilter.train.evaluation.models import Drawer, Drawn, Model, find_model
@@ -26,6 +27,7 @@ from toonfilter.train.evaluation.pictures import (
     list_pictures,
     read_picture,
 )
+from toonfilter.train.evaluation.report import html_report
 from toonfilter.train.evaluation.results import Evaluation, ModelReport
 from toonfilter.train.evaluation.seam import seam_ratio
 from toonfilter.train.evaluation.thresholds import judge
@@ -65,7 +67,7 @@ class _Outcome:
 
 
 def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Evaluation:
-    """Run every measure that has what it needs; write report.json and pictures.csv into the output folder.
+    """Run every measure that has what it needs; write report.html, report.json and pictures.csv into the output folder.
 
     Raises:
         ConfigError, DataError, BundleError: the models, pictures or nets cannot be used.
@@ -82,7 +84,10 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
     evaluation = _sum_up(options, pictures, models, outcomes)
     evaluation.cpu_s = time.process_time() - cpu_started
     evaluation.wall_s = time.perf_counter() - started
-    write_results(evaluation, options.output)
+    columns = [report.columns for report in evaluation.models]
+    chosen = choose_sheets([model.name for model in models], columns, seed=options.seed)
+    sheets = draw_sheets(chosen, pictures, models, columns)
+    write_results(evaluation, sheets, options.output)
     return evaluation
 
 
@@ -173,9 +178,10 @@ def _sum_up(
         missing_groups=[
             f"{name}: index.csv has no values in a column of that name" for name in GROUP_COLUMNS if name not in known
         ],
-        titles={
-            measure.key: f"{measure.title} ({measure.unit})" if measure.unit else measure.title
-            for measure in (*measures.CLASS_MEASURES, *measures.PAIRED_MEASURES)
+        titles={measure.key: measure.heading for measure in (*measures.CLASS_MEASURES, *measures.PAIRED_MEASURES)},
+        sections={
+            "What a class needs": [measure.key for measure in measures.CLASS_MEASURES],
+            "Against the ground truth": [measure.key for measure in measures.PAIRED_MEASURES],
         },
     )
 
@@ -204,10 +210,11 @@ def _estimate_all(report: ModelReport, facts: list[dict[str, str]]) -> None:
     report.verdicts = judge(report.measured)
 
 
-def write_results(evaluation: Evaluation, folder: Path) -> None:
-    """Write report.json and pictures.csv (one row a picture and model), each whole or not at all."""
+def write_results(evaluation: Evaluation, sheets: Sequence[Sheet], folder: Path) -> None:
+    """Write report.html, report.json and pictures.csv (one row a picture and model), each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "report.json", json.dumps(evaluation.as_json(), indent=2, ensure_ascii=False) + "\n")
+    write_whole(folder / "report.html", html_report(evaluation, sheets))
     columns = sorted({name for model in evaluation.models for name in model.columns})
     temporary = folder / f".pictures.csv.{os.getpid()}"
     with temporary.open("w", newline="", encoding="utf-8") as stream:

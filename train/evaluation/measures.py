@@ -30,7 +30,11 @@ class Measure:
     statistic: Callable[[Samples], float]
     min_count: int = 5
     needs: str = "pictures in which a face is found"
-    digits: int = 3
+
+    @property
+    def heading(self) -> str:
+        """Title with unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
 def _mean(samples: Samples) -> float:
@@ -56,9 +60,9 @@ CLASS_MEASURES = (
     Measure("mouth_correlation", "mouth opening", "r", ("mouth_before", "mouth_after"), correlation, 10, _RESULT_FACES),
     Measure("eye_correlation", "eye opening", "r", ("eyes_before", "eyes_after"), correlation, 10, _RESULT_FACES),
     Measure("gaze_difference", "gaze", "eye widths", ("gaze_difference",), _mean, needs=_RESULT_FACES),
-    Measure("yaw_difference", "head yaw", "degrees", ("yaw_difference",), _mean, needs=_RESULT_FACES, digits=2),
-    Measure("pitch_difference", "head pitch", "degrees", ("pitch_difference",), _mean, needs=_RESULT_FACES, digits=2),
-    Measure("roll_difference", "head roll", "degrees", ("roll_difference",), _mean, needs=_RESULT_FACES, digits=2),
+    Measure("yaw_difference", "head yaw", "degrees", ("yaw_difference",), _mean, needs=_RESULT_FACES),
+    Measure("pitch_difference", "head pitch", "degrees", ("pitch_difference",), _mean, needs=_RESULT_FACES),
+    Measure("roll_difference", "head roll", "degrees", ("roll_difference",), _mean, needs=_RESULT_FACES),
     *(
         Measure(
             f"ita_change_{group}",
@@ -67,7 +71,6 @@ CLASS_MEASURES = (
             (f"ita_change_{group}",),
             _mean,
             needs=f"faces in colour with {title}",
-            digits=1,
         )
         for group, title in GROUP_TITLES.items()
     ),
@@ -78,13 +81,12 @@ CLASS_MEASURES = (
         ("seam",),
         _median,
         needs="a bundle, or results with an alpha channel",
-        digits=2,
     ),
 )
 
 PAIRED_MEASURES = (
     Measure("l1", "L1 to the target", "0 to 1", ("l1",), _mean, needs=_TARGET),
-    Measure("psnr", "PSNR", "dB", ("psnr",), _mean, needs=_TARGET, digits=2),
+    Measure("psnr", "PSNR", "dB", ("psnr",), _mean, needs=_TARGET),
     Measure("ssim", "SSIM", "", ("ssim",), _mean, needs=_TARGET),
     Measure(
         "perceptual",
@@ -94,8 +96,8 @@ PAIRED_MEASURES = (
         _mean,
         needs="--target DIR and a feature net with feature maps (--features FILE.onnx)",
     ),
-    Measure("sift_matches", "SIFT matches, ratio test", "a picture", ("sift_matches",), _mean, needs=_TARGET, digits=1),
-    Measure("sift_inliers", "SIFT matches, RANSAC", "a picture", ("sift_inliers",), _mean, needs=_TARGET, digits=1),
+    Measure("sift_matches", "SIFT matches, ratio test", "a picture", ("sift_matches",), _mean, needs=_TARGET),
+    Measure("sift_inliers", "SIFT matches, RANSAC", "a picture", ("sift_inliers",), _mean, needs=_TARGET),
 )
 
 

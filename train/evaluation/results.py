@@ -36,6 +36,7 @@ class Evaluation:
 
     keys: names of the pictures, the rows of every column. unreadable: source pictures that could not be read.
     faceless: source pictures without a face, which the class measures leave out. notes: what else a reader must know.
+    titles: of measures, by key. sections: heading and measure keys, in the order of the report.
     """
 
     source: str
@@ -46,6 +47,7 @@ class Evaluation:
     missing_groups: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     titles: dict[str, str] = field(default_factory=dict)
+    sections: dict[str, list[str]] = field(default_factory=dict)
     cpu_s: float = 0.0
     wall_s: float = 0.0
 

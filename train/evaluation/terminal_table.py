@@ -16,7 +16,7 @@ def terminal_table(evaluation: Evaluation) -> Table:
     table.add_column("measure")
     table.add_column("must")
     for model in evaluation.models:
-        table.add_column(model.name, justify="right")
+        table.add_column(model.name, justify="right", no_wrap=True)
     for key, title in evaluation.titles.items():
         if any(key in model.measured for model in evaluation.models):
             table.add_row(title, musts.get(key, ""), *(_cell(model, key) for model in evaluation.models))
@@ -59,9 +59,11 @@ def _cell(model: ModelReport, key: str) -> str:
         return "-"
     verdict = next((verdict for verdict in model.verdicts if verdict.threshold.key == key), None)
     colour = {True: "green", False: "red", None: ""}[verdict.passed if verdict else None]
-    text = format_estimate(found).replace("[", r"\[")
+    value, _, interval = format_estimate(found).partition(" ")
     mark = {True: " ok", False: " NO", None: ""}[verdict.passed if verdict else None]
-    return f"[{colour}]{text}{mark}[/]" if colour else text
+    shown = f"[{colour}]{value}{mark}[/]" if colour else value
+    escaped = interval.replace("[", r"\[")
+    return f"{shown}\n[dim]{escaped}[/]" if interval else shown
 
 
 def _passed(model: ModelReport) -> str:
