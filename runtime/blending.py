@@ -46,15 +46,14 @@ def paste(image: Image, drawing: Image, mask: Mask, portrait: Portrait) -> None:
     if rectangle is None:
         return
     left, top, right, bottom = rectangle
-    shifted = matrix.copy()
-    shifted[:, 2] -= (left, top)
-    extent = (right - left, bottom - top)
-    colours = cv2.warpAffine(drawing, shifted, extent, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    share = cv2.warpAffine(mask, shifted, extent, flags=cv2.INTER_LINEAR, borderValue=0)
-    weight = cv2.multiply(share, 1 / 255, dtype=cv2.CV_32F)
+    matrix[:, 2] -= (left, top)
+    # Colours weighted by the mask go through the warp together with it: one warp, and its interpolation is exact.
+    weighted = cv2.multiply(cv2.cvtColor(drawing, cv2.COLOR_RGB2RGBA), cv2.merge([mask] * 4), scale=1 / 255)
+    weighted = cv2.warpAffine(weighted, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR, borderValue=0)
+    remaining = cv2.bitwise_not(cv2.extractChannel(weighted, 3))
     target = image[top:bottom, left:right]
-    cv2.blendLinear(colours, target, weight, 1 - weight, dst=colours)
-    target[:] = colours
+    cv2.multiply(target, cv2.merge([remaining] * 3), dst=target, scale=1 / 255)
+    cv2.add(target, cv2.cvtColor(weighted, cv2.COLOR_RGBA2RGB), dst=target)
 
 
 def mosaic(image: Image, box: Box) -> None:
@@ -81,22 +80,23 @@ def pixelated(image: Image, tiles: int) -> Image:
 
 def _face_hull(portrait: Portrait, size: int) -> Mask:
     """The face's outline, before and after the exaggeration together, so that nothing of the real one is left open."""
+    margin_px = max(1, round(_HULL_MARGIN * size))
     points = np.concatenate([portrait.plain_landmarks[:, :2], portrait.landmarks[:, :2]])
-    hull = cv2.convexHull(points)
+    # Widened by twice the blur's reach, so that the blur leaves the face itself fully covered.
+    around = cv2.convexHull(points) + 2 * margin_px * _directions()
+    hull = cv2.convexHull(around.reshape(-1, 1, 2))
     mask = np.zeros((size, size), np.uint8)
     cv2.fillPoly(mask, [np.round(hull * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    margin_px = max(1, round(_HULL_MARGIN * size))
-    # Widened by twice the blur's reach, so that the blur leaves the face itself fully covered.
-    cv2.dilate(mask, _disc(2 * margin_px), dst=mask)
     softened: Mask = cv2.blur(mask, (2 * margin_px + 1, 2 * margin_px + 1), borderType=cv2.BORDER_REPLICATE)
     return softened
 
 
-@lru_cache(maxsize=8)
-def _disc(radius_px: int) -> NDArray[np.uint8]:
-    side = 2 * radius_px + 1
-    disc: NDArray[np.uint8] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return disc
+@lru_cache(maxsize=1)
+def _directions() -> NDArray[np.float32]:
+    """float32 [1, 16, 2]: the corners of a polygon around the unit circle."""
+    angle = np.arange(16) * (np.pi / 8)
+    corners = np.stack([np.cos(angle), np.sin(angle)], 1) / np.cos(np.pi / 16)
+    return corners[None].astype(np.float32)
 
 
 @lru_cache(maxsize=4)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from toonfilter.runtime.alignment import CropTransform
@@ -74,11 +75,14 @@ class Painter:
         if result.shape != expected or result.dtype != np.uint8:
             raise BackendError(f"generator returned {result.dtype} {result.shape}; expected uint8 {expected}")
         _check_drawings(crops, result)
-        colours = result[..., :3]
-        return [
-            Drawing(portrait, np.ascontiguousarray(colour), None if self._channels == 3 else whole[..., 3].copy())
-            for portrait, colour, whole in zip(portraits, colours, result, strict=True)
-        ]
+        return [_drawing(portrait, whole) for portrait, whole in zip(portraits, result, strict=True)]
+
+
+def _drawing(portrait: Portrait, whole: Image) -> Drawing:
+    """Colours and matte apart. whole: uint8 [S, S, 3 or 4], the engine's memory."""
+    if whole.shape[2] == 3:
+        return Drawing(portrait, whole.copy(), None)
+    return Drawing(portrait, cv2.cvtColor(whole, cv2.COLOR_RGBA2RGB), cv2.extractChannel(whole, 3))
 
 
 def _check_drawings(crops: Crops, result: Crops) -> None:
@@ -90,8 +94,8 @@ def _check_drawings(crops: Crops, result: Crops) -> None:
     for crop, drawing in zip(crops, result, strict=True):
         # A quarter of the pixels of the middle, where the face is, tells enough.
         rows = slice(crop.shape[0] // 4, -(crop.shape[0] // 4), 2)
-        photo, drawn = crop[rows, rows].astype(np.int16), drawing[rows, rows, :3].astype(np.int16)
-        if float(drawn.std()) < _FLAT_LEVELS:
+        photo, drawn = crop[rows, rows].copy(), drawing[rows, rows, :3].copy()
+        if float(cv2.meanStdDev(drawn)[1].max()) < _FLAT_LEVELS:
             raise BackendError("generator returned a flat picture; the frame is covered instead")
-        if float(np.abs(photo - drawn).mean()) < _SAME_LEVELS:
+        if float(np.mean(cv2.mean(cv2.absdiff(photo, drawn))[:3])) < _SAME_LEVELS:
             raise BackendError("generator returned its input unchanged; the frame is covered instead")
