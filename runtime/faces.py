@@ -7,6 +7,7 @@ no face is known, and at an interval.
 """
 
 import contextlib
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ import numpy as np
 from toonfilter.runtime.alignment import HeadFit, Landmarks, fit_head, mean_face
 from toonfilter.runtime.frames import Image
 
+_MIN_FULL_RANGE_SCORE = 0.5
+# The short-range model sees faces in texture at scores up to 0.7.
+_MIN_SHORT_RANGE_SCORE = 0.75
 _MESH_INPUT_PX = 256
 _MESH_SQUARE_FACES = 1.9
 
@@ -110,22 +114,22 @@ class FaceDetector:
     Not thread safe.
     """
 
-    def __init__(self, min_score: float = 0.5) -> None:
+    def __init__(self) -> None:
         solutions = _solutions()
-        self._models: list[Any] = []
+        self._models: list[tuple[Any, float]] = []
         with _quiet_stderr():
-            for short_or_full in (1, 0):
-                model = solutions.face_detection.FaceDetection(
-                    model_selection=short_or_full, min_detection_confidence=min_score
-                )
+            for selection, min_score in ((1, _MIN_FULL_RANGE_SCORE), (0, _MIN_SHORT_RANGE_SCORE)):
+                model = solutions.face_detection.FaceDetection(model_selection=selection)
                 model.process(np.zeros((48, 64, 3), np.uint8))
-                self._models.append(model)
+                self._models.append((model, min_score))
 
     def find(self, image: Image) -> list[Box]:
         """Boxes from brow to chin in image pixels, the most certain first. image: uint8 [H, W, 3] RGB."""
         height, width = image.shape[:2]
-        for model in self._models:
-            detections = model.process(image).detections or []
+        detections: list[Any] = []
+        for model, min_score in self._models:
+            # MediaPipe does not apply the threshold it is given.
+            detections = [one for one in model.process(image).detections or [] if one.score[0] >= min_score]
             if detections:
                 break
         boxes = []
@@ -135,10 +139,48 @@ class FaceDetector:
             boxes.append(Box(left, top, left + relative.width * width, top + relative.height * height))
         return boxes
 
+    def find_in(self, image: Image, view: Box) -> list[Box]:
+        """As `find`, looking only at this part of the picture; boxes are in pixels of the whole."""
+        left, top = max(0, int(view.left)), max(0, int(view.top))
+        part = np.ascontiguousarray(image[top : int(view.bottom), left : int(view.right)])
+        if part.size == 0:
+            return []
+        return [Box(box.left + left, box.top + top, box.right + left, box.bottom + top) for box in self.find(part)]
+
+    def find_thoroughly(self, image: Image) -> list[Box]:
+        """The whole picture and overlapping parts of it: small faces between large ones are found too."""
+        height, width = image.shape[:2]
+        found = self.find(image)
+        for share in (1.0, 0.5):
+            for view in tiles(width, height, share * min(width, height)):
+                found += self.find_in(image, view)
+        return without_doubles(found)
+
     def close(self) -> None:
         """Free the graphs."""
-        for model in self._models:
+        for model, _ in self._models:
             model.close()
+
+
+def tiles(width: int, height: int, side_px: float) -> list[Box]:
+    """Squares of this side that cover a picture, each half over its neighbour; none where one is the whole picture."""
+    side_px = min(side_px, width, height)
+    columns = 1 + math.ceil((width - side_px) / (side_px / 2))
+    rows = 1 + math.ceil((height - side_px) / (side_px / 2))
+    if columns * rows == 1:
+        return []
+    lefts = np.linspace(0, width - side_px, columns).tolist()
+    tops = np.linspace(0, height - side_px, rows).tolist()
+    return [Box(left, top, left + side_px, top + side_px) for top in tops for left in lefts]
+
+
+def without_doubles(boxes: list[Box]) -> list[Box]:
+    """The boxes without those that overlap an earlier one by a third, or lie in its middle."""
+    kept: list[Box] = []
+    for box in boxes:
+        if all(box.overlap(other) < 0.33 and not other.holds(box.centre) for other in kept):
+            kept.append(box)
+    return kept
 
 
 class FaceMesher:
@@ -225,7 +267,7 @@ class StillFaceFinder:
         """Faces with a mesh, the most certain first, and the places of those without. image: uint8 [H, W, 3] RGB."""
         faces: list[Face] = []
         unmeshed: list[Box] = []
-        for box in self._detector.find(image):
+        for box in self._detector.find_thoroughly(image):
             face = face_from(self._mesher.find(image, box), len(faces)) if len(faces) < self._max_faces else None
             if face is None:
                 unmeshed.append(box)

@@ -1,0 +1,80 @@
+"""Pictures and bundles that the tests share; everything is made here or carried by a dependency."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from toonfilter.runtime.bundle import Bundle, InputSpec, ModelFile, OutputSpec, Training, sha256_of, write_bundle
+from toonfilter.runtime.exaggeration import Exaggeration
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> NDArray[np.uint8]:
+    """uint8 [512, 512, 3] RGB: a public-domain portrait with one large face. Read only."""
+    data = pytest.importorskip("skimage.data")
+    image: NDArray[np.uint8] = data.astronaut()
+    image.flags.writeable = False
+    return image
+
+
+def write_tiny_generator(path: Path) -> None:
+    """Two convolutions: uint8 NHWC image and guidance in, uint8 NHWC RGBA out; RGB is swapped, the matte is 255."""
+    onnx = pytest.importorskip("onnx")
+    helper, types = onnx.helper, onnx.TensorProto
+    mix = np.zeros((8, 6, 3, 3), np.float32)
+    for channel in range(3):
+        mix[channel, 2 - channel, 1, 1] = 0.7
+        mix[channel, 3, 1, 1] = 0.2
+    draw = np.zeros((4, 8, 1, 1), np.float32)
+    for channel in range(3):
+        draw[channel, channel, 0, 0] = 1.0
+    bias = np.array([20, 20, 20, 255], np.float32)
+    nodes = [
+        helper.make_node("Concat", ["image", "guidance"], ["both"], axis=3),
+        helper.make_node("Cast", ["both"], ["float"], to=types.FLOAT),
+        helper.make_node("Transpose", ["float"], ["nchw"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["nchw", "mix"], ["hidden"], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["hidden", "draw", "bias"], ["drawn"]),
+        helper.make_node("Clip", ["drawn", "low", "high"], ["clipped"]),
+        helper.make_node("Transpose", ["clipped"], ["nhwc"], perm=[0, 2, 3, 1]),
+        helper.make_node("Cast", ["nhwc"], ["cartoon"], to=types.UINT8),
+    ]
+    constants = {"mix": mix, "draw": draw, "bias": bias, "low": np.float32(0), "high": np.float32(255)}
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(name, types.UINT8, ["N", "S", "S", 3]) for name in ("image", "guidance")],
+        [helper.make_tensor_value_info("cartoon", types.UINT8, ["N", "S", "S", 4])],
+        [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def tiny_bundle_in(folder: Path, name: str = "tiny") -> Bundle:
+    """A real, small bundle: fp32, sizes 64 and 128, RGBA, guidance, exaggerated geometry."""
+    folder.mkdir(parents=True)
+    write_tiny_generator(folder / "tiny.onnx")
+    bundle = Bundle(
+        name=name,
+        version="1",
+        licence="MIT",
+        description="two convolutions for tests",
+        training=Training(recipe="none", commit="none", data="none", steps=0),
+        input=InputSpec(sizes=[64, 128], guidance_channels=3),
+        output=OutputSpec(channels=4),
+        files=[ModelFile("onnx", "fp32", "tiny.onnx", sha256_of(folder / "tiny.onnx"), 20)],
+        geometry=Exaggeration().to_dict(),
+        folder=folder,
+    )
+    write_bundle(bundle, folder)
+    return bundle
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """See `tiny_bundle_in`; shared, so copy the folder before changing it."""
+    return tiny_bundle_in(tmp_path_factory.mktemp("bundles") / "tiny")

@@ -1,0 +1,104 @@
+"""The layout rules: the repository's root is the package, and dependencies point one way."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("runtime", "export", "train", "benchmarks")
+ALLOWED = {
+    "runtime": set(),
+    "export": {"runtime", "train"},
+    "train": {"runtime"},
+    "benchmarks": {"runtime", "export", "train"},
+}
+TRAIN_MAY_USE = {
+    "alignment",
+    "backends",
+    "blending",
+    "bundle",
+    "errors",
+    "exaggeration",
+    "faces",
+    "filter",
+    "frames",
+    "guidance",
+    "painter",
+    "portrait",
+    "stills",
+    "tracking",
+}
+
+
+def modules() -> list[tuple[str, Path]]:
+    return [(package, path) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imports_of(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_every_package_is_listed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    on_disk = {path.parent.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("__init__.py")}
+    assert sorted(listed) == sorted({"toonfilter", *(".".join(("toonfilter", *path.parts)) for path in on_disk)})
+
+
+def test_every_folder_with_code_is_a_package() -> None:
+    for _, path in modules():
+        assert (path.parent / "__init__.py").is_file(), path
+
+
+def test_the_root_holds_two_modules() -> None:
+    assert sorted(path.name for path in ROOT.glob("*.py")) == ["__init__.py", "cli.py"]
+
+
+def test_dependencies_point_one_way() -> None:
+    for package, path in modules():
+        ours = {name.split(".")[1] for name in imports_of(path) if name.startswith("toonfilter.")}
+        assert ours - {package} <= ALLOWED[package], f"{path.relative_to(ROOT)} imports {sorted(ours)}"
+
+
+def test_train_uses_only_the_contract_of_runtime() -> None:
+    for package, path in modules():
+        if package == "train":
+            used = {name.split(".")[2] for name in imports_of(path) if name.startswith("toonfilter.runtime.")}
+            assert used <= TRAIN_MAY_USE, f"{path.relative_to(ROOT)} imports {sorted(used - TRAIN_MAY_USE)}"
+
+
+def test_runtime_never_imports_training_packages() -> None:
+    heavy = {"torch", "torchvision", "lightning", "skimage", "sklearn", "scipy", "matplotlib", "onnx"}
+    for package, path in modules():
+        if package == "runtime":
+            assert not heavy & {name.split(".")[0] for name in imports_of(path)}, path
+
+
+def test_imports_are_absolute_and_ours_has_one_name() -> None:
+    for _, path in modules():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        relative = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+        assert not relative, path
+        assert not {"train", "export", "runtime", "benchmarks", "cli"} & imports_of(path), path
+
+
+def test_only_the_command_prints_and_exits() -> None:
+    for _, path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in {"print", "exit", "quit", "sys.exit", "os._exit"}, f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", [path for _, path in modules()], ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_stay_readable(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 420
+    assert path.name not in {"utils.py", "helpers.py", "common.py", "misc.py"}

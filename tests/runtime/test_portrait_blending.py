@@ -1,0 +1,120 @@
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from toonfilter.runtime.alignment import CropTransform, crop_transform
+from toonfilter.runtime.blending import blend_mask, mosaic, paste, pixelated
+from toonfilter.runtime.exaggeration import Exaggeration
+from toonfilter.runtime.faces import Box, Face, StillFaceFinder
+from toonfilter.runtime.portrait import Portrait, take_portrait
+
+Image = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def face(astronaut: Image) -> Face:
+    finder = StillFaceFinder()
+    faces, unmeshed = finder.find(astronaut)
+    finder.close()
+    assert len(faces) == 1
+    assert not unmeshed
+    return faces[0]
+
+
+def portrait_of(image: Image, face: Face, size: int = 256, exaggeration: Exaggeration | None = None) -> Portrait:
+    transform = crop_transform(face.landmarks, size, face.fit)
+    return take_portrait(image, face.landmarks, transform, exaggeration, with_guidance=True)
+
+
+def test_crop_is_what_opencv_samples(astronaut: Image, face: Face) -> None:
+    portrait = portrait_of(astronaut, face)
+    expected = cv2.warpAffine(astronaut, portrait.transform.frame_to_crop, (256, 256), borderMode=cv2.BORDER_REPLICATE)
+    assert np.abs(portrait.crop.astype(int) - expected).mean() < 1.0
+
+
+def test_large_faces_are_averaged_not_decimated(face: Face) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (1600, 1600, 3), np.uint8)
+    transform = CropTransform(800, 800, 1500, 0.1, 128)
+    crop = take_portrait(noise, face.landmarks, transform, None, with_guidance=False).crop
+    assert crop.std() < 0.2 * noise.std()
+
+
+def test_shrinking_keeps_the_place(face: Face) -> None:
+    ramp = np.repeat(np.linspace(0, 255, 1600, dtype=np.float32)[None, :], 1600, 0)
+    image = cv2.merge([ramp, ramp.T, ramp]).astype(np.uint8)
+    transform = CropTransform(700.0, 820.0, 1000.0, 0.2, 128)
+    crop = take_portrait(image, face.landmarks, transform, None, with_guidance=False).crop
+    matrix = transform.crop_to_frame
+    for x, y in ((20, 30), (64, 64), (100, 90)):
+        frame_x, frame_y = matrix[:, :2] @ (x, y) + matrix[:, 2]
+        assert crop[y, x, 0] == pytest.approx(frame_x * 255 / 1599, abs=1.5)
+        assert crop[y, x, 1] == pytest.approx(frame_y * 255 / 1599, abs=1.5)
+
+
+@pytest.mark.parametrize("region", ["head", "face"])
+def test_no_real_face_stays_and_nothing_else_changes(astronaut: Image, face: Face, region: str) -> None:
+    """A drawing of pure green must cover the whole face, with a soft seam, and leave the far picture alone."""
+    portrait = portrait_of(astronaut, face, exaggeration=Exaggeration())
+    mask = blend_mask(portrait, None, "head" if region == "head" else "face")
+    canvas = astronaut.copy()
+    green = np.zeros((256, 256, 3), np.uint8)
+    green[..., 1] = 255
+    paste(canvas, green, mask, portrait)
+    inside = np.zeros(astronaut.shape[:2], np.uint8)
+    cv2.fillConvexPoly(inside, cv2.convexHull(np.round(face.landmarks[:, :2]).astype(np.int32)), 255)
+    covered = np.abs(canvas.astype(int) - (0, 255, 0)).max(2) <= 2
+    assert covered[inside > 0].mean() > 0.999
+    assert np.array_equal(canvas[430:], astronaut[430:])
+    assert np.abs(np.diff(mask.astype(int), axis=1)).max() < 40
+
+
+def test_matte_decides_outside_the_face(astronaut: Image, face: Face) -> None:
+    portrait = portrait_of(astronaut, face)
+    nothing = blend_mask(portrait, np.zeros((256, 256), np.uint8), "head")
+    everything = blend_mask(portrait, np.full((256, 256), 255, np.uint8), "head")
+    assert np.array_equal(nothing, blend_mask(portrait, None, "face"))
+    assert everything[40, 128] == 255
+    assert everything[0].max() < 20
+    assert everything[-1].max() < 20
+
+
+def test_own_pixels_pasted_back_leave_no_seam(astronaut: Image, face: Face) -> None:
+    portrait = portrait_of(astronaut, face, 384)
+    canvas = astronaut.copy()
+    paste(canvas, portrait.crop, blend_mask(portrait, None, "head"), portrait)
+    assert np.abs(canvas.astype(int) - astronaut).mean() < 1.0
+
+
+def test_face_at_the_border_of_the_frame(astronaut: Image, face: Face) -> None:
+    left = int(face.box.left) + 30
+    cut = np.ascontiguousarray(astronaut[:, left:])
+    landmarks = face.landmarks - np.array([left, 0, 0], np.float32)
+    transform = crop_transform(landmarks, 128)
+    portrait = take_portrait(cut, landmarks, transform, Exaggeration(), with_guidance=True)
+    canvas = cut.copy()
+    paste(canvas, np.zeros((128, 128, 3), np.uint8), blend_mask(portrait, None, "head"), portrait)
+    assert canvas[150, 0].max() == 0
+
+
+@pytest.mark.parametrize("box", [Box(-50, -50, 20, 20), Box(500, 500, 600, 600), Box(900, 900, 950, 950)])
+def test_mosaic_outside_the_frame_is_harmless(astronaut: Image, box: Box) -> None:
+    canvas = astronaut.copy()
+    mosaic(canvas, box)
+    assert canvas.shape == astronaut.shape
+
+
+def test_mosaic_leaves_a_handful_of_tiles(astronaut: Image, face: Face) -> None:
+    canvas = astronaut.copy()
+    mosaic(canvas, face.box)
+    region = canvas[int(face.box.top) : int(face.box.bottom), int(face.box.left) : int(face.box.right)]
+    assert len(np.unique(region.reshape(-1, 3), axis=0)) <= 25
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 40, 3), (720, 1280, 3)])
+def test_pixelated_keeps_the_shape(shape: tuple[int, int, int]) -> None:
+    rng = np.random.default_rng(0)
+    result = pixelated(rng.integers(0, 256, shape, np.uint8), 12)
+    assert result.shape == shape
+    assert len(np.unique(result.reshape(-1, 3), axis=0)) <= 12 * 12
