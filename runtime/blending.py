@@ -96,7 +96,8 @@ def _directions() -> NDArray[np.float32]:
     """float32 [1, 16, 2]: the corners of a polygon around the unit circle."""
     angle = np.arange(16) * (np.pi / 8)
     corners = np.stack([np.cos(angle), np.sin(angle)], 1) / np.cos(np.pi / 16)
-    return corners[None].astype(np.float32)
+    directions: NDArray[np.float32] = corners[None].astype(np.float32)
+    return directions
 
 
 @lru_cache(maxsize=4)
