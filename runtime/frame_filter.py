@@ -1,0 +1,59 @@
+"""What the loops need of a filter: two halves that may run in two threads, and ways to cover."""
+
+from typing import Any, Protocol
+
+from toonfilter.runtime import privacy
+from toonfilter.runtime.frames import Frame, SafeFrame
+
+
+class FrameFilter(Protocol):
+    """Frames in order go through `track`, its results in the same order through `draw`.
+
+    One thread may track the next frame while another draws this one. `ToonFilter` is the real one.
+    """
+
+    def track(self, frame: Frame) -> Any:
+        """Find the faces; what is returned goes to `draw`."""
+        ...
+
+    def draw(self, tracked: Any) -> SafeFrame:
+        """Draw and guard; may write into the frame's image and keep it."""
+        ...
+
+    def cover(self, frame: Frame, reason: str) -> SafeFrame:
+        """The frame covered whole."""
+        ...
+
+    def close(self) -> None:
+        """Free what the filter holds."""
+        ...
+
+
+class ResettableFilter(FrameFilter, Protocol):
+    """A filter that can forget all earlier frames, so that a piece of a file always comes out the same."""
+
+    def reset(self) -> None:
+        """Be as if freshly opened."""
+        ...
+
+
+class CoveringFilter:
+    """Covers every frame whole: stands in while the real filter is loaded, and after it failed."""
+
+    def __init__(self, reason: str = "no model") -> None:
+        self.reason = reason
+
+    def track(self, frame: Frame) -> Frame:
+        return frame
+
+    def draw(self, tracked: Frame) -> SafeFrame:
+        return privacy.cover(tracked, self.reason)
+
+    def cover(self, frame: Frame, reason: str) -> SafeFrame:
+        return privacy.cover(frame, reason)
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def close(self) -> None:
+        """Nothing to free."""

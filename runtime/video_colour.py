@@ -1,0 +1,203 @@
+"""The colours of video files: decoded pictures to upright RGB and back, with the file's own matrix and range.
+
+HDR pictures (PQ of SMPTE ST 2084, HLG of ITU-R BT.2100) become ordinary BT.709 pictures, because the cartoon
+has no high dynamic range.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.frames import Image
+
+UNSPECIFIED = 2
+_BT709, _BT470BG, _SMPTE170M, _BT2020_NCL, _BT2020_CL = 1, 5, 6, 9, 10
+_PQ, _HLG = 16, 18
+_LIMITED, _FULL = 1, 2
+
+# libswscale's numbers for the matrices of ITU-T H.273, which counts the same way for these.
+_SWS_MATRIX = {_BT709: 1, 4: 4, _BT470BG: 5, _SMPTE170M: 5, 7: 7, _BT2020_NCL: 9, _BT2020_CL: 9}
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How a file says its numbers are to be read: code points of ITU-T H.273, `range` as in FFmpeg (1 limited,
+    2 full, 0 not said)."""
+
+    range: int = 0
+    matrix: int = UNSPECIFIED
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+
+    @property
+    def is_hdr(self) -> bool:
+        return self.transfer in (_PQ, _HLG)
+
+
+BT709 = Colour(_LIMITED, _BT709, _BT709, _BT709)
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """How to turn a stored picture upright: mirrored first if `is_mirrored`, then `quarter_turns` counterclockwise."""
+
+    quarter_turns: int = 0
+    is_mirrored: bool = False
+
+    @property
+    def swaps_sides(self) -> bool:
+        return self.quarter_turns % 2 == 1
+
+    @classmethod
+    def of_display_matrix(cls, matrix: tuple[int, ...] | None) -> "Orientation":
+        """The nearest of the eight orientations to a 3x3 display matrix (16.16 fixed point, row by row)."""
+        if matrix is None:
+            return cls()
+        a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
+        is_mirrored = a * d - b * c < 0
+        if is_mirrored:
+            a, b = -a, -b
+        # The picture's x axis goes to (a, b), y pointing down; counterclockwise is negative there.
+        return cls(round(math.degrees(math.atan2(-b, a)) / 90) % 4, is_mirrored)
+
+    def upright(self, image: Image) -> Image:
+        """The stored picture turned upright, C-contiguous; the same array where nothing turns."""
+        if self.is_mirrored:
+            image = image[:, ::-1]
+        return _turned(image, self.quarter_turns)
+
+    def stored(self, image: Image) -> Image:
+        """The inverse of `upright`."""
+        image = _turned(image, -self.quarter_turns % 4)
+        if self.is_mirrored:
+            image = image[:, ::-1]
+        return np.ascontiguousarray(image)
+
+
+def _turned(image: Image, quarter_turns: int) -> Image:
+    """Counterclockwise by quarter turns; cv2 does it ten times faster than a strided copy."""
+    import cv2
+
+    image = np.ascontiguousarray(image)
+    if quarter_turns == 0:
+        return image
+    codes = (cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
+    turned: Image = cv2.rotate(image, codes[quarter_turns - 1])
+    return turned
+
+
+class ColourConverter:
+    """Decoded pictures to RGB for the filter, filtered pictures to what the encoder takes.
+
+    width, height: of the stored picture; encoders of 4:2:0 need even sides, so an odd one gets its last column
+    or row repeated (`coded_width`, `coded_height`).
+    """
+
+    def __init__(
+        self, colour: Colour, orientation: Orientation, width: int, height: int, pixel_format: str = "yuv420p"
+    ) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self.source = colour
+        self.orientation = orientation
+        self.width, self.height = width, height
+        self.coded_width, self.coded_height = max(2, width + width % 2), max(2, height + height % 2)
+        self.pixel_format = pixel_format
+        self.output = BT709 if colour.is_hdr else colour
+        self._to_rgb, self._to_yuv = VideoReformatter(), VideoReformatter()
+        self._tone_map = ToneMap(colour) if colour.is_hdr else None
+
+    def upright_rgb(self, frame: Any) -> Image:
+        """uint8 [H, W, 3] of an `av.VideoFrame`, upright; a new array, free to be written into."""
+        rgb: Any = self._to_rgb.reformat(
+            frame,
+            width=self.width,
+            height=self.height,
+            format="rgb48le" if self._tone_map else "rgb24",
+            src_colorspace=self._matrix(self.source),
+            dst_colorspace=self._matrix(self.source),
+            src_color_range=_FULL if self._is_full(frame.format.name) else _LIMITED,
+            dst_color_range=_FULL,
+        ).to_ndarray()
+        if self._tone_map:
+            rgb = self._tone_map(rgb)
+        return self.orientation.upright(rgb)
+
+    def stored_frame(self, image: Image) -> Any:
+        """An `av.VideoFrame` in the encoder's pixel format from an upright uint8 [H, W, 3]; times are not set."""
+        from av import VideoFrame
+
+        image = self.orientation.stored(image)
+        pad_x, pad_y = self.coded_width - self.width, self.coded_height - self.height
+        if pad_x or pad_y:
+            image = np.pad(image, ((0, pad_y), (0, pad_x), (0, 0)), mode="edge")
+        frame = self._to_yuv.reformat(
+            VideoFrame.from_numpy_buffer(image, format="rgb24"),
+            format=self.pixel_format,
+            src_colorspace=self._matrix(self.output),
+            dst_colorspace=self._matrix(self.output),
+            src_color_range=_FULL,
+            dst_color_range=_FULL if self.output.range == _FULL else _LIMITED,
+        )
+        frame.colorspace, frame.color_range = self.output.matrix, self.output.range
+        frame.color_primaries, frame.color_trc = self.output.primaries, self.output.transfer
+        return frame
+
+    def _is_full(self, pixel_format: str) -> bool:
+        return self.source.range == _FULL or pixel_format.startswith("yuvj")
+
+    def _matrix(self, colour: Colour) -> int:
+        # Players read an unlabelled file as BT.709 when it is HD, as BT.601 when it is smaller.
+        guess = 1 if min(self.width, self.height) >= 720 else 5
+        return _SWS_MATRIX.get(colour.matrix, guess)
+
+
+class ToneMap:
+    """HDR RGB of BT.2020 primaries to BT.709 at 8 bits: a fixed curve, the same for every frame, so no flicker.
+
+    Linear light after ITU-R BT.2100 (table 4: PQ; table 5: HLG), 203 cd/m2 (BT.2408) as the SDR white, then an
+    extended Reinhard curve for what is brighter, then the BT.709 primaries and a 2.4 display gamma.
+    """
+
+    WHITE_NITS = 203.0
+    PEAK_WHITES = 5.0
+
+    def __init__(self, colour: Colour) -> None:
+        code = np.arange(4096, dtype=np.float64) / 4095
+        nits = _pq_nits(code) if colour.transfer == _PQ else _hlg_nits(code)
+        self._linear: NDArray[np.float32] = (nits / self.WHITE_NITS).astype(np.float32)
+        light = np.arange(4096, dtype=np.float64) / 4095 * self.PEAK_WHITES
+        mapped = np.clip(light * (1 + light / self.PEAK_WHITES**2) / (1 + light), 0, 1)
+        self._display: NDArray[np.uint8] = np.round(255 * mapped ** (1 / 2.4)).astype(np.uint8)
+
+    def __call__(self, rgb: NDArray[np.uint16]) -> Image:
+        """uint16 [H, W, 3], full scale, to uint8 [H, W, 3]."""
+        import cv2
+
+        light = cv2.transform(self._linear[rgb >> 4], _BT2020_TO_BT709)
+        index = np.clip(light * (4095 / self.PEAK_WHITES), 0, 4095).astype(np.uint16)
+        picture: Image = self._display[index]
+        return picture
+
+
+# ITU-R BT.2087, M2 inverted: linear RGB of BT.2020 to linear RGB of BT.709.
+_BT2020_TO_BT709 = np.array(
+    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
+)
+
+
+def _pq_nits(code: NDArray[np.float64]) -> NDArray[np.float64]:
+    m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
+    root = code ** (1 / m2)
+    nits: NDArray[np.float64] = 10000.0 * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
+    return nits
+
+
+def _hlg_nits(code: NDArray[np.float64]) -> NDArray[np.float64]:
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    scene = np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)
+    nits: NDArray[np.float64] = 1000.0 * scene**1.2
+    return nits
