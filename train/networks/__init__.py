@@ -21,6 +21,17 @@ GENERATORS: Mapping[str, tuple[str, str]] = {
 DISCRIMINATORS: Mapping[str, tuple[str, str]] = {
     "patch": ("discriminators", "PatchDiscriminator"),
     "residual": ("discriminators", "ResidualDiscriminator"),
+    "edge": ("discriminators", "EdgeDiscriminator"),
+}
+# Networks that are not picture to picture: each takes its options only, and says what goes in and comes out.
+NETWORKS: Mapping[str, tuple[str, str]] = {
+    "dcgan-generator": ("dcgan", "DcganGenerator"),
+    "dcgan-discriminator": ("dcgan", "DcganDiscriminator"),
+    "xgan": ("xgan", "XganAutoencoders"),
+    "xgan-discriminator": ("xgan", "XganDiscriminator"),
+    "content-style": ("content_style", "ContentStyleNetwork"),
+    "caricature-appearance": ("caricature", "AppearanceNetwork"),
+    "landmark-regressor": ("landmark_regressor", "LandmarkRegressor"),
 }
 
 
@@ -42,6 +53,15 @@ def build_discriminator(settings: NetworkSettings, in_channels: int) -> "nn.Modu
     """
     make = _checked(DISCRIMINATORS, settings, "discriminator")
     return make(in_channels, **_options(settings))
+
+
+def build_network(settings: NetworkSettings) -> "nn.Module":
+    """Make a network of `NETWORKS`.
+
+    Raises:
+        ConfigError: an unknown kind or option.
+    """
+    return _checked(NETWORKS, settings, "network")(**_options(settings))
 
 
 def _checked(table: Mapping[str, tuple[str, str]], settings: NetworkSettings, what: str) -> Callable[..., "nn.Module"]:

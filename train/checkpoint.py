@@ -1,0 +1,182 @@
+"""Checkpoints: folders `step-0001000` with safetensors weights, training state and the recipe; whole or not there."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from toonfilter.runtime.errors import ConfigError, TrainingError, require
+from toonfilter.train.recipe import Recipe, recipe_from_table, recipe_table
+from toonfilter.train.systems import ExportSpec, build_system
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as it was read. `weights` and `averaged` are named "network.parameter"."""
+
+    path: Path
+    step: int
+    recipe: Recipe
+    data: str
+    commit: str
+    weights: Mapping[str, "Tensor"]
+    averaged: Mapping[str, "Tensor"]
+    # Optimisers, random generators, the system's own state; None where only weights were asked for.
+    state: Mapping[str, Any] | None
+
+
+def write_checkpoint(
+    run: Path,
+    *,
+    step: int,
+    recipe: Recipe,
+    data: str,
+    weights: Mapping[str, "Tensor"],
+    averaged: Mapping[str, "Tensor"],
+    state: Mapping[str, Any],
+    keep: int,
+) -> Path:
+    """Write `run/checkpoints/step-N` under another name, rename it, and remove all but the newest `keep`.
+
+    Raises:
+        TrainingError: the disk does not take it.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    folder = run / "checkpoints" / f"step-{step:07d}"
+    partial = folder.with_name(f".{folder.name}.partial")
+    about = {"format": FORMAT, "step": step, "data": data, "commit": _commit(), "recipe": recipe_table(recipe)}
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        save_file(_whole(weights), partial / "weights.safetensors")
+        if averaged:
+            save_file(_whole(averaged), partial / "averaged.safetensors")
+        torch.save(dict(state), partial / "training.pt")
+        (partial / "checkpoint.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be written: {error.strerror}; free some space") from error
+    for old in list_checkpoints(run)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def list_checkpoints(run: Path) -> list[Path]:
+    """Checkpoints of a run, oldest first."""
+    return sorted((run / "checkpoints").glob("step-*"))
+
+
+def find_checkpoint(path: Path) -> Path:
+    """A checkpoint's own folder, or the newest one of a run.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    if (path / "checkpoint.json").is_file():
+        return path
+    found = list_checkpoints(path)
+    if not found:
+        raise TrainingError(f"{path}: no checkpoint here; expected checkpoints/step-N with a checkpoint.json")
+    return found[-1]
+
+
+def read_checkpoint(path: Path, *, with_state: bool = False) -> Checkpoint:
+    """Read a checkpoint, or the newest one of a run. Nothing of it is executed: safetensors, and `weights_only`.
+
+    Raises:
+        TrainingError: there is none, it is damaged, or of another format.
+    """
+    torch = require("torch", extra="train")
+    from safetensors.torch import load_file
+
+    folder = find_checkpoint(path)
+    try:
+        about = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
+        if about["format"] != FORMAT:
+            raise TrainingError(f"{folder}: checkpoint format is {about['format']}; this version reads {FORMAT}")
+        averaged = folder / "averaged.safetensors"
+        return Checkpoint(
+            path=folder,
+            step=int(about["step"]),
+            recipe=recipe_from_table(about["recipe"], str(folder)),
+            data=str(about["data"]),
+            commit=str(about["commit"]),
+            weights=load_file(folder / "weights.safetensors"),
+            averaged=load_file(averaged) if averaged.is_file() else {},
+            state=torch.load(folder / "training.pt", weights_only=True, map_location="cpu") if with_state else None,
+        )
+    except (TrainingError, ConfigError):
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TrainingError(f"{folder}: damaged checkpoint: {reason}; take an older one") from error
+
+
+def load_generator(path: Path, head: str = "") -> "tuple[nn.Module, ExportSpec, Checkpoint]":
+    """The trained generator of a run or checkpoint, on the CPU in eval mode: averaged weights where there are some.
+
+    head: another exportable network by the name in `ExportSpec.others` (the way back of a cycle).
+
+    Raises:
+        TrainingError: no checkpoint, or a method without an exportable generator.
+    """
+    checkpoint = read_checkpoint(path)
+    system = build_system(checkpoint.recipe)
+    spec = system.export_spec()
+    if spec is None:
+        raise TrainingError(f"{path}: recipe {checkpoint.recipe.name!r} has no generator that filters pictures")
+    name = spec.network
+    if head:
+        if head not in spec.others:
+            raise TrainingError(f"{path}: no network {head!r} here; there are: {', '.join(spec.others) or 'no others'}")
+        name = spec.others[head]
+    load_weights(system.networks, {**checkpoint.weights, **checkpoint.averaged}, str(checkpoint.path))
+    return cast("nn.Module", system.networks[name]).eval(), spec, checkpoint
+
+
+def load_weights(networks: "nn.ModuleDict", weights: Mapping[str, "Tensor"], where: str) -> None:
+    """Put weights into networks; names and shapes must be the same.
+
+    Raises:
+        TrainingError: they are not.
+    """
+    try:
+        networks.load_state_dict(dict(weights))
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise TrainingError(f"{where}: weights of another network: {first}") from error
+
+
+def _whole(weights: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
+    import torch
+
+    return {
+        k: v.detach().to("cpu").contiguous(memory_format=torch.contiguous_format).clone() for k, v in weights.items()
+    }
+
+
+def _commit() -> str:
+    """The version of the code that trains, or "" outside a checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout.strip()

@@ -1,0 +1,267 @@
+"""Folders as data sets: paired, unpaired and single. A sample depends only on its number in the run, so that a
+resumed run sees what it would have seen."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from toonfilter.runtime.errors import ConfigError, DataError
+from toonfilter.train.data.augment import AUGMENTATIONS, Sample
+from toonfilter.train.data.pictures import picture_paths, read_rgb, read_rgba
+from toonfilter.train.data.published import read_celeba, read_selfie2anime
+from toonfilter.train.data.splits import Split, split_of
+from toonfilter.train.recipe import DataSettings
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One place in the order of a run: which picture, and the number that seeds its augmentation."""
+
+    index: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The files of one sample by name: `source`, `target`, ...; `weight`: how often it is drawn, relative to others."""
+
+    name: str
+    files: Mapping[str, Path]
+    weight: float = 1.0
+
+
+class FolderData(Dataset[dict[str, Tensor]]):
+    """Pictures of a folder as samples: uint8 [C, H, W], the names as in toonfilter.train.systems.
+
+    Unpaired data: `entries` are the sources, `others` the pictures of the other domain, of which each draw takes a
+    random one. Decoded pictures stay in memory (384 px pairs: 1.5 MB each). A picture that cannot be read is
+    replaced by the next one, never fatal.
+    """
+
+    def __init__(
+        self, settings: DataSettings, entries: Sequence[Entry], others: Sequence[Entry] = (), *, seed: int = 0
+    ) -> None:
+        if settings.augment not in AUGMENTATIONS:
+            raise ConfigError(f"data.augment is {settings.augment!r}; there are: {', '.join(AUGMENTATIONS)}")
+        self.settings = settings
+        self.entries = list(entries)
+        self.others = list(others)
+        self.seed = seed
+        self._augment = AUGMENTATIONS[settings.augment]
+        self._decoded: dict[Path, Image | None] = {}
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Relative frequency of each sample, [len]."""
+        return np.array([entry.weight for entry in self.entries])
+
+    def __getitem__(self, draw: Draw | int) -> dict[str, Tensor]:
+        """The sample of a draw; a plain index gives it as the draw with that number."""
+        if isinstance(draw, int):
+            draw = Draw(draw, draw)
+        rng = np.random.default_rng((self.seed, draw.number))
+        pictures = self._readable(self.entries, draw.index)
+        if not self.others:
+            return _as_tensors(self._augment(pictures, rng, self.settings.size_px))
+        sample = self._augment({"source": pictures["source"]}, rng, self.settings.size_px)
+        other = self._readable(self.others, int(rng.integers(len(self.others))))
+        names = {"source" if name == "target" else name: picture for name, picture in other.items()}
+        second = self._augment(names, rng, self.settings.size_px)
+        renamed = {"target" if name == "source" else name: picture for name, picture in second.items()}
+        return _as_tensors({**sample, **renamed})
+
+    def _readable(self, entries: Sequence[Entry], index: int) -> dict[str, Image]:
+        for offset in range(min(len(entries), 20)):
+            entry = entries[(index + offset) % len(entries)]
+            pictures = {name: self._read(path, name) for name, path in entry.files.items()}
+            good = {name: picture for name, picture in pictures.items() if picture is not None}
+            if len(good) == len(pictures):
+                return self._arranged(good)
+        raise DataError(f"{entries[index].name}: this picture and the 19 after it cannot be read")
+
+    def _read(self, path: Path, name: str) -> Image | None:
+        if path not in self._decoded:
+            self._decoded[path] = read_rgba(path) if name == "cartoon" else read_rgb(path)
+        return self._decoded[path]
+
+    def _arranged(self, pictures: Mapping[str, Image]) -> dict[str, Image]:
+        """photo and cartoon become source and target by the recipe's direction; alpha becomes the matte."""
+        arranged = dict(pictures)
+        cartoon = arranged.pop("cartoon", None)
+        photo = arranged.pop("photo", None)
+        forth = self.settings.direction == "photo-to-cartoon"
+        if photo is not None:
+            arranged["source" if forth else "target"] = photo
+        if cartoon is not None:
+            arranged["target" if forth else "source"] = np.ascontiguousarray(cartoon[..., :3])
+            if cartoon.shape[2] == 4:
+                arranged["matte"] = np.ascontiguousarray(cartoon[..., 3:])
+        return arranged
+
+
+class RunOrder(Sampler[list[Draw]]):
+    """Batches of draws from step `first_step` to the end of the run, for one process of several.
+
+    Each epoch visits pictures in proportion to their weights (systematic sampling), in an order that depends on
+    (seed, epoch) alone: there is no state to save.
+    """
+
+    def __init__(
+        self,
+        weights: NDArray[np.float64],
+        batch_size: int,
+        total_steps: int,
+        *,
+        seed: int,
+        first_step: int = 0,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self._weights = weights
+        self._batch_size = batch_size
+        self._steps = range(first_step, total_steps)
+        self._seed = seed
+        self._rank = rank
+        self._processes = processes
+        self._epoch = -1
+        self._order: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        for step in self._steps:
+            first = (step * self._processes + self._rank) * self._batch_size
+            yield [Draw(self._index(number), number) for number in range(first, first + self._batch_size)]
+
+    def _index(self, number: int) -> int:
+        epoch, place = divmod(number, len(self._weights))
+        if epoch != self._epoch:
+            rng = np.random.default_rng((self._seed, 1, epoch))
+            edges = np.cumsum(self._weights) / self._weights.sum()
+            ticks = (np.arange(len(edges)) + rng.random()) / len(edges)
+            self._order = rng.permutation(np.searchsorted(edges, ticks).clip(max=len(edges) - 1))
+            self._epoch = epoch
+        return int(self._order[place])
+
+
+def open_data(root: Path, settings: DataSettings, split: Split, *, seed: int = 0) -> FolderData:
+    """Open a folder for training or validation.
+
+    Paired: `photo/` and `cartoon/` with files of the same stem (from `toonfilter prepare pairs`: also `guidance/` and
+    `pairs.json`, which says the split and the weights). Unpaired: `photo/` and `cartoon/` with any names, CelebA
+    (the photos; its cartoons in `cartoon/`) or selfie2anime (trainA ... testB). Single: any folder of pictures.
+
+    Raises:
+        DataError: folders or pictures are missing.
+    """
+    if settings.layout == "paired":
+        entries = [entry for entry, part in _paired(root, settings) if part == split]
+        return FolderData(settings, _some(entries, root, split), seed=seed)
+    if settings.layout == "single":
+        folder = root / "photo" if (root / "photo").is_dir() else root
+        found = [(Entry(p.stem, {"source": p}), split_of(p.stem)) for p in picture_paths(folder)]
+        return FolderData(settings, _some([e for e, part in found if part == split], root, split), seed=seed)
+    sources, targets = _unpaired(root, settings, split)
+    return FolderData(settings, _some(sources, root, split), _some(targets, root, split), seed=seed)
+
+
+def to_floats(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """A batch as the systems get it: pictures float32 in -1..1, mattes and guidance in 0..1, the rest as it is."""
+    floats = {}
+    for name, value in batch.items():
+        value = value.to(device, non_blocking=True)
+        if value.dtype == torch.uint8:
+            value = value.float() / 255 if name in _UNIT_RANGE else value.float() / 127.5 - 1
+        floats[name] = value
+    return floats
+
+
+_UNIT_RANGE = frozenset({"matte", "guidance", "again_guidance"})
+
+
+def _paired(root: Path, settings: DataSettings) -> list[tuple[Entry, Split]]:
+    photos = {path.stem: path for path in picture_paths(root / "photo")}
+    cartoons = {path.stem: path for path in picture_paths(root / "cartoon")}
+    records = _records(root)
+    entries = []
+    for name in sorted(set(photos) & set(cartoons)):
+        record = records.get(name, {})
+        if records and not record:
+            continue
+        files = {"photo": photos[name], "cartoon": cartoons[name], **_extras(root, name, settings)}
+        part = cast(Split, record.get("split") or split_of(str(record.get("identity", name))))
+        entries.append((Entry(name, files, float(record.get("weight", 1.0))), part))
+    if not entries:
+        raise DataError(f"{root}: no file name is in both photo and cartoon; pairs have the same name in both folders")
+    return entries
+
+
+def _records(root: Path) -> dict[str, dict[str, Any]]:
+    path = root / "pairs.json"
+    if not path.is_file():
+        return {}
+    try:
+        return {str(record["name"]): record for record in json.loads(path.read_text(encoding="utf-8"))["pairs"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not the list that `toonfilter prepare pairs` writes: {error!r}") from error
+
+
+def _extras(root: Path, name: str, settings: DataSettings) -> dict[str, Path]:
+    wanted = {"guidance": settings.guidance, "edges": settings.edges}
+    files = {}
+    for folder in (folder for folder, asked in wanted.items() if asked):
+        path = root / folder / f"{name}.png"
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; the recipe needs a {folder} picture for every pair")
+        files[folder] = path
+    return files
+
+
+def _unpaired(root: Path, settings: DataSettings, split: Split) -> tuple[list[Entry], list[Entry]]:
+    if (root / "trainA").is_dir():
+        photos, cartoons = read_selfie2anime(root)
+        sides = [[(p.path, p.split) for p in side] for side in (photos, cartoons)]
+    elif (root / "img_align_celeba").is_dir() or (root / "Img").is_dir():
+        faces = [(p.path, p.split) for p in read_celeba(root)]
+        sides = [faces, [(p, split_of(p.stem)) for p in picture_paths(root / "cartoon")]]
+    else:
+        parts = {name: str(record.get("split", "")) for name, record in _records(root).items()}
+        sides = [
+            [(p, cast(Split, parts.get(p.stem) or split_of(p.stem))) for p in picture_paths(root / folder)]
+            for folder in ("photo", "cartoon")
+        ]
+    if settings.direction == "cartoon-to-photo":
+        sides.reverse()
+    source, target = ([path for path, part in side if part == split] for side in sides)
+    extra = [_extras(root, path.stem, settings) if settings.edges else {} for path in target]
+    return (
+        [Entry(path.stem, {"source": path}) for path in source],
+        [Entry(path.stem, {"target": path, **more}) for path, more in zip(target, extra, strict=True)],
+    )
+
+
+def _some(entries: list[Entry], root: Path, split: Split) -> list[Entry]:
+    if not entries:
+        raise DataError(f"{root}: no pictures for {split}; identities are split nine to one, so some dozens are needed")
+    return entries
+
+
+def _as_tensors(sample: Sample) -> dict[str, Tensor]:
+    return {
+        name: torch.from_numpy(np.ascontiguousarray(value.transpose(2, 0, 1)) if value.ndim == 3 else value)
+        for name, value in sample.items()
+    }

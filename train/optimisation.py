@@ -1,0 +1,168 @@
+"""Optimisers, learning-rate schedule and the moving average of the weights."""
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from toonfilter.train.recipe import OptimiserSettings, Recipe, ScheduleSettings
+from toonfilter.train.systems import System
+
+
+def step_factor(schedule: ScheduleSettings, step: int, total_steps: int) -> float:
+    """Factor on the learning rates for the step that follows `step` finished ones."""
+    if step < schedule.warm_up_steps:
+        return (step + 1) / schedule.warm_up_steps
+    first = schedule.decay_from * total_steps
+    if schedule.kind == "constant" or step < first:
+        return 1.0
+    done = (step - first) / max(total_steps - first, 1.0)
+    fall = 1 - done if schedule.kind == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+    return schedule.final_factor + (1 - schedule.final_factor) * fall
+
+
+def build_optimiser(
+    settings: OptimiserSettings, parameters: list[nn.Parameter], *, fused: bool
+) -> torch.optim.Optimizer:
+    """An optimiser as the recipe has it."""
+    common: dict[str, Any] = {
+        "lr": settings.learning_rate,
+        "eps": settings.epsilon,
+        "weight_decay": settings.weight_decay,
+    }
+    if settings.kind == "rmsprop":
+        return torch.optim.RMSprop(parameters, **common)
+    kind = torch.optim.AdamW if settings.kind == "adamw" else torch.optim.Adam
+    return kind(parameters, betas=(settings.beta1, settings.beta2), fused=fused, **common)
+
+
+class Optimisers:
+    """The optimisers of a run; the `StepContext` of every step."""
+
+    def __init__(self, fabric: lightning.Fabric, recipe: Recipe, system: System) -> None:
+        self._fabric = fabric
+        self._clip_norm = recipe.run.clip_norm
+        # The fused kernels unscale fp16 gradients inside the step, which leaves nothing to clip before it.
+        fused = fabric.device.type in ("cpu", "cuda") and recipe.run.precision != "16-mixed"
+        self._parameters = {name: list(plan.parameters) for name, plan in system.optimisers().items()}
+        plain = {
+            name: build_optimiser(plan.settings, self._parameters[name], fused=fused)
+            for name, plan in system.optimisers().items()
+        }
+        self._rates = {name: plan.settings.learning_rate for name, plan in system.optimisers().items()}
+        self._optimisers = {name: fabric.setup_optimizers(optimiser) for name, optimiser in plain.items()}
+        self._step = 0
+        self._total_steps = 1
+
+    @property
+    def step(self) -> int:
+        """Steps done before this one."""
+        return self._step
+
+    @property
+    def total_steps(self) -> int:
+        """Length of the run."""
+        return self._total_steps
+
+    @property
+    def progress(self) -> float:
+        """Part of the run that is done, 0..1."""
+        return self._step / self._total_steps
+
+    def begin(self, step: int, total_steps: int, factor: float) -> None:
+        """Enter a step: its number and its factor on the learning rates."""
+        self._step, self._total_steps = step, total_steps
+        for name, optimiser in self._optimisers.items():
+            for group in optimiser.param_groups:
+                group["lr"] = self._rates[name] * factor
+
+    def update(self, optimiser: str, loss: Tensor) -> None:
+        """Clear gradients, backward, average over processes, clip, step."""
+        chosen, parameters = self._optimisers[optimiser], self._parameters[optimiser]
+        chosen.zero_grad()
+        with torch.autocast(self._fabric.device.type, enabled=False):
+            self._fabric.backward(loss)
+            self._share_gradients(parameters)
+            if self._clip_norm > 0:
+                module = nn.Module()
+                module.register_module("parameters_of_optimiser", nn.ParameterList(parameters))
+                self._fabric.clip_gradients(module, chosen, max_norm=self._clip_norm, error_if_nonfinite=False)
+            chosen.step()
+
+    def state(self) -> dict[str, Any]:
+        """Everything the optimisers remember."""
+        return {
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
+            "scaler": self._fabric.strategy.precision.state_dict(),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state` returned."""
+        for name, optimiser in self._optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        self._fabric.strategy.precision.load_state_dict(state["scaler"])
+
+    def _share_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """Average gradients over the processes, in one message."""
+        if self._fabric.world_size == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        torch.distributed.all_reduce(flat)
+        flat /= self._fabric.world_size
+        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+
+class Average:
+    """Exponential moving average of the networks that a system names; with decay 0 there is none."""
+
+    def __init__(self, system: System, decay: float) -> None:
+        self._decay = decay
+        self.weights: dict[str, Tensor] = {}
+        if decay > 0:
+            self.weights = {name: value.detach().clone() for name, value in _averaged(system)}
+
+    @torch.no_grad()
+    def update(self, system: System, step: int) -> None:
+        """One step: average = decay * average + (1 - decay) * weights; whole numbers (counters) are copied.
+
+        The decay grows from 0.1 in the first steps, so that the first weights are soon forgotten.
+        """
+        decay = min(self._decay, (1 + step) / (10 + step))
+        for name, value in _averaged(system) if self.weights else ():
+            if value.is_floating_point():
+                self.weights[name].lerp_(value, 1 - decay)
+            else:
+                self.weights[name].copy_(value)
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Put back saved averages."""
+        for name, value in self.weights.items():
+            value.copy_(weights[name])
+
+    @contextmanager
+    def in_use(self, system: System) -> Iterator[nn.ModuleDict]:
+        """The system's networks with averaged weights, while the block runs; the trained ones come back after it."""
+        own = copy.deepcopy(dict(_averaged(system)) if self.weights else {})
+        try:
+            for name, value in _averaged(system) if self.weights else ():
+                value.copy_(self.weights[name])
+            yield system.networks
+        finally:
+            for name, value in _averaged(system) if self.weights else ():
+                value.copy_(own[name])
+
+
+def _averaged(system: System) -> Iterator[tuple[str, Tensor]]:
+    for network in system.averaged:
+        for name, value in system.networks[network].state_dict().items():
+            yield f"{network}.{name}", value
