@@ -37,9 +37,10 @@ class PictureGraph(nn.Module):
         self.has_guidance = spec.guidance_channels > 0
 
     def forward(self, image: Tensor, guidance: Tensor | None = None) -> Tensor:
-        planes = image.permute(0, 3, 1, 2).to(torch.float32) * (1 / 127.5) - 1
+        # TensorRT takes uint8 pictures only straight into a cast.
+        planes = image.to(torch.float32).permute(0, 3, 1, 2) * (1 / 127.5) - 1
         if self.has_guidance and guidance is not None:
-            drawn = guidance.permute(0, 3, 1, 2).to(torch.float32) * (1 / 255)
+            drawn = guidance.to(torch.float32).permute(0, 3, 1, 2) * (1 / 255)
             planes = torch.cat([planes, drawn], dim=1)
         cartoon: Tensor = self.network(planes)
         levels = torch.round((cartoon * 127.5 + 127.5).clamp(0, 255))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toonfilter.runtime.bundle import MANIFEST, Bundle, Training, load_bundle
+from toonfilter.runtime.bundle import MANIFEST, Bundle, Training, find_bundle, known_bundles, load_bundle
 from toonfilter.runtime.errors import BundleError
 from toonfilter.train.systems import ExportSpec
 
@@ -83,3 +83,26 @@ def is_bundle_folder(path: Path) -> bool:
 def renamed(source: ExportSource, name: str) -> ExportSource:
     """The same source under another name."""
     return replace(source, name=name)
+
+
+def open_source(path: Path | None, runs: Path = Path("runs"), head: str | None = None) -> ExportSource:
+    """A checkpoint file, a run folder or a bundle; without a path the newest run below `runs`, else the bundle that ships.
+
+    head: another of the method's exportable networks by name (the way back of a cycle).
+
+    Raises:
+        BundleError: the path is none of these, or there is nothing to export.
+        TrainingError, ConfigError: the checkpoint cannot be read, or its method has nothing to export.
+    """
+    if path is None:
+        newest = newest_run(runs)
+        if newest is not None:
+            return checkpoint_source(newest, head)
+        return bundle_source(find_bundle("cartoon").folder)
+    if is_bundle_folder(path):
+        return bundle_source(path)
+    if path.exists():
+        return checkpoint_source(path, head)
+    if str(path) in known_bundles():
+        return bundle_source(find_bundle(str(path)).folder)
+    raise BundleError(f"{path} does not exist; give a checkpoint, a run folder or a bundle")
