@@ -19,6 +19,12 @@ from toonfilter.runtime.video_encoding import VideoWriter, choose_encoder
 from toonfilter.runtime.video_files import VideoIndex, VideoInfo, inspect_video, scan_video
 from toonfilter.runtime.video_joining import check_container, join_pieces
 
+SpreadPieces = Callable[
+    [PieceJob, Sequence[Piece], Callable[[], ResettableFilter], Callable[[int], None], threading.Event], None
+]
+"""Converts the pieces wherever it likes: job, missing pieces, filter opener, count of new frames, stop. Each piece must
+be whole in the job's work folder afterwards; raises the first error, or `ConversionStopped`."""
+
 _PROGRESS_EVERY_S = 0.2
 _BITS_PER_PIXEL = 0.15
 
@@ -79,6 +85,7 @@ def convert(
     filter_identity: str = "",
     progress: Callable[[ConvertProgress], None] | None = None,
     stop: threading.Event | None = None,
+    spread: SpreadPieces | None = None,
 ) -> ConvertReport:
     """Convert the first video track of `source` into `target`; sound and subtitles are copied as they are.
 
@@ -89,6 +96,7 @@ def convert(
         filter_identity: names everything about the filter that changes its pictures (style, its sha256, settings).
         progress: called about five times a second, from any thread.
         stop: set it to stop at the next frame; finished pieces stay for `resume`.
+        spread: converts the pieces instead of this process, for example on other machines.
 
     Raises:
         CaptureError: the source cannot be read. ConfigError: options contradict each other.
@@ -115,7 +123,7 @@ def convert(
     try:
         work.check_room(target)
         work.check_tracks(target)
-        work.run(open_filter, stop or threading.Event())
+        work.run(open_filter, stop or threading.Event(), spread)
         return work.finish(target)
     except ConversionStopped:
         return work.report("interrupted", target)
@@ -199,9 +207,14 @@ class _Conversion:
         finally:
             template.unlink(missing_ok=True)
 
-    def run(self, open_filter: Callable[[], ResettableFilter], stop: threading.Event) -> None:
+    def run(
+        self, open_filter: Callable[[], ResettableFilter], stop: threading.Event, spread: SpreadPieces | None
+    ) -> None:
         missing = [piece for piece in self._pieces if self._job.folder.result(piece) is None]
         if not missing:
+            return
+        if spread is not None:
+            spread(self._job, missing, open_filter, self._count, stop)
             return
         if self._options.jobs > 1 and len(missing) > 1:
             run_pieces_in_processes(
