@@ -1,19 +1,10 @@
-"""Wasserstein critic: Arjovsky et al. 2017 (weight clipping) and Gulrajani et al. 2017 (gradient penalty)."""
+"""What keeps a Wasserstein critic Lipschitz: weight clipping (Arjovsky et al. 2017) or the gradient penalty
+(Gulrajani et al. 2017). The critic's loss itself is `AdversarialLoss("wgan")`."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-
-
-def critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-    """What the critic minimises: E[D(G(z))] - E[D(x)] (Gulrajani et al., equation 3, first part)."""
-    return fake_scores.float().mean() - real_scores.float().mean()
-
-
-def generator_loss(fake_scores: Tensor) -> Tensor:
-    """What the generator minimises: -E[D(G(z))]."""
-    return -fake_scores.float().mean()
 
 
 def gradient_penalty(

@@ -96,7 +96,10 @@ class AppearanceNetwork(nn.Module):
         self.decode_photo = StyledDecoder(width, downs, blocks, style)
         self.decode_cartoon = StyledDecoder(width, downs, blocks, style)
 
-    def forward(self, photo: Tensor, style: Tensor) -> Tensor:
-        """Draw photos [N,3,H,W] in the style codes [N,style] (from N(0, 1), or of a drawing)."""
+    def forward(self, photo: Tensor, style: Tensor | None = None) -> Tensor:
+        """Draw photos [N,3,H,W] in the style codes [N,style] (from N(0, 1), or of a drawing); the middle of N(0, 1)
+        where none are given."""
+        if style is None:
+            style = photo.new_zeros(photo.shape[0], self.style_size)
         out: Tensor = self.decode_cartoon(self.content_photo(photo), style)
         return out

@@ -6,6 +6,7 @@ are built from them.
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -100,6 +101,26 @@ class StyledDecoder(nn.Module):
         return out
 
 
+class MeanStyle(nn.Module):
+    """A running mean of style codes: the style that is used where none is given."""
+
+    mean: Tensor
+
+    def __init__(self, style: int, share: float = 0.01) -> None:
+        super().__init__()
+        self.share = share
+        self.register_buffer("mean", torch.zeros(style))
+
+    @torch.no_grad()
+    def update(self, codes: Tensor) -> None:
+        """Move the mean a little towards the mean of codes [N,style]."""
+        self.mean.lerp_(codes.detach().float().mean(0), self.share)
+
+    def forward(self, count: int) -> Tensor:
+        """Return the mean [count,style]."""
+        return self.mean.expand(count, -1)
+
+
 class ContentStyleNetwork(nn.Module):
     """One content encoder, one style encoder and one decoder, shared by photos and cartoons.
 
@@ -113,8 +134,11 @@ class ContentStyleNetwork(nn.Module):
         self.content = ContentEncoder(width, downs, blocks)
         self.style = StyleEncoder(width, style=style)
         self.decoder = StyledDecoder(width, downs, blocks, style)
+        self.mean_style = MeanStyle(style)
 
-    def forward(self, photo: Tensor, style_of: Tensor) -> Tensor:
-        """Return `photo`'s content in the style of the picture `style_of`; all [N,3,H,W] in [-1,1]."""
-        out: Tensor = self.decoder(self.content(photo), self.style(style_of))
+    def forward(self, photo: Tensor, style_of: Tensor | None = None) -> Tensor:
+        """Return `photo`'s content in the style of the picture `style_of`, or in the mean style of all cartoons seen
+        in training; all [N,3,H,W] in [-1,1]."""
+        style = self.mean_style(photo.shape[0]) if style_of is None else self.style(style_of)
+        out: Tensor = self.decoder(self.content(photo), style)
         return out

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.train.networks.blocks import initialise
+from toonfilter.train.networks.blocks import Norm, initialise, norm_layer
 
 
 def _up(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -14,18 +14,18 @@ def _up(in_channels: int, out_channels: int) -> nn.Sequential:
     )
 
 
-def _down(in_channels: int, out_channels: int) -> nn.Sequential:
+def _down(in_channels: int, out_channels: int, norm: Norm) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(out_channels),
+        nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=norm != "batch"),
+        norm_layer(norm, out_channels),
         nn.LeakyReLU(0.2, inplace=True),
     )
 
 
-def _same(channels: int) -> nn.Sequential:
+def _same(channels: int, norm: Norm) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-        nn.BatchNorm2d(channels),
+        nn.Conv2d(channels, channels, 3, padding=1, bias=norm != "batch"),
+        norm_layer(norm, channels),
         nn.LeakyReLU(0.2, inplace=True),
     )
 
@@ -46,7 +46,7 @@ class DcganGenerator(nn.Module):
             nn.LeakyReLU(0.2, inplace=True),
         )
         self.grow = nn.Sequential(_up(width * 8, width * 4), _up(width * 4, width * 2), _up(width * 2, width))
-        self.extra = nn.Sequential(*(_same(width) for _ in range(extra)))
+        self.extra = nn.Sequential(*(_same(width, "batch") for _ in range(extra)))
         self.picture = nn.Sequential(nn.ConvTranspose2d(width, 3, 4, stride=2, padding=1), nn.Tanh())
         initialise(self)
 
@@ -63,13 +63,15 @@ class DcganGenerator(nn.Module):
 
 
 class DcganDiscriminator(nn.Module):
-    """The generator mirrored: [N,3,64,64] to logits [N,1,1,1]."""
+    """The generator mirrored: [N,3,64,64] to logits [N,1,1,1]. norm: "instance" or "none" for a Wasserstein critic."""
 
-    def __init__(self, *, width: int = 64, extra: int = 2) -> None:
+    def __init__(self, *, width: int = 64, extra: int = 2, norm: Norm = "batch") -> None:
         super().__init__()
         self.picture = nn.Sequential(nn.Conv2d(3, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True))
-        self.extra = nn.Sequential(*(_same(width) for _ in range(extra)))
-        self.shrink = nn.Sequential(_down(width, width * 2), _down(width * 2, width * 4), _down(width * 4, width * 8))
+        self.extra = nn.Sequential(*(_same(width, norm) for _ in range(extra)))
+        self.shrink = nn.Sequential(
+            _down(width, width * 2, norm), _down(width * 2, width * 4, norm), _down(width * 4, width * 8, norm)
+        )
         self.head = nn.Conv2d(width * 8, 1, 4)
         initialise(self)
 

@@ -82,3 +82,28 @@ class LandmarkRegressor(nn.Module):
     def landmarks(self, image: Tensor) -> Tensor:
         """Return landmarks [N,points,2] as x, y in [-1,1], differentiable in the picture."""
         return soft_argmax(self(image))
+
+
+class ConditionedGenerator(nn.Module):
+    """A generator that sees heat maps of the landmarks beside the picture (Wu et al. 2019, section 3.2).
+
+    While it is trained the landmarks are given; where they are not, its own regressor finds them, so that the
+    exported network takes a picture and nothing else.
+
+    Args:
+        body: generator of 3 + regressor.points channels.
+        regressor: landmarks of the pictures that go in.
+    """
+
+    def __init__(self, body: nn.Module, regressor: LandmarkRegressor) -> None:
+        super().__init__()
+        self.body = body
+        self.regressor = regressor
+
+    def forward(self, image: Tensor, landmarks: Tensor | None = None) -> Tensor:
+        """Translate [N,3,H,W] in [-1,1]; landmarks [N,points,2] in [-1,1]."""
+        if landmarks is None:
+            landmarks = self.regressor.landmarks(image)
+        maps = heat_maps(landmarks, image.shape[2], image.shape[3])
+        out: Tensor = self.body(torch.cat([image, maps.to(image.dtype)], 1))
+        return out

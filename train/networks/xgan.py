@@ -45,6 +45,7 @@ class XganAutoencoders(nn.Module):
         if size % 16:
             raise ConfigError(f"xgan: size is {size}; expected a multiple of 16")
         self.size = size
+        self.embedding = embedding
         self.small = size // 16
         self.width = width
         self.own_encoders = nn.ModuleDict(

@@ -1,0 +1,504 @@
+"""Each published method: trains, sends every loss term to the networks it is meant for, and resumes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from toonfilter.runtime.errors import ConfigError
+from toonfilter.train.recipe import load_recipe
+from toonfilter.train.systems import build_system
+
+SMALL_NETS = ["generator.options.width=4", "discriminator.options.width=4"]
+RESNET = [*SMALL_NETS, "data.size_px=32", "data.batch_size=2", "generator.options.blocks=1"]
+CYCLE = [*RESNET, "discriminator.options.layers=2", "method.pool=3"]
+STYLE = [*SMALL_NETS, "data.size_px=32", "data.batch_size=2", "generator.options.blocks=1"]
+TINY: Mapping[str, list[str]] = {
+    "gan-v1": RESNET,
+    "gan-v2": RESNET,
+    "wgan-gp": [*RESNET, "discriminator.options.layers=2", "method.adversary.critic_steps=2"],
+    "cyclegan": CYCLE,
+    "cyclegan-fast": CYCLE,
+    "cyclegan-v3": CYCLE,
+    "cyclegan-v4": CYCLE,
+    "cyclegan-v5": CYCLE,
+    "cyclegan-v6": CYCLE,
+    "landmark-cyclegan": [
+        *CYCLE,
+        "method.regressor_width=4",
+        "method.regressor_levels=2",
+        "method.patch_px=16",
+        "method.coarse_until=0.5",
+    ],
+    "content-style": STYLE,
+    "cartoongan": [*RESNET, "method.initialisation=0.5", "method.regressor_width=4", "method.regressor_levels=2"],
+    "caricature": [
+        *STYLE,
+        "method.faces_to_fit=4",
+        "method.components=3",
+        "method.geometry_width=8",
+    ],
+    "dcgan": [*SMALL_NETS, "data.batch_size=4"],
+    "xgan": [*SMALL_NETS, "data.batch_size=4", "generator.options.embedding=16", "method.perceptual_weight=0.1"],
+}
+USES_FEATURES = ("cartoongan", "caricature", "xgan")
+
+
+class TinyFeatures(nn.Module):
+    """In place of pretrained features: two fixed convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(3)
+        self.first = nn.Conv2d(3, 4, 3, stride=2)
+        self.second = nn.Conv2d(4, 4, 3, stride=2)
+        for parameter in self.parameters():
+            parameter.data.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
+        self.requires_grad_(False)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        first = torch.tanh(self.first(image))
+        return [first, self.second(first)]
+
+
+@pytest.fixture(autouse=True)
+def _small_and_seeded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    from toonfilter.train.systems import caricature, cartoongan, xgan
+
+    for module in (caricature, cartoongan, xgan):
+        monkeypatch.setattr(module, "build_features", lambda settings: TinyFeatures())
+    torch.manual_seed(0)
+    yield
+
+
+@dataclass
+class Context:
+    """What the loop does in a step, and a record of which networks each update's loss reached."""
+
+    system: Any
+    total_steps: int
+    step: int = 0
+    reached: dict[str, set[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.plans = self.system.optimisers()
+        self.adams = {
+            name: torch.optim.Adam(plan.parameters, lr=plan.settings.learning_rate, betas=(0.5, 0.999))
+            for name, plan in self.plans.items()
+        }
+
+    @property
+    def progress(self) -> float:
+        return self.step / self.total_steps
+
+    def update(self, optimiser: str, loss: Tensor) -> None:
+        assert loss.ndim == 0
+        self.reached.setdefault(optimiser, set()).update(networks_reached(self.system, loss))
+        adam = self.adams[optimiser]
+        adam.zero_grad(set_to_none=True)
+        loss.backward()
+        adam.step()
+
+
+def networks_reached(system: Any, loss: Tensor) -> set[str]:
+    """Names of the networks whose weights the loss has a gradient for that is not zero."""
+    names = [(name, p) for name, net in system.networks.items() for p in net.parameters() if p.requires_grad]
+    if not loss.requires_grad:
+        return set()
+    gradients = torch.autograd.grad(loss, [p for _, p in names], retain_graph=True, allow_unused=True)
+    return {
+        name for (name, _), gradient in zip(names, gradients, strict=True) if gradient is not None and gradient.any()
+    }
+
+
+def tiny_system(name: str, *more: str) -> Any:
+    return build_system(load_recipe(name, [*TINY[name], *more]))
+
+
+def tiny_batch(system: Any) -> dict[str, Tensor]:
+    recipe = system.recipe
+    n, size = recipe.data.batch_size, recipe.data.size_px
+    batch = {name: torch.rand(n, 3, size, size) * 2 - 1 for name in ("source", "target", "edges")}
+    for name in ("landmarks", "target_landmarks"):
+        batch[name] = torch.rand(n, 478, 2) * size * 0.6 + size * 0.2
+    return batch
+
+
+def train(system: Any, steps: int, total: int | None = None) -> tuple[Context, list[dict[str, float]]]:
+    context = Context(system, total or steps)
+    log = []
+    system.networks.train()
+    for step in range(steps):
+        context.step = step
+        scalars = system.step(tiny_batch(system), context)
+        assert not any(value.requires_grad for value in scalars.values())
+        log.append({name: float(value) for name, value in scalars.items()})
+    return context, log
+
+
+def weights(network: nn.Module) -> list[Tensor]:
+    return [p.detach().clone() for p in network.parameters()]
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_trains_some_steps(name: str) -> None:
+    system = tiny_system(name)
+    before = {n: weights(net) for n, net in system.networks.items()}
+    context, log = train(system, 4)
+    assert all(np.isfinite(list(scalars.values())).all() for scalars in log)
+    for network, old in before.items():
+        if old:
+            moved = any(not torch.equal(a, b) for a, b in zip(old, weights(system.networks[network]), strict=True))
+            assert moved, f"{network} was not trained"
+    # No update reaches a network that its optimiser does not own, and each reaches all that it owns.
+    owner = {id(p): name for name, plan in context.plans.items() for p in plan.parameters}
+    for optimiser, reached in context.reached.items():
+        owned = {n for n, net in system.networks.items() for p in net.parameters() if owner.get(id(p)) == optimiser}
+        assert reached <= owned, f"{optimiser} reaches {reached - owned}"
+        assert owned <= reached, f"{optimiser} does not reach {owned - reached}"
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_samples_are_pictures(name: str) -> None:
+    system = tiny_system(name)
+    train(system, 2)
+    system.networks.eval()
+    with torch.no_grad():
+        columns = system.samples(tiny_batch(system), system.networks)
+    assert len(columns) >= 2
+    for column in columns:
+        assert column.shape[1:] == columns[0].shape[1:]
+        assert column.shape[1] == 3
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_exported_network_takes_a_picture_and_gives_one(name: str) -> None:
+    system = tiny_system(name)
+    spec = system.export_spec()
+    if spec is None:
+        assert name == "dcgan"
+        return
+    size = spec.sizes_px[0]
+    for network in (spec.network, *spec.others.values()):
+        with torch.no_grad():
+            result = system.networks[network].eval()(torch.rand(1, 3, size, size) * 2 - 1)
+        assert result.shape == (1, 3, size, size)
+
+
+@pytest.mark.parametrize("name", [*TINY])
+def test_resumes_bit_for_bit(name: str) -> None:
+    straight = tiny_system(name)
+    context, _ = train(straight, 3, total=6)
+    saved = {
+        "weights": {k: v.clone() for k, v in straight.networks.state_dict().items()},
+        "optimisers": {n: torch.optim.Adam.state_dict(adam) for n, adam in context.adams.items()},
+        "state": straight.state(),
+    }
+    import copy
+
+    saved = copy.deepcopy(saved)
+    resumed = tiny_system(name)
+    resumed.networks.load_state_dict(saved["weights"])
+    resumed.load_state(saved["state"])
+    again = Context(resumed, 6)
+    for n, adam in again.adams.items():
+        adam.load_state_dict(saved["optimisers"][n])
+    resumed.networks.train()
+    for system, ctx in ((straight, context), (resumed, again)):
+        torch.manual_seed(7)
+        for step in range(3, 6):
+            ctx.step = step
+            system.step(tiny_batch(system), ctx)
+    for key, value in straight.networks.state_dict().items():
+        assert torch.equal(value, resumed.networks.state_dict()[key]), key
+
+
+def test_gan_v2_sends_the_adversarial_distance_to_the_generator_only() -> None:
+    system = tiny_system("gan-v2", "method.balance.start=0.0", "method.balance.end=0.0")
+    batch = tiny_batch(system)
+    fake = system.networks["generator"](batch["source"])
+    from toonfilter.train.systems import frozen
+
+    with frozen(system.networks["discriminator"]):
+        loss, _ = system.generator_loss(fake, batch["target"], 0.5)
+    assert networks_reached(system, loss) == {"generator"}
+    real = torch.sigmoid(system.networks["discriminator"](batch["target"]))
+    made = torch.sigmoid(system.networks["discriminator"](fake))
+    assert loss.item() == pytest.approx((real - made).abs().mean().item(), rel=1e-5)
+
+
+def test_gan_v2_lambda_falls_linearly() -> None:
+    system = tiny_system("gan-v2")
+    batch = tiny_batch(system)
+    fake = system.networks["generator"](batch["source"]).detach()
+    values = [system.generator_loss(fake, batch["target"], p)[0].item() for p in (0.0, 0.5, 1.0)]
+    assert values[1] == pytest.approx((values[0] + values[2]) / 2, rel=1e-5)
+    pixels = ((fake - batch["target"]) ** 2).mean().item()
+    logits = system.networks["discriminator"]
+    gap = (torch.sigmoid(logits(batch["target"])) - torch.sigmoid(logits(fake))).abs().mean().item()
+    assert values[0] == pytest.approx(0.99 * pixels + 0.01 * gap, rel=1e-4)
+    assert values[2] == pytest.approx(0.5 * pixels + 0.5 * gap, rel=1e-4)
+
+
+def cycle_terms(system: Any, progress: float) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    from toonfilter.train.systems import frozen
+
+    batch = tiny_batch(system)
+    nets = system.networks
+    x, y = batch["source"], batch["target"]
+    fake_y, fake_x = nets["generator"](x), nets["generator_back"](y)
+    with frozen(nets["discriminator_x"], nets["discriminator_y"]):
+        losses = system.generator_losses(x, y, fake_x, fake_y, progress)
+    return losses, {"x": x, "y": y, "fake_x": fake_x, "fake_y": fake_y}
+
+
+def test_cyclegan_terms_reach_the_right_generators() -> None:
+    system = tiny_system("cyclegan-v6")
+    losses, _ = cycle_terms(system, 0.5)
+    reached = {name: networks_reached(system, loss) for name, loss in losses.items()}
+    assert reached == {
+        "loss_g": {"generator"},
+        "loss_f": {"generator_back"},
+        "loss_cycle_x": {"generator", "generator_back"},
+        "loss_cycle_y": {"generator", "generator_back"},
+        "loss_identity_x": {"generator_back"},
+        "loss_identity_y": {"generator"},
+    }
+
+
+def test_cyclegan_terms_equal_the_formulas() -> None:
+    system = tiny_system("cyclegan")
+    losses, t = cycle_terms(system, 0.5)
+    nets = system.networks
+    g, f, d_x, d_y = (nets[n] for n in ("generator", "generator_back", "discriminator_x", "discriminator_y"))
+    expected = {
+        "loss_g": ((d_y(t["fake_y"]) - 1) ** 2).mean(),
+        "loss_f": ((d_x(t["fake_x"]) - 1) ** 2).mean(),
+        "loss_cycle_x": 10 * (f(t["fake_y"]) - t["x"]).abs().mean(),
+        "loss_cycle_y": 10 * (g(t["fake_x"]) - t["y"]).abs().mean(),
+        "loss_identity_x": 5 * (f(t["x"]) - t["x"]).abs().mean(),
+        "loss_identity_y": 5 * (g(t["y"]) - t["y"]).abs().mean(),
+    }
+    for name, value in expected.items():
+        assert losses[name].item() == pytest.approx(value.item(), rel=1e-5), name
+
+
+def test_cyclegan_v4_gamma_rises_linearly_below_one() -> None:
+    system = tiny_system("cyclegan-v4")
+    _, t = cycle_terms(system, 0.0)
+    recovered = system.networks["generator_back"](t["fake_y"]).detach()
+    d_x = system.networks["discriminator_x"]
+    pixels = (recovered - t["x"]).abs().mean().item()
+    features = (d_x.features(recovered) - d_x.features(t["x"])).abs().mean().item()
+    for progress, gamma in ((0.0, 0.1), (0.5, 0.5), (1.0, 0.9)):
+        value = system.cycle("discriminator_x", recovered, t["x"], progress).item()
+        assert value == pytest.approx(10 * (gamma * features + (1 - gamma) * pixels), rel=1e-4)
+    with pytest.raises(ConfigError, match="below 1"):
+        tiny_system("cyclegan-v4", "method.feature_cycle.end=1.0")
+
+
+def test_cyclegan_v5_labels_are_soft_and_random() -> None:
+    system = tiny_system("cyclegan-v5")
+    real, fake = torch.zeros(64, 1, 2, 2), torch.zeros(64, 1, 2, 2)
+
+    class Flat(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x
+
+    values = [system.adversary.discriminator_loss(Flat(), real, fake).item() for _ in range(20)]
+    # For scores of 0 the loss is (E[real label^2] + E[fake label^2]) / 2, with labels uniform on the ranges.
+    expected = ((1**3 - 0.9**3) / 3 / 0.1 + 0.1**2 / 3) / 2
+    assert np.mean(values) == pytest.approx(expected, rel=0.01)
+    assert np.std(values) > 0
+
+
+def test_paired_methods_refuse_unpaired_data() -> None:
+    for name in ("gan-v1", "cyclegan-v3"):
+        with pytest.raises(ConfigError, match="paired"):
+            tiny_system(name, "data.layout=unpaired")
+
+
+def test_any_generator_fits_any_recipe() -> None:
+    for name in ("gan-v1", "cyclegan-v6", "cartoongan"):
+        overrides = [o for o in TINY[name] if not o.startswith("generator.options")]
+        recipe = load_recipe(
+            name, [*overrides, "generator.kind=toon", "generator.options={widths = [4, 8, 8], blocks = [0, 1, 0]}"]
+        )
+        train(build_system(recipe), 2)
+
+
+@pytest.mark.parametrize("name", ["gan-v1", "cyclegan", "landmark-cyclegan", "content-style", "dcgan", "xgan"])
+@pytest.mark.parametrize("kind", ["wgan-gp", "wgan-clip"])
+def test_wasserstein_critic_drops_in(name: str, kind: str) -> None:
+    more = ["discriminator.options.norm=instance"] if name == "dcgan" else []
+    system = tiny_system(name, f"method.adversary.kind={kind}", "method.adversary.critic_steps=2", *more)
+    _, log = train(system, 4)
+    assert all(np.isfinite(list(scalars.values())).all() for scalars in log)
+    if kind == "wgan-clip":
+        critics = [net for n, net in system.networks.items() if "discriminator" in n]
+        assert critics
+        assert all(p.abs().max() <= 0.01 for critic in critics for p in critic.parameters())
+
+
+def test_wasserstein_penalty_refuses_batch_norm() -> None:
+    with pytest.raises(ConfigError, match="norm"):
+        tiny_system("dcgan", "method.adversary.kind=wgan-gp")
+
+
+def test_critic_steps_update_the_generator_less_often() -> None:
+    system = tiny_system("wgan-gp", "method.adversary.critic_steps=3")
+    _, log = train(system, 6)
+    assert ["loss_g" in scalars for scalars in log] == [False, False, True] * 2
+
+
+def test_landmark_losses_reach_the_generator_through_the_frozen_regressor() -> None:
+    system = tiny_system("landmark-cyclegan")
+    batch = tiny_batch(system)
+    points = (torch.rand(2, 5, 2) - 0.5).float()
+    system.regressor("y").eval()
+    fake = system.generator("generator")(batch["source"], points)
+    losses = system.fine_losses("y", fake, points)
+    for name, loss in losses.items():
+        assert networks_reached(system, loss) == {"generator"}, name
+    gradients = torch.autograd.grad(
+        losses["loss_landmarks"], list(system.regressor("y").parameters()), retain_graph=True, allow_unused=True
+    )
+    assert all(gradient is None for gradient in gradients)
+    body = torch.autograd.grad(losses["loss_landmarks"], list(system.generator("generator").body.parameters()))
+    assert all(gradient is not None for gradient in body)
+    assert sum(float(gradient.abs().sum()) for gradient in body) > 0
+
+
+def test_landmark_regressors_stay_as_they_are_in_the_fine_stage() -> None:
+    system = tiny_system("landmark-cyclegan")
+    context = Context(system, 4)
+    for step in (0, 1):
+        context.step = step
+        system.step(tiny_batch(system), context)
+    frozen_state = {k: v.clone() for k, v in system.regressor("x").state_dict().items()}
+    for step in (2, 3):
+        context.step = step
+        system.networks.train()
+        scalars = system.step(tiny_batch(system), context)
+        assert "loss_landmarks_y" in scalars
+    for key, value in system.regressor("x").state_dict().items():
+        assert torch.equal(value, frozen_state[key]), key
+
+
+def test_cartoongan_starts_with_content_alone_and_uses_smoothed_edges() -> None:
+    system = tiny_system("cartoongan")
+    _, log = train(system, 4)
+    assert [set(scalars) for scalars in log] == [{"loss_content"}] * 2 + [{"loss_d", "loss_g", "loss_content"}] * 2
+    with pytest.raises(ConfigError, match="edges"):
+        tiny_system("cartoongan", "data.edges=false")
+
+
+def test_cartoongan_optional_terms_reach_the_generator() -> None:
+    system = tiny_system(
+        "cartoongan",
+        "data.landmarks=true",
+        "method.landmark_weight=1.0",
+        "method.style_weight=1.0",
+        "method.colour_weight=1.0",
+    )
+    batch = tiny_batch(system)
+    fake = system.networks["generator"](batch["source"])
+    losses = system.generator_losses(batch, fake)
+    assert set(losses) == {"loss_g", "loss_content", "loss_style", "loss_colour", "loss_landmarks"}
+    for name, loss in losses.items():
+        assert networks_reached(system, loss) == {"generator"}, name
+    features = TinyFeatures()
+    expected = 10 * sum((a - b).abs().mean() for a, b in zip(features(fake), features(batch["source"]), strict=True))
+    assert losses["loss_content"].item() == pytest.approx(float(expected.detach()), rel=1e-5)
+    train(system, 4)
+
+
+def test_xgan_terms_reach_the_right_networks() -> None:
+    system = tiny_system("xgan")
+    batch, xgan = tiny_batch(system), system.networks["generator"]
+    e_photo, e_cartoon = xgan.encode(batch["source"], "photo"), xgan.encode(batch["target"], "cartoon")
+    fake_cartoon, fake_photo = xgan.decode(e_photo, "cartoon"), xgan.decode(e_cartoon, "photo")
+    losses = system.generator_losses(batch["source"], batch["target"], e_photo, e_cartoon, fake_photo, fake_cartoon)
+    reached = {name: networks_reached(system, loss) for name, loss in losses.items()}
+    assert reached == {
+        "loss_reconstruction": {"generator"},
+        "loss_domain": {"generator", "classifier"},
+        "loss_semantic": {"generator"},
+        "loss_g": {"generator"},
+        "loss_perceptual": {"generator"},
+    }
+
+
+def test_content_style_discriminator_rests_while_it_wins() -> None:
+    system = tiny_system("content-style")
+    system.wins = 0.99
+    context = Context(system, 4)
+    assert "loss_d" not in system.step(tiny_batch(system), context)
+    system.wins = 0.2
+    assert "loss_d" in system.step(tiny_batch(system), context)
+
+
+def test_content_style_back_takes_another_photos_style() -> None:
+    system = tiny_system("content-style")
+    batch = tiny_batch(system)
+    other = torch.rand(2, 3, 32, 32, requires_grad=True)
+    losses, _ = system.generator_losses(batch["source"], batch["target"], other)
+    for name, loss in losses.items():
+        (gradient,) = torch.autograd.grad(loss, other, retain_graph=True, allow_unused=True)
+        assert (gradient is not None) == (name == "loss_back")
+        assert networks_reached(system, loss) == {"generator"}
+
+
+def test_caricature_degree_is_a_control() -> None:
+    system = tiny_system("caricature")
+    train(system, 4)
+    assert system.collected is None
+    points = torch.rand(2, 63, 2) - 0.5
+    with torch.no_grad():
+        none, once, twice = (system.exaggerated(points, degree, system.networks) for degree in (0.0, 1.0, 2.0))
+    torch.testing.assert_close(none, points)
+    assert (once - points).abs().max() > 0
+    torch.testing.assert_close(twice - points, 2 * (once - points), atol=1e-5, rtol=1e-3)
+
+
+def test_caricature_geometry_terms_reach_geometry_only() -> None:
+    system = tiny_system("caricature")
+    train(system, 4)
+    x, y = torch.randn(4, 3), torch.randn(4, 3)
+    nets = system.networks
+    fake_y, fake_x = nets["geometry"](x), nets["geometry_back"](y)
+    losses = system.geometry_losses(x, y, fake_x, fake_y)
+    for name, loss in losses.items():
+        assert networks_reached(system, loss) == {"geometry", "geometry_back"}, name
+    m_x, m_y = system.means["x"], system.means["y"]
+    cosine = nn.CosineSimilarity(dim=1)
+    expected = (1 - cosine(fake_y - m_y, x - m_x)).mean() + (1 - cosine(fake_x - m_x, y - m_y)).mean()
+    assert losses["loss_characteristic"].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_dcgan_sizes_and_interpolation() -> None:
+    from toonfilter.train.networks.dcgan import DcganDiscriminator, DcganGenerator
+    from toonfilter.train.systems.dcgan import interpolate
+
+    generator, discriminator = DcganGenerator().eval(), DcganDiscriminator().eval()
+    noise = torch.randn(2, 100)
+    with torch.no_grad():
+        small = generator.project(noise[:, :, None, None])
+        grown = generator.grow(small)
+        assert small.shape == (2, 512, 4, 4)
+        assert grown.shape == (2, 64, 32, 32)
+        assert generator.extra(grown).shape == grown.shape
+        picture = generator(noise)
+        assert picture.shape == (2, 3, 64, 64)
+        assert picture.abs().max() <= 1
+        assert discriminator.features(picture).shape == (2, 512, 4, 4)
+        assert discriminator(picture).shape == (2, 1, 1, 1)
+    way = interpolate(noise[0], noise[1], 5)
+    torch.testing.assert_close(way[0], noise[0])
+    torch.testing.assert_close(way[-1], noise[1], atol=1e-4, rtol=1e-4)
+    with pytest.raises(ConfigError, match="noise"):
+        generator(torch.randn(2, 99))
