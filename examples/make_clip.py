@@ -3,8 +3,8 @@
 Usage: python examples/make_clip.py [OUT]   (needs scikit-image, which carries the portrait)
 
 The portrait is NASA's picture of the astronaut Eileen Collins, in the public domain; scikit-image ships it as
-`skimage.data.astronaut`. It is panned, zoomed and turned as a head before a webcam moves; the head comes near the border
-of the picture between the fifth and the seventh second.
+`skimage.data.astronaut`. It is panned, zoomed and turned as a head before a webcam moves; the head comes near the
+border of the picture between the fifth and the seventh second.
 """
 
 import math
