@@ -147,7 +147,12 @@ def read_picture(path: Path) -> Image:
 
 
 def write_picture(path: Path, safe: SafeFrame) -> None:
-    """Write under a temporary name beside it, then rename. Nothing of the original's metadata is carried over.
+    """Write a safe picture; nothing of the original's metadata is carried over. See `write_image`."""
+    write_image(path, safe.image)
+
+
+def write_image(path: Path, image: Image) -> None:
+    """Write uint8 [H, W, 3] RGB under a temporary name beside the target, then rename.
 
     Raises:
         OutputError: the folder cannot be written, or the suffix is no picture format.
@@ -156,7 +161,7 @@ def write_picture(path: Path, safe: SafeFrame) -> None:
         raise OutputError(
             f"{path}: {path.suffix or 'no suffix'} is no picture format; use {', '.join(PICTURE_SUFFIXES)}"
         )
-    done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(safe.image, cv2.COLOR_RGB2BGR))
+    done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not done:
         raise OutputError(f"{path} cannot be encoded as {path.suffix}")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
