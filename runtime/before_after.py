@@ -8,6 +8,8 @@ import numpy as np
 from toonfilter.runtime.errors import CaptureError
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.stills import write_image
+from toonfilter.runtime.video_colour import ColourConverter
+from toonfilter.runtime.video_files import VideoFile, inspect_video
 
 _PLACE = 0.4
 
@@ -18,31 +20,26 @@ def write_before_after(source: Path, target: Path, picture: Path) -> None:
     Raises:
         CaptureError: one of the videos cannot be read. OutputError: the picture cannot be written.
     """
-    before, at_s = _frame_near(source, None)
-    after, _ = _frame_near(target, at_s)
+    at_s = _PLACE * (inspect_video(source).declared_duration_s or 0.0)
+    before, after = picture_at(source, at_s), picture_at(target, at_s)
     height, width = after.shape[:2]
-    before = cv2.resize(before, (width, height), interpolation=cv2.INTER_AREA)
-    write_image(picture, np.hstack([before, after]))
+    write_image(picture, np.hstack([cv2.resize(before, (width, height), interpolation=cv2.INTER_AREA), after]))
 
 
-def _frame_near(path: Path, at_s: float | None) -> tuple[Image, float]:
-    """The first frame at or after a time, or at a place of the duration; uint8 [H, W, 3] RGB, upright, and its time."""
-    import av
+def picture_at(path: Path, at_s: float) -> Image:
+    """The first frame at or after this time, else the last one; uint8 [H, W, 3] RGB, upright.
 
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            if at_s is None:
-                at_s = _PLACE * float((container.duration or 0) / av.time_base)
-            image, found_s = None, 0.0
-            for frame in container.decode(stream):
-                image, found_s = frame, float(frame.time or 0.0)
-                if found_s >= at_s:
-                    break
-            if image is None:
-                raise CaptureError(f"{path} holds no frame that can be shown")
-            turns = round(-float(image.rotation) / 90) % 4
-            picture: Image = np.ascontiguousarray(np.rot90(image.to_ndarray(format="rgb24"), -turns))
-            return picture, found_s
-    except (av.FFmpegError, IndexError) as error:
-        raise CaptureError(f"{path} cannot be read for the before/after picture ({error})") from error
+    Raises:
+        CaptureError: the video cannot be read.
+    """
+    info = inspect_video(path)
+    found = None
+    with VideoFile(info) as video:
+        for frame in video.frames():
+            found = frame
+            if float(frame.pts * info.time_base) >= at_s:
+                break
+    if found is None:
+        raise CaptureError(f"{path}: no picture can be decoded")
+    converter = ColourConverter(info.colour, info.orientation, info.width, info.height)
+    return converter.upright_rgb(found)
