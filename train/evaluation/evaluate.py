@@ -7,21 +7,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError
 from toonfilter.train.evaluation import measures
 from toonfilter.train.evaluation.contact_sheet import Sheet, choose_sheets, draw_sheets
+from toonfilter.train.evaluation.distribution import DistributionPass, NetOptions, open_nets
 from toonfilter.train.evaluation.face_reader import FaceReader, compare_faces
+from toonfilter.train.evaluation.feature_nets import OnnxFeatures
+from toonfilter.train.evaluation.ground_truth import GroundTruth
 from toonfilter.train.evaluation.identity import Recogniser
 from toonfilter.train.evaluation.models import Drawer, Drawn, Model, find_model
 from toonfilter.train.evaluation.pictures import (
     GROUP_COLUMNS,
     Image,
+    Pairing,
     Picture,
     choose,
     list_pictures,
@@ -41,8 +46,8 @@ class EvaluationOptions:
     """What to evaluate, on what, with which nets.
 
     models: names and paths as `models.find_model` takes them. source: folder of input pictures. target: folder of
-    ground truth, for paired and distribution measures. identity: ONNX file of a face recogniser.
-    split: "all", "train" or "validation" by index.csv. limit: at most so many pictures, drawn with the seed.
+    real drawings, paired by name for the paired measures. identity: ONNX file of a face recogniser. split: "all",
+    "train" or "validation" by index.csv. limit: at most so many pictures, drawn with the seed.
     """
 
     models: tuple[str, ...]
@@ -50,6 +55,7 @@ class EvaluationOptions:
     output: Path
     target: Path | None = None
     identity: Path | None = None
+    nets: NetOptions = field(default_factory=NetOptions)
     split: str = "all"
     limit: int | None = None
     seed: int = 0
@@ -57,12 +63,24 @@ class EvaluationOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class _Instruments:
+    """What every picture is measured with; all of it thread safe."""
+
+    models: list[Model]
+    recogniser: Recogniser | None
+    distribution: DistributionPass | None
+    truth: GroundTruth | None
+
+
+@dataclass(slots=True)
 class _Outcome:
-    """One picture: the figures of each model, and what went wrong with it."""
+    """One picture: figures, feature vectors and problems of each model, and problems of the picture itself."""
 
     rows: list[dict[str, float]]
+    vectors: list[list[NDArray[np.float32]]]
     problems: list[str]
     source_problem: str = ""
+    target_problem: str = ""
     has_face: bool = False
 
 
@@ -73,20 +91,32 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
         ConfigError, DataError, BundleError: the models, pictures or nets cannot be used.
     """
     started, cpu_started = time.perf_counter(), time.process_time()
+    report_progress = progress or (lambda *_: None)
     models = _find_models(options.models)
     pictures = choose(list_pictures(options.source), split=options.split, limit=options.limit, seed=options.seed)
-    recogniser = Recogniser(options.identity) if options.identity else None
-    outcomes = []
-    for outcome in _run(pictures, models, recogniser, options.workers):
-        outcomes.append(outcome)
-        if progress:
-            progress("pictures", len(outcomes), len(pictures))
-    evaluation = _sum_up(options, pictures, models, outcomes)
-    evaluation.cpu_s = time.process_time() - cpu_started
-    evaluation.wall_s = time.perf_counter() - started
+    with ExitStack() as stack:
+        instruments, notes = _open_instruments(options, models)
+        distribution = instruments.distribution
+        if distribution is not None and options.target is not None:
+            stack.enter_context(closing(distribution))
+            notes += _collect_targets(options, distribution, report_progress)
+        outcomes = []
+        for outcome in _run(pictures, instruments, options.workers):
+            if distribution is not None:
+                for index, vectors in enumerate(outcome.vectors):
+                    distribution.add_fake(index, vectors)
+                outcome.vectors = []
+            outcomes.append(outcome)
+            report_progress("pictures", len(outcomes), len(pictures))
+        evaluation = _sum_up(options, pictures, models, outcomes)
+        evaluation.notes += notes
+        if distribution is not None:
+            _add_distribution(evaluation, distribution, report_progress)
     columns = [report.columns for report in evaluation.models]
     chosen = choose_sheets([model.name for model in models], columns, seed=options.seed)
     sheets = draw_sheets(chosen, pictures, models, columns)
+    evaluation.cpu_s = time.process_time() - cpu_started
+    evaluation.wall_s = time.perf_counter() - started
     write_results(evaluation, sheets, options.output)
     return evaluation
 
@@ -101,9 +131,43 @@ def _find_models(texts: tuple[str, ...]) -> list[Model]:
     return found
 
 
-def _run(
-    pictures: list[Picture], models: list[Model], recogniser: Recogniser | None, workers: int
-) -> Iterator[_Outcome]:
+def _open_instruments(options: EvaluationOptions, models: list[Model]) -> tuple[_Instruments, list[str]]:
+    """Instruments, and in words those that are not to be had."""
+    recogniser = Recogniser(options.identity) if options.identity else None
+    if options.target is None:
+        return _Instruments(models, recogniser, None, None), ["not measured: MMD, 1-NN, FID, KID: needs --target DIR"]
+    nets, missing = open_nets(options.nets)
+    notes = [f"not measured in {net.name}: {net.reason}" for net in missing]
+    if not nets:
+        notes.append("not measured: MMD, 1-NN, FID, KID: needs a feature net; --features FILE.onnx works offline")
+    perceptual = next((net for net in nets if isinstance(net, OnnxFeatures) and net.map_names), None)
+    distribution = DistributionPass(nets, len(models)) if nets else None
+    return _Instruments(models, recogniser, distribution, GroundTruth(Pairing(options.target), perceptual)), notes
+
+
+def _collect_targets(options: EvaluationOptions, distribution: DistributionPass, progress: Progress) -> list[str]:
+    """Features of every target picture; in words, those that cannot be read."""
+    assert options.target is not None
+    targets = list_pictures(options.target)
+
+    def one(picture: Picture) -> list[NDArray[np.float32]] | str:
+        try:
+            return distribution.vectors(np.ascontiguousarray(read_picture(picture.path)[..., :3]))
+        except DataError as error:
+            return str(error)
+
+    unreadable = []
+    with ThreadPoolExecutor(options.workers) as pool:
+        for done, found in enumerate(pool.map(one, targets), 1):
+            if isinstance(found, str):
+                unreadable.append(found)
+            else:
+                distribution.add_real(found)
+            progress("target pictures", done, len(targets))
+    return [f"{len(unreadable)} unreadable target pictures: {'; '.join(unreadable[:8])}"] if unreadable else []
+
+
+def _run(pictures: list[Picture], instruments: _Instruments, workers: int) -> Iterator[_Outcome]:
     local = threading.local()
     opening = threading.Lock()
     with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
@@ -112,36 +176,53 @@ def _run(
             if not hasattr(local, "reader"):
                 # MediaPipe's and the engines' start-up is not safe beside itself.
                 with opening:
-                    local.reader = FaceReader(recogniser)
+                    local.reader = FaceReader(instruments.recogniser)
                     stack.callback(local.reader.close)
-                    local.drawers = [stack.enter_context(model.open()) for model in models]
-            return _measure(picture, local.reader, local.drawers, models)
+                    local.drawers = [stack.enter_context(model.open()) for model in instruments.models]
+            return _measure(picture, local.reader, local.drawers, instruments)
 
         yield from pool.map(one, pictures)
         pool.shutdown()
 
 
-def _measure(picture: Picture, reader: FaceReader, drawers: list[Drawer], models: list[Model]) -> _Outcome:
-    empty: list[dict[str, float]] = [{} for _ in models]
-    problems = [""] * len(models)
+def _measure(picture: Picture, reader: FaceReader, drawers: list[Drawer], instruments: _Instruments) -> _Outcome:
+    outcome = _Outcome([{} for _ in drawers], [[] for _ in drawers], [""] * len(drawers))
     try:
         source = np.ascontiguousarray(read_picture(picture.path)[..., :3])
     except DataError as error:
-        return _Outcome(empty, problems, str(error))
+        outcome.source_problem = str(error)
+        return outcome
+    target = _target_of(picture, source, instruments, outcome)
     before = reader.read(source)
-    rows = []
+    outcome.has_face = before is not None
     for index, drawer in enumerate(drawers):
-        row: dict[str, float] = {}
+        row = outcome.rows[index]
         try:
             drawn = drawer.draw(picture, source)
         except DataError as error:
-            problems[index] = str(error)
-        else:
-            if before is not None:
-                row |= compare_faces(before, reader.read(drawn.image, before.around))
-            row |= _blend_figures(source, drawn)
-        rows.append(row)
-    return _Outcome(rows, problems, has_face=before is not None)
+            outcome.problems[index] = str(error)
+            continue
+        if before is not None:
+            row |= compare_faces(before, reader.read(drawn.image, before.around))
+        row |= _blend_figures(source, drawn)
+        if instruments.distribution is not None:
+            outcome.vectors[index] = instruments.distribution.vectors(drawn.image)
+        if instruments.truth is not None and target is not None:
+            row |= instruments.truth.compare(drawn.image, target)
+    return outcome
+
+
+def _target_of(picture: Picture, source: Image, instruments: _Instruments, outcome: _Outcome) -> Image | None:
+    if instruments.truth is None:
+        return None
+    try:
+        target = instruments.truth.read(picture, source)
+    except DataError as error:
+        outcome.target_problem = str(error)
+        return None
+    if target is None:
+        outcome.target_problem = f"no target for {picture.key}"
+    return target
 
 
 def _blend_figures(source: Image, drawn: Drawn) -> dict[str, float]:
@@ -170,6 +251,7 @@ def _sum_up(
         keys=keys,
         models=reports,
         unreadable=[outcome.source_problem for outcome in outcomes if outcome.source_problem],
+        unpaired=[outcome.target_problem for outcome in outcomes if outcome.target_problem],
         faceless=[
             key
             for key, outcome in zip(keys, outcomes, strict=True)
@@ -208,6 +290,17 @@ def _estimate_all(report: ModelReport, facts: list[dict[str, str]]) -> None:
             for label in sorted(set(labels) - {""})
         }
     report.verdicts = judge(report.measured)
+
+
+def _add_distribution(evaluation: Evaluation, distribution: DistributionPass, progress: Progress) -> None:
+    for index, report in enumerate(evaluation.models):
+        progress("distributions", index, len(evaluation.models))
+        found, missing = distribution.measure(index)
+        report.measured |= found
+        report.missing |= missing
+    progress("distributions", len(evaluation.models), len(evaluation.models))
+    evaluation.titles |= distribution.titles
+    evaluation.sections["Against the target pictures as a set"] = list(distribution.titles)
 
 
 def write_results(evaluation: Evaluation, sheets: Sequence[Sheet], folder: Path) -> None:

@@ -35,14 +35,16 @@ class Evaluation:
     """Several models on the same pictures.
 
     keys: names of the pictures, the rows of every column. unreadable: source pictures that could not be read.
-    faceless: source pictures without a face, which the class measures leave out. notes: what else a reader must know.
-    titles: of measures, by key. sections: heading and measure keys, in the order of the report.
+    unpaired: those without a usable target. faceless: those without a face, which the class measures leave out.
+    notes: what else a reader must know. titles: of measures, by key. sections: heading and measure keys, in the order
+    of the report.
     """
 
     source: str
     keys: list[str]
     models: list[ModelReport]
     unreadable: list[str] = field(default_factory=list)
+    unpaired: list[str] = field(default_factory=list)
     faceless: list[str] = field(default_factory=list)
     missing_groups: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -58,6 +60,7 @@ class Evaluation:
             "source": self.source,
             "pictures": len(self.keys),
             "unreadable": self.unreadable,
+            "without_target": self.unpaired,
             "without_face": self.faceless,
             "missing_groups": self.missing_groups,
             "notes": self.notes,

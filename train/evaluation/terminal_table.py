@@ -34,6 +34,7 @@ def missing_lines(evaluation: Evaluation) -> list[str]:
         lines += [f"not measured: {title}: {reason}" for reason in sorted(reasons)]
     lines += [f"no group {text}" for text in evaluation.missing_groups]
     lines += _listing("unreadable source pictures", evaluation.unreadable)
+    lines += _listing("source pictures without a target", evaluation.unpaired)
     lines += _listing("source pictures without a face", evaluation.faceless)
     for model in evaluation.models:
         lines += _listing(f"{model.name}: results not used", model.problems)
