@@ -1,0 +1,53 @@
+"""The filter as file conversions need it: it stops at errors, can forget, and has a name for what it does."""
+
+import dataclasses
+import hashlib
+import json
+from functools import partial
+
+import numpy as np
+
+from toonfilter.runtime.bundle import find_bundle
+from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.privacy import Guard
+from toonfilter.runtime.tracking import FaceTracker
+
+
+class FileFilter(ToonFilter):
+    """A `ToonFilter` for the pieces of a file."""
+
+    def reset(self) -> None:
+        """Forget all earlier frames: faces, held pictures, sizes.
+
+        The tracker is made anew: MediaPipe's graphs remember where the face was, whatever one tells them.
+        """
+        self._tracker.close()
+        self._tracker = FaceTracker(self._settings.tracker)
+        self._guard = Guard(self._settings.lost)
+        self._smoothers = {}
+        self._size = 0
+        self._shape = ()
+
+
+def file_filter_opener(settings: FilterSettings) -> "partial[FileFilter]":
+    """Opens a `FileFilter` that stops at errors; can be sent to another process."""
+    return partial(FileFilter, dataclasses.replace(settings, on_error="raise"))
+
+
+def filter_identity(settings: FilterSettings) -> str:
+    """A sha256 over everything that changes the pictures: the bundle's content and the settings.
+
+    Raises:
+        BundleError: the style is unknown or damaged.
+    """
+    bundle = find_bundle(settings.style)
+    plain = dataclasses.asdict(dataclasses.replace(settings, style=bundle.name, on_error="raise"))
+    files = sorted(entry.sha256 for entry in bundle.files)
+    text = json.dumps([bundle.name, bundle.version, files, plain], default=_plain, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return hashlib.sha256(value.tobytes()).hexdigest()
+    return repr(value)
