@@ -1,6 +1,7 @@
 """Each published method: trains, sends every loss term to the networks it is meant for, and resumes."""
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,13 +67,12 @@ class TinyFeatures(nn.Module):
 
 
 @pytest.fixture(autouse=True)
-def _small_and_seeded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _small_and_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
     from toonfilter.train.systems import caricature, cartoongan, xgan
 
     for module in (caricature, cartoongan, xgan):
-        monkeypatch.setattr(module, "build_features", lambda settings: TinyFeatures())
+        monkeypatch.setattr(module, "FeatureNetwork", lambda _: TinyFeatures())
     torch.manual_seed(0)
-    yield
 
 
 @dataclass
@@ -189,28 +189,32 @@ def test_exported_network_takes_a_picture_and_gives_one(name: str) -> None:
         assert result.shape == (1, 3, size, size)
 
 
-@pytest.mark.parametrize("name", [*TINY])
+# The other variants of cyclegan differ in weights only.
+RESUMED = [
+    pytest.param(n, marks=pytest.mark.slow if n.startswith("cyclegan") and n != "cyclegan-v6" else ()) for n in TINY
+]
+
+
+@pytest.mark.parametrize("name", RESUMED)
 def test_resumes_bit_for_bit(name: str) -> None:
     straight = tiny_system(name)
-    context, _ = train(straight, 3, total=6)
+    context, _ = train(straight, 3, total=5)
     saved = {
         "weights": {k: v.clone() for k, v in straight.networks.state_dict().items()},
         "optimisers": {n: torch.optim.Adam.state_dict(adam) for n, adam in context.adams.items()},
         "state": straight.state(),
     }
-    import copy
-
     saved = copy.deepcopy(saved)
     resumed = tiny_system(name)
     resumed.networks.load_state_dict(saved["weights"])
     resumed.load_state(saved["state"])
-    again = Context(resumed, 6)
+    again = Context(resumed, 5)
     for n, adam in again.adams.items():
         adam.load_state_dict(saved["optimisers"][n])
     resumed.networks.train()
     for system, ctx in ((straight, context), (resumed, again)):
         torch.manual_seed(7)
-        for step in range(3, 6):
+        for step in range(3, 5):
             ctx.step = step
             system.step(tiny_batch(system), ctx)
     for key, value in straight.networks.state_dict().items():
@@ -318,7 +322,7 @@ def test_cyclegan_v5_labels_are_soft_and_random() -> None:
 
 def test_paired_methods_refuse_unpaired_data() -> None:
     for name in ("gan-v1", "cyclegan-v3"):
-        with pytest.raises(ConfigError, match="paired"):
+        with pytest.raises(ConfigError, match="pair"):
             tiny_system(name, "data.layout=unpaired")
 
 

@@ -24,8 +24,12 @@ TIER_SHARES = (0.5, 0.3, 0.2)
 
 
 def fit(pictures: Mapping[str, Image], rng: np.random.Generator, size: int) -> Sample:  # noqa: ARG001 (same call for all)
-    """The whole picture at size x size."""
-    return {name: _resize(picture, size) for name, picture in pictures.items()}
+    """The whole picture at size x size; landmarks (float32 [P, 2] px, names ending in `landmarks`) with it."""
+    side = pictures["source"].shape[0]
+    return {
+        name: _scaled(value, size / side) if name.endswith("landmarks") else _resize(value, size)
+        for name, value in pictures.items()
+    }
 
 
 def flip(pictures: Mapping[str, Image], rng: np.random.Generator, size: int) -> Sample:
@@ -162,6 +166,11 @@ def _quick_cartoon(photo: Image, rng: np.random.Generator) -> Image:
     gray = cv2.medianBlur(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), 5)
     ink = cv2.adaptiveThreshold(gray, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 9, int(rng.integers(3, 8)))
     return cast(Image, np.where(ink[..., None] > 0, tones, tones // 4))
+
+
+def _scaled(points: NDArray[np.generic], factor: float) -> NDArray[np.generic]:
+    """Pixel centres lie at whole numbers, so it is the edge at -0.5 that stays."""
+    return cast(NDArray[np.generic], ((points.astype(np.float32) + 0.5) * factor - 0.5).astype(np.float32))
 
 
 def _resize(picture: Image, size: int) -> NDArray[np.generic]:

@@ -3,7 +3,7 @@ resumed run sees what it would have seen."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from torch.utils.data import Dataset, Sampler
 
 from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.train.data.augment import AUGMENTATIONS, Sample
+from toonfilter.train.data.landmark_files import has_landmarks, landmarks_path, read_landmarks
 from toonfilter.train.data.pictures import picture_paths, read_rgb, read_rgba
 from toonfilter.train.data.published import read_celeba, read_selfie2anime
 from toonfilter.train.data.splits import Split, split_of
@@ -53,6 +54,8 @@ class FolderData(Dataset[dict[str, Tensor]]):
     ) -> None:
         if settings.augment not in AUGMENTATIONS:
             raise ConfigError(f"data.augment is {settings.augment!r}; there are: {', '.join(AUGMENTATIONS)}")
+        if settings.landmarks and settings.augment != "none":
+            raise ConfigError(f"data.augment is {settings.augment!r}; with data.landmarks it must be 'none'")
         self.settings = settings
         self.entries = list(entries)
         self.others = list(others)
@@ -76,7 +79,7 @@ class FolderData(Dataset[dict[str, Tensor]]):
         pictures = self._readable(self.entries, draw.index)
         if not self.others:
             return _as_tensors(self._augment(pictures, rng, self.settings.size_px))
-        sample = self._augment({"source": pictures["source"]}, rng, self.settings.size_px)
+        sample = self._augment(pictures, rng, self.settings.size_px)
         other = self._readable(self.others, int(rng.integers(len(self.others))))
         names = {"source" if name == "target" else name: picture for name, picture in other.items()}
         second = self._augment(names, rng, self.settings.size_px)
@@ -94,7 +97,10 @@ class FolderData(Dataset[dict[str, Tensor]]):
 
     def _read(self, path: Path, name: str) -> Image | None:
         if path not in self._decoded:
-            self._decoded[path] = read_rgba(path) if name == "cartoon" else read_rgb(path)
+            if name.endswith("landmarks"):
+                self._decoded[path] = read_landmarks(path)
+            else:
+                self._decoded[path] = read_rgba(path) if name == "cartoon" else read_rgb(path)
         return self._decoded[path]
 
     def _arranged(self, pictures: Mapping[str, Image]) -> dict[str, Image]:
@@ -103,6 +109,8 @@ class FolderData(Dataset[dict[str, Tensor]]):
         cartoon = arranged.pop("cartoon", None)
         photo = arranged.pop("photo", None)
         forth = self.settings.direction == "photo-to-cartoon"
+        if photo is not None and not forth and "landmarks" in arranged:
+            arranged["landmarks"], arranged["target_landmarks"] = arranged["target_landmarks"], arranged["landmarks"]
         if photo is not None:
             arranged["source" if forth else "target"] = photo
         if cartoon is not None:
@@ -202,6 +210,8 @@ def _paired(root: Path, settings: DataSettings) -> list[tuple[Entry, Split]]:
         record = records.get(name, {})
         if records and not record:
             continue
+        if settings.landmarks and not has_landmarks(root, "photo", name):
+            continue
         files = {"photo": photos[name], "cartoon": cartoons[name], **_extras(root, name, settings)}
         part = cast(Split, record.get("split") or split_of(str(record.get("identity", name))))
         entries.append((Entry(name, files, float(record.get("weight", 1.0))), part))
@@ -228,6 +238,11 @@ def _extras(root: Path, name: str, settings: DataSettings) -> dict[str, Path]:
         if not path.is_file():
             raise DataError(f"{path}: no such file; the recipe needs a {folder} picture for every pair")
         files[folder] = path
+    if settings.landmarks:
+        files["landmarks"] = landmarks_path(root, "photo", name)
+        drawn = has_landmarks(root, "cartoon", name)
+        # A pair shows one face in one place: without landmarks of its own the drawing has the photo's.
+        files["target_landmarks"] = landmarks_path(root, "cartoon", name) if drawn else files["landmarks"]
     return files
 
 
@@ -244,14 +259,23 @@ def _unpaired(root: Path, settings: DataSettings, split: Split) -> tuple[list[En
             [(p, cast(Split, parts.get(p.stem) or split_of(p.stem))) for p in picture_paths(root / folder)]
             for folder in ("photo", "cartoon")
         ]
+    folders = ["photo", "cartoon"]
     if settings.direction == "cartoon-to-photo":
         sides.reverse()
-    source, target = ([path for path, part in side if part == split] for side in sides)
-    extra = [_extras(root, path.stem, settings) if settings.edges else {} for path in target]
-    return (
-        [Entry(path.stem, {"source": path}) for path in source],
-        [Entry(path.stem, {"target": path, **more}) for path, more in zip(target, extra, strict=True)],
+        folders.reverse()
+    source, target = (
+        [p for p, part in side if part == split and (not settings.landmarks or has_landmarks(root, folder, p.stem))]
+        for side, folder in zip(sides, folders, strict=True)
     )
+    entries, others = [], []
+    for path in source:
+        marks = {"landmarks": landmarks_path(root, folders[0], path.stem)} if settings.landmarks else {}
+        entries.append(Entry(path.stem, {"source": path, **marks}))
+    for path in target:
+        marks = {"target_landmarks": landmarks_path(root, folders[1], path.stem)} if settings.landmarks else {}
+        edges = _extras(root, path.stem, replace(settings, landmarks=False)) if settings.edges else {}
+        others.append(Entry(path.stem, {"target": path, **edges, **marks}))
+    return entries, others
 
 
 def _some(entries: list[Entry], root: Path, split: Split) -> list[Entry]:

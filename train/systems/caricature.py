@@ -14,7 +14,7 @@ A caricature is the drawn picture, warped from the photo's landmarks to the exag
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -26,7 +26,7 @@ from toonfilter.train.losses.adversary import Adversary, AdversaryOptions
 from toonfilter.train.losses.caricature import characteristic_loss
 from toonfilter.train.losses.content import content_loss
 from toonfilter.train.losses.cycle import cycle_loss, distance
-from toonfilter.train.losses.perceptual import FeatureSettings, build_features
+from toonfilter.train.losses.perceptual import FeatureNetwork, FeatureSettings
 from toonfilter.train.networks import build_discriminator, build_network
 from toonfilter.train.networks.caricature import AppearanceNetwork, GeometryGenerator, LandmarkSpace
 from toonfilter.train.networks.discriminators import VectorDiscriminator
@@ -43,7 +43,7 @@ class Options:
     the space is fitted; the geometry is trained from then on. degrees: of the sample grid.
     """
 
-    adversary: AdversaryOptions = AdversaryOptions()
+    adversary: AdversaryOptions = field(default_factory=AdversaryOptions)
     components: int = 32
     faces_to_fit: int = 256
     geometry_width: int = 128
@@ -56,7 +56,8 @@ class Options:
     style_weight: float = 1.0
     cycle_weight: float = 10.0
     perceptual_weight: float = 1.0
-    features: FeatureSettings = FeatureSettings()
+    # conv5_3 of VGG19.
+    perceptual: FeatureSettings = field(default_factory=lambda: FeatureSettings(layers=(32,)))
 
 
 class CaricatureSystem:
@@ -72,7 +73,7 @@ class CaricatureSystem:
         self.recipe = recipe
         self.options = options
         self.adversary = Adversary(options.adversary)
-        self.features = build_features(options.features) if options.perceptual_weight > 0 else None
+        self.features = FeatureNetwork(options.perceptual) if options.perceptual_weight > 0 else None
         size = options.components
         self.networks = nn.ModuleDict(
             {
@@ -93,8 +94,6 @@ class CaricatureSystem:
     def optimisers(self) -> dict[str, OptimiserPlan]:
         """Drawing, geometry, and the discriminators of each."""
         nets, options = self.networks, self.options
-        if self.features is not None:
-            self.features.to(next(nets.parameters()).device)
         critic = self.recipe.discriminator_optimiser or self.recipe.optimiser
         of_geometry = OptimiserSettings(learning_rate=options.geometry_rate, beta1=0.5)
 

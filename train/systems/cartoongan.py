@@ -12,7 +12,7 @@ landmark loss through a regressor that is trained on the photos during the initi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from toonfilter.train.losses.colour import colour_loss, to_grayscale
 from toonfilter.train.losses.content import content_loss
 from toonfilter.train.losses.edge_promoting import edge_promoting_loss
 from toonfilter.train.losses.landmark import landmark_consistency
-from toonfilter.train.losses.perceptual import FeatureSettings, build_features
+from toonfilter.train.losses.perceptual import FeatureNetwork, FeatureSettings
 from toonfilter.train.losses.style import style_loss
 from toonfilter.train.networks import build_discriminator, build_generator
 from toonfilter.train.networks.landmark_regressor import LandmarkRegressor, heat_maps
@@ -43,9 +43,11 @@ class Options:
 
     content_weight: float = 10.0
     initialisation: float = 0.05
-    content_features: FeatureSettings = FeatureSettings()
+    # conv4_4 of VGG19, as in the paper.
+    perceptual: FeatureSettings = field(default_factory=lambda: FeatureSettings(layers=(25,)))
     style_weight: float = 0.0
-    style_features: FeatureSettings = FeatureSettings()
+    # conv2_1, conv3_1, conv4_1 of the same network.
+    style_layers: tuple[int, ...] = (5, 10, 19)
     colour_weight: float = 0.0
     landmark_weight: float = 0.0
     regressor_width: int = 16
@@ -66,8 +68,9 @@ class CartoonGanSystem:
             raise ConfigError(f"{recipe.name}: data.landmarks is false; method.landmark_weight needs landmarks")
         self.recipe = recipe
         self.options = options
-        self.content = build_features(options.content_features)
-        self.style = build_features(options.style_features) if options.style_weight > 0 else None
+        self.content = FeatureNetwork(options.perceptual)
+        of_style = replace(options.perceptual, layers=options.style_layers)
+        self.style = FeatureNetwork(of_style) if options.style_weight > 0 else None
         networks: dict[str, nn.Module] = {
             "generator": build_generator(recipe.generator, 3, 3),
             "discriminator": build_discriminator(recipe.discriminator, 3),
@@ -80,10 +83,6 @@ class CartoonGanSystem:
 
     def optimisers(self) -> dict[str, OptimiserPlan]:
         """One for each network."""
-        device = next(self.networks.parameters()).device
-        for features in (self.content, self.style):
-            if features is not None:
-                features.to(device)
         critic = self.recipe.discriminator_optimiser or self.recipe.optimiser
         settings = {
             "generator": self.recipe.optimiser,

@@ -12,7 +12,7 @@ Adversarial balance: the discriminator rests while it wins. Where it tells real 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -33,7 +33,7 @@ _MEMORY = 0.9
 class Options:
     """The `[method]` table. balance: share of patches above which the discriminator rests; 1 lets it never rest."""
 
-    adversary: AdversaryOptions = AdversaryOptions()
+    adversary: AdversaryOptions = field(default_factory=AdversaryOptions)
     back_weight: float = 10.0
     identity_weight: float = 10.0
     content_weight: float = 1.0

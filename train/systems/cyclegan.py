@@ -2,8 +2,8 @@
 
 cyclegan:    Zhu et al. 2017, equations 1 to 4: G: X -> Y and F: Y -> X, discriminators D_X and D_Y, cycle and
              identity losses, image pool, least squares, linear decay.
-cyclegan-v3: the generators' adversarial loss is gan-v2's: lambda * L2(G(x), x_g) + (1 - lambda) * abs(D(x_g) - D(G(x)));
-             needs paired pictures.
+cyclegan-v3: the generators' adversarial loss is gan-v2's, lambda * L2(G(x), x_g) + (1 - lambda) *
+             abs(D(x_g) - D(G(x))); needs paired pictures.
 cyclegan-v4: the cycle loss mixes pixels and discriminator features (Wang and Lin 2018); the features' share gamma
              rises linearly to a value below 1.
 cyclegan-v5: soft labels. cyclegan-v6: residual discriminators.
@@ -12,7 +12,7 @@ x is `source` (photos), y is `target` (cartoons).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -39,7 +39,7 @@ class Options:
     later). feature_cycle: gamma (v4 and later).
     """
 
-    adversary: AdversaryOptions = AdversaryOptions()
+    adversary: AdversaryOptions = field(default_factory=AdversaryOptions)
     cycle_weight: float = 10.0
     cycle_norm: Literal["l1", "l2"] = "l1"
     identity_weight: float = 5.0
@@ -90,7 +90,7 @@ class CycleGanSystem:
         }
 
     def step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
-        """First the generators, then the discriminators on pictures from the pools (section 4 and the authors' code)."""
+        """First the generators, then the discriminators on pictures from the pools (section 4)."""
         g, f = self.networks["generator"], self.networks["generator_back"]
         d_x, d_y = self.networks["discriminator_x"], self.networks["discriminator_y"]
         x, y = batch["source"], batch["target"]

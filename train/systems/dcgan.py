@@ -5,7 +5,7 @@ the generator has learned faces and not pictures: every step on the way must be 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -22,9 +22,9 @@ SIDE_PX = 64
 
 @dataclass(frozen=True)
 class Options:
-    """The `[method]` table. noise: length of z. interpolation: columns of the sample grid, from one noise to another."""
+    """The `[method]` table. noise: length of z. interpolation: columns of the sample grid, noise to noise."""
 
-    adversary: AdversaryOptions = AdversaryOptions(kind="vanilla")
+    adversary: AdversaryOptions = field(default_factory=lambda: AdversaryOptions(kind="vanilla"))
     noise: int = 100
     interpolation: int = 8
 

@@ -7,7 +7,7 @@ wgan-gp: gan-v1 with a Wasserstein critic (Gulrajani et al. 2017, algorithm 1).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ class Options:
     pixel_weight: weight of an L1 term beside the adversary's own loss; 0 in the published methods.
     """
 
-    adversary: AdversaryOptions = AdversaryOptions(kind="vanilla")
+    adversary: AdversaryOptions = field(default_factory=lambda: AdversaryOptions(kind="vanilla"))
     balance: Ramp | None = None
     pixel_weight: float = 0.0
 
@@ -44,9 +44,7 @@ class GanSystem:
         if recipe.discriminator is None:
             raise ConfigError(f"{recipe.name}: 'discriminator' is missing")
         if recipe.data.layout != "paired":
-            raise ConfigError(
-                f"{recipe.name}: data.layout is {recipe.data.layout!r}; this method needs paired pictures"
-            )
+            raise ConfigError(f"{recipe.name}: data.layout is {recipe.data.layout!r}; this method needs pairs")
         self.recipe = recipe
         self.options = options
         self.adversary = Adversary(options.adversary)

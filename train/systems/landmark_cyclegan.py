@@ -14,7 +14,7 @@ picture, as one published re-implementation does, would train nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -42,7 +42,7 @@ class Options:
     as shares of the picture's side. patch_px: side of the cut regions.
     """
 
-    adversary: AdversaryOptions = AdversaryOptions()
+    adversary: AdversaryOptions = field(default_factory=AdversaryOptions)
     cycle_weight: float = 10.0
     identity_weight: float = 5.0
     landmark_weight: float = 10.0

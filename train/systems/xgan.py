@@ -10,7 +10,7 @@ L = L_rec + w_d L_dann + w_s L_sem + w_g L_gan [+ w_p L_perceptual]; 1 is photos
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -21,7 +21,7 @@ from toonfilter.train.losses.adversary import Adversary, AdversaryOptions
 from toonfilter.train.losses.content import content_loss
 from toonfilter.train.losses.cycle import distance
 from toonfilter.train.losses.domain import domain_adversarial, reverse_gradient, semantic_consistency
-from toonfilter.train.losses.perceptual import FeatureSettings, build_features
+from toonfilter.train.losses.perceptual import FeatureNetwork, FeatureSettings
 from toonfilter.train.networks import build_network
 from toonfilter.train.networks.xgan import DomainClassifier, XganAutoencoders
 from toonfilter.train.recipe import Recipe, parse_table
@@ -32,13 +32,13 @@ from toonfilter.train.systems import Batch, ExportSpec, OptimiserPlan, StepConte
 class Options:
     """The `[method]` table: the weights of the terms. perceptual_weight 0 needs no pretrained features."""
 
-    adversary: AdversaryOptions = AdversaryOptions(kind="vanilla")
+    adversary: AdversaryOptions = field(default_factory=lambda: AdversaryOptions(kind="vanilla"))
     reconstruction_weight: float = 1.0
     domain_weight: float = 1.0
     semantic_weight: float = 1.0
     adversarial_weight: float = 1.0
     perceptual_weight: float = 0.0
-    features: FeatureSettings = FeatureSettings()
+    perceptual: FeatureSettings = field(default_factory=FeatureSettings)
 
 
 class XganSystem:
@@ -52,7 +52,7 @@ class XganSystem:
         self.recipe = recipe
         self.options = options
         self.adversary = Adversary(options.adversary)
-        self.features = build_features(options.features) if options.perceptual_weight > 0 else None
+        self.features = FeatureNetwork(options.perceptual) if options.perceptual_weight > 0 else None
         autoencoders = cast(XganAutoencoders, build_network(recipe.generator))
         if autoencoders.size != recipe.data.size_px:
             raise ConfigError(
@@ -72,8 +72,6 @@ class XganSystem:
     def optimisers(self) -> dict[str, OptimiserPlan]:
         """The classifier belongs to the autoencoders' optimiser: the reversed gradient plays both sides in one pass."""
         nets = self.networks
-        if self.features is not None:
-            self.features.to(next(nets.parameters()).device)
         critic = self.recipe.discriminator_optimiser or self.recipe.optimiser
         both_d = [*nets["discriminator_photo"].parameters(), *nets["discriminator_cartoon"].parameters()]
         both_g = [*nets["generator"].parameters(), *nets["classifier"].parameters()]
