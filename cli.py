@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from toonfilter.runtime.convert import ConvertProgress
 
 app = typer.Typer(
@@ -256,6 +258,8 @@ def evaluate(
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder of torchvision's ResNet-34, Inception v3.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Let torchvision fetch the weights.")] = False,
+    stills: Annotated[int, typer.Option(min=0, help="Pictures moved in known ways to measure steadiness.")] = 8,
+    clips: Annotated[Path | None, typer.Option(help="Folder of recorded videos to measure steadiness on.")] = None,
     split: Annotated[str, typer.Option(help="all, train or validation identities by index.csv.")] = "all",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, drawn with --seed.")] = None,
     seed: Annotated[int, typer.Option(help="For everything that is drawn.")] = 0,
@@ -268,6 +272,7 @@ def evaluate(
     from toonfilter.train.evaluation.distribution import NetOptions
     from toonfilter.train.evaluation.evaluate import EvaluationOptions
     from toonfilter.train.evaluation.evaluate import evaluate as run
+    from toonfilter.train.evaluation.temporal import TemporalOptions
     from toonfilter.train.evaluation.terminal_table import missing_lines, terminal_table
 
     options = EvaluationOptions(
@@ -277,6 +282,7 @@ def evaluate(
         target=target,
         identity=identity,
         nets=NetOptions(tuple(features or ()), weights, download),
+        temporal=TemporalOptions(stills, clips, seed),
         split=split,
         limit=limit,
         seed=seed,
@@ -296,6 +302,159 @@ def evaluate(
     for line in missing_lines(evaluation):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"written: {output / 'report.html'}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    source: Annotated[
+        Path | None, typer.Argument(help="Checkpoint, run folder or bundle; without it the newest run.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What --to will find it by; the run's name otherwise.")] = None,
+    fp16: Annotated[bool, typer.Option("--fp16", help="Also an FP16 file, which TensorRT needs.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Also an INT8 file, the fastest on CPUs.")] = False,
+    sizes: Annotated[str | None, typer.Option(help="Crop sizes, for instance 256,384,512.")] = None,
+    engine: Annotated[str | None, typer.Option(help="tensorrt: also build this GPU's engines.")] = None,
+    crops: Annotated[Path | None, typer.Option(help="Pairs folder or photographs to compare and calibrate on.")] = None,
+    head: Annotated[str, typer.Option(help="Another network of the method, for instance back.")] = "",
+    licence: Annotated[str | None, typer.Option(help="Licence of the model, for instance MIT.")] = None,
+    description: Annotated[str | None, typer.Option(help="One line about the style.")] = None,
+    version: Annotated[str | None, typer.Option(help="Version of the model.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for it, instead of installing.")] = None,
+    overwrite: OverwriteOption = False,
+    list_models: Annotated[bool, typer.Option("--list", help="List the models that --to finds.")] = False,
+    remove: Annotated[str | None, typer.Option(help="Delete a model that you installed.")] = None,
+    install: Annotated[bool, typer.Option("--install", help="Install the bundle SOURCE as it is.")] = False,
+) -> None:
+    """Turn a trained generator into a model that the filter runs: ONNX files checked against PyTorch, and engines."""
+    from toonfilter.export.installed import install_bundle, installed_models, remove_model
+
+    if list_models:
+        for model in installed_models():
+            owner = "yours" if model.is_users else "ships"
+            about = model.problem or f"{', '.join(model.precisions)}; {', '.join(map(str, model.sizes))} px"
+            typer.echo(f"{model.name:20} {owner:6} {model.size_mb:7.1f} MB  {about}")
+        return
+    if remove is not None:
+        typer.echo(f"removed {remove_model(remove)}")
+        return
+    if install:
+        if source is None:
+            raise typer.BadParameter("--install needs the bundle folder: toonfilter export FOLDER --install")
+        typer.echo(f"installed {install_bundle(source, name=name, overwrite=overwrite)}")
+        return
+    from toonfilter.export.command import ExportRequest, export_model, parse_sizes
+
+    request = ExportRequest(
+        source=source,
+        head=head,
+        name=name,
+        fp16=fp16,
+        int8=int8,
+        sizes=parse_sizes(sizes) if sizes else None,
+        engine=engine,
+        crops=crops,
+        output=output,
+        overwrite=overwrite,
+        licence=licence,
+        description=description,
+        version=version,
+    )
+    exported = export_model(request, lambda text: typer.echo(f"  {text}", err=True))
+    typer.echo(f"compared with PyTorch on faces of: {exported.crops}")
+    for parity in exported.bundle.parity:
+        errors = f"mean {parity.mean_abs_error:.3f}, max {parity.max_abs_error:g} levels, {parity.psnr_db:.1f} dB"
+        typer.echo(f"  {parity.path:32} {errors}")
+    for engine_path in exported.engines:
+        typer.echo(f"  {engine_path}")
+    typer.echo(f"report: {exported.report}")
+    use = exported.folder if output else exported.bundle.name
+    typer.echo(f"written: {exported.folder}; use it with --to {use}")
+
+
+prepare_app = typer.Typer(help="Training data: make it, or make it fit.", no_args_is_help=True)
+app.add_typer(prepare_app, name="prepare")
+
+
+def _prepared(written: int, noun: str, left_out: "Mapping[str, int]") -> str:
+    reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.items() if number)
+    return f"{_count(written, noun)} written{'; left out: ' + reasons if reasons else ''}"
+
+
+@contextmanager
+def _picture_bar(words: str) -> "Iterator[Callable[[int, int], None]]":
+    """A progress bar over pictures."""
+    from rich.progress import Progress
+
+    with Progress(transient=True) as bar:
+        task = bar.add_task(words)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, total=total, completed=done)
+
+        yield show
+
+
+@prepare_app.command("faces")
+def prepare_faces(
+    pictures: Annotated[Path, typer.Argument(help="Folder of pictures of people.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="Writes photo/*.png and landmarks/*.npy here.")],
+    size: Annotated[int, typer.Option(min=32, help="Side of the crops, pixels.")] = 256,
+    min_face: Annotated[float, typer.Option(help="Drop faces lower than this in the picture, pixels.")] = 96.0,
+    max_yaw: Annotated[float, typer.Option(help="Drop faces turned farther away, degrees.")] = 60.0,
+    all_faces: Annotated[bool, typer.Option("--all-faces", help="Keep every face of pictures with several.")] = False,
+) -> None:
+    """Find, align and crop faces; drop grayscale pictures, small faces and duplicates, and say how many."""
+    from toonfilter.train.data.face_crops import FaceSettings, crop_folder
+
+    settings = FaceSettings(size_px=size, min_face_px=min_face, max_yaw_degrees=max_yaw, all_faces=all_faces)
+    with _picture_bar("faces") as show:
+        result = crop_folder(pictures, out, settings, show)
+    typer.echo(_prepared(result.written, "face", result.dropped))
+
+
+@prepare_app.command("voila")
+def prepare_voila(
+    pictures: Annotated[Path, typer.Argument(help="Folder of four-panel pictures.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="Writes photo/*.png and cartoon/*.png here.")],
+    size: Annotated[int, typer.Option(min=32, help="Side of the pictures, pixels.")] = 256,
+    photo_panel: Annotated[str, typer.Option(help="top-left, top-right, bottom-left or bottom-right.")] = "top-left",
+    cartoon_panel: Annotated[str, typer.Option(help="The panel of the wanted style.")] = "bottom-right",
+) -> None:
+    """Split four-panel pictures into pairs; find the emoji or watermark in the corners and paint over it."""
+    from toonfilter.train.data.voila import VoilaSettings, split_folder
+
+    settings = VoilaSettings(photo_panel=photo_panel, cartoon_panel=cartoon_panel, size_px=size)
+    with _picture_bar("pictures") as show:
+        result = split_folder(pictures, out, settings, show)
+    left_out = {"unreadable": len(result.unreadable), "without four panels": len(result.not_four_panels)}
+    typer.echo(_prepared(result.written, "pair", left_out))
+    typer.echo(
+        f"painted over: {result.masked_share_cartoon:.1%} of the cartoons, {result.masked_share_photo:.1%} of photos"
+    )
+
+
+@prepare_app.command("edges")
+def prepare_edges(
+    data: Annotated[Path, typer.Argument(help="Data folder with cartoon/; writes edges/ beside it.")],
+) -> None:
+    """Smooth the edges of cartoons: the extra negatives of the cartoongan recipe."""
+    from toonfilter.train.data.edges import smooth_folder
+
+    with _picture_bar("cartoons") as show:
+        result = smooth_folder(data / "cartoon", data / "edges", report=show)
+    typer.echo(_prepared(result.written, "picture", {"unreadable": len(result.unreadable)}))
+
+
+@prepare_app.command("landmarks")
+def prepare_landmarks(
+    data: Annotated[Path, typer.Argument(help="Data folder with photo/ and cartoon/.")],
+) -> None:
+    """Find face landmarks in photos and cartoons, for the recipes landmark-cyclegan and caricature."""
+    from toonfilter.train.data.landmark_files import find_landmarks
+
+    with _picture_bar("pictures") as show:
+        result = find_landmarks(data, show)
+    typer.echo(_prepared(result.written, "file", {"without a face": len(result.without_face)}))
 
 
 def main() -> None:

@@ -40,8 +40,8 @@ class BundleOptions:
     """What to write and where.
 
     name: what `--to` will find; None takes the source's. precisions: besides fp32, which is always written. sizes:
-    None takes those the generator was made for. crops: pairs folder or photographs; None takes the source's training
-    pairs where they still are, else one portrait. output: a folder for the bundle; None installs it for this user.
+    None takes those the generator was made for. crops: pairs folder or photographs; None takes one portrait that
+    scikit-image carries. output: a folder for the bundle; None installs it for this user.
     """
 
     name: str | None = None
@@ -113,15 +113,13 @@ def _filled(source: ExportSource, options: BundleOptions) -> BundleOptions:
 
 
 def _crops(source: ExportSource, options: BundleOptions, sizes: tuple[int, ...]) -> FaceCrops:
-    folder = options.crops or source.crops
-    if options.crops is None and folder is not None and not folder.is_dir():
-        folder = None
-    exaggeration = Exaggeration(**source.geometry) if source.geometry else None
+    exaggeration = Exaggeration.from_dict(dict(source.geometry)) if source.geometry else None
     count = _CALIBRATION_CROPS if "int8" in options.precisions else 8
     return load_crops(
-        folder,
+        options.crops,
         with_guidance=source.spec.guidance_channels > 0,
         exaggeration=exaggeration,
+        pictures="cartoon" if source.takes_drawings else "photo",
         size=min(sizes),
         count=count,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -46,11 +47,18 @@ class FaceCrops:
 
 
 def load_crops(
-    folder: Path | None, *, with_guidance: bool, exaggeration: Exaggeration | None, size: int, count: int
+    folder: Path | None,
+    *,
+    with_guidance: bool,
+    exaggeration: Exaggeration | None,
+    size: int,
+    count: int,
+    pictures: Literal["photo", "cartoon"] = "photo",
 ) -> FaceCrops:
     """Crops from a pairs folder, a folder of photographs or, without a folder, of one portrait that scikit-image has.
 
-    Pairs folders (photo/, guidance/) are taken as they are; photographs are detected, aligned and exaggerated.
+    Pairs folders are taken as they are, the photos or, for the way back, the cartoons; photographs are detected,
+    aligned and exaggerated.
 
     Raises:
         DataError: no pictures, or no face in any of them.
@@ -61,15 +69,15 @@ def load_crops(
         import skimage.data
 
         return _crops_of_portrait(skimage.data.astronaut(), with_guidance, exaggeration, size, count)
-    if (folder / "photo").is_dir():
-        return _pairs(folder, with_guidance, size, count)
+    if (folder / pictures).is_dir():
+        return _pairs(folder, pictures, with_guidance, size, count)
     return _photographs(folder, with_guidance, exaggeration, size, count)
 
 
-def _pairs(folder: Path, with_guidance: bool, size: int, count: int) -> FaceCrops:
-    paths = _spread(sorted(path for path in (folder / "photo").iterdir() if path.suffix in _SUFFIXES), count)
+def _pairs(folder: Path, pictures: str, with_guidance: bool, size: int, count: int) -> FaceCrops:
+    paths = _spread(sorted(path for path in (folder / pictures).iterdir() if path.suffix in _SUFFIXES), count)
     if not paths:
-        raise DataError(f"{folder / 'photo'} holds no pictures; give a folder made by `toonfilter prepare pairs`")
+        raise DataError(f"{folder / pictures} holds no pictures; give a folder made by `toonfilter prepare pairs`")
     images = np.stack([_resized(_read(path), size) for path in paths])
     guidance = None
     if with_guidance:

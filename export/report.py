@@ -12,8 +12,8 @@ from toonfilter.export.parity import Comparison
 from toonfilter.runtime.bundle import Parity
 from toonfilter.runtime.errors import OutputError
 
-_ROWS = 4
-_CELL_PX = 256
+_ROWS = 3
+_CELL_PX = 192
 _GAIN = 16
 _PAPER = 255
 
@@ -58,7 +58,7 @@ img{{max-width:100%}}</style>
 
 
 def contact_sheet(comparisons: Sequence[Comparison]) -> NDArray[np.uint8]:
-    """uint8 [rows * 256, columns * 256, 3]: crop, reference, then result and enlarged difference of each comparison."""
+    """uint8 [rows * 192, columns * 192, 3]: crop, reference, then result and enlarged difference of each comparison."""
     count = min(_ROWS, *(len(comparison.examples) for comparison in comparisons))
     rows = []
     for index in range(count):

@@ -1,25 +1,29 @@
 """What is exported: a checkpoint, a run folder, or a bundle, with everything bundle.json must say about it."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toonfilter.runtime.bundle import MANIFEST, Bundle, Training, find_bundle, known_bundles, load_bundle
-from toonfilter.runtime.errors import BundleError
+from toonfilter.runtime.bundle import MANIFEST, Bundle, Training, find_bundle, known_bundles, load_bundle, sha256_of
+from toonfilter.runtime.errors import BundleError, DataError
+from toonfilter.runtime.exaggeration import Exaggeration
 from toonfilter.train.systems import ExportSpec
 
 if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import nn
 
+_RUNS = Path("runs")
+
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
     """A generator and its papers.
 
-    network: in training's weights, or None where only the bundle's fp32 files exist. crops: folder of the pictures it
-    was trained on. geometry: what `Exaggeration` takes, or empty for true proportions.
+    network: in training's weights, or None where only the bundle's fp32 files exist. geometry: what
+    `Exaggeration` takes, or empty for true proportions. takes_drawings: made for cartoons, not for photographs.
     """
 
     name: str
@@ -31,8 +35,8 @@ class ExportSource:
     licence: str = ""
     description: str = ""
     version: str = "1.0.0"
-    crops: Path | None = None
     geometry: Mapping[str, float] = field(default_factory=dict)
+    takes_drawings: bool = False
     scores: Mapping[str, float] = field(default_factory=dict)
 
     def fp32_models(self, sizes: tuple[int, ...]) -> "dict[int | None, ModelProto]":
@@ -80,15 +84,57 @@ def is_bundle_folder(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
-def renamed(source: ExportSource, name: str) -> ExportSource:
-    """The same source under another name."""
-    return replace(source, name=name)
+def newest_run(runs: Path) -> Path | None:
+    """The run folder whose checkpoint was written last, or None."""
+    manifests = sorted(runs.glob("*/checkpoints/step-*/checkpoint.json"), key=lambda path: path.stat().st_mtime)
+    return manifests[-1].parents[2] if manifests else None
 
 
-def open_source(path: Path | None, runs: Path = Path("runs"), head: str | None = None) -> ExportSource:
-    """A checkpoint file, a run folder or a bundle; without a path the newest run below `runs`, else the bundle that ships.
+def checkpoint_source(path: Path, head: str = "", crops: Path | None = None) -> ExportSource:
+    """The generator of a run or checkpoint, with its averaged weights where there are some.
 
-    head: another of the method's exportable networks by name (the way back of a cycle).
+    crops: the pairs it was trained on; they say the proportions too. Without them a generator with guidance gets the
+    default exaggeration, any other none.
+
+    Raises:
+        TrainingError: no checkpoint here, a damaged one, or a method without an exportable generator.
+        ConfigError: the train extra is not installed.
+    """
+    from toonfilter.train.checkpoint import load_generator
+
+    network, spec, checkpoint = load_generator(path, head)
+    recipe = checkpoint.recipe
+    weights = checkpoint.path / ("averaged.safetensors" if checkpoint.averaged else "weights.safetensors")
+    is_from_photos = recipe.data.direction == "photo-to-cartoon" and not head
+    run = checkpoint.path.parents[1] if checkpoint.path.parent.name == "checkpoints" else checkpoint.path
+    return ExportSource(
+        name=run.name + (f"-{head}" if head else ""),
+        spec=spec,
+        training=Training(recipe.name, checkpoint.commit, checkpoint.data, checkpoint.step),
+        network=network,
+        checkpoint_sha256=sha256_of(weights),
+        description=recipe.description,
+        geometry=_geometry(crops, has_guidance=spec.guidance_channels > 0) if is_from_photos else {},
+        takes_drawings=not is_from_photos,
+    )
+
+
+def _geometry(pairs: Path | None, *, has_guidance: bool) -> Mapping[str, float]:
+    manifest = pairs / "pairs.json" if pairs is not None else None
+    if manifest is None or not manifest.is_file():
+        return Exaggeration().to_dict() if has_guidance else {}
+    try:
+        factors = json.loads(manifest.read_text(encoding="utf-8"))["exaggeration"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{manifest} cannot be read ({error}); make the pairs again") from error
+    exaggeration = Exaggeration.from_dict(factors)
+    return {} if exaggeration == Exaggeration.none() else exaggeration.to_dict()
+
+
+def open_source(path: Path | None, *, runs: Path = _RUNS, head: str = "", crops: Path | None = None) -> ExportSource:
+    """A checkpoint, a run folder or a bundle; without a path the newest run below `runs`, else the bundle that ships.
+
+    head: another of the method's exportable networks by name (the way back of a cycle). crops: see `checkpoint_source`.
 
     Raises:
         BundleError: the path is none of these, or there is nothing to export.
@@ -97,12 +143,12 @@ def open_source(path: Path | None, runs: Path = Path("runs"), head: str | None =
     if path is None:
         newest = newest_run(runs)
         if newest is not None:
-            return checkpoint_source(newest, head)
+            return checkpoint_source(newest, head, crops)
         return bundle_source(find_bundle("cartoon").folder)
     if is_bundle_folder(path):
         return bundle_source(path)
     if path.exists():
-        return checkpoint_source(path, head)
+        return checkpoint_source(path, head, crops)
     if str(path) in known_bundles():
         return bundle_source(find_bundle(str(path)).folder)
     raise BundleError(f"{path} does not exist; give a checkpoint, a run folder or a bundle")

@@ -62,7 +62,7 @@ def test_export_installs_a_whole_bundle_that_the_engines_run(make_source, photog
     assert (metadata["toonfilter.name"], metadata["toonfilter.licence"]) == ("mine", "MIT")
     page = exported.report.read_text()
     assert "mine_int8.onnx" in page
-    assert cv2.imread(str(exported.folder / "parity.png")).shape[1] == 256 * 8
+    assert cv2.imread(str(exported.folder / "parity.png")).shape[1] == 192 * 8
     for size in (64, 96):
         feeds = crops.feeds(size, 2, batch=2)[0]
         opened = open_translator(bundle, "onnxruntime", EngineOptions(size=size, precision="fp32"))
@@ -183,4 +183,4 @@ def test_parity_figures_are_what_they_say() -> None:
         check_parity(parity, "fp32")
     with pytest.raises(ExportError, match="answers uint8"):
         comparison.add(reference, reference, result[:, :4])
-    assert contact_sheet([comparison]).shape == (256, 4 * 256, 3)
+    assert contact_sheet([comparison]).shape == (192, 4 * 192, 3)
