@@ -178,6 +178,8 @@ def test_samples_are_pictures(name: str) -> None:
 @pytest.mark.parametrize("name", TINY)
 def test_exported_network_takes_a_picture_and_gives_one(name: str) -> None:
     system = tiny_system(name)
+    if name in USES_FEATURES:
+        assert not any(isinstance(part, TinyFeatures) for part in vars(system).values()), "opened before training"
     spec = system.export_spec()
     if spec is None:
         assert name == "dcgan"
@@ -409,6 +411,7 @@ def test_cartoongan_optional_terms_reach_the_generator() -> None:
         "method.style_weight=1.0",
         "method.colour_weight=1.0",
     )
+    system.optimisers()
     batch = tiny_batch(system)
     fake = system.networks["generator"](batch["source"])
     losses = system.generator_losses(batch, fake)
@@ -423,6 +426,7 @@ def test_cartoongan_optional_terms_reach_the_generator() -> None:
 
 def test_xgan_terms_reach_the_right_networks() -> None:
     system = tiny_system("xgan")
+    system.optimisers()
     batch, xgan = tiny_batch(system), system.networks["generator"]
     e_photo, e_cartoon = xgan.encode(batch["source"], "photo"), xgan.encode(batch["target"], "cartoon")
     fake_cartoon, fake_photo = xgan.decode(e_photo, "cartoon"), xgan.decode(e_cartoon, "photo")

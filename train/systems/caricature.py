@@ -73,7 +73,8 @@ class CaricatureSystem:
         self.recipe = recipe
         self.options = options
         self.adversary = Adversary(options.adversary)
-        self.features = FeatureNetwork(options.perceptual) if options.perceptual_weight > 0 else None
+        # Opened when training begins: exporting needs no pretrained features.
+        self.features: nn.Module = nn.Identity()
         size = options.components
         self.networks = nn.ModuleDict(
             {
@@ -94,6 +95,8 @@ class CaricatureSystem:
     def optimisers(self) -> dict[str, OptimiserPlan]:
         """Drawing, geometry, and the discriminators of each."""
         nets, options = self.networks, self.options
+        if options.perceptual_weight > 0:
+            self.features = FeatureNetwork(options.perceptual)
         critic = self.recipe.discriminator_optimiser or self.recipe.optimiser
         of_geometry = OptimiserSettings(learning_rate=options.geometry_rate, beta1=0.5)
 
@@ -193,7 +196,7 @@ class CaricatureSystem:
             "loss_style": options.style_weight * distance(net.style_cartoon(fake), style),
             "loss_cycle": options.cycle_weight * cycle_loss(net.decode_photo(content_fake, style_x), photo),
         }
-        if self.features is not None:
+        if options.perceptual_weight > 0:
             losses["loss_perceptual"] = options.perceptual_weight * content_loss(self.features, fake, photo, "l2")
         return losses, fake
 

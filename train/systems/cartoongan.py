@@ -68,9 +68,9 @@ class CartoonGanSystem:
             raise ConfigError(f"{recipe.name}: data.landmarks is false; method.landmark_weight needs landmarks")
         self.recipe = recipe
         self.options = options
-        self.content = FeatureNetwork(options.perceptual)
-        of_style = replace(options.perceptual, layers=options.style_layers)
-        self.style = FeatureNetwork(of_style) if options.style_weight > 0 else None
+        # Opened when training begins: exporting needs no pretrained features.
+        self.content: nn.Module = nn.Identity()
+        self.style: nn.Module = nn.Identity()
         networks: dict[str, nn.Module] = {
             "generator": build_generator(recipe.generator, 3, 3),
             "discriminator": build_discriminator(recipe.discriminator, 3),
@@ -83,6 +83,9 @@ class CartoonGanSystem:
 
     def optimisers(self) -> dict[str, OptimiserPlan]:
         """One for each network."""
+        self.content = FeatureNetwork(self.options.perceptual)
+        if self.options.style_weight > 0:
+            self.style = FeatureNetwork(replace(self.options.perceptual, layers=self.options.style_layers))
         critic = self.recipe.discriminator_optimiser or self.recipe.optimiser
         settings = {
             "generator": self.recipe.optimiser,
@@ -127,7 +130,7 @@ class CartoonGanSystem:
         with frozen(self.networks["discriminator"]):
             losses = {"loss_g": AdversarialLoss("vanilla").generator(self.networks["discriminator"](fake))}
         losses["loss_content"] = options.content_weight * content_loss(self.content, fake, photo)
-        if self.style is not None:
+        if options.style_weight > 0:
             of_fake, of_cartoon = self.style(to_grayscale(fake)), self.style(to_grayscale(batch["target"]))
             losses["loss_style"] = options.style_weight * style_loss(of_fake, of_cartoon)
         if options.colour_weight > 0:

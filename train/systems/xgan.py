@@ -52,7 +52,8 @@ class XganSystem:
         self.recipe = recipe
         self.options = options
         self.adversary = Adversary(options.adversary)
-        self.features = FeatureNetwork(options.perceptual) if options.perceptual_weight > 0 else None
+        # Opened when training begins: exporting needs no pretrained features.
+        self.features: nn.Module = nn.Identity()
         autoencoders = cast(XganAutoencoders, build_network(recipe.generator))
         if autoencoders.size != recipe.data.size_px:
             raise ConfigError(
@@ -72,6 +73,8 @@ class XganSystem:
     def optimisers(self) -> dict[str, OptimiserPlan]:
         """The classifier belongs to the autoencoders' optimiser: the reversed gradient plays both sides in one pass."""
         nets = self.networks
+        if self.options.perceptual_weight > 0:
+            self.features = FeatureNetwork(self.options.perceptual)
         critic = self.recipe.discriminator_optimiser or self.recipe.optimiser
         both_d = [*nets["discriminator_photo"].parameters(), *nets["discriminator_cartoon"].parameters()]
         both_g = [*nets["generator"].parameters(), *nets["classifier"].parameters()]
@@ -130,7 +133,7 @@ class XganSystem:
             "loss_semantic": options.semantic_weight * semantic,
             "loss_g": options.adversarial_weight * adversarial,
         }
-        if self.features is not None:
+        if options.perceptual_weight > 0:
             losses["loss_perceptual"] = options.perceptual_weight * content_loss(self.features, fake_cartoon, photo)
         return losses
 
