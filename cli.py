@@ -245,6 +245,58 @@ def _count(number: int, noun: str) -> str:
 
 
 @app.command()
+def bench(
+    scenarios: Annotated[list[str] | None, typer.Argument(help="Names, with * and ?; none runs all.")] = None,
+    to: StyleOption = "cartoon",
+    engine: Annotated[str | None, typer.Option(help="This engine in all scenarios.")] = None,
+    clip: Annotated[Path | None, typer.Option(help="A video with one face; default: the example's.")] = None,
+    frames: Annotated[int, typer.Option(min=20, help="Frames measured in each scenario, after 60 to warm up.")] = 500,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine.")] = 2,
+    simulate: Annotated[str | None, typer.Option(help="camera=30fps: paced like a camera, for added latency.")] = None,
+    cold: Annotated[bool, typer.Option("--cold/--no-cold", help="Also time fresh starts.")] = True,
+    config: Annotated[
+        Path | None, typer.Option(help="Scenarios to use instead of the package's scenarios.toml.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all results here.")] = None,
+    chart: Annotated[Path | None, typer.Option(help="Write a chart here, HTML.")] = None,
+    compare: Annotated[Path | None, typer.Option(help="Results of an earlier run: tell what got slower.")] = None,
+) -> None:
+    """Measure speed, latency and memory, name the bottleneck, and compare with an earlier run."""
+    from rich.console import Console
+
+    from toonfilter.benchmarks.chart import write_chart
+    from toonfilter.benchmarks.latency import BenchOptions, run_bench
+    from toonfilter.benchmarks.results import compare as compare_runs
+    from toonfilter.benchmarks.results import read_results, write_results
+    from toonfilter.benchmarks.scenarios import camera_rate
+    from toonfilter.benchmarks.tables import comparison_table, remarks, results_table
+
+    earlier = read_results(compare) if compare else None
+    options = BenchOptions(
+        style=to,
+        names=tuple(scenarios or ()),
+        scenarios=config,
+        clip=clip,
+        frames=frames,
+        camera_fps=camera_rate(simulate) if simulate else None,
+        threads=threads,
+        engine=engine,
+        cold_start=cold,
+    )
+    content = run_bench(options, lambda name, number, count: typer.echo(f"[{number + 1}/{count}] {name}", err=True))
+    if json_file:
+        write_results(json_file, content)
+    if chart:
+        write_chart(chart, content)
+    console = Console()
+    console.print(results_table(content))
+    for line in remarks(content):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if earlier:
+        console.print(comparison_table(compare_runs(earlier, content)))
+
+
+@app.command()
 def evaluate(
     models: Annotated[
         list[str], typer.Argument(help="Bundles, checkpoints or folders of results; 'opencv'; LABEL=MODEL names one.")

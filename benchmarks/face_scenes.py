@@ -1,0 +1,271 @@
+"""Short clips with known faces, made from one portrait: people walk in, swap, turn over, hide, leave.
+
+Each scene yields frames with the true outline of every face in them, so that leaks can be counted exactly.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.errors import require
+from toonfilter.runtime.faces import Box, StillFaceFinder
+from toonfilter.runtime.frames import Image
+
+Mask = NDArray[np.uint8]
+"""uint8 [H, W]: 0 to 255."""
+_INNER_FACE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Cutout:
+    """A head cut out of a portrait. matte: of the head. face: from brow to chin, a little within its outline."""
+
+    image: Image
+    matte: Mask
+    face: Mask
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Where a head is in one frame. x, y: middle of the face; height: of the face; all in shares of the frame's height,
+    x counted from the left side. roll_degrees: clockwise. blur_px: motion blur along x. is_other: the second person.
+    cover: part of the face hidden by a flat hand: left, top, right, bottom in shares of the face."""
+
+    x: float
+    y: float
+    height: float = 0.35
+    roll_degrees: float = 0.0
+    blur_px: int = 0
+    is_other: bool = False
+    cover: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SceneFrame:
+    """image: uint8 [H, W, 3] RGB. faces: where a real face shows, one mask each."""
+
+    image: Image
+    faces: list[Mask]
+
+
+Scene = Callable[[int], Iterator[tuple[list[Actor], float]]]
+
+
+def _walks_in(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        yield [Actor(1.1, 0.5), Actor(-0.3 + 0.9 * n / frames, 0.45, 0.3, is_other=True)], 1.0
+
+
+def _walks_in_right_and_small(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        yield [Actor(0.7, 0.5), Actor(1.9 - 0.6 * n / frames, 0.3, 0.14, is_other=True)], 1.0
+
+
+def _appears(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        others = [Actor(0.4, 0.4, 0.25, is_other=True)] if n >= frames // 3 else []
+        yield [Actor(1.2, 0.5), *others], 1.0
+
+
+def _peeks_over_shoulder(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        yield [Actor(0.5 + 0.35 * n / frames, 0.48, 0.2, is_other=True), Actor(0.9, 0.5, 0.4)], 1.0
+
+
+def _swap(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        way = 0.5 - 0.5 * math.cos(math.pi * n / (frames - 1))
+        yield [Actor(0.4 + way, 0.5, 0.3, is_other=True), Actor(1.4 - way, 0.5)], 1.0
+
+
+def _turns_over(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        roll = 180 * math.sin(math.pi * n / (frames - 1))
+        yield [Actor(0.5, 0.5, roll_degrees=roll), Actor(1.3, 0.5, 0.3, is_other=True)], 1.0
+
+
+def _hand_over_face(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        left = -1.2 + 2.6 * n / frames
+        hidden = (left, -0.1, left + 1.0, 1.1)
+        yield [Actor(0.5, 0.5, cover=hidden), Actor(1.3, 0.5, 0.3, is_other=True)], 1.0
+
+
+def _mask_put_on(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        top = max(0.5, 1.2 - 1.4 * n / frames)
+        yield [Actor(0.9, 0.5, 0.4, cover=(-0.1, top, 1.1, 1.2))], 1.0
+
+
+def _leaves_and_returns(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        x = 1.2 + 1.0 * math.sin(math.pi * n / (frames - 1))
+        yield [Actor(x, 0.5), Actor(0.4, 0.5, 0.3, is_other=True)], 1.0
+
+
+def _moves_fast(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        x = 0.9 + 0.5 * math.sin(2 * math.pi * n / 16)
+        speed = abs(math.cos(2 * math.pi * n / 16))
+        yield [Actor(x, 0.5 + 0.05 * math.sin(n), blur_px=int(40 * speed))], 1.0
+
+
+def _two_move_fast(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        phase = 2 * math.pi * n / 24
+        blur = int(20 * abs(math.cos(phase)))
+        near = Actor(1.3 + 0.3 * math.sin(phase), 0.5, blur_px=blur)
+        yield [near, Actor(0.4 + 0.2 * math.cos(phase), 0.45, 0.28, blur_px=blur, is_other=True)], 1.0
+
+
+def _gets_dark(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        light = 1 - 0.96 * math.sin(math.pi * n / (frames - 1))
+        yield [Actor(0.5, 0.5), Actor(1.3, 0.5, 0.3, is_other=True)], light
+
+
+def _goes_far(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        height = 0.35 - 0.28 * math.sin(math.pi * n / (frames - 1))
+        yield [Actor(0.5, 0.5, height), Actor(1.3, 0.5, 0.3, is_other=True)], 1.0
+
+
+def _half_out(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        way = math.sin(math.pi * n / (frames - 1))
+        yield [Actor(0.5, 0.5 + 0.55 * way), Actor(1.3, 0.5 - 0.5 * way, 0.3, is_other=True)], 1.0
+
+
+def _poster(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        yield [Actor(0.9 + 0.2 * math.sin(n / 5), 0.55, 0.4), Actor(0.25, 0.25, 0.1, is_other=True)], 1.0
+
+
+def _leaves_for_good(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        here = [Actor(1.2, 0.5)] if n < frames // 3 else []
+        yield [*here, Actor(0.4, 0.5, 0.3, is_other=True)], 1.0
+
+
+def _flickering_light(frames: int) -> Iterator[tuple[list[Actor], float]]:
+    for n in range(frames):
+        yield [Actor(0.5, 0.5), Actor(1.3, 0.5, 0.3, is_other=True)], 1.0 if n % 7 else 0.4
+
+
+SCENES: dict[str, Scene] = {
+    "walks in": _walks_in,
+    "walks in, small": _walks_in_right_and_small,
+    "appears": _appears,
+    "peeks over the shoulder": _peeks_over_shoulder,
+    "swap": _swap,
+    "turns over": _turns_over,
+    "hand over the face": _hand_over_face,
+    "mask put on": _mask_put_on,
+    "leaves and returns": _leaves_and_returns,
+    "leaves for good": _leaves_for_good,
+    "moves fast": _moves_fast,
+    "two move fast": _two_move_fast,
+    "gets dark": _gets_dark,
+    "goes far": _goes_far,
+    "half out": _half_out,
+    "poster": _poster,
+    "flickering light": _flickering_light,
+}
+
+
+@lru_cache(maxsize=1)
+def portrait() -> Cutout:
+    """The public-domain portrait that scikit-image carries (an astronaut, NASA), cut out."""
+    data: Any = require("skimage.data", extra="train")
+    return cut_out(np.ascontiguousarray(data.astronaut()))
+
+
+def cut_out(image: Image) -> Cutout:
+    """The head of a portrait. image: uint8 [H, W, 3] RGB with one face.
+
+    Raises:
+        IndexError: there is no face.
+    """
+    finder = StillFaceFinder(max_faces=1)
+    face = finder.find(image)[0][0]
+    finder.close()
+    box = face.box
+    hull = cv2.convexHull(np.ascontiguousarray(face.landmarks[:, :2], np.float32))
+    inner = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillConvexPoly(inner, np.rint(box.centre + _INNER_FACE * (hull - box.centre)).astype(np.int32), 255)
+    matte = np.zeros(image.shape[:2], np.uint8)
+    middle = (round(box.centre[0]), round(box.centre[1] - 0.1 * box.height))
+    cv2.ellipse(matte, middle, (round(0.72 * box.width), round(0.85 * box.height)), 0, 0, 360, 255, -1)
+    soft: Mask = cv2.GaussianBlur(matte, (0, 0), 0.03 * box.height)
+    return Cutout(image, soft, inner, box)
+
+
+def play(
+    scene: str, size: tuple[int, int] = (640, 360), frames: int = 48, cutouts: tuple[Cutout, Cutout] | None = None
+) -> Iterator[SceneFrame]:
+    """The frames of a scene. size: width, height. cutouts: the two people; by default the portrait and its mirror."""
+    width, height = size
+    first, second = cutouts or (portrait(), _mirrored(portrait()))
+    room = _room(width, height)
+    noise = np.random.default_rng(0)
+    for actors, light in SCENES[scene](frames):
+        image = room.copy()
+        faces: list[Mask] = []
+        for actor in actors:
+            head, face = _place(image, second if actor.is_other else first, actor)
+            # Nearer heads come later and hide those behind them.
+            faces = [cv2.min(earlier, 255 - head) for earlier in faces] + [face]
+        image = cv2.convertScaleAbs(image, alpha=light)
+        grain = noise.normal(0, 1.5, image.shape)
+        yield SceneFrame(np.clip(image + grain, 0, 255).astype(np.uint8), faces)
+
+
+def _place(image: Image, cutout: Cutout, actor: Actor) -> tuple[Mask, Mask]:
+    """Put the head into the frame, in place; returns where the head and its face are."""
+    height, width = image.shape[:2]
+    factor = actor.height * height / cutout.box.height
+    matrix = cv2.getRotationMatrix2D(cutout.box.centre, -actor.roll_degrees, factor)
+    matrix[:, 2] += np.array([actor.x * height, actor.y * height]) - cutout.box.centre
+    source, matte, face = cutout.image.copy(), cutout.matte.copy(), cutout.face.copy()
+    if factor < 1:
+        source = cv2.GaussianBlur(source, (0, 0), 0.4 / factor)
+    if actor.cover is not None:
+        corner = np.array([cutout.box.left, cutout.box.top])
+        extent = np.array([cutout.box.width, cutout.box.height])
+        near, far = np.rint(np.reshape(actor.cover, (2, 2)) * extent + corner).astype(int).tolist()
+        for layer, colour in ((source, (196, 150, 120)), (matte, 255), (face, 0)):
+            cv2.rectangle(layer, near, far, colour, -1)
+    colours = cv2.warpAffine(source, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    head = cv2.warpAffine(matte, matrix, (width, height))
+    if actor.blur_px > 2:
+        colours, head = cv2.blur(colours, (actor.blur_px, 1)), cv2.blur(head, (actor.blur_px, 1))
+    share = head.astype(np.float32)[..., None] / 255
+    image[:] = (colours * share + image * (1 - share)).astype(np.uint8)
+    return head, cv2.warpAffine(face, matrix, (width, height))
+
+
+def _mirrored(cutout: Cutout) -> Cutout:
+    image, matte, face = (np.ascontiguousarray(layer[:, ::-1]) for layer in (cutout.image, cutout.matte, cutout.face))
+    box, width = cutout.box, cutout.image.shape[1]
+    return Cutout(image, matte, face, Box(width - 1 - box.right, box.top, width - 1 - box.left, box.bottom))
+
+
+@lru_cache(maxsize=2)
+def _room(width: int, height: int) -> Image:
+    """A wall with shelves and a window, slightly out of focus."""
+    random = np.random.default_rng(3)
+    room = np.full((height, width, 3), (168, 160, 150), np.uint8)
+    for _ in range(40):
+        x, y = random.integers(0, width), random.integers(0, height)
+        extent = random.integers(height // 20, height // 4, 2)
+        colour = tuple(int(value) for value in random.integers(40, 220, 3))
+        cv2.rectangle(room, (int(x), int(y)), (int(x + extent[0]), int(y + extent[1])), colour, -1)
+    blurred: Image = cv2.GaussianBlur(room, (0, 0), height / 180)
+    return blurred

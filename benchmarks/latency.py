@@ -1,0 +1,101 @@
+"""`toonfilter bench`: every scenario in a process of its own, so that none feels the memory of another."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+from toonfilter.benchmarks.clip import example_clip
+from toonfilter.benchmarks.cold_start import measure_cold_start
+from toonfilter.benchmarks.measure import MeasureOptions, measure
+from toonfilter.benchmarks.results import Result, run_header, summarise
+from toonfilter.benchmarks.scenarios import Scenario, by_engine, chosen, load_scenarios, paced
+from toonfilter.runtime.backends import ENGINES, EngineOptions, open_translator
+from toonfilter.runtime.bundle import Bundle, find_bundle
+from toonfilter.runtime.errors import ConfigError, ToonfilterError
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """names: scenarios to run, `*` and `?` as in file names; none runs all. camera_fps: pace them like a camera.
+
+    clip: a video with one face; None takes the one of the examples. cold_start: also time a fresh start.
+    """
+
+    style: str = "cartoon"
+    names: tuple[str, ...] = ()
+    scenarios: Path | None = None
+    clip: Path | None = None
+    frames: int = 500
+    camera_fps: float | None = None
+    threads: int = 2
+    engine: str | None = None
+    cold_start: bool = True
+
+
+def run_bench(options: BenchOptions, progress: Callable[[str, int, int], None] | None = None) -> Result:
+    """Measure; the results with their header, ready for JSON. progress: called with scenario name, number, count.
+
+    A scenario that cannot run is reported with its reason and does not stop the others.
+
+    Raises:
+        ConfigError: no such scenario, or no clip. BundleError: no such style.
+    """
+    if options.frames < 20:
+        raise ConfigError(f"--frames is {options.frames}; must be 20 or more (500 for numbers to be trusted)")
+    bundle = find_bundle(options.style)
+    clip = options.clip or example_clip()
+    if not clip.is_file():
+        raise ConfigError(f"{clip}: no such clip")
+    scenarios = planned(options, bundle)
+    measure_options = MeasureOptions(options.style, clip, frames=options.frames, threads=options.threads)
+    content = run_header(bundle)
+    content["clip"] = clip.name
+    content["results"] = []
+    for number, scenario in enumerate(scenarios):
+        if progress:
+            progress(scenario.name, number, len(scenarios))
+        content["results"].append(_in_own_process(scenario, measure_options))
+    if options.cold_start:
+        if progress:
+            progress("cold start", len(scenarios), len(scenarios) + 1)
+        content["cold_start"] = measure_cold_start(options.style, clip)
+    return content
+
+
+def planned(options: BenchOptions, bundle: Bundle) -> list[Scenario]:
+    """The scenarios to run, engines filled in; sizes that the bundle does not have are left out."""
+    scenarios = chosen(load_scenarios(options.scenarios), options.names)
+    if options.engine:
+        scenarios = [replace(one, engine=options.engine) for one in scenarios if one.engine != "each"]
+    scenarios = by_engine(scenarios, bundle, usable_engines(bundle))
+    if options.camera_fps:
+        scenarios = paced(scenarios, options.camera_fps)
+    return [one for one in scenarios if one.size is None or one.size in bundle.input.sizes]
+
+
+def usable_engines(bundle: Bundle) -> tuple[str, ...]:
+    """The engines that really open this bundle here."""
+    usable = []
+    for name in ENGINES:
+        try:
+            open_translator(bundle, name, EngineOptions(min(bundle.input.sizes))).translator.close()
+        except ToonfilterError:
+            continue
+        usable.append(name)
+    return tuple(usable)
+
+
+def _in_own_process(scenario: Scenario, options: MeasureOptions) -> Result:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            return pool.submit(_measure_one, scenario, options).result()
+        except (ToonfilterError, BrokenProcessPool) as error:
+            return {"scenario": asdict(scenario), "error": str(error)}
+
+
+def _measure_one(scenario: Scenario, options: MeasureOptions) -> Result:
+    return summarise(scenario, measure(scenario, options), cores=os.cpu_count() or 1)

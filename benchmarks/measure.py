@@ -1,0 +1,356 @@
+"""Running one scenario in this process: frames through the filter as `cam` or `video` does it, every stage timed."""
+
+import gc
+import threading
+import time
+import tracemalloc
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toonfilter.benchmarks.clip import Clip, load_clip
+from toonfilter.benchmarks.scenarios import Scenario
+from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
+from toonfilter.runtime.backends.translator import Crops, Description, Translator
+from toonfilter.runtime.bundle import Bundle
+from toonfilter.runtime.clock import Pacer, SystemClock
+from toonfilter.runtime.errors import BackendError
+from toonfilter.runtime.file_filter import FileFilter
+from toonfilter.runtime.filter import FilterSettings
+from toonfilter.runtime.frames import Frame, SafeFrame
+from toonfilter.runtime.handover import BoundedQueue, HandoverClosed, LatestSlot
+from toonfilter.runtime.latency import StageTimer
+
+BLOCKS = 8
+_CLIP_PICTURES = 48
+_TRACED_FRAMES = 12
+_NOMINAL_FPS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureOptions:
+    """frames: how many are measured, after warm_up others. threads: of the engine."""
+
+    style: str
+    clip: Path
+    frames: int = 500
+    warm_up: int = 60
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one scenario gave.
+
+    stages: durations in s by stage, in the order of the path. cpu_s: CPU time of the threads that track and draw.
+    end_to_end_s: frame captured to frame handed over. finished_s: when each frame was handed over.
+    process_cpu_s, wall_s: of the measured frames. others_cores: CPU cores that other processes used meanwhile.
+    peak_bytes: resident memory at its highest, without the clip; growth_bytes: from the first to the last quarter.
+    extra_bytes: memory that one frame needs for a moment, at most.
+    """
+
+    description: Description
+    stages: dict[str, list[float]]
+    cpu_s: dict[str, float]
+    end_to_end_s: list[float]
+    finished_s: list[float]
+    dropped: int
+    states: dict[str, int]
+    faces_covered: float
+    process_cpu_s: float
+    wall_s: float
+    others_cores: float
+    peak_bytes: int
+    growth_bytes: int
+    extra_bytes: int
+
+
+@dataclass(slots=True)
+class _Record:
+    """Filled while frames run; `is_on` once the warm-up is over."""
+
+    is_on: bool = False
+    timer: StageTimer = field(default_factory=lambda: StageTimer(keep=1 << 20))
+    durations_s: dict[str, list[float]] = field(default_factory=dict)
+    cpu_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    end_to_end_s: list[float] = field(default_factory=list)
+    finished_s: list[float] = field(default_factory=list)
+    states: Counter[str] = field(default_factory=Counter)
+    faces: int = 0
+    resident_bytes: list[int] = field(default_factory=list)
+
+    def timed(self, stage: str, action: Callable[[], Any]) -> Any:
+        start_s, cpu_s = time.perf_counter(), time.thread_time()
+        result = action()
+        if self.is_on:
+            self.durations_s.setdefault(stage, []).append(time.perf_counter() - start_s)
+            self.cpu_s[stage] += time.thread_time() - cpu_s
+        return result
+
+    def arrived(self, safe: SafeFrame) -> None:
+        """A frame was handed to the sink now."""
+        now_s = time.perf_counter()
+        if self.is_on:
+            self.finished_s.append(now_s)
+            self.end_to_end_s.append(now_s - safe.captured_at_s)
+            self.states[safe.state.value] += 1
+            self.faces += safe.faces_covered
+
+
+class _TimedTranslator:
+    """Passes everything on and times the translation."""
+
+    def __init__(self, inner: Translator, record: _Record) -> None:
+        self._inner, self._record = inner, record
+
+    def translate(self, crops: Crops, guidance: Crops | None) -> Crops:
+        result: Crops = self._record.timed("translate", lambda: self._inner.translate(crops, guidance))
+        return result
+
+    def warm_up(self, size: int) -> None:
+        self._inner.warm_up(size)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def describe(self) -> Description:
+        return self._inner.describe()
+
+
+class _TimedFilter:
+    """A `ResettableFilter` that times its halves. `close` does nothing: the benchmark closes the real one."""
+
+    def __init__(self, inner: FileFilter, record: _Record) -> None:
+        self._inner, self._record = inner, record
+
+    def track(self, frame: Frame) -> Any:
+        return self._record.timed("track", lambda: self._inner.track(frame))
+
+    def draw(self, tracked: Any) -> SafeFrame:
+        safe: SafeFrame = self._record.timed("draw", lambda: self._inner.draw(tracked))
+        return safe
+
+    def cover(self, frame: Frame, reason: str) -> SafeFrame:
+        return self._inner.cover(frame, reason)
+
+    def reset(self) -> None:
+        self._inner.reset()
+
+    def close(self) -> None:
+        """Nothing: see the class."""
+
+
+def measure(scenario: Scenario, options: MeasureOptions) -> Measured:
+    """Run one scenario. Meant for a fresh process: memory counts from its beginning.
+
+    Raises:
+        ToonfilterError: the clip, the bundle or the engine cannot be opened, or drawing fails.
+    """
+    record = _Record()
+    clip = load_clip(options.clip, scenario.width, scenario.height, faces=scenario.faces, count=_CLIP_PICTURES)
+    toon = _open_filter(scenario, options, record)
+    try:
+        timed = _TimedFilter(toon, record)
+        description = toon.opened.translator.describe()
+        run = _run_video if scenario.path == "video" else _run_cam
+        dropped, process_cpu_s, wall_s, others_cores = run(scenario, options, clip, timed, record)
+        extra_bytes = _extra_bytes(clip, toon)
+    finally:
+        toon.close()
+    resident = record.resident_bytes
+    if not resident:
+        raise BackendError("no frame came through in time; the machine is too slow or too busy for this scenario")
+    quarter = max(1, len(resident) // 4)
+    growth = int(np.mean(resident[-quarter:]) - np.mean(resident[:quarter]))
+    return Measured(
+        description=description,
+        stages=record.durations_s,
+        cpu_s=dict(record.cpu_s),
+        end_to_end_s=record.end_to_end_s,
+        finished_s=record.finished_s,
+        dropped=dropped,
+        states=dict(record.states),
+        faces_covered=record.faces / max(1, sum(record.states.values())),
+        process_cpu_s=process_cpu_s,
+        wall_s=wall_s,
+        others_cores=others_cores,
+        peak_bytes=max(resident) - clip.images.nbytes,
+        growth_bytes=growth,
+        extra_bytes=extra_bytes,
+    )
+
+
+def _open_filter(scenario: Scenario, options: MeasureOptions, record: _Record) -> FileFilter:
+    def opener(bundle: Bundle, engine: str, engine_options: EngineOptions) -> Opened:
+        opened = open_translator(bundle, engine, engine_options)
+        return Opened(_TimedTranslator(opened.translator, record), opened.passed_over)
+
+    settings = FilterSettings(
+        style=options.style,
+        engine=scenario.engine,
+        precision=scenario.precision,
+        size=scenario.size,
+        threads=options.threads,
+        on_error="raise",
+    )
+    return FileFilter(settings, opener=opener)
+
+
+class _Meter:
+    """CPU time of this process and of the whole machine between two moments."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._psutil = psutil
+        self.restart()
+
+    def restart(self) -> None:
+        gc.collect()
+        self._wall_s, self._cpu_s = time.perf_counter(), time.process_time()
+        self._busy_s = self._busy()
+
+    def read(self) -> tuple[float, float, float]:
+        """This process's CPU s, wall s, and the cores that others kept busy."""
+        wall_s, cpu_s = time.perf_counter() - self._wall_s, time.process_time() - self._cpu_s
+        return cpu_s, wall_s, max(0.0, (self._busy() - self._busy_s - cpu_s) / max(wall_s, 1e-9))
+
+    def _busy(self) -> float:
+        times = self._psutil.cpu_times()
+        return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
+
+
+def _run_cam(
+    scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _TimedFilter, record: _Record
+) -> tuple[int, float, float, float]:
+    """Capture and tracking in one thread each, drawing here. Unpaced frames queue; paced ones replace each other."""
+    import psutil
+
+    process, meter = psutil.Process(), _Meter()
+    captured: LatestSlot[Frame] | BoundedQueue[Frame]
+    captured = LatestSlot() if scenario.camera_fps else BoundedQueue(1)
+    tracked: BoundedQueue[Any] = BoundedQueue(1)
+    total = options.warm_up + options.frames
+    threads = [
+        threading.Thread(target=_guarded, args=(captured, tracked, step), name=f"bench-{name}")
+        for name, step in (
+            ("capture", lambda: _capture(clip, scenario, total, captured, record)),
+            ("track", lambda: _track(captured, tracked, timed)),
+        )
+    ]
+    for thread in threads:
+        thread.start()
+    dropped_before = 0
+    try:
+        while True:
+            try:
+                item = tracked.get()
+            except HandoverClosed:
+                break
+            safe = timed.draw(item)
+            record.timed("send", lambda: None)
+            record.arrived(safe)
+            if not record.is_on and safe.index >= options.warm_up - 1:
+                dropped_before = captured.dropped
+                record.is_on = True
+                meter.restart()
+            if record.is_on and len(record.finished_s) % 10 == 1:
+                record.resident_bytes.append(process.memory_info().rss)
+    except BaseException as error:
+        captured.close(error)
+        tracked.close(error)
+        raise
+    finally:
+        cpu_s, wall_s, others_cores = meter.read()
+        record.is_on = False
+        for thread in threads:
+            thread.join()
+    return captured.dropped - dropped_before, cpu_s, wall_s, others_cores
+
+
+def _guarded(captured: Any, tracked: Any, step: Callable[[], None]) -> None:
+    try:
+        step()
+    except HandoverClosed:
+        pass
+    except BaseException as error:
+        captured.close(error)
+        tracked.close(error)
+
+
+def _capture(clip: Clip, scenario: Scenario, total: int, captured: Any, record: _Record) -> None:
+    clock = SystemClock()
+    pacer = Pacer(1 / scenario.camera_fps, clock) if scenario.camera_fps else None
+    for number in range(total):
+        if pacer:
+            clock.sleep(pacer.wait_s())
+            pacer.advance()
+        image = record.timed("capture", partial(clip.take, number))
+        captured.put(Frame(image, number, clock.now_s()))
+    captured.close()
+
+
+def _track(captured: Any, tracked: Any, timed: _TimedFilter) -> None:
+    while True:
+        try:
+            frame = captured.get()
+        except HandoverClosed:
+            tracked.close()
+            return
+        tracked.put(timed.track(frame))
+
+
+def _run_video(
+    scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _TimedFilter, record: _Record
+) -> tuple[int, float, float, float]:
+    """A file of the clip's pictures through `convert`; the filter is open and warm before."""
+    import tempfile
+
+    import psutil
+
+    from toonfilter.benchmarks.clip import write_video
+    from toonfilter.runtime.convert import ConvertOptions, convert
+
+    process, meter = psutil.Process(), _Meter()
+    for number in range(options.warm_up):
+        timed.draw(timed.track(Frame(clip.take(number), number, number / _NOMINAL_FPS)))
+
+    def note(_: object) -> None:
+        record.resident_bytes.append(process.memory_info().rss)
+
+    with tempfile.TemporaryDirectory(prefix="toonfilter-bench-") as folder:
+        source, target = Path(folder) / "source.mp4", Path(folder) / "target.mp4"
+        write_video(source, clip, options.frames, _NOMINAL_FPS)
+        record.is_on = True
+        meter.restart()
+        start_s = time.perf_counter()
+        report = convert(source, target, lambda: timed, ConvertOptions(), progress=note)
+        cpu_s, wall_s, others_cores = meter.read()
+        record.is_on = False
+    record.states.update(report.states)
+    count = len(record.durations_s.get("draw", ())) or 1
+    record.faces = scenario.faces * report.states.get("protected", 0)
+    # Frames of a file wait in queues on purpose: only the rate counts.
+    record.finished_s = np.linspace(start_s, start_s + wall_s, count).tolist()
+    return 0, cpu_s, wall_s, others_cores
+
+
+def _extra_bytes(clip: Clip, toon: FileFilter) -> int:
+    """The greatest memory that arrays of one frame need beside what stays, as Python and NumPy account for it."""
+    tracemalloc.start()
+    try:
+        extra = []
+        for number in range(_TRACED_FRAMES):
+            frame = Frame(clip.take(number), number, 1e6 + number / _NOMINAL_FPS)
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            toon.process(frame)
+            extra.append(tracemalloc.get_traced_memory()[1] - before)
+    finally:
+        tracemalloc.stop()
+    return int(np.median(extra))
