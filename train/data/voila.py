@@ -8,6 +8,7 @@ same over all pictures although they are not flat.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -129,7 +130,7 @@ def find_overlay(panels: Sequence[Image], settings: VoilaSettings = VoilaSetting
                 continue
             mask[rows, columns] = _solid(part)
     margin = max(3, size // 64) | 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((margin, margin), np.uint8)) > 0
+    return cast(Mask, cv2.dilate(mask.astype(np.uint8), np.ones((margin, margin), np.uint8)) > 0)
 
 
 def _solid(part: Mask) -> Mask:
@@ -137,14 +138,14 @@ def _solid(part: Mask) -> Mask:
     side = max(3, part.shape[0] // 12) | 1
     opened = cv2.morphologyEx(part.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
     closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
-    return closed > 0
+    return cast(Mask, closed > 0)
 
 
 def paint_over(image: Image, mask: Mask) -> Image:
     """Fill the masked pixels from around them (Telea 2004)."""
     if not mask.any():
         return image
-    return cv2.inpaint(image, mask.astype(np.uint8), 3, cv2.INPAINT_TELEA).astype(np.uint8)
+    return cast(Image, cv2.inpaint(image, mask.astype(np.uint8), 3, cv2.INPAINT_TELEA).astype(np.uint8))
 
 
 def split_folder(

@@ -44,9 +44,8 @@ class Adversary:
         if options.critic_steps < 1:
             raise ConfigError(f"adversary.critic_steps is {options.critic_steps}; expected 1 or more")
         self.options = options
-        kind = options.kind
         self.loss = AdversarialLoss(
-            "wgan" if kind in ("wgan-gp", "wgan-clip") else kind,
+            "wgan" if options.kind == "wgan-gp" or options.kind == "wgan-clip" else options.kind,
             (options.real_label[0], options.real_label[1]),
             (options.fake_label[0], options.fake_label[1]),
         )

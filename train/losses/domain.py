@@ -20,7 +20,7 @@ class _Reverse(torch.autograd.Function):
 
 def reverse_gradient(x: Tensor, weight: float = 1.0) -> Tensor:
     """Return x; on the way back the gradient is multiplied by -weight (Ganin et al. 2016, equation 18)."""
-    out: Tensor = _Reverse.apply(x, weight)  # type: ignore[no-untyped-call]
+    out: Tensor = _Reverse.apply(x, weight)
     return out
 
 

@@ -22,11 +22,6 @@ def landmark_consistency(fake_maps: Tensor, landmark_maps: Tensor) -> Tensor:
     return F.mse_loss(fake_maps.float(), landmark_maps.detach())
 
 
-def landmark_distance(fake_landmarks: Tensor, landmarks: Tensor) -> Tensor:
-    """Mean distance of points [N,K,2], in units of half the picture's side."""
-    return torch.linalg.vector_norm(fake_landmarks - landmarks.detach(), dim=-1).mean()
-
-
 def crop_around(image: Tensor, centre: Tensor, size: float, side_px: int) -> Tensor:
     """Cut a square around a point, differentiably in the picture.
 

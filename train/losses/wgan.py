@@ -20,11 +20,12 @@ def gradient_penalty(
         mix: [N,1,...], share of `real` in each point; drawn from U[0,1] when not given.
     """
     if mix is None:
-        mix = torch.rand(real.shape[0], *(1,) * (real.ndim - 1), device=real.device, dtype=real.dtype)
+        mix = torch.rand(real.shape[0], *(1,) * (real.ndim - 1)).to(real)
     between = (mix * real.detach() + (1 - mix) * fake.detach()).requires_grad_(True)
     scores = critic(between).float().flatten(1).mean(1)
     (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
-    return (gradient.flatten(1).norm(2, dim=1) - 1).square().mean()
+    lengths: Tensor = gradient.flatten(1).norm(2, dim=1)
+    return (lengths - 1).square().mean()
 
 
 @torch.no_grad()

@@ -57,7 +57,8 @@ class LandmarkSpace(nn.Module):
 
     def decode(self, coefficients: Tensor) -> Tensor:
         """Return landmarks [N,points,2]."""
-        return (coefficients * self.scale @ self.axes + self.mean).unflatten(1, (self.points, 2))
+        flat: Tensor = coefficients * self.scale @ self.axes + self.mean
+        return flat.view(-1, self.points, 2)
 
 
 class GeometryGenerator(nn.Module):
