@@ -1,7 +1,7 @@
 """The heart: a frame goes in, a safe frame comes out. No threads, no clock; time comes with the frame."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from toonfilter.runtime.alignment import CropTransform, crop_transform
@@ -12,12 +12,14 @@ from toonfilter.runtime.errors import BackendError, ConfigError
 from toonfilter.runtime.faces import Face
 from toonfilter.runtime.frames import Frame, SafeFrame
 from toonfilter.runtime.painter import Painter
-from toonfilter.runtime.privacy import Guard, LostPolicy
+from toonfilter.runtime.privacy import Guard, LostPolicy, Witness
 from toonfilter.runtime.smoothing import OneEuroSettings, TransformSmoother
 from toonfilter.runtime.tracking import FaceTracker, Sighting, TrackerSettings
 
 _TIER_MARGIN = 1.1
 _ENGINE_TRIES = 3
+_GAP_S = 0.7
+_CROP_MARGIN = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class ToonFilter:
         self._guard = Guard(self._settings.lost)
         self._smoothers: dict[int, TransformSmoother] = {}
         self._shape: tuple[int, ...] = ()
+        self._tracked_at_s = 0.0
         self._size = 0
         self._engine_failures = 0
         self.is_hidden = False
@@ -97,9 +100,10 @@ class ToonFilter:
     def track(self, frame: Frame) -> Tracked:
         """Find the faces. With on_error `cover` a failure is kept for `draw` to cover."""
         try:
-            if frame.image.shape != self._shape:
+            gap_s = frame.captured_at_s - self._tracked_at_s
+            if frame.image.shape != self._shape or not 0 <= gap_s <= _GAP_S:
                 self._tracker.reset()
-                self._shape = frame.image.shape
+            self._shape, self._tracked_at_s = frame.image.shape, frame.captured_at_s
             return Tracked(frame, self._tracker.track(frame.image))
         except Exception as error:
             if self._settings.on_error == "raise":
@@ -114,22 +118,29 @@ class ToonFilter:
         if tracked.error is not None:
             self._notify(f"face tracking failed ({tracked.error}); the frame is covered")
             return self._guard.cover(frame, f"tracking failed: {tracked.error}")
-        elsewhere = [*sighting.unmeshed, *sighting.lost]
-        if not sighting.faces and (not sighting.unmeshed or self._guard.can_hold(frame)):
+        faces, elsewhere = sighting.faces, [*sighting.unmeshed, *sighting.lost]
+        if not faces:
+            for box in elsewhere:
+                mosaic(frame.image, box)
             return self._guard.lost(frame, "no face found")
+        witness = Witness(frame.image, faces)
         try:
-            if sighting.faces:
-                self._painter.paint(frame.image, self._placed(sighting.faces, frame.captured_at_s))
-                self._engine_failures = 0
+            self._painter.paint(frame.image, self._placed(faces, frame.captured_at_s))
+            self._engine_failures = 0
         except Exception as error:
             if self._settings.on_error == "raise":
                 raise
             self._recover(error)
-            return self._guard.cover(frame, f"drawing failed: {error}", faces_found=len(sighting.faces))
+            return self._guard.cover(frame, f"drawing failed: {error}", faces_found=len(faces))
+        covered = witness.covered(frame.image)
         for box in elsewhere:
             mosaic(frame.image, box)
-        count = len(sighting.faces) + len(elsewhere)
-        return self._guard.protected(frame, frame.image, faces_found=count, faces_covered=count)
+        return self._guard.protected(
+            frame,
+            frame.image,
+            faces_found=len(faces) + len(elsewhere),
+            faces_covered=covered + len(elsewhere),
+        )
 
     def cover(self, frame: Frame, reason: str) -> SafeFrame:
         """The frame covered whole, whatever is in it."""
@@ -162,10 +173,12 @@ class ToonFilter:
         placed = []
         for face, transform in zip(faces, raw, strict=True):
             smoother = self._smoothers.setdefault(face.id, TransformSmoother(self._settings.smoothing))
-            steady = smoother(transform, time_s)
-            placed.append(
-                (face, CropTransform(steady.centre_x_px, steady.centre_y_px, steady.side_px, steady.roll_rad, size))
-            )
+            steady = replace(smoother(transform, time_s), size=size)
+            if not _holds(steady, face):
+                # The face moved faster than its steadied crop: start again from where it is.
+                self._smoothers[face.id] = TransformSmoother(self._settings.smoothing)
+                steady = replace(self._smoothers[face.id](transform, time_s), size=size)
+            placed.append((face, steady))
         return placed
 
     def _size_for(self, side_px: float) -> int:
@@ -210,3 +223,9 @@ class ToonFilter:
             self._painter = Painter(self._bundle, self._opened.translator, self._settings.region)
         except Exception as again:
             self._notify(f"the engine could not be opened again ({again})")
+
+
+def _holds(transform: CropTransform, face: Face) -> bool:
+    """Whether the whole face, with the margin of its mask, lies in the crop."""
+    points = transform.to_crop(face.landmarks)[:, :2] / transform.size
+    return bool(points.min() > _CROP_MARGIN and points.max() < 1 - _CROP_MARGIN)

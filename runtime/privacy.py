@@ -5,17 +5,26 @@ the whole frame is pixelated or replaced by the user's placeholder. The raw pict
 it in this run.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from toonfilter.runtime.blending import pixelated
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.faces import Face
 from toonfilter.runtime.frames import _GUARD, Frame, Image, PrivacyState, SafeFrame
 
 COVER_TILES = 12
 HOLD_S = 0.5
+_SAME_LEVELS = 1
+_MOST_UNCHANGED = 0.25
+
+Points = NDArray[np.intp]
+Colours = NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,28 @@ class LostPolicy:
                 "on-lost pass shows the real picture whenever no face is found; "
                 "if that is what you want in this run, add --i-accept-exposure"
             )
+
+
+class Witness:
+    """Checks that drawings really replaced the faces: what lay on the mesh points before must be gone afterwards."""
+
+    def __init__(self, image: Image, faces: Sequence[Face]) -> None:
+        """image: uint8 [H, W, 3] RGB before drawing. faces: those that will be drawn."""
+        height, width = image.shape[:2]
+        self._seen: list[tuple[Points, Points, Colours]] = []
+        for face in faces:
+            columns, rows = np.rint(face.landmarks[:, :2]).astype(np.intp).T
+            inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+            rows, columns = rows[inside], columns[inside]
+            self._seen.append((rows, columns, image[rows, columns].astype(np.int16)))
+
+    def covered(self, image: Image) -> int:
+        """How many of the faces are gone. image: the same picture after drawing."""
+        count = 0
+        for rows, columns, before in self._seen:
+            change = np.abs(image[rows, columns] - before).max(axis=1, initial=0)
+            count += bool(np.mean(change <= _SAME_LEVELS, dtype=np.float64) <= _MOST_UNCHANGED) if len(rows) else True
+        return count
 
 
 class Guard:

@@ -1,17 +1,31 @@
-"""Following faces through a video: identities, re-acquisition, and the second opinion that keeps newcomers covered."""
+"""Following faces through a video: identities, re-acquisition, and the looks that keep newcomers covered.
 
+A face is followed by its mesh, and believed only while detections confirm it. Where a face was lost, or is suspected
+but gets no mesh, a place is kept and reported until nothing has been seen there for a while. The detector looks at an
+interval, and at once when something changed where no face is known.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.faces import Box, Face, FaceDetector, FaceMesher, face_from
+from toonfilter.runtime.faces import Box, Face, FaceDetector, FaceMesher, face_from, tiles, without_doubles
 from toonfilter.runtime.frames import Image
 
 _MOTION_SIZE = (96, 54)
 _MOTION_LEVELS = 14
-_MOTION_PIXELS = 10
+_MOTION_PIXELS = 8
+_KNOWN_MARGIN = 0.3
+_JUMP_OVERLAP = 0.1
+_JUMP_SCALE = 1.6
+_DOUBTS = 3
+_MOST_GROWTH = 0.5
+_SMALL_CHANGE = 0.4
+_SIDES = 0.1
+_QUARTER_TURN_RAD = np.pi / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +33,12 @@ class TrackerSettings:
     """max_faces: faces followed with a mesh; further ones are reported without.
 
     detect_every: frames between looks at the whole frame when nothing else calls for one.
-    lost_frames: how long the place of a lost face is still reported.
+    lost_frames: how long the place of a lost face is still reported after the last sign of it.
     """
 
     max_faces: int = 4
     detect_every: int = 6
-    lost_frames: int = 15
+    lost_frames: int = 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +46,7 @@ class Sighting:
     """What the tracker knows of one frame.
 
     faces: those with a mesh. unmeshed: places where the detector sees a face that has no mesh.
-    lost: last places of faces that were followed and are not seen now, growing with time.
+    lost: last places of faces that were seen and are not seen now, growing with time.
     detected: whether the detector looked at this very frame.
     """
 
@@ -42,25 +56,42 @@ class Sighting:
     detected: bool = False
 
 
+@dataclass(slots=True)
+class _Place:
+    """Where a face was or may be, without a mesh. unseen: frames since the last sign of it."""
+
+    box: Box
+    face_id: int | None
+    unseen: int = 0
+
+    def grown(self) -> Box:
+        return self.box.grown(min(0.15 + 0.05 * self.unseen, _MOST_GROWTH)) if self.unseen else self.box
+
+
+@dataclass(slots=True)
 class _Track:
-    """One followed face."""
+    """One followed face. before: its box in the frame before. doubts: looks in a row that did not confirm it."""
 
-    def __init__(self, face_id: int, mesher: FaceMesher) -> None:
-        self.id = face_id
-        self.mesher = mesher
-        self.face: Face | None = None
-        self.last_box = Box(0, 0, 0, 0)
-        self.missed = 0
+    face: Face
+    mesher: FaceMesher
+    before: Box
+    doubts: int = 0
 
-    def follow(self, image: Image, around: Box) -> Face | None:
-        """Look for the face in the square around the box."""
-        self.face = face_from(self.mesher.find(image, around), self.id)
-        if self.face is None:
-            self.missed += 1
-        else:
-            self.missed = 0
-            self.last_box = self.face.box
-        return self.face
+    def follow(self, image: Image) -> bool:
+        """Whether the mesh still finds the face; a mesh that jumped is not believed."""
+        self.before = self.face.box
+        found = face_from(self.mesher.find(image, self.before), self.face.id)
+        if found is None or found.box.overlap(self.before) < _JUMP_OVERLAP:
+            return False
+        if not 1 / _JUMP_SCALE < found.box.height / self.before.height < _JUMP_SCALE:
+            return False
+        self.face = found
+        return True
+
+    @property
+    def stayed(self) -> float:
+        """How far the face is where it was, 0 to 1."""
+        return round(self.face.box.overlap(self.before), 1)
 
 
 class FaceTracker:
@@ -68,120 +99,210 @@ class FaceTracker:
 
     def __init__(self, settings: TrackerSettings | None = None) -> None:
         self._settings = settings or TrackerSettings()
-        self._detector = FaceDetector()
-        self._idle_meshers = [FaceMesher(is_video=True)]
-        self._tracks: list[_Track] = []
+        self._idle_meshers: list[FaceMesher] = []
         self._next_id = 0
-        self._since_detection = self._settings.detect_every
-        self._last_small: NDArray[np.uint8] | None = None
-        self._unmeshed: list[Box] = []
+        self._frames = 0
+        self._is_new = True
+        self._tracks: list[_Track] = []
+        self._places: list[_Place] = []
+        self._since_look = 0
+        self._motion = _Motion()
+        self._detector = FaceDetector()
+        self._looker = ThreadPoolExecutor(1, "face-detector")
+        self._idle_meshers.append(FaceMesher(is_video=True))
 
     def track(self, image: Image) -> Sighting:
-        """Faces of the next frame. image: uint8 [H, W, 3] RGB."""
-        for track in self._tracks:
-            track.follow(image, track.last_box)
-        self._drop_doubles()
-        is_lost = any(track.face is None for track in self._tracks)
-        self._since_detection += 1
-        is_due = self._since_detection >= self._settings.detect_every
-        # Motion is asked in every frame: it keeps the picture that the next one is compared with.
-        moves = self._moves_elsewhere(image)
-        detected = is_due or is_lost or moves or not self._tracks or bool(self._unmeshed)
-        if detected:
-            self._since_detection = 0
-            self._unmeshed = self._match(image, self._detector.find(image))
-        self._forget()
-        faces = [track.face for track in self._tracks if track.face is not None]
-        lost = [track.last_box.grown(0.15 + 0.05 * track.missed) for track in self._tracks if track.face is None]
-        return Sighting(faces, self._unmeshed, lost, detected)
+        """Faces of the next frame. image: uint8 [H, W, 3] RGB. After a failure the next call starts anew."""
+        try:
+            return self._track(image)
+        except Exception:
+            # A graph that failed once stays broken.
+            self.close()
+            self._detector = FaceDetector()
+            self._looker = ThreadPoolExecutor(1, "face-detector")
+            raise
 
     def reset(self) -> None:
         """Forget all faces: the next frame has nothing to do with the last."""
         self._idle_meshers += [track.mesher for track in self._tracks]
-        self._tracks = []
-        self._last_small = None
-        self._unmeshed = []
+        self._tracks, self._places = [], []
+        self._motion = _Motion()
+        self._is_new = True
 
     def close(self) -> None:
         """Free the graphs."""
         self.reset()
+        self._looker.shutdown()
         self._detector.close()
         for mesher in self._idle_meshers:
             mesher.close()
         self._idle_meshers = []
 
-    def _match(self, image: Image, boxes: list[Box]) -> list[Box]:
-        """Give detections to tracks, start tracks for new faces; returns the boxes that stay without a mesh."""
-        unmeshed = []
-        for box in boxes:
-            if any(_same_face(box, track.face.box) for track in self._tracks if track.face is not None):
-                continue
-            track = self._track_for(box)
-            if track is None or track.follow(image, box) is None:
-                unmeshed.append(box)
+    def _track(self, image: Image) -> Sighting:
+        self._frames += 1
+        for place in self._places:
+            place.unseen += 1
+        self._since_look += 1
+        is_due = self._is_new or self._since_look >= self._settings.detect_every
+        changed = self._motion.elsewhere(image, [track.face.box for track in self._tracks])
+        must_look = is_due or changed is not None or bool(self._places) or not self._tracks
+        # The detector looks while the meshes follow; it has a core of its own, and its graphs only this thread.
+        look = self._looker.submit(self._detect, image, changed, is_due=is_due) if must_look else None
+        for track in list(self._tracks):
+            if not track.follow(image):
+                self._lose(track)
         self._drop_doubles()
-        return unmeshed
+        if look is None and self._places:
+            look = self._looker.submit(self._detect, image, None, is_due=False)
+        if look is not None:
+            boxes = look.result()
+            if is_due:
+                self._confirm(image, boxes)
+            self._take_up(image, boxes)
+            self._motion.remember()
+            self._is_new = False
+        self._keep_places(image)
+        return Sighting(
+            [track.face for track in self._tracks],
+            [place.box for place in self._places if not place.unseen],
+            [place.grown() for place in self._places if place.unseen],
+            look is not None,
+        )
 
-    def _track_for(self, box: Box) -> _Track | None:
-        """The lost track that was here, a new one, or None when all are taken."""
-        lost = [track for track in self._tracks if track.face is None]
-        for track in sorted(lost, key=lambda one: -one.last_box.grown(0.5).overlap(box)):
-            if track.last_box.grown(0.5).overlap(box) > 0:
-                return track
+    def _confirm(self, image: Image, boxes: list[Box]) -> None:
+        """Stop believing a mesh that detections do not confirm: it may have settled on something else."""
+        for track in list(self._tracks):
+            face = track.face
+            seen = any(_same_face(box, face.box) for box in boxes)
+            if seen or self._detector.sees(image, face.box, face.fit.roll_rad):
+                track.doubts = 0
+                continue
+            track.doubts += 1
+            if track.doubts >= _DOUBTS:
+                self._lose(track)
+        in_doubt = any(track.doubts for track in self._tracks)
+        self._since_look = self._settings.detect_every if in_doubt else 0
+
+    def _take_up(self, image: Image, boxes: list[Box]) -> None:
+        """Follow new faces, and remember the places of those that get no mesh."""
+        for box in boxes:
+            if any(_same_face(box, track.face.box) for track in self._tracks):
+                continue
+            if not self._start(image, box):
+                self._suspect(box)
+        self._drop_doubles()
+
+    def _detect(self, image: Image, changed: Box | None, *, is_due: bool) -> list[Box]:
+        """Look for faces: at the interval everywhere, in between where something changed."""
+        height, width = image.shape[:2]
+        views = tiles(width, height, min(width, height))
+        if self._is_new:
+            return self._detector.find_thoroughly(image)
+        if is_due:
+            views = views[self._frames % len(views) :][:1] if views else []
+            found = self._detector.suspects(image) + self._detector.suspects_at_sides(image)
+            return without_doubles(found + [box for view in views for box in self._detector.find_in(image, view)])
+        if changed is None or not views:
+            return self._detector.suspects(image)
+        # A small change may be a small face, which only a closer look finds.
+        is_small = max(changed.width, changed.height) < _SMALL_CHANGE * height
+        nearest = max(views, key=lambda view: view.overlap(changed))
+        found = self._detector.find_in(image, nearest) if is_small else self._detector.suspects(image)
+        if changed.left < _SIDES * width or changed.right > (1 - _SIDES) * width:
+            found += self._detector.suspects_at_sides(image)
+        return without_doubles(found)
+
+    def _start(self, image: Image, box: Box) -> bool:
+        """Follow the face in this box; False when it gets no mesh, or enough are followed."""
         if len(self._tracks) >= self._settings.max_faces:
-            return None
+            return False
+        place = max(self._places, key=lambda one: one.grown().overlap(box), default=None)
+        if place is not None and place.grown().overlap(box) == 0:
+            place = None
+        known_id = None if place is None else place.face_id
         mesher = self._idle_meshers.pop() if self._idle_meshers else FaceMesher(is_video=True)
-        track = _Track(self._next_id, mesher)
-        track.last_box = box
-        # A track that never had a mesh goes at once if it does not get one.
-        track.missed = self._settings.lost_frames
-        self._next_id += 1
-        self._tracks.append(track)
-        return track
+        face = face_from(mesher.find(image, box), self._next_id if known_id is None else known_id)
+        if face is None or not box.grown(0.5).holds(face.box.centre):
+            self._idle_meshers.append(mesher)
+            return False
+        self._next_id += known_id is None
+        self._tracks.append(_Track(face, mesher, face.box))
+        if place is not None:
+            self._places.remove(place)
+        return True
+
+    def _suspect(self, box: Box) -> None:
+        """A face without a mesh: a new place, or the one known there seen again."""
+        for place in self._places:
+            if place.grown().overlap(box) > 0.1:
+                place.box, place.unseen = box, 0
+                return
+        self._places.append(_Place(box, None))
+
+    def _lose(self, track: _Track) -> None:
+        """The mesh is gone; where the face was stays a place."""
+        self._tracks.remove(track)
+        self._idle_meshers.append(track.mesher)
+        self._places.append(_Place(track.before, track.face.id, unseen=1))
 
     def _drop_doubles(self) -> None:
-        """Two tracks on one face: the younger one loses it."""
-        kept: list[Face] = []
-        for track in self._tracks:
-            if track.face is None:
+        """Two meshes on one face: the one that stayed where it was keeps it; where the other was stays a place."""
+        kept: list[_Track] = []
+        for track in sorted(self._tracks, key=lambda one: (-one.stayed, one.face.id)):
+            double = next((one for one in kept if one.face.box.overlap(track.face.box) > 0.5), None)
+            if double is None:
+                kept.append(track)
                 continue
-            if any(track.face.box.overlap(other.box) > 0.5 for other in kept):
-                track.face = None
-                track.missed = self._settings.lost_frames + 1
-            else:
-                kept.append(track.face)
+            self._lose(track)
 
-    def _forget(self) -> None:
-        gone = [track for track in self._tracks if track.face is None and track.missed > self._settings.lost_frames]
-        for track in gone:
-            self._tracks.remove(track)
-            self._idle_meshers.append(track.mesher)
+    def _keep_places(self, image: Image) -> None:
+        """Forget the places that a followed face covers, and those without a sign of a face for long."""
+        self._places = [
+            place
+            for place in self._places
+            if place.unseen <= self._settings.lost_frames and not self._is_followed(place.box.centre, 0.2)
+        ]
+        unseen = [place for place in self._places if place.unseen]
+        if unseen:
+            place = unseen[self._frames % len(unseen)]
+            turn_rad = self._frames // len(unseen) % 4 * _QUARTER_TURN_RAD
+            if not self._is_followed(place.box.centre, 0.8) and self._detector.sees(image, place.box, turn_rad):
+                place.unseen = 1
 
-    def _moves_elsewhere(self, image: Image) -> bool:
-        """Whether something changed where no followed face is."""
-        small = cv2.cvtColor(_shrunk(image), cv2.COLOR_RGB2GRAY)
-        last, self._last_small = self._last_small, small
-        if last is None or last.shape != small.shape:
-            return True
-        changed = cv2.absdiff(small, last) > _MOTION_LEVELS
+    def _is_followed(self, point: tuple[float, float], margin: float) -> bool:
+        return any(track.face.box.grown(margin).holds(point) for track in self._tracks)
+
+
+class _Motion:
+    """What changed since the detector last looked, at thumbnail size."""
+
+    def __init__(self) -> None:
+        self._looked_at: NDArray[np.uint8] | None = None
+        self._now: NDArray[np.uint8] | None = None
+
+    def elsewhere(self, image: Image, known: list[Box]) -> Box | None:
+        """Around what changed where no known face is, in frame pixels; None when nothing did."""
         height, width = image.shape[:2]
-        scale_x, scale_y = small.shape[1] / width, small.shape[0] / height
-        for track in self._tracks:
-            box = track.last_box.grown(0.45)
-            rows = slice(max(0, int(box.top * scale_y)), max(0, int(box.bottom * scale_y) + 1))
-            columns = slice(max(0, int(box.left * scale_x)), max(0, int(box.right * scale_x) + 1))
+        step = max(1, height // (4 * _MOTION_SIZE[1]))
+        thinned = np.ascontiguousarray(image[::step, ::step, 1])
+        self._now = cv2.resize(thinned, _MOTION_SIZE, interpolation=cv2.INTER_AREA)
+        if self._looked_at is None:
+            return None
+        changed = cv2.absdiff(self._now, self._looked_at) > _MOTION_LEVELS
+        scale_x, scale_y = _MOTION_SIZE[0] / width, _MOTION_SIZE[1] / height
+        for box in known:
+            wide = box.grown(_KNOWN_MARGIN)
+            rows = slice(max(0, int(wide.top * scale_y)), max(0, int(wide.bottom * scale_y) + 1))
+            columns = slice(max(0, int(wide.left * scale_x)), max(0, int(wide.right * scale_x) + 1))
             changed[rows, columns] = False
-        return int(np.count_nonzero(changed)) >= _MOTION_PIXELS
+        if int(np.count_nonzero(changed)) < _MOTION_PIXELS:
+            return None
+        left, top, box_width, box_height = cv2.boundingRect(changed.astype(np.uint8))
+        return Box(left / scale_x, top / scale_y, (left + box_width) / scale_x, (top + box_height) / scale_y)
 
-
-def _shrunk(image: Image) -> Image:
-    """The picture in about _MOTION_SIZE pixels: means over whole blocks of some of its rows, which is quick."""
-    rows = image[:: 1 + min(3, image.shape[0] // (4 * _MOTION_SIZE[1]))]
-    height, width = rows.shape[:2]
-    across, down = max(1, width // _MOTION_SIZE[0]), max(1, height // _MOTION_SIZE[1])
-    columns, lines = width // across, height // down
-    small: Image = cv2.resize(rows[: lines * down, : columns * across], (columns, lines), interpolation=cv2.INTER_AREA)
-    return small
+    def remember(self) -> None:
+        """The detector looked at the newest picture."""
+        self._looked_at = self._now
 
 
 def _same_face(detection: Box, mesh: Box) -> bool:
