@@ -318,9 +318,12 @@ def evaluate(
     workers: Annotated[int, typer.Option(min=1, help="Threads.")] = 2,
 ) -> None:
     """Measure models on pictures: what a class needs, distances to targets, by group; one report for all."""
+    import tempfile
+
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
+    from toonfilter.export.command import ExportRequest, export_model
     from toonfilter.train.evaluation.distribution import NetOptions
     from toonfilter.train.evaluation.evaluate import EvaluationOptions
     from toonfilter.train.evaluation.evaluate import evaluate as run
@@ -339,8 +342,12 @@ def evaluate(
         limit=limit,
         seed=seed,
         workers=workers,
+        export=lambda path: export_model(ExportRequest(source=path, output=Path(scratch) / path.name)).folder,
     )
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with (
+        tempfile.TemporaryDirectory(prefix="toonfilter-") as scratch,
+        Progress(console=Console(stderr=True), transient=True) as progress,
+    ):
         tasks: dict[str, TaskID] = {}
 
         def show(what: str, done: int, total: int) -> None:

@@ -4,18 +4,12 @@ import cv2
 import numpy as np
 import pytest
 import skimage.color
-import skimage.data
 
 from toonfilter.runtime.alignment import mean_face
 from toonfilter.train.evaluation import expression, identity, measures, seam, skin_tone
 from toonfilter.train.evaluation.bootstrap import bootstrap, from_spread
 from toonfilter.train.evaluation.face_reader import FaceReader, compare_faces
 from toonfilter.train.evaluation.thresholds import judge
-
-
-@pytest.fixture(scope="module")
-def astronaut() -> np.ndarray:
-    return skimage.data.astronaut()
 
 
 @pytest.fixture(scope="module")

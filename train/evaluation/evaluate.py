@@ -22,7 +22,7 @@ from toonfilter.train.evaluation.face_reader import FaceReader, compare_faces
 from toonfilter.train.evaluation.feature_nets import OnnxFeatures
 from toonfilter.train.evaluation.ground_truth import GroundTruth
 from toonfilter.train.evaluation.identity import Recogniser
-from toonfilter.train.evaluation.models import Drawer, Drawn, Model, find_model
+from toonfilter.train.evaluation.models import Drawer, Drawn, Exporter, Model, find_model
 from toonfilter.train.evaluation.pictures import (
     GROUP_COLUMNS,
     Image,
@@ -35,6 +35,8 @@ from toonfilter.train.evaluation.pictures import (
 from toonfilter.train.evaluation.report import html_report
 from toonfilter.train.evaluation.results import Evaluation, ModelReport
 from toonfilter.train.evaluation.seam import seam_ratio
+from toonfilter.train.evaluation.temporal import TITLES as TEMPORAL_TITLES
+from toonfilter.train.evaluation.temporal import TemporalOptions, measure_temporal
 from toonfilter.train.evaluation.thresholds import judge
 
 Progress = Callable[[str, int, int], None]
@@ -48,6 +50,7 @@ class EvaluationOptions:
     models: names and paths as `models.find_model` takes them. source: folder of input pictures. target: folder of
     real drawings, paired by name for the paired measures. identity: ONNX file of a face recogniser. split: "all",
     "train" or "validation" by index.csv. limit: at most so many pictures, drawn with the seed.
+    export: how checkpoints become bundles; see `models.find_model`.
     """
 
     models: tuple[str, ...]
@@ -56,10 +59,12 @@ class EvaluationOptions:
     target: Path | None = None
     identity: Path | None = None
     nets: NetOptions = field(default_factory=NetOptions)
+    temporal: TemporalOptions = field(default_factory=TemporalOptions)
     split: str = "all"
     limit: int | None = None
     seed: int = 0
     workers: int = 2
+    export: Exporter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
     """
     started, cpu_started = time.perf_counter(), time.process_time()
     report_progress = progress or (lambda *_: None)
-    models = _find_models(options.models)
+    models = _find_models(options.models, options.export)
     pictures = choose(list_pictures(options.source), split=options.split, limit=options.limit, seed=options.seed)
     with ExitStack() as stack:
         instruments, notes = _open_instruments(options, models)
@@ -112,6 +117,14 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
         evaluation.notes += notes
         if distribution is not None:
             _add_distribution(evaluation, distribution, report_progress)
+    if options.temporal.stills:
+        for report, (found, missing) in zip(
+            evaluation.models, measure_temporal(models, pictures, options.temporal, report_progress), strict=True
+        ):
+            report.measured |= found
+            report.missing |= missing
+    for report in evaluation.models:
+        report.verdicts = judge(report.measured)
     columns = [report.columns for report in evaluation.models]
     chosen = choose_sheets([model.name for model in models], columns, seed=options.seed)
     sheets = draw_sheets(chosen, pictures, models, columns)
@@ -121,10 +134,10 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
     return evaluation
 
 
-def _find_models(texts: tuple[str, ...]) -> list[Model]:
+def _find_models(texts: tuple[str, ...], export: Exporter | None) -> list[Model]:
     found: list[Model] = []
     for text in texts:
-        model = find_model(text)
+        model = find_model(text, export)
         if any(other.name == model.name for other in found):
             raise DataError(f"two models are named {model.name}; give one of them a label: LABEL={text}")
         found.append(model)
@@ -260,9 +273,14 @@ def _sum_up(
         missing_groups=[
             f"{name}: index.csv has no values in a column of that name" for name in GROUP_COLUMNS if name not in known
         ],
-        titles={measure.key: measure.heading for measure in (*measures.CLASS_MEASURES, *measures.PAIRED_MEASURES)},
+        titles={
+            **{measure.key: measure.heading for measure in measures.CLASS_MEASURES},
+            **TEMPORAL_TITLES,
+            **{measure.key: measure.heading for measure in measures.PAIRED_MEASURES},
+        },
         sections={
             "What a class needs": [measure.key for measure in measures.CLASS_MEASURES],
+            "Steadiness in video": list(TEMPORAL_TITLES),
             "Against the ground truth": [measure.key for measure in measures.PAIRED_MEASURES],
         },
     )
@@ -289,7 +307,6 @@ def _estimate_all(report: ModelReport, facts: list[dict[str, str]]) -> None:
             }
             for label in sorted(set(labels) - {""})
         }
-    report.verdicts = judge(report.measured)
 
 
 def _add_distribution(evaluation: Evaluation, distribution: DistributionPass, progress: Progress) -> None:

@@ -22,7 +22,10 @@ from toonfilter.train.evaluation.seam import changed_region
 OPENCV = "opencv"
 """The model name of the plain OpenCV cartoon filter, which stands in the table for comparison."""
 CLIP_FPS = 25.0
-CHECKPOINT_SUFFIXES = frozenset({".ckpt", ".pt", ".safetensors"})
+CHECKPOINT = "checkpoint.json"
+"""The file that makes a folder a checkpoint; run folders hold them below `checkpoints`."""
+Exporter = Callable[[Path], Path]
+"""Writes the bundle of a checkpoint or run folder and says where it lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,10 @@ class Model:
     pairing: Pairing | None = None
 
 
-def find_model(text: str) -> Model:
+def find_model(text: str, export: Exporter | None = None) -> Model:
     """The model that the text names: [LABEL=]NAME or PATH.
+
+    export: how checkpoints become bundles, so that they are measured as users will run them.
 
     Raises:
         ConfigError: nothing of that name.
@@ -80,10 +85,10 @@ def find_model(text: str) -> Model:
         return _opencv_model(label or OPENCV)
     if (path / MANIFEST).is_file() or spec in known_bundles():
         return _bundle_model(label or path.name, spec)
+    if _is_checkpoint(path):
+        return _checkpoint_model(label or path.name, path, export)
     if path.is_dir():
         return _folder_model(label or path.resolve().name, path)
-    if path.suffix in CHECKPOINT_SUFFIXES and path.is_file():
-        return _checkpoint_model(label or path.stem, path)
     known = ", ".join(sorted(known_bundles())) or "none installed"
     raise ConfigError(
         f"model {spec!r} is no bundle, checkpoint or folder of results; give a path, {OPENCV}, or a bundle's name "
@@ -187,5 +192,12 @@ def _bundle_model(name: str, spec: str) -> Model:
     return Model(name, "bundle", lambda: _BundleDrawer(spec), draws_clips=True)
 
 
-def _checkpoint_model(name: str, path: Path) -> Model:
-    raise ConfigError(f"{name}: checkpoints cannot be evaluated yet ({path})")
+def _is_checkpoint(path: Path) -> bool:
+    return (path / CHECKPOINT).is_file() or any(path.glob(f"checkpoints/*/{CHECKPOINT}"))
+
+
+def _checkpoint_model(name: str, path: Path, export: Exporter | None) -> Model:
+    if export is None:
+        raise ConfigError(f"{path} is a checkpoint; export it first: toonfilter export {path}")
+    model = _bundle_model(name, str(export(path)))
+    return dataclasses.replace(model, kind="checkpoint")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.errors import DataError
+from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.train.data.pictures import SUFFIXES, read_rgb, read_rgba
 from toonfilter.train.data.splits import split_of
 
@@ -54,8 +54,11 @@ def choose(pictures: list[Picture], *, split: str, limit: int | None, seed: int 
     """Those of the split ("all", "train" or "validation"), at most `limit` of them, drawn with the seed.
 
     Raises:
+        ConfigError: no such split.
         DataError: a split was asked for that the index does not tell, or none is left.
     """
+    if split not in ("all", "train", "validation"):
+        raise ConfigError(f"split is {split!r}; must be all, train or validation")
     if split != "all":
         unknown = sum(not _split_key(picture) for picture in pictures)
         if unknown:
