@@ -1,4 +1,4 @@
-"""The cartoon's proportions: a smooth displacement of the crop that enlarges the eyes, shrinks the nose and reshapes the head.
+"""The cartoon's proportions: a smooth displacement that enlarges the eyes, shrinks the nose and reshapes the head.
 
 The displacement is a composition of local maps, each of which scales or moves one part of the face and fades out with
 (1 - r^2)^2; every one is invertible, so their composition has no folds. Lengths are in face heights, of which a crop
@@ -22,6 +22,9 @@ _INVERSION_STEPS = 12
 _BORDER = 0.06
 """Width of the rim, in crop sides, in which the displacement fades to nothing."""
 
+_SQUINT = 0.2
+"""How much flatter narrowed eyes become, as a share of how much taller open ones do."""
+
 _RIGHT_EYE = (33, 133, 160, 158, 144, 153)
 _LEFT_EYE = (362, 263, 385, 387, 380, 373)
 _RIGHT_BROW = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55)
@@ -41,18 +44,21 @@ Points = NDArray[np.float32]
 class Exaggeration:
     """How far the proportions go; the default is the look that ships, `Exaggeration.none()` leaves the face as it is.
 
-    Factors of size: eyes, nose, mouth_width, mouth, jaw (width of the lower face), cheeks (width), forehead.
-    Moves, in face heights, positive to the outside or downwards: eye_spread, eye_drop, brow_lift, nose_lift, mouth_lift, chin_lift.
+    Factors of size: eyes (width), eye_height, nose, mouth, jaw (width of the lower face), cheeks (width), forehead.
+    Moves, in face heights: eye_spread outwards, eye_drop downwards, brow_lift, nose_lift, mouth_lift, chin_lift and
+    corner_lift (of the mouth, against the sadness that shrinking the nose brings) upwards.
     """
 
-    eyes: float = 1.48
+    eyes: float = 1.4
+    eye_height: float = 1.66
     eye_spread: float = 0.012
     eye_drop: float = 0.01
-    brow_lift: float = 0.015
-    nose: float = 0.74
+    brow_lift: float = 0.028
+    nose: float = 0.70
     nose_lift: float = 0.0
     mouth: float = 1.08
     mouth_lift: float = 0.0
+    corner_lift: float = 0.014
     jaw: float = 0.86
     chin_lift: float = 0.025
     cheeks: float = 1.07
@@ -61,14 +67,14 @@ class Exaggeration:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            low, high = (-0.08, 0.08) if field.name.endswith(("spread", "drop", "lift")) else (0.6, 1.6)
+            low, high = (-0.08, 0.08) if field.name.endswith(("spread", "drop", "lift")) else (0.6, 1.8)
             if not low <= value <= high:
                 raise ConfigError(f"exaggeration.{field.name} is {value}; must lie in {low} to {high}.")
 
     @classmethod
     def none(cls) -> "Exaggeration":
         """No change of proportions at all."""
-        return cls(1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0)
+        return cls(1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Exaggeration":
@@ -89,12 +95,16 @@ class Exaggeration:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One local map: scale about a centre, then move. All in crop pixels."""
+    """One local map: scale about a centre, then move. All in crop pixels.
+
+    is_flat: fade with (1 - r^4)^2, nearly the same scale everywhere inside, so that gaze keeps its proportions.
+    """
 
     centre: tuple[float, float]
     radius: tuple[float, float]
     scale: tuple[float, float] = (1.0, 1.0)
     move: tuple[float, float] = (0.0, 0.0)
+    is_flat: bool = False
 
 
 def displacement(landmarks_crop: NDArray[np.floating[Any]], size: int, exaggeration: Exaggeration) -> Field:
@@ -108,7 +118,8 @@ def displacement(landmarks_crop: NDArray[np.floating[Any]], size: int, exaggerat
         ConfigError: the landmarks have another shape.
     """
     coarse = _coarse_field(landmarks_crop, size, exaggeration)
-    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    field: Field = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    return field
 
 
 def exaggerate_points(
@@ -155,7 +166,8 @@ def _pull_back(x: Field, y: Field, part: _Part) -> None:
     dx = x - np.float32(part.centre[0] + part.move[0])
     dy = y - np.float32(part.centre[1] + part.move[1])
     u, v = dx * np.float32(1 / part.radius[0]), dy * np.float32(1 / part.radius[1])
-    weight = np.maximum(1 - (u * u + v * v), 0)
+    distance = u * u + v * v
+    weight = np.maximum(1 - (distance * distance if part.is_flat else distance), 0)
     weight *= weight
     x += weight * (dx * np.float32(1 / part.scale[0] - 1) - np.float32(part.move[0]))
     y += weight * (dy * np.float32(1 / part.scale[1] - 1) - np.float32(part.move[1]))
@@ -170,12 +182,25 @@ def _parts(points: NDArray[np.float64], unit_px: float, how: Exaggeration) -> It
         return a * unit_px, b * unit_px
 
     for eye, side in ((_RIGHT_EYE, -1), (_LEFT_EYE, 1)):
-        yield _Part(centre(eye), px(0.19, 0.17), (how.eyes, how.eyes), px(side * how.eye_spread, how.eye_drop))
+        openness = _openness(points[list(eye)], unit_px)
+        height = openness * how.eye_height + (1 - openness) * (1 + _SQUINT * (1 - how.eye_height))
+        yield _Part(
+            centre(eye), px(0.20, 0.17), (how.eyes, height), px(side * how.eye_spread, how.eye_drop), is_flat=True
+        )
     for brow in (_RIGHT_BROW, _LEFT_BROW):
         yield _Part(centre(brow), px(0.24, 0.16), move=px(0.0, -how.brow_lift))
     yield _Part(centre(_NOSE), px(0.22, 0.21), (how.nose, how.nose), px(0.0, -how.nose_lift))
     yield _Part(centre(_MOUTH), px(0.32, 0.24), (how.mouth, how.mouth), px(0.0, -how.mouth_lift))
+    for corner in (61, 291):
+        yield _Part(centre((corner,)), px(0.13, 0.12), move=px(0.0, -how.corner_lift))
     yield _Part(centre(_JAW), px(0.62, 0.42), (how.jaw, 1.0))
-    yield _Part(centre(_CHIN, dy=0.04), px(0.40, 0.24), move=px(0.0, -how.chin_lift))
+    yield _Part(centre(_CHIN, dy=0.04), px(0.40, 0.22), move=px(0.0, -how.chin_lift))
     yield _Part(centre(_CHEEKS), px(0.62, 0.30), (how.cheeks, 1.0))
     yield _Part(centre(_FOREHEAD, dy=-0.1), px(0.62, 0.40), (how.forehead, how.forehead))
+
+
+def _openness(eye: NDArray[np.float64], unit_px: float) -> float:
+    """0 for a closed eye, 1 for an open one: a narrowed eye must not be pulled wide open. eye: [6, 2] px."""
+    width = max(float(np.hypot(*(eye[1] - eye[0]))), 0.12 * unit_px)
+    gap = float(np.hypot(*(eye[2:4].mean(0) - eye[4:6].mean(0)))) / width
+    return min(max((gap - 0.14) / 0.30, 0.0), 1.0)

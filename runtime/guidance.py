@@ -5,7 +5,6 @@ creases and jaw fainter. Channel 2, regions: face 40, nose shadow 72, lips 128, 
 The curves are shared with the training pictures, which are inked along the same ones.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,6 +21,7 @@ Curve = NDArray[np.float32]
 
 _SHIFT = 4
 _SAMPLES = 3
+_IRIS_GROWTH = 1.1
 
 _EYE_RIGHT_UPPER = (33, 246, 161, 160, 159, 158, 157, 173, 133)
 _EYE_RIGHT_LOWER = (33, 7, 163, 144, 145, 153, 154, 155, 133)
@@ -47,6 +47,7 @@ class EyeShape:
     """One eye. upper, lower: lids from the outer to the inner corner; crease: the fold above.
 
     iris, iris_radius_px: centre float32 [2] and radius. highlight: centre of the light's reflection, float32 [2].
+    fold: how visible the crease is, 0 (closed eye) to 1.
     """
 
     upper: Curve
@@ -55,6 +56,7 @@ class EyeShape:
     iris: NDArray[np.float32]
     iris_radius_px: float
     highlight: NDArray[np.float32]
+    fold: float
 
     @property
     def opening(self) -> Curve:
@@ -84,7 +86,7 @@ class FaceShape:
 def face_shape(landmarks: NDArray[np.floating[Any]], size: int) -> FaceShape:
     """The smooth curves of a face in a crop.
 
-    landmarks: [478, 2 or 3] px of the exaggerated crop. size: side of the crop in px; `unit_px` becomes one face height.
+    landmarks: [478, 2 or 3] px of the exaggerated crop. size: side of the crop in px; `unit_px` is one face height.
 
     Raises:
         ConfigError: the landmarks have another shape.
@@ -136,23 +138,24 @@ def stroke(line: Curve, widths_px: NDArray[np.float32]) -> Curve:
     return np.concatenate([line + across, (line - across)[::-1]])
 
 
+@lru_cache(maxsize=128)
 def taper(count: int, start: float = 0.2, end: float = 0.2, peak: float = 0.5) -> NDArray[np.float32]:
-    """Relative widths of a pen stroke, float32 [count]: from `start` up to 1 at `peak` and down to `end`."""
+    """Relative widths of a pen stroke, float32 [count]: from `start` up to 1 at `peak` and down to `end`. Read only."""
     place = np.linspace(0, 1, count)
     rising = start + (1 - start) * np.sin(np.clip(place / max(peak, 1e-3), 0, 1) * np.pi / 2)
     falling = end + (1 - end) * np.sin(np.clip((1 - place) / max(1 - peak, 1e-3), 0, 1) * np.pi / 2)
-    return np.minimum(rising, falling).astype(np.float32)
+    widths: NDArray[np.float32] = np.minimum(rising, falling).astype(np.float32)
+    widths.flags.writeable = False
+    return widths
 
 
-def fill(canvas: NDArray[np.uint8], outline: Curve, value: float | Sequence[float]) -> None:
-    """Fill a closed outline, anti-aliased and to a sixteenth of a pixel, in place. canvas: uint8 [H, W] or [H, W, 3]."""
+def fill(canvas: NDArray[np.uint8], outline: Curve, value: float) -> None:
+    """Fill a closed outline, anti-aliased and to a sixteenth of a pixel, in place. canvas: uint8 [H, W]."""
     points = np.round(outline * (1 << _SHIFT)).astype(np.int32)
     cv2.fillPoly(canvas, [points], value, cv2.LINE_AA, _SHIFT)
 
 
-def disc(
-    canvas: NDArray[np.uint8], centre: NDArray[np.float32], radius_px: float, value: float | Sequence[float]
-) -> None:
+def disc(canvas: NDArray[np.uint8], centre: NDArray[np.float32], radius_px: float, value: float) -> None:
     """Fill a circle, anti-aliased and to a sixteenth of a pixel, in place."""
     place = (round(float(centre[0]) * 16), round(float(centre[1]) * 16))
     cv2.circle(canvas, place, max(1, round(radius_px * 16)), value, cv2.FILLED, cv2.LINE_AA, _SHIFT)
@@ -168,7 +171,10 @@ def draw_guidance(landmarks: NDArray[np.floating[Any]], size: int) -> NDArray[np
         ConfigError: the landmarks have another shape.
     """
     shape = face_shape(landmarks, size)
-    return cv2.merge([_draw_eyes(shape, size), _draw_lines(shape, size), _draw_regions(shape, size)])
+    picture: NDArray[np.uint8] = cv2.merge(
+        [_draw_eyes(shape, size), _draw_lines(shape, size), _draw_regions(shape, size)]
+    )
+    return picture
 
 
 def _draw_eyes(shape: FaceShape, size: int) -> NDArray[np.uint8]:
@@ -200,7 +206,7 @@ def _draw_lines(shape: FaceShape, size: int) -> NDArray[np.uint8]:
     for brow in shape.brows:
         fill(canvas, brow, 190)
     for eye in shape.eyes:
-        fill(canvas, stroke(eye.crease, taper(len(eye.crease)) * np.float32(0.009 * unit)), 130)
+        fill(canvas, stroke(eye.crease, taper(len(eye.crease)) * np.float32(0.009 * unit)), round(130 * eye.fold))
         fill(canvas, stroke(eye.lower, taper(len(eye.lower)) * np.float32(0.009 * unit)), 150)
         fill(canvas, lash_outline(eye, unit), 255)
     for line in (*shape.nose_wings, shape.nose_base):
@@ -250,8 +256,8 @@ def _eye(
 ) -> EyeShape:
     ring = points[list(iris[1:])]
     centre = points[iris[0]]
-    radius = float(np.sqrt(((ring - centre) ** 2).sum(1)).mean())
-    highlight = centre + np.array([0.32, -0.34], np.float32) * np.float32(radius)
+    radius = _IRIS_GROWTH * float(np.sqrt(((ring - centre) ** 2).sum(1)).mean())
+    highlight = centre + np.array([0.16, -0.38], np.float32) * np.float32(radius)
     return EyeShape(
         upper=_smooth(points[list(upper)]),
         lower=_smooth(points[list(lower)]),
@@ -259,13 +265,20 @@ def _eye(
         iris=centre,
         iris_radius_px=radius,
         highlight=highlight,
+        fold=_fold(points[list(upper)], points[list(lower)]),
     )
+
+
+def _fold(upper: Curve, lower: Curve) -> float:
+    width = float(np.hypot(*(upper[-1] - upper[0]))) + 1e-3
+    gap = float(np.abs(upper[3:6, 1] - lower[3:6, 1]).mean()) / width
+    return min(max((gap - 0.12) / 0.2, 0.0), 1.0)
 
 
 def _brow(points: NDArray[np.float32], upper: tuple[int, ...], lower: tuple[int, ...], unit_px: float) -> Curve:
     """A brow as an outline: along the middle of the mesh's brow, full near the nose, pointed at the temple."""
     middle = _smooth((points[list(upper)] + points[list(lower)]) / 2)
-    return stroke(middle, taper(len(middle), 0.12, 0.6, 0.65) * np.float32(0.040 * unit_px))
+    return stroke(middle, taper(len(middle), 0.12, 0.5, 0.6) * np.float32(0.040 * unit_px))
 
 
 def _smooth(points: NDArray[np.float32]) -> Curve:

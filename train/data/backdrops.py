@@ -23,7 +23,7 @@ def is_uniform(photo: NDArray[np.uint8], matte: Plane) -> bool:
 
 
 def draw_backdrop(size: int, seed: int) -> NDArray[np.uint8]:
-    """A made-up place, out of focus: a gradient, some boxes and lights. uint8 [size, size, 3], the same for one seed."""
+    """A made-up place, out of focus: a gradient, some boxes and lights; uint8 [size, size, 3]."""
     random = np.random.default_rng(seed)
     brightness = random.uniform(40, 220)
     ends = np.clip(brightness + random.normal(0, 28, (2, 3)) + random.normal(0, 18, (2, 1)), 5, 250)
@@ -41,7 +41,8 @@ def draw_backdrop(size: int, seed: int) -> NDArray[np.uint8]:
             cv2.ellipse(picture, (x, y), (width // 3, height // 3), 0, 0, 360, colour, cv2.FILLED)
     picture = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.004, 0.04) * size)
     picture += random.normal(0, random.uniform(0, 4), picture.shape)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    drawn: NDArray[np.uint8] = np.clip(picture, 0, 255).astype(np.uint8)
+    return drawn
 
 
 def replace_backdrop(photo: NDArray[np.uint8], matte: Plane, backdrop: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -51,4 +52,5 @@ def replace_backdrop(photo: NDArray[np.uint8], matte: Plane, backdrop: NDArray[n
     own = spread_from(colours, core, (2.0, 5.0, 12.0))
     person = own + core[..., None] * (colours - own)
     alpha = matte[..., None]
-    return np.clip(backdrop + alpha * (person - backdrop), 0, 255).astype(np.uint8)
+    together: NDArray[np.uint8] = np.clip(backdrop + alpha * (person - backdrop), 0, 255).astype(np.uint8)
+    return together

@@ -33,6 +33,7 @@ class FeaturePainter:
         self._regions, self._shape = regions, shape
         self._size = canvas.shape[0]
         self._unit = shape.unit_px
+        self._iris = np.zeros(3, np.float32)
 
     def draw(self) -> None:
         """Jaw, nose, mouth, brows, eyes: from back to front."""
@@ -41,6 +42,7 @@ class FeaturePainter:
         self._draw_mouth()
         for brow in self._shape.brows:
             self._draw_brow(brow)
+        self._iris = self._iris_colour()
         for eye in self._shape.eyes:
             self._draw_eye(eye)
 
@@ -89,11 +91,11 @@ class FeaturePainter:
         self._paint(nose_shadow(self._shape), shadow, 0.8)
         ink = self._ink(self._shape.nose_base) + np.array([4, 2, 1], np.float32)
         for wing in self._shape.nose_wings:
-            self._line(wing, 0.016, ink, 0.9, start=0.1, end=0.5, peak=0.7)
+            self._line(wing[len(wing) // 4 :], 0.017, ink, 0.9, start=0.1, end=0.4, peak=0.6)
         third = len(self._shape.nose_base) // 4
         for part in (self._shape.nose_base[: third + 1], self._shape.nose_base[-third - 1 :][::-1]):
             self._line(part, 0.024, ink, 1.0, start=0.5, end=0.1)
-        self._line(self._shape.nose_base, 0.009, ink, 0.8)
+        self._line(self._shape.nose_base, 0.008, ink, 0.45)
 
     def _draw_brow(self, brow: Curve) -> None:
         mask = filled(brow, self._size)
@@ -109,53 +111,54 @@ class FeaturePainter:
     def _draw_eye(self, eye: EyeShape) -> None:
         base = self._base_at(eye.opening)
         ink = self._ink(eye.upper)
-        inside = filled(eye.opening, self._size)
-        light = np.clip((base[0] + 22) / 80, 0.35, 1.0)
-        self._line(eye.crease, 0.011, ink + np.array([10, 3, 2], np.float32), 0.75)
-        content = self._eye_content(eye, base, float(light))
-        self._canvas += inside[..., None] * (content - self._canvas)
-        self._line(eye.lower, 0.011, ink + np.array([8, 3, 2], np.float32), 0.8, start=0.4, end=0.1, peak=0.3)
+        light = float(np.clip((base[0] + 22) / 80, 0.35, 1.0))
+        self._line(eye.crease, 0.010, ink + np.array([12, 3, 2], np.float32), 0.4 * eye.fold)
+        self._fill_eye(eye, base, light)
+        outer = eye.lower[: 2 * len(eye.lower) // 3]
+        self._line(
+            outer, 0.010, ink + np.array([10, 3, 2], np.float32), 0.2 + 0.5 * eye.fold, start=0.5, end=0.1, peak=0.3
+        )
         self._paint(lash_outline(eye, self._unit), ink)
 
-    def _eye_content(self, eye: EyeShape, base: NDArray[np.float32], light: float) -> Lab:
-        size = self._size
-        content = np.empty_like(self._canvas)
+    def _fill_eye(self, eye: EyeShape, base: NDArray[np.float32], light: float) -> None:
+        """White, iris, pupil, lights and the lid's shadow, clipped to the opening."""
+        low = np.clip(np.floor(eye.opening.min(0)).astype(int) - 2, 0, self._size - 1)
+        high = np.clip(np.ceil(eye.opening.max(0)).astype(int) + 3, 1, self._size)
+        if (high <= low).any():
+            return
+        corner = low.astype(np.float32)
+        window = self._canvas[low[1] : high[1], low[0] : high[0]]
+        inside, shade = np.zeros(window.shape[:2], np.uint8), np.zeros(window.shape[:2], np.uint8)
+        fill(inside, eye.opening - corner, 255)
+        content = np.empty_like(window)
         content[:] = np.array([95 * light, base[1] * 0.06, base[2] * 0.08 - 1], np.float32)
-        iris, radius = eye.iris, eye.iris_radius_px
-
-        def put(centre: NDArray[np.float32], radius_px: float, colour: list[float], opacity: float = 1.0) -> None:
-            mask = np.zeros((size, size), np.uint8)
-            disc(mask, centre.astype(np.float32), radius_px, 255)
+        for centre, radius_px, colour, opacity in _iris_parts(eye, self._iris, light):
+            mask = np.zeros(window.shape[:2], np.uint8)
+            disc(mask, centre - corner, radius_px, 255)
             alpha = mask.astype(np.float32)[..., None] * np.float32(opacity / 255)
-            np.add(content, alpha * (np.array(colour, np.float32) - content), out=content)
-
-        tint = self._iris_colour(eye)
-        put(iris, radius * 1.02, [tint[0] * 0.35, tint[1] * 0.7, tint[2] * 0.7])
-        put(iris, radius * 0.86, [float(v) for v in tint])
-        put(iris + [0, 0.36 * radius], radius * 0.44, [tint[0] + 16, tint[1] * 1.1, tint[2] * 1.1], 0.85)
-        put(iris, radius * 0.48, [5.0, 1.0, 0.0])
-        shade = np.zeros((size, size), np.uint8)
+            content += alpha * (np.array(colour, np.float32) - content)
         drop = np.array([0, 0.016 * self._unit], np.float32)
-        fill(shade, np.concatenate([eye.upper - drop, (eye.upper + drop)[::-1]]), 255)
-        alpha = shade.astype(np.float32) / 255 * 0.30
-        content[..., 0] *= 1 - alpha
-        put(eye.highlight, radius * 0.27, [99 * max(light, 0.8), 0.0, 0.0])
-        put(2 * iris - eye.highlight, radius * 0.13, [90 * max(light, 0.7), 0.0, 0.0], 0.8)
-        return content
+        fill(shade, np.concatenate([eye.upper - drop, (eye.upper + drop)[::-1]]) - corner, 255)
+        content[..., 0] *= 1 - shade.astype(np.float32) * np.float32(0.30 / 255)
+        window += inside.astype(np.float32)[..., None] / 255 * (content - window)
 
-    def _iris_colour(self, eye: EyeShape) -> NDArray[np.float32]:
-        """The iris's own hue, of a lightness that reads; a dark or hidden one becomes brown."""
-        ring = np.zeros((self._size, self._size), np.uint8)
-        disc(ring, eye.iris, eye.iris_radius_px * 0.85, 255)
-        disc(ring, eye.iris, eye.iris_radius_px * 0.45, 0)
-        samples = self._photo[(ring > 127) & (filled(eye.opening, self._size) > 0.6)]
+    def _iris_colour(self) -> NDArray[np.float32]:
+        """Both irises' own hue, of a lightness that reads; dark or hidden ones become brown."""
+        found = []
+        for eye in self._shape.eyes:
+            ring = np.zeros((self._size, self._size), np.uint8)
+            disc(ring, eye.iris, eye.iris_radius_px * 0.80, 255)
+            disc(ring, eye.iris, eye.iris_radius_px * 0.45, 0)
+            found.append(self._photo[(ring > 127) & (filled(eye.opening, self._size) > 0.6)])
+        samples = np.concatenate(found)
         brown = np.array([26.0, 12.0, 17.0], np.float32)
-        if len(samples) < 8:
+        if len(samples) < 12:
             return brown
         middle = np.median(samples, axis=0)
-        known = float(np.clip((middle[0] - 12) / 14, 0, 1))
-        own = np.array([np.clip(middle[0] * 1.1 + 4, 24, 56), middle[1] * 1.5, middle[2] * 1.5], np.float32)
-        return brown + (own - brown) * np.float32(known)
+        is_light = float(np.clip((middle[0] - 12) / 14, 0, 1))
+        is_coloured = float(np.clip((4 - middle[2]) / 8, 0, 1))
+        own = np.array([np.clip(middle[0] * 1.1 + 6, 26, 56), middle[1] * 1.5, middle[2] * 1.5], np.float32)
+        return brown + (own - brown) * np.float32(max(is_light, is_coloured))
 
     def _draw_mouth(self) -> None:
         shape = self._shape
@@ -164,10 +167,7 @@ class FeaturePainter:
         ring = (lips > 0.6) & (opening < 0.3)
         base = self._base_at(shape.lips)
         contrast = (base[0] + 10) / 75
-        if ring.sum() > 10:
-            own = np.median(self._photo[ring], axis=0)
-        else:
-            own = base + np.array([-10, 8, 0], np.float32)
+        own = np.median(self._photo[ring], axis=0) if ring.sum() > 10 else base + np.array([-10, 8, 0], np.float32)
         away = np.clip(own - base, [-22, 3, -6], [-5, 22, 8])
         colour = (base + away).astype(np.float32)
         lower = colour + np.array([2.5 * contrast, 1, 0], np.float32)
@@ -175,6 +175,9 @@ class FeaturePainter:
         self._paint(shape.lips, lower)
         self._paint(np.concatenate([shape.lip_top, shape.mouth_top[::-1]]), upper)
         self._paint_opening(opening, base)
+        shine = 0.55 * shape.lip_bottom + 0.45 * shape.mouth_bottom
+        middle = shine[2 * len(shine) // 5 : -(2 * len(shine) // 5)]
+        self._line(middle, 0.014, lower + np.array([9 * contrast, -2, 0], np.float32), 0.8, start=0.1, end=0.1)
         ink = self._ink(shape.lips)
         self._line(shape.mouth_top, 0.013, ink, start=0.5, end=0.5)
         gap = float((shape.mouth_bottom[:, 1] - shape.mouth_top[:, 1]).max())
@@ -186,14 +189,35 @@ class FeaturePainter:
 
     def _paint_opening(self, opening: Plane, base: NDArray[np.float32]) -> None:
         """The inside of the mouth: dark, with teeth where the photo is light and pale, tongue where it is red."""
-        photo = cv2.GaussianBlur(self._photo, (0, 0), 0.008 * self._unit)
-        pale = photo[..., 0] - 0.9 * np.maximum(photo[..., 1], 0)
-        middle = 0.42 * float(base[0]) + 8
-        teeth = smoothstep(pale, middle - 4, middle + 4)
-        tongue = smoothstep(photo[..., 1], 14, 22) * (1 - teeth) * smoothstep(photo[..., 0], 22, 32)
+        photo = cv2.GaussianBlur(self._photo, (0, 0), 0.011 * self._unit)
+        redness = photo[..., 1] / (photo[..., 0] + 12)
+        middle = 0.40 * float(base[0]) + 7
+        teeth = smoothstep(photo[..., 0], middle - 4, middle + 4) * (1 - smoothstep(redness, 0.15, 0.23))
+        # A row of teeth, not single ones: what the opening shows around each place.
+        reach = 0.018 * self._unit
+        around = cv2.GaussianBlur(opening, (0, 0), reach) + np.float32(1e-3)
+        teeth = smoothstep(cv2.GaussianBlur(teeth * opening, (0, 0), reach) / around, 0.38, 0.62)
+        tongue = smoothstep(redness, 0.17, 0.25) * (1 - teeth) * smoothstep(photo[..., 0], 22, 34)
         light = float(np.clip((base[0] + 25) / 85, 0.4, 1.0))
         inside = np.empty_like(self._canvas)
         inside[:] = np.array([13.0, 17.0, 8.0], np.float32)
         inside += tongue[..., None] * (np.array([44 * light, 34.0, 18.0], np.float32) - inside)
         inside += teeth[..., None] * (np.array([95 * light, 0.0, 3.0], np.float32) - inside)
         self._canvas += opening[..., None] * (inside - self._canvas)
+
+
+def _iris_parts(
+    eye: EyeShape, tint: NDArray[np.float32], light: float
+) -> list[tuple[NDArray[np.float32], float, tuple[float, float, float], float]]:
+    """Discs from back to front: centre, radius, Lab colour, opacity."""
+    iris, radius = eye.iris, eye.iris_radius_px
+    tone, red, yellow = (float(value) for value in tint)
+    glow = iris + np.array([0, 0.36 * radius], np.float32)
+    return [
+        (iris, radius * 1.02, (tone * 0.35, red * 0.7, yellow * 0.7), 1.0),
+        (iris, radius * 0.86, (tone, red, yellow), 1.0),
+        (glow, radius * 0.44, (tone + 16, red * 1.1, yellow * 1.1), 0.85),
+        (iris, radius * 0.48, (5.0, 1.0, 0.0), 1.0),
+        (eye.highlight, radius * 0.27, (99 * max(light, 0.8), 0.0, 0.0), 1.0),
+        (2 * iris - eye.highlight, radius * 0.13, (90 * max(light, 0.7), 0.0, 0.0), 0.8),
+    ]

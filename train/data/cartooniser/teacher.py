@@ -20,7 +20,7 @@ from toonfilter.train.data.cartooniser.tones import (
     to_rgb,
 )
 
-STYLE_VERSION = 1
+STYLE_VERSION = 2
 """Grows whenever the drawing changes, so that old drawings are made again."""
 
 
@@ -80,6 +80,8 @@ def _draw(lab: Lab, regions: Regions, shape: Any) -> Lab:
     drawing = shapes + inner[..., None] * (skin - shapes)
     lines = ink_lines(calm[..., 0], flow, sigma_px=0.006 * unit, threshold=0.02, softness=0.03)
     lines *= 1 - inner
+    frames = ink_lines(lab[..., 0], flow, sigma_px=0.007 * unit, threshold=0.022, softness=0.025)
+    lines = np.maximum(lines, frames * regions.glasses)
     drawing = _ink(drawing, lines)
     painter = FeaturePainter(drawing, lab, base, regions, shape)
     painter.draw()
