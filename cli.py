@@ -310,6 +310,7 @@ def evaluate(
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder of torchvision's ResNet-34, Inception v3.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Let torchvision fetch the weights.")] = False,
+    log: Annotated[Path | None, typer.Option(help="Folder of a training run: D(real) and D(fake) over time.")] = None,
     stills: Annotated[int, typer.Option(min=0, help="Pictures moved in known ways to measure steadiness.")] = 8,
     clips: Annotated[Path | None, typer.Option(help="Folder of recorded videos to measure steadiness on.")] = None,
     split: Annotated[str, typer.Option(help="all, train or validation identities by index.csv.")] = "all",
@@ -337,6 +338,7 @@ def evaluate(
         target=target,
         identity=identity,
         nets=NetOptions(tuple(features or ()), weights, download),
+        log=log,
         temporal=TemporalOptions(stills, clips, seed),
         split=split,
         limit=limit,
@@ -502,6 +504,46 @@ def prepare_edges(
     with _picture_bar("cartoons") as show:
         result = smooth_folder(data / "cartoon", data / "edges", report=show)
     typer.echo(_prepared(result.written, "picture", {"unreadable": len(result.unreadable)}))
+
+
+def _weight(text: str) -> tuple[str, float]:
+    pattern, _, factor = text.rpartition("=")
+    try:
+        return pattern, float(factor)
+    except ValueError:
+        raise typer.BadParameter(f"{text}: expected PATTERN=FACTOR, like portraits/*=2.5") from None
+
+
+@prepare_app.command("pairs")
+def prepare_pairs(
+    faces: Annotated[Path, typer.Argument(help="Folder of pictures, one face each; index.csv in it is read.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="Writes photo, cartoon, guidance and pairs.json here.")],
+    size: Annotated[int, typer.Option(min=128, help="Side of the pictures, pixels, a multiple of 32.")] = 384,
+    weight: Annotated[
+        list[str] | None, typer.Option(help="PATTERN=FACTOR: how often pictures at these paths count in training.")
+    ] = None,
+    keep_backdrops: Annotated[bool, typer.Option(help="Leave uniform backgrounds as they are.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, drawn with --seed.")] = None,
+    seed: Annotated[int, typer.Option(help="For everything that is drawn.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+) -> None:
+    """Draw photos as cartoons by algorithm: training pairs. Stopped and called again, it goes on where it was."""
+    from toonfilter.train.data.pairs import PairOptions
+    from toonfilter.train.data.pairs import prepare_pairs as run
+
+    options = PairOptions(
+        faces=faces,
+        output=out,
+        size=size,
+        limit=limit,
+        seed=seed,
+        workers=workers,
+        new_backdrops=not keep_backdrops,
+        weights=tuple(_weight(text) for text in weight or ()),
+    )
+    with _picture_bar("pictures") as show:
+        result = run(options, show)
+    typer.echo(_prepared(result.made, "pair", result.skipped) + (f"; {result.kept} were there" if result.kept else ""))
 
 
 @prepare_app.command("landmarks")

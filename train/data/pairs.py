@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatch
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ class PairOptions:
     """What to draw from and where to.
 
     faces: folder of pictures, one face each; `index.csv` in it, where there is one, names identities, look-alike
-    clusters and sources. size: crop side in px. weights: how often a source's pictures count in training, by source.
+    clusters and sources. size: crop side in px. weights: how often pictures count in training, as (pattern of the path
+    below `faces`, factor); the factors of all patterns that match are multiplied.
     new_backdrops: replace uniform backgrounds. limit: at most so many pictures, drawn with `seed`.
     """
 
@@ -117,7 +119,6 @@ def _summary(options: PairOptions, mark: str, pairs: list[dict[str, Any]], skipp
 
 
 def _tasks(options: PairOptions) -> list[_Task]:
-    weights = dict(options.weights)
     index = _read_index(options.faces)
     tasks = []
     for path in picture_paths(options.faces):
@@ -129,7 +130,8 @@ def _tasks(options: PairOptions) -> list[_Task]:
         source = row.get("source") or (relative.parts[0] if len(relative.parts) > 1 else "")
         identity = row.get("identity") or name
         key = row.get("cluster") or identity
-        tasks.append(_Task(path, name, source, identity, key, weights.get(source, 1.0), options))
+        weight = float(np.prod([w for pattern, w in options.weights if fnmatch(relative.as_posix(), pattern)]))
+        tasks.append(_Task(path, name, source, identity, key, weight, options))
     if not tasks:
         raise DataError(
             f"{options.faces}: index.csv names none of the pictures there; paths in it start at this folder."
