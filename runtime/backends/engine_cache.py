@@ -1,0 +1,194 @@
+"""Engines on disk: built once for this model, this GPU and this TensorRT, and never loaded for another."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from toonfilter.runtime.bundle import user_folder
+from toonfilter.runtime.errors import BackendError
+
+FORMAT = 1
+_LOCK_POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class EngineKey:
+    """Everything that an engine depends on. compute_capability as "8.9"; flavour with its version."""
+
+    model_sha256: str
+    gpu: str
+    compute_capability: str
+    driver: str
+    flavour: str
+    precision: str
+    size: int
+    max_batch: int
+    format: int = FORMAT
+
+    @property
+    def digest(self) -> str:
+        """The key as a file name."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+Build = Callable[[bytes], tuple[bytes, bytes]]
+"""Takes the timing cache, returns the engine and the new timing cache."""
+
+
+class EngineCache:
+    """Engines, timing caches and runtime caches of one user. Safe between threads and processes."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or user_folder().parent / "engines"
+
+    def get(self, key: EngineKey, build: Build, *, wait_s: float = 1800.0) -> tuple[bytes, bool]:
+        """The engine of this key, built now when there is none that is whole and for this very key.
+
+        While another process builds the same engine this waits for it, wait_s at most.
+        Returns the engine and whether it was built now.
+
+        Raises:
+            BackendError: building failed, the folder cannot be written, or the other process does not finish.
+        """
+        if (plan := self.find(key)) is not None:
+            return plan, False
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with _locked(self.folder / f"{key.digest}.lock", wait_s):
+                # Another process may have finished while this one waited.
+                if (plan := self.find(key)) is not None:
+                    return plan, False
+                timing = self.folder / f"timing-{_timing_name(key)}.bin"
+                plan, timings = build(_read(timing))
+                self._store(key, plan)
+                if timings:
+                    _write_whole(timing, timings)
+        except OSError as error:
+            raise BackendError(f"{self.folder}: the engine cannot be kept ({error.strerror or error})") from error
+        return plan, True
+
+    def find(self, key: EngineKey) -> bytes | None:
+        """The engine of this key, or None where there is none, or it is damaged, or its key is another one."""
+        plan = _read(self.path_of(key))
+        try:
+            note = json.loads(self.note_of(key).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if not isinstance(note, dict) or note.get("key") != dataclasses.asdict(key):
+            return None
+        return plan if plan and note.get("sha256") == hashlib.sha256(plan).hexdigest() else None
+
+    def path_of(self, key: EngineKey) -> Path:
+        """Where the engine of this key lies or will lie."""
+        return self.folder / f"{key.digest}.engine"
+
+    def note_of(self, key: EngineKey) -> Path:
+        """Where the engine's key and sha256 lie."""
+        return self.folder / f"{key.digest}.json"
+
+    def runtime_cache(self, key: EngineKey) -> bytes:
+        """Kernels compiled at an earlier start, or nothing. TensorRT-RTX checks by itself whom they suit."""
+        return _read(self.folder / f"{key.digest}.kernels")
+
+    def keep_runtime_cache(self, key: EngineKey, content: bytes) -> None:
+        """Keep what was compiled at this start; a disk that refuses costs the next start some seconds."""
+        if content and content != self.runtime_cache(key):
+            with contextlib.suppress(OSError):
+                _write_whole(self.folder / f"{key.digest}.kernels", content)
+
+    def prune(self, kept: set[str]) -> list[Path]:
+        """Delete engines whose model is not among these sha256 any more; returns what was deleted."""
+        gone = []
+        for note in sorted(self.folder.glob("*.json")):
+            try:
+                model = json.loads(note.read_text(encoding="utf-8"))["key"]["model_sha256"]
+            except (OSError, ValueError, KeyError, TypeError):
+                model = ""
+            if model not in kept:
+                for path in self.folder.glob(f"{note.stem}.*"):
+                    path.unlink(missing_ok=True)
+                    gone.append(path)
+        return gone
+
+    def _store(self, key: EngineKey, plan: bytes) -> None:
+        """The engine first, its note last: an engine without a note is not found."""
+        self.note_of(key).unlink(missing_ok=True)
+        _write_whole(self.path_of(key), plan)
+        note = {"key": dataclasses.asdict(key), "sha256": hashlib.sha256(plan).hexdigest()}
+        _write_whole(self.note_of(key), (json.dumps(note, indent=1) + "\n").encode())
+
+
+def _timing_name(key: EngineKey) -> str:
+    text = f"{key.gpu}|{key.compute_capability}|{key.driver}|{key.flavour}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path, wait_s: float) -> Iterator[None]:
+    """Hold the file locked; the operating system lets go of it when its process dies, however it dies."""
+    deadline = time.monotonic() + wait_s
+    with path.open("a+b") as stream:
+        while not _try_lock(stream):
+            if time.monotonic() > deadline:
+                raise BackendError(
+                    f"another process has been building this engine for {wait_s:.0f} s; end it and try again"
+                )
+            time.sleep(_LOCK_POLL_S)
+        try:
+            yield
+        finally:
+            _unlock(stream)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(stream: IO[bytes]) -> bool:
+        try:
+            stream.seek(0)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _unlock(stream: IO[bytes]) -> None:
+        stream.seek(0)
+        msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(stream: IO[bytes]) -> bool:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _unlock(stream: IO[bytes]) -> None:
+        fcntl.flock(stream, fcntl.LOCK_UN)
