@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError
 from toonfilter.train.evaluation import measures
+from toonfilter.train.evaluation.charts import curves
 from toonfilter.train.evaluation.contact_sheet import Sheet, choose_sheets, draw_sheets
 from toonfilter.train.evaluation.distribution import DistributionPass, NetOptions, open_nets
 from toonfilter.train.evaluation.face_reader import FaceReader, compare_faces
@@ -38,6 +39,7 @@ from toonfilter.train.evaluation.seam import seam_ratio
 from toonfilter.train.evaluation.temporal import TITLES as TEMPORAL_TITLES
 from toonfilter.train.evaluation.temporal import TemporalOptions, measure_temporal
 from toonfilter.train.evaluation.thresholds import judge
+from toonfilter.train.evaluation.training_log import read_training_log
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are."""
@@ -50,7 +52,7 @@ class EvaluationOptions:
     models: names and paths as `models.find_model` takes them. source: folder of input pictures. target: folder of
     real drawings, paired by name for the paired measures. identity: ONNX file of a face recogniser. split: "all",
     "train" or "validation" by index.csv. limit: at most so many pictures, drawn with the seed.
-    export: how checkpoints become bundles; see `models.find_model`.
+    log: folder of a training run, for D(real) and D(fake). export: how checkpoints become bundles.
     """
 
     models: tuple[str, ...]
@@ -59,6 +61,7 @@ class EvaluationOptions:
     target: Path | None = None
     identity: Path | None = None
     nets: NetOptions = field(default_factory=NetOptions)
+    log: Path | None = None
     temporal: TemporalOptions = field(default_factory=TemporalOptions)
     split: str = "all"
     limit: int | None = None
@@ -97,6 +100,7 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
     """
     started, cpu_started = time.perf_counter(), time.process_time()
     report_progress = progress or (lambda *_: None)
+    log = read_training_log(options.log) if options.log else None
     models = _find_models(options.models, options.export)
     pictures = choose(list_pictures(options.source), split=options.split, limit=options.limit, seed=options.seed)
     with ExitStack() as stack:
@@ -125,12 +129,18 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
             report.missing |= missing
     for report in evaluation.models:
         report.verdicts = judge(report.measured)
+    if log is not None:
+        evaluation.training = log.summary()
+    else:
+        evaluation.notes.append("not measured: D(real), D(fake): needs --log DIR (the folder of a training run)")
     columns = [report.columns for report in evaluation.models]
     chosen = choose_sheets([model.name for model in models], columns, seed=options.seed)
     sheets = draw_sheets(chosen, pictures, models, columns)
     evaluation.cpu_s = time.process_time() - cpu_started
     evaluation.wall_s = time.perf_counter() - started
-    write_results(evaluation, sheets, options.output)
+    write_results(
+        evaluation, sheets, options.output, curves("D(real) and D(fake) over steps", log.series) if log else ""
+    )
     return evaluation
 
 
@@ -320,11 +330,11 @@ def _add_distribution(evaluation: Evaluation, distribution: DistributionPass, pr
     evaluation.sections["Against the target pictures as a set"] = list(distribution.titles)
 
 
-def write_results(evaluation: Evaluation, sheets: Sequence[Sheet], folder: Path) -> None:
+def write_results(evaluation: Evaluation, sheets: Sequence[Sheet], folder: Path, training_curves: str = "") -> None:
     """Write report.html, report.json and pictures.csv (one row a picture and model), each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "report.json", json.dumps(evaluation.as_json(), indent=2, ensure_ascii=False) + "\n")
-    write_whole(folder / "report.html", html_report(evaluation, sheets))
+    write_whole(folder / "report.html", html_report(evaluation, sheets, training_curves))
     columns = sorted({name for model in evaluation.models for name in model.columns})
     temporary = folder / f".pictures.csv.{os.getpid()}"
     with temporary.open("w", newline="", encoding="utf-8") as stream:

@@ -37,7 +37,7 @@ class Evaluation:
     keys: names of the pictures, the rows of every column. unreadable: source pictures that could not be read.
     unpaired: those without a usable target. faceless: those without a face, which the class measures leave out.
     notes: what else a reader must know. titles: of measures, by key. sections: heading and measure keys, in the order
-    of the report.
+    of the report. training: see `training_log.TrainingLog.summary`.
     """
 
     source: str
@@ -50,6 +50,7 @@ class Evaluation:
     notes: list[str] = field(default_factory=list)
     titles: dict[str, str] = field(default_factory=dict)
     sections: dict[str, list[str]] = field(default_factory=dict)
+    training: dict[str, dict[str, float]] = field(default_factory=dict)
     cpu_s: float = 0.0
     wall_s: float = 0.0
 
@@ -65,6 +66,7 @@ class Evaluation:
             "missing_groups": self.missing_groups,
             "notes": self.notes,
             "titles": self.titles,
+            "training": self.training,
             "cpu_s": round(self.cpu_s, 1),
             "wall_s": round(self.wall_s, 1),
             "models": [_model_json(model) for model in self.models],

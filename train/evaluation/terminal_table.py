@@ -29,6 +29,10 @@ def terminal_table(evaluation: Evaluation) -> Table:
 def missing_lines(evaluation: Evaluation) -> list[str]:
     """What is not in the table, one line each: measures without what they need, pictures that could not be used."""
     lines = list(evaluation.notes)
+    for name, figures in evaluation.training.items():
+        lines.append(
+            f"{name}: {figures['start']:.3f} at the start, {figures['end']:.3f} at step {figures['last_step']:.0f}"
+        )
     for key, title in evaluation.titles.items():
         reasons = {model.missing[key] for model in evaluation.models if key in model.missing}
         lines += [f"not measured: {title}: {reason}" for reason in sorted(reasons)]
