@@ -1,0 +1,154 @@
+"""What goes out and when: a fresh safe picture at once, else the last one or the cover, at a steady rate."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toonfilter.runtime import privacy
+from toonfilter.runtime.clock import Clock, Pacer
+from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
+from toonfilter.runtime.latency import RateMeter, StageReport
+from toonfilter.runtime.live_stages import Controls
+from toonfilter.runtime.sinks import LiveSink
+
+_KEPT_LATENCIES = 4096
+
+
+class LiveOutput:
+    """Decides for every moment what the sink gets. Used from one thread; time comes from the clock.
+
+    A fresh picture is sent when it arrives. Without one at the deadline the last safe picture is repeated, at most
+    `hold_s` old; after that, before the first, while hidden and while settings change, the cover is sent.
+    """
+
+    def __init__(
+        self,
+        sink: LiveSink,
+        controls: Controls,
+        clock: Clock,
+        *,
+        width: int,
+        height: int,
+        fps: float,
+        hold_s: float = privacy.HOLD_S,
+        placeholder: Image | None = None,
+        audit: Path | None = None,
+    ) -> None:
+        self._sink, self._controls, self._clock = sink, controls, clock
+        self._width, self._height, self._hold_s = width, height, hold_s
+        self._placeholder = placeholder
+        self.pacer = Pacer(1 / fps, clock)
+        self.rate = RateMeter()
+        self.states: Counter[str] = Counter()
+        self.latencies_s: list[float] = []
+        self.sent = 0
+        self.stale_drops = 0
+        self.state = PrivacyState.COVERED
+        self.reason = "starting"
+        self.faces = 0
+        self.started_s = clock.now_s()
+        self.first_safe_s: float | None = None
+        self.first_cartoon_s: float | None = None
+        self._last: SafeFrame | None = None
+        self._epoch = 0
+        self._covers: dict[str, SafeFrame] = {}
+        self._audit = audit.open("w", encoding="utf-8") if audit else None
+
+    def step(self, item: tuple[int, SafeFrame] | None) -> None:
+        """Send what is right now: `item` (its epoch and picture) if it may be shown, else what stands in for it."""
+        wishes = self._controls.wishes
+        has_changed = wishes.epoch != self._epoch
+        if has_changed:
+            # Settings changed: nothing drawn before counts any more.
+            self._epoch, self._last = wishes.epoch, None
+        if item is not None and item[0] == self._epoch:
+            self._send_fresh(item[1])
+            return
+        self.stale_drops += item is not None
+        if has_changed or self.pacer.is_due():
+            self.pacer.advance()
+            self._send_stand_in(wishes.is_hidden)
+
+    def cover_now(self, reason: str) -> None:
+        """Send the cover, whatever is there."""
+        self._send(self._cover(reason), is_repeat=False)
+
+    def latency(self) -> StageReport:
+        """From the camera's grab to the sink, for fresh pictures."""
+        return StageReport.of(self.latencies_s)
+
+    def close(self) -> None:
+        """Finish the audit."""
+        if self._audit is not None:
+            self._audit.close()
+            self._audit = None
+
+    def _send_fresh(self, safe: SafeFrame) -> None:
+        now_s = self._clock.now_s()
+        self.latencies_s.append(now_s - safe.captured_at_s)
+        del self.latencies_s[:-_KEPT_LATENCIES]
+        self._last = safe
+        self._send(safe, is_repeat=False)
+        # The camera's next picture is due in one period; it may come half a period late before the last is repeated.
+        self.pacer.restart(0.5 * self.pacer.period_s)
+        if self.first_cartoon_s is None and safe.state is PrivacyState.PROTECTED:
+            self.first_cartoon_s = now_s - self.started_s
+
+    def _send_stand_in(self, is_hidden: bool) -> None:
+        if is_hidden:
+            self._send(self._cover("hidden by the user"), is_repeat=False)
+        elif self._last is not None and self._clock.now_s() - self._last.captured_at_s <= self._hold_s:
+            self._send(self._last, is_repeat=True)
+        else:
+            was_shown = self._last is not None
+            self._last = None
+            self._send(
+                self._cover("no fresh picture" if was_shown or self.first_cartoon_s else "starting"), is_repeat=False
+            )
+
+    def _send(self, safe: SafeFrame, *, is_repeat: bool) -> None:
+        now_s = self._clock.now_s()
+        self._sink.send(safe, now_s)
+        self.rate.add(now_s)
+        self.sent += 1
+        is_held = is_repeat and safe.state is PrivacyState.PROTECTED
+        self.state = PrivacyState.HOLDING if is_held else safe.state
+        self.reason, self.faces = safe.reason, safe.faces_found
+        self.states[self.state.value] += 1
+        if self.first_safe_s is None:
+            self.first_safe_s = self._clock.now_s() - self.started_s
+        if self._audit is not None:
+            self._audit.write(json.dumps(self._audit_line(safe, now_s, is_repeat)) + "\n")
+
+    def _audit_line(self, safe: SafeFrame, now_s: float, is_repeat: bool) -> dict[str, Any]:
+        return {
+            "index": self.sent - 1,
+            "frame": safe.index,
+            "time_s": round(now_s - self.started_s, 6),
+            "state": self.state.value,
+            "is_repeat": is_repeat,
+            "faces_found": safe.faces_found,
+            "faces_covered": safe.faces_covered,
+            "reason": safe.reason,
+        }
+
+    def _cover(self, reason: str) -> SafeFrame:
+        if reason not in self._covers:
+            empty = Frame(np.zeros((self._height, self._width, 3), np.uint8), -1, self._clock.now_s())
+            picture = self._placeholder if self._placeholder is not None else cover_picture(self._width, self._height)
+            self._covers[reason] = privacy.cover(empty, reason, picture)
+        return self._covers[reason]
+
+
+def cover_picture(width: int, height: int) -> Image:
+    """What is shown while there is no picture at all: a plain grey figure before a dark wall, uint8 [H, W, 3]."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    u, v = (x - width / 2) / height, y / height
+    head = (u / 0.13) ** 2 + ((v - 0.40) / 0.16) ** 2 < 1
+    shoulders = ((u / 0.34) ** 2 + ((v - 0.98) / 0.36) ** 2 < 1) & (v > 0.5)
+    wall = 46 - 14 * v - 8 * np.abs(u)
+    grey = np.where(head | shoulders, 112 - 20 * v, wall)
+    return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
