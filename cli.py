@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from toonfilter.runtime.convert import ConvertProgress
+    from toonfilter.train.loop import Progress as TrainingProgress
 
 app = typer.Typer(
     name="toonfilter",
@@ -170,6 +171,157 @@ def _conversion_bar() -> "Iterator[Callable[[ConvertProgress], None]]":
             bar.update(task, total=progress.frames_total, completed=progress.frames_done, description=words)
 
         yield show
+
+
+@app.command()
+def cam(
+    to: StyleOption = "cartoon",
+    camera: Annotated[
+        str, typer.Option(help="Number, device path or part of its name; `test`, or a file to play instead.")
+    ] = "",
+    size: Annotated[tuple[int, int], typer.Option(metavar="W H", help="Picture size.")] = (1280, 720),
+    fps: Annotated[float, typer.Option(help="At most so many pictures per second; fewer save power.")] = 30.0,
+    output: Annotated[str, typer.Option("--output", "-o", help="virtual, preview, or a video file.")] = "virtual",
+    device: Annotated[str, typer.Option(help="Which virtual camera, where there are several (/dev/video10).")] = "",
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Also show a window: h hides, s next style, q quits.")
+    ] = False,
+    engine: EngineOption = "auto",
+    region: RegionOption = "head",
+    on_lost: OnLostOption = "hold",
+    i_accept_exposure: ExposureOption = False,
+    audit: AuditOption = None,
+    overwrite: OverwriteOption = False,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop by itself after so many seconds.")] = None,
+) -> None:
+    """Webcam to virtual camera, live. Ctrl-C stops it.
+
+    Choose the virtual camera by its name in Zoom, Teams, Meet or OBS. Nothing but covered pictures and cartoons ever leaves.
+    """
+    from toonfilter.runtime.cameras import CameraRequest, open_source, prepare_environment
+
+    prepare_environment()
+    from toonfilter.runtime.live import LiveOptions, run_live
+    from toonfilter.runtime.live_stages import Controls
+    from toonfilter.runtime.lost_options import lost_policy
+
+    lost = lost_policy(on_lost, confirmed=i_accept_exposure)
+    shape = _region(region)
+    hold_s = lost.hold_s if lost.action == "hold" else min(lost.hold_s, 0.2)
+    options = LiveOptions(size[0], size[1], fps, hold_s, lost.placeholder, audit)
+    if audit is not None and audit.exists() and not overwrite:
+        raise typer.BadParameter(f"{audit} exists already; add --overwrite to replace it")
+    sink = _live_sink(output, options, device=device, with_preview=preview, overwrite=overwrite)
+
+    def open_filter() -> "ToonFilter":
+        from toonfilter.runtime.filter import FilterSettings, ToonFilter
+
+        return ToonFilter(FilterSettings(style=to, engine=engine, region=shape, lost=lost), notify=line.note)
+
+    with _stop_on_signals() as stop, _StatusLine() as line:
+        if seconds is not None:
+            timer = threading.Timer(seconds, stop.set)
+            timer.daemon = True
+            timer.start()
+        summary = run_live(
+            open_source(CameraRequest(camera, size[0], size[1], fps), avoid=getattr(sink, "device", "")),
+            open_filter,
+            sink,
+            options,
+            controls=Controls(_styles_from(to)),
+            on_status=line.show,
+            notify=line.note,
+            stop=stop,
+        )
+    typer.echo(_live_report(summary))
+
+
+def _live_sink(output: str, options: "LiveOptions", *, device: str, with_preview: bool, overwrite: bool) -> "LiveSink":
+    """What `--output` and `--preview` mean, opened."""
+    from toonfilter.runtime.sinks import LiveSink, Preview, Recording, SeveralSinks
+    from toonfilter.runtime.virtual_camera import VirtualCamera
+
+    sink: LiveSink
+    if output == "preview":
+        return Preview()
+    if output == "virtual":
+        sink = VirtualCamera(options.width, options.height, options.fps, device=device)
+        typer.echo(f"virtual camera: {sink.device}, {options.width}x{options.height}")
+    else:
+        sink = Recording(Path(output), options.width, options.height, options.fps, overwrite=overwrite)
+    return SeveralSinks([sink, Preview()]) if with_preview else sink
+
+
+def _styles_from(first: str) -> tuple[str, ...]:
+    """The asked style, then the others that are installed: what the key s goes through."""
+    from toonfilter.runtime.bundle import known_bundles
+
+    return (first, *(name for name in known_bundles() if name != first))
+
+
+def _live_report(summary: "LiveSummary") -> str:
+    states = ", ".join(f"{state} {count}" for state, count in summary.states.items())
+    latency = summary.latency
+    lines = [
+        f"sent {_count(summary.sent, 'picture')} in {summary.duration_s:.1f} s: {states}",
+        f"added latency p50 {latency.p50_ms:.1f} ms, p95 {latency.p95_ms:.1f} ms, p99 {latency.p99_ms:.1f} ms; "
+        f"dropped {summary.dropped}; camera {summary.camera_fps:.1f} fps",
+    ]
+    if summary.first_safe_s is not None and summary.first_cartoon_s is not None:
+        lines.append(
+            f"first covered picture after {summary.first_safe_s:.2f} s, cartoon after {summary.first_cartoon_s:.2f} s"
+        )
+    if summary.reconnections:
+        lines.append(f"the camera was lost and came back {_count(summary.reconnections, 'time')}")
+    return "\n".join(lines)
+
+
+class _StatusLine:
+    """One line at the bottom of the terminal that changes; notes go above it. Without a terminal: notes only."""
+
+    def __init__(self) -> None:
+        self._live: Any = None
+
+    def __enter__(self) -> "_StatusLine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, status: "LiveStatus") -> None:
+        if not sys.stderr.isatty():
+            return
+        if self._live is None:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), transient=True, auto_refresh=False)
+            self._live.start()
+        self._live.update(_status_words(status), refresh=True)
+
+    def note(self, text: str) -> None:
+        if self._live is None:
+            typer.echo(text, err=True)
+        else:
+            self._live.console.print(text, markup=False, highlight=False)
+
+
+def _status_words(status: "LiveStatus") -> str:
+    state = str(status.state)
+    if status.is_hidden:
+        state = "hidden"
+    elif not status.is_model_loaded:
+        state = "covered (the model is being loaded)"
+    elif not status.is_camera_connected:
+        state = "covered (waiting for the camera)"
+    elif status.state != "protected" and status.reason:
+        state = f"{state} ({status.reason})"
+    return (
+        f"{state} | {status.fps:.0f} fps (camera {status.camera_fps:.0f}) | "
+        f"latency {status.latency_p50_ms:.0f} ms, p95 {status.latency_p95_ms:.0f} | "
+        f"dropped {status.dropped} | faces {status.faces} | {status.style}"
+    )
 
 
 models_app = typer.Typer(help="Styles: list, show, verify.", no_args_is_help=True)
@@ -556,6 +708,78 @@ def prepare_landmarks(
     with _picture_bar("pictures") as show:
         result = find_landmarks(data, show)
     typer.echo(_prepared(result.written, "file", {"without a face": len(result.without_face)}))
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe by name (`toonfilter recipes`), or a .toml file.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with photo/ and cartoon/, or as published.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of this run.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.")] = False,
+    weights_from: Annotated[Path | None, typer.Option(help="Begin with the weights of another run.")] = None,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="table.key=value; can be repeated.")] = None,
+    features: Annotated[Path | None, typer.Option(help="Weights file of the recipe's pretrained network.")] = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Processes on each machine.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
+) -> None:
+    """Train a generator by a recipe. Ctrl-C stops; --resume goes on as if it had never stopped."""
+    import json
+
+    from toonfilter.train.recipe import load_recipe, recipe_table
+
+    overrides = list(changes or [])
+    if features is not None:
+        overrides.append(f"method.perceptual.weights={json.dumps(str(features.resolve()))}")
+    chosen = load_recipe(recipe, overrides)
+    if dry_run:
+        typer.echo(json.dumps(recipe_table(chosen), indent=2))
+        return
+    if data is None or out is None:
+        raise typer.BadParameter("--data and --out are needed to train")
+    from toonfilter.runtime.errors import require
+
+    require("lightning", extra="train")
+    from toonfilter.train.loop import TrainOptions
+    from toonfilter.train.loop import train as run
+
+    options = TrainOptions(data, out, resume, weights_from, accelerator, devices, nodes)
+    try:
+        with _training_bar() as progress:
+            result = run(chosen, options, progress)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; --resume goes on from the newest checkpoint in {out}")
+        return
+    typer.echo(f"{result.checkpoint}: {result.steps} steps, {result.seconds:.0f} s")
+
+
+@contextmanager
+def _training_bar() -> "Iterator[Callable[[TrainingProgress], None]]":
+    """A progress bar over steps, with the speed and the first scalars."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns) as bar:
+        task = bar.add_task("")
+
+        def show(done: "TrainingProgress") -> None:
+            values = "  ".join(f"{name} {value:.3g}" for name, value in list(done.scalars.items())[:4])
+            words = f"{done.pictures_per_s:.1f} pictures/s  {values}"
+            bar.update(task, total=done.total_steps, completed=done.step, description=words)
+
+        yield show
+
+
+@app.command("recipes")
+def recipes_list() -> None:
+    """List the training recipes."""
+    from toonfilter.train.recipe import load_recipe, recipe_names
+
+    for name in recipe_names():
+        typer.echo(f"{name:20} {load_recipe(name).description}")
 
 
 def main() -> None:

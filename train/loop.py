@@ -258,7 +258,8 @@ class _Run:
 
     def _validation_batch(self) -> dict[str, Tensor]:
         """The pictures of the sample grids: the first ones held out, whole."""
-        whole = replace(self.recipe.data, augment="none")
+        data = self.recipe.data
+        whole = replace(data, augment="none", size_px=data.sample_px or data.size_px)
         try:
             held: FolderData = open_data(self.options.data, whole, "validation", seed=self.recipe.run.seed)
         except ConfigError:

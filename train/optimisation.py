@@ -49,12 +49,10 @@ class Optimisers:
         self._clip_norm = recipe.run.clip_norm
         # The fused kernels unscale fp16 gradients inside the step, which leaves nothing to clip before it.
         fused = fabric.device.type in ("cpu", "cuda") and recipe.run.precision != "16-mixed"
-        self._parameters = {name: list(plan.parameters) for name, plan in system.optimisers().items()}
-        plain = {
-            name: build_optimiser(plan.settings, self._parameters[name], fused=fused)
-            for name, plan in system.optimisers().items()
-        }
-        self._rates = {name: plan.settings.learning_rate for name, plan in system.optimisers().items()}
+        plans = system.optimisers()
+        self._parameters = {name: list(plan.parameters) for name, plan in plans.items()}
+        plain = {name: build_optimiser(p.settings, self._parameters[name], fused=fused) for name, p in plans.items()}
+        self._rates = {name: plan.settings.learning_rate for name, plan in plans.items()}
         self._optimisers = {name: fabric.setup_optimizers(optimiser) for name, optimiser in plain.items()}
         self._step = 0
         self._total_steps = 1

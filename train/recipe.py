@@ -35,6 +35,8 @@ class DataSettings:
     # Also give the edge-smoothed cartoons (a folder `edges`), CartoonGAN section 3.1.
     edges: bool = False
     workers: int = 1
+    # Side of the whole pictures in sample grids; 0: size_px.
+    sample_px: int = 0
 
 
 @dataclass(frozen=True)

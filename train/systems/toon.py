@@ -76,11 +76,11 @@ class ToonSystem:
         self.networks = nn.ModuleDict(networks)
         self.adversarial = AdversarialLoss("lsgan")
         self.features: nn.Module | None = None
-        if options.perceptual_weight > 0:
-            self.features = FeatureNetwork(options.perceptual)
 
     def optimisers(self) -> dict[str, OptimiserPlan]:
-        """One for each network."""
+        """One for each network. The pretrained features are opened here: only training needs them."""
+        if self.options.perceptual_weight > 0 and self.features is None:
+            self.features = FeatureNetwork(self.options.perceptual)
         critic = self.recipe.discriminator_optimiser or self.recipe.optimiser
         settings = {"generator": self.recipe.optimiser, "discriminator": critic}
         return {name: OptimiserPlan(list(net.parameters()), settings[name]) for name, net in self.networks.items()}
