@@ -714,7 +714,7 @@ def prepare_landmarks(
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe by name (`toonfilter recipes`), or a .toml file.")],
     data: Annotated[
-        Path | None, typer.Option("--data", help="Folder with photo/ and cartoon/, or as published.")
+        Path | None, typer.Option("--data", help="Folder with photo/ and cartoon/.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of this run.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.")] = False,
