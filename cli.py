@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from toonfilter.runtime.convert import ConvertProgress
+    from toonfilter.runtime.filter import ToonFilter
+    from toonfilter.runtime.live import LiveOptions, LiveStatus, LiveSummary
+    from toonfilter.runtime.sinks import LiveSink
     from toonfilter.train.loop import Progress as TrainingProgress
 
 app = typer.Typer(
@@ -196,7 +199,7 @@ def cam(
 ) -> None:
     """Webcam to virtual camera, live. Ctrl-C stops it.
 
-    Choose the virtual camera by its name in Zoom, Teams, Meet or OBS. Nothing but covered pictures and cartoons ever leaves.
+    Choose the virtual camera by its name in Zoom, Teams, Meet or OBS. Nothing but cartoons and covered pictures leaves.
     """
     from toonfilter.runtime.cameras import CameraRequest, open_source, prepare_environment
 
@@ -713,9 +716,7 @@ def prepare_landmarks(
 @app.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe by name (`toonfilter recipes`), or a .toml file.")],
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder with photo/ and cartoon/.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Folder with photo/ and cartoon/.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of this run.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.")] = False,
     weights_from: Annotated[Path | None, typer.Option(help="Begin with the weights of another run.")] = None,
