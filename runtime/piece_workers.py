@@ -1,0 +1,174 @@
+"""Processes that convert pieces of any recording: on this machine, or (see `ray_workers`) on a cluster.
+
+Workers outlive recordings and keep their filter open. A worker that dies takes nothing with it: its piece is
+converted again by another one.
+"""
+
+import pickle
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any, Protocol
+
+from toonfilter.runtime.errors import ConfigError, ToonfilterError
+from toonfilter.runtime.frame_filter import ResettableFilter
+from toonfilter.runtime.piece_runner import ConversionStopped, PieceJob, run_pieces
+from toonfilter.runtime.pieces import Piece
+
+ATTEMPTS = 4
+"""How often a piece is tried when its workers die."""
+_POLL_S = 0.2
+
+OpenFilter = Callable[[], ResettableFilter]
+
+
+class PieceWorkers(Protocol):
+    """Workers shared by all recordings of a batch; `spread` may be called from several threads."""
+
+    @property
+    def count(self) -> int:
+        """How many pieces are converted at once."""
+        ...
+
+    def spread(
+        self,
+        job: PieceJob,
+        pieces: Sequence[Piece],
+        open_filter: OpenFilter,
+        on_frames: Callable[[int], None],
+        stop: threading.Event,
+    ) -> None:
+        """Convert the pieces into the job's work folder. See `toonfilter.runtime.convert.SpreadPieces`."""
+        ...
+
+    def close(self) -> None:
+        """End the workers; pieces at work are given up."""
+        ...
+
+
+class LocalWorkers:
+    """`count` processes of this machine. See `PieceWorkers`. deaths: how often processes died and were replaced."""
+
+    def __init__(self, count: int) -> None:
+        if count < 1:
+            raise ConfigError(f"--workers is {count}; must be 1 or more")
+        self._count = count
+        self._context = get_context("spawn")
+        self._is_stopping = self._context.Event()
+        self._lock = threading.Lock()
+        self._pool = self._new_pool()
+        self.deaths = 0
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    def spread(
+        self,
+        job: PieceJob,
+        pieces: Sequence[Piece],
+        open_filter: OpenFilter,
+        on_frames: Callable[[int], None],
+        stop: threading.Event,
+    ) -> None:
+        attempts = dict.fromkeys(pieces, 0)
+        waiting: dict[Future[int], tuple[Piece, int]] = {}
+
+        def submit(piece: Piece) -> None:
+            future, generation = self._submit(job, piece, open_filter)
+            waiting[future] = (piece, generation)
+
+        try:
+            for piece in pieces:
+                submit(piece)
+            while waiting:
+                done, _ = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+                if stop.is_set():
+                    raise ConversionStopped
+                for future in done:
+                    piece, generation = waiting.pop(future)
+                    try:
+                        on_frames(future.result())
+                    except BrokenProcessPool as error:
+                        attempts[piece] += 1
+                        if attempts[piece] == ATTEMPTS:
+                            raise died_too_often(job, piece) from error
+                        self._replace_pool(generation)
+                        submit(piece)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def close(self) -> None:
+        self._is_stopping.set()
+        with self._lock:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            self._count, mp_context=self._context, initializer=_start_worker, initargs=(self._is_stopping,)
+        )
+
+    def _submit(self, job: PieceJob, piece: Piece, open_filter: OpenFilter) -> tuple[Future[int], int]:
+        for _ in range(ATTEMPTS):
+            with self._lock:
+                pool, generation = self._pool, self.deaths
+                try:
+                    return pool.submit(_convert_piece, job, piece, open_filter), generation
+                except BrokenProcessPool:
+                    pass
+            self._replace_pool(generation)
+        raise died_too_often(job, piece)
+
+    def _replace_pool(self, generation: int) -> None:
+        """A new pool for a broken one; only the first of those who noticed does it."""
+        with self._lock:
+            if generation == self.deaths:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+                self._pool = self._new_pool()
+                self.deaths += 1
+
+
+def died_too_often(job: PieceJob, piece: Piece) -> ToonfilterError:
+    """The error for a piece that no worker survives."""
+    return ToonfilterError(f"{job.info.path}: {ATTEMPTS} workers died on piece {piece.number}; is there enough memory?")
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start_worker(is_stopping: Any) -> None:
+    # Ctrl-C goes to the whole group; the parent decides, and says so through `is_stopping`.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker["is_stopping"] = is_stopping
+
+
+def _convert_piece(job: PieceJob, piece: Piece, open_filter: OpenFilter) -> int:
+    return convert_piece(job, piece, open_filter, _worker["is_stopping"])
+
+
+def convert_piece(job: PieceJob, piece: Piece, open_filter: OpenFilter, stop: Any) -> int:
+    """Convert one piece in a worker process, with the filter left open by the piece before; its number of frames."""
+    key = pickle.dumps(open_filter)
+    if _worker.get("key") != key:
+        if "filter" in _worker:
+            _worker.pop("filter").close()
+        _worker["filter"], _worker["key"] = open_filter(), key
+    frames = 0
+
+    def count(_: object) -> None:
+        nonlocal frames
+        frames += 1
+
+    try:
+        run_pieces(job, [piece], _worker["filter"], on_frame=count, stop=stop)
+    except ConversionStopped:
+        raise
+    except BaseException:
+        # A filter that failed once may be broken; the next piece gets a fresh one.
+        _worker.pop("key", None)
+        raise
+    return frames

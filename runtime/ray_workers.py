@@ -1,0 +1,144 @@
+"""Workers on a Ray cluster (extra `cluster`): one task for each piece, so that one long lecture spreads out too.
+
+The machines share the storage that the recordings lie on, under the same path; results come back through Ray, so only
+the machine that runs the batch writes.
+"""
+
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from toonfilter.runtime.errors import CaptureError, ConfigError, ToonfilterError, require
+from toonfilter.runtime.piece_runner import ConversionStopped, PieceJob
+from toonfilter.runtime.piece_workers import ATTEMPTS, OpenFilter, convert_piece, died_too_often
+from toonfilter.runtime.pieces import Piece, PieceResult, WorkFolder
+
+_POLL_S = 0.2
+_CPUS_PER_PIECE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PieceFiles:
+    """A converted piece on its way back. node: the machine that made it."""
+
+    video: bytes
+    audit: bytes
+    result: PieceResult
+    node: str
+
+
+class RayWorkers:
+    """See `PieceWorkers`. pieces_by_node: how many pieces each machine has made.
+
+    address: of the cluster's head, `HOST:PORT` or `auto`. cpus_per_piece: cores that Ray sets aside for one piece;
+    its decoding, tracking, drawing and encoding run beside each other.
+    """
+
+    def __init__(self, address: str, *, cpus_per_piece: float = _CPUS_PER_PIECE) -> None:
+        """Raises: ConfigError: Ray is not installed, or there is no cluster at this address."""
+        ray = require("ray", extra="cluster")
+        self._ray: Any = ray
+        self._is_ours = not ray.is_initialized()
+        if self._is_ours:
+            try:
+                ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+                raise ConfigError(
+                    f"no Ray cluster at {address} ({str(error).splitlines()[0]}); start one with `ray start --head`"
+                ) from error
+        largest = max((node["Resources"].get("CPU", 0.0) for node in self._nodes()), default=0.0)
+        # A task that no machine is large enough for would wait for ever.
+        self._cpus = min(cpus_per_piece, largest) if largest else cpus_per_piece
+        self._task: Any = ray.remote(num_cpus=self._cpus, max_retries=ATTEMPTS - 1)(convert_remotely)
+        self.pieces_by_node: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def count(self) -> int:
+        return max(1, sum(int(node["Resources"].get("CPU", 0.0) / self._cpus) for node in self._nodes()))
+
+    def spread(
+        self,
+        job: PieceJob,
+        pieces: Sequence[Piece],
+        open_filter: OpenFilter,
+        on_frames: Callable[[int], None],
+        stop: threading.Event,
+    ) -> None:
+        waiting = {self._task.remote(job, piece, open_filter): piece for piece in pieces}
+        try:
+            while waiting:
+                done, _ = self._ray.wait(list(waiting), timeout=_POLL_S)
+                if stop.is_set():
+                    raise ConversionStopped
+                for reference in done:
+                    piece = waiting.pop(reference)
+                    files = self._fetched(reference, job, piece)
+                    if files is None:
+                        continue
+                    _store(job.folder, piece, files)
+                    with self._lock:
+                        self.pieces_by_node[files.node] = self.pieces_by_node.get(files.node, 0) + 1
+                    on_frames(files.result.frames)
+        finally:
+            for reference in waiting:
+                self._ray.cancel(reference, force=True)
+
+    def close(self) -> None:
+        if self._is_ours:
+            self._ray.shutdown()
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        return [node for node in self._ray.nodes() if node["Alive"]]
+
+    def _fetched(self, reference: Any, job: PieceJob, piece: Piece) -> PieceFiles | None:
+        exceptions = self._ray.exceptions
+        try:
+            files: PieceFiles | None = self._ray.get(reference)
+        except exceptions.RayTaskError as error:
+            if isinstance(error.cause, ToonfilterError):
+                raise error.cause from None
+            raise ToonfilterError(f"{job.info.path}: piece {piece.number} failed: {error.cause}") from error
+        except exceptions.RayError as error:
+            raise died_too_often(job, piece) from error
+        return files
+
+
+def convert_remotely(job: PieceJob, piece: Piece, open_filter: OpenFilter) -> PieceFiles | None:
+    """Convert a piece on a machine of the cluster, in a folder of its own: a task that was given up cannot disturb.
+
+    None for a piece of which no picture can be decoded.
+
+    Raises:
+        CaptureError: this machine does not see the recording. Any error of the conversion.
+    """
+    node = socket.gethostname()
+    if not job.info.path.exists():
+        raise CaptureError(f"{job.info.path}: {node} does not see it; the cluster's machines must share the storage")
+    with tempfile.TemporaryDirectory(prefix="toonfilter-piece-") as temporary:
+        folder = WorkFolder(Path(temporary) / "piece.mp4")
+        folder.path.mkdir()
+        convert_piece(replace(job, folder=folder), piece, open_filter, threading.Event())
+        result = folder.result(piece)
+        if result is None:
+            return None
+        video, audit = folder.video_path(piece).read_bytes(), folder.audit_path(piece).read_bytes()
+        return PieceFiles(video, audit, result, _node_name())
+
+
+def _node_name() -> str:
+    import ray
+
+    return f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}"
+
+
+def _store(folder: WorkFolder, piece: Piece, files: PieceFiles) -> None:
+    for path, content in ((folder.video_path(piece), files.video), (folder.audit_path(piece), files.audit)):
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    folder.finish(piece, files.result)

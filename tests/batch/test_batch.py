@@ -1,0 +1,190 @@
+import json
+import os
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from toonfilter.runtime.batch import MANIFEST, BatchOptions, BatchProgress, find_recordings, run_batch
+from toonfilter.runtime.convert import ConvertOptions, convert
+from toonfilter.runtime.errors import CaptureError, ConfigError
+from toonfilter.runtime.frame_filter import CoveringFilter
+from toonfilter.runtime.frames import Frame, SafeFrame
+from toonfilter.runtime.piece_workers import LocalWorkers
+
+PIECES = BatchOptions(piece_s=1.0)
+
+
+def make_recording(path: Path, seconds: int = 1) -> Path:
+    """10 frames a second, a key frame every second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seconds)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"g": "10", "sc_threshold": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 10)
+        for number in range(10 * seconds):
+            tiles = rng.integers(0, 255, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+            frame = av.VideoFrame.from_ndarray(tiles, format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+class DyingFilter(CoveringFilter):
+    """Takes its whole process down at the tenth frame, as a crash of a codec would, unless `mark` exists already."""
+
+    mark = ""
+
+    def draw(self, tracked: Frame) -> SafeFrame:
+        if tracked.index == 9 and not Path(self.mark).exists():
+            if Path(self.mark).parent.exists():
+                Path(self.mark).touch()
+            os._exit(9)
+        return super().draw(tracked)
+
+
+class DyingFilterOpener:
+    """Picklable; mark: see `DyingFilter`."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = str(mark)
+
+    def __call__(self) -> DyingFilter:
+        dying = DyingFilter()
+        dying.mark = self.mark
+        return dying
+
+
+@pytest.fixture(scope="module")
+def workers():
+    pool = LocalWorkers(1)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    folder = tmp_path / "archive"
+    make_recording(folder / "long.mp4", 3)
+    make_recording(folder / "term" / "short.mkv")
+    (folder / "notes.txt").write_text("not a video")
+    (folder / "broken.mp4").write_bytes(b"nothing of the kind" * 100)
+    return folder
+
+
+def pictures(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
+
+
+def test_finds_recordings_largest_first(archive: Path, tmp_path: Path) -> None:
+    make_recording(archive / ".hidden" / "a.mp4")
+    make_recording(archive / "out" / "a.mp4")
+    (archive / "old.avi").write_bytes(b"x")
+    (archive / "old.MPG").write_bytes(b"x")
+    found = find_recordings(archive, archive / "out")
+    assert {one.name: one.target.relative_to(archive / "out").as_posix() for one in found} == {
+        "long.mp4": "long.mp4",
+        "broken.mp4": "broken.mp4",
+        "term/short.mkv": "term/short.mkv",
+        "old.avi": "old.avi.mp4",
+        "old.MPG": "old.MPG.mp4",
+    }
+    sizes = [one.source.stat().st_size for one in found]
+    assert sizes == sorted(sizes, reverse=True)
+    with pytest.raises(ConfigError, match="archive itself"):
+        find_recordings(archive, archive)
+    with pytest.raises(CaptureError, match="no video files"):
+        (tmp_path / "empty").mkdir()
+        find_recordings(tmp_path / "empty", tmp_path / "out")
+    with pytest.raises(CaptureError, match="no such folder"):
+        find_recordings(tmp_path / "nowhere", tmp_path / "out")
+
+
+def test_converts_all_reports_failures_and_goes_on_where_it_was(archive: Path, tmp_path: Path, workers) -> None:
+    output, seen = tmp_path / "out", list[BatchProgress]()
+    report = run_batch(archive, output, CoveringFilter, workers, PIECES, filter_identity="a", progress=seen.append)
+    assert report.frames == 40
+    assert list(report.failures) == ["broken.mp4"]
+    assert "not a video file" in report.failures["broken.mp4"].reason
+    assert report.states["covered"] == 40
+    assert (seen[-1].recordings, seen[-1].total, seen[-1].failed) == (3, 3, 1)
+    assert sorted(path.name for path in output.rglob("*") if path.is_file()) == ["long.mp4", "short.mkv", MANIFEST]
+    manifest = json.loads((output / MANIFEST).read_text())
+    assert {name: one["status"] for name, one in manifest["recordings"].items()} == {
+        "broken.mp4": "failed",
+        "long.mp4": "done",
+        "term/short.mkv": "done",
+    }
+
+    make_recording(archive / "broken.mp4", 1)
+    make_recording(archive / "term" / "short.mkv", 2)
+    stamp = (output / "long.mp4").stat().st_mtime_ns
+    again = run_batch(archive, output, CoveringFilter, workers, PIECES, filter_identity="a")
+    assert (again.kept, again.frames, again.failures) == (1, 30, {})
+    assert (output / "long.mp4").stat().st_mtime_ns == stamp
+
+    with pytest.raises(ConfigError, match="another style"):
+        run_batch(archive, output, CoveringFilter, workers, PIECES, filter_identity="b")
+
+
+def test_pieces_give_the_same_bytes_as_one_conversion(archive: Path, tmp_path: Path, workers) -> None:
+    run_batch(archive, tmp_path / "out", CoveringFilter, workers, PIECES)
+    whole = tmp_path / "whole.mp4"
+    convert(archive / "long.mp4", whole, CoveringFilter, ConvertOptions(piece_s=1.0))
+    assert pictures(whole) == pictures(tmp_path / "out" / "long.mp4")
+
+
+def test_files_of_others_are_not_replaced(archive: Path, tmp_path: Path, workers) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "long.mp4").write_text("mine")
+    report = run_batch(archive, output, CoveringFilter, workers, PIECES)
+    assert "exists already" in report.failures["long.mp4"].reason
+    assert (output / "long.mp4").read_text() == "mine"
+
+
+def test_stopped_at_once_leaves_nothing_done(archive: Path, tmp_path: Path, workers) -> None:
+    stop = threading.Event()
+    stop.set()
+    report = run_batch(archive, tmp_path / "out", CoveringFilter, workers, PIECES, stop=stop)
+    assert report.outcomes == {}
+    assert report.frames == 0
+
+
+def test_a_piece_whose_process_dies_is_converted_again(tmp_path: Path) -> None:
+    make_recording(tmp_path / "archive" / "lecture.mp4", 4)
+    workers = LocalWorkers(2)
+    try:
+        report = run_batch(
+            tmp_path / "archive", tmp_path / "out", DyingFilterOpener(tmp_path / "died"), workers, PIECES
+        )
+    finally:
+        workers.close()
+    assert (tmp_path / "died").exists()
+    assert workers.deaths == 1
+    assert report.failures == {}
+    assert len(pictures(tmp_path / "out" / "lecture.mp4")) == 40
+
+
+@pytest.mark.slow
+def test_a_piece_that_kills_every_process_is_a_failure(tmp_path: Path) -> None:
+    make_recording(tmp_path / "archive" / "lecture.mp4", 1)
+    workers = LocalWorkers(1)
+    try:
+        report = run_batch(
+            tmp_path / "archive", tmp_path / "out", DyingFilterOpener(tmp_path / "no" / "died"), workers, PIECES
+        )
+    finally:
+        workers.close()
+    assert "workers died on piece 0" in report.failures["lecture.mp4"].reason
+
+
+def test_needs_a_worker() -> None:
+    with pytest.raises(ConfigError, match="1 or more"):
+        LocalWorkers(0)

@@ -1,0 +1,123 @@
+"""A real Ray cluster of two nodes on this machine; one is killed in the middle of the work."""
+
+import threading
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from toonfilter.runtime.batch import BatchOptions, run_batch
+from toonfilter.runtime.errors import CaptureError, ConfigError
+from toonfilter.runtime.frame_filter import CoveringFilter
+from toonfilter.runtime.frames import Frame, SafeFrame
+from toonfilter.runtime.ray_workers import RayWorkers, convert_remotely
+
+pytestmark = [
+    pytest.mark.slow,
+    # Ray's own code, not ours.
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.timeout(240),
+]
+
+SECONDS = 12
+
+
+class SlowFilter(CoveringFilter):
+    """Takes its time, so that a node can be killed while it works."""
+
+    def draw(self, tracked: Frame) -> SafeFrame:
+        time.sleep(0.05)
+        return super().draw(tracked)
+
+
+class FailingFilter(CoveringFilter):
+    def draw(self, tracked: Frame) -> SafeFrame:
+        raise CaptureError("deliberate")
+
+
+def make_recording(path: Path, seconds: int, seed: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"g": "10", "sc_threshold": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(10 * seconds):
+            tiles = rng.integers(0, 255, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(tiles, format="rgb24").reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def cluster():
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield made
+    made.shutdown()
+
+
+def test_a_node_is_killed_and_nothing_is_lost(cluster, tmp_path: Path) -> None:
+    victim = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    make_recording(tmp_path / "archive" / "lecture.mp4", SECONDS, 1)
+    make_recording(tmp_path / "archive" / "short.mp4", 2, 2)
+    (tmp_path / "archive" / "broken.mp4").write_bytes(b"no video" * 50)
+    workers = RayWorkers(cluster.address)
+    assert workers.count == 2
+    both_work = threading.Event()
+    killer = threading.Thread(target=lambda: (both_work.wait(120), cluster.remove_node(victim, allow_graceful=False)))
+    killer.start()
+    try:
+        report = run_batch(
+            tmp_path / "archive",
+            tmp_path / "out",
+            SlowFilter,
+            workers,
+            BatchOptions(piece_s=1.0),
+            progress=lambda _: both_work.set() if len(workers.pieces_by_node) > 1 else None,
+        )
+        assert workers.count == 1
+    finally:
+        both_work.set()
+        killer.join()
+        workers.close()
+    assert list(report.failures) == ["broken.mp4"]
+    assert len(workers.pieces_by_node) == 2
+    for name, seconds in (("lecture.mp4", SECONDS), ("short.mp4", 2)):
+        with av.open(str(tmp_path / "out" / name)) as container:
+            stamps = [frame.pts for frame in container.decode(video=0)]
+        assert len(stamps) == 10 * seconds
+        assert (np.diff(stamps) == stamps[1] - stamps[0]).all()
+
+
+def test_errors_of_a_worker_come_back_as_they_are(cluster, tmp_path: Path) -> None:
+    make_recording(tmp_path / "archive" / "lecture.mp4", 1, 1)
+    workers = RayWorkers(cluster.address)
+    try:
+        report = run_batch(tmp_path / "archive", tmp_path / "out", FailingFilter, workers)
+    finally:
+        workers.close()
+    assert report.failures["lecture.mp4"].reason == "deliberate"
+
+
+def test_no_cluster_there() -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(ConfigError, match="no Ray cluster"):
+        RayWorkers("127.0.0.1:1")
+
+
+def test_a_machine_that_does_not_see_the_recording_says_so(tmp_path: Path) -> None:
+    from toonfilter.runtime.piece_runner import PieceJob
+    from toonfilter.runtime.pieces import Piece, WorkFolder
+    from toonfilter.runtime.video_encoding import Encoder
+    from toonfilter.runtime.video_files import inspect_video
+
+    path = make_recording(tmp_path / "lecture.mp4", 1, 1)
+    job = PieceJob(inspect_video(path), Encoder("libx264", {}, 1), WorkFolder(tmp_path / "out.mp4"))
+    path.unlink()
+    with pytest.raises(CaptureError, match="share the storage"):
+        convert_remotely(job, Piece(0, None, None, None), CoveringFilter)
