@@ -9,6 +9,7 @@ import numpy as np
 
 from toonfilter.runtime import privacy
 from toonfilter.runtime.clock import Clock, Pacer
+from toonfilter.runtime.cover_pictures import cover_picture
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.latency import RateMeter, StageReport
 from toonfilter.runtime.live_stages import Controls
@@ -141,14 +142,3 @@ class LiveOutput:
             picture = self._placeholder if self._placeholder is not None else cover_picture(self._width, self._height)
             self._covers[reason] = privacy.cover(empty, reason, picture)
         return self._covers[reason]
-
-
-def cover_picture(width: int, height: int) -> Image:
-    """What is shown while there is no picture at all: a plain grey figure before a dark wall, uint8 [H, W, 3]."""
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    u, v = (x - width / 2) / height, y / height
-    head = (u / 0.13) ** 2 + ((v - 0.40) / 0.16) ** 2 < 1
-    shoulders = ((u / 0.34) ** 2 + ((v - 0.98) / 0.36) ** 2 < 1) & (v > 0.5)
-    wall = 46 - 14 * v - 8 * np.abs(u)
-    grey = np.where(head | shoulders, 112 - 20 * v, wall)
-    return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
