@@ -1,5 +1,6 @@
 """The toonfilter command: the only place that prints and exits."""
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -327,6 +328,30 @@ def _status_words(status: "LiveStatus") -> str:
     )
 
 
+@app.command()
+def doctor() -> None:
+    """Try everything on this machine and say what to do about each fault.
+
+    Exit status: 0 everything works, 1 cam does not but video and image do, 2 nothing does.
+    """
+    from toonfilter.runtime.cameras import prepare_environment
+    from toonfilter.runtime.doctor import examine, exit_status
+
+    prepare_environment()
+    marks = {"ok": ("ok   ", "green"), "note": ("note ", "yellow"), "fault": ("fault", "red")}
+    checks = []
+    for check in examine():
+        checks.append(check)
+        mark, colour = marks[check.verdict]
+        typer.secho(mark, fg=colour, nl=False)
+        typer.echo(f"  {check.name}: {check.found}")
+        if check.advice and check.verdict != "ok":
+            typer.echo(f"         what to do: {check.advice}")
+    status = exit_status(checks)
+    typer.echo(("everything works", "video and image work, cam does not", "faults in what every command needs")[status])
+    raise typer.Exit(status)
+
+
 models_app = typer.Typer(help="Styles: list, show, verify.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
@@ -451,6 +476,13 @@ def bench(
         console.print(comparison_table(compare_runs(earlier, content)))
 
 
+def _bundle_in(folder: Path, checkpoint: Path) -> Path:
+    """Export a checkpoint into the folder; the bundle's place."""
+    from toonfilter.export.command import ExportRequest, export_model
+
+    return export_model(ExportRequest(source=checkpoint, output=folder / checkpoint.name)).folder
+
+
 @app.command()
 def evaluate(
     models: Annotated[
@@ -479,7 +511,6 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from toonfilter.export.command import ExportRequest, export_model
     from toonfilter.train.evaluation.distribution import NetOptions
     from toonfilter.train.evaluation.evaluate import EvaluationOptions
     from toonfilter.train.evaluation.evaluate import evaluate as run
@@ -499,7 +530,7 @@ def evaluate(
         limit=limit,
         seed=seed,
         workers=workers,
-        export=lambda path: export_model(ExportRequest(source=path, output=Path(scratch) / path.name)).folder,
+        export=lambda path: _bundle_in(Path(scratch), path),
     )
     with (
         tempfile.TemporaryDirectory(prefix="toonfilter-") as scratch,
@@ -518,6 +549,54 @@ def evaluate(
     for line in missing_lines(evaluation):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"written: {output / 'report.html'}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def vote(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the vote: its pictures and votes.jsonl.")],
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Two to nine models as for evaluate; none prints the table of votes.")
+    ] = None,
+    source: Annotated[Path | None, typer.Option(help="Folder of input pictures.")] = None,
+    question: Annotated[str | None, typer.Option(help="What reviewers are asked.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many pictures, drawn with --seed.")] = 40,
+    seed: Annotated[int, typer.Option(help="Of pictures, and of each reviewer's order.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8731,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+) -> None:
+    """Let people choose between the results of models, without names, on a local web page; then count."""
+    import tempfile
+
+    from rich.console import Console
+
+    from toonfilter.runtime.errors import ConfigError
+    from toonfilter.train.evaluation.vote.ballot import QUESTION, BallotOptions, prepare_ballot
+    from toonfilter.train.evaluation.vote.server import VoteServer
+    from toonfilter.train.evaluation.vote.table import vote_table
+
+    console = Console()
+    if models:
+        if source is None:
+            raise ConfigError("vote needs pictures: --source DIR")
+        with tempfile.TemporaryDirectory(prefix="toonfilter-") as scratch:
+            options = BallotOptions(
+                models=tuple(models),
+                source=source,
+                output=output,
+                question=question or QUESTION,
+                limit=limit,
+                seed=seed,
+                export=lambda path: _bundle_in(Path(scratch), path),
+            )
+            with console.status("drawing the pictures"):
+                ballot = prepare_ballot(options)
+        with VoteServer(ballot, output, port) as server:
+            console.print(f"{len(ballot.items)} pictures, {len(ballot.models)} models: {server.url}  (Ctrl-C ends)")
+            if browser:
+                typer.launch(server.url)
+            with contextlib.suppress(KeyboardInterrupt):
+                server.serve_forever()
+    console.print(vote_table(output))
 
 
 @app.command()
