@@ -22,6 +22,9 @@ _INVERSION_STEPS = 12
 _BORDER = 0.06
 """Width of the rim, in crop sides, in which the displacement fades to nothing."""
 
+# Within these every local map is invertible, for the derivative of its fade is bounded: no folds.
+_FACTORS, _LEAST_EYE = (0.6, 1.8), 0.9
+_MOVES = (-0.05, 0.05)
 _SQUINT = 0.2
 """How much flatter narrowed eyes become, as a share of how much taller open ones do."""
 
@@ -67,7 +70,8 @@ class Exaggeration:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            low, high = (-0.08, 0.08) if field.name.endswith(("spread", "drop", "lift")) else (0.6, 1.8)
+            low, high = _MOVES if field.name.endswith(("spread", "drop", "lift")) else _FACTORS
+            low = _LEAST_EYE if field.name.startswith("eye") and (low, high) == _FACTORS else low
             if not low <= value <= high:
                 raise ConfigError(f"exaggeration.{field.name} is {value}; must lie in {low} to {high}.")
 

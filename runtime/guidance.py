@@ -20,6 +20,8 @@ Curve = NDArray[np.float32]
 """float32 [N, 2]: points (x, y) in crop pixels along a smooth line."""
 
 _SHIFT = 4
+# OpenCV's anti-aliased polygons are only true to about half a pixel of their canvas, so that thin lines would flicker.
+_FINENESS = 2
 _SAMPLES = 3
 _IRIS_GROWTH = 1.1
 
@@ -161,6 +163,31 @@ def disc(canvas: NDArray[np.uint8], centre: NDArray[np.float32], radius_px: floa
     cv2.circle(canvas, place, max(1, round(radius_px * 16)), value, cv2.FILLED, cv2.LINE_AA, _SHIFT)
 
 
+class _Sheet:
+    """A finer canvas over a part of the crop, averaged down when done."""
+
+    def __init__(self, around: Curve, size: int, ground: int = 0) -> None:
+        self._low = np.clip(np.floor(around.min(0)).astype(int) - 3, 0, size - 1)
+        high = np.clip(np.ceil(around.max(0)).astype(int) + 4, 1, size)
+        self._width, self._height = (max(0, int(side)) for side in high - self._low)
+        self._offset = (_FINENESS - 1) / 2 - self._low.astype(np.float32) * _FINENESS
+        self.is_empty = self._width == 0 or self._height == 0
+        self.canvas = np.full((self._height * _FINENESS, self._width * _FINENESS), ground, np.uint8)
+
+    def fill(self, outline: Curve, value: float) -> None:
+        fill(self.canvas, outline * np.float32(_FINENESS) + self._offset, value)
+
+    def disc(self, centre: NDArray[np.float32], radius_px: float, value: float) -> None:
+        disc(self.canvas, centre * np.float32(_FINENESS) + self._offset, radius_px * _FINENESS, value)
+
+    def put_into(self, plane: NDArray[np.uint8]) -> None:
+        """Where both have drawn something, the brighter counts."""
+        small = cv2.resize(self.canvas, (self._width, self._height), interpolation=cv2.INTER_AREA)
+        left, top = self._low
+        window = plane[top : top + self._height, left : left + self._width]
+        np.maximum(window, small, out=window)
+
+
 def draw_guidance(landmarks: NDArray[np.floating[Any]], size: int) -> NDArray[np.uint8]:
     """Draw the guidance picture of a crop.
 
@@ -171,59 +198,62 @@ def draw_guidance(landmarks: NDArray[np.floating[Any]], size: int) -> NDArray[np
         ConfigError: the landmarks have another shape.
     """
     shape = face_shape(landmarks, size)
-    picture: NDArray[np.uint8] = cv2.merge(
-        [_draw_eyes(shape, size), _draw_lines(shape, size), _draw_regions(shape, size)]
-    )
+    planes = [np.zeros((size, size), np.uint8) for _ in range(3)]
+    for eye in shape.eyes:
+        _draw_eye(eye, planes[0])
+    _draw_lines(shape, planes[1])
+    _draw_regions(shape, planes[2])
+    picture: NDArray[np.uint8] = cv2.merge(planes)
     return picture
 
 
-def _draw_eyes(shape: FaceShape, size: int) -> NDArray[np.uint8]:
-    canvas = np.zeros((size, size), np.uint8)
-    for eye in shape.eyes:
-        opening = eye.opening
-        margin = 2
-        low = np.clip(np.floor(opening.min(0)).astype(int) - margin, 0, size - 1)
-        high = np.clip(np.ceil(opening.max(0)).astype(int) + margin, 1, size)
-        if (high <= low).any():
-            continue
-        window = (slice(low[1], high[1]), slice(low[0], high[0]))
-        corner = low.astype(np.float32)
-        inside = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
-        content = np.full_like(inside, 96)
-        fill(inside, opening - corner, 255)
-        disc(content, eye.iris - corner, eye.iris_radius_px, 176)
-        disc(content, eye.iris - corner, eye.iris_radius_px * 0.5, 255)
-        disc(content, eye.highlight - corner, eye.iris_radius_px * 0.3, 32)
-        canvas[window] = np.maximum(canvas[window], cv2.multiply(content, inside, scale=1 / 255))
-    return canvas
+def _draw_eye(eye: EyeShape, plane: NDArray[np.uint8]) -> None:
+    opening = eye.opening
+    inside, content = _Sheet(opening, len(plane)), _Sheet(opening, len(plane), 96)
+    if inside.is_empty:
+        return
+    inside.fill(opening, 255)
+    content.disc(eye.iris, eye.iris_radius_px, 176)
+    content.disc(eye.iris, eye.iris_radius_px * 0.5, 255)
+    content.disc(eye.highlight, eye.iris_radius_px * 0.3, 32)
+    cv2.multiply(content.canvas, inside.canvas, dst=inside.canvas, scale=1 / 255)
+    inside.put_into(plane)
 
 
-def _draw_lines(shape: FaceShape, size: int) -> NDArray[np.uint8]:
-    canvas = np.zeros((size, size), np.uint8)
+def _draw_lines(shape: FaceShape, plane: NDArray[np.uint8]) -> None:
+    sheet = _Sheet(np.concatenate([shape.face, *shape.brows]), len(plane))
+    if sheet.is_empty:
+        return
     unit = shape.unit_px
-    jaw = shape.jaw
-    fill(canvas, stroke(jaw, taper(len(jaw)) * np.float32(0.016 * unit)), 110)
+
+    def line(curve: Curve, width: float, value: float) -> None:
+        sheet.fill(stroke(curve, taper(len(curve)) * np.float32(width * unit)), value)
+
+    line(shape.jaw, 0.016, 110)
     for brow in shape.brows:
-        fill(canvas, brow, 190)
+        sheet.fill(brow, 190)
     for eye in shape.eyes:
-        fill(canvas, stroke(eye.crease, taper(len(eye.crease)) * np.float32(0.009 * unit)), round(130 * eye.fold))
-        fill(canvas, stroke(eye.lower, taper(len(eye.lower)) * np.float32(0.009 * unit)), 150)
-        fill(canvas, lash_outline(eye, unit), 255)
-    for line in (*shape.nose_wings, shape.nose_base):
-        fill(canvas, stroke(line, taper(len(line)) * np.float32(0.014 * unit)), 220)
-    lip_line = shape.lip_bottom[len(shape.lip_bottom) // 3 : -(len(shape.lip_bottom) // 3)]
-    fill(canvas, stroke(lip_line, taper(len(lip_line)) * np.float32(0.012 * unit)), 140)
-    return canvas
+        line(eye.crease, 0.009, round(130 * eye.fold))
+        line(eye.lower, 0.009, 150)
+        sheet.fill(lash_outline(eye, unit), 255)
+    for curve in (*shape.nose_wings, shape.nose_base):
+        line(curve, 0.014, 220)
+    third = len(shape.lip_bottom) // 3
+    line(shape.lip_bottom[third:-third], 0.012, 140)
+    sheet.put_into(plane)
 
 
-def _draw_regions(shape: FaceShape, size: int) -> NDArray[np.uint8]:
-    canvas = np.zeros((size, size), np.uint8)
-    fill(canvas, shape.face, 40)
-    fill(canvas, nose_shadow(shape), 72)
-    fill(canvas, shape.lips, 128)
-    fill(canvas, stroke(shape.mouth_top, taper(len(shape.mouth_top)) * np.float32(0.012 * shape.unit_px)), 255)
-    fill(canvas, shape.mouth, 255)
-    return canvas
+def _draw_regions(shape: FaceShape, plane: NDArray[np.uint8]) -> None:
+    sheet = _Sheet(shape.face, len(plane))
+    if sheet.is_empty:
+        return
+    sheet.fill(shape.face, 40)
+    sheet.fill(nose_shadow(shape), 72)
+    sheet.fill(shape.lips, 128)
+    widths = taper(len(shape.mouth_top)) * np.float32(0.012 * shape.unit_px)
+    sheet.fill(stroke(shape.mouth_top, widths), 255)
+    sheet.fill(shape.mouth, 255)
+    sheet.put_into(plane)
 
 
 def lash_outline(eye: EyeShape, unit_px: float) -> Curve:
