@@ -40,6 +40,7 @@ from toonfilter.train.evaluation.temporal import TITLES as TEMPORAL_TITLES
 from toonfilter.train.evaluation.temporal import TemporalOptions, measure_temporal
 from toonfilter.train.evaluation.thresholds import judge
 from toonfilter.train.evaluation.training_log import read_training_log
+from toonfilter.train.evaluation.write_whole import write_whole
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are."""
@@ -345,10 +346,3 @@ def write_results(evaluation: Evaluation, sheets: Sequence[Sheet], folder: Path,
                 values = [model.columns[name][row] if name in model.columns else np.nan for name in columns]
                 writer.writerow([key, model.name, *("" if np.isnan(value) else f"{value:.6g}" for value in values)])
     temporary.replace(folder / "pictures.csv")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file under a temporary name, then rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

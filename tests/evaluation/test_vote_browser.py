@@ -1,0 +1,191 @@
+"""The vote page in a real browser, driven through Chromium's debugging pipe: keys, touch, a break, no names."""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from toonfilter.train.evaluation.vote.ballot import BallotOptions, prepare_ballot
+from toonfilter.train.evaluation.vote.server import VoteServer
+from toonfilter.train.evaluation.vote.store import counting_votes, read_votes
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=1200,900 --remote-debugging-pipe"
+)
+DEADLINE_S = 60
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt install chromium)"),
+]
+
+
+class Browser:
+    """One page of a headless Chromium."""
+
+    def __init__(self, profile: Path) -> None:
+        to_browser, self._to = os.pipe()
+        self._from, from_browser = os.pipe()
+        # Chromium reads commands from descriptor 3 and writes replies to 4.
+        script = f'exec 3<&{to_browser} 4>&{from_browser}; exec "$@"'
+        self._process = subprocess.Popen(
+            ["bash", "-c", script, "bash", CHROMIUM, *FLAGS.split(), f"--user-data-dir={profile}", "about:blank"],
+            pass_fds=(to_browser, from_browser),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_browser)
+        os.close(from_browser)
+        self._buffer, self._count, self._session = b"", 0, None
+        targets = self.send("Target.getTargets")["targetInfos"]
+        page = next(target for target in targets if target["type"] == "page")
+        attached = self.send("Target.attachToTarget", targetId=page["targetId"], flatten=True)
+        self._session = attached["sessionId"]
+        self.send("Page.enable")
+
+    def send(self, method: str, **parameters: object) -> dict:
+        self._count += 1
+        message = {"id": self._count, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+        while True:
+            reply = self._receive()
+            if reply.get("id") == self._count:
+                assert "error" not in reply, reply
+                return reply["result"]
+
+    def _receive(self) -> dict:
+        while b"\0" not in self._buffer:
+            chunk = os.read(self._from, 1 << 16)
+            assert chunk, "the browser ended"
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\0")
+        return json.loads(line)
+
+    def value(self, expression: str) -> object:
+        return self.send("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def wait(self, expression: str) -> object:
+        until = time.monotonic() + DEADLINE_S
+        while time.monotonic() < until:
+            if value := self.value(expression):
+                return value
+            time.sleep(0.02)
+        raise AssertionError(f"never true: {expression}; page: {self.value('document.body.innerText')}")
+
+    def key(self, key: str, **more: object) -> None:
+        for kind in ("keyDown", "keyUp"):
+            text = {"text": key} if kind == "keyDown" and len(key) == 1 else {}
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, **text, **more)
+
+    def tap(self, selector: str) -> None:
+        box = json.loads(self.value(f"JSON.stringify(document.querySelector({selector!r}).getBoundingClientRect())"))
+        point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        self.send("Input.dispatchTouchEvent", type="touchStart", touchPoints=[point])
+        self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def close(self) -> None:
+        self._session = None
+        self.send("Browser.close")
+        self._process.wait(DEADLINE_S)
+        os.close(self._to)
+        os.close(self._from)
+
+
+@pytest.fixture
+def vote(tmp_path, astronaut):
+    """A served vote of two models on five views of a face."""
+    face = np.ascontiguousarray(astronaut[0:260, 90:350])
+    drawings = {
+        "source": face,
+        "modela": cv2.bilateralFilter(face, 9, 90, 90),
+        "modelb": cv2.stylization(face[..., ::-1])[..., ::-1],
+    }
+    for name, image in drawings.items():
+        (tmp_path / name).mkdir()
+        for index in range(5):
+            cv2.imwrite(str(tmp_path / name / f"portrait{index}.png"), np.roll(image, 10 * index, 1)[..., ::-1])
+    models = (str(tmp_path / "modela"), str(tmp_path / "modelb"))
+    folder = tmp_path / "vote"
+    server = VoteServer(prepare_ballot(BallotOptions(models, tmp_path / "source", folder)), folder)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server, folder
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def browser(tmp_path):
+    opened = Browser(tmp_path / "profile")
+    yield opened
+    opened.close()
+
+
+def _count(browser: Browser) -> str:
+    return str(browser.value("document.getElementById('count').textContent"))
+
+
+def test_keys_touch_break_and_back(vote, browser) -> None:
+    server, folder = vote
+    browser.send("Page.navigate", url=server.url)
+    browser.wait("document.activeElement && document.activeElement.id === 'name'")
+    browser.send("Input.insertText", text="Ann")
+    browser.key("Enter", windowsVirtualKeyCode=13, text="\r")
+    browser.wait("document.querySelectorAll('#choices img').length === 2")
+    browser.wait("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert _count(browser) == "0 of 5"
+    page = str(browser.value("document.documentElement.outerHTML")) + str(browser.value("location.href"))
+    assert "model" not in page
+    assert "portrait" not in page
+
+    browser.key("2", windowsVirtualKeyCode=50)
+    browser.wait("document.getElementById('count').textContent === '1 of 5'")
+    browser.send("Emulation.setTouchEmulationEnabled", enabled=True)
+    browser.tap("#choices button")
+    browser.wait("document.getElementById('count').textContent === '2 of 5'")
+
+    # A break: the page is loaded again and goes on by itself.
+    browser.send("Page.reload")
+    browser.wait("document.getElementById('count') && document.getElementById('count').textContent === '2 of 5'")
+    browser.wait("document.querySelectorAll('#choices img').length === 2")
+
+    before = browser.value("document.getElementById('source').src")
+    browser.key("Backspace", windowsVirtualKeyCode=8)
+    browser.wait(f"document.getElementById('source').src !== {json.dumps(before)}")
+    browser.key("1", windowsVirtualKeyCode=49)
+    browser.wait(f"document.getElementById('source').src === {json.dumps(before)}")
+    assert _count(browser) == "2 of 5"
+    for done in (3, 4, 5):
+        browser.wait("!busy")
+        browser.key("1", windowsVirtualKeyCode=49)
+        browser.wait(f"document.getElementById('count').textContent === '{done} of 5'")
+    browser.wait("!document.getElementById('end').hidden")
+    votes = read_votes(folder)
+    assert len(votes) == 6
+    assert len(counting_votes(votes)) == 5
+    assert {vote.reviewer for vote in votes} == {"Ann"}
+    assert votes[0].choice == votes[0].shown[1]
+    assert votes[-1].choice == votes[-1].shown[0]
+
+
+def test_restarted_server_asks_for_the_name_and_goes_on(vote, browser) -> None:
+    server, _ = vote
+    browser.send("Page.navigate", url=server.url)
+    browser.wait("document.activeElement && document.activeElement.id === 'name'")
+    browser.value("localStorage.setItem('session', 'from an earlier run')")
+    browser.send("Page.reload")
+    browser.wait("!document.getElementById('welcome').hidden && localStorage.getItem('session') === null")
