@@ -99,8 +99,8 @@ def test_finds_recordings_largest_first(archive: Path, tmp_path: Path) -> None:
     assert sizes == sorted(sizes, reverse=True)
     with pytest.raises(ConfigError, match="archive itself"):
         find_recordings(archive, archive)
+    (tmp_path / "empty").mkdir()
     with pytest.raises(CaptureError, match="no video files"):
-        (tmp_path / "empty").mkdir()
         find_recordings(tmp_path / "empty", tmp_path / "out")
     with pytest.raises(CaptureError, match="no such folder"):
         find_recordings(tmp_path / "nowhere", tmp_path / "out")

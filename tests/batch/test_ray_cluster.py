@@ -33,7 +33,7 @@ class SlowFilter(CoveringFilter):
 
 
 class FailingFilter(CoveringFilter):
-    def draw(self, tracked: Frame) -> SafeFrame:
+    def track(self, frame: Frame) -> Frame:  # noqa: ARG002
         raise CaptureError("deliberate")
 
 
