@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.alignment import Landmarks
 from toonfilter.runtime.faces import Box
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.portrait import Portrait
@@ -28,11 +29,11 @@ def blend_mask(portrait: Portrait, matte: Mask | None, region: Region) -> Mask:
     region: `head` follows the matte with hair and neck, `face` ends at the outline of the face.
     """
     size = portrait.transform.size
-    face = _face_hull(portrait, size)
+    face = face_hull(portrait.plain_landmarks, portrait.landmarks, size)
     if region == "face":
         return face
-    head = _oval(size) if matte is None else matte
-    shown: Mask = cv2.max(cv2.multiply(head, _window(size), scale=1 / 255), face)
+    head = head_oval(size) if matte is None else matte
+    shown: Mask = cv2.max(cv2.multiply(head, border_window(size), scale=1 / 255), face)
     return shown
 
 
@@ -78,10 +79,13 @@ def pixelated(image: Image, tiles: int) -> Image:
     return enlarged
 
 
-def _face_hull(portrait: Portrait, size: int) -> Mask:
-    """The face's outline, before and after the exaggeration together, so that nothing of the real one is left open."""
+def face_hull(plain_landmarks: Landmarks, landmarks: Landmarks, size: int) -> Mask:
+    """The face's outline, before and after the exaggeration together, so that nothing of the real one is left open.
+
+    Landmarks in crop px.
+    """
     margin_px = max(1, round(_HULL_MARGIN * size))
-    points = np.concatenate([portrait.plain_landmarks[:, :2], portrait.landmarks[:, :2]])
+    points = np.concatenate([plain_landmarks[:, :2], landmarks[:, :2]])
     # Widened by twice the blur's reach, so that the blur leaves the face itself fully covered.
     around = cv2.convexHull(points) + 2 * margin_px * _directions()
     hull = cv2.convexHull(around.reshape(-1, 1, 2))
@@ -101,7 +105,7 @@ def _directions() -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=4)
-def _window(size: int) -> Mask:
+def border_window(size: int) -> Mask:
     """255 inside, fading to 0 at the crop's border; longer at the bottom, where a body goes on."""
     place = (np.arange(size) + 0.5) / size
     sides = np.clip(np.minimum(place, 1 - place) / _RIM, 0, 1)
@@ -112,7 +116,8 @@ def _window(size: int) -> Mask:
 
 
 @lru_cache(maxsize=4)
-def _oval(size: int) -> Mask:
+def head_oval(size: int) -> Mask:
+    """An oval where a head lies in its crop, for generators without a matte."""
     place = (np.arange(size) + 0.5) / size - 0.5
     radius = np.hypot(place[None, :] / 0.40, (place[:, None] - 0.01) / 0.47)
     levels: Mask = np.round(255 * _eased(np.clip((1 - radius) / 0.2, 0, 1))).astype(np.uint8)

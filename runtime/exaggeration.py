@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.alignment import CROP_SIDE_FACE_HEIGHTS
 from toonfilter.runtime.errors import ConfigError
 
-_GRID = 48
+GRID = 48
 _INVERSION_STEPS = 12
 _BORDER = 0.06
 """Width of the rim, in crop sides, in which the displacement fades to nothing."""
@@ -121,7 +121,7 @@ def displacement(landmarks_crop: NDArray[np.floating[Any]], size: int, exaggerat
     Raises:
         ConfigError: the landmarks have another shape.
     """
-    coarse = _coarse_field(landmarks_crop, size, exaggeration)
+    coarse = coarse_displacement(landmarks_crop, size, exaggeration)
     field: Field = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
     return field
 
@@ -144,7 +144,8 @@ def exaggerate_points(
     return moved
 
 
-def _coarse_field(landmarks_crop: NDArray[np.floating[Any]], size: int, exaggeration: Exaggeration) -> Field:
+def coarse_displacement(landmarks_crop: NDArray[np.floating[Any]], size: int, exaggeration: Exaggeration) -> Field:
+    """`displacement` before its enlargement: float32 [GRID, GRID, 2], enlarged bicubically wherever it is sampled."""
     if landmarks_crop.ndim != 2 or landmarks_crop.shape[0] != 478 or landmarks_crop.shape[1] not in (2, 3):
         raise ConfigError(f"landmarks are {list(landmarks_crop.shape)}; must be [478, 2] or [478, 3].")
     grid, rim = _coarse_grid(size)
@@ -158,7 +159,7 @@ def _coarse_field(landmarks_crop: NDArray[np.floating[Any]], size: int, exaggera
 @lru_cache(maxsize=4)
 def _coarse_grid(size: int) -> tuple[Field, Field]:
     # The places cv2.resize takes coarse samples to lie at.
-    axis = ((np.arange(_GRID) + 0.5) * size / _GRID - 0.5).astype(np.float32)
+    axis = ((np.arange(GRID) + 0.5) * size / GRID - 0.5).astype(np.float32)
     inside = np.minimum(axis, axis[::-1]) / (size * _BORDER)
     fade = np.clip(inside - 0.25, 0, 1)
     fade = fade * fade * (3 - 2 * fade)
