@@ -36,7 +36,7 @@ def test_wrong_values_are_named(override: str, words: str) -> None:
 
 
 def test_unknown_recipe_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="cyclegan.*pix2pix.*toon"):
+    with pytest.raises(ConfigError, match=r"cyclegan.*pix2pix.*toon"):
         load_recipe("pix3pix")
 
 
