@@ -1,0 +1,160 @@
+"""The commands video, cam and doctor as people call them: words, files and exit status."""
+
+import signal
+import subprocess
+import sys
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from toonfilter import cli
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["toonfilter", *map(str, words)])
+        try:
+            cli.main()
+        except SystemExit as end:
+            status = end.code or 0
+        else:
+            status = 0
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clip") / "in.mkv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=30, options={"g": "10"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+        for number in range(60):
+            frame = av.VideoFrame.from_ndarray(np.roll(noise, number, 0), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 30)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
+@pytest.mark.slow
+def test_video_writes_the_file_and_reports_no_leak(run, clip, tiny_bundle, tmp_path):
+    status, out, err = run("video", clip, "-o", tmp_path / "out.mp4", "--to", tiny_bundle.folder, "--codec", "h264")
+    assert status == 0, err
+    assert "60 frames" in out
+    assert "exposed 0" in out
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].frames == 60
+
+
+@pytest.mark.slow
+def test_a_truncated_video_ends_with_its_own_status(run, clip, tiny_bundle, tmp_path):
+    content = clip.read_bytes()
+    (tmp_path / "short.mkv").write_bytes(content[: len(content) // 2])
+    status, _, err = run("video", tmp_path / "short.mkv", "-o", tmp_path / "out.mkv", "--to", tiny_bundle.folder)
+    assert status == 3
+    assert "not whole" in err
+    assert (tmp_path / "out.mkv").exists()
+
+
+def test_video_refuses_in_one_line(run, clip, tiny_bundle, tmp_path):
+    (tmp_path / "out.mp4").write_text("precious")
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    style = ("--to", tiny_bundle.folder)
+    cases = [
+        ((clip, "-o", tmp_path / "out.mp4", *style), "--overwrite"),
+        ((clip, "-o", clip, *style, "--overwrite"), "same file"),
+        ((tmp_path / "gone.mp4", "-o", tmp_path / "a.mp4", *style), "no such file"),
+        ((tmp_path / "empty.mp4", "-o", tmp_path / "a.mp4", *style), "0 bytes"),
+        ((clip, "-o", tmp_path / "a.mp4", "--to", "no-such-style"), "no-such-style"),
+        ((clip, "-o", tmp_path / "a.mp4", *style, "--quality", "best"), "small, normal, high"),
+        ((clip, "-o", tmp_path / "a.mp4", *style, "--on-lost", "pass"), "--i-accept-exposure"),
+        ((clip, "-o", tmp_path / "a.mp4", *style, "--region", "body"), "head or face"),
+    ]
+    for words, expected in cases:
+        status, _, err = run("video", *words)
+        assert status == 1, words
+        assert expected in err
+        assert len(err.strip().splitlines()) == 1
+    assert (tmp_path / "out.mp4").read_text() == "precious"
+
+
+def test_cam_without_a_virtual_camera_says_what_to_do(run, monkeypatch):
+    from toonfilter.runtime import virtual_camera
+
+    monkeypatch.setattr(virtual_camera, "list_devices", list)
+    monkeypatch.setattr(virtual_camera.sys, "platform", "linux")
+    status, _, err = run("cam")
+    assert status == 1
+    assert "modprobe v4l2loopback" in err
+    assert "--output preview" in err
+
+
+def test_cam_without_a_camera_says_what_to_do(run, tmp_path, tiny_bundle, monkeypatch):
+    from toonfilter.runtime import cameras
+
+    monkeypatch.setattr(cameras, "list_devices", list)
+    status, _, err = run("cam", "-o", tmp_path / "out.mp4", "--camera", "Logitech", "--to", tiny_bundle.folder)
+    assert status == 1
+    assert "no camera 'Logitech'" in err
+
+
+def test_cam_refuses_what_makes_no_sense(run, tmp_path):
+    for words, expected in (
+        (("--on-lost", "pass"), "--i-accept-exposure"),
+        (("--size", "2", "2"), "--size"),
+        (("--fps", "900"), "--fps"),
+        (("-o", tmp_path / "out.avi"), ".mkv"),
+    ):
+        status, _, err = run("cam", *words)
+        assert status == 1
+        assert expected in err
+
+
+@pytest.mark.slow
+def test_cam_plays_a_file_into_a_file_and_reports(run, clip, tiny_bundle, tmp_path):
+    words = ("--camera", clip, "-o", tmp_path / "out.mp4", "--to", tiny_bundle.folder, "--size", 64, 48, "--seconds", 3)
+    status, out, err = run("cam", *words, "--audit", tmp_path / "audit.jsonl")
+    assert status == 0, err
+    assert "exposed 0" in out
+    assert "added latency" in out
+    sent = len((tmp_path / "audit.jsonl").read_text().splitlines())
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].frames == sent
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently there")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_cam_ends_in_order_when_asked_to(tiny_bundle, tmp_path, number):
+    program = [sys.executable, "-c", "from toonfilter.cli import main; main()", "cam", "--camera", "test"]
+    words = ["-o", str(tmp_path / "out.mp4"), "--to", str(tiny_bundle.folder), "--size", "64", "48"]
+    process = subprocess.Popen([*program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "test pattern" in process.stderr.readline()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "sent" in out
+    assert (tmp_path / "out.mp4").exists()
+
+
+def test_doctor_lists_every_check_and_its_status_tells(run, monkeypatch):
+    from toonfilter.runtime import doctor
+
+    checks = [
+        doctor.Check("numpy", "ok", "1.26"),
+        doctor.Check("cameras", "fault", "none found", "plug one in", "live"),
+    ]
+    monkeypatch.setattr(doctor, "examine", lambda: iter(checks))
+    status, out, _ = run("doctor")
+    assert status == 1
+    assert "numpy: 1.26" in out
+    assert "what to do: plug one in" in out
+    assert "cam does not" in out
