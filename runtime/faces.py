@@ -20,7 +20,7 @@ import numpy as np
 from toonfilter.runtime.alignment import CropTransform, HeadFit, Landmarks, fit_head, mean_face
 from toonfilter.runtime.frames import Image
 
-_MIN_FULL_RANGE_SCORE = 0.5
+_MIN_FULL_RANGE_SCORE = 0.6
 # The short-range model sees faces in texture at scores up to 0.7.
 _MIN_SHORT_RANGE_SCORE = 0.75
 # Where a leak would be worse than a false alarm. On clips of one person each, 0.35 gave no false alarm in 255 frames.
@@ -182,7 +182,7 @@ class FaceDetector:
         for share in (1.0, 0.5):
             for view in tiles(width, height, share * min(width, height)):
                 found += self.find_in(image, view)
-        return without_doubles(found + self.suspects(image) + self.suspects_at_sides(image))
+        return without_doubles(found + self.suspects(image))
 
     def close(self) -> None:
         """Free the graphs."""

@@ -16,8 +16,8 @@ from toonfilter.runtime.bundle import find_bundle
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError, ToonfilterError
 from toonfilter.runtime.faces import StillFaceFinder
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
-from toonfilter.runtime.painter import Painter
-from toonfilter.runtime.privacy import Guard, LostPolicy
+from toonfilter.runtime.painter import open_painter
+from toonfilter.runtime.privacy import Guard, LostPolicy, Witness
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _ENLARGE_UP_TO = 1.25
@@ -56,7 +56,7 @@ class StillFilter:
         # Precision before speed: nobody waits for the next frame.
         options = EngineOptions(size=self._sizes[0], precision="fp32" if "fp32" in bundle.precisions else None)
         self.opened = opener(bundle, settings.engine, options)
-        self._painter = Painter(bundle, self.opened.translator, settings.region)
+        self._painter = open_painter(bundle, self.opened.translator, settings.region)
         self._finder = StillFaceFinder()
         self._guard = Guard(settings.lost)
 
@@ -69,16 +69,18 @@ class StillFilter:
         canvas = image.copy()
         frame = Frame(canvas, 0)
         faces, unmeshed = self._finder.find(image)
-        if not faces and not unmeshed:
+        if not faces:
             return self._guard.lost(frame, "no face found")
+        witness = Witness(image, faces)
         placed = [(face, crop_transform(face.landmarks, 1, face.fit)) for face in faces]
         sized = [(face, self._size_for(transform.side_px)) for face, transform in placed]
         for size, group in groupby(sorted(sized, key=lambda one: one[1]), key=lambda one: one[1]):
             self._painter.paint(canvas, [(face, crop_transform(face.landmarks, size, face.fit)) for face, _ in group])
+        covered = witness.covered(canvas)
         for box in unmeshed:
             mosaic(canvas, box)
-        count = len(faces) + len(unmeshed)
-        return self._guard.protected(frame, canvas, faces_found=count, faces_covered=count)
+        doubtful = len(unmeshed)
+        return self._guard.protected(frame, canvas, faces_found=len(faces) + doubtful, faces_covered=covered + doubtful)
 
     def close(self) -> None:
         """Free finder and engine."""

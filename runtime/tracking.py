@@ -56,7 +56,7 @@ class Sighting:
     detected: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Place:
     """Where a face was or may be, without a mesh. unseen: frames since the last sign of it."""
 
@@ -68,7 +68,7 @@ class _Place:
         return self.box.grown(min(0.15 + 0.05 * self.unseen, _MOST_GROWTH)) if self.unseen else self.box
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Track:
     """One followed face. before: its box in the frame before. doubts: looks in a row that did not confirm it."""
 
@@ -197,7 +197,7 @@ class FaceTracker:
         height, width = image.shape[:2]
         views = tiles(width, height, min(width, height))
         if self._is_new:
-            return self._detector.find_thoroughly(image)
+            return without_doubles(self._detector.find_thoroughly(image) + self._detector.suspects_at_sides(image))
         if is_due:
             views = views[self._frames % len(views) :][:1] if views else []
             found = self._detector.suspects(image) + self._detector.suspects_at_sides(image)
