@@ -11,7 +11,7 @@ from toonfilter.runtime.bundle import Bundle, Precision, find_bundle
 from toonfilter.runtime.errors import BackendError, ConfigError
 from toonfilter.runtime.faces import Face
 from toonfilter.runtime.frames import Frame, SafeFrame
-from toonfilter.runtime.painter import Painter
+from toonfilter.runtime.painter import open_painter
 from toonfilter.runtime.privacy import Guard, LostPolicy, Witness
 from toonfilter.runtime.smoothing import OneEuroSettings, TransformSmoother
 from toonfilter.runtime.tracking import FaceTracker, Sighting, TrackerSettings
@@ -78,7 +78,7 @@ class ToonFilter:
         self._bundle = find_bundle(self._settings.style)
         self._check_size(self._bundle)
         self._opened = self._open(self._settings.engine)
-        self._painter = Painter(self._bundle, self._opened.translator, self._settings.region)
+        self._painter = open_painter(self._bundle, self._opened.translator, self._settings.region)
         self._tracker = tracker or FaceTracker(self._settings.tracker)
         self._guard = Guard(self._settings.lost)
         self._smoothers: dict[int, TransformSmoother] = {}
@@ -157,7 +157,7 @@ class ToonFilter:
         opened = self._opener(bundle, self._settings.engine, self._options(bundle))
         self._opened.translator.close()
         self._bundle, self._opened = bundle, opened
-        self._painter = Painter(bundle, opened.translator, self._settings.region)
+        self._painter = open_painter(bundle, opened.translator, self._settings.region)
 
     def close(self) -> None:
         """Free tracker and engine."""
@@ -220,7 +220,7 @@ class ToonFilter:
         try:
             self._opened.translator.close()
             self._opened = self._open(engine)
-            self._painter = Painter(self._bundle, self._opened.translator, self._settings.region)
+            self._painter = open_painter(self._bundle, self._opened.translator, self._settings.region)
         except Exception as again:
             self._notify(f"the engine could not be opened again ({again})")
 

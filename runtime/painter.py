@@ -1,7 +1,7 @@
 """From faces to drawings in the frame: portraits in one batch through the engine, checked, and blended back."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -27,6 +27,18 @@ class Drawing(NamedTuple):
     portrait: Portrait
     picture: Image
     matte: Mask | None
+
+
+class FramePainter(Protocol):
+    """Draws faces into frames; see `Painter.paint`."""
+
+    def paint(self, image: Image, faces: Sequence[tuple[Face, CropTransform]]) -> object: ...
+
+
+def open_painter(bundle: Bundle, translator: Translator, region: Region = "head") -> FramePainter:
+    """The translator's own painter, where its frames stay on a device; else one that hands it crops."""
+    own: Callable[[Bundle, Region], FramePainter] | None = getattr(translator, "open_painter", None)
+    return Painter(bundle, translator, region) if own is None else own(bundle, region)
 
 
 class Painter:

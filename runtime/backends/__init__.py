@@ -48,7 +48,18 @@ def _openvino(bundle: Bundle, options: EngineOptions) -> Translator:
     return OpenVinoTranslator(bundle, precision=precision, size=options.size, threads=options.threads)
 
 
+def _tensorrt(bundle: Bundle, options: EngineOptions) -> Translator:
+    # Asked first: TensorRT may end the process where there is no driver.
+    from toonfilter.runtime.backends.tensorrt_flavours import check_driver
+
+    check_driver()
+    from toonfilter.runtime.backends.tensorrt_backend import TensorRtTranslator
+
+    return TensorRtTranslator(bundle, precision=options.precision or "fp16", size=options.size)
+
+
 ENGINES: dict[str, Callable[[Bundle, EngineOptions], Translator]] = {
+    "tensorrt": _tensorrt,
     "openvino": _openvino,
     "onnxruntime": _onnxruntime,
 }

@@ -159,13 +159,13 @@ def build_engine(
     return bytes(plan), bytes(config.get_timing_cache().serialize())
 
 
-def load_engine(flavour: Flavour, plan: bytes, runtime_cache: bytes = b"") -> tuple[Any, Any, Any]:
+def load_engine(flavour: Flavour, plan: bytes, runtime_cache: bytes = b"") -> tuple[Any, Callable[[], Any], Any]:
     """Deserialize an engine for the GPU whose context is current.
 
-    Returns engine, execution context and runtime cache (None where the flavour has none); keep all three.
+    Returns the engine, what makes execution contexts of it, and the runtime cache (None where the flavour has none).
 
     Raises:
-        BackendError: the engine is not for this TensorRT or this GPU, or its memory does not fit.
+        BackendError: the engine is not for this TensorRT or this GPU; when making a context: no memory for it.
     """
     trt = flavour.module
     words: list[str] = []
@@ -174,19 +174,24 @@ def load_engine(flavour: Flavour, plan: bytes, runtime_cache: bytes = b"") -> tu
         engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:
             raise BackendError(f"{flavour.title} refuses the engine: {'; '.join(words[-2:]) or 'no reason given'}")
-        cache = None
+        config = cache = None
         if flavour.facts.has_runtime_cache:
             config = engine.create_runtime_config()
             cache = config.create_runtime_cache()
             if runtime_cache:
                 cache.deserialize(runtime_cache)
             config.set_runtime_cache(cache)
-            context = engine.create_execution_context(config)
-        else:
-            context = engine.create_execution_context()
-    if context is None:
-        raise BackendError(f"{flavour.title}: no execution context, most likely for lack of GPU memory")
-    return engine, context, cache
+            # All kernels at once: the other ways start with slow ones and exchange them behind a recorded graph's back.
+            config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
+
+    def new_context() -> Any:
+        with _crashes_as_errors(flavour):
+            context = engine.create_execution_context() if config is None else engine.create_execution_context(config)
+        if context is None:
+            raise BackendError(f"{flavour.title}: no execution context, most likely for lack of GPU memory")
+        return context
+
+    return engine, new_context, cache
 
 
 def _network_flags(trt: Any) -> int:

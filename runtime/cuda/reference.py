@@ -40,7 +40,8 @@ def likeness_sums(crops: Picture, cartoons: Picture) -> NDArray[np.uint64]:
     rows = slice(size // 4, size - size // 4, 2)
     photo, drawn = (pictures[:, rows, rows, :3].astype(np.int64) for pictures in (crops, cartoons))
     parts = [np.abs(photo - drawn), drawn, drawn * drawn]
-    return np.concatenate([part.sum((1, 2)) for part in parts], axis=1).astype(np.uint64)
+    sums: NDArray[np.uint64] = np.concatenate([part.sum((1, 2)) for part in parts], axis=1).astype(np.uint64)
+    return sums
 
 
 def _crop(face: NDArray[np.void], pool: Picture, field: Plane | None, size: int) -> Picture:
@@ -108,8 +109,12 @@ def _enlarged(field: Plane, size: int) -> Plane:
     first = np.floor(place)
     weights = _cubic(place - first)
     samples = [np.clip(first - 1 + k, 0, grid - 1).astype(np.intp) for k in range(4)]
-    along = sum((weights[k][None, :, None] * field[:, samples[k]] for k in range(4)), start=np.float32(0))
-    total: Plane = sum((weights[k][:, None, None] * along[samples[k]] for k in range(4)), start=np.float32(0))
+    along = np.zeros((grid, size, 2), np.float32)
+    total = np.zeros((size, size, 2), np.float32)
+    for k in range(4):
+        along += weights[k][None, :, None] * field[:, samples[k]]
+    for k in range(4):
+        total += weights[k][:, None, None] * along[samples[k]]
     return total
 
 
