@@ -10,7 +10,6 @@ _COLOURS = {
     "track": "#5b8def",
     "translate": "#e8833a",
     "compose": "#f2c14e",
-    "send": "#7bb07b",
 }
 _WIDTH, _ROW, _LEFT, _RIGHT = 900, 34, 250, 90
 

@@ -1,12 +1,11 @@
 """Running one scenario in this process: frames through the filter as `cam` or `video` does it, every stage timed."""
 
-import gc
 import threading
 import time
 import tracemalloc
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,15 @@ from toonfilter.runtime.clock import Pacer, SystemClock
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.file_filter import FileFilter
 from toonfilter.runtime.filter import FilterSettings
-from toonfilter.runtime.frames import Frame, SafeFrame
-from toonfilter.runtime.handover import BoundedQueue, HandoverClosed, LatestSlot
-from toonfilter.runtime.latency import StageTimer
+from toonfilter.runtime.frames import Frame, Image, SafeFrame
+from toonfilter.runtime.live import LiveOptions, run_live
 
 BLOCKS = 8
 _CLIP_PICTURES = 48
 _TRACED_FRAMES = 12
 _NOMINAL_FPS = 30.0
+_UNPACED_FPS = 240.0
+_STALL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,6 @@ class _Record:
     """Filled while frames run; `is_on` once the warm-up is over."""
 
     is_on: bool = False
-    timer: StageTimer = field(default_factory=lambda: StageTimer(keep=1 << 20))
     durations_s: dict[str, list[float]] = field(default_factory=dict)
     cpu_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     end_to_end_s: list[float] = field(default_factory=list)
@@ -127,8 +126,10 @@ class _TimedFilter:
 
     def __init__(self, inner: FileFilter, record: _Record) -> None:
         self._inner, self._record = inner, record
+        self.on_track: Callable[[], None] = lambda: None
 
     def track(self, frame: Frame) -> Any:
+        self.on_track()
         return self._record.timed("track", lambda: self._inner.track(frame))
 
     def draw(self, tracked: Any) -> SafeFrame:
@@ -140,6 +141,9 @@ class _TimedFilter:
 
     def reset(self) -> None:
         self._inner.reset()
+
+    def set_style(self, style: str) -> None:
+        self._inner.set_style(style)
 
     def close(self) -> None:
         """Nothing: see the class."""
@@ -158,7 +162,7 @@ def measure(scenario: Scenario, options: MeasureOptions) -> Measured:
         timed = _TimedFilter(toon, record)
         description = toon.opened.translator.describe()
         run = _run_video if scenario.path == "video" else _run_cam
-        dropped, process_cpu_s, wall_s, others_cores = run(scenario, options, clip, timed, record)
+        usage = run(scenario, options, clip, timed, record)
         extra_bytes = _extra_bytes(clip, toon)
     finally:
         toon.close()
@@ -173,12 +177,12 @@ def measure(scenario: Scenario, options: MeasureOptions) -> Measured:
         cpu_s=dict(record.cpu_s),
         end_to_end_s=record.end_to_end_s,
         finished_s=record.finished_s,
-        dropped=dropped,
+        dropped=usage.dropped,
         states=dict(record.states),
         faces_covered=record.faces / max(1, sum(record.states.values())),
-        process_cpu_s=process_cpu_s,
-        wall_s=wall_s,
-        others_cores=others_cores,
+        process_cpu_s=usage.process_cpu_s,
+        wall_s=usage.wall_s,
+        others_cores=usage.others_cores,
         peak_bytes=max(resident) - clip.images.nbytes,
         growth_bytes=growth,
         extra_bytes=extra_bytes,
@@ -201,8 +205,18 @@ def _open_filter(scenario: Scenario, options: MeasureOptions, record: _Record) -
     return FileFilter(settings, opener=opener)
 
 
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    """What a run took from the machine. See `Measured`."""
+
+    process_cpu_s: float
+    wall_s: float
+    others_cores: float
+    dropped: int = 0
+
+
 class _Meter:
-    """CPU time of this process and of the whole machine between two moments."""
+    """CPU time of this process and of the whole machine from `restart` on."""
 
     def __init__(self) -> None:
         import psutil
@@ -211,103 +225,104 @@ class _Meter:
         self.restart()
 
     def restart(self) -> None:
-        gc.collect()
         self._wall_s, self._cpu_s = time.perf_counter(), time.process_time()
         self._busy_s = self._busy()
 
-    def read(self) -> tuple[float, float, float]:
-        """This process's CPU s, wall s, and the cores that others kept busy."""
+    def read(self) -> _Usage:
         wall_s, cpu_s = time.perf_counter() - self._wall_s, time.process_time() - self._cpu_s
-        return cpu_s, wall_s, max(0.0, (self._busy() - self._busy_s - cpu_s) / max(wall_s, 1e-9))
+        return _Usage(cpu_s, wall_s, max(0.0, (self._busy() - self._busy_s - cpu_s) / max(wall_s, 1e-9)))
 
     def _busy(self) -> float:
         times = self._psutil.cpu_times()
         return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
 
 
-def _run_cam(
-    scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _TimedFilter, record: _Record
-) -> tuple[int, float, float, float]:
-    """Capture and tracking in one thread each, drawing here. Unpaced frames queue; paced ones replace each other."""
-    import psutil
+class _BenchCamera:
+    """Shows the clip so many times; paced, or as fast as frames are taken. See `toonfilter.runtime.cameras.Camera`."""
 
-    process, meter = psutil.Process(), _Meter()
-    captured: LatestSlot[Frame] | BoundedQueue[Frame]
-    captured = LatestSlot() if scenario.camera_fps else BoundedQueue(1)
-    tracked: BoundedQueue[Any] = BoundedQueue(1)
-    total = options.warm_up + options.frames
-    threads = [
-        threading.Thread(target=_guarded, args=(captured, tracked, step), name=f"bench-{name}")
-        for name, step in (
-            ("capture", lambda: _capture(clip, scenario, total, captured, record)),
-            ("track", lambda: _track(captured, tracked, timed)),
-        )
-    ]
-    for thread in threads:
-        thread.start()
-    dropped_before = 0
-    try:
-        while True:
-            try:
-                item = tracked.get()
-            except HandoverClosed:
-                break
-            safe = timed.draw(item)
-            record.timed("send", lambda: None)
-            record.arrived(safe)
-            if not record.is_on and safe.index >= options.warm_up - 1:
-                dropped_before = captured.dropped
-                record.is_on = True
-                meter.restart()
-            if record.is_on and len(record.finished_s) % 10 == 1:
-                record.resident_bytes.append(process.memory_info().rss)
-    except BaseException as error:
-        captured.close(error)
-        tracked.close(error)
-        raise
-    finally:
-        cpu_s, wall_s, others_cores = meter.read()
-        record.is_on = False
-        for thread in threads:
-            thread.join()
-    return captured.dropped - dropped_before, cpu_s, wall_s, others_cores
+    def __init__(self, clip: Clip, total: int, fps: float | None, record: _Record, stop: threading.Event) -> None:
+        self._clip, self._total, self._fps, self._record, self._stop = clip, total, fps, record, stop
+        self._number = 0
+        self._room = threading.Semaphore(1)
+        self._pacer: Pacer | None = None
+        self._clock = SystemClock()
+
+    def open(self) -> str:
+        self._pacer = Pacer(1 / self._fps, self._clock) if self._fps else None
+        return "benchmark clip"
+
+    def read(self) -> tuple[Image, float]:
+        if self._pacer:
+            self._clock.sleep(self._pacer.wait_s())
+            self._pacer.advance()
+        else:
+            self._room.acquire(timeout=_STALL_S)
+        if self._number == self._total:
+            self._stop.wait(_STALL_S)
+            self._stop.set()
+        image: Image = self._record.timed("capture", partial(self._clip.take, self._number))
+        self._number += 1
+        return image, self._clock.now_s()
+
+    def taken(self) -> None:
+        """The filter took a frame: there is room for the next."""
+        self._room.release()
+
+    def close(self) -> None:
+        """Nothing to let go of."""
 
 
-def _guarded(captured: Any, tracked: Any, step: Callable[[], None]) -> None:
-    try:
-        step()
-    except HandoverClosed:
-        pass
-    except BaseException as error:
-        captured.close(error)
-        tracked.close(error)
+class _BenchSink:
+    """Notes when frames arrive. See `toonfilter.runtime.sinks.LiveSink`."""
 
+    def __init__(self, record: _Record, warm_up: int, total: int, meter: _Meter, stop: threading.Event) -> None:
+        import psutil
 
-def _capture(clip: Clip, scenario: Scenario, total: int, captured: Any, record: _Record) -> None:
-    clock = SystemClock()
-    pacer = Pacer(1 / scenario.camera_fps, clock) if scenario.camera_fps else None
-    for number in range(total):
-        if pacer:
-            clock.sleep(pacer.wait_s())
-            pacer.advance()
-        image = record.timed("capture", partial(clip.take, number))
-        captured.put(Frame(image, number, clock.now_s()))
-    captured.close()
+        self._record, self._warm_up, self._total = record, warm_up, total
+        self._meter, self._stop = meter, stop
+        self.usage: _Usage | None = None
+        self._process = psutil.Process()
+        self._last_index = -1
 
-
-def _track(captured: Any, tracked: Any, timed: _TimedFilter) -> None:
-    while True:
-        try:
-            frame = captured.get()
-        except HandoverClosed:
-            tracked.close()
+    def send(self, safe: SafeFrame, now_s: float) -> None:  # noqa: ARG002
+        if safe.index <= self._last_index:
             return
-        tracked.put(timed.track(frame))
+        self._last_index = safe.index
+        record = self._record
+        record.arrived(safe)
+        if record.is_on and len(record.finished_s) % 10 == 1:
+            record.resident_bytes.append(self._process.memory_info().rss)
+        if not record.is_on and self._warm_up - 1 <= safe.index < self._total - 1:
+            self._meter.restart()
+            record.is_on = True
+        if safe.index >= self._total - 1:
+            self.usage = self._meter.read()
+            record.is_on = False
+            self._stop.set()
+
+    def keys(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        """Nothing to let go of."""
 
 
-def _run_video(
-    scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _TimedFilter, record: _Record
-) -> tuple[int, float, float, float]:
+def _run_cam(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _TimedFilter, record: _Record) -> _Usage:
+    """The real live loop between a camera and a sink of the benchmark's own."""
+    meter, stop = _Meter(), threading.Event()
+    total = options.warm_up + options.frames
+    camera = _BenchCamera(clip, total, scenario.camera_fps, record, stop)
+    timed.on_track = camera.taken
+    sink = _BenchSink(record, options.warm_up, total, meter, stop)
+    live_options = LiveOptions(scenario.width, scenario.height, fps=scenario.camera_fps or _UNPACED_FPS)
+    run_live(camera, lambda: timed, sink, live_options, stop=stop)
+    usage = sink.usage or meter.read()
+    # Frames that the live loop left out for newer ones.
+    expected = options.frames if record.finished_s else 0
+    return replace(usage, dropped=expected - len(record.finished_s))
+
+
+def _run_video(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _TimedFilter, record: _Record) -> _Usage:
     """A file of the clip's pictures through `convert`; the filter is open and warm before."""
     import tempfile
 
@@ -330,14 +345,14 @@ def _run_video(
         meter.restart()
         start_s = time.perf_counter()
         report = convert(source, target, lambda: timed, ConvertOptions(), progress=note)
-        cpu_s, wall_s, others_cores = meter.read()
+        usage = meter.read()
         record.is_on = False
     record.states.update(report.states)
     count = len(record.durations_s.get("draw", ())) or 1
     record.faces = scenario.faces * report.states.get("protected", 0)
     # Frames of a file wait in queues on purpose: only the rate counts.
-    record.finished_s = np.linspace(start_s, start_s + wall_s, count).tolist()
-    return 0, cpu_s, wall_s, others_cores
+    record.finished_s = np.linspace(start_s, start_s + usage.wall_s, count).tolist()
+    return usage
 
 
 def _extra_bytes(clip: Clip, toon: FileFilter) -> int:

@@ -21,7 +21,7 @@ from toonfilter.runtime.latency import StageReport
 
 FORMAT = 1
 _PACKAGES = ("toonfilter", "numpy", "opencv-contrib-python", "mediapipe", "onnxruntime", "openvino", "av")
-_STAGE_ORDER = ("capture", "track", "translate", "compose", "draw", "send")
+_STAGE_ORDER = ("capture", "track", "translate", "compose", "draw")
 _CERTAIN = 0.05
 """Differences below this share are never called slower or faster."""
 
@@ -88,7 +88,7 @@ def _blocks_ms(scenario: Scenario, measured: Measured, intervals_s: list[float])
 def bottleneck(result: Result, cores: int) -> str:
     """The stage that sets the pace, or the cores when they are all busy."""
     stages = result["stages"]
-    sequential = {name: stages[name]["p50_ms"] for name in ("capture", "track", "draw", "send") if name in stages}
+    sequential = {name: stages[name]["p50_ms"] for name in ("capture", "track", "draw") if name in stages}
     if not sequential:
         return "nothing measured"
     slowest = max(sequential, key=lambda name: sequential[name])

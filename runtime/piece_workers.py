@@ -113,11 +113,12 @@ class LocalWorkers:
         )
 
     def _submit(self, job: PieceJob, piece: Piece, open_filter: OpenFilter) -> tuple[Future[int], int]:
+        key = pickle.dumps(open_filter)
         for _ in range(ATTEMPTS):
             with self._lock:
                 pool, generation = self._pool, self.deaths
                 try:
-                    return pool.submit(_convert_piece, job, piece, open_filter), generation
+                    return pool.submit(_convert_piece, job, piece, open_filter, key), generation
                 except BrokenProcessPool:
                     pass
             self._replace_pool(generation)
@@ -146,13 +147,15 @@ def _start_worker(is_stopping: Any) -> None:
     _worker["is_stopping"] = is_stopping
 
 
-def _convert_piece(job: PieceJob, piece: Piece, open_filter: OpenFilter) -> int:
-    return convert_piece(job, piece, open_filter, _worker["is_stopping"])
+def _convert_piece(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: bytes) -> int:
+    return convert_piece(job, piece, open_filter, key, _worker["is_stopping"])
 
 
-def convert_piece(job: PieceJob, piece: Piece, open_filter: OpenFilter, stop: Any) -> int:
-    """Convert one piece in a worker process, with the filter left open by the piece before; its number of frames."""
-    key = pickle.dumps(open_filter)
+def convert_piece(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: bytes, stop: Any) -> int:
+    """Convert one piece in a worker process; its number of frames.
+
+    key: the same for filters that do the same: then the one of the piece before is used again.
+    """
     if _worker.get("key") != key:
         if "filter" in _worker:
             _worker.pop("filter").close()

@@ -69,7 +69,8 @@ class RayWorkers:
         on_frames: Callable[[int], None],
         stop: threading.Event,
     ) -> None:
-        waiting = {self._task.remote(job, piece, open_filter): piece for piece in pieces}
+        key = self._ray.cloudpickle.dumps(open_filter)
+        waiting = {self._task.remote(job, piece, open_filter, key): piece for piece in pieces}
         try:
             while waiting:
                 done, _ = self._ray.wait(list(waiting), timeout=_POLL_S)
@@ -102,13 +103,14 @@ class RayWorkers:
         except exceptions.RayTaskError as error:
             if isinstance(error.cause, ToonfilterError):
                 raise error.cause from None
-            raise ToonfilterError(f"{job.info.path}: piece {piece.number} failed: {error.cause}") from error
+            reason = str(error.cause).splitlines()[0]
+            raise ToonfilterError(f"{job.info.path}: piece {piece.number} failed: {reason}") from error
         except exceptions.RayError as error:
             raise died_too_often(job, piece) from error
         return files
 
 
-def convert_remotely(job: PieceJob, piece: Piece, open_filter: OpenFilter) -> PieceFiles | None:
+def convert_remotely(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: bytes) -> PieceFiles | None:
     """Convert a piece on a machine of the cluster, in a folder of its own: a task that was given up cannot disturb.
 
     None for a piece of which no picture can be decoded.
@@ -122,7 +124,7 @@ def convert_remotely(job: PieceJob, piece: Piece, open_filter: OpenFilter) -> Pi
     with tempfile.TemporaryDirectory(prefix="toonfilter-piece-") as temporary:
         folder = WorkFolder(Path(temporary) / "piece.mp4")
         folder.path.mkdir()
-        convert_piece(replace(job, folder=folder), piece, open_filter, threading.Event())
+        convert_piece(replace(job, folder=folder), piece, open_filter, key, threading.Event())
         result = folder.result(piece)
         if result is None:
             return None

@@ -1,5 +1,6 @@
 """A real Ray cluster of two nodes on this machine; one is killed in the middle of the work."""
 
+import sys
 import threading
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ pytestmark = [
     pytest.mark.timeout(240),
 ]
 
-SECONDS = 12
+SECONDS = 6
 
 
 class SlowFilter(CoveringFilter):
@@ -52,8 +53,11 @@ def make_recording(path: Path, seconds: int, seed: int) -> Path:
 
 @pytest.fixture
 def cluster():
-    pytest.importorskip("ray")
+    ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
+
+    # The workers cannot import this file.
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     yield made
@@ -120,4 +124,4 @@ def test_a_machine_that_does_not_see_the_recording_says_so(tmp_path: Path) -> No
     job = PieceJob(inspect_video(path), Encoder("libx264", {}, 1), WorkFolder(tmp_path / "out.mp4"))
     path.unlink()
     with pytest.raises(CaptureError, match="share the storage"):
-        convert_remotely(job, Piece(0, None, None, None), CoveringFilter)
+        convert_remotely(job, Piece(0, None, None, None), CoveringFilter, b"key")
