@@ -666,6 +666,38 @@ def export(
     typer.echo(f"written: {exported.folder}; use it with --to {use}")
 
 
+@app.command("bench-training")
+def bench_training(
+    size: Annotated[int, typer.Option(min=32, help="Side of the pictures, pixels.")] = 256,
+    width: Annotated[int, typer.Option(min=1, help="Channels of the first layer of all networks.")] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures in a step.")] = 1,
+    steps: Annotated[int, typer.Option(min=3, help="Steps measured of each loop.")] = 10,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Of our loop: 32-true, bf16-mixed or 16-mixed.")] = "bf16-mixed",
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile our networks.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results here.")] = None,
+) -> None:
+    """Training speed of the cyclegan recipe beside a plain, faithful CycleGAN loop."""
+    from toonfilter.benchmarks.results import write_results
+    from toonfilter.benchmarks.training import TrainingBenchOptions, compare_training
+
+    options = TrainingBenchOptions(
+        size_px=size,
+        width=width,
+        batch_size=batch,
+        steps=steps,
+        device=device,
+        precision=precision,
+        compile=compiled,
+    )
+    with _picture_bar("steps") as show:
+        content = compare_training(options, show)
+    if json_file:
+        write_results(json_file, content)
+    plain, ours = (content["loops"][loop]["median_s"] for loop in ("plain", "ours"))
+    typer.echo(f"{content['device']}: plain {plain:.3f} s a step, ours {ours:.3f} s, ratio {content['ratio']:.2f}")
+
+
 prepare_app = typer.Typer(help="Training data: make it, or make it fit.", no_args_is_help=True)
 app.add_typer(prepare_app, name="prepare")
 
