@@ -1,0 +1,377 @@
+"""The device layer and the chain on it; test_device.py runs this over an imagined driver and on a real GPU."""
+
+import ctypes
+import os
+
+import numpy as np
+import pytest
+
+from toonfilter.runtime.alignment import CropTransform, crop_transform, mean_face
+from toonfilter.runtime.backends import EngineOptions, Opened
+from toonfilter.runtime.backends.identity_backend import IdentityTranslator
+from toonfilter.runtime.bundle import Bundle, InputSpec, OutputSpec, Training
+from toonfilter.runtime.cuda import reference
+from toonfilter.runtime.cuda.device import LAYERS, open_device
+from toonfilter.runtime.cuda.kernels import shipped_ptx
+from toonfilter.runtime.cuda.regions import plan_regions
+from toonfilter.runtime.errors import BackendError
+from toonfilter.runtime.exaggeration import Exaggeration
+from toonfilter.runtime.faces import face_from
+from toonfilter.runtime.gpu_chain import GpuChain, StandIn
+from toonfilter.runtime.gpu_painter import GpuPainter
+from toonfilter.runtime.painter import Painter, open_painter
+
+IS_IMAGINED = "FAKE_CUDA" in os.environ
+SIZE = 128
+GRID = 48
+
+
+@pytest.fixture(params=list(LAYERS))
+def device(request):
+    pytest.importorskip("cuda.bindings" if request.param == "cuda-python" else "pycuda", exc_type=ImportError)
+    opened = open_device(request.param)
+    yield opened
+    opened.close()
+
+
+def picture(random: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Smooth, with an edge."""
+    x, y = np.meshgrid(np.linspace(0, 9, width), np.linspace(0, 7, height))
+    waves = [127 + 120 * np.sin(x * random.uniform(0.5, 2) + y * random.uniform(0.5, 2) + n) for n in range(3)]
+    image = np.dstack(waves).astype(np.uint8)
+    image[height // 2 :, width // 2 : width // 2 + 5] = (240, 30, 60)
+    return image
+
+
+def face_at(x: float, y: float, height: float, face_id: int = 0):
+    """A frontal face, `height` px from brow to chin."""
+    landmarks = (mean_face() * height + [x, y, 0]).astype(np.float32)
+    face = face_from(landmarks, face_id)
+    assert face is not None
+    return face
+
+
+def placed(faces, size: int = SIZE):
+    return [(face, crop_transform(face.landmarks, size, face.fit)) for face in faces]
+
+
+def bundle(channels: int, guidance: int = 3, geometry: bool = True) -> Bundle:
+    factors = Exaggeration().to_dict() if geometry else {}
+    training = Training("toon", "0", "", 0)
+    return Bundle(
+        "b", "1", "MIT", "", training, InputSpec([SIZE], guidance), OutputSpec(channels), [], geometry=factors
+    )
+
+
+def negative(channels: int) -> IdentityTranslator:
+    """What StandIn draws, on the CPU."""
+
+    def draw(crops, guidance):  # noqa: ARG001
+        drawn = np.bitwise_not(crops)
+        return drawn if channels == 3 else np.concatenate([drawn, np.full_like(drawn[..., :1], 255)], -1)
+
+    return IdentityTranslator(draw)
+
+
+def gpu_painter(device, about: Bundle, region="head", *, use_graph=True, engine=StandIn) -> GpuPainter:
+    def chain(size: int) -> GpuChain:
+        channels = about.output.channels
+        generator = engine(device, size, channels)
+        guidance = about.input.guidance_channels > 0
+        return GpuChain(device, generator, size=size, channels=channels, has_guidance=guidance, use_graph=use_graph)
+
+    return GpuPainter(about, device, chain, region)
+
+
+def test_copies_events_and_what_it_says(device) -> None:
+    assert device.layer in LAYERS
+    assert device.info.compute_capability >= (5, 0)
+    with device.current():
+        address = device.allocate(1000)
+        assert address % 256 == 0
+        there, back = device.allocate_pinned(1000), device.allocate_pinned(1000)
+        there[:] = np.arange(1000) % 251
+        start = device.event()
+        device.upload(address, there)
+        device.download(back, address)
+        assert device.elapsed_ms(start, device.event()) >= 0
+        device.synchronize()
+    np.testing.assert_array_equal(there, back)
+    device.close()
+    device.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kernels_draw_what_the_reference_draws(device, seed) -> None:
+    random = np.random.default_rng(seed)
+    image = picture(random, 240, 320)
+    transforms = [
+        CropTransform(
+            *random.uniform(0, [320, 240]), float(random.uniform(40, 500)), float(random.uniform(-3, 3)), SIZE
+        )
+        for _ in range(3)
+    ]
+    plan = plan_regions(transforms, 240, 320)
+    pool = np.concatenate([region.of(image).ravel() for region in plan.regions])
+    fields = random.uniform(-4, 4, (3, GRID, GRID, 2)).astype(np.float32)
+    cartoons = random.integers(0, 256, (3, SIZE, SIZE, 4)).astype(np.uint8)
+    window, hulls = picture(random, SIZE, SIZE)[..., 0].copy(), np.stack([picture(random, SIZE, SIZE)[..., 1]] * 3)
+    with device.current():
+        kernels = device.load_kernels(shipped_ptx(), ("crop_faces", "blend_face", "measure_likeness"))
+
+        def there(array: np.ndarray) -> ctypes.c_void_p:
+            address, staged = device.allocate(array.nbytes), device.allocate_pinned(array.nbytes)
+            staged[:] = np.ascontiguousarray(array).view(np.uint8).ravel()
+            device.upload(address, staged)
+            return ctypes.c_void_p(address)
+
+        def back(address: ctypes.c_void_p, shape: tuple[int, ...], kind: type = np.uint8) -> np.ndarray:
+            staged = device.allocate_pinned(int(np.prod(shape)) * np.dtype(kind).itemsize)
+            device.download(staged, address.value)
+            device.synchronize()
+            return staged.view(kind).reshape(shape)
+
+        faces, pool_there, cartoons_there = there(plan.faces), there(pool), there(cartoons)
+        crops, sums = there(np.zeros((3, SIZE, SIZE, 3), np.uint8)), there(np.zeros((3, 9), np.uint64))
+        number = ctypes.c_int
+        tiles = SIZE // 16
+        device.launch(
+            kernels["crop_faces"],
+            (tiles, tiles, 3),
+            (16, 16, 1),
+            (faces, pool_there, there(fields), number(GRID), number(SIZE), crops),
+        )
+        cropped = back(crops, (3, SIZE, SIZE, 3)).copy()
+        device.launch(
+            kernels["measure_likeness"], (3, 1, 1), (256, 1, 1), (crops, cartoons_there, number(4), number(SIZE), sums)
+        )
+        window_there, hulls_there = there(window), there(hulls)
+        for index in range(3):
+            matte = ctypes.c_void_p(cartoons_there.value + 3)
+            arguments = (
+                faces, number(index), pool_there, cartoons_there, number(4), matte, number(4), number(4 * SIZE * SIZE),
+                window_there, hulls_there, number(SIZE),
+            )  # fmt: skip
+            device.launch(kernels["blend_face"], (64, 1, 1), (256, 1, 1), arguments)
+        blended = back(pool_there, pool.shape)
+        measured = back(sums, (3, 9), np.uint64)
+    expected = reference.crop_faces(plan.faces, pool, fields, SIZE)
+    assert np.abs(cropped.astype(int) - expected).max() <= 1
+    np.testing.assert_array_equal(measured, reference.likeness_sums(cropped, cartoons))
+    for index in range(3):
+        reference.blend_face(plan.faces[index], pool, cartoons[index], cartoons[index, ..., 3], window, hulls[index])
+    assert np.abs(blended.astype(int) - pool).max() <= 1
+
+
+def test_a_recorded_graph_repeats_the_work_with_new_contents(device) -> None:
+    with device.current():
+        address = device.allocate(64)
+        there, back = device.allocate_pinned(64), device.allocate_pinned(64)
+
+        def work() -> None:
+            device.upload(address, there)
+            device.download(back, address)
+
+        back[:] = 0
+        graph = device.record(work)
+        device.synchronize()
+        assert (back == 0).all()
+        for value in (3, 9):
+            there[:] = value
+            graph.launch()
+            device.synchronize()
+            assert (back == value).all()
+
+        def fails() -> None:
+            raise BackendError("in the middle")
+
+        with pytest.raises(BackendError, match="in the middle"):
+            device.record(fails)
+        work()
+        device.synchronize()
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("region", ["head", "face"])
+@pytest.mark.parametrize("geometry", [True, False])
+def test_the_chain_draws_what_the_cpu_draws(device, channels, region, geometry) -> None:
+    random = np.random.default_rng(1)
+    about = bundle(channels, geometry=geometry)
+    painter = gpu_painter(device, about, region)
+    plain = Painter(about, negative(channels), region)
+    for frame, faces in enumerate(
+        (
+            [face_at(200, 150, 100)],
+            [face_at(205, 152, 101), face_at(420, 200, 60, 1)],
+            [face_at(210, 150, 130), face_at(300, 170, 90, 1)],
+            [face_at(30, 40, 120)],
+            [face_at(100 + 110 * n, 150, 50 + 9 * n, n) for n in range(5)],
+        )
+    ):
+        image = picture(random, 360, 640)
+        expected, result = image.copy(), image.copy()
+        plain.paint(expected, placed(faces))
+        painter.paint(result, placed(faces))
+        error = np.abs(result.astype(int) - expected)
+        assert np.abs(result.astype(int) - image).mean() > 1, frame
+        assert error.mean() < 0.25, frame
+        assert np.percentile(error, 99.5) <= 10, frame
+
+
+def test_graphs_change_nothing_but_the_time(device) -> None:
+    random = np.random.default_rng(2)
+    about = bundle(4)
+    with_graph, without = gpu_painter(device, about), gpu_painter(device, about, use_graph=False)
+    for step in range(6):
+        image = picture(random, 240, 320)
+        faces = placed([face_at(150 + 3 * step, 120, 60 + step)] + [face_at(60, 60, 40, 1)] * (step % 2))
+        one, other = image.copy(), image.copy()
+        with_graph.paint(one, faces)
+        without.paint(other, faces)
+        np.testing.assert_array_equal(one, other)
+
+
+def test_large_faces_and_large_frames(device) -> None:
+    random = np.random.default_rng(3)
+    about = bundle(4)
+    painter, plain = gpu_painter(device, about), Painter(about, negative(4))
+    for height, width, tall in ((240, 320, 100), (1080, 1920, 500), (240, 320, 90)):
+        image = picture(random, height, width)
+        faces = placed([face_at(width / 2, height / 2, tall)])
+        expected, result = image.copy(), image.copy()
+        plain.paint(expected, faces)
+        painter.paint(result, faces)
+        error = np.abs(result.astype(int) - expected)
+        assert error.mean() < 0.6
+        assert np.percentile(error, 99) <= 12
+
+
+def test_no_memory_is_taken_per_frame(device, monkeypatch) -> None:
+    taken = []
+    for name in ("allocate", "allocate_pinned"):
+        original = getattr(device, name)
+        monkeypatch.setattr(device, name, lambda size, original=original: (taken.append(size), original(size))[1])
+    painter = gpu_painter(device, bundle(4))
+    random = np.random.default_rng(4)
+    counts = []
+    for step in range(5):
+        painter.paint(picture(random, 240, 320), placed([face_at(150 + step, 120, 80 - step)]))
+        counts.append(len(taken))
+    assert counts[0] > 0
+    assert counts[-1] == counts[0]
+
+
+class Broken(StandIn):
+    """Fails as an engine does."""
+
+    def enqueue(self, *args) -> None:  # noqa: ARG002
+        raise BackendError("engine lost")
+
+
+class Silent(StandIn):
+    """Draws nothing: what lies in memory stays."""
+
+    def enqueue(self, batch: int, crops: int, guidance: int, cartoons: int) -> None:
+        super().enqueue(batch, crops, guidance, cartoons)
+        super().enqueue(batch, cartoons, guidance, cartoons)
+
+
+def test_a_failing_engine_leaves_the_frame_alone(device) -> None:
+    image = picture(np.random.default_rng(5), 240, 320)
+    before = image.copy()
+    with pytest.raises(BackendError, match="engine lost"):
+        gpu_painter(device, bundle(4), engine=Broken).paint(image, placed([face_at(150, 120, 80)]))
+    np.testing.assert_array_equal(image, before)
+
+
+def test_a_drawing_that_is_none_is_refused(device) -> None:
+    flat = np.full((240, 320, 3), 90, np.uint8)
+    with pytest.raises(BackendError, match="flat picture"):
+        gpu_painter(device, bundle(4)).paint(flat, placed([face_at(150, 120, 80)]))
+    assert (flat == 90).all()
+    image = picture(np.random.default_rng(6), 240, 320)
+    before = image.copy()
+    with pytest.raises(BackendError, match="its input unchanged"):
+        gpu_painter(device, bundle(3), engine=Silent).paint(image, placed([face_at(150, 120, 80)]))
+    np.testing.assert_array_equal(image, before)
+
+
+class GpuStandInTranslator(IdentityTranslator):
+    """An engine whose frames stay on the device, as the TensorRT one does."""
+
+    def __init__(self, device) -> None:
+        super().__init__(negative(4)._draw)
+        self.device = device
+
+    def open_painter(self, about: Bundle, region) -> GpuPainter:
+        return gpu_painter(self.device, about, region)
+
+    def close(self) -> None:
+        self.device.close()
+
+
+def test_the_painter_of_the_translator_is_taken(device) -> None:
+    assert isinstance(open_painter(bundle(4), GpuStandInTranslator(device)), GpuPainter)
+    assert isinstance(open_painter(bundle(4), negative(4)), Painter)
+
+
+@pytest.mark.skipif(not IS_IMAGINED, reason="asks the imagined driver for its failures")
+class TestFailures:
+    """What the imagined driver can do and a real one hopefully does not."""
+
+    def test_out_of_memory_says_what_to_do(self, monkeypatch) -> None:
+        monkeypatch.setenv("FAKE_CUDA_FAIL", "cuMemAlloc:2:1")
+        device = open_device("cuda-python")
+        with device.current(), pytest.raises(BackendError, match="out of memory; close other programs"):
+            device.allocate(10)
+        device.close()
+
+    def test_everything_is_given_back(self, device) -> None:
+        library = ctypes.CDLL("libcuda.so.1")
+        before = library.fakeLiveAllocations()
+        painter = gpu_painter(device, bundle(4))
+        painter.paint(picture(np.random.default_rng(7), 240, 320), placed([face_at(150, 120, 80)]))
+        assert library.fakeLiveAllocations() > before
+        device.close()
+        assert library.fakeLiveAllocations() == before
+
+    def test_a_lost_device_covers_reopens_and_ends_on_the_cpu(self, monkeypatch) -> None:
+        from toonfilter.runtime import filter as filter_module
+        from toonfilter.runtime.filter import FilterSettings, ToonFilter
+        from toonfilter.runtime.frames import Frame, PrivacyState
+        from toonfilter.runtime.tracking import Sighting
+
+        about = bundle(4)
+        monkeypatch.setattr(filter_module, "find_bundle", lambda style: about)  # noqa: ARG005
+        opened: list[str] = []
+        told: list[str] = []
+
+        def opener(_: Bundle, engine: str, options: EngineOptions) -> Opened:  # noqa: ARG001
+            opened.append(engine)
+            if engine == "tensorrt":
+                return Opened(GpuStandInTranslator(open_device("cuda-python")), {})
+            return Opened(negative(4), {})
+
+        class Tracker:
+            def track(self, image):  # noqa: ARG002
+                return Sighting(faces=[face_at(150, 120, 80)])
+
+            def reset(self) -> None: ...
+
+            def close(self) -> None: ...
+
+        settings = FilterSettings(engine="tensorrt", size=SIZE)
+        toon = ToonFilter(settings, tracker=Tracker(), opener=opener, notify=told.append)
+        random = np.random.default_rng(8)
+        states = []
+        for index in range(12):
+            if index == 3:
+                monkeypatch.setenv("FAKE_CUDA_FAIL", "cuGraphLaunch:719:1")
+            states.append(toon.process(Frame(picture(random, 240, 320), index, index / 30)).state)
+        toon.close()
+        assert states[:3] == [PrivacyState.PROTECTED] * 3
+        assert states[3] == PrivacyState.COVERED
+        assert PrivacyState.EXPOSED not in states
+        assert states[-1] == PrivacyState.PROTECTED
+        assert opened[-1] == "onnxruntime"
+        assert "CUDA_ERROR_LAUNCH_FAILED" in " ".join(told)
