@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from toonfilter.runtime.batch import BatchProgress
     from toonfilter.runtime.convert import ConvertProgress
     from toonfilter.runtime.filter import ToonFilter
     from toonfilter.runtime.live import LiveOptions, LiveStatus, LiveSummary
@@ -138,6 +139,81 @@ def video(
         typer.echo(f"{before_after}: before and after")
     if report.status == "partial":
         raise typer.Exit(3)
+
+
+@app.command()
+def batch(
+    archive: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with recordings, also in sub-folders.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the converted ones.")],
+    to: StyleOption = "cartoon",
+    engine: EngineOption = "auto",
+    region: RegionOption = "head",
+    codec: Annotated[str, typer.Option(help="As for `video`.")] = "auto",
+    quality: Annotated[str, typer.Option(help="small, normal or high.")] = "normal",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Convert everything anew.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes here; default: one for two cores.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Address of a Ray cluster, HOST:PORT or auto.")] = None,
+    on_lost: OnLostOption = "hold",
+    i_accept_exposure: ExposureOption = False,
+) -> None:
+    """Convert an archive of recordings, here or on a Ray cluster; run it again to go on after a stop.
+
+    Exit status: 0 all done, 1 when some failed (the others are done), 130 when stopped.
+    """
+    from toonfilter.runtime.batch import BatchOptions, open_workers, run_batch
+    from toonfilter.runtime.file_filter import file_filter_opener, filter_identity
+    from toonfilter.runtime.filter import FilterSettings
+    from toonfilter.runtime.lost_options import lost_policy
+
+    lost = lost_policy(on_lost, confirmed=i_accept_exposure)
+    settings = FilterSettings(style=to, engine=engine, region=_region(region), lost=lost)
+    identity = filter_identity(settings)
+    piece_workers = open_workers(workers, cluster)
+    try:
+        with _stop_on_signals() as stop, _batch_bar() as progress:
+            report = run_batch(
+                archive,
+                output,
+                file_filter_opener(settings),
+                piece_workers,
+                BatchOptions(codec=codec, quality=quality, overwrite=overwrite),
+                filter_identity=identity,
+                progress=progress,
+                stop=stop,
+            )
+    finally:
+        piece_workers.close()
+    for name, outcome in report.failures.items():
+        typer.secho(f"failed: {name}: {outcome.reason}", err=True, fg="red")
+    done = sum(outcome.status in ("done", "partial") for outcome in report.outcomes.values())
+    states = ", ".join(f"{state} {count}" for state, count in report.states.items())
+    typer.echo(
+        f"{output}: {_count(done, 'recording')} done, {report.kept} of them before; {_count(report.frames, 'frame')} "
+        f"now, {report.fps:.1f} per second with {_count(report.workers, 'worker')}"
+    )
+    typer.echo(f"leak report: {states}")
+    if stop.is_set():
+        typer.echo("stopped; the same command continues")
+        raise typer.Exit(130)
+    if report.failures:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _batch_bar() -> "Iterator[Callable[[BatchProgress], None]]":
+    """A progress bar over recordings, with frames per second."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task("opening the model")
+
+        def show(progress: "BatchProgress") -> None:
+            failed = f", {progress.failed} failed" if progress.failed else ""
+            words = f"recordings; {progress.frames} frames, {progress.fps:.1f} fps{failed}"
+            bar.update(task, total=progress.total, completed=progress.recordings, description=words)
+
+        yield show
 
 
 @contextmanager
@@ -424,6 +500,9 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+_BENCH_COLUMNS = 150
+
+
 @app.command()
 def bench(
     scenarios: Annotated[list[str] | None, typer.Argument(help="Names, with * and ?; none runs all.")] = None,
@@ -434,6 +513,7 @@ def bench(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine.")] = 2,
     simulate: Annotated[str | None, typer.Option(help="camera=30fps: paced like a camera, for added latency.")] = None,
     cold: Annotated[bool, typer.Option("--cold/--no-cold", help="Also time fresh starts.")] = True,
+    peers: Annotated[bool, typer.Option("--peers", help="Also time published generators beside ours.")] = False,
     config: Annotated[
         Path | None, typer.Option(help="Scenarios to use instead of the package's scenarios.toml.")
     ] = None,
@@ -449,7 +529,7 @@ def bench(
     from toonfilter.benchmarks.results import compare as compare_runs
     from toonfilter.benchmarks.results import read_results, write_results
     from toonfilter.benchmarks.scenarios import camera_rate
-    from toonfilter.benchmarks.tables import comparison_table, remarks, results_table
+    from toonfilter.benchmarks.tables import comparison_table, peers_table, remarks, results_table
 
     earlier = read_results(compare) if compare else None
     options = BenchOptions(
@@ -462,14 +542,17 @@ def bench(
         threads=threads,
         engine=engine,
         cold_start=cold,
+        peers=peers,
     )
     content = run_bench(options, lambda name, number, count: typer.echo(f"[{number + 1}/{count}] {name}", err=True))
     if json_file:
         write_results(json_file, content)
     if chart:
         write_chart(chart, content)
-    console = Console()
+    console = Console(width=max(_BENCH_COLUMNS, Console().width))
     console.print(results_table(content))
+    if peers:
+        console.print(peers_table(content["peers"]))
     for line in remarks(content):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if earlier:
@@ -892,6 +975,22 @@ def recipes_list() -> None:
 
     for name in recipe_names():
         typer.echo(f"{name:20} {load_recipe(name).description}")
+
+
+@app.command()
+def robustness(
+    run: Annotated[Path, typer.Argument(help="A run from cartoon to photo: pix2pix-human, human.")],
+    data: Annotated[Path, typer.Option("--data", help="The pairs folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for robustness.png and robustness.json.")],
+    pictures: Annotated[int, typer.Option(min=1, help="Held-out faces.")] = 24,
+) -> None:
+    """Show what a cartoon-to-photo generator makes of drawings it never saw."""
+    from toonfilter.train.robustness import robustness_study
+
+    study = robustness_study(run, data, out, pictures=pictures)
+    for name, scores in study.scores.items():
+        typer.echo(f"{name:15} " + "  ".join(f"{key} {value:.3f}" for key, value in scores.items()))
+    typer.echo(f"{study.grid}: {_count(study.pictures, 'face')}")
 
 
 def main() -> None:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 class Monitor:
     """Writes into a run folder: `scalars.jsonl`, `curves.png`, `samples/step-N.png`, `tensorboard/`.
 
-    A resumed run goes on in the same files: lines at or after `first_step` are dropped first.
+    A resumed run goes on in the same files: lines after `first_step` are dropped first.
     """
 
     def __init__(self, run: Path, first_step: int = 0) -> None:
         tensorboard = require("torch.utils.tensorboard", extra="train")
         self._run = run
-        self._history = [line for line in read_scalars(run) if line["step"] < first_step]
+        self._history = [line for line in read_scalars(run) if line["step"] <= first_step]
         self._path = run / "scalars.jsonl"
         self._path.write_text("".join(json.dumps(line) + "\n" for line in self._history), encoding="utf-8")
         self._board = tensorboard.SummaryWriter(str(run / "tensorboard"), purge_step=first_step or None)
