@@ -153,7 +153,9 @@ class VideoWriter:
         self.frames = 0
         options = {}
         if path.suffix in (".mp4", ".m4v", ".mov"):
-            options = {"video_track_timescale": str(time_base.denominator)}
+            # Both scales, or a first stamp other than zero is rounded to whole milliseconds.
+            scale = str(time_base.denominator)
+            options = {"video_track_timescale": scale, "movie_timescale": scale}
         try:
             self._container = av.open(str(path), "w", options=options)
         except (av.FFmpegError, OSError) as error:

@@ -1,6 +1,7 @@
 """Putting converted pieces together by packet copy, with the source's sound and subtitles as they are."""
 
 import heapq
+import math
 from array import array
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -52,10 +53,10 @@ class _Joint:
         import av
 
         self._target = target
+        self.source = av.open(str(info.path), metadata_errors="replace")
         options = {}
         if target.suffix.lower() in (".mp4", ".m4v", ".mov"):
-            options = {"movflags": "faststart", "video_track_timescale": str(info.time_base.denominator)}
-        self.source = av.open(str(info.path), metadata_errors="replace")
+            options = _exact_mp4_times(info, [stream for stream in self.source.streams if stream.type in _COPIED])
         try:
             self._output = av.open(str(target), "w", options=options)
             self._add_tracks(info, template)
@@ -69,6 +70,7 @@ class _Joint:
 
         chosen = next(s for s in self.source.streams.video if not s.disposition & type(s.disposition).attached_pic)
         self.copies: dict[int, Any] = {}
+        self.pictures: Any = None
         for stream in self.source.streams:
             if stream.index == chosen.index:
                 with av.open(str(template)) as piece:
@@ -118,10 +120,25 @@ class _Joint:
             if (self.source.streams)
             else []
         )
+        way = "choose another ending, .mkv takes nearly everything"
+        if self._target.suffix.lower() == ".mkv":
+            way = "convert the sound first: ffmpeg -i IN -c:v copy -c:a aac OUT.mkv"
         return (
-            f"a {self._target.suffix} file does not take these tracks ({', '.join(kinds) or 'video'}: {reason}); "
-            "choose another ending, .mkv takes nearly everything"
+            f"a {self._target.suffix} file does not take these tracks ({', '.join(kinds) or 'video'}: {reason}); {way}"
         )
+
+
+def _exact_mp4_times(info: VideoInfo, copied: Sequence[Any]) -> dict[str, str]:
+    """Time scales in which the pictures' stamps and the start of every track are whole numbers."""
+    units = [info.time_base, *(stream.time_base for stream in copied)]
+    movie_scale = math.lcm(*(unit.denominator for unit in units))
+    if movie_scale >= 1 << 31:
+        movie_scale = info.time_base.denominator
+    return {
+        "movflags": "faststart",
+        "video_track_timescale": str(info.time_base.denominator),
+        "movie_timescale": str(movie_scale),
+    }
 
 
 def _public(metadata: dict[str, str]) -> dict[str, str]:

@@ -140,6 +140,28 @@ def test_the_pictures_are_the_filters(clip, tmp_path):
         assert np.abs(255 - before[8:].astype(int) - after[8:]).mean() < 4
 
 
+def test_a_first_stamp_that_is_no_whole_millisecond_stays(tmp_path):
+    plain = make_clip(tmp_path / "plain.mp4", time_base=Fraction(1, 30000), frames=12)
+    late = tmp_path / "late.mp4"
+    with (
+        av.open(str(plain)) as source,
+        av.open(str(late), "w", options={"video_track_timescale": "30000", "movie_timescale": "30000"}) as target,
+    ):
+        # The sound track first, as FLV files have it.
+        order = sorted(source.streams, key=lambda stream: stream.type)
+        streams = {stream.index: target.add_stream_from_template(stream, opaque=True) for stream in order}
+        for packet in source.demux():
+            if packet.size:
+                if packet.stream.type == "video":
+                    packet.pts, packet.dts = packet.pts + 2002, packet.dts + 2002
+                packet.stream = streams[packet.stream_index]
+                target.mux(packet)
+    assert stamps_of(late)[0] == 2002 / 30000
+    convert(late, tmp_path / "out.mp4", InvertingFilter, FAST)
+    assert stamps_of(tmp_path / "out.mp4") == stamps_of(late)
+    assert packets_of(tmp_path / "out.mp4", "audio") == packets_of(late, "audio")
+
+
 def test_matroska_to_matroska_keeps_sound_and_stamps(tmp_path):
     clip = make_clip(tmp_path / "in.mkv", sound="libopus", time_base=Fraction(1, 1000))
     convert(clip, tmp_path / "out.mkv", InvertingFilter, FAST)
