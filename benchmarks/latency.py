@@ -22,7 +22,8 @@ from toonfilter.runtime.errors import ConfigError, ToonfilterError
 class BenchOptions:
     """names: scenarios to run, `*` and `?` as in file names; none runs all. camera_fps: pace them like a camera.
 
-    clip: a video with one face; None takes the one of the examples. cold_start: also time a fresh start.
+    clip: a video with one face; None takes the one of the examples. cold_start: also time a fresh start. peers: also
+    time published generators and blends beside ours.
     """
 
     style: str = "cartoon"
@@ -34,6 +35,7 @@ class BenchOptions:
     threads: int = 2
     engine: str | None = None
     cold_start: bool = True
+    peers: bool = False
 
 
 def run_bench(options: BenchOptions, progress: Callable[[str, int, int], None] | None = None) -> Result:
@@ -63,7 +65,19 @@ def run_bench(options: BenchOptions, progress: Callable[[str, int, int], None] |
         if progress:
             progress("cold start", len(scenarios), len(scenarios) + 1)
         content["cold_start"] = measure_cold_start(options.style, clip)
+    if options.peers:
+        content["peers"] = _peers(options, clip, progress)
     return content
+
+
+def _peers(options: BenchOptions, clip: Path, progress: Callable[[str, int, int], None] | None) -> Result:
+    from toonfilter.benchmarks.peers import PeerOptions, compare_peers
+
+    def show(number: int, rounds: int) -> None:
+        if progress:
+            progress("peers, round", number, rounds + 1)
+
+    return compare_peers(PeerOptions(options.style, threads=options.threads), clip, show)
 
 
 def planned(options: BenchOptions, bundle: Bundle) -> list[Scenario]:

@@ -16,9 +16,9 @@ def results_table(content: Result) -> "Table":
     """One line for each scenario."""
     from rich.table import Table
 
-    table = Table(title="times in ms: p50 (p95)")
-    for name in ("scenario", "fps", "end to end p50/p95/p99/max", *_STAGES, "dropped", "CPU", "MB", "MB/frame"):
-        table.add_column(name, justify="left" if name == "scenario" else "right")
+    table = Table(title="times in ms: end to end, and of the stages p50 (p95)")
+    for name in ("scenario", "fps", "p50/p95/p99/max", *_STAGES, "dropped", "cores", "MB", "MB/frame"):
+        table.add_column(name, justify="left" if name == "scenario" else "right", no_wrap=True)
     for result in content["results"]:
         if "error" in result:
             continue
@@ -69,6 +69,20 @@ def remarks(content: Result) -> list[str]:
         word = "met" if verdict["met"] else "MISSED"
         lines.append(f"target {word}: {name} {measure} {verdict['measured']} (target {verdict['target']})")
     return lines
+
+
+def peers_table(peers: Result) -> "Table":
+    """Median times beside each other, ours first, in ms and as a ratio to our fastest."""
+    from rich.table import Table
+
+    table = Table(title=f"one face, {peers['size']} px, ms")
+    for name in ("", "median", "least", "to ours"):
+        table.add_column(name, justify="left" if not name else "right")
+    for group in ("generators", "blends"):
+        ours = min(times["median"] for name, times in peers[group].items() if name.startswith("our"))
+        for name, times in peers[group].items():
+            table.add_row(name, f"{times['median']:.2f}", f"{times['least']:.2f}", f"{times['median'] / ours:.1f}")
+    return table
 
 
 def comparison_table(changes: list[Change]) -> "Table":
