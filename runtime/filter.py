@@ -158,6 +158,7 @@ class ToonFilter:
         self._opened.translator.close()
         self._bundle, self._opened = bundle, opened
         self._painter = open_painter(bundle, opened.translator, self._settings.region)
+        self._guard.forget()
 
     def close(self) -> None:
         """Free tracker and engine."""
@@ -210,11 +211,13 @@ class ToonFilter:
         """After a failed drawing: the same engine again, then whatever runs.
 
         Raises:
-            BackendError: the engine failed too often in a row.
+            the error itself, when there were too many in a row.
         """
         self._engine_failures += 1
         self._notify(f"drawing failed ({error}); the frame is covered")
-        if not isinstance(error, BackendError) or self._engine_failures > 2 * _ENGINE_TRIES:
+        if self._engine_failures > 2 * _ENGINE_TRIES:
+            raise error
+        if not isinstance(error, BackendError):
             return
         engine = self._settings.engine if self._engine_failures <= _ENGINE_TRIES else "onnxruntime"
         try:

@@ -115,9 +115,13 @@ class Guard:
             return SafeFrame(self._last.image, frame, PrivacyState.HOLDING, reason=reason, _guard=_GUARD)
         return self.cover(frame, reason)
 
+    def forget(self) -> None:
+        """Nothing protected so far may stand in any more: settings changed."""
+        self._last = None
+
     def cover(self, frame: Frame, reason: str, *, faces_found: int = 0) -> SafeFrame:
         """The whole frame pixelated, or the placeholder. Nothing is held over it afterwards."""
-        self._last = None
+        self.forget()
         return cover(frame, reason, self._policy.placeholder, faces_found=faces_found)
 
 

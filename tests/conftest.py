@@ -20,17 +20,17 @@ def astronaut() -> NDArray[np.uint8]:
 
 
 def write_tiny_generator(path: Path) -> None:
-    """Two convolutions: uint8 NHWC image and guidance in, uint8 NHWC RGBA out; RGB is swapped, the matte is 255."""
+    """Two convolutions: uint8 NHWC image and guidance in, uint8 NHWC RGBA out; RGB is swapped and inverted, the matte is 255."""
     onnx = pytest.importorskip("onnx")
     helper, types = onnx.helper, onnx.TensorProto
     mix = np.zeros((8, 6, 3, 3), np.float32)
     for channel in range(3):
-        mix[channel, 2 - channel, 1, 1] = 0.7
+        mix[channel, 2 - channel, 1, 1] = -0.7
         mix[channel, 3, 1, 1] = 0.2
     draw = np.zeros((4, 8, 1, 1), np.float32)
     for channel in range(3):
         draw[channel, channel, 0, 0] = 1.0
-    bias = np.array([20, 20, 20, 255], np.float32)
+    bias = np.array([200, 200, 200, 255], np.float32)
     nodes = [
         helper.make_node("Concat", ["image", "guidance"], ["both"], axis=3),
         helper.make_node("Cast", ["both"], ["float"], to=types.FLOAT),

@@ -21,7 +21,7 @@ def test_engines_agree_with_the_formula(tiny_bundle: Bundle, engine: str, count:
     opened = open_translator(tiny_bundle, engine, EngineOptions(size=64))
     opened.translator.warm_up(64)
     result = opened.translator.translate(crops, guidance)
-    expected = np.clip(0.7 * crops[..., ::-1] + 0.2 * guidance[..., :1] + 20, 0, 255)
+    expected = np.clip(200 - 0.7 * crops[..., ::-1] + 0.2 * guidance[..., :1], 0, 255)
     assert result.shape == (count, 64, 64, 4)
     assert result.dtype == np.uint8
     assert np.abs(result[..., :3] - expected).max() <= 1.01

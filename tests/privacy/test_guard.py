@@ -1,0 +1,328 @@
+"""The guard's rules, situation by situation, with a tracker and an engine that are told what to do."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from toonfilter.runtime import frames
+from toonfilter.runtime.errors import BackendError, ConfigError
+from toonfilter.runtime.faces import Box
+from toonfilter.runtime.frames import Frame, PrivacyState, SafeFrame
+from toonfilter.runtime.privacy import COVER_TILES, Guard, LostPolicy, Witness, cover
+from toonfilter.runtime.tracking import Sighting
+
+from .conftest import HEIGHT, WIDTH, face_at, photo  # noqa: TID252 - the tests are no package of ours
+
+PROTECTED, HOLDING, COVERED, EXPOSED = PrivacyState
+NOBODY = Sighting(detected=True)
+
+
+def is_pixelated(image):
+    return len(np.unique(image.reshape(-1, 3), axis=0)) <= COVER_TILES**2
+
+
+def untouched(safe, raw=None):
+    """Share of pixels that are as they were."""
+    return float((np.abs(safe.image.astype(int) - (photo() if raw is None else raw)).max(2) <= 1).mean())
+
+
+def hull_of(face, shape=(HEIGHT, WIDTH)):
+    mask = np.zeros(shape, np.uint8)
+    points = np.rint(cv2.convexHull(np.ascontiguousarray(face.landmarks[:, :2]))).astype(np.int32)
+    cv2.fillConvexPoly(mask, points, 255)
+    return mask > 0
+
+
+@pytest.mark.parametrize("key", [None, object(), frames.Frame, True])
+def test_only_the_guard_makes_safe_frames(key):
+    with pytest.raises(ConfigError, match="outside the privacy guard"):
+        SafeFrame(photo(), Frame(photo(), 0), PROTECTED, _guard=key)
+
+
+def test_only_the_guard_has_the_key():
+    package = Path(frames.__file__).parents[1]
+    users = {
+        path.relative_to(package).as_posix()
+        for folder in ("runtime", "train", "export", "benchmarks")
+        for path in (package / folder).rglob("*.py")
+        if "_GUARD" in path.read_text(encoding="utf-8")
+    }
+    assert users == {"runtime/frames.py", "runtime/privacy.py"}
+
+
+def test_before_the_first_face_the_frame_is_covered(told):
+    toon = told()
+    toon.tracker.sees = NOBODY
+    safe = toon.show(0.0)
+    assert safe.state is COVERED
+    assert is_pixelated(safe.image)
+
+
+@pytest.mark.parametrize("region", ["head", "face"])
+def test_the_face_is_drawn_to_the_last_pixel_even_with_an_empty_matte(told, region):
+    toon = told(region=region)
+    toon.tracker.sees = Sighting([face_at(100, 95, 70), face_at(190, 60, 30, 1)])
+    safe = toon.show(0.0)
+    assert (safe.state, safe.faces_found, safe.faces_covered) == (PROTECTED, 2, 2)
+    for face in toon.tracker.sees.faces:
+        # Red is 200 in the photo and 0 in the drawing.
+        assert safe.image[hull_of(face)][:, 0].max() <= 2
+
+
+@pytest.mark.parametrize("place", [(5, 90), (236, 90), (120, 4), (120, 176), (-10, 90), (3, 3)])
+def test_a_face_half_out_of_the_frame_is_drawn_where_it_shows(told, place):
+    toon = told()
+    toon.tracker.sees = Sighting([face_at(*place)])
+    safe = toon.show(0.0)
+    shown = hull_of(face_at(*place))
+    assert safe.state is COVERED or safe.image[shown][:, 0].max() <= 2
+
+
+def test_a_lost_face_is_held_for_half_a_second_and_then_covered(told):
+    toon = told()
+    shown = toon.show(10.0)
+    toon.tracker.sees = NOBODY
+    times = [10.1, 10.3, 10.5, 10.51, 10.6, 11.0]
+    states = []
+    for time_s in times:
+        safe = toon.show(time_s)
+        states.append(safe.state)
+        assert safe.state is not HOLDING or safe.image is shown.image
+    assert states == [HOLDING] * 3 + [COVERED] * 3
+
+
+def test_after_covering_nothing_old_comes_back(told):
+    toon = told()
+    toon.show(10.0)
+    toon.filter.cover(Frame(photo(), 5, 10.1), "for a moment")
+    toon.tracker.sees = NOBODY
+    assert toon.show(10.2).state is COVERED
+
+
+@pytest.mark.parametrize("time_s", [9.9, 10.6, 3600.0, float("nan"), float("inf"), -5.0])
+def test_a_jump_in_time_is_not_held_over_and_starts_tracking_anew(told, time_s):
+    toon = told()
+    toon.show(10.0)
+    before = toon.tracker.resets
+    toon.tracker.sees = NOBODY
+    assert toon.show(time_s).state is COVERED
+    if time_s != 10.6:
+        assert toon.tracker.resets == before + 1
+
+
+def test_a_new_format_in_mid_stream_is_not_held_over(told):
+    toon = told()
+    toon.show(10.0)
+    before = toon.tracker.resets
+    toon.tracker.sees = NOBODY
+    safe = toon.show(10.1, photo(90, 120))
+    assert (safe.state, safe.image.shape, toon.tracker.resets) == (COVERED, (90, 120, 3), before + 1)
+    toon.tracker.sees = Sighting([face_at(60, 45, 30)])
+    assert toon.show(10.2, photo(90, 120)).state is PROTECTED
+
+
+def test_on_lost_cover_and_image_do_not_hold(told):
+    placeholder = np.full((30, 40, 3), (10, 200, 30), np.uint8)
+    for policy in (LostPolicy("cover"), LostPolicy("image", placeholder=placeholder)):
+        toon = told(lost=policy)
+        toon.show(10.0)
+        toon.tracker.sees = NOBODY
+        safe = toon.show(10.1)
+        assert safe.state is COVERED
+        assert policy.action == "cover" or (safe.image == (10, 200, 30)).all()
+
+
+def test_exposure_needs_a_confirmation_and_is_named(told):
+    with pytest.raises(ConfigError, match="i-accept-exposure"):
+        LostPolicy("pass")
+    toon = told(lost=LostPolicy("pass", confirmed=True))
+    assert toon.show(10.0).state is PROTECTED
+    toon.tracker.sees = NOBODY
+    safe = toon.show(10.1)
+    assert (safe.state, untouched(safe)) == (EXPOSED, 1.0)
+    toon.tracker.sees = RuntimeError("graph failed")
+    assert toon.show(10.2).state is COVERED
+
+
+@pytest.mark.parametrize("hold_s", [-0.1, 0.51, 10])
+def test_nobody_can_hold_longer(hold_s):
+    with pytest.raises(ConfigError, match=r"0 to 0\.5"):
+        LostPolicy(hold_s=hold_s)
+
+
+def test_a_face_without_a_mesh_is_hidden_under_tiles_beside_one_that_is_drawn(told):
+    toon = told()
+    box = Box(180, 30, 210, 60)
+    for sees in (Sighting([face_at(80)], unmeshed=[box]), Sighting([face_at(80)], lost=[box])):
+        toon.tracker.sees = sees
+        safe = toon.show(0.0)
+        assert (safe.state, safe.faces_found, safe.faces_covered) == (PROTECTED, 2, 2)
+        assert len(np.unique(safe.image[30:60, 180:210].reshape(-1, 3), axis=0)) <= 25
+
+
+def test_only_faces_without_a_mesh_is_doubt_and_covered(told):
+    toon = told()
+    for sees in (Sighting(unmeshed=[Box(60, 60, 90, 90)]), Sighting(lost=[Box(60, 60, 90, 90)])):
+        toon.tracker.sees = sees
+        safe = toon.show(0.0)
+        assert safe.state is COVERED
+        assert is_pixelated(safe.image)
+
+
+def test_exposure_still_hides_a_face_that_has_no_mesh(told):
+    toon = told(lost=LostPolicy("pass", confirmed=True))
+    toon.tracker.sees = Sighting(lost=[Box(100, 60, 140, 100)])
+    safe = toon.show(0.0)
+    assert safe.state is EXPOSED
+    assert len(np.unique(safe.image[60:100, 100:140].reshape(-1, 3), axis=0)) <= 25
+
+
+def test_a_failing_tracker_covers_and_the_next_frame_goes_on(told):
+    toon = told()
+    toon.show(10.0)
+    toon.tracker.sees = RuntimeError("graph failed")
+    assert toon.show(10.1).state is COVERED
+    assert any("graph failed" in note for note in toon.notes)
+    toon.tracker.sees = Sighting([face_at()])
+    assert toon.show(10.2).state is PROTECTED
+
+
+def _raises(error):
+    def answer(_):
+        raise error
+
+    return answer
+
+
+def _with_alpha(colours):
+    return np.concatenate([colours, np.full_like(colours[..., :1], 255)], 3)
+
+
+BAD_ENGINES = {
+    "raises": _raises(BackendError("device lost")),
+    "raises something else": _raises(MemoryError("out of memory")),
+    "not a number": lambda crops: np.full((*crops.shape[:3], 4), np.nan, np.float32),
+    "all black": lambda crops: np.zeros((*crops.shape[:3], 4), np.uint8),
+    "all white": lambda crops: np.full((*crops.shape[:3], 4), 255, np.uint8),
+    "its input": lambda crops: _with_alpha(crops.copy()),
+    "its input, darker": lambda crops: _with_alpha((crops * 0.7).astype(np.uint8)),
+    "its input, other colours": lambda crops: _with_alpha(np.ascontiguousarray(crops[..., ::-1])),
+    "its input, a little blurred": lambda crops: _with_alpha(np.stack([cv2.blur(crop, (2, 2)) for crop in crops])),
+    "too few pictures": lambda crops: np.zeros((0, *crops.shape[1:3], 4), np.uint8),
+    "another size": lambda crops: np.full((len(crops), 32, 32, 4), 99, np.uint8),
+    "no alpha": lambda crops: 255 - crops,
+    "nothing": lambda _: None,
+}
+
+
+@pytest.mark.parametrize("name", BAD_ENGINES)
+def test_a_bad_engine_covers_live_and_stops_a_file(told, name, astronaut):
+    raw = cv2.resize(astronaut[40:240, 90:357], (WIDTH, HEIGHT))
+    toon = told()
+    good = toon.engine.answer
+    toon.show(10.0)
+    toon.engine.answer = BAD_ENGINES[name]
+    safe = toon.show(10.1, raw.copy())
+    assert safe.state is COVERED
+    assert is_pixelated(safe.image)
+    assert toon.notes
+    toon.engine.answer = good
+    assert toon.show(10.2).state is PROTECTED
+    strict = told(on_error="raise")
+    strict.engine.answer = BAD_ENGINES[name]
+    with pytest.raises(Exception, match=r".+"):
+        strict.show(10.0, raw.copy())
+
+
+def test_a_lost_device_is_opened_again_and_told_after_too_many_failures(told):
+    toon = told()
+    toon.engine.answer = BAD_ENGINES["raises"]
+    for number in range(6):
+        assert toon.show(10 + number / 30).state is COVERED
+    assert toon.opened == 6
+    with pytest.raises(BackendError, match="device lost"):
+        toon.show(10.5)
+
+
+def test_the_hide_key_covers_at_once(told):
+    toon = told()
+    toon.show(10.0)
+    toon.filter.is_hidden = True
+    assert toon.show(10.1).state is COVERED
+    toon.filter.is_hidden = False
+    toon.tracker.sees = NOBODY
+    assert toon.show(10.2).state is COVERED
+
+
+def test_after_a_change_of_style_nothing_in_the_old_one_is_held(told, tiny_bundle):
+    toon = told()
+    toon.show(10.0)
+    toon.filter.set_style(str(tiny_bundle.folder))
+    toon.tracker.sees = NOBODY
+    assert toon.show(10.1).state is COVERED
+
+
+def test_a_style_that_cannot_be_opened_leaves_the_old_one_drawing(told):
+    toon = told()
+    with pytest.raises(ConfigError.__base__):
+        toon.filter.set_style("no such style")
+    assert toon.show(10.0).state is PROTECTED
+
+
+def test_a_face_that_outruns_its_steadied_crop_is_drawn_where_it_is(told):
+    toon = told()
+    for number in range(20):
+        face = face_at(60 + 25 * (number % 6), 60 + 20 * (number % 4), 40)
+        toon.tracker.sees = Sighting([face])
+        safe = toon.show(10 + number / 30)
+        assert safe.state is PROTECTED
+        assert safe.image[hull_of(face)][:, 0].max() <= 2
+
+
+def test_the_guard_does_not_take_less_than_all_faces():
+    guard = Guard()
+    for found, covered in ((2, 1), (1, 0), (0, 0)):
+        safe = guard.protected(Frame(photo(), 0), photo(), faces_found=found, faces_covered=covered)
+        assert safe.state is COVERED
+        assert is_pixelated(safe.image)
+
+
+def test_the_witness_notices_a_face_that_was_not_drawn():
+    faces = [face_at(70), face_at(180, 90, 40, 1)]
+    image = photo()
+    witness = Witness(image, faces)
+    assert witness.covered(image) == 0
+    image[hull_of(faces[0])] = 255 - image[hull_of(faces[0])]
+    assert witness.covered(image) == 1
+    half = hull_of(faces[1])
+    half[:, 180:] = False
+    image[half] = 255 - image[half]
+    assert witness.covered(image) == 1
+
+
+def test_the_witness_stops_a_painter_that_forgets_a_face(told, monkeypatch):
+    toon = told()
+    monkeypatch.setattr(toon.filter._painter, "paint", lambda *_: [])
+    assert toon.show(10.0).state is COVERED
+
+
+def test_a_face_wholly_outside_counts_as_covered():
+    image = photo()
+    assert Witness(image, [face_at(-500, 90)]).covered(image) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 64), (64, 1), (3, 5), (1080, 1920)])
+def test_any_frame_can_be_covered(shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    safe = cover(Frame(image, 0), "test")
+    assert safe.image.shape == image.shape
+    assert safe.image is not image
+    assert cover(Frame(image, 0), "test", np.zeros((8, 8, 3), np.uint8)).image.max() == 0
+
+
+def test_a_covered_face_keeps_no_detail(astronaut):
+    safe = cover(Frame(astronaut, 0), "test")
+    face = safe.image[60:180, 165:285]
+    assert len(np.unique(face.reshape(-1, 3), axis=0)) <= 16
