@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from toonfilter.runtime.errors import ConfigError, TrainingError, require
 from toonfilter.train.recipe import Recipe, recipe_from_table, recipe_table
@@ -142,7 +142,7 @@ def load_generator(path: Path, head: str = "") -> "tuple[nn.Module, ExportSpec, 
             raise TrainingError(f"{path}: no network {head!r} here; there are: {', '.join(spec.others) or 'no others'}")
         name = spec.others[head]
     load_weights(system.networks, {**checkpoint.weights, **checkpoint.averaged}, str(checkpoint.path))
-    return cast("nn.Module", system.networks[name]).eval(), spec, checkpoint
+    return system.networks[name].eval(), spec, checkpoint
 
 
 def load_weights(networks: "nn.ModuleDict", weights: Mapping[str, "Tensor"], where: str) -> None:

@@ -214,7 +214,7 @@ class _Run:
             load_weights(networks, resumed.weights, str(resumed.path))
         networks.to(self.fabric.device)
         if self.recipe.run.channels_last:
-            networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            networks.to(memory_format=torch.channels_last)
         if self.fabric.world_size > 1:
             for value in networks.state_dict().values():
                 value.copy_(self.fabric.broadcast(value))

@@ -4,10 +4,11 @@ import copy
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
+from lightning.fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
 from toonfilter.train.recipe import OptimiserSettings, Recipe, ScheduleSettings
@@ -53,7 +54,9 @@ class Optimisers:
         self._parameters = {name: list(plan.parameters) for name, plan in plans.items()}
         plain = {name: build_optimiser(p.settings, self._parameters[name], fused=fused) for name, p in plans.items()}
         self._rates = {name: plan.settings.learning_rate for name, plan in plans.items()}
-        self._optimisers = {name: fabric.setup_optimizers(optimiser) for name, optimiser in plain.items()}
+        # Answers a single wrapped optimiser for a single one, which its type does not say.
+        wrapped = {name: cast(_FabricOptimizer, fabric.setup_optimizers(own)) for name, own in plain.items()}
+        self._optimisers = wrapped
         self._step = 0
         self._total_steps = 1
 
@@ -116,7 +119,7 @@ class Optimisers:
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         torch.distributed.all_reduce(flat)
         flat /= self._fabric.world_size
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        for gradient, part in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
 
 

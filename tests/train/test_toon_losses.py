@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from toonfilter.train.losses.adversarial import AdversarialLoss
 from toonfilter.train.losses.perceptual import FeatureSettings, perceptual_loss
-from toonfilter.train.losses.reconstruction import gradient_l1, l1, region_weight
+from toonfilter.train.losses.reconstruction import gradient_l1, ink_weight, l1, region_weight
 from toonfilter.train.losses.temporal import shift_consistency
 from toonfilter.train.networks.pix2pix import UNetGenerator
 from toonfilter.train.networks.toon import ToonGenerator
@@ -54,6 +54,15 @@ def test_region_weight_is_heavy_where_eyes_and_mouth_are_drawn_only() -> None:
     assert weight[0, 0, 14, 14].item() == pytest.approx(5.0)
     assert weight[0, 0, 50, 42].item() == pytest.approx(3.0)
     assert weight[0, 0, 32, 4].item() == pytest.approx(1.0)
+
+
+def test_ink_is_heavy_and_flat_tone_is_not() -> None:
+    drawing = torch.full((1, 3, 32, 32), 0.5)
+    drawing[..., 16] = -0.9
+    weight = ink_weight(drawing, 3.0)
+    assert weight[0, 0, 10, 16].item() == pytest.approx(3.0)
+    assert weight[0, 0, 10, 5].item() == pytest.approx(1.0)
+    assert (ink_weight(drawing, 1.0) == 1).all()
 
 
 def test_shift_consistency_is_zero_for_a_drawing_that_moved_along() -> None:

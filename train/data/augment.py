@@ -145,7 +145,7 @@ def _light_table(rng: np.random.Generator) -> Image:
     gain = math.exp(rng.normal(0.0, 0.13)) * np.exp(rng.normal(0.0, 0.035, 3))
     gamma = math.exp(rng.normal(0.0, 0.13))
     values = (np.arange(256) / 255.0) ** gamma
-    return np.round(np.clip(values[:, None] * gain * 255, 0, 255)).astype(np.uint8)[None]
+    return cast(Image, np.round(np.clip(values[:, None] * gain * 255, 0, 255)).astype(np.uint8)[None])
 
 
 def _loosened(guidance: Image, rng: np.random.Generator) -> Image:

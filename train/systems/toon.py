@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.train.losses.adversarial import AdversarialLoss
 from toonfilter.train.losses.perceptual import FeatureNetwork, FeatureSettings, perceptual_loss
-from toonfilter.train.losses.reconstruction import DRAWN, gradient_l1, l1, region_weight
+from toonfilter.train.losses.reconstruction import DRAWN, gradient_l1, ink_weight, l1, region_weight
 from toonfilter.train.losses.temporal import shift_consistency
 from toonfilter.train.networks import build_discriminator, build_generator
 from toonfilter.train.recipe import Recipe, parse_table
@@ -43,12 +43,15 @@ class Options:
     eyes_weight: float = 1.0
     mouth_weight: float = 1.0
     region_margin_px: int = 3
+    ink_weight: float = 1.0
     # Weight of what the matte cuts away.
     background_weight: float = 1.0
     # Without it guidance pictures, where the data has them, only say where eyes and mouth are.
     guidance_input: bool = True
     # Side of the window around eyes and mouth.
     window_px: int = 96
+    # Part of the windows that lie anywhere instead.
+    windows_elsewhere: float = 0.0
     sizes_px: tuple[int, ...] = (256, 384, 512)
 
 
@@ -112,14 +115,12 @@ class ToonSystem:
     def reconstruction_losses(self, result: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Distances to the teacher's drawing and matte. result: [N, 4, H, W]."""
         options = self.options
-        weight = torch.ones_like(batch["target"][:, :1])
+        weight = ink_weight(batch["target"], options.ink_weight)
         if "matte" in batch:
-            weight = options.background_weight + (1 - options.background_weight) * batch["matte"]
+            weight = weight * (options.background_weight + (1 - options.background_weight) * batch["matte"])
         if "guidance" in batch:
-            regions = region_weight(
-                batch["guidance"], options.eyes_weight, options.mouth_weight, options.region_margin_px
-            )
-            weight = weight * regions
+            eyes, mouth = options.eyes_weight, options.mouth_weight
+            weight = weight + region_weight(batch["guidance"], eyes, mouth, options.region_margin_px) - 1
         losses = {
             "l1": l1(result[:, :3], batch["target"], weight),
             "gradient": gradient_l1(result[:, :3], batch["target"], weight),
@@ -170,7 +171,8 @@ class ToonSystem:
 
     def _windows(self, result: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The windows around eyes and mouth: of the result, the target and, where there is one, the guidance."""
-        corners = window_corners(batch.get("guidance"), result, self.options.window_px)
+        options = self.options
+        corners = window_corners(batch.get("guidance"), result, options.window_px, options.windows_elsewhere)
         pictures = {"result": result, "target": batch["target"]}
         if self.guidance_channels:
             pictures["guidance"] = batch["guidance"]
@@ -185,16 +187,19 @@ class ToonSystem:
         return {"loss_d": loss, "d_real": real.float().mean(), "d_fake": fake.float().mean()}
 
 
-def window_corners(guidance: Tensor | None, pictures: Tensor, side: int) -> list[tuple[int, int]]:
+def window_corners(
+    guidance: Tensor | None, pictures: Tensor, side: int, elsewhere: float = 0.0
+) -> list[tuple[int, int]]:
     """Upper left corners (y, x) of windows around what the guidance draws, moved at random by up to a quarter window;
-    anywhere in the picture where nothing is drawn."""
+    anywhere in the picture for a part `elsewhere` of them, and where nothing is drawn."""
     height, width = pictures.shape[-2:]
-    moves = torch.rand(len(pictures), 2)
+    moves = torch.rand(len(pictures), 3)
     corners = []
     for index in range(len(pictures)):
         y = float(moves[index, 0]) * (height - side)
         x = float(moves[index, 1]) * (width - side)
-        drawn = None if guidance is None else guidance[index, (0, 2)].amax(0) > DRAWN
+        is_elsewhere = guidance is None or float(moves[index, 2]) < elsewhere
+        drawn = None if is_elsewhere or guidance is None else guidance[index, (0, 2)].amax(0) > DRAWN
         if drawn is not None and bool(drawn.any()):
             rows, columns = drawn.any(1).nonzero().float().mean(), drawn.any(0).nonzero().float().mean()
             y = float(rows) - side / 2 + (float(moves[index, 0]) - 0.5) * side / 2
