@@ -43,7 +43,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, face_cr
 def test_faces_are_kept_or_dropped_for_a_reported_reason(
     faces: tuple[Path, Path, face_crops.FacesResult],
 ) -> None:
-    _, _, result = faces
+    _, out, result = faces
     assert result.pictures == 8
     assert result.written == 1
     assert result.reasons == {
@@ -56,6 +56,7 @@ def test_faces_are_kept_or_dropped_for_a_reported_reason(
         "h_two.png": "several faces",
     }
     assert sum(result.dropped.values()) == 7
+    assert splits.read_identities(out) == {"a": "a"}
 
 
 def test_crops_are_aligned_and_carry_landmarks(faces: tuple[Path, Path, face_crops.FacesResult]) -> None:
@@ -225,3 +226,24 @@ def test_splits_are_stable_and_one_in_ten() -> None:
     held_out = [i for i in identities if splits.split_of(i) == "validation"]
     assert 150 < len(held_out) < 250
     assert held_out == [i for i in reversed(identities) if splits.split_of(i) == "validation"][::-1]
+
+
+def test_one_person_is_on_one_side_only(tmp_path: Path) -> None:
+    from toonfilter.train.data.datasets import open_data
+    from toonfilter.train.recipe import DataSettings
+
+    people = {f"{person}_{n}": f"person {person}" for person in range(30) for n in range(3)}
+    for name in people:
+        write_png(tmp_path / "photo" / f"{name}.png", np.zeros((8, 8, 3), np.uint8))
+    splits.write_identities(tmp_path, people)
+    assert splits.read_identities(tmp_path) == people
+    settings = DataSettings(layout="single", size_px=8)
+    sides = {}
+    for part in ("train", "validation"):
+        data = open_data(tmp_path, settings, part)  # type: ignore[arg-type]
+        sides[part] = {people[entry.name] for entry in data.entries}
+    assert not sides["train"] & sides["validation"]
+    assert len(sides["train"] | sides["validation"]) == 30
+    (tmp_path / "identities.json").write_text("[]")
+    with pytest.raises(DataError, match="identities"):
+        splits.read_identities(tmp_path)

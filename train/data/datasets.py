@@ -18,7 +18,7 @@ from toonfilter.train.data.augment import AUGMENTATIONS, Sample
 from toonfilter.train.data.landmark_files import has_landmarks, landmarks_path, read_landmarks
 from toonfilter.train.data.pictures import picture_paths, read_rgb, read_rgba
 from toonfilter.train.data.published import read_celeba, read_selfie2anime
-from toonfilter.train.data.splits import Split, split_of
+from toonfilter.train.data.splits import Split, read_identities, split_of
 from toonfilter.train.recipe import DataSettings
 
 Image = NDArray[np.uint8]
@@ -181,7 +181,8 @@ def open_data(root: Path, settings: DataSettings, split: Split, *, seed: int = 0
         return FolderData(settings, _some(entries, root, split), seed=seed)
     if settings.layout == "single":
         folder = root / "photo" if (root / "photo").is_dir() else root
-        found = [(Entry(p.stem, {"source": p}), split_of(p.stem)) for p in picture_paths(folder)]
+        people = read_identities(root)
+        found = [(Entry(p.stem, {"source": p}), split_of(people.get(p.stem, p.stem))) for p in picture_paths(folder)]
         return FolderData(settings, _some([e for e, part in found if part == split], root, split), seed=seed)
     sources, targets = _unpaired(root, settings, split)
     return FolderData(settings, _some(sources, root, split), _some(targets, root, split), seed=seed)
@@ -204,7 +205,7 @@ _UNIT_RANGE = frozenset({"matte", "guidance", "again_guidance"})
 def _paired(root: Path, settings: DataSettings) -> list[tuple[Entry, Split]]:
     photos = {path.stem: path for path in picture_paths(root / "photo")}
     cartoons = {path.stem: path for path in picture_paths(root / "cartoon")}
-    records = _records(root)
+    records, people = _records(root), read_identities(root)
     entries = []
     for name in sorted(set(photos) & set(cartoons)):
         record = records.get(name, {})
@@ -213,7 +214,7 @@ def _paired(root: Path, settings: DataSettings) -> list[tuple[Entry, Split]]:
         if settings.landmarks and not has_landmarks(root, "photo", name):
             continue
         files = {"photo": photos[name], "cartoon": cartoons[name], **_extras(root, name, settings)}
-        part = cast(Split, record.get("split") or split_of(str(record.get("identity", name))))
+        part = cast(Split, record.get("split") or split_of(str(record.get("identity") or people.get(name, name))))
         entries.append((Entry(name, files, float(record.get("weight", 1.0))), part))
     if not entries:
         raise DataError(f"{root}: no file name is in both photo and cartoon; pairs have the same name in both folders")
@@ -254,9 +255,13 @@ def _unpaired(root: Path, settings: DataSettings, split: Split) -> tuple[list[En
         faces = [(p.path, p.split) for p in read_celeba(root)]
         sides = [faces, [(p, split_of(p.stem)) for p in picture_paths(root / "cartoon")]]
     else:
+        people = read_identities(root)
         parts = {name: str(record.get("split", "")) for name, record in _records(root).items()}
         sides = [
-            [(p, cast(Split, parts.get(p.stem) or split_of(p.stem))) for p in picture_paths(root / folder)]
+            [
+                (p, cast(Split, parts.get(p.stem) or split_of(people.get(p.stem, p.stem))))
+                for p in picture_paths(root / folder)
+            ]
             for folder in ("photo", "cartoon")
         ]
     folders = ["photo", "cartoon"]

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from toonfilter.runtime.alignment import crop_transform
 from toonfilter.runtime.faces import Face, StillFaceFinder
 from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
+from toonfilter.train.data.published import celeba_identities
+from toonfilter.train.data.splits import write_identities
 
 Image = NDArray[np.uint8]
 Report = Callable[[int, int], None]
@@ -32,7 +34,8 @@ class FaceSettings:
     min_face_px: height of the face (forehead to chin) in the original picture.
     min_chroma: spread of colours in CIELAB units; below it the picture is grayscale, or toned.
     max_yaw_degrees: faces turned farther away are dropped.
-    duplicate_bits: pictures whose 64-bit difference hashes differ in at most this many bits are the same.
+    duplicate_bits: crops whose 256-bit difference hashes differ in at most this many bits are the same; the faces of
+    different people differ in 46 and more.
     all_faces: keep every face of a picture, not only pictures with one.
     """
 
@@ -40,7 +43,7 @@ class FaceSettings:
     min_face_px: float = 96.0
     min_chroma: float = 1.6
     max_yaw_degrees: float = 60.0
-    duplicate_bits: int = 4
+    duplicate_bits: int = 24
     all_faces: bool = False
 
 
@@ -72,12 +75,15 @@ def is_grayscale(image: Image, min_chroma: float = 1.6) -> bool:
     return bool(spread < min_chroma)
 
 
-def difference_hash(image: Image) -> int:
-    """64 bits: whether each of 8 x 8 places is brighter than its right neighbour. Survives scaling and JPEG."""
+def difference_hash(image: Image) -> NDArray[np.uint8]:
+    """256 bits, uint8 [32]: whether each of 16 x 16 places is brighter than its right neighbour.
+
+    Survives scaling, JPEG and crops that differ by a pixel or two.
+    """
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(gray, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
-    bits = (small[:, 1:] > small[:, :-1]).flatten()
-    return int("".join("1" if bit else "0" for bit in bits), 2)
+    smooth = cv2.GaussianBlur(gray, (0, 0), max(image.shape[0] / 64, 0.3))
+    small = cv2.resize(smooth, (17, 16), interpolation=cv2.INTER_AREA).astype(np.int16)
+    return np.packbits(small[:, 1:] > small[:, :-1])
 
 
 class DuplicateFilter:
@@ -85,18 +91,19 @@ class DuplicateFilter:
 
     def __init__(self, bits: int) -> None:
         self._bits = bits
-        self._seen = np.zeros(1024, np.uint64)
+        self._seen = np.zeros((1024, 32), np.uint8)
         self._count = 0
+        self._ones = np.array([value.bit_count() for value in range(256)], np.uint8)
 
     def seen(self, image: Image) -> bool:
         """Return True for a duplicate; otherwise remember the picture. image: uint8 [H,W,3] RGB."""
-        value = np.uint64(difference_hash(image))
-        distances = np.unpackbits((self._seen[: self._count] ^ value).view(np.uint8).reshape(-1, 8), axis=1).sum(1)
+        found = difference_hash(image)
+        distances = self._ones[self._seen[: self._count] ^ found].sum(1, dtype=np.int64)
         if (distances <= self._bits).any():
             return True
         if self._count == len(self._seen):
             self._seen = np.concatenate([self._seen, np.zeros_like(self._seen)])
-        self._seen[self._count] = value
+        self._seen[self._count] = found
         self._count += 1
         return False
 
@@ -128,7 +135,10 @@ def crop_face(image: Image, landmarks: NDArray[Any], size_px: int) -> tuple[Imag
 def crop_folder(
     pictures: Path, out: Path, settings: FaceSettings = FaceSettings(), report: Report | None = None
 ) -> FacesResult:
-    """Write OUT/photo/NAME.png (aligned crops) and OUT/landmarks/NAME.npy (float32 [478,2] crop px).
+    """Write OUT/photo/NAME.png (aligned crops), OUT/landmarks/NAME.npy (float32 [478,2] crop px), OUT/identities.json.
+
+    Who is on a picture is what CelebA's list says, or the name of the folder that the picture lies in (one folder for
+    each person); pictures directly in `pictures` are taken for different people.
 
     Raises:
         DataError: no pictures in the folder.
@@ -138,7 +148,8 @@ def crop_folder(
     duplicates = DuplicateFilter(settings.duplicate_bits)
     dropped: Counter[str] = Counter()
     reasons: dict[str, str] = {}
-    written = 0
+    identities: dict[str, str] = {}
+    people = celeba_identities(pictures)
     try:
         for number, path in enumerate(paths):
             name = "_".join(path.relative_to(pictures).with_suffix("").parts)
@@ -148,7 +159,8 @@ def crop_folder(
                 write_png(out / "photo" / f"{unique}.png", crop)
                 (out / "landmarks").mkdir(parents=True, exist_ok=True)
                 np.save(out / "landmarks" / f"{unique}.npy", points)
-                written += 1
+                folder = "_".join(path.relative_to(pictures).parent.parts)
+                identities[unique] = people.get(path.name) or folder or name
             if why:
                 dropped.update(why)
                 reasons[str(path.relative_to(pictures))] = ", ".join(why)
@@ -156,8 +168,10 @@ def crop_folder(
                 report(number + 1, len(paths))
     finally:
         finder.close()
+    if identities:
+        write_identities(out, identities)
     ordered = {reason: dropped[reason] for reason in REASONS if dropped[reason]}
-    return FacesResult(len(paths), written, ordered, reasons)
+    return FacesResult(len(paths), len(identities), ordered, reasons)
 
 
 def _faces_of(

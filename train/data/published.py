@@ -93,6 +93,12 @@ def read_celeba(root: Path) -> list[Picture]:
     return pictures
 
 
+def celeba_identities(root: Path) -> dict[str, str]:
+    """Return who is on each picture of CelebA, by file name; empty where `root` is another data set."""
+    path = _celeba_file(root, "identity_CelebA.txt")
+    return {name: f"celeba_{values[0]}" for name, values in _table(path, 0, 1).items()} if path.is_file() else {}
+
+
 def _celeba_split(partition: Mapping[str, list[str]], name: str, identity: str) -> Split:
     if name in partition:
         return "train" if partition[name][0] == "0" else "validation"

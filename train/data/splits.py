@@ -1,8 +1,12 @@
 """Splitting by identity: no person is in both training and validation pictures."""
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Literal
+
+from toonfilter.runtime.errors import DataError
 
 Split = Literal["train", "validation"]
 
@@ -14,6 +18,31 @@ def split_of(identity: str) -> Split:
     """
     number = int(hashlib.sha256(identity.encode()).hexdigest(), 16)
     return "validation" if number % 10 == 0 else "train"
+
+
+def read_identities(root: Path) -> dict[str, str]:
+    """Return who is on each picture of a data folder, by name without suffix, from ROOT/identities.json.
+
+    Empty where there is no such file: then every picture counts as a person of its own.
+
+    Raises:
+        DataError: the file is something else.
+    """
+    path = root / "identities.json"
+    if not path.is_file():
+        return {}
+    try:
+        return {str(name): str(identity) for name, identity in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: not a table of names and identities: {error!r}") from error
+
+
+def write_identities(root: Path, identities: Mapping[str, str]) -> None:
+    """Write ROOT/identities.json, whole."""
+    root.mkdir(parents=True, exist_ok=True)
+    temporary = root / ".identities.json.partial"
+    temporary.write_text(json.dumps(dict(identities), indent=0, sort_keys=True) + "\n", encoding="utf-8")
+    temporary.replace(root / "identities.json")
 
 
 def shared_identities(train: Iterable[str], validation: Iterable[str]) -> set[str]:
