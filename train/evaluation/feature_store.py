@@ -29,6 +29,16 @@ class FeatureStore:
         self._file.write(np.ascontiguousarray(vector, np.float32).tobytes())
         self._rows, self._width = self._rows + 1, len(vector)
 
+    def extend(self, features: Features, most: int | None = None, seed: int = 0) -> None:
+        """Add all rows of another array, or `most` of them drawn by lot, a block at a time."""
+        if most is None or most >= len(features):
+            rows = np.arange(len(features))
+        else:
+            rows = np.sort(np.random.default_rng(seed).choice(len(features), most, replace=False))
+        for some in blocks(rows):
+            self._file.write(np.ascontiguousarray(features[some], np.float32).tobytes())
+        self._rows, self._width = self._rows + len(rows), features.shape[1]
+
     def array(self) -> Features:
         """All rows so far, read only."""
         self._file.flush()
@@ -41,7 +51,7 @@ class FeatureStore:
         self._file.close()
 
 
-def blocks(features: Features, rows: int = BLOCK_ROWS) -> Iterator[Features]:
+def blocks(features: NDArray[Any], rows: int = BLOCK_ROWS) -> Iterator[NDArray[Any]]:
     """The array in pieces of at most so many rows."""
     for start in range(0, len(features), rows):
         yield features[start : start + rows]
