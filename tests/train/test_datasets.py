@@ -1,0 +1,135 @@
+"""Folders as data: order, splits, directions, bad pictures, augmentation."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from toonfilter.runtime.errors import ConfigError, DataError
+from toonfilter.train.data.augment import toon, wear
+from toonfilter.train.data.datasets import Draw, RunOrder, open_data, to_floats
+from toonfilter.train.data.pictures import write_png
+from toonfilter.train.recipe import DataSettings
+
+PAIRED = DataSettings(layout="paired", size_px=32, guidance=True)
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    random, records = np.random.default_rng(0), []
+    for number in range(8):
+        photo = random.integers(0, 255, (64, 64, 3)).astype(np.uint8)
+        alpha = np.full((64, 64, 1), 255, np.uint8)
+        write_png(tmp_path / "photo" / f"{number}.png", photo)
+        write_png(tmp_path / "cartoon" / f"{number}.png", np.concatenate([255 - photo, alpha], 2))
+        write_png(tmp_path / "guidance" / f"{number}.png", photo // 2)
+        records.append({"name": str(number), "split": "validation" if number == 7 else "train", "weight": 1 + number})
+    (tmp_path / "pairs.json").write_text(json.dumps({"pairs": records}), encoding="utf-8")
+    return tmp_path
+
+
+def test_paired_folder_both_ways(pairs: Path) -> None:
+    forth, back = (
+        open_data(pairs, replace(PAIRED, direction=d), "train") for d in ("photo-to-cartoon", "cartoon-to-photo")
+    )
+    assert len(forth) == 7
+    assert len(open_data(pairs, PAIRED, "validation")) == 1
+    a, b = forth[2], back[2]
+    assert torch.equal(a["source"], b["target"])
+    assert torch.equal(a["target"], b["source"])
+    assert a["matte"].shape == (1, 32, 32)
+    floats = to_floats({name: value[None] for name, value in a.items()}, torch.device("cpu"))
+    assert floats["matte"].max() == 1
+    assert -1 <= floats["source"].min() < 0 < floats["source"].max() <= 1
+    assert floats["guidance"].min() >= 0
+
+
+def test_a_bad_picture_is_replaced_and_a_missing_guidance_is_named(pairs: Path) -> None:
+    (pairs / "photo" / "2.png").write_bytes(b"nothing")
+    data = open_data(pairs, PAIRED, "train")
+    assert torch.equal(data[2]["target"], data[3]["target"])
+    (pairs / "guidance" / "4.png").unlink()
+    with pytest.raises(DataError, match=r"guidance.4\.png: no such file"):
+        open_data(pairs, PAIRED, "train")
+
+
+def test_unpaired_and_single_folders(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for letter, shade in (("A", 50), ("B", 200)):
+        for part in ("train", "test"):
+            for number in range(3):
+                picture = (random.integers(0, 20, (32, 32, 3)) + shade).astype(np.uint8)
+                write_png(tmp_path / f"{part}{letter}" / f"{number}.png", picture)
+    settings = DataSettings(layout="unpaired", size_px=32, augment="flip")
+    sample = open_data(tmp_path, settings, "train")[1]
+    assert sample["source"].float().mean() < 80 < 180 < sample["target"].float().mean()
+    turned = open_data(tmp_path, replace(settings, direction="cartoon-to-photo"), "train")[1]
+    assert turned["source"].float().mean() > 180
+    for number in range(30):
+        write_png(tmp_path / "faces" / f"{number}.png", np.full((32, 32, 3), number, np.uint8))
+    single = DataSettings(layout="single", size_px=32)
+    both = [len(open_data(tmp_path / "faces", single, split)) for split in ("train", "validation")]
+    assert sum(both) == 30
+    assert min(both) > 0
+
+
+def test_what_is_missing_is_named(pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.augment is 'swirl'; there are: none"):
+        open_data(pairs, replace(PAIRED, augment="swirl"), "train")
+    with pytest.raises(DataError, match="photo"):
+        open_data(tmp_path / "empty", PAIRED, "train")
+    (pairs / "pairs.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(DataError, match="prepare pairs"):
+        open_data(pairs, PAIRED, "train")
+
+
+def test_order_is_the_same_from_any_step_and_for_any_number_of_processes() -> None:
+    weights = np.array([1.0, 1.0, 2.0, 0.0])
+    whole = list(RunOrder(weights, 2, 10, seed=3))
+    assert list(RunOrder(weights, 2, 10, seed=3, first_step=6)) == whole[6:]
+    two = [list(RunOrder(weights, 1, 10, seed=3, rank=rank, processes=2)) for rank in (0, 1)]
+    assert [a + b for a, b in zip(*two, strict=True)] == whole
+    counts = np.bincount([draw.index for batch in RunOrder(weights, 4, 100, seed=0) for draw in batch], minlength=4)
+    assert counts.tolist() == [100, 100, 200, 0]
+    assert [d.index for d in whole[0] + whole[1]] != [d.index for d in whole[2] + whole[3]] or len(whole) > 4
+
+
+def test_the_second_view_shows_what_the_shift_says() -> None:
+    ramp = np.arange(96, dtype=np.uint8)
+    picture = np.stack(
+        [np.tile(ramp * 2, (96, 1)), np.tile(ramp[:, None] * 2, (1, 96)), np.zeros((96, 96), np.uint8)], 2
+    )
+    guidance = np.ascontiguousarray(picture[..., ::-1])
+    pictures = {"source": picture, "target": picture, "guidance": guidance, "matte": picture[..., :1].copy()}
+    for number in range(6):
+        sample = toon(pictures, np.random.default_rng(number), 32)
+        dx, dy = sample["shift"]
+        view, again = sample["guidance"].astype(int), sample["again_guidance"].astype(int)
+        ys, xs = slice(max(0, -dy), 32 - max(0, dy)), slice(max(0, -dx), 32 - max(0, dx))
+        moved = view[max(0, dy) : 32 - max(0, -dy), max(0, dx) : 32 - max(0, -dx)]
+        assert np.array_equal(moved, again[ys, xs])
+        assert {name: sample[name].shape for name in ("source", "target", "matte")} == {
+            "source": (32, 32, 3),
+            "target": (32, 32, 3),
+            "matte": (32, 32, 1),
+        }
+
+
+def test_a_draw_is_repeatable_and_draws_differ(pairs: Path) -> None:
+    data = open_data(pairs, replace(PAIRED, augment="toon"), "train", seed=5)
+    first, again, other = data[Draw(1, 9)], data[Draw(1, 9)], data[Draw(1, 10)]
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["source"], other["source"])
+    human = open_data(pairs, replace(PAIRED, augment="human", direction="cartoon-to-photo"), "train")
+    assert human[Draw(1, 3)]["source"].shape == (3, 32, 32)
+
+
+def test_wear_keeps_the_picture_recognisable(astronaut: np.ndarray) -> None:
+    photo = np.ascontiguousarray(astronaut[:192, 160:352])
+    for number in range(10):
+        worn = wear(photo, np.random.default_rng(number))
+        assert worn.dtype == np.uint8
+        assert np.abs(worn.astype(float) - photo).mean() < 20
