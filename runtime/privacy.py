@@ -20,6 +20,7 @@ from toonfilter.runtime.frames import _GUARD, Frame, Image, PrivacyState, SafeFr
 
 COVER_TILES = 12
 HOLD_S = 0.5
+_NO_PICTURE_SIZE = (72, 128)
 _SAME_LEVELS = 1
 _MOST_UNCHANGED = 0.25
 
@@ -128,11 +129,13 @@ class Guard:
 def cover(frame: Frame, reason: str, placeholder: Image | None = None, *, faces_found: int = 0) -> SafeFrame:
     """The frame as `covered`: pixelated beyond recognition, or the placeholder in the frame's size.
 
-    Needs no model and no tracker, so it works before they are loaded and after they failed.
+    Needs no model and no tracker, so it works before they are loaded and after they failed. What is no picture at all
+    becomes a black one.
     """
-    height, width = frame.image.shape[:2]
+    raw = frame.image if _is_picture(frame.image) else np.zeros((*_NO_PICTURE_SIZE, 3), np.uint8)
+    height, width = raw.shape[:2]
     if placeholder is None:
-        image = pixelated(frame.image, COVER_TILES)
+        image = pixelated(raw, COVER_TILES)
     else:
         image = cv2.resize(placeholder, (width, height), interpolation=cv2.INTER_AREA)
     return SafeFrame(
@@ -143,4 +146,15 @@ def cover(frame: Frame, reason: str, placeholder: Image | None = None, *, faces_
         faces_covered=faces_found,
         reason=reason,
         _guard=_GUARD,
+    )
+
+
+def _is_picture(image: object) -> bool:
+    """Whether a camera or a filter really delivered uint8 [H, W, 3]."""
+    return (
+        isinstance(image, np.ndarray)
+        and image.dtype == np.uint8
+        and image.ndim == 3
+        and image.shape[2] == 3
+        and image.size > 0
     )

@@ -1,0 +1,221 @@
+"""Every part of the live loop fails in every way, at the first, a middle and the last frame."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from toonfilter.runtime import live, painter
+from toonfilter.runtime.alignment import fit_head, mean_face
+from toonfilter.runtime.backends import Description, Opened
+from toonfilter.runtime.errors import BackendError, CaptureError, OutputError
+from toonfilter.runtime.faces import Face, box_around
+from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.frames import PrivacyState, SafeFrame
+from toonfilter.runtime.live import LiveOptions, run_live
+from toonfilter.runtime.tracking import Sighting
+
+AFTERWARDS = 40
+PERIOD_S = 0.002
+PARTS = ("source", "tracker", "engine", "blend", "sink")
+WAYS = ("raise", "hang", "garbage", "slow")
+MOMENTS = {"first": 0, "middle": 6, "last": 9}
+ERRORS = {
+    "source": CaptureError,
+    "tracker": RuntimeError,
+    "engine": BackendError,
+    "blend": ValueError,
+    "sink": OutputError,
+}
+LANDMARKS = (mean_face() * 40 + np.array([60, 45, 0])).astype(np.float32)
+FACE = Face(LANDMARKS, box_around(LANDMARKS), fit_head(LANDMARKS), 0, 1.0)
+PHOTO = np.random.default_rng(1).integers(0, 256, (90, 120, 3), np.uint8)
+DRAWING = np.full((128, 128, 4), 255, np.uint8)
+DRAWING[..., :3] = np.where((np.arange(128) % 16 < 8)[:, None, None], (0, 220, 0), (0, 120, 0))
+
+
+class Fault:
+    """Happens once, when a part comes to its n-th call."""
+
+    def __init__(self, part, way, moment, stop):
+        self.part, self.way, self.at = part, way, MOMENTS[moment]
+        self.is_last, self.stop = moment == "last", stop
+        self.calls = dict.fromkeys(PARTS, 0)
+        self.released = threading.Event()
+        self.has_happened = False
+
+    def __call__(self, part, result, garbage):
+        """What the part returns: `result`, or what the fault makes of it."""
+        call = self.calls[part]
+        self.calls[part] += 1
+        if part != self.part or call != self.at:
+            return result
+        self.has_happened = True
+        if self.is_last:
+            self.stop.set()
+        if self.way == "raise":
+            raise ERRORS[part](f"{part} failed")
+        if self.way == "hang":
+            assert self.released.wait(20)
+        if self.way == "slow":
+            time.sleep(10 * PERIOD_S)
+        return garbage if self.way == "garbage" else result
+
+
+class Camera:
+    def __init__(self, fault):
+        self.fault = fault
+
+    def open(self):
+        return "camera"
+
+    def read(self):
+        time.sleep(PERIOD_S)
+        image = self.fault("source", PHOTO.copy(), np.full((4, 5), np.nan))
+        return image, time.perf_counter()
+
+    def close(self):
+        pass
+
+
+class Tracker:
+    def __init__(self, fault):
+        self.fault = fault
+
+    def track(self, image):
+        nonsense = Sighting([Face(LANDMARKS * np.nan, FACE.box, FACE.fit, 0, 1.0)])
+        return self.fault("tracker", Sighting([FACE]) if image.ndim == 3 else Sighting(), nonsense)
+
+    def reset(self):
+        pass
+
+    def close(self):
+        pass
+
+
+class Engine:
+    def __init__(self, fault):
+        self.fault = fault
+
+    def translate(self, crops, _):
+        drawn = np.stack([DRAWING[: crops.shape[1], : crops.shape[2]]] * len(crops))
+        return self.fault("engine", drawn, np.full(crops.shape, np.nan))
+
+    def warm_up(self, size):
+        pass
+
+    def close(self):
+        pass
+
+    def describe(self):
+        return Description("told", "1", "uint8", "CPU")
+
+
+class Sink:
+    def __init__(self, fault):
+        self.fault, self.sent, self.closed, self.left = fault, [], 0, AFTERWARDS
+
+    def send(self, safe, _):
+        assert isinstance(safe, SafeFrame)
+        self.sent.append((safe.state, safe.image.copy()))
+        self.left -= self.fault.has_happened
+        if not self.left:
+            self.fault.stop.set()
+        if safe.state is PrivacyState.PROTECTED:
+            self.fault("sink", None, None)
+
+    def keys(self):
+        return ""
+
+    def close(self):
+        self.closed += 1
+
+
+def shows_the_face(image):
+    """Whether enough of the photo's face is left to call it uncovered."""
+    if image.shape != PHOTO.shape:
+        return False
+    columns, rows = np.rint(LANDMARKS[:, :2]).astype(int).T
+    same = np.abs(image[rows, columns].astype(int) - PHOTO[rows, columns]).max(1) <= 2
+    return bool(same.mean() > 0.1)
+
+
+@pytest.fixture
+def run(tiny_bundle, monkeypatch):
+    """Runs the live loop with one fault; returns the fault, the sink, the notes and the error that came out."""
+    monkeypatch.setattr(live, "_JOIN_S", 0.15)
+    faults = []
+
+    def go(part, way, moment):
+        stop, notes = threading.Event(), []
+        fault = Fault(part, way, moment, stop)
+        faults.append(fault)
+        sink = Sink(fault)
+        blend = painter.paste
+
+        def paste(image, *rest):
+            blend(image, *rest)
+            fault("blend", None, None)
+            if fault.part == "blend" and fault.way == "garbage" and fault.calls["blend"] == fault.at + 1:
+                image[:] = PHOTO
+
+        monkeypatch.setattr(painter, "paste", paste)
+
+        def open_filter():
+            opener = lambda *_: Opened(Engine(fault), {})  # noqa: E731
+            settings = FilterSettings(style=str(tiny_bundle.folder))
+            return ToonFilter(settings, tracker=Tracker(fault), opener=opener, notify=notes.append)
+
+        options = LiveOptions(120, 90, fps=200, hold_s=0.05, camera_retry_s=0.005)
+        limit = threading.Timer(30, stop.set)
+        # A hanging sink holds the loop itself; it is let go so that the loop can end.
+        release = threading.Timer(0.4, fault.released.set)
+        timers = [limit, release] if part == "sink" else [limit]
+        for timer in timers:
+            timer.daemon = True
+            timer.start()
+        error = None
+        try:
+            run_live(Camera(fault), open_filter, sink, options, notify=notes.append, stop=stop)
+        except Exception as caught:
+            error = caught
+        for timer in timers:
+            timer.cancel()
+        return fault, sink, notes, error
+
+    yield go
+    for fault in faults:
+        fault.released.set()
+    deadline = time.monotonic() + 5
+    while any(thread.name.startswith("live-") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "a thread of the loop did not end"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("part", PARTS)
+def test_no_fault_uncovers_a_face_or_stops_the_loop_for_good(run, part, way, moment):
+    fault, sink, notes, error = run(part, way, moment)
+    assert fault.has_happened
+    states = [state for state, _ in sink.sent]
+    assert not any(shows_the_face(image) for state, image in sink.sent if state is not PrivacyState.COVERED)
+    assert PrivacyState.EXPOSED not in states
+    assert states[0] is PrivacyState.COVERED
+    assert sink.closed == 1
+    if part == "sink" and way == "raise":
+        assert str(error) == "sink failed"
+        return
+    assert error is None
+    assert states[-1] is PrivacyState.COVERED
+    is_stuck = way == "hang" and part != "sink"
+    if is_stuck:
+        assert part == "source" or any("left behind" in note for note in notes)
+    if moment == "last":
+        return
+    if is_stuck:
+        assert states[-3:] == [PrivacyState.COVERED] * 3
+    else:
+        # The loop recovered: cartoons again.
+        assert PrivacyState.PROTECTED in states[-AFTERWARDS:]
