@@ -43,16 +43,23 @@ class FaceReader:
         """The reading of the largest face, or of the one at `around`; None where no mesh is found.
 
         image: uint8 [H, W, 3] RGB. Giving the place of the input's face to the reading of the output makes both
-        readings see the same square, however the output looks to a detector.
+        readings see the same square, however the output looks to a detector. Where there is no mesh, the whole picture
+        is the last place tried: the detector misses some faces, in profile or cut off, that the mesh still fits.
         """
+        height, width = image.shape[:2]
         if around is None:
             boxes = self._detector.find(image)
             around = max(boxes, key=lambda box: box.width * box.height) if boxes else None
-        if around is None:
-            return None
-        landmarks = self._mesher.find(image, around)
-        if landmarks is None or not np.isfinite(landmarks).all():
-            return None
+        # The mesher looks at a square 1.9 times the box.
+        side = max(height, width) / 1.9
+        whole = Box((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
+        for place in (around, whole):
+            landmarks = self._mesher.find(image, place) if place is not None else None
+            if landmarks is not None and np.isfinite(landmarks).all():
+                return self._reading(image, landmarks, place or whole)
+        return None
+
+    def _reading(self, image: Image, landmarks: NDArray[np.float32], around: Box) -> FaceReading:
         return FaceReading(
             landmarks,
             around,
