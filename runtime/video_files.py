@@ -1,5 +1,6 @@
 """Reading video files: what is in them, where they can be cut, and their pictures in order."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -311,7 +312,8 @@ class VideoFile:
         step = max(1, round(1 / (self.info.frame_rate * self.info.time_base)))
         pts: int = frame.pts if frame.pts is not None else (0 if last_pts is None else last_pts + step)
         if last_pts is not None and pts <= last_pts:
-            pts = last_pts + 1
+            # Far enough that containers that count in milliseconds keep them apart.
+            pts = last_pts + math.ceil(Fraction(11, 10_000) / self.info.time_base)
         if frame.pts != pts:
             frame.pts = pts
         return pts
