@@ -1,0 +1,113 @@
+"""A long class in short: memory and threads stay as they are."""
+
+import gc
+import threading
+
+import numpy as np
+import psutil
+import pytest
+
+from toonfilter.runtime.alignment import fit_head, mean_face
+from toonfilter.runtime.backends import Description, Opened
+from toonfilter.runtime.errors import BackendError
+from toonfilter.runtime.faces import Box, Face, box_around
+from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.frames import Frame, PrivacyState
+from toonfilter.runtime.live_output import LiveOutput
+from toonfilter.runtime.live_stages import Controls
+from toonfilter.runtime.tracking import Sighting
+
+FRAMES = 100_000
+DRAWING = np.full((128, 128, 4), 255, np.uint8)
+DRAWING[..., :3] = np.where((np.arange(128) % 16 < 8)[:, None, None], (0, 220, 0), (0, 120, 0))
+
+
+class Clock:
+    time_s = 0.0
+
+    def now_s(self):
+        return self.time_s
+
+    def sleep(self, duration_s):
+        self.time_s += duration_s
+
+
+class Tracker:
+    """Faces come, go, get lost and fail, with ever new identities."""
+
+    calls = 0
+
+    def track(self, _):
+        self.calls += 1
+        if self.calls % 997 == 0:
+            raise RuntimeError("graph failed")
+        if self.calls % 50 < 5:
+            return Sighting(lost=[Box(10, 10, 20, 20)])
+        landmarks = (mean_face() * 20 + np.array([32 + self.calls % 7, 24, 0])).astype(np.float32)
+        face = Face(landmarks, box_around(landmarks), fit_head(landmarks), self.calls // 50, 1.0)
+        return Sighting([face])
+
+    def reset(self):
+        pass
+
+    def close(self):
+        pass
+
+
+class Engine:
+    calls = 0
+
+    def translate(self, crops, _):
+        self.calls += 1
+        if self.calls % 1009 == 0:
+            raise BackendError("device lost")
+        return np.stack([DRAWING[: crops.shape[1], : crops.shape[2]]] * len(crops))
+
+    def warm_up(self, size):
+        pass
+
+    def close(self):
+        pass
+
+    def describe(self):
+        return Description("told", "1", "uint8", "CPU")
+
+
+class Sink:
+    sent = 0
+
+    def send(self, safe, _):
+        self.sent += 1
+        assert safe.state is not PrivacyState.EXPOSED
+
+    def keys(self):
+        return ""
+
+    def close(self):
+        pass
+
+
+def memory_mb():
+    gc.collect()
+    return psutil.Process().memory_info().rss / 1e6
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_frames_leave_memory_and_threads_flat(tiny_bundle, tmp_path):
+    engine, clock, sink = Engine(), Clock(), Sink()
+    settings = FilterSettings(style=str(tiny_bundle.folder), size=64)
+    toon = ToonFilter(settings, tracker=Tracker(), opener=lambda *_: Opened(engine, {}))
+    output = LiveOutput(sink, Controls(), clock, width=64, height=48, fps=30, audit=tmp_path / "audit.jsonl")
+    photo = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    marks = []
+    for number in range(FRAMES):
+        clock.time_s += 1 / 30
+        output.step((0, toon.process(Frame(photo.copy(), number, clock.time_s))))
+        if number in (FRAMES // 5, FRAMES - 1):
+            marks.append((memory_mb(), threading.active_count()))
+    output.close()
+    (early_mb, early_threads), (late_mb, late_threads) = marks
+    assert sink.sent == FRAMES
+    assert late_threads == early_threads
+    assert late_mb - early_mb < 12, f"{early_mb:.0f} MB after a fifth, {late_mb:.0f} MB at the end"
+    assert output.states["protected"] > 0.85 * FRAMES
