@@ -109,13 +109,13 @@ class PlainLoop:
         loss = _towards(self.d_y(fake_y), 1.0) + _towards(self.d_x(fake_x), 1.0)
         loss = loss + 10 * (F.l1_loss(self.f(fake_y), x) + F.l1_loss(self.g(fake_x), y))
         loss = loss + 5 * (F.l1_loss(self.f(x), x) + F.l1_loss(self.g(y), y))
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.adam_g.step()
         self._train_discriminators(True)
         self.adam_d.zero_grad()
         for network, real, pool, fake in ((self.d_x, x, self.pool_x, fake_x), (self.d_y, y, self.pool_y, fake_y)):
             loss = 0.5 * (_towards(network(real), 1.0) + _towards(network(pool.exchange(fake)), 0.0))
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
         self.adam_d.step()
 
     def _train_discriminators(self, on: bool) -> None:
@@ -132,7 +132,7 @@ def our_loop(options: TrainingBenchOptions, device: torch.device) -> Step:
     system: System = build_system(recipe)
     system.networks.to(fabric.device)
     if recipe.run.channels_last:
-        system.networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        system.networks.to(memory_format=torch.channels_last)
     if recipe.run.compile:
         for network in system.networks.values():
             network.compile()
