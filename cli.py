@@ -273,6 +273,9 @@ def cam(
     audit: AuditOption = None,
     overwrite: OverwriteOption = False,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop by itself after so many seconds.")] = None,
+    cpu_cap: Annotated[
+        float | None, typer.Option(help="Low power: on average at most so many CPU cores, such as 0.5.")
+    ] = None,
 ) -> None:
     """Webcam to virtual camera, live. Ctrl-C stops it.
 
@@ -281,6 +284,7 @@ def cam(
     from toonfilter.runtime.cameras import CameraRequest, open_source, prepare_environment
 
     prepare_environment()
+    from toonfilter.runtime.effort import EffortSettings
     from toonfilter.runtime.live import LiveOptions, run_live
     from toonfilter.runtime.live_stages import Controls
     from toonfilter.runtime.lost_options import lost_policy
@@ -288,7 +292,8 @@ def cam(
     lost = lost_policy(on_lost, confirmed=i_accept_exposure)
     shape = _region(region)
     hold_s = lost.hold_s if lost.action == "hold" else min(lost.hold_s, 0.2)
-    options = LiveOptions(size[0], size[1], fps, hold_s, lost.placeholder, audit)
+    effort = EffortSettings(cpu_cap_cores=cpu_cap)
+    options = LiveOptions(size[0], size[1], fps, hold_s, lost.placeholder, audit, effort=effort)
     if audit is not None and audit.exists() and not overwrite:
         raise typer.BadParameter(f"{audit} exists already; add --overwrite to replace it")
     sink = _live_sink(output, options, device=device, with_preview=preview, overwrite=overwrite)

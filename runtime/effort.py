@@ -5,8 +5,10 @@ own: every call says what time it is, so it is tested with exact numbers.
 """
 
 import statistics
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from toonfilter.runtime.errors import ConfigError
 
@@ -62,6 +64,20 @@ def effort_steps(sizes: Sequence[int], detect_every: int) -> list[Effort]:
         *(Effort(size, detect_every) for size in ordered),
         *(Effort(least, 2 * detect_every, draw_every) for draw_every in (1, 2, 3)),
     ]
+
+
+@runtime_checkable
+class AdjustableFilter(Protocol):
+    """A filter that can do with less."""
+
+    @property
+    def full_effort(self) -> tuple[Sequence[int], int]:
+        """Crop sizes that its settings allow, and frames between looks for newcomers."""
+        ...
+
+    def set_effort(self, size: int, detect_every: int) -> None:
+        """From the next frame on: crops of at most `size` px, a look for newcomers at least every so many frames."""
+        ...
 
 
 class EffortRule:
@@ -136,3 +152,40 @@ class EffortRule:
         lower, higher = self._steps[self._place], self._steps[self._place - 1]
         looks = _LOOKS_COST if higher.detect_every < lower.detect_every else 1.0
         return (higher.size / lower.size) ** 2 * lower.draw_every / higher.draw_every * looks
+
+
+class Governor:
+    """Lets a rule govern a running filter, and tells when it changes something. `drawn` belongs to one thread."""
+
+    def __init__(
+        self,
+        governed: AdjustableFilter,
+        period_s: float,
+        settings: EffortSettings,
+        notify: Callable[[str], None],
+        cpu_s: Callable[[], float] = time.process_time,
+    ) -> None:
+        """period_s: between two frames of the camera. cpu_s: CPU time of the process so far."""
+        sizes, detect_every = governed.full_effort
+        self._governed, self._notify, self._cpu_s = governed, notify, cpu_s
+        self._rule = EffortRule(effort_steps(sizes, detect_every), period_s, settings)
+        self._taken = 0
+
+    def skips(self) -> bool:
+        """Whether the frame that came now is left out; call it once for each."""
+        self._taken += 1
+        return self._taken % self._rule.effort.draw_every != 0
+
+    def drawn(self, now_s: float, busy_s: float) -> None:
+        """A frame was drawn; its slowest stage took busy_s."""
+        before = self._rule.effort
+        changed = self._rule.note(now_s, busy_s, self._cpu_s())
+        if changed is None:
+            return
+        self._governed.set_effort(changed.size, changed.detect_every)
+        is_less = (changed.size, -changed.detect_every, -changed.draw_every) < (
+            before.size,
+            -before.detect_every,
+            -before.draw_every,
+        )
+        self._notify(f"{'doing less' if is_less else 'doing more again'}: {changed}")

@@ -85,6 +85,7 @@ class ToonFilter:
         self._shape: tuple[int, ...] = ()
         self._tracked_at_s = 0.0
         self._size = 0
+        self._size_limit = self._settings.max_size
         self._engine_failures = 0
         self.is_hidden = False
 
@@ -92,6 +93,18 @@ class ToonFilter:
     def opened(self) -> Opened:
         """The engine that runs, and why others do not."""
         return self._opened
+
+    @property
+    def full_effort(self) -> tuple[list[int], int]:
+        """Crop sizes that the settings allow, and frames between looks for newcomers."""
+        sizes = [size for size in self._bundle.input.sizes if size <= self._settings.max_size]
+        fixed = self._settings.size
+        return [fixed] if fixed else sizes or [min(self._bundle.input.sizes)], self._settings.tracker.detect_every
+
+    def set_effort(self, size: int, detect_every: int) -> None:
+        """From the next frame on: crops of at most `size` px, a look for newcomers at least every so many frames."""
+        self._size_limit = size
+        self._tracker.set_interval(detect_every)
 
     def process(self, frame: Frame) -> SafeFrame:
         """Track and draw one frame."""
@@ -186,7 +199,7 @@ class ToonFilter:
         """The smallest size that shows the crop sharply; changes only when the face has clearly grown or shrunk."""
         if self._settings.size:
             return self._settings.size
-        sizes = [size for size in sorted(self._bundle.input.sizes) if size <= self._settings.max_size]
+        sizes = [size for size in sorted(self._bundle.input.sizes) if size <= self._size_limit]
         sizes = sizes or [min(self._bundle.input.sizes)]
         if self._size in sizes and self._size / _TIER_MARGIN <= side_px <= self._size * 1.25 * _TIER_MARGIN:
             return self._size

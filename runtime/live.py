@@ -7,6 +7,7 @@ from pathlib import Path
 
 from toonfilter.runtime.cameras import Camera
 from toonfilter.runtime.clock import Clock, SystemClock
+from toonfilter.runtime.effort import EffortSettings
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.handover import HandoverClosed, LatestSlot
@@ -25,6 +26,7 @@ class LiveOptions:
     """width, height: of the covered picture sent before the camera's first. fps: the most that is processed and sent.
 
     hold_s: how long the last safe picture may stand in. placeholder: uint8 [H, W, 3] instead of the grey figure.
+    effort: when to give way on a slow machine; None never does.
     """
 
     width: int = 1280
@@ -34,6 +36,7 @@ class LiveOptions:
     placeholder: Image | None = None
     audit: Path | None = None
     camera_retry_s: float = 0.5
+    effort: EffortSettings | None = None
 
     def __post_init__(self) -> None:
         if self.width < 16 or self.height < 16:
@@ -141,7 +144,14 @@ class _Live:
             camera, self._slot, self._stop, fps=options.fps, notify=notify, retry_s=options.camera_retry_s
         )
         self._filter = FilterStage(
-            open_filter, self._slot, self._outbox, controls, placeholder=options.placeholder, notify=notify
+            open_filter,
+            self._slot,
+            self._outbox,
+            controls,
+            placeholder=options.placeholder,
+            notify=notify,
+            period_s=1 / options.fps,
+            effort=options.effort,
         )
         self._errors: list[BaseException] = []
 

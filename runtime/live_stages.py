@@ -1,12 +1,14 @@
 """The working halves of the live loop: reading the camera, and tracking and drawing its newest picture."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from toonfilter.runtime import privacy
 from toonfilter.runtime.cameras import Camera
+from toonfilter.runtime.effort import AdjustableFilter, EffortSettings, Governor
 from toonfilter.runtime.errors import CaptureError, ToonfilterError
 from toonfilter.runtime.frame_filter import FrameFilter
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
@@ -138,6 +140,7 @@ class _Tracked:
     frame: Frame
     tracked: Any
     error: Exception | None
+    track_s: float = 0.0
 
 
 class FilterStage:
@@ -156,9 +159,14 @@ class FilterStage:
         *,
         placeholder: Image | None,
         notify: Callable[[str], None],
+        period_s: float = 1 / 30,
+        effort: EffortSettings | None = None,
     ) -> None:
+        """effort: when to give way where frames take longer than period_s; None never does."""
         self._open_filter, self._slot, self._outbox = open_filter, slot, outbox
         self._controls, self._placeholder, self._notify = controls, placeholder, notify
+        self._period_s, self._effort = period_s, effort
+        self._governor: Governor | None = None
         self._tracked: BoundedQueue[_Tracked] = BoundedQueue(1)
         self._filter: LiveFilter | None = None
         self._filter_number = 0
@@ -184,7 +192,7 @@ class FilterStage:
             self._is_ready.wait()
             while True:
                 frame = self._slot.get()
-                if frame is not None:
+                if frame is not None and not (self._governor and self._governor.skips()):
                     self._tracked.put(self._track(frame))
         except HandoverClosed:
             self._tracked.close()
@@ -192,10 +200,12 @@ class FilterStage:
     def _track(self, frame: Frame) -> _Tracked:
         with self._in_use:
             number, current = self._filter_number, self._filter
+            start_s = time.perf_counter()
             try:
                 if current is None:
                     raise ToonfilterError("the filter is being opened again")
-                return _Tracked(number, frame, current.track(frame), None)
+                tracked = current.track(frame)
+                return _Tracked(number, frame, tracked, None, time.perf_counter() - start_s)
             except Exception as error:
                 return _Tracked(number, frame, None, error)
 
@@ -207,6 +217,7 @@ class FilterStage:
         """
         try:
             self._filter = self._open_filter()
+            self._govern(self._filter)
             self._is_ready.set()
             while True:
                 item = self._tracked.get()
@@ -241,7 +252,11 @@ class FilterStage:
                 raise item.error
             if wishes.is_hidden:
                 return self._filter.cover(item.frame, "hidden by the user")
+            start_s = time.perf_counter()
             safe = self._filter.draw(item.tracked)
+            if self._governor is not None:
+                end_s = time.perf_counter()
+                self._governor.drawn(end_s, max(item.track_s, end_s - start_s))
         except Exception as error:
             self._failed(error)
             return self._cover(item.frame, f"the filter failed: {error}")
@@ -250,6 +265,10 @@ class FilterStage:
         if self._successes >= 100:
             self._reopenings, self._first_error = 0, None
         return safe
+
+    def _govern(self, opened: LiveFilter) -> None:
+        if self._effort is not None and isinstance(opened, AdjustableFilter):
+            self._governor = Governor(opened, self._period_s, self._effort, self._notify)
 
     def _cover(self, frame: Frame, reason: str) -> SafeFrame:
         return privacy.cover(frame, reason, self._placeholder)
@@ -278,6 +297,7 @@ class FilterStage:
                 old.close()
         finally:
             fresh = self._open_filter()
+            self._govern(fresh)
             with self._in_use:
                 self._filter = fresh
         self._style = self._controls.wishes.style

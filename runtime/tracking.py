@@ -6,7 +6,7 @@ interval, and at once when something changed where no face is known.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -128,6 +128,10 @@ class FaceTracker:
         self._tracks, self._places = [], []
         self._motion = _Motion()
         self._is_new = True
+
+    def set_interval(self, detect_every: int) -> None:
+        """Look for newcomers at least every so many frames, from the next one on."""
+        self._settings = replace(self._settings, detect_every=detect_every)
 
     def close(self) -> None:
         """Free the graphs."""

@@ -1,7 +1,12 @@
+from typing import cast
+
 import pytest
 
-from toonfilter.runtime.effort import Effort, EffortRule, EffortSettings, effort_steps
+from toonfilter.runtime.bundle import Bundle
+from toonfilter.runtime.effort import AdjustableFilter, Effort, EffortRule, EffortSettings, Governor, effort_steps
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.tracking import FaceTracker
 
 PERIOD_S = 1 / 32
 STEPS = effort_steps([256, 384], 6)
@@ -115,3 +120,58 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> Non
 def test_says_what_holds() -> None:
     assert str(STEPS[0]) == "crops up to 384 px, every frame"
     assert str(STEPS[3]) == "crops up to 256 px, one frame in 2"
+
+
+class Filter:
+    """Stands in for a filter; remembers what it was told."""
+
+    full_effort = ([256, 384], 6)
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int]] = []
+
+    def set_effort(self, size: int, detect_every: int) -> None:
+        self.told.append((size, detect_every))
+
+
+def test_governor_tells_filter_and_user_and_skips_frames() -> None:
+    governed, texts = Filter(), list[str]()
+    assert isinstance(governed, AdjustableFilter)
+    governor = Governor(governed, PERIOD_S, EffortSettings(), texts.append, cpu_s=lambda: 0.0)
+    assert not any(governor.skips() for _ in range(4))
+    now_s = 0.0
+    for _ in range(3 * (WINDOW + 1)):
+        governor.drawn(now_s, 1.8 * PERIOD_S)
+        now_s += PERIOD_S
+    assert governed.told == [(256, 6), (256, 12), (256, 12)]
+    assert texts[0] == "doing less: crops up to 256 px, every frame"
+    assert texts[-1].endswith("one frame in 2")
+    assert [governor.skips() for _ in range(4)] == [True, False, True, False]
+    for _ in range(600):
+        governor.drawn(now_s, 0.2 * PERIOD_S)
+        now_s += 2 * PERIOD_S
+    assert texts[-1] == "doing more again: crops up to 384 px, every frame"
+
+
+def test_the_filter_obeys(tiny_bundle: Bundle) -> None:
+    class Tracker:
+        interval = 0
+
+        def set_interval(self, detect_every: int) -> None:
+            self.interval = detect_every
+
+        def close(self) -> None:
+            """Nothing to free."""
+
+    tracker = Tracker()
+    style = str(tiny_bundle.folder)
+    toon = ToonFilter(FilterSettings(style=style, engine="onnxruntime"), tracker=cast(FaceTracker, tracker))
+    assert toon.full_effort == ([64, 128], 6)
+    assert toon._size_for(500) == 128
+    toon.set_effort(64, 12)
+    assert tracker.interval == 12
+    assert toon._size_for(500) == 64
+    toon.close()
+    fixed = ToonFilter(FilterSettings(style=style, engine="onnxruntime", size=128), tracker=cast(FaceTracker, tracker))
+    assert fixed.full_effort == ([128], 6)
+    fixed.close()
