@@ -94,10 +94,11 @@ def heal_loopback(path: str) -> bool:
     fails. STREAMON on the output side and a close bring it back, without root rights and with readers attached.
     """
     device = _device(path, Path("/sys/class/video4linux") / Path(path).name / "name")
-    if not device.is_loopback or device.can_output:
+    # One that can be read has a writer now: it is another program's, not orphaned.
+    if not device.is_loopback or device.can_output or device.can_capture:
         return False
     try:
-        handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        handle = os.open(path, os.O_RDWR)
     except OSError:
         return False
     try:

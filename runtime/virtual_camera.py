@@ -27,9 +27,8 @@ def find_virtual_camera(wish: str, devices: list[VideoDevice], texts: PlatformTe
         raise OutputError(f"{wish} is not a virtual camera; found: {known}; {texts.no_virtual_camera}")
     if not loopbacks:
         raise OutputError(f"no virtual camera found; {texts.no_virtual_camera}")
-    # One that plays a picture to readers already belongs to another program.
-    free = [device for device in loopbacks if device.can_output and not device.can_capture]
-    return (free or loopbacks)[0].path
+    # One that can only be read has a writer already: another program's. One that is neither can be healed.
+    return min(loopbacks, key=lambda device: 0 if device.can_output else 2 if device.can_capture else 1).path
 
 
 class VirtualCamera:

@@ -204,7 +204,8 @@ def test_stand_ins_for_cameras_keep_their_rate(tmp_path, astronaut):
 
 def test_the_virtual_camera_is_chosen():
     assert find_virtual_camera("", [WEBCAM, USED, LOOPBACK]) == "/dev/video10"
-    assert find_virtual_camera("", [WEBCAM, ORPHAN]) == "/dev/video11"
+    assert find_virtual_camera("", [WEBCAM, USED, ORPHAN]) == "/dev/video11"
+    assert find_virtual_camera("", [WEBCAM, USED]) == "/dev/video12"
     assert find_virtual_camera("/dev/video12", [USED, LOOPBACK]) == "/dev/video12"
     with pytest.raises(OutputError, match="modprobe v4l2loopback exclusive_caps=1"):
         find_virtual_camera("", [WEBCAM])
@@ -330,6 +331,22 @@ def test_abilities_and_sizes_are_read_as_the_kernel_lays_them_out(tmp_path, monk
     assert asked[-1] == 0x40045612
     assert v4l2_devices.output_size(str(tmp_path / "missing")) is None
     assert not v4l2_devices.heal_loopback(str(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize("abilities", [0x05200001, 0x05200002, 0x05200003])
+def test_a_device_that_another_program_feeds_is_left_alone(tmp_path, monkeypatch, abilities):
+    import struct
+
+    device = tmp_path / "video10"
+    device.write_text("")
+
+    def ioctl(_handle, request, answer):
+        assert request == 0x80685600
+        answer[:16] = LOOPBACK_DRIVER.encode().ljust(16, b"\0")
+        struct.pack_into("<II", answer, 84, 0x85200003, abilities)
+
+    monkeypatch.setattr(v4l2_devices, "_ioctl", ioctl)
+    assert not v4l2_devices.heal_loopback(str(device))
 
 
 @pytest.mark.parametrize(("height", "width"), [(24, 32), (48, 64), (10, 90), (90, 10), (1, 1)])
