@@ -352,6 +352,8 @@ def _live_report(summary: "LiveSummary") -> str:
         f"added latency p50 {latency.p50_ms:.1f} ms, p95 {latency.p95_ms:.1f} ms, p99 {latency.p99_ms:.1f} ms; "
         f"dropped {summary.dropped}; camera {summary.camera_fps:.1f} fps",
     ]
+    if latency.p50_ms >= 20:
+        lines.append(f"if lips and sound fall apart, delay the microphone by about {latency.p50_ms:.0f} ms")
     if summary.first_safe_s is not None and summary.first_cartoon_s is not None:
         lines.append(
             f"first covered picture after {summary.first_safe_s:.2f} s, cartoon after {summary.first_cartoon_s:.2f} s"

@@ -1,5 +1,6 @@
 """The commands video, cam and doctor as people call them: words, files and exit status."""
 
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -143,6 +144,51 @@ def test_cam_ends_in_order_when_asked_to(tiny_bundle, tmp_path, number):
     assert process.returncode == 0, err
     assert "sent" in out
     assert (tmp_path / "out.mp4").exists()
+
+
+def test_the_status_line_says_what_is_seen():
+    from toonfilter.runtime.frames import PrivacyState
+    from toonfilter.runtime.live import LiveStatus
+
+    plain = LiveStatus(
+        fps=29.7,
+        camera_fps=30.1,
+        latency_p50_ms=11.6,
+        latency_p95_ms=17.2,
+        dropped=3,
+        state=PrivacyState.PROTECTED,
+        reason="",
+        faces=1,
+        is_model_loaded=True,
+        is_camera_connected=True,
+        camera="HD Webcam",
+        style="cartoon",
+        is_hidden=False,
+    )
+    words = cli._status_words(plain)
+    assert words == "protected | 30 fps (camera 30) | latency 12 ms, p95 17 | dropped 3 | faces 1 | cartoon"
+    for change, expected in (
+        ({"is_hidden": True}, "hidden |"),
+        ({"is_model_loaded": False}, "covered (the model is being loaded)"),
+        ({"is_camera_connected": False}, "covered (waiting for the camera)"),
+        ({"state": PrivacyState.COVERED, "reason": "no face found"}, "covered (no face found)"),
+    ):
+        assert cli._status_words(dataclasses.replace(plain, **change)).startswith(expected)
+
+
+def test_the_status_line_is_only_for_terminals(monkeypatch, capsys):
+    line = cli._StatusLine()
+    with line:
+        line.show(None)
+        line.note("camera: HD Webcam")
+    assert capsys.readouterr().err == "camera: HD Webcam\n"
+    monkeypatch.setattr(cli, "_status_words", lambda status: f"status {status}")
+    with line:
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        line.show("one")
+        line.note("camera lost [again]")
+        line.show("two")
+    assert "camera lost [again]" in capsys.readouterr().err
 
 
 def test_doctor_lists_every_check_and_its_status_tells(run, monkeypatch):
