@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
-from toonfilter.runtime.errors import ConfigError, TrainingError
+from toonfilter.runtime.errors import ConfigError, DataError, TrainingError
 from toonfilter.train.checkpoint import Checkpoint, load_weights, read_checkpoint, write_checkpoint
 from toonfilter.train.data.datasets import FolderData, RunOrder, open_data, to_floats
 from toonfilter.train.monitor import Monitor
@@ -262,9 +262,8 @@ class _Run:
         whole = replace(data, augment="none", size_px=data.sample_px or data.size_px)
         try:
             held: FolderData = open_data(self.options.data, whole, "validation", seed=self.recipe.run.seed)
-        except ConfigError:
-            raise
-        except Exception:
+        except DataError:
+            # Too few pictures to hold some out: then grids show trained ones.
             held = open_data(self.options.data, whole, "train", seed=self.recipe.run.seed)
         count = min(SAMPLES, len(held))
         chosen = [held[index * len(held) // count] for index in range(count)]

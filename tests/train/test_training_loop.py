@@ -206,6 +206,7 @@ train(load_recipe("toon", changes), TrainOptions(Path(data), Path(out), accelera
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(700)
 def test_two_processes_train_one_network(pairs: Path, tmp_path: Path) -> None:
     """Two processes with one picture each do what one process does with two: gradients are averaged. The second view
     and the windows are drawn per process, so both are off."""
@@ -215,7 +216,7 @@ def test_two_processes_train_one_network(pairs: Path, tmp_path: Path) -> None:
     plain += ["run.clip_norm=0.0", "method.matte_weight=0.0"]
     changes = [*TINY, *plain, "data.batch_size=1"]
     command = [sys.executable, str(script), str(pairs), str(tmp_path / "two"), *changes]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     alone = run(pairs, tmp_path / "one", recipe(*plain))
     two, one = read_checkpoint(tmp_path / "two", with_state=True), read_checkpoint(alone.checkpoint)
