@@ -150,6 +150,8 @@ def _check_target(info: VideoInfo, target: Path, options: ConvertOptions) -> Non
         raise ConfigError(f"{target}: exists already; add --overwrite to replace it")
     if not target.parent.is_dir():
         raise OutputError(f"{target.parent}: no such folder")
+    if options.audit is not None and not options.audit.absolute().parent.is_dir():
+        raise OutputError(f"{options.audit.parent}: no such folder")
     if options.audit is not None and options.audit.exists() and not options.overwrite:
         raise ConfigError(f"{options.audit}: exists already; add --overwrite to replace it")
 

@@ -106,8 +106,8 @@ def run_live(
         the error of the filter: it does not open, or fails again and again.
     """
     options = options or LiveOptions()
-    live = _Live(camera, open_filter, sink, options, controls or Controls(), clock or SystemClock(), notify, stop)
     try:
+        live = _Live(camera, open_filter, sink, options, controls or Controls(), clock or SystemClock(), notify, stop)
         return live.run(on_status)
     finally:
         sink.close()

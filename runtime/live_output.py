@@ -3,13 +3,14 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from toonfilter.runtime import privacy
 from toonfilter.runtime.clock import Clock, Pacer
 from toonfilter.runtime.cover_pictures import cover_picture
+from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.latency import RateMeter, StageReport
 from toonfilter.runtime.live_stages import Controls
@@ -56,7 +57,7 @@ class LiveOutput:
         self._last: SafeFrame | None = None
         self._epoch = 0
         self._covers: dict[str, SafeFrame] = {}
-        self._audit = audit.open("w", encoding="utf-8") if audit else None
+        self._audit = _opened(audit) if audit else None
 
     def step(self, item: tuple[int, SafeFrame] | None) -> None:
         """Send what is right now: `item` (its epoch and picture) if it may be shown, else what stands in for it."""
@@ -142,3 +143,10 @@ class LiveOutput:
             picture = self._placeholder if self._placeholder is not None else cover_picture(self._width, self._height)
             self._covers[reason] = privacy.cover(empty, reason, picture)
         return self._covers[reason]
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error

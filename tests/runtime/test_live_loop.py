@@ -219,6 +219,14 @@ def test_the_audit_accounts_for_every_picture(tmp_path):
     assert lines[2]["is_repeat"]
 
 
+def test_an_audit_that_cannot_be_written_is_told(tmp_path):
+    sink = Collecting()
+    with pytest.raises(OutputError, match="cannot be written"):
+        run_live(Script(), Cartoon, sink, LiveOptions(32, 24, audit=tmp_path / "gone" / "a.jsonl"))
+    assert sink.is_closed
+    assert sink.frames == []
+
+
 def test_the_cover_picture_has_a_figure_and_the_right_size():
     picture = cover_picture(320, 180)
     assert picture.shape == (180, 320, 3)

@@ -389,6 +389,8 @@ def test_the_target_is_protected(clip, tmp_path):
         convert(clip, tmp_path, InvertingFilter, FAST)
     with pytest.raises(OutputError, match="no such folder"):
         convert(clip, tmp_path / "missing" / "out.mp4", InvertingFilter, FAST)
+    with pytest.raises(OutputError, match="no such folder"):
+        convert(clip, tmp_path / "a.mp4", InvertingFilter, ConvertOptions("h264", audit=tmp_path / "gone" / "a.jsonl"))
     convert(clip, target, InvertingFilter, ConvertOptions("h264", overwrite=True))
     assert len(stamps_of(target)) == 60
 
