@@ -131,7 +131,7 @@ def load_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{manifest} cannot be read ({error}); a bundle is a folder with bundle.json") from error
     try:
         content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{manifest} is not JSON ({error})") from error
     if not isinstance(content, dict):
         raise BundleError(f"{manifest} holds a {type(content).__name__}; must be an object")

@@ -144,7 +144,8 @@ def _first_picture(container: Any, stream: Any, path: Path) -> Any:
                 damaged = f" ({_reason(error)})"
     except av.FFmpegError as error:
         damaged = f" ({_reason(error)})"
-    raise CaptureError(f"{path}: no picture of its {stream.codec_context.name} track can be decoded{damaged}")
+    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+    raise CaptureError(f"{path}: no picture of its {codec} track can be decoded{damaged}")
 
 
 def _colour_of(frame: Any) -> Colour:

@@ -93,11 +93,12 @@ def memory_mb():
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_frames_leave_memory_and_threads_flat(tiny_bundle, tmp_path):
+def test_a_hundred_thousand_frames_leave_memory_and_threads_flat(tiny_bundle, tmp_path, request):
     engine, clock, sink = Engine(), Clock(), Sink()
     settings = FilterSettings(style=str(tiny_bundle.folder), size=64)
     toon = ToonFilter(settings, tracker=Tracker(), opener=lambda *_: Opened(engine, {}))
     output = LiveOutput(sink, Controls(), clock, width=64, height=48, fps=30, audit=tmp_path / "audit.jsonl")
+    request.addfinalizer(output.close)
     photo = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     marks = []
     for number in range(FRAMES):
@@ -105,7 +106,6 @@ def test_a_hundred_thousand_frames_leave_memory_and_threads_flat(tiny_bundle, tm
         output.step((0, toon.process(Frame(photo.copy(), number, clock.time_s))))
         if number in (FRAMES // 5, FRAMES - 1):
             marks.append((memory_mb(), threading.active_count()))
-    output.close()
     (early_mb, early_threads), (late_mb, late_threads) = marks
     assert sink.sent == FRAMES
     assert late_threads == early_threads

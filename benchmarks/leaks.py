@@ -1,0 +1,218 @@
+"""Does a real face get out? An independent look at every picture that leaves, and what the caution costs.
+
+    python -m toonfilter.benchmarks.leaks -o benchmarks/results/leaks.json [--videos FOLDER] [--portraits FOLDER]
+
+Scenes made from portraits have faces whose places are known exactly. In recorded videos every frame is searched
+thoroughly, without memory, apart from the tracker that is being judged. Where a face is, the picture that left is
+compared with the photo: unchanged pixels, or the photo's fine detail, are a leak.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import cv2
+import numpy as np
+
+from toonfilter.benchmarks.face_scenes import SCENES, Cutout, Mask, SceneFrame, cut_out, play
+from toonfilter.runtime import faces as detection
+from toonfilter.runtime.faces import FaceDetector, StillFaceFinder
+from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.frames import Frame, Image, PrivacyState
+from toonfilter.runtime.painter import likeness
+from toonfilter.runtime.tracking import TrackerSettings
+
+SAME_LEVELS = 2
+MOST_UNCHANGED = 0.2
+MOST_LIKENESS = 0.9
+LEAST_PIXELS = 150
+_FPS = 25.0
+
+
+@dataclass(slots=True)
+class Count:
+    """What happened to the frames of one clip. leaks: frames with an uncovered face. faces: seen by the judge.
+
+    likeness_max: of the photo and what left, over faces of 40 pixels and more.
+    """
+
+    frames: int = 0
+    faces: int = 0
+    leaks: int = 0
+    likeness_max: float = 0.0
+    states: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Count") -> None:
+        self.frames += other.frames
+        self.faces += other.faces
+        self.leaks += other.leaks
+        self.likeness_max = max(self.likeness_max, other.likeness_max)
+        self.states.update(other.states)
+
+
+def leaked(raw: Image, shown: Image, face: Mask) -> tuple[bool, float]:
+    """Whether the face (a mask in the raw picture) shows in the other picture, and how alike both are there."""
+    inside = face > 127
+    if int(inside.sum()) < LEAST_PIXELS:
+        return False, 0.0
+    unchanged = float((cv2.absdiff(raw, shown).max(axis=2) <= SAME_LEVELS)[inside].mean())
+    left, top, width, height = cv2.boundingRect(face)
+    alike = 0.0
+    if min(width, height) >= 40:
+        region = slice(top, top + height), slice(left, left + width)
+        side = (96, 96)
+        alike = likeness(*(cv2.resize(one[region], side, interpolation=cv2.INTER_AREA) for one in (raw, shown)))
+    return unchanged > MOST_UNCHANGED or alike > MOST_LIKENESS, alike
+
+
+def judge(frames: Iterable[SceneFrame], toon: ToonFilter) -> Count:
+    """Run the filter over the frames and compare what leaves with what was there."""
+    count = Count()
+    for number, scene_frame in enumerate(frames):
+        raw = scene_frame.image
+        safe = toon.process(Frame(raw.copy(), number, number / _FPS))
+        results = [leaked(raw, safe.image, face) for face in scene_frame.faces]
+        count.frames += 1
+        count.faces += len(results)
+        count.leaks += any(is_leak for is_leak, _ in results)
+        count.likeness_max = max([count.likeness_max, *(alike for _, alike in results)])
+        count.states[safe.state.value] += 1
+    return count
+
+
+def recorded(path: Path, finder: StillFaceFinder) -> Iterator[SceneFrame]:
+    """The frames of a video with the faces that a thorough search of each finds, without any memory."""
+    import av
+
+    with av.open(str(path)) as container:
+        for decoded in container.decode(video=0):
+            image = decoded.to_ndarray(format="rgb24")
+            masks = []
+            for face in finder.find(image)[0]:
+                mask = np.zeros(image.shape[:2], np.uint8)
+                hull = cv2.convexHull(np.ascontiguousarray(face.landmarks[:, :2], np.float32))
+                inner = face.box.centre + 0.9 * (hull - face.box.centre)
+                cv2.fillConvexPoly(mask, np.rint(inner).astype(np.int32), 255)
+                masks.append(mask)
+            yield SceneFrame(image, masks)
+
+
+@contextmanager
+def _certain_only() -> Iterator[None]:
+    with (
+        mock.patch.object(detection, "_SUSPECT_FULL_RANGE_SCORE", 0.6),
+        mock.patch.object(detection, "_SUSPECT_SHORT_RANGE_SCORE", 0.75),
+    ):
+        yield
+
+
+@contextmanager
+def _as_shipped() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _no_sides() -> Iterator[None]:
+    with mock.patch.object(FaceDetector, "suspects_at_sides", return_value=[]):
+        yield
+
+
+CAUTION: dict[str, tuple[Callable[[], Any], TrackerSettings]] = {
+    "as shipped": (_as_shipped, TrackerSettings()),
+    "certain detections only": (_certain_only, TrackerSettings()),
+    "no mirrored sides": (_no_sides, TrackerSettings()),
+    "lost places kept for 5 frames": (_as_shipped, TrackerSettings(lost_frames=5)),
+    "looks every 2 frames": (_as_shipped, TrackerSettings(detect_every=2)),
+}
+"""What is tried to see what each part of the caution brings and costs."""
+
+
+def _judged(frames: Iterable[SceneFrame], settings: FilterSettings) -> Count:
+    toon = ToonFilter(settings)
+    try:
+        return judge(frames, toon)
+    finally:
+        toon.close()
+
+
+def run(
+    style: str,
+    *,
+    videos: Path | None,
+    portraits: Path | None,
+    people: int,
+    say: Callable[[str], object],
+) -> dict[str, Any]:
+    """All measurements as plain data. people: pairs of portraits that play every scene once."""
+    pairs: list[tuple[Cutout, Cutout] | None] = [None]
+    if portraits is not None:
+        chosen = sorted(portraits.glob("*.jpg"))
+        step = max(1, len(chosen) // max(1, 2 * people))
+        cutouts = [cut_out(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)) for path in chosen[::step]]
+        pairs += list(zip(cutouts[::2], cutouts[1::2], strict=False))[:people]
+    result: dict[str, Any] = {
+        "measure": {
+            "unchanged_levels": SAME_LEVELS,
+            "leak_from_unchanged_share": MOST_UNCHANGED,
+            "leak_from_likeness": MOST_LIKENESS,
+            "least_face_pixels": LEAST_PIXELS,
+        },
+        "scenes": {},
+        "caution": {},
+        "recorded": {},
+    }
+    for scene in SCENES:
+        count = Count()
+        for pair in pairs:
+            count.add(_judged(play(scene, cutouts=pair), FilterSettings(style=style)))
+        result["scenes"][scene] = asdict(count)
+        say(f"{scene}: {count}")
+    for name, (change, settings) in CAUTION.items():
+        count = Count()
+        with change():
+            for scene in SCENES:
+                count.add(_judged(play(scene), FilterSettings(style=style, tracker=settings)))
+        result["caution"][name] = asdict(count)
+        say(f"{name}: {count}")
+    if videos is not None:
+        finder = StillFaceFinder()
+        for folder in sorted(path for path in videos.iterdir() if path.is_dir()):
+            count = Count()
+            for path in sorted(one for one in folder.iterdir() if one.suffix in (".mp4", ".mkv", ".mpg", ".webm")):
+                count.add(_judged(recorded(path, finder), FilterSettings(style=style)))
+            result["recorded"][folder.name] = asdict(count)
+            say(f"{folder.name}: {count}")
+        finder.close()
+    counts = [count for part in ("scenes", "caution", "recorded") for count in result[part].values()]
+    result["exposed"] = sum(count["states"].get(PrivacyState.EXPOSED.value, 0) for count in counts)
+    return result
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = argparse.ArgumentParser(description="leaks of real faces, counted by an independent judge")
+    parser.add_argument("--output", "-o", type=Path, required=True)
+    parser.add_argument("--style", default="cartoon")
+    parser.add_argument("--videos", type=Path, help="folder of folders of videos")
+    parser.add_argument("--portraits", type=Path, help="folder of portraits, *.jpg")
+    parser.add_argument("--people", type=int, default=2, help="pairs of portraits")
+    chosen = parser.parse_args()
+    result = run(
+        chosen.style,
+        videos=chosen.videos,
+        portraits=chosen.portraits,
+        people=chosen.people,
+        say=lambda line: sys.stderr.write(f"{line}\n"),
+    )
+    chosen.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
