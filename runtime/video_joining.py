@@ -116,7 +116,13 @@ class _Joint:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EDQUOT):
             return f"{self._target}: cannot be written ({reason})"
         kinds = (
-            sorted({f"{s.type} {s.codec_context.name}" for s in self.source.streams if s.type in _COPIED})
+            sorted(
+                {
+                    f"{s.type} {getattr(s.codec_context, 'name', 'unknown')}"
+                    for s in self.source.streams
+                    if s.type in _COPIED
+                }
+            )
             if (self.source.streams)
             else []
         )
