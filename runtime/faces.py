@@ -8,9 +8,6 @@ no face is known, and at an interval.
 
 import contextlib
 import math
-import os
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +16,7 @@ import numpy as np
 
 from toonfilter.runtime.alignment import CropTransform, HeadFit, Landmarks, fit_head, mean_face
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.mediapipe_graphs import open_graph, quiet_stderr
 
 _MIN_FULL_RANGE_SCORE = 0.6
 # The short-range model sees faces in texture at scores up to 0.7.
@@ -32,6 +30,7 @@ _CLOSE_LOOK_PX = 192
 _CLOSE_LOOK_FACES = 2.6
 _MESH_INPUT_PX = 256
 _MESH_SQUARE_FACES = 1.9
+_MESH_SCORE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +90,6 @@ class Face:
     @property
     def pose(self) -> tuple[float, float, float]:
         return self.fit.pose_degrees
-
-
-@contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """MediaPipe's C++ side writes start-up notes past Python, straight to the file descriptor."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    silent = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(silent)
-
-
-def _solutions() -> Any:
-    with _quiet_stderr():
-        import mediapipe
-
-        return mediapipe.solutions
 
 
 class FaceDetector:
@@ -192,16 +169,13 @@ class FaceDetector:
 
 def _detection_graph(reach: str) -> Any:
     """MediaPipe's detector, full or short range. Its own class fixes the lowest score at 0.6 and 0.5 unasked."""
-    _solutions()
-    from mediapipe.python.solution_base import SolutionBase
-
     prefix = f"facedetection{reach}range__facedetection__"
-    with _quiet_stderr():
-        graph = SolutionBase(
-            binary_graph_path=f"mediapipe/modules/face_detection/face_detection_{reach}_range_cpu.binarypb",
-            calculator_params={f"{prefix}TensorsToDetectionsCalculator.min_score_thresh": _LOWEST_SCORE},
-            outputs=["detections"],
-        )
+    graph = open_graph(
+        f"face_detection/face_detection_{reach}_range_cpu.binarypb",
+        ["detections"],
+        {f"{prefix}TensorsToDetectionsCalculator.min_score_thresh": _LOWEST_SCORE},
+    )
+    with quiet_stderr():
         graph.process({"image": np.zeros((48, 64, 3), np.uint8)})
     return graph
 
@@ -245,12 +219,18 @@ class FaceMesher:
     """
 
     def __init__(self, *, is_video: bool) -> None:
-        solutions = _solutions()
-        with _quiet_stderr():
-            self._mesh = solutions.face_mesh.FaceMesh(
-                static_image_mode=not is_video, max_num_faces=1, refine_landmarks=True
-            )
-            self._mesh.process(np.zeros((_MESH_INPUT_PX, _MESH_INPUT_PX, 3), np.uint8))
+        detection = "facedetectionshortrangecpu__facedetectionshortrange__facedetection__"
+        self._mesh = open_graph(
+            "face_landmark/face_landmark_front_cpu.binarypb",
+            ["multi_face_landmarks"],
+            {
+                f"{detection}TensorsToDetectionsCalculator.min_score_thresh": _MESH_SCORE,
+                "facelandmarkcpu__ThresholdingCalculator.threshold": _MESH_SCORE,
+            },
+            {"num_faces": 1, "with_attention": True, "use_prev_landmarks": is_video},
+        )
+        with quiet_stderr():
+            self._mesh.process({"image": np.zeros((_MESH_INPUT_PX, _MESH_INPUT_PX, 3), np.uint8)})
         self._input = np.empty((_MESH_INPUT_PX, _MESH_INPUT_PX, 3), np.uint8)
         self._has_found = False
 
@@ -263,8 +243,8 @@ class FaceMesher:
         matrix = np.array([[factor, 0, -offset_x * factor], [0, factor, -offset_y * factor]])
         cv2.warpAffine(image, matrix, (_MESH_INPUT_PX, _MESH_INPUT_PX), dst=self._input, flags=cv2.INTER_LINEAR)
         # The first face makes the graph write one more note.
-        with contextlib.nullcontext() if self._has_found else _quiet_stderr():
-            found = self._mesh.process(self._input).multi_face_landmarks
+        with contextlib.nullcontext() if self._has_found else quiet_stderr():
+            found = self._mesh.process({"image": self._input}).multi_face_landmarks
         if not found:
             return None
         self._has_found = True
