@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
+# Nodes whose type is an attribute of their own; they cost nothing and stay as they are.
+_FLOAT_MAKERS = {
+    "Constant",
+    "ConstantOfShape",
+    "EyeLike",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+}
 # Inputs that the standard wants in fp32 whatever the type of the data.
 _ALWAYS_FLOAT_INPUTS = {"Resize": {1, 2}, "Upsample": {1}}
 
@@ -66,6 +76,8 @@ def convert_to_half(model: "ModelProto", keep_float: Iterable[str]) -> "ModelPro
 
 
 def _node_type(node: NodeProto, kept: set[str]) -> int:
+    if node.op_type in _FLOAT_MAKERS:
+        return int(FLOAT)
     has_subgraph = any(attribute.HasField("g") for attribute in node.attribute)
     return int(FLOAT if node.name in kept or has_subgraph else HALF)
 
@@ -90,12 +102,10 @@ def _constants_to_initializers(model: "ModelProto") -> None:
 
 
 def _retarget(node: NodeProto) -> None:
-    """Casts and constants that make floats make halves."""
+    """Casts that make floats make halves."""
     for attribute in node.attribute:
         if node.op_type == "Cast" and attribute.name == "to" and attribute.i == FLOAT:
             attribute.i = HALF
-        if node.op_type == "ConstantOfShape" and attribute.name == "value" and attribute.t.data_type == FLOAT:
-            attribute.t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(attribute.t).astype(np.float16)))
 
 
 def _end_in_float(nodes: list[NodeProto], name: str) -> None:
