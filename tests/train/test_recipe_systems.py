@@ -515,3 +515,92 @@ def test_dcgan_sizes_and_interpolation() -> None:
     torch.testing.assert_close(way[-1], noise[1], atol=1e-4, rtol=1e-4)
     with pytest.raises(ConfigError, match="noise"):
         generator(torch.randn(2, 99))
+
+
+def close(value: Tensor, expected: Tensor) -> None:
+    assert value.item() == pytest.approx(expected.item(), rel=1e-4, abs=1e-7)
+
+
+def test_content_style_terms_equal_the_formulas() -> None:
+    system = tiny_system("content-style")
+    batch, net = tiny_batch(system), system.networks["generator"]
+    x, y, other = batch["source"], batch["target"], batch["edges"]
+    losses, fake = system.generator_losses(x, y, other)
+    c, s, d = net.content, net.style, net.decoder
+    torch.testing.assert_close(fake, d(c(x), s(y)))
+    close(losses["loss_back"], 10 * (d(c(fake), s(other)) - x).abs().mean())
+    close(losses["loss_identity"], 10 * ((d(c(x), s(x)) - x).abs().mean() + (d(c(y), s(y)) - y).abs().mean()))
+    close(losses["loss_content"], (c(fake) - c(x)).abs().mean())
+    close(losses["loss_style"], (s(fake) - s(y)).abs().mean())
+    close(losses["loss_g"], ((system.networks["discriminator"](fake) - 1) ** 2).mean())
+
+
+def test_xgan_terms_equal_the_formulas() -> None:
+    system = tiny_system("xgan")
+    system.optimisers()
+    nets, batch = system.networks.eval(), tiny_batch(system)
+    net, x, y = nets["generator"], batch["source"], batch["target"]
+    e_x, e_y = net.encode(x, "photo"), net.encode(y, "cartoon")
+    fake_y, fake_x = net.decode(e_x, "cartoon"), net.decode(e_y, "photo")
+    losses = system.generator_losses(x, y, e_x, e_y, fake_x, fake_y)
+    rebuilt = ((net.decode(e_x, "photo") - x) ** 2).mean() + ((net.decode(e_y, "cartoon") - y) ** 2).mean()
+    close(losses["loss_reconstruction"], rebuilt)
+    semantic = (net.encode(fake_y, "cartoon") - e_x).abs().mean() + (net.encode(fake_x, "photo") - e_y).abs().mean()
+    close(losses["loss_semantic"], semantic)
+    p_x, p_y = torch.sigmoid(nets["classifier"](e_x)), torch.sigmoid(nets["classifier"](e_y))
+    close(losses["loss_domain"], -(torch.log(p_x).mean() + torch.log(1 - p_y).mean()))
+    d_x, d_y = (
+        torch.sigmoid(nets[n](f)) for n, f in (("discriminator_photo", fake_x), ("discriminator_cartoon", fake_y))
+    )
+    close(losses["loss_g"], -(torch.log(d_x).mean() + torch.log(d_y).mean()))
+
+
+def test_landmark_terms_equal_the_formulas() -> None:
+    from toonfilter.train.networks.landmark_regressor import heat_maps
+
+    system = tiny_system("landmark-cyclegan")
+    batch, points = tiny_batch(system), torch.rand(2, 5, 2) - 0.5
+    regressor = system.regressor("y").eval()
+    fake = system.generator("generator")(batch["source"], points)
+    losses = system.fine_losses("y", fake, points)
+    maps = regressor(fake)
+    close(losses["loss_landmarks"], 100 * ((maps - heat_maps(points, 16, 16)) ** 2).mean())
+    together = torch.cat([fake, heat_maps(points, 32, 32)], 1)
+    close(losses["loss_matching"], ((system.networks["matching_y"](together) - 1) ** 2).mean())
+    patches = system.patches("y", fake, None)
+    assert {patch.shape for patch in patches.values()} == {torch.Size([2, 3, 16, 16])}
+    local = sum(((system.networks[f"{region}_y"](patch) - 1) ** 2).mean() for region, patch in patches.items())
+    close(losses["loss_local"], torch.as_tensor(0.3 * local))
+
+
+def test_caricature_appearance_terms_equal_the_formulas() -> None:
+    system = tiny_system("caricature")
+    system.optimisers()
+    batch, net = tiny_batch(system), system.networks["generator"]
+    x, y, z = batch["source"], batch["target"], torch.randn(2, 8)
+    losses, fake = system.appearance_losses(x, y, z)
+    c_x, c_y = net.content_photo(x), net.content_cartoon(y)
+    torch.testing.assert_close(fake, net.decode_cartoon(c_x, z))
+    image = (net.decode_photo(c_x, net.style_photo(x)) - x).abs().mean()
+    close(losses["loss_image"], 10 * (image + (net.decode_cartoon(c_y, net.style_cartoon(y)) - y).abs().mean()))
+    close(losses["loss_content"], (net.content_cartoon(fake) - c_x).abs().mean())
+    close(losses["loss_style"], (net.style_cartoon(fake) - z).abs().mean())
+    close(losses["loss_cycle"], 10 * (net.decode_photo(net.content_cartoon(fake), net.style_photo(x)) - x).abs().mean())
+    features = TinyFeatures()
+    perceptual = [((a - b) ** 2).mean() for a, b in zip(features(fake), features(x), strict=True)]
+    close(losses["loss_perceptual"], torch.stack(perceptual).sum())
+    for name, loss in losses.items():
+        assert networks_reached(system, loss) == {"generator"}, name
+
+
+def test_warping_moves_points_where_they_should_go() -> None:
+    from toonfilter.train.networks.landmark_regressor import heat_maps, soft_argmax
+    from toonfilter.train.networks.warping import warp_by_landmarks
+
+    source = torch.tensor([[[-0.3, -0.2], [0.3, -0.2], [0.0, 0.3]]])
+    target = source + torch.tensor([[[-0.05, 0.0], [0.05, 0.0], [0.0, 0.08]]])
+    image = heat_maps(source, 64, 64, sigma=0.08).requires_grad_(True)
+    warped = warp_by_landmarks(image, source, target)
+    torch.testing.assert_close(soft_argmax(warped, 50.0), target, atol=0.02, rtol=0)
+    torch.testing.assert_close(warp_by_landmarks(image, source, source), image, atol=1e-4, rtol=0)
+    assert torch.autograd.grad(warped.sum(), image)[0].abs().sum() > 0

@@ -70,6 +70,10 @@ class CaricatureSystem:
             raise ConfigError(f"{recipe.name}: 'discriminator' is missing")
         if not recipe.data.landmarks:
             raise ConfigError(f"{recipe.name}: data.landmarks is false; this method needs landmarks of both domains")
+        if not 1 <= options.components <= 2 * len(CARICATURE_POINTS):
+            raise ConfigError(
+                f"{recipe.name}: method.components is {options.components}; must be 1 to {2 * len(CARICATURE_POINTS)}"
+            )
         self.recipe = recipe
         self.options = options
         self.adversary = Adversary(options.adversary)
