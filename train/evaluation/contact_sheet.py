@@ -50,7 +50,7 @@ def choose_sheets(names: Sequence[str], columns: Sequence[Columns], *, seed: int
         if "found" not in figures:
             continue
         lost = np.flatnonzero(figures["found"] == 0)
-        sheets.append((f"{name}: no face is found in the result any more", lost[:PICTURES_A_SHEET].tolist()))
+        sheets.append((f"{name}: no face is found in the result, or it is covered", lost[:PICTURES_A_SHEET].tolist()))
         for title, score in _scores(figures).items():
             sheets.append((f"{name}: worst, {title}", _highest(score)))
         sheets.append((f"{name}: best over all", _highest(-overall(figures))))
@@ -123,7 +123,7 @@ def _highest(score: NDArray[np.float64]) -> list[int]:
 
 def _caption(figures: Columns, row: int) -> str:
     if figures.get("found", np.full(row + 1, np.nan))[row] == 0:
-        return "face lost"
+        return "face covered" if figures.get("covered", np.zeros(row + 1))[row] == 1 else "face lost"
     parts = []
     for column, text in (("identity", "id {:.2f}"), ("gaze_difference", "gaze {:.3f}")):
         if column in figures and np.isfinite(figures[column][row]):

@@ -227,7 +227,11 @@ def _measure(picture: Picture, reader: FaceReader, drawers: list[Drawer], instru
             outcome.problems[index] = str(error)
             continue
         if before is not None:
-            row |= compare_faces(before, reader.read(drawn.image, before.around))
+            # A face that is hidden behind tiles is not carried over, even where a mesh is seen in the tiles.
+            after = None if drawn.is_covered else reader.read(drawn.image, before.around)
+            row |= compare_faces(before, after)
+            if drawn.is_covered is not None:
+                row["covered"] = float(drawn.is_covered)
         row |= _blend_figures(source, drawn)
         if instruments.distribution is not None:
             outcome.vectors[index] = instruments.distribution.vectors(drawn.image)

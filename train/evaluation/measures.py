@@ -55,6 +55,7 @@ _TARGET = "--target DIR (ground truth of the same names)"
 
 CLASS_MEASURES = (
     Measure("face_found", "face found", "share", ("found",), _mean),
+    Measure("covered", "face covered instead of drawn", "share", ("covered",), _mean, needs="a bundle or checkpoint"),
     Measure("identity_median", "identity, median", "cosine", ("identity",), _median, needs=_IDENTITY),
     Measure("identity_p95", "identity, 95th percentile", "cosine", ("identity",), _percentile_95, 20, _IDENTITY),
     Measure("mouth_correlation", "mouth opening", "r", ("mouth_before", "mouth_after"), correlation, 10, _RESULT_FACES),

@@ -24,16 +24,22 @@ OPENCV = "opencv"
 CLIP_FPS = 25.0
 CHECKPOINT = "checkpoint.json"
 """The file that makes a folder a checkpoint; run folders hold them below `checkpoints`."""
+_TILES_GROW = 0.45
+"""How far tiles reach beyond a place that is hidden, see `toonfilter.runtime.blending.mosaic`."""
 Exporter = Callable[[Path], Path]
 """Writes the bundle of a checkpoint or run folder and says where it lies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A result: image uint8 [H, W, 3] RGB of the source's size; region bool [H, W], where it was drawn, if known."""
+    """A result: image uint8 [H, W, 3] RGB of the source's size; region bool [H, W], where it was drawn, if known.
+
+    is_covered: whether the filter hid the face instead of drawing it; None for models that are not the filter.
+    """
 
     image: Image
     region: NDArray[np.bool_] | None = None
+    is_covered: bool | None = None
 
 
 class Drawer(Protocol):
@@ -140,11 +146,13 @@ class _StillTracker:
     def __init__(self) -> None:
         self._finder = StillFaceFinder()
         self._next_id = 0
+        self.is_face_hidden = True
 
     def track(self, image: Image) -> Sighting:
         faces, unmeshed = self._finder.find(image)
         renamed = [dataclasses.replace(face, id=self._next_id + face.id) for face in faces]
         self._next_id += len(faces)
+        self.is_face_hidden = not faces or any(box.grown(_TILES_GROW).overlap(faces[0].box) > 0.15 for box in unmeshed)
         return Sighting(renamed, unmeshed, detected=True)
 
     def reset(self) -> None:
@@ -159,7 +167,8 @@ class _BundleDrawer:
 
     def __init__(self, style: str) -> None:
         self._settings = FilterSettings(style=style, threads=1, on_error="raise")
-        self._still = ToonFilter(self._settings, tracker=cast(FaceTracker, _StillTracker()))
+        self._tracker = _StillTracker()
+        self._still = ToonFilter(self._settings, tracker=cast(FaceTracker, self._tracker))
         self._count = 0
 
     def __enter__(self) -> "_BundleDrawer":
@@ -175,8 +184,9 @@ class _BundleDrawer:
             safe = self._still.process(Frame(source.copy(), self._count, captured_at_s=60.0 * self._count))
         except BackendError as error:
             raise DataError(f"{picture.key}: {error}") from error
-        region = changed_region(source, safe.image) if safe.state is PrivacyState.PROTECTED else None
-        return Drawn(safe.image, region)
+        is_drawn = safe.state is PrivacyState.PROTECTED and not self._tracker.is_face_hidden
+        region = changed_region(source, safe.image) if is_drawn else None
+        return Drawn(safe.image, region, not is_drawn)
 
     def draw_clip(self, frames: Iterable[Image]) -> Iterator[Image]:
         toon = ToonFilter(self._settings)
