@@ -549,9 +549,8 @@ def test_xgan_terms_equal_the_formulas() -> None:
     close(losses["loss_semantic"], semantic)
     p_x, p_y = torch.sigmoid(nets["classifier"](e_x)), torch.sigmoid(nets["classifier"](e_y))
     close(losses["loss_domain"], -(torch.log(p_x).mean() + torch.log(1 - p_y).mean()))
-    d_x, d_y = (
-        torch.sigmoid(nets[n](f)) for n, f in (("discriminator_photo", fake_x), ("discriminator_cartoon", fake_y))
-    )
+    d_x = torch.sigmoid(nets["discriminator_photo"](fake_x))
+    d_y = torch.sigmoid(nets["discriminator_cartoon"](fake_y))
     close(losses["loss_g"], -(torch.log(d_x).mean() + torch.log(d_y).mean()))
 
 
