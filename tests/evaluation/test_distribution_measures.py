@@ -1,5 +1,7 @@
 """Distribution measures against closed forms, brute force and independent libraries."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -186,3 +188,23 @@ def test_pass_keeps_models_apart() -> None:
     assert same["mmd:mean"].value == pytest.approx(0, abs=1e-6)
     assert other["nn:mean"].value == 1
     collected.close()
+
+
+@pytest.mark.slow
+def test_memory_stays_bounded_for_fifty_thousand_pictures() -> None:
+    generator = np.random.default_rng(0)
+    stores = [feature_store.FeatureStore() for _ in range(2)]
+    for store in stores:
+        for _ in range(50):
+            store.extend(generator.normal(size=(1000, 128)).astype(np.float32))
+    real, fake = (store.array() for store in stores)
+    tracemalloc.start()
+    found, _ = measure_distribution(("fid", "kid"), real, fake)
+    nearest_neighbour(real[:4000], fake[:4000])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found["fid"].count == 50_000
+    # Each set is 26 MB as float32 and twice that as float64.
+    assert peak < 60e6
+    for store in stores:
+        store.close()
