@@ -19,6 +19,7 @@ from toonfilter.runtime.pieces import Piece, PieceResult, WorkFolder
 
 _POLL_S = 0.2
 _CPUS_PER_PIECE = 2
+_CONNECT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class RayWorkers:
         self._ray: Any = ray
         self._is_ours = not ray.is_initialized()
         if self._is_ours:
+            _check_reachable(address)
             try:
                 ray.init(address=address, log_to_driver=False, logging_level="ERROR")
             except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
@@ -108,6 +110,23 @@ class RayWorkers:
         except exceptions.RayError as error:
             raise died_too_often(job, piece) from error
         return files
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself asks a wrong address again and again, for minutes.
+
+    Raises:
+        ConfigError: nothing answers there.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+    except OSError as error:
+        raise ConfigError(
+            f"no Ray cluster at {address} ({error.strerror or error}); start one with `ray start --head`"
+        ) from error
 
 
 def convert_remotely(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: bytes) -> PieceFiles | None:
