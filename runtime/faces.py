@@ -9,7 +9,7 @@ no face is known, and at an interval.
 import contextlib
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from toonfilter.runtime.alignment import CropTransform, HeadFit, Landmarks, fit_
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.mediapipe_graphs import open_graph, quiet_stderr
 
+Reach = Literal["full", "short", "both"]
 _MIN_FULL_RANGE_SCORE = 0.6
 # The short-range model sees faces in texture at scores up to 0.7.
 _MIN_SHORT_RANGE_SCORE = 0.75
@@ -104,12 +105,16 @@ class FaceDetector:
         found = _boxes(self._full_range, image, _MIN_FULL_RANGE_SCORE)
         return found or _boxes(self._short_range, image, _MIN_SHORT_RANGE_SCORE)
 
-    def suspects(self, image: Image) -> list[Box]:
-        """As `find`, with doubtful ones: both models, lower scores."""
-        full_range = _boxes(self._full_range, image, _SUSPECT_FULL_RANGE_SCORE)
-        return without_doubles(full_range + _boxes(self._short_range, image, _SUSPECT_SHORT_RANGE_SCORE))
+    def suspects(self, image: Image, reach: Reach = "both") -> list[Box]:
+        """As `find`, with doubtful ones: lower scores. reach: the model, or both."""
+        found: list[Box] = []
+        if reach != "short":
+            found += _boxes(self._full_range, image, _SUSPECT_FULL_RANGE_SCORE)
+        if reach != "full":
+            found += _boxes(self._short_range, image, _SUSPECT_SHORT_RANGE_SCORE)
+        return without_doubles(found)
 
-    def suspects_at_sides(self, image: Image) -> list[Box]:
+    def suspects_at_sides(self, image: Image, reach: Reach = "both") -> list[Box]:
         """Faces that are only half in the picture, at its left and right side.
 
         The two sides are laid beside their mirror images: half a face and its reflection are a face to the detector.
@@ -119,15 +124,15 @@ class FaceDetector:
         left, right = image[:, :share_px], image[:, width - share_px :]
         mirrored = np.concatenate([left[:, ::-1], left, right, right[:, ::-1]], 1)
         found = []
-        for box in self.suspects(mirrored):
+        for box in self.suspects(mirrored, reach):
             is_left = box.centre[0] < 2 * share_px
             axis = share_px if is_left else 3 * share_px
             # How far into the picture it reaches, from whichever half of the mirrored pair.
-            reach = max(abs(box.left - axis), abs(box.right - axis))
+            depth = max(abs(box.left - axis), abs(box.right - axis))
             if is_left:
-                found.append(Box(reach - box.width, box.top, reach, box.bottom))
+                found.append(Box(depth - box.width, box.top, depth, box.bottom))
             else:
-                found.append(Box(width - reach, box.top, width - reach + box.width, box.bottom))
+                found.append(Box(width - depth, box.top, width - depth + box.width, box.bottom))
         return without_doubles(found)
 
     def sees(self, image: Image, box: Box, roll_rad: float) -> bool:

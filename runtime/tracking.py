@@ -24,6 +24,7 @@ _JUMP_SCALE = 1.6
 _DOUBTS = 3
 _MOST_GROWTH = 0.5
 _SMALL_CHANGE = 0.4
+_LARGE_CHANGE = 0.6
 _SIDES = 0.1
 _QUARTER_TURN_RAD = np.pi / 2
 
@@ -70,11 +71,15 @@ class _Place:
 
 @dataclass(slots=True, eq=False)
 class _Track:
-    """One followed face. before: its box in the frame before. doubts: looks in a row that did not confirm it."""
+    """One followed face. before: its box in the frame before. seen_at: the frame in which a look last confirmed it.
+
+    doubts: close looks in a row that did not.
+    """
 
     face: Face
     mesher: FaceMesher
     before: Box
+    seen_at: int
     doubts: int = 0
 
     def follow(self, image: Image) -> bool:
@@ -105,7 +110,7 @@ class FaceTracker:
         self._is_new = True
         self._tracks: list[_Track] = []
         self._places: list[_Place] = []
-        self._since_look = 0
+        self._tile = 0
         self._motion = _Motion()
         self._detector = FaceDetector()
         self._looker = ThreadPoolExecutor(1, "face-detector")
@@ -146,75 +151,98 @@ class FaceTracker:
         self._frames += 1
         for place in self._places:
             place.unseen += 1
-        self._since_look += 1
-        is_due = self._is_new or self._since_look >= self._settings.detect_every
         changed = self._motion.elsewhere(image, [track.face.box for track in self._tracks])
-        must_look = is_due or changed is not None or bool(self._places) or not self._tracks
+        looks = self._looks(image, changed)
         # The detector looks while the meshes follow; it has a core of its own, and its graphs only this thread.
-        look = self._looker.submit(self._detect, image, changed, is_due=is_due) if must_look else None
+        found = self._looker.submit(self._detect, image, looks) if looks else None
         for track in list(self._tracks):
             if not track.follow(image):
                 self._lose(track)
         self._drop_doubles()
-        if look is None and self._places:
-            look = self._looker.submit(self._detect, image, None, is_due=False)
-        if look is not None:
-            boxes = look.result()
-            if is_due:
-                self._confirm(image, boxes)
-            self._take_up(image, boxes)
+        boxes = found.result() if found is not None else []
+        if self._places and "full" not in looks:
+            looks.append("full")
+            boxes += self._detect(image, ["full"])
+        if looks:
+            self._take_up(image, without_doubles(boxes))
             self._motion.remember()
             self._is_new = False
+        self._confirm(image)
         self._keep_places(image)
         return Sighting(
             [track.face for track in self._tracks],
             [place.box for place in self._places if not place.unseen],
             [place.grown() for place in self._places if place.unseen],
-            look is not None,
+            bool(looks),
         )
 
-    def _confirm(self, image: Image, boxes: list[Box]) -> None:
-        """Stop believing a mesh that detections do not confirm: it may have settled on something else."""
-        for track in list(self._tracks):
-            face = track.face
-            seen = any(_same_face(box, face.box) for box in boxes)
-            if seen or self._detector.sees(image, face.box, face.fit.roll_rad):
-                track.doubts = 0
-                continue
-            track.doubts += 1
-            if track.doubts >= _DOUBTS:
-                self._lose(track)
-        in_doubt = any(track.doubts for track in self._tracks)
-        self._since_look = self._settings.detect_every if in_doubt else 0
+    def _looks(self, image: Image, changed: Box | None) -> list[str]:
+        """What the detector does in this frame: the next of the looks in turn, and a look at what changed.
+
+        All looks in turn come once in `detect_every` frames, so that most frames have one or none; two are the most.
+        """
+        if self._is_new:
+            return ["thorough"]
+        height, width = image.shape[:2]
+        views = len(tiles(width, height, min(width, height)))
+        turns = ["full", "sides short", "short", "sides full", "tile"][: 5 if views else 4]
+        first, end = (frame * len(turns) // self._settings.detect_every for frame in (self._frames - 1, self._frames))
+        in_turn = [turns[turn % len(turns)] for turn in range(first, end)]
+        urgent = []
+        if changed is not None:
+            at_side = changed.left < _SIDES * width or changed.right > (1 - _SIDES) * width
+            is_everywhere = changed.width > _LARGE_CHANGE * width and changed.height > _LARGE_CHANGE * height
+            # A small change may be a small face, which only a closer look finds.
+            is_small = max(changed.width, changed.height) < _SMALL_CHANGE * height
+            if at_side and not is_everywhere:
+                urgent.append("sides full" if is_small else "sides short")
+            urgent.append(f"tile {_nearest_tile(image, changed)}" if is_small and views else "full")
+        elif self._places or not self._tracks:
+            urgent.append("full")
+        if len(urgent) > 1 and in_turn and self._frames % 2:
+            urgent.pop()
+        return list(dict.fromkeys(urgent + (in_turn if len(urgent) < 2 else [])))
+
+    def _detect(self, image: Image, looks: list[str]) -> list[Box]:
+        """Boxes of faces and of what may be one."""
+        found: list[Box] = []
+        for look in looks:
+            match look.split():
+                case ["thorough"]:
+                    found += self._detector.find_thoroughly(image) + self._detector.suspects_at_sides(image)
+                case ["full" | "short" as reach]:
+                    found += self._detector.suspects(image, reach)
+                case ["sides", "full" | "short" as reach]:
+                    found += self._detector.suspects_at_sides(image, reach)
+                case ["tile", *which]:
+                    height, width = image.shape[:2]
+                    views = tiles(width, height, min(width, height))
+                    self._tile += not which
+                    found += self._detector.find_in(image, views[int(which[0]) if which else self._tile % len(views)])
+        return found
 
     def _take_up(self, image: Image, boxes: list[Box]) -> None:
         """Follow new faces, and remember the places of those that get no mesh."""
         for box in boxes:
-            if any(_same_face(box, track.face.box) for track in self._tracks):
-                continue
-            if not self._start(image, box):
+            known = [track for track in self._tracks if _same_face(box, track.face.box)]
+            for track in known:
+                track.seen_at, track.doubts = self._frames, 0
+            if not known and not self._start(image, box):
                 self._suspect(box)
         self._drop_doubles()
 
-    def _detect(self, image: Image, changed: Box | None, *, is_due: bool) -> list[Box]:
-        """Look for faces: at the interval everywhere, in between where something changed."""
-        height, width = image.shape[:2]
-        views = tiles(width, height, min(width, height))
-        if self._is_new:
-            return without_doubles(self._detector.find_thoroughly(image) + self._detector.suspects_at_sides(image))
-        if is_due:
-            views = views[self._frames % len(views) :][:1] if views else []
-            found = self._detector.suspects(image) + self._detector.suspects_at_sides(image)
-            return without_doubles(found + [box for view in views for box in self._detector.find_in(image, view)])
-        if changed is None or not views:
-            return self._detector.suspects(image)
-        # A small change may be a small face, which only a closer look finds.
-        is_small = max(changed.width, changed.height) < _SMALL_CHANGE * height
-        nearest = max(views, key=lambda view: view.overlap(changed))
-        found = self._detector.find_in(image, nearest) if is_small else self._detector.suspects(image)
-        if changed.left < _SIDES * width or changed.right > (1 - _SIDES) * width:
-            found += self._detector.suspects_at_sides(image)
-        return without_doubles(found)
+    def _confirm(self, image: Image) -> None:
+        """Stop believing a mesh that no look confirms: it may have settled on something else."""
+        unseen = [track for track in self._tracks if self._frames - track.seen_at > self._settings.detect_every]
+        if not unseen:
+            return
+        track = unseen[self._frames % len(unseen)]
+        if self._detector.sees(image, track.face.box, track.face.fit.roll_rad):
+            track.seen_at, track.doubts = self._frames, 0
+            return
+        track.doubts += 1
+        if track.doubts >= _DOUBTS:
+            self._lose(track)
 
     def _start(self, image: Image, box: Box) -> bool:
         """Follow the face in this box; False when it gets no mesh, or enough are followed."""
@@ -230,7 +258,7 @@ class FaceTracker:
             self._idle_meshers.append(mesher)
             return False
         self._next_id += known_id is None
-        self._tracks.append(_Track(face, mesher, face.box))
+        self._tracks.append(_Track(face, mesher, face.box, self._frames))
         if place is not None:
             self._places.remove(place)
         return True
@@ -311,3 +339,10 @@ class _Motion:
 
 def _same_face(detection: Box, mesh: Box) -> bool:
     return mesh.grown(0.1).holds(detection.centre) and detection.grown(0.3).holds(mesh.centre)
+
+
+def _nearest_tile(image: Image, place: Box) -> int:
+    """Number of the part of the picture that shows most of this place."""
+    height, width = image.shape[:2]
+    views = tiles(width, height, min(width, height))
+    return max(range(len(views)), key=lambda number: views[number].overlap(place))
