@@ -83,6 +83,7 @@ int cuMemHostAlloc(void** address, size_t bytes, unsigned) {
     return 0;
 }
 int cuMemFreeHost(void* address) { allocated.erase(address); free(address); return 0; }
+void fakeRepair() { broken = 0; }
 int fakeLiveAllocations() { return (int)allocated.size(); }
 
 int cuMemcpyHtoDAsync(u64 target, const void* source, size_t bytes, void*) {
@@ -140,6 +141,7 @@ int cuGraphInstantiate(void** executable, void* graph, u64) {
     *executable = new std::vector<Call>(*(std::vector<Call>*)graph);
     return 0;
 }
+int cuStreamBeginCapture_v2(void* stream, int mode) { return cuStreamBeginCapture(stream, mode); }
 int cuGraphInstantiateWithFlags(void** executable, void* graph, u64 flags) { return cuGraphInstantiate(executable, graph, flags); }
 int cuGraphLaunch(void* executable, void*) {
     auto calls = (std::vector<Call>*)executable;

@@ -26,18 +26,9 @@ OTHERS = {
     "content-style": ["generator.options.width=4", "generator.options.blocks=1"],
 }
 NO_FILTER = {"dcgan"}
-# The same networks as another recipe, trained differently.
-TWINS = {
-    "cyclegan-fast",
-    "cyclegan-v3",
-    "cyclegan-v4",
-    "cyclegan-v5",
-    "cyclegan-v6",
-    "pix2pix-beta2",
-    "gan-v2",
-    "wgan-gp",
-}
-EACH = [pytest.param(name, marks=pytest.mark.slow if name in TWINS else ()) for name in recipe_names()]
+# Quick to trace and each of another kind; the rest runs with the slow tests.
+FIRST = {"toon", "cyclegan"}
+EACH = [pytest.param(name, marks=() if name in FIRST else pytest.mark.slow) for name in recipe_names()]
 
 
 @pytest.fixture(autouse=True)
