@@ -521,6 +521,7 @@ def bench(
     simulate: Annotated[str | None, typer.Option(help="camera=30fps: paced like a camera, for added latency.")] = None,
     cold: Annotated[bool, typer.Option("--cold/--no-cold", help="Also time fresh starts.")] = True,
     peers: Annotated[bool, typer.Option("--peers", help="Also time published generators beside ours.")] = False,
+    scaling: Annotated[bool, typer.Option("--scaling", help="Also batch with one worker and with more.")] = False,
     config: Annotated[
         Path | None, typer.Option(help="Scenarios to use instead of the package's scenarios.toml.")
     ] = None,
@@ -550,6 +551,7 @@ def bench(
         engine=engine,
         cold_start=cold,
         peers=peers,
+        scaling=scaling,
     )
     content = run_bench(options, lambda name, number, count: typer.echo(f"[{number + 1}/{count}] {name}", err=True))
     if json_file:
@@ -570,7 +572,9 @@ def _bundle_in(folder: Path, checkpoint: Path) -> Path:
     """Export a checkpoint into the folder; the bundle's place."""
     from toonfilter.export.command import ExportRequest, export_model
 
-    return export_model(ExportRequest(source=checkpoint, output=folder / checkpoint.name)).folder
+    # The bundle is gone after the measuring: nobody gets it, under any licence.
+    request = ExportRequest(source=checkpoint, output=folder / checkpoint.name, licence="none: only measured")
+    return export_model(request).folder
 
 
 @app.command()
