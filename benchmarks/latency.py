@@ -7,6 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from toonfilter.benchmarks.clip import example_clip
 from toonfilter.benchmarks.cold_start import measure_cold_start
@@ -23,7 +24,7 @@ class BenchOptions:
     """names: scenarios to run, `*` and `?` as in file names; none runs all. camera_fps: pace them like a camera.
 
     clip: a video with one face; None takes the one of the examples. cold_start: also time a fresh start. peers: also
-    time published generators and blends beside ours.
+    time published generators and blends beside ours. scaling: also convert an archive with one worker and with more.
     """
 
     style: str = "cartoon"
@@ -36,6 +37,7 @@ class BenchOptions:
     engine: str | None = None
     cold_start: bool = True
     peers: bool = False
+    scaling: bool = False
 
 
 def run_bench(options: BenchOptions, progress: Callable[[str, int, int], None] | None = None) -> Result:
@@ -67,7 +69,25 @@ def run_bench(options: BenchOptions, progress: Callable[[str, int, int], None] |
         content["cold_start"] = measure_cold_start(options.style, clip)
     if options.peers:
         content["peers"] = _peers(options, clip, progress)
+    if options.scaling:
+        content["batch_scaling"] = _scaling(options, clip, progress)
     return content
+
+
+def _scaling(
+    options: BenchOptions, clip: Path, progress: Callable[[str, int, int], None] | None
+) -> list[dict[str, Any]]:
+    from toonfilter.benchmarks.scaling import measure_scaling
+
+    cores = os.cpu_count() or 1
+    counts = tuple(sorted({1, max(1, cores // 2), cores}))
+
+    def show(number: int, total: int) -> None:
+        if progress:
+            progress("batch, by number of workers", number, total + 1)
+
+    show(0, len(counts))
+    return measure_scaling(options.style, clip, frames=options.frames, counts=counts, progress=show)
 
 
 def _peers(options: BenchOptions, clip: Path, progress: Callable[[str, int, int], None] | None) -> Result:

@@ -65,6 +65,10 @@ def remarks(content: Result) -> list[str]:
             f"cold start: first safe frame after {times['first_safe_frame_s']:.2f} s, first cartoon after "
             f"{times['first_cartoon_s']:.2f} s, help text after {times['help_s']:.2f} s"
         )
+    lines += [
+        f"batch with {one['workers']} workers: {one['fps']:.1f} frames per second, {one['to_one']:.2f} times the first"
+        for one in content.get("batch_scaling", [])
+    ]
     for name, measure, verdict in all_targets(content):
         word = "met" if verdict["met"] else "MISSED"
         lines.append(f"target {word}: {name} {measure} {verdict['measured']} (target {verdict['target']})")
