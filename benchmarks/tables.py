@@ -55,10 +55,9 @@ def remarks(content: Result) -> list[str]:
         lines.append(f"{name}: bottleneck {result['bottleneck']}")
         if result["others_cores"] > _BUSY_CORES:
             lines.append(f"{name}: other programs used {result['others_cores']:.2f} cores; do not trust its times")
-        if result["faces_covered"] < 0.95 * result["scenario"]["faces"]:
-            lines.append(
-                f"{name}: {result['faces_covered']:.2f} of {result['scenario']['faces']} faces were drawn on average"
-            )
+        faces, covered = result["scenario"]["faces"], result["faces_covered"]
+        if faces and not 0.95 * faces <= covered <= 1.05 * faces:
+            lines.append(f"{name}: {covered:.2f} places were covered on average where the clip shows {faces} faces")
     if cold := content.get("cold_start"):
         times = cold["measured"]
         lines.append(
