@@ -9,7 +9,7 @@ no face is known, and at an interval.
 import contextlib
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ _MIN_SHORT_RANGE_SCORE = 0.75
 # Where a leak would be worse than a false alarm. On clips of one person each, 0.35 gave no false alarm in 255 frames.
 _SUSPECT_FULL_RANGE_SCORE = 0.35
 _SUSPECT_SHORT_RANGE_SCORE = 0.5
+_MIN_SIDE_SCORE = 0.55
 _LOWEST_SCORE = 0.3
 _SIDE_SHARE = 0.2
 _CLOSE_LOOK_PX = 192
@@ -93,6 +94,13 @@ class Face:
         return self.fit.pose_degrees
 
 
+class Suspect(NamedTuple):
+    """A place that may be a face. is_certain: with the scores of `FaceDetector.find`."""
+
+    box: Box
+    is_certain: bool
+
+
 class FaceDetector:
     """Faces anywhere in a picture, by MediaPipe's full-range and short-range models. Not thread safe."""
 
@@ -105,16 +113,20 @@ class FaceDetector:
         found = _boxes(self._full_range, image, _MIN_FULL_RANGE_SCORE)
         return found or _boxes(self._short_range, image, _MIN_SHORT_RANGE_SCORE)
 
-    def suspects(self, image: Image, reach: Reach = "both") -> list[Box]:
+    def suspects(
+        self, image: Image, reach: Reach = "both", certain_short: float = _MIN_SHORT_RANGE_SCORE
+    ) -> list[Suspect]:
         """As `find`, with doubtful ones: lower scores. reach: the model, or both."""
-        found: list[Box] = []
+        found: list[Suspect] = []
         if reach != "short":
-            found += _boxes(self._full_range, image, _SUSPECT_FULL_RANGE_SCORE)
+            scored = _scored_boxes(self._full_range, image, _SUSPECT_FULL_RANGE_SCORE)
+            found += [Suspect(box, score >= _MIN_FULL_RANGE_SCORE) for box, score in scored]
         if reach != "full":
-            found += _boxes(self._short_range, image, _SUSPECT_SHORT_RANGE_SCORE)
-        return without_doubles(found)
+            scored = _scored_boxes(self._short_range, image, _SUSPECT_SHORT_RANGE_SCORE)
+            found += [Suspect(box, score >= certain_short) for box, score in scored]
+        return found
 
-    def suspects_at_sides(self, image: Image, reach: Reach = "both") -> list[Box]:
+    def suspects_at_sides(self, image: Image, reach: Reach = "both") -> list[Suspect]:
         """Faces that are only half in the picture, at its left and right side.
 
         The two sides are laid beside their mirror images: half a face and its reflection are a face to the detector.
@@ -124,29 +136,31 @@ class FaceDetector:
         left, right = image[:, :share_px], image[:, width - share_px :]
         mirrored = np.concatenate([left[:, ::-1], left, right, right[:, ::-1]], 1)
         found = []
-        for box in self.suspects(mirrored, reach):
+        for box, is_certain in self.suspects(mirrored, reach, _MIN_SIDE_SCORE):
             is_left = box.centre[0] < 2 * share_px
             axis = share_px if is_left else 3 * share_px
             # How far into the picture it reaches, from whichever half of the mirrored pair.
             depth = max(abs(box.left - axis), abs(box.right - axis))
             if is_left:
-                found.append(Box(depth - box.width, box.top, depth, box.bottom))
+                box = Box(depth - box.width, box.top, depth, box.bottom)
             else:
-                found.append(Box(width - depth, box.top, width - depth + box.width, box.bottom))
-        return without_doubles(found)
+                box = Box(width - depth, box.top, width - depth + box.width, box.bottom)
+            found.append(Suspect(box, is_certain))
+        return found
 
-    def sees(self, image: Image, box: Box, roll_rad: float) -> bool:
-        """A close look: whether there may be a face here, turned in the picture's plane by this much clockwise."""
+    def sees(self, image: Image, box: Box, roll_rad: float, *, is_certain: bool = False) -> bool:
+        """A close look: whether there may be a face here, turned in the picture's plane by this much clockwise.
+
+        is_certain: or rather whether there surely is one.
+        """
         side_px = _CLOSE_LOOK_FACES * max(box.width, box.height)
         matrix = CropTransform(*box.centre, side_px, roll_rad, _CLOSE_LOOK_PX).frame_to_crop
         view = cv2.warpAffine(image, matrix, (_CLOSE_LOOK_PX, _CLOSE_LOOK_PX), borderMode=cv2.BORDER_REFLECT_101)
         middle = Box(0, 0, _CLOSE_LOOK_PX - 1, _CLOSE_LOOK_PX - 1).grown(-0.25)
-        for graph, score in (
-            (self._short_range, _SUSPECT_SHORT_RANGE_SCORE),
-            (self._full_range, _SUSPECT_FULL_RANGE_SCORE),
-        ):
-            if any(middle.holds(found.centre) for found in _boxes(graph, view, score)):
-                return True
+        for reach in ("short", "full"):
+            for found in self.suspects(view, reach):
+                if middle.holds(found.box.centre) and (found.is_certain or not is_certain):
+                    return True
         return False
 
     def find_in(self, image: Image, view: Box) -> list[Box]:
@@ -164,7 +178,7 @@ class FaceDetector:
         for share in (1.0, 0.5):
             for view in tiles(width, height, share * min(width, height)):
                 found += self.find_in(image, view)
-        return without_doubles(found + self.suspects(image))
+        return without_doubles(found)
 
     def close(self) -> None:
         """Free the graphs."""
@@ -186,13 +200,18 @@ def _detection_graph(reach: str) -> Any:
 
 
 def _boxes(graph: Any, image: Image, min_score: float) -> list[Box]:
+    return [box for box, _ in _scored_boxes(graph, image, min_score)]
+
+
+def _scored_boxes(graph: Any, image: Image, min_score: float) -> list[tuple[Box, float]]:
     height, width = image.shape[:2]
     found = [one for one in graph.process({"image": image}).detections or [] if one.score[0] >= min_score]
     boxes = []
     for detection in sorted(found, key=lambda one: -one.score[0]):
         relative = detection.location_data.relative_bounding_box
         left, top = relative.xmin * width, relative.ymin * height
-        boxes.append(Box(left, top, left + relative.width * width, top + relative.height * height))
+        box = Box(left, top, left + relative.width * width, top + relative.height * height)
+        boxes.append((box, float(detection.score[0])))
     return boxes
 
 
@@ -331,9 +350,18 @@ class StillFaceFinder:
                 unmeshed.append(box)
             elif all(face.box.overlap(other.box) < 0.5 for other in faces):
                 faces.append(face)
+        for box, _ in self._detector.suspects(image):
+            face = face_from(self._mesher.find(image, box), len(faces)) if len(faces) < self._max_faces else None
+            # A mesh makes a face of a doubt.
+            if face is not None and all(face.box.overlap(other) < 0.2 for other in _places(faces, unmeshed)):
+                faces.append(face)
         return faces, unmeshed
 
     def close(self) -> None:
         """Free the graphs."""
         self._detector.close()
         self._mesher.close()
+
+
+def _places(faces: list[Face], unmeshed: list[Box]) -> list[Box]:
+    return [*(face.box for face in faces), *unmeshed]

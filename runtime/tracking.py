@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.faces import Box, Face, FaceDetector, FaceMesher, face_from, tiles, without_doubles
+from toonfilter.runtime.faces import Box, Face, FaceDetector, FaceMesher, Suspect, face_from, tiles, without_doubles
 from toonfilter.runtime.frames import Image
 
 _MOTION_SIZE = (96, 54)
@@ -22,6 +22,7 @@ _KNOWN_MARGIN = 0.3
 _JUMP_OVERLAP = 0.1
 _JUMP_SCALE = 1.6
 _DOUBTS = 3
+_DISMISSED_FRAMES = 12
 _MOST_GROWTH = 0.5
 _SMALL_CHANGE = 0.4
 _LARGE_CHANGE = 0.6
@@ -111,6 +112,7 @@ class FaceTracker:
         self._tracks: list[_Track] = []
         self._places: list[_Place] = []
         self._tile = 0
+        self._dismissed: list[tuple[Box, int]] = []
         self._motion = _Motion()
         self._detector = FaceDetector()
         self._looker = ThreadPoolExecutor(1, "face-detector")
@@ -159,12 +161,12 @@ class FaceTracker:
             if not track.follow(image):
                 self._lose(track)
         self._drop_doubles()
-        boxes = found.result() if found is not None else []
+        suspects = found.result() if found is not None else []
         if self._places and "full" not in looks:
             looks.append("full")
-            boxes += self._detect(image, ["full"])
+            suspects += self._detect(image, ["full"])
         if looks:
-            self._take_up(image, without_doubles(boxes))
+            self._take_up(image, suspects)
             self._motion.remember()
             self._is_new = False
         self._confirm(image)
@@ -203,13 +205,14 @@ class FaceTracker:
             urgent.pop()
         return list(dict.fromkeys(urgent + (in_turn if len(urgent) < 2 else [])))
 
-    def _detect(self, image: Image, looks: list[str]) -> list[Box]:
-        """Boxes of faces and of what may be one."""
-        found: list[Box] = []
+    def _detect(self, image: Image, looks: list[str]) -> list[Suspect]:
+        """Faces, and what may be one; the certain ones first."""
+        found: list[Suspect] = []
         for look in looks:
             match look.split():
                 case ["thorough"]:
-                    found += self._detector.find_thoroughly(image) + self._detector.suspects_at_sides(image)
+                    found += [Suspect(box, True) for box in self._detector.find_thoroughly(image)]
+                    found += self._detector.suspects(image) + self._detector.suspects_at_sides(image)
                 case ["full" | "short" as reach]:
                     found += self._detector.suspects(image, reach)
                 case ["sides", "full" | "short" as reach]:
@@ -218,18 +221,34 @@ class FaceTracker:
                     height, width = image.shape[:2]
                     views = tiles(width, height, min(width, height))
                     self._tile += not which
-                    found += self._detector.find_in(image, views[int(which[0]) if which else self._tile % len(views)])
-        return found
+                    view = views[int(which[0]) if which else self._tile % len(views)]
+                    found += [Suspect(box, True) for box in self._detector.find_in(image, view)]
+        found.sort(key=lambda suspect: not suspect.is_certain)
+        kept = without_doubles([suspect.box for suspect in found])
+        return [suspect for suspect in found if any(suspect.box is box for box in kept)]
 
-    def _take_up(self, image: Image, boxes: list[Box]) -> None:
+    def _take_up(self, image: Image, suspects: list[Suspect]) -> None:
         """Follow new faces, and remember the places of those that get no mesh."""
-        for box in boxes:
+        self._dismissed = [(box, frame) for box, frame in self._dismissed if self._frames - frame < _DISMISSED_FRAMES]
+        for box, is_certain in suspects:
             known = [track for track in self._tracks if _same_face(box, track.face.box)]
             for track in known:
                 track.seen_at, track.doubts = self._frames, 0
-            if not known and not self._start(image, box):
+            if known or self._start(image, box):
+                continue
+            # Collars and hair of a followed head look like faces too, but get no mesh.
+            if not self._is_followed(box.centre, 0.5) and (is_certain or self._is_surely_a_face(image, box)):
                 self._suspect(box)
         self._drop_doubles()
+
+    def _is_surely_a_face(self, image: Image, box: Box) -> bool:
+        """A close look at a doubtful place; not soon again where it showed none."""
+        if any(box.overlap(old) > 0.3 for old, _ in self._dismissed):
+            return False
+        if self._detector.sees(image, box, 0.0, is_certain=True):
+            return True
+        self._dismissed.append((box, self._frames))
+        return False
 
     def _confirm(self, image: Image) -> None:
         """Stop believing a mesh that no look confirms: it may have settled on something else."""
@@ -298,7 +317,9 @@ class FaceTracker:
         if unseen:
             place = unseen[self._frames % len(unseen)]
             turn_rad = self._frames // len(unseen) % 4 * _QUARTER_TURN_RAD
-            if not self._is_followed(place.box.centre, 0.8) and self._detector.sees(image, place.box, turn_rad):
+            if not self._is_followed(place.box.centre, 0.8) and self._detector.sees(
+                image, place.box, turn_rad, is_certain=place.face_id is None
+            ):
                 place.unseen = 1
 
     def _is_followed(self, point: tuple[float, float], margin: float) -> bool:

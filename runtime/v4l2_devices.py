@@ -3,14 +3,20 @@
 Structures and numbers are those of <linux/videodev2.h>; everything here returns None or an empty list elsewhere.
 """
 
+import mmap
 import os
 import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from toonfilter.runtime.frames import Image
+
 _QUERYCAP = 0x80685600  # VIDIOC_QUERYCAP, struct v4l2_capability: 104 bytes
 _G_FMT = 0xC0D05604  # VIDIOC_G_FMT, struct v4l2_format: 208 bytes
+_QUERYBUF = 0xC0585609  # VIDIOC_QUERYBUF, struct v4l2_buffer: 88 bytes
+_S_CTRL = 0xC008561C  # VIDIOC_S_CTRL, struct v4l2_control: 8 bytes
+_TIMEOUT, _TIMEOUT_IMAGE_IO = 0x0098F902, 0x0098F903  # v4l2loopback's own controls
 _STREAMON = 0x40045612  # VIDIOC_STREAMON, int
 _BUF_TYPE_OUTPUT = 2
 _CAN_CAPTURE, _CAN_OUTPUT, _HAS_DEVICE_CAPS = 0x1, 0x2, 0x80000000
@@ -109,6 +115,58 @@ def heal_loopback(path: str) -> bool:
     finally:
         os.close(handle)
     return True
+
+
+def set_timeout_picture(path: str, image: Image, timeout_ms: int) -> bool:
+    """What v4l2loopback shows its readers when its writer sends nothing for so long, a crash included; True if it took.
+
+    image: uint8 [H, W, 3] RGB in the device's size. The device must be open for writing already. The driver keeps the
+    picture and the time until its last user is gone.
+    """
+    request = bytearray(208)
+    struct.pack_into("<I", request, 0, _BUF_TYPE_OUTPUT)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        try:
+            _ioctl(handle, _G_FMT, request)
+            pixels = _packed(image, *struct.unpack_from("<II4s", request, 8))
+            if pixels is None:
+                return False
+            _set_control(handle, _TIMEOUT_IMAGE_IO, 1)
+            # The driver hands the picture's memory to whoever opens the device next.
+            _write_timeout_memory(path, pixels)
+            _set_control(handle, _TIMEOUT, timeout_ms)
+        finally:
+            os.close(handle)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _packed(image: Image, width: int, height: int, fourcc: bytes) -> bytes | None:
+    """The picture as the device stores it; None for formats and sizes that are not ours."""
+    import cv2
+
+    if image.shape != (height, width, 3) or fourcc != b"YU12" or width % 2 or height % 2:
+        return None
+    return bytes(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420).tobytes())
+
+
+def _write_timeout_memory(path: str, pixels: bytes) -> None:
+    handle = os.open(path, os.O_RDWR)
+    try:
+        buffer = bytearray(88)
+        struct.pack_into("<II", buffer, 0, 0, _BUF_TYPE_OUTPUT)
+        _ioctl(handle, _QUERYBUF, buffer)
+        (offset,), (length,) = struct.unpack_from("<I", buffer, 64), struct.unpack_from("<I", buffer, 72)
+        with mmap.mmap(handle, length, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=offset) as memory:
+            memory[: len(pixels)] = pixels
+    finally:
+        os.close(handle)
+
+
+def _set_control(handle: int, control: int, value: int) -> None:
+    _ioctl(handle, _S_CTRL, bytearray(struct.pack("<Ii", control, value)))
 
 
 def _ioctl(handle: int, request: int, answer: bytearray) -> None:

@@ -4,11 +4,14 @@ import os
 import sys
 from typing import Any
 
+from toonfilter.runtime.cover_pictures import cover_picture
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.frames import SafeFrame
 from toonfilter.runtime.platform_texts import PlatformTexts, platform_texts
 from toonfilter.runtime.sinks import fitted, image_of
-from toonfilter.runtime.v4l2_devices import VideoDevice, heal_loopback, list_devices, output_size
+from toonfilter.runtime.v4l2_devices import VideoDevice, heal_loopback, list_devices, output_size, set_timeout_picture
+
+_TIMEOUT_MS = 1000
 
 
 def find_virtual_camera(wish: str, devices: list[VideoDevice], texts: PlatformTexts | None = None) -> str:
@@ -52,6 +55,9 @@ class VirtualCamera:
         self._camera = _open_any(width, height, fps, device, texts)
         self.device = str(self._camera.device)
         self._check_size()
+        if sys.platform.startswith("linux"):
+            # Should this program die, readers get this and not the last picture for ever.
+            set_timeout_picture(self.device, cover_picture(width, height), _TIMEOUT_MS)
 
     def _check_size(self) -> None:
         """v4l2loopback keeps the old size while a reader holds the device, and says nothing."""
