@@ -34,7 +34,6 @@ _FP32_OPERATORS = {
 }
 _CONVOLUTIONS = ("Conv", "ConvTranspose", "Gemm")
 _SHAPE_OPERATORS = ("Shape", "Gather", "Slice", "Cast", "Unsqueeze", "Div")
-_UNQUANTISED_TAIL = 1
 
 
 def to_fp16(model: "ModelProto", feeds: Sequence[Feeds]) -> "ModelProto":
@@ -92,10 +91,10 @@ def _float_tensors(onnx: Any, model: "ModelProto") -> set[str]:
     }
 
 
-def to_int8(model: "ModelProto", feeds: Sequence[Feeds]) -> "ModelProto":
+def to_int8(model: "ModelProto", feeds: Sequence[Feeds], *, last_in_fp32: int = 1) -> "ModelProto":
     """The same graph as QDQ INT8: convolutions per channel, ranges measured on feeds (real crops).
 
-    The last convolution stays fp32: its few levels per step would show as bands in the picture.
+    last_in_fp32: so many convolutions at the end stay fp32, one at least: the last one's steps would show as bands.
 
     Raises:
         ExportError: no feeds, or the quantiser fails.
@@ -122,7 +121,7 @@ def to_int8(model: "ModelProto", feeds: Sequence[Feeds]) -> "ModelProto":
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                nodes_to_exclude=convolutions[-_UNQUANTISED_TAIL:] + _shape_nodes(model),
+                nodes_to_exclude=convolutions[-max(last_in_fp32, 1) :] + _shape_nodes(model),
                 calibrate_method=CalibrationMethod.MinMax,
                 extra_options={"DedicatedQDQPair": False},
             )
