@@ -1,4 +1,4 @@
-"""pycuda.driver: names, signatures and ownership as in pycuda 2026.1."""
+"""As much of pycuda.driver as our device layer calls, with names, signatures and ownership as in pycuda 2026.1."""
 
 import builtins
 import ctypes
