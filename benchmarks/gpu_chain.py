@@ -9,6 +9,7 @@ The stand-in draws the negative in a generator's place: its cases are the cost o
 """
 
 import argparse
+import importlib.metadata
 import json
 import platform
 import subprocess
@@ -22,7 +23,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter import __version__
 from toonfilter.runtime.alignment import CropTransform, crop_transform, mean_face
 from toonfilter.runtime.bundle import Bundle, InputSpec, OutputSpec, Training, find_bundle
 from toonfilter.runtime.cuda.device import LAYERS, Device, open_device
@@ -186,7 +186,7 @@ def surroundings(device: Device) -> dict[str, str]:
         "driver": device.info.driver,
         "cpu": platform.processor() or platform.machine(),
         "python": platform.python_version(),
-        "toonfilter": __version__,
+        "toonfilter": importlib.metadata.version("toonfilter"),
         "commit": commit,
     }
 
@@ -281,4 +281,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())
