@@ -71,7 +71,7 @@ class TensorRtEngine:
 
 
 class TensorRtTranslator:
-    """See `Translator`. Engines are built at the first use of a size and kept for the next start.
+    """See `Translator`. Engines are built at the first start and kept for the next.
 
     progress: told of a build, which takes seconds to minutes. layer: see `open_device`.
     """
@@ -97,7 +97,9 @@ class TensorRtTranslator:
         self._device: Device | None = open_device(layer)
         try:
             with self._device.current():
-                self._engine(size)
+                # All sizes now: a face that comes nearer in a call must not wait for a build.
+                for side in {size, *bundle.input.sizes}:
+                    self._engine(side)
         except BaseException:
             self.close()
             raise
