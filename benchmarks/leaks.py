@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -148,9 +149,11 @@ def run(
     videos: Path | None,
     portraits: Path | None,
     people: int,
+    frames: int,
     say: Callable[[str], object],
 ) -> dict[str, Any]:
-    """All measurements as plain data. people: pairs of portraits that play every scene once."""
+    """All measurements as plain data. people: pairs of portraits that play every scene once. frames: of each scene and,
+    at most, of each video."""
     pairs: list[tuple[Cutout, Cutout] | None] = [None]
     if portraits is not None:
         chosen = sorted(portraits.glob("*.jpg"))
@@ -171,14 +174,14 @@ def run(
     for scene in SCENES:
         count = Count()
         for pair in pairs:
-            count.add(_judged(play(scene, cutouts=pair), FilterSettings(style=style)))
+            count.add(_judged(play(scene, frames=frames, cutouts=pair), FilterSettings(style=style)))
         result["scenes"][scene] = asdict(count)
         say(f"{scene}: {count}")
     for name, (change, settings) in CAUTION.items():
         count = Count()
         with change():
             for scene in SCENES:
-                count.add(_judged(play(scene), FilterSettings(style=style, tracker=settings)))
+                count.add(_judged(play(scene, frames=frames), FilterSettings(style=style, tracker=settings)))
         result["caution"][name] = asdict(count)
         say(f"{name}: {count}")
     if videos is not None:
@@ -186,7 +189,7 @@ def run(
         for folder in sorted(path for path in videos.iterdir() if path.is_dir()):
             count = Count()
             for path in sorted(one for one in folder.iterdir() if one.suffix in (".mp4", ".mkv", ".mpg", ".webm")):
-                count.add(_judged(recorded(path, finder), FilterSettings(style=style)))
+                count.add(_judged(islice(recorded(path, finder), frames), FilterSettings(style=style)))
             result["recorded"][folder.name] = asdict(count)
             say(f"{folder.name}: {count}")
         finder.close()
@@ -203,12 +206,14 @@ def main() -> None:
     parser.add_argument("--videos", type=Path, help="folder of folders of videos")
     parser.add_argument("--portraits", type=Path, help="folder of portraits, *.jpg")
     parser.add_argument("--people", type=int, default=2, help="pairs of portraits")
+    parser.add_argument("--frames", type=int, default=48, help="of each scene, and at most of each video")
     chosen = parser.parse_args()
     result = run(
         chosen.style,
         videos=chosen.videos,
         portraits=chosen.portraits,
         people=chosen.people,
+        frames=chosen.frames,
         say=lambda line: sys.stderr.write(f"{line}\n"),
     )
     chosen.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -93,6 +93,7 @@ def memory_mb():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_hundred_thousand_frames_leave_memory_and_threads_flat(tiny_bundle, tmp_path, request):
     engine, clock, sink = Engine(), Clock(), Sink()
     settings = FilterSettings(style=str(tiny_bundle.folder), size=64)

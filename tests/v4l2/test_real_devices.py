@@ -150,7 +150,8 @@ def run_cam(*options, log):
     """`toonfilter cam` in a process of its own."""
     code = "from toonfilter.cli import main; main()"
     command = [sys.executable, "-c", code, "cam", "--camera", WEBCAM, "--size", str(WIDTH), str(HEIGHT), *options]
-    return subprocess.Popen(command, stdout=log.open("w"), stderr=subprocess.STDOUT, env=ENVIRONMENT)
+    with log.open("w") as stream:
+        return subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, env=ENVIRONMENT)
 
 
 def wait_for(condition, limit_s, what):
