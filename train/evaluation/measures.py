@@ -111,7 +111,7 @@ def estimate(measure: Measure, columns: Columns) -> Estimate | str:
     if len(rows) == 0:
         return f"needs {measure.needs}"
     if len(rows) < measure.min_count:
-        return f"{len(rows)} pictures, needs {measure.min_count} ({measure.needs})"
+        return f"{len(rows)} {'picture' if len(rows) == 1 else 'pictures'}, needs {measure.min_count} ({measure.needs})"
     return bootstrap(rows if rows.shape[1] > 1 else rows[:, 0], measure.statistic)
 
 
