@@ -246,10 +246,14 @@ def test_before_the_first_cartoon_only_covers_go_out(cam, webcam):
 
 @pytest.mark.parametrize("reader", [ffmpeg_pictures, opencv_pictures])
 def test_readers_come_and_go_and_see_cartoons_in_order(cam, webcam, reader):  # noqa: ARG001 - the fixture runs the program
-    seen = list(reader(8))
-    marks = [get_mark(image) for _, image in seen]
-    numbers = [mark[1] for mark in marks if mark is not None]
-    assert len(numbers) > 0.5 * len(seen) > 5
+    seen, numbers = [], []
+    for time_s, image in reader(START_S):
+        seen.append((time_s, image))
+        mark = get_mark(image)
+        numbers += [mark[1]] if mark is not None else []
+        if len(set(numbers)) >= 60:
+            break
+    assert len(set(numbers)) >= 60, f"{len(numbers)} cartoons in {len(seen)} pictures"
     assert all(after >= before for before, after in itertools.pairwise(numbers)), "pictures out of order"
     assert not any(webcam.uncovered(image) for _, image in seen)
     rate = (len(seen) - 1) / (seen[-1][0] - seen[0][0])
@@ -360,7 +364,10 @@ def test_a_browser_sees_cartoons_as_in_a_video_class(cam, webcam, tmp_path):  # 
 
 def test_frame_age_from_camera_to_reader(cam, webcam):  # noqa: ARG001
     ages, times = [], []
-    for time_s, image in ffmpeg_pictures(AGE_S):
+    start_s = time.monotonic()
+    for time_s, image in ffmpeg_pictures(max(AGE_S, START_S)):
+        if len(ages) > 20 and time_s - start_s > AGE_S:
+            break
         mark = get_mark(image)
         if mark is not None:
             ages.append((int(time_s * 1000) - mark[0]) & 0xFFFFFFFF)
@@ -388,13 +395,13 @@ def test_frame_age_from_camera_to_reader(cam, webcam):  # noqa: ARG001
 def test_an_unplugged_camera_is_covered_and_comes_back(cam, webcam):  # noqa: ARG001
     webcam.unplug()
     time.sleep(4)
-    gone = [image for _, image in ffmpeg_pictures(3)]
+    gone = [image for _, image in ffmpeg_pictures(6)]
     assert gone
     assert not any(is_cartoon(image) for image in gone)
     assert not any(webcam.uncovered(image) for image in gone)
     webcam.plug_in()
     seen = []
-    for _, image in ffmpeg_pictures(90):
+    for _, image in ffmpeg_pictures(START_S):
         seen.append(image)
         if is_cartoon(image):
             break
