@@ -112,7 +112,7 @@ def video(
     from toonfilter.runtime.lost_options import lost_policy
 
     lost = lost_policy(on_lost, confirmed=i_accept_exposure)
-    settings = FilterSettings(style=to, engine=engine, region=_region(region), lost=lost)
+    settings = FilterSettings(style=to, engine=engine, region=_region(region), lost=lost, on_drawings=True)
     options = ConvertOptions(codec, quality, overwrite, resume, jobs, audit)
     with _stop_on_signals() as stop, _conversion_bar() as progress:
         report = convert(
@@ -166,7 +166,7 @@ def batch(
     from toonfilter.runtime.lost_options import lost_policy
 
     lost = lost_policy(on_lost, confirmed=i_accept_exposure)
-    settings = FilterSettings(style=to, engine=engine, region=_region(region), lost=lost)
+    settings = FilterSettings(style=to, engine=engine, region=_region(region), lost=lost, on_drawings=True)
     identity = filter_identity(settings)
     piece_workers = open_workers(workers, cluster)
     try:

@@ -218,4 +218,5 @@ def _bundle(
         geometry=dict(source.geometry),
         parity=parities,
         scores=dict(source.scores),
+        takes_drawings=source.takes_drawings,
     )

@@ -75,6 +75,7 @@ def bundle_source(folder: Path) -> ExportSource:
         description=bundle.description,
         version=bundle.version,
         geometry=bundle.geometry,
+        takes_drawings=bundle.takes_drawings,
         scores=bundle.scores,
     )
 

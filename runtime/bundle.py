@@ -73,6 +73,7 @@ class Bundle:
     """What bundle.json says, and the folder it lies in.
 
     geometry: keyword arguments of `toonfilter.runtime.exaggeration.Exaggeration`; empty draws true to scale.
+    takes_drawings: made for cartoons, not for photographs: it hides nobody, and cameras refuse it.
     scores: evaluation results by measure.
     """
 
@@ -88,6 +89,7 @@ class Bundle:
     geometry: dict[str, float] = field(default_factory=dict)
     parity: list[Parity] = field(default_factory=list)
     scores: dict[str, float] = field(default_factory=dict)
+    takes_drawings: bool = False
     folder: Path = field(default=Path(), compare=False)
 
     def file_for(self, precision: Precision, size: int, backend: str = "onnx") -> ModelFile:

@@ -51,4 +51,4 @@ def judge(image: Any) -> tuple[bool, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    raise SystemExit(main(sys.argv[1]))

@@ -28,6 +28,7 @@ class FilterSettings:
 
     style: a bundle's name or path. size: crop size in px; None chooses between the bundle's sizes by the face's size,
     up to max_size. on_error: `cover` covers the frame and re-opens the engine (live), `raise` stops (files).
+    on_drawings: the frames show cartoons, so styles that make people of them are allowed.
     """
 
     style: str = "cartoon"
@@ -41,6 +42,7 @@ class FilterSettings:
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     smoothing: OneEuroSettings = field(default_factory=OneEuroSettings)
     on_error: Literal["cover", "raise"] = "cover"
+    on_drawings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class ToonFilter:
         self._opener = opener
         self._notify = notify
         self._bundle = find_bundle(self._settings.style)
-        self._check_size(self._bundle)
+        self._check(self._bundle)
         self._opened = self._open(self._settings.engine)
         self._painter = open_painter(self._bundle, self._opened.translator, self._settings.region)
         self._tracker = tracker or FaceTracker(self._settings.tracker)
@@ -145,7 +147,7 @@ class ToonFilter:
                 raise
             self._recover(error)
             return self._guard.cover(frame, f"drawing failed: {error}", faces_found=len(faces))
-        covered = witness.covered(frame.image)
+        covered = len(faces) if self._bundle.takes_drawings else witness.covered(frame.image)
         for box in elsewhere:
             mosaic(frame.image, box)
         return self._guard.protected(
@@ -166,7 +168,7 @@ class ToonFilter:
             BundleError, BackendError, ConfigError: the new style cannot be opened.
         """
         bundle = find_bundle(style)
-        self._check_size(bundle)
+        self._check(bundle)
         opened = self._opener(bundle, self._settings.engine, self._options(bundle))
         self._opened.translator.close()
         self._bundle, self._opened = bundle, opened
@@ -206,7 +208,12 @@ class ToonFilter:
         self._size = next((size for size in sizes if size * 1.25 >= side_px), sizes[-1])
         return self._size
 
-    def _check_size(self, bundle: Bundle) -> None:
+    def _check(self, bundle: Bundle) -> None:
+        if bundle.takes_drawings and not self._settings.on_drawings:
+            raise ConfigError(
+                f"style {bundle.name} makes people of cartoons and would show a real face; "
+                "use it on cartoons, with `toonfilter image` or `toonfilter video`"
+            )
         size = self._settings.size
         if size is not None and size not in bundle.input.sizes:
             raise ConfigError(f"size is {size}; bundle {bundle.name} takes {', '.join(map(str, bundle.input.sizes))}")

@@ -24,6 +24,7 @@ class GpuPainter:
     def __init__(self, bundle: Bundle, device: Device, chains: ChainFactory, region: Region = "head") -> None:
         self._device, self._make, self._region = device, chains, region
         self._has_guidance = bundle.input.guidance_channels > 0
+        self._takes_drawings = bundle.takes_drawings
         self._exaggeration = Exaggeration.from_dict(dict(bundle.geometry)) if bundle.geometry else None
         self._chains: dict[int, GpuChain] = {}
 
@@ -46,7 +47,7 @@ class GpuPainter:
                 self._chains[size] = self._make(size)
             chain = self._chains[size]
             for likeness in chain.draw(image, plan, inputs, self._region):
-                _check_drawing(likeness)
+                _check_drawing(likeness, may_be_alike=self._takes_drawings)
             chain.finish(image, plan)
 
     def _inputs(self, faces: Sequence[tuple[Face, CropTransform]]) -> FaceInputs:
@@ -63,9 +64,9 @@ class GpuPainter:
         return FaceInputs(fields, guidance, hulls)
 
 
-def _check_drawing(likeness: Likeness) -> None:
+def _check_drawing(likeness: Likeness, *, may_be_alike: bool) -> None:
     """A drawing that equals its photo, or is flat, is none."""
     if likeness.spread < _FLAT_LEVELS:
         raise BackendError("generator returned a flat picture; the frame is covered instead")
-    if likeness.difference < _SAME_LEVELS:
+    if likeness.difference < _SAME_LEVELS and not may_be_alike:
         raise BackendError("generator returned its input unchanged; the frame is covered instead")

@@ -59,6 +59,7 @@ class StillFilter:
         self._painter = open_painter(bundle, self.opened.translator, settings.region)
         self._finder = StillFaceFinder()
         self._guard = Guard(settings.lost)
+        self._takes_drawings = bundle.takes_drawings
 
     def process(self, image: Image) -> SafeFrame:
         """The picture with every face drawn. image: uint8 [H, W, 3] RGB, left as it is.
@@ -76,7 +77,7 @@ class StillFilter:
         sized = [(face, self._size_for(transform.side_px)) for face, transform in placed]
         for size, group in groupby(sorted(sized, key=lambda one: one[1]), key=lambda one: one[1]):
             self._painter.paint(canvas, [(face, crop_transform(face.landmarks, size, face.fit)) for face, _ in group])
-        covered = witness.covered(canvas)
+        covered = len(faces) if self._takes_drawings else witness.covered(canvas)
         for box in unmeshed:
             mosaic(canvas, box)
         doubtful = len(unmeshed)

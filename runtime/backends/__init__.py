@@ -60,8 +60,8 @@ def _tensorrt(bundle: Bundle, options: EngineOptions) -> Translator:
 
 ENGINES: dict[str, Callable[[Bundle, EngineOptions], Translator]] = {
     "tensorrt": _tensorrt,
-    "openvino": _openvino,
     "onnxruntime": _onnxruntime,
+    "openvino": _openvino,
 }
 """Engines in the order in which `auto` tries them."""
 
