@@ -41,12 +41,15 @@ _FPS = 25.0
 class Count:
     """What happened to the frames of one clip. leaks: frames with an uncovered face. faces: seen by the judge.
 
+    false_alarms: frames with more covered places than the judge sees faces.
+
     likeness_max: of the photo and what left, over faces of 40 pixels and more.
     """
 
     frames: int = 0
     faces: int = 0
     leaks: int = 0
+    false_alarms: int = 0
     likeness_max: float = 0.0
     states: Counter[str] = field(default_factory=Counter)
 
@@ -54,6 +57,7 @@ class Count:
         self.frames += other.frames
         self.faces += other.faces
         self.leaks += other.leaks
+        self.false_alarms += other.false_alarms
         self.likeness_max = max(self.likeness_max, other.likeness_max)
         self.states.update(other.states)
 
@@ -83,6 +87,7 @@ def judge(frames: Iterable[SceneFrame], toon: ToonFilter) -> Count:
         count.frames += 1
         count.faces += len(results)
         count.leaks += any(is_leak for is_leak, _ in results)
+        count.false_alarms += safe.faces_found > len(results)
         count.likeness_max = max([count.likeness_max, *(alike for _, alike in results)])
         count.states[safe.state.value] += 1
     return count

@@ -169,18 +169,20 @@ def ffmpeg_pictures(seconds):
     """(time, picture) as ffmpeg reads them."""
     options = "-fps_mode passthrough -pix_fmt rgb24 -f rawvideo -"
     command = f"ffmpeg -v error -nostdin -fflags nobuffer -f v4l2 -i {VIRTUAL} {options}"
-    process = subprocess.Popen(command.split(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     size, end = WIDTH * HEIGHT * 3, time.monotonic() + seconds
-    try:
-        while time.monotonic() < end:
-            content = process.stdout.read(size)
-            if len(content) < size:
-                return
-            yield time.monotonic(), np.frombuffer(content, np.uint8).reshape(HEIGHT, WIDTH, 3)
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    while time.monotonic() < end:
+        process = subprocess.Popen(command.split(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            while time.monotonic() < end:
+                content = process.stdout.read(size)
+                if len(content) < size:
+                    # It gives up where the writer is slow; a user would open it again.
+                    break
+                yield time.monotonic(), np.frombuffer(content, np.uint8).reshape(HEIGHT, WIDTH, 3)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
 
 
 def opencv_pictures(seconds):
