@@ -20,7 +20,7 @@ def astronaut() -> NDArray[np.uint8]:
 
 
 def write_tiny_generator(path: Path) -> None:
-    """Two convolutions: uint8 NHWC image and guidance in, uint8 NHWC RGBA out; RGB is swapped and inverted, the matte is 255."""
+    """Two convolutions: uint8 NHWC image and guidance in, uint8 NHWC RGBA out; RGB swapped, inverted, matte 255."""
     onnx = pytest.importorskip("onnx")
     helper, types = onnx.helper, onnx.TensorProto
     mix = np.zeros((8, 6, 3, 3), np.float32)
