@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,11 @@ class Count:
     false_alarms: int = 0
     likeness_max: float = 0.0
     states: Counter[str] = field(default_factory=Counter)
+
+    def as_plain(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        # asdict would rebuild the counter from pairs.
+        return {**asdict(replace(self, states=Counter())), "states": dict(self.states)}
 
     def add(self, other: "Count") -> None:
         self.frames += other.frames
@@ -180,14 +185,14 @@ def run(
         count = Count()
         for pair in pairs:
             count.add(_judged(play(scene, frames=frames, cutouts=pair), FilterSettings(style=style)))
-        result["scenes"][scene] = asdict(count)
+        result["scenes"][scene] = count.as_plain()
         say(f"{scene}: {count}")
     for name, (change, settings) in CAUTION.items():
         count = Count()
         with change():
             for scene in SCENES:
                 count.add(_judged(play(scene, frames=frames), FilterSettings(style=style, tracker=settings)))
-        result["caution"][name] = asdict(count)
+        result["caution"][name] = count.as_plain()
         say(f"{name}: {count}")
     if videos is not None:
         finder = StillFaceFinder()
@@ -195,7 +200,7 @@ def run(
             count = Count()
             for path in sorted(one for one in folder.iterdir() if one.suffix in (".mp4", ".mkv", ".mpg", ".webm")):
                 count.add(_judged(islice(recorded(path, finder), frames), FilterSettings(style=style)))
-            result["recorded"][folder.name] = asdict(count)
+            result["recorded"][folder.name] = count.as_plain()
             say(f"{folder.name}: {count}")
         finder.close()
     counts = [count for part in ("scenes", "caution", "recorded") for count in result[part].values()]

@@ -1,10 +1,13 @@
 """The real tracker in short scenes with real faces: nobody's face is in what leaves."""
 
+import json
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from toonfilter.benchmarks.face_scenes import SCENES, play, portrait
-from toonfilter.benchmarks.leaks import judge, leaked
+from toonfilter.benchmarks.leaks import Count, judge, leaked
 from toonfilter.runtime.faces import FaceDetector
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, PrivacyState
@@ -37,6 +40,19 @@ def test_the_judge_knows_a_leak():
     assert [leaked(frame.image, 255 - frame.image, face)[0] for face in frame.faces] == [False, False]
     brighter = np.clip(frame.image * 0.8 + 20, 0, 255).astype(np.uint8)
     assert all(leaked(frame.image, brighter, face)[0] for face in frame.faces)
+
+
+def test_counts_are_plain_data():
+    count = Count(frames=2, states=Counter({"protected": 2}))
+    count.add(Count(frames=1, leaks=1, states=Counter({"covered": 1})))
+    assert json.loads(json.dumps(count.as_plain())) == {
+        "frames": 3,
+        "faces": 0,
+        "leaks": 1,
+        "false_alarms": 0,
+        "likeness_max": 0.0,
+        "states": {"protected": 2, "covered": 1},
+    }
 
 
 def test_half_a_face_at_the_side_is_seen_with_its_reflection():
