@@ -148,8 +148,10 @@ def _check_target(info: VideoInfo, target: Path, options: ConvertOptions) -> Non
         raise ConfigError(f"{target}: a folder; give a file name such as {target / 'cartoon.mp4'}")
     if target.exists() and not options.overwrite:
         raise ConfigError(f"{target}: exists already; add --overwrite to replace it")
-    if not target.parent.is_dir():
-        raise OutputError(f"{target.parent}: no such folder")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{target.parent}: no such folder, and it cannot be made ({error.strerror})") from error
     if options.audit is not None and not options.audit.absolute().parent.is_dir():
         raise OutputError(f"{options.audit.parent}: no such folder")
     if options.audit is not None and options.audit.exists() and not options.overwrite:

@@ -390,8 +390,10 @@ def test_the_target_is_protected(clip, tmp_path):
         convert(clip, link, InvertingFilter, ConvertOptions("h264", overwrite=True))
     with pytest.raises(ConfigError, match="folder"):
         convert(clip, tmp_path, InvertingFilter, FAST)
-    with pytest.raises(OutputError, match="no such folder"):
-        convert(clip, tmp_path / "missing" / "out.mp4", InvertingFilter, FAST)
+    with pytest.raises(OutputError, match="cannot be made"):
+        convert(clip, target / "out.mp4", InvertingFilter, FAST)
+    convert(clip, tmp_path / "new" / "folder" / "out.mp4", InvertingFilter, FAST)
+    assert len(stamps_of(tmp_path / "new" / "folder" / "out.mp4")) == 60
     with pytest.raises(OutputError, match="no such folder"):
         convert(clip, tmp_path / "a.mp4", InvertingFilter, ConvertOptions("h264", audit=tmp_path / "gone" / "a.jsonl"))
     convert(clip, target, InvertingFilter, ConvertOptions("h264", overwrite=True))
