@@ -36,7 +36,7 @@ class FilterSettings:
     precision: Precision | None = None
     threads: int = 2
     size: int | None = None
-    max_size: int = 384
+    max_size: int = 320
     region: Region = "head"
     lost: LostPolicy = field(default_factory=LostPolicy)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
