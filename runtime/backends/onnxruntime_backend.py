@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from toonfilter.runtime.backends.translator import Crops, Description
+from toonfilter.runtime.backends.translator import Crops, Description, blank_inputs
 from toonfilter.runtime.bundle import Bundle, Precision
 from toonfilter.runtime.errors import BackendError
 
@@ -54,9 +52,7 @@ class OnnxRuntimeTranslator:
         return result
 
     def warm_up(self, size: int) -> None:
-        channels = self._bundle.input.guidance_channels
-        guidance = np.zeros((1, size, size, channels), np.uint8) if channels else None
-        self.translate(np.zeros((1, size, size, 3), np.uint8), guidance)
+        self.translate(*blank_inputs(self._bundle, size))
 
     def close(self) -> None:
         self._session = None

@@ -8,7 +8,7 @@ import numpy as np
 from toonfilter.runtime.backends.engine_cache import EngineCache, EngineKey
 from toonfilter.runtime.backends.tensorrt_engines import MAX_BATCH, engine_of
 from toonfilter.runtime.backends.tensorrt_flavours import Flavour, Progress, check_driver, flavour_for, load_engine
-from toonfilter.runtime.backends.translator import Crops, Description
+from toonfilter.runtime.backends.translator import Crops, Description, blank_inputs
 from toonfilter.runtime.blending import Region
 from toonfilter.runtime.bundle import Bundle, Precision
 from toonfilter.runtime.cuda.device import Device, open_device
@@ -116,9 +116,7 @@ class TensorRtTranslator:
             return results[0] if len(results) == 1 else np.concatenate(results)
 
     def warm_up(self, size: int) -> None:
-        channels = self._bundle.input.guidance_channels
-        guidance = np.zeros((1, size, size, channels), np.uint8) if channels else None
-        self.translate(np.zeros((1, size, size, 3), np.uint8), guidance)
+        self.translate(*blank_inputs(self._bundle, size))
         with self._opened().current():
             self._cache.keep_runtime_cache(self._keys[size], self._engine(size).compiled())
 

@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.bundle import Bundle
+
 Crops = NDArray[np.uint8]
 """uint8 [N, S, S, C], C-contiguous."""
 
@@ -50,3 +52,10 @@ class Translator(Protocol):
     def describe(self) -> Description:
         """What really runs."""
         ...
+
+
+def blank_inputs(bundle: Bundle, size: int) -> tuple[Crops, Crops | None]:
+    """One black crop and, where the bundle asks for it, blank guidance: what engines warm up on."""
+    channels = bundle.input.guidance_channels
+    guidance = np.zeros((1, size, size, channels), np.uint8) if channels else None
+    return np.zeros((1, size, size, 3), np.uint8), guidance
