@@ -1,6 +1,7 @@
 """The toonfilter command: the only place that prints and exits."""
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -281,7 +282,7 @@ def cam(
 
     Choose the virtual camera by its name in Zoom, Teams, Meet or OBS. Nothing but cartoons and covered pictures leaves.
     """
-    from toonfilter.runtime.cameras import CameraRequest, open_source, prepare_environment
+    from toonfilter.runtime.cameras import CameraRequest, open_source, prepare_environment, wished_path
 
     prepare_environment()
     from toonfilter.runtime.effort import EffortSettings
@@ -296,7 +297,6 @@ def cam(
     options = LiveOptions(size[0], size[1], fps, hold_s, lost.placeholder, audit, effort=effort)
     if audit is not None and audit.exists() and not overwrite:
         raise typer.BadParameter(f"{audit} exists already; add --overwrite to replace it")
-    sink = _live_sink(output, options, device=device, with_preview=preview, overwrite=overwrite)
 
     def open_filter() -> "ToonFilter":
         from toonfilter.runtime.filter import FilterSettings, ToonFilter
@@ -304,6 +304,9 @@ def cam(
         return ToonFilter(FilterSettings(style=to, engine=engine, region=shape, lost=lost), notify=line.note)
 
     with _stop_on_signals() as stop, _StatusLine() as line:
+        sink = _live_sink(
+            output, options, device=device, avoid=wished_path(camera), with_preview=preview, overwrite=overwrite
+        )
         if seconds is not None:
             timer = threading.Timer(seconds, stop.set)
             timer.daemon = True
@@ -321,7 +324,9 @@ def cam(
     typer.echo(_live_report(summary))
 
 
-def _live_sink(output: str, options: "LiveOptions", *, device: str, with_preview: bool, overwrite: bool) -> "LiveSink":
+def _live_sink(
+    output: str, options: "LiveOptions", *, device: str, avoid: str, with_preview: bool, overwrite: bool
+) -> "LiveSink":
     """What `--output` and `--preview` mean, opened."""
     from toonfilter.runtime.sinks import LiveSink, Preview, Recording, SeveralSinks
     from toonfilter.runtime.virtual_camera import VirtualCamera
@@ -330,7 +335,7 @@ def _live_sink(output: str, options: "LiveOptions", *, device: str, with_preview
     if output == "preview":
         return Preview()
     if output == "virtual":
-        sink = VirtualCamera(options.width, options.height, options.fps, device=device)
+        sink = VirtualCamera(options.width, options.height, options.fps, device=device, avoid=avoid)
         typer.echo(f"virtual camera: {sink.device}, {options.width}x{options.height}")
     else:
         sink = Recording(Path(output), options.width, options.height, options.fps, overwrite=overwrite)
@@ -1012,4 +1017,16 @@ def main() -> None:
         app()
     except ToonfilterError as error:
         typer.secho(f"error: {error}", err=True, fg="red")
+        _leave(1)
         sys.exit(1)
+    except SystemExit as ending:
+        _leave(ending.code if isinstance(ending.code, int) else int(ending.code is not None))
+        raise
+
+
+def _leave(status: int) -> None:
+    """End at once where a thread was left behind: one inside a native library would crash the interpreter's own end."""
+    if any(thread.name.startswith("live-") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)

@@ -268,6 +268,16 @@ class PlayedFile:
             self._file = None
 
 
+def wished_path(wish: str) -> str:
+    """The device path of a webcam that the user names; empty for other sources, no wish, and one that is not there."""
+    if not wish or not isinstance(open_source(CameraRequest(wish)), Webcam):
+        return ""
+    try:
+        return str(find_camera(wish, list_devices()))
+    except CaptureError:
+        return ""
+
+
 def open_source(request: CameraRequest, clock: Clock | None = None, *, avoid: str = "") -> Camera:
     """The camera that the user means; not opened yet. `test` is the test pattern, a file's name plays the file."""
     path = Path(request.camera)

@@ -7,6 +7,7 @@ import mmap
 import os
 import struct
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,10 @@ _TIMEOUT, _TIMEOUT_IMAGE_IO = 0x0098F902, 0x0098F903  # v4l2loopback's own contr
 _STREAMON = 0x40045612  # VIDIOC_STREAMON, int
 _BUF_TYPE_OUTPUT = 2
 _CAN_CAPTURE, _CAN_OUTPUT, _HAS_DEVICE_CAPS = 0x1, 0x2, 0x80000000
+_BUFFERS = 8  # v4l2loopback gives no device more
+_TURNS = 20
+WATCH_S = 2.0
+"""A writer that sends nothing for so long counts as gone: the slowest that we allow ourselves sends every second."""
 LOOPBACK_DRIVER = "v4l2 loopback"
 
 
@@ -93,15 +98,47 @@ def output_size(path: str) -> tuple[int, int] | None:
     return (width, height) if width and height else None
 
 
+def has_writer(path: str, watch_s: float = WATCH_S) -> bool:
+    """Whether pictures are still coming into a v4l2loopback device; what cannot be told counts as yes.
+
+    A device whose writer was killed looks like a busy one as long as a reader holds it. The driver stamps each
+    picture, and tells the stamps without being read: they move while somebody writes. Waits watch_s at most.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    except OSError:
+        return True
+    try:
+        before, end_s = _stamps(handle), time.monotonic() + watch_s
+        while time.monotonic() < end_s:
+            time.sleep(0.05)
+            if _stamps(handle) != before:
+                return True
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _stamps(handle: int) -> list[bytes]:
+    """When each of the device's buffers was filled, and its picture's number."""
+    stamps = []
+    for number in range(_BUFFERS):
+        answer = _buffer(handle, number)
+        stamps.append(bytes(answer[24:40] + answer[56:60]))
+    return stamps
+
+
 def heal_loopback(path: str) -> bool:
     """Make a v4l2loopback device writable again after its last writer ended; True if it had to be done.
 
-    Up to 0.12.7 a device with exclusive_caps=1 is neither input nor output after a close or a kill, and the next start
-    fails. STREAMON on the output side and a close bring it back, without root rights and with readers attached.
+    Up to 0.12.7 a device with exclusive_caps=1 is neither input nor output after a close or a kill, or an input
+    only as long as a reader holds it, and the next start fails. STREAMON on the output side and a close bring it
+    back, without root rights and with readers attached.
     """
     device = _device(path, Path("/sys/class/video4linux") / Path(path).name / "name")
-    # One that can be read has a writer now: it is another program's, not orphaned.
-    if not device.is_loopback or device.can_output or device.can_capture:
+    if not device.is_loopback or device.can_output or (device.can_capture and has_writer(path)):
         return False
     try:
         handle = os.open(path, os.O_RDWR)
@@ -132,15 +169,18 @@ def set_timeout_picture(path: str, image: Image, timeout_ms: int) -> bool:
             pixels = _packed(image, *struct.unpack_from("<II4s", request, 8))
             if pixels is None:
                 return False
-            _set_control(handle, _TIMEOUT_IMAGE_IO, 1)
-            # The driver hands the picture's memory to whoever opens the device next.
-            _write_timeout_memory(path, pixels)
-            _set_control(handle, _TIMEOUT, timeout_ms)
+            for _ in range(_TURNS):
+                # The driver hands the picture's memory to whoever opens the device next, which may be a program that
+                # looks for cameras just now.
+                _set_control(handle, _TIMEOUT_IMAGE_IO, 1)
+                if _write_timeout_memory(path, pixels):
+                    _set_control(handle, _TIMEOUT, timeout_ms)
+                    return True
         finally:
             os.close(handle)
     except (OSError, ValueError):
-        return False
-    return True
+        pass
+    return False
 
 
 def _packed(image: Image, width: int, height: int, fourcc: bytes) -> bytes | None:
@@ -152,17 +192,26 @@ def _packed(image: Image, width: int, height: int, fourcc: bytes) -> bytes | Non
     return bytes(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420).tobytes())
 
 
-def _write_timeout_memory(path: str, pixels: bytes) -> None:
+def _write_timeout_memory(path: str, pixels: bytes) -> bool:
+    """False if another program got it: what came instead is the first of the ordinary buffers, at offset 0."""
     handle = os.open(path, os.O_RDWR)
     try:
-        buffer = bytearray(88)
-        struct.pack_into("<II", buffer, 0, 0, _BUF_TYPE_OUTPUT)
-        _ioctl(handle, _QUERYBUF, buffer)
+        buffer = _buffer(handle, 0)
         (offset,), (length,) = struct.unpack_from("<I", buffer, 64), struct.unpack_from("<I", buffer, 72)
+        if offset == 0:
+            return False
         with mmap.mmap(handle, length, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=offset) as memory:
             memory[: len(pixels)] = pixels
     finally:
         os.close(handle)
+    return True
+
+
+def _buffer(handle: int, number: int) -> bytearray:
+    answer = bytearray(88)
+    struct.pack_into("<II", answer, 0, number, _BUF_TYPE_OUTPUT)
+    _ioctl(handle, _QUERYBUF, answer)
+    return answer
 
 
 def _set_control(handle: int, control: int, value: int) -> None:

@@ -9,7 +9,14 @@ from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.frames import SafeFrame
 from toonfilter.runtime.platform_texts import PlatformTexts, platform_texts
 from toonfilter.runtime.sinks import fitted, image_of
-from toonfilter.runtime.v4l2_devices import VideoDevice, heal_loopback, list_devices, output_size, set_timeout_picture
+from toonfilter.runtime.v4l2_devices import (
+    VideoDevice,
+    has_writer,
+    heal_loopback,
+    list_devices,
+    output_size,
+    set_timeout_picture,
+)
 
 _TIMEOUT_MS = 1000
 
@@ -30,8 +37,16 @@ def find_virtual_camera(wish: str, devices: list[VideoDevice], texts: PlatformTe
         raise OutputError(f"{wish} is not a virtual camera; found: {known}; {texts.no_virtual_camera}")
     if not loopbacks:
         raise OutputError(f"no virtual camera found; {texts.no_virtual_camera}")
-    # One that can only be read has a writer already: another program's. One that is neither can be healed.
-    return min(loopbacks, key=lambda device: 0 if device.can_output else 2 if device.can_capture else 1).path
+    return min(loopbacks, key=_occupation).path
+
+
+def _occupation(device: VideoDevice) -> int:
+    """0: free. 1: free once it is healed. 2: the same, and somebody reads it: a program died in a call. 3: busy."""
+    if device.can_output:
+        return 0
+    if not device.can_capture:
+        return 1
+    return 3 if has_writer(device.path) else 2
 
 
 class VirtualCamera:

@@ -1,5 +1,7 @@
 """What readers of the virtual camera see after a crash; the driver itself is tried in tests/v4l2."""
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -26,3 +28,30 @@ def test_the_picture_is_packed_as_the_device_stores_it():
 def test_other_formats_and_sizes_are_refused(width, height, fourcc):
     picture = np.zeros((48, 64 if width != 63 else 63, 3), np.uint8)
     assert v4l2_devices._packed(picture, width, height, fourcc) is None
+
+
+@pytest.mark.parametrize("thefts", [0, 3, 10_000])
+def test_the_picture_is_written_again_while_other_programs_take_its_memory(tmp_path, monkeypatch, thefts):
+    device = tmp_path / "video10"
+    length, place = 8192, 32 * 8192
+    device.write_bytes(bytes(place + length))
+    controls, looks = [], []
+
+    def ioctl(_handle, request, answer):
+        if request == 0xC0D05604:
+            struct.pack_into("<II4s", answer, 8, 64, 48, b"YU12")
+        elif request == 0xC008561C:
+            controls.append(struct.unpack("<Ii", answer))
+        elif request == 0xC0585609:
+            looks.append(1)
+            struct.pack_into("<I", answer, 64, 0 if len(looks) <= thefts else place)
+            struct.pack_into("<I", answer, 72, length)
+
+    monkeypatch.setattr(v4l2_devices, "_ioctl", ioctl)
+    picture = cover_picture(64, 48)
+    is_set = v4l2_devices.set_timeout_picture(str(device), picture, 1000)
+    assert is_set == (thefts < 10)
+    content = device.read_bytes()
+    assert not any(content[:place])
+    assert (content[place : place + 64 * 48 * 3 // 2] == v4l2_devices._packed(picture, 64, 48, b"YU12")) == is_set
+    assert ((0x0098F902, 1000) in controls) == is_set

@@ -1,7 +1,9 @@
 """Cameras, virtual cameras and sinks, with fakes for what this machine may not have."""
 
+import itertools
 import sys
 import types
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -17,6 +19,7 @@ from toonfilter.runtime.cameras import (
     Webcam,
     find_camera,
     open_source,
+    wished_path,
 )
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
 from toonfilter.runtime.frames import Frame
@@ -202,7 +205,19 @@ def test_stand_ins_for_cameras_keep_their_rate(tmp_path, astronaut):
     assert isinstance(open_source(CameraRequest("")), Webcam)
 
 
-def test_the_virtual_camera_is_chosen():
+def test_the_camera_that_the_user_names_is_known_beforehand(monkeypatch):
+    monkeypatch.setattr(cameras.sys, "platform", "linux")
+    monkeypatch.setattr(cameras, "list_devices", lambda: [WEBCAM, USED])
+    monkeypatch.setattr(cameras, "platform_texts", lambda: platform_texts("linux"))
+    wishes = ("", "0", "/dev/video0", "obs", "test", "clip.mp4", "7", "unknown")
+    assert [wished_path(wish) for wish in wishes] == ["", "/dev/video0", "/dev/video0", "/dev/video12", "", "", "", ""]
+
+
+def test_the_virtual_camera_is_chosen(monkeypatch):
+    monkeypatch.setattr(virtual_camera, "has_writer", lambda path: path != "/dev/video13")
+    died_in_a_call = replace(USED, path="/dev/video13")
+    assert find_virtual_camera("", [USED, died_in_a_call]) == "/dev/video13"
+    assert find_virtual_camera("", [died_in_a_call, USED, ORPHAN]) == "/dev/video11"
     assert find_virtual_camera("", [WEBCAM, USED, LOOPBACK]) == "/dev/video10"
     assert find_virtual_camera("", [WEBCAM, USED, ORPHAN]) == "/dev/video11"
     assert find_virtual_camera("", [WEBCAM, USED]) == "/dev/video12"
@@ -333,20 +348,49 @@ def test_abilities_and_sizes_are_read_as_the_kernel_lays_them_out(tmp_path, monk
     assert not v4l2_devices.heal_loopback(str(tmp_path / "missing"))
 
 
-@pytest.mark.parametrize("abilities", [0x05200001, 0x05200002, 0x05200003])
-def test_a_device_that_another_program_feeds_is_left_alone(tmp_path, monkeypatch, abilities):
+def loopback_ioctl(abilities, stamps, asked):
+    """The driver of a loopback device; the next of `stamps` marks its buffers at each look, an OSError is raised."""
     import struct
 
+    def ioctl(_handle, request, answer):
+        asked.append(request)
+        if request == 0x80685600:
+            answer[:16] = LOOPBACK_DRIVER.encode().ljust(16, b"\0")
+            struct.pack_into("<II", answer, 84, 0x85200003, abilities)
+        elif request == 0xC0585609:
+            number, kind = struct.unpack_from("<II", answer)
+            assert kind == 2
+            stamp = next(stamps) if number == 0 else 0
+            if isinstance(stamp, OSError):
+                raise stamp
+            struct.pack_into("<q", answer, 24, stamp)
+
+    return ioctl
+
+
+@pytest.mark.parametrize(
+    ("abilities", "stamps"),
+    [(0x05200001, [1, 1, 2]), (0x05200001, [OSError(22, "no")]), (0x05200002, []), (0x05200003, [])],
+)
+def test_a_device_that_another_program_feeds_is_left_alone(tmp_path, monkeypatch, abilities, stamps):
     device = tmp_path / "video10"
     device.write_text("")
-
-    def ioctl(_handle, request, answer):
-        assert request == 0x80685600
-        answer[:16] = LOOPBACK_DRIVER.encode().ljust(16, b"\0")
-        struct.pack_into("<II", answer, 84, 0x85200003, abilities)
-
-    monkeypatch.setattr(v4l2_devices, "_ioctl", ioctl)
+    asked = []
+    monkeypatch.setattr(v4l2_devices, "_ioctl", loopback_ioctl(abilities, iter(stamps), asked))
     assert not v4l2_devices.heal_loopback(str(device))
+    assert 0x40045612 not in asked
+
+
+def test_a_device_whose_writer_died_in_a_call_is_healed(tmp_path, monkeypatch):
+    device = tmp_path / "video10"
+    device.write_text("")
+    asked = []
+    monkeypatch.setattr(v4l2_devices, "_ioctl", loopback_ioctl(0x05200001, itertools.repeat(7), asked))
+    assert not v4l2_devices.has_writer(str(device), 0.2)
+    assert v4l2_devices.has_writer(str(tmp_path / "missing"), 0.2)
+    monkeypatch.setattr(v4l2_devices, "has_writer", lambda _: False)
+    assert v4l2_devices.heal_loopback(str(device))
+    assert asked[-1] == 0x40045612
 
 
 @pytest.mark.parametrize(("height", "width"), [(24, 32), (48, 64), (10, 90), (90, 10), (1, 1)])
