@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.train.losses.adversary import Adversary, AdversaryOptions
 from toonfilter.train.recipe import load_recipe
 from toonfilter.train.systems import build_system
 
@@ -153,6 +154,9 @@ def test_trains_some_steps(name: str) -> None:
     before = {n: weights(net) for n, net in system.networks.items()}
     context, log = train(system, 4)
     assert all(np.isfinite(list(scalars.values())).all() for scalars in log)
+    logged = {key for scalars in log for key in scalars}
+    assert any(key.startswith("d_real") for key in logged), "no curve of D(real)"
+    assert {key.replace("d_real", "d_fake") for key in logged if key.startswith("d_real")} <= logged
     for network, old in before.items():
         if old:
             moved = any(not torch.equal(a, b) for a, b in zip(old, weights(system.networks[network]), strict=True))
@@ -227,7 +231,7 @@ def test_gan_v2_sends_the_adversarial_distance_to_the_generator_only() -> None:
     from toonfilter.train.systems import frozen
 
     with frozen(system.networks["discriminator"]):
-        loss, _ = system.generator_loss(fake, batch["target"], 0.5)
+        loss = system.generator_loss(fake, batch["target"], 0.5)
     assert networks_reached(system, loss) == {"generator"}
     real = torch.sigmoid(system.networks["discriminator"](batch["target"]))
     made = torch.sigmoid(system.networks["discriminator"](fake))
@@ -238,7 +242,7 @@ def test_gan_v2_lambda_falls_linearly() -> None:
     system = tiny_system("gan-v2")
     batch = tiny_batch(system)
     fake = system.networks["generator"](batch["source"]).detach()
-    values = [system.generator_loss(fake, batch["target"], p)[0].item() for p in (0.0, 0.5, 1.0)]
+    values = [system.generator_loss(fake, batch["target"], p).item() for p in (0.0, 0.5, 1.0)]
     assert values[1] == pytest.approx((values[0] + values[2]) / 2, rel=1e-5)
     pixels = ((fake - batch["target"]) ** 2).mean().item()
     logits = system.networks["discriminator"]
@@ -312,11 +316,24 @@ def test_cyclegan_v5_labels_are_soft_and_random() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x
 
-    values = [system.adversary.discriminator_loss(Flat(), real, fake).item() for _ in range(20)]
+    values = [system.adversary.judge(Flat(), real, fake).loss.item() for _ in range(20)]
     # For scores of 0 the loss is (E[real label^2] + E[fake label^2]) / 2, with labels uniform on the ranges.
     expected = ((1**3 - 0.9**3) / 3 / 0.1 + 0.1**2 / 3) / 2
     assert np.mean(values) == pytest.approx(expected, rel=0.01)
     assert np.std(values) > 0
+
+
+@pytest.mark.parametrize(("kind", "probability"), [("vanilla", True), ("lsgan", False), ("wgan-gp", False)])
+def test_logged_scores_are_what_the_discriminator_says(kind: str, probability: bool) -> None:
+    real, fake = torch.full((2, 1, 3, 3), 0.8), torch.full((2, 1, 3, 3), -0.3)
+    network = nn.Conv2d(1, 1, 1)
+    verdict = Adversary(AdversaryOptions(kind=kind)).judge(network, real, fake)  # type: ignore[arg-type]
+    for score, picture in ((verdict.real, real), (verdict.fake, fake)):
+        said = network(picture).mean()
+        close(score, torch.sigmoid(said) if probability else said)
+    assert not verdict.fake.requires_grad
+    assert verdict.loss.requires_grad
+    assert set(verdict.scalars("_x")) == {"loss_d_x", "d_real_x", "d_fake_x"}
 
 
 def test_paired_methods_refuse_unpaired_data() -> None:
@@ -403,7 +420,9 @@ def test_landmark_regressors_stay_as_they_are_in_the_fine_stage() -> None:
 def test_cartoongan_starts_with_content_alone_and_uses_smoothed_edges() -> None:
     system = tiny_system("cartoongan")
     _, log = train(system, 4)
-    assert [set(scalars) for scalars in log] == [{"loss_content"}] * 2 + [{"loss_d", "loss_g", "loss_content"}] * 2
+    assert [set(scalars) for scalars in log] == [{"loss_content"}] * 2 + [
+        {"loss_d", "d_real", "d_fake", "loss_g", "loss_content"}
+    ] * 2
     with pytest.raises(ConfigError, match="edges"):
         tiny_system("cartoongan", "data.edges=false")
 

@@ -30,6 +30,19 @@ class AdversaryOptions:
     critic_steps: int = 1
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What a discriminator made of real and generated pictures: its loss, and its mean scores D(real) and D(fake)."""
+
+    loss: Tensor
+    real: Tensor
+    fake: Tensor
+
+    def scalars(self, of: str = "") -> dict[str, Tensor]:
+        """To be logged: "loss_d", "d_real" and "d_fake", with `of` ("_x") behind each."""
+        return {f"loss_d{of}": self.loss.detach(), f"d_real{of}": self.real, f"d_fake{of}": self.fake}
+
+
 class Adversary:
     """Losses of both sides for any discriminator that answers with logits or scores.
 
@@ -65,13 +78,15 @@ class Adversary:
                 ' discriminator.options.norm = "instance" (or "none")'
             )
 
-    def discriminator_loss(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-        """Loss of the discriminator; no gradient goes to what made `fake`."""
+    def judge(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Verdict:
+        """The discriminator's step: its loss, and what it says; no gradient goes to what made `fake`."""
         fake = fake.detach()
-        loss = self.loss.discriminator(discriminator(real), discriminator(fake))
+        real_logits, fake_logits = discriminator(real), discriminator(fake)
+        loss = self.loss.discriminator(real_logits, fake_logits)
         if self.options.kind == "wgan-gp":
             loss = loss + self.options.penalty * gradient_penalty(discriminator, real.float(), fake.float())
-        return loss
+        means = (self.scores(logits.detach()).mean() for logits in (real_logits, fake_logits))
+        return Verdict(loss, *means)
 
     def generator_loss(self, discriminator: nn.Module, fake: Tensor) -> Tensor:
         """Loss of the generator; call it with the discriminator frozen."""

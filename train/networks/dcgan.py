@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.train.networks.blocks import Norm, initialise, norm_layer
+from toonfilter.train.networks.discriminators import Discriminator
 
 
 def _up(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -62,25 +63,14 @@ class DcganGenerator(nn.Module):
         return out
 
 
-class DcganDiscriminator(nn.Module):
+class DcganDiscriminator(Discriminator):
     """The generator mirrored: [N,3,64,64] to logits [N,1,1,1]. norm: "instance" or "none" for a Wasserstein critic."""
 
     def __init__(self, *, width: int = 64, extra: int = 2, norm: Norm = "batch") -> None:
-        super().__init__()
-        self.picture = nn.Sequential(nn.Conv2d(3, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True))
-        self.extra = nn.Sequential(*(_same(width, norm) for _ in range(extra)))
-        self.shrink = nn.Sequential(
-            _down(width, width * 2, norm), _down(width * 2, width * 4, norm), _down(width * 4, width * 8, norm)
+        body = nn.Sequential(
+            nn.Conv2d(3, width, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+            *(_same(width, norm) for _ in range(extra)),
+            *(_down(width * wider, width * wider * 2, norm) for wider in (1, 2, 4)),
         )
-        self.head = nn.Conv2d(width * 8, 1, 4)
-        initialise(self)
-
-    def features(self, image: Tensor) -> Tensor:
-        """Return the activations before the logit, [N,8*width,4,4]."""
-        out: Tensor = self.shrink(self.extra(self.picture(image)))
-        return out
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return logits [N,1,1,1]."""
-        out: Tensor = self.head(self.features(image))
-        return out
+        super().__init__(body, nn.Conv2d(width * 8, 1, 4))

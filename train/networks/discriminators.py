@@ -1,6 +1,6 @@
 """Discriminators of the published methods. All return logits (no sigmoid), so that each serves as a critic too.
 
-Each has `features(image)`: the activations before the last convolution, which the feature cycle loss compares.
+Each has `features(image)`: the activations before the last layer, which the feature cycle loss compares.
 """
 
 import itertools
@@ -12,7 +12,27 @@ from torch import Tensor, nn
 from toonfilter.train.networks.blocks import Norm, initialise, norm_layer
 
 
-class PatchDiscriminator(nn.Module):
+class Discriminator(nn.Module):
+    """Pictures to features by `body`, features to logits by `head`."""
+
+    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+        initialise(self)
+
+    def features(self, image: Tensor) -> Tensor:
+        """Return the activations before the logits."""
+        out: Tensor = self.body(image)
+        return out
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return logits for float [N,in_channels,H,W] in [-1,1]."""
+        out: Tensor = self.head(self.features(image))
+        return out
+
+
+class PatchDiscriminator(Discriminator):
     """The 70x70 PatchGAN of Isola et al. 2017, appendix 6.1.2: C64-C128-C256-C512, then one logit per patch.
 
     Args:
@@ -21,8 +41,6 @@ class PatchDiscriminator(nn.Module):
     """
 
     def __init__(self, in_channels: int = 3, *, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
-        super().__init__()
-        self.in_channels = in_channels
         body: list[nn.Module] = [
             nn.Conv2d(in_channels, width, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
@@ -37,19 +55,7 @@ class PatchDiscriminator(nn.Module):
                 nn.LeakyReLU(0.2, inplace=True),
             ]
             channels = wider
-        self.body = nn.Sequential(*body)
-        self.head = nn.Conv2d(channels, 1, 4, padding=1)
-        initialise(self)
-
-    def features(self, image: Tensor) -> Tensor:
-        """Return the activations before the logits, [N,C,h,w]."""
-        out: Tensor = self.body(image)
-        return out
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return logits [N,1,h,w] for float [N,in_channels,H,W] in [-1,1]."""
-        out: Tensor = self.head(self.body(image))
-        return out
+        super().__init__(nn.Sequential(*body), nn.Conv2d(channels, 1, 4, padding=1))
 
 
 class ResidualDownBlock(nn.Module):
@@ -71,41 +77,23 @@ class ResidualDownBlock(nn.Module):
         return F.avg_pool2d(self.body(x) + self.skip(x), 2)
 
 
-class ResidualDiscriminator(nn.Module):
+class ResidualDiscriminator(Discriminator):
     """A patch discriminator of residual blocks (cyclegan-v6): the same number of halvings as the 70x70 PatchGAN."""
 
     def __init__(self, in_channels: int = 3, *, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
-        super().__init__()
-        self.in_channels = in_channels
-        self.stem = nn.Conv2d(in_channels, width, 3, padding=1)
         widths = [width * min(2**level, 8) for level in range(layers + 1)]
-        self.blocks = nn.Sequential(
-            *(ResidualDownBlock(a, b, norm) for a, b in itertools.pairwise(widths)),
-            nn.LeakyReLU(0.2),
-        )
-        self.head = nn.Conv2d(widths[-1], 1, 3, padding=1)
-        initialise(self)
-
-    def features(self, image: Tensor) -> Tensor:
-        """Return the activations before the logits, [N,C,H/2**layers,W/2**layers]."""
-        out: Tensor = self.blocks(self.stem(image))
-        return out
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return logits [N,1,h,w]."""
-        out: Tensor = self.head(self.features(image))
-        return out
+        blocks = (ResidualDownBlock(a, b, norm) for a, b in itertools.pairwise(widths))
+        body = nn.Sequential(nn.Conv2d(in_channels, width, 3, padding=1), *blocks, nn.LeakyReLU(0.2))
+        super().__init__(body, nn.Conv2d(widths[-1], 1, 3, padding=1))
 
 
-class EdgeDiscriminator(nn.Module):
+class EdgeDiscriminator(Discriminator):
     """CartoonGAN's shallow patch discriminator (Chen et al. 2018, figure 2): edges are local, so few layers do.
 
     k3n32s1, k3n64s2, k3n128s1, k3n128s2, k3n256s1, k3n256s1, k3n1s1; normalisation after the s1 ones.
     """
 
     def __init__(self, in_channels: int = 3, *, width: int = 32, norm: Norm = "batch") -> None:
-        super().__init__()
-        self.in_channels = in_channels
         plan: Sequence[tuple[int, int, int, bool]] = (
             (in_channels, width, 1, False),
             (width, width * 2, 2, False),
@@ -120,41 +108,16 @@ class EdgeDiscriminator(nn.Module):
             if normalised:
                 body.append(norm_layer(norm, wider))
             body.append(nn.LeakyReLU(0.2, inplace=True))
-        self.body = nn.Sequential(*body)
-        self.head = nn.Conv2d(width * 8, 1, 3, padding=1)
-        initialise(self)
-
-    def features(self, image: Tensor) -> Tensor:
-        """Return the activations before the logits, [N,8*width,H/4,W/4]."""
-        out: Tensor = self.body(image)
-        return out
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return logits [N,1,H/4,W/4]."""
-        out: Tensor = self.head(self.body(image))
-        return out
+        super().__init__(nn.Sequential(*body), nn.Conv2d(width * 8, 1, 3, padding=1))
 
 
-class VectorDiscriminator(nn.Module):
+class VectorDiscriminator(Discriminator):
     """A small multilayer perceptron over vectors: landmark coefficients, embeddings. [N,size] to logits [N,1]."""
 
     def __init__(self, size: int, width: int = 128, layers: int = 2) -> None:
-        super().__init__()
         body: list[nn.Module] = []
         channels = size
         for _ in range(layers):
             body += [nn.Linear(channels, width), nn.LeakyReLU(0.2, inplace=True)]
             channels = width
-        self.body = nn.Sequential(*body)
-        self.head = nn.Linear(channels, 1)
-        initialise(self)
-
-    def features(self, vector: Tensor) -> Tensor:
-        """Return the activations before the logit, [N,width]."""
-        out: Tensor = self.body(vector)
-        return out
-
-    def forward(self, vector: Tensor) -> Tensor:
-        """Return logits [N,1]."""
-        out: Tensor = self.head(self.body(vector))
-        return out
+        super().__init__(nn.Sequential(*body), nn.Linear(channels, 1))

@@ -3,11 +3,11 @@
 import itertools
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.train.networks.blocks import initialise
+from toonfilter.train.networks.discriminators import Discriminator
 
 Domain = Literal["photo", "cartoon"]
 DOMAINS: tuple[Domain, Domain] = ("photo", "cartoon")
@@ -105,25 +105,13 @@ class DomainClassifier(nn.Module):
         return out
 
 
-class XganDiscriminator(nn.Module):
+class XganDiscriminator(Discriminator):
     """XGAN's small discriminator: four stride-2 convolutions (w/2, w, w, w) and one linear layer; logits [N,1]."""
 
     def __init__(self, *, size: int = 64, width: int = 32) -> None:
-        super().__init__()
         widths = (3, max(width // 2, 1), width, width, width)
         layers: list[nn.Module] = []
         for a, b in itertools.pairwise(widths):
             layers += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
-        self.body = nn.Sequential(*layers)
-        self.head = nn.Linear(width * (size // 16) ** 2, 1)
-        initialise(self)
-
-    def features(self, image: Tensor) -> Tensor:
-        """Return the activations before the logit, [N,width,size/16,size/16]."""
-        out: Tensor = self.body(image)
-        return out
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return logits [N,1] for pictures [N,3,size,size]."""
-        out: Tensor = self.head(torch.flatten(self.features(image), 1))
-        return out
+        head = nn.Sequential(nn.Flatten(), nn.Linear(width * (size // 16) ** 2, 1))
+        super().__init__(nn.Sequential(*layers), head)

@@ -149,11 +149,12 @@ class CaricatureSystem:
             fake_y, fake_x = nets["geometry"](x), nets["geometry_back"](y)
             losses = self.geometry_losses(x, y, fake_x, fake_y)
             context.update("geometry", torch.stack(list(losses.values())).sum())
-            loss_d = self.adversary.discriminator_loss(nets["geometry_discriminator_y"], y, fake_y)
-            loss_d = loss_d + self.adversary.discriminator_loss(nets["geometry_discriminator_x"], x, fake_x)
-            context.update("geometry_discriminators", loss_d)
+            on_y = self.adversary.judge(nets["geometry_discriminator_y"], y, fake_y)
+            on_x = self.adversary.judge(nets["geometry_discriminator_x"], x, fake_x)
+            context.update("geometry_discriminators", on_y.loss + on_x.loss)
             self.adversary.constrain(nets["geometry_discriminator_x"], nets["geometry_discriminator_y"])
-        return {"loss_geometry_d": loss_d.detach()} | {name: value.detach() for name, value in losses.items()}
+        scalars = on_x.scalars("_geometry_x") | on_y.scalars("_geometry_y")
+        return scalars | {name: value.detach() for name, value in losses.items()}
 
     def geometry_losses(self, x: Tensor, y: Tensor, fake_x: Tensor, fake_y: Tensor) -> dict[str, Tensor]:
         """Equations 1 to 3, both directions, weighted."""
@@ -177,10 +178,10 @@ class CaricatureSystem:
         style = torch.randn(len(photo), network.style_size).to(photo.device)
         losses, fake = self.appearance_losses(photo, cartoon, style)
         context.update("generator", torch.stack(list(losses.values())).sum())
-        loss_d = self.adversary.discriminator_loss(discriminator, cartoon, fake)
-        context.update("discriminator", loss_d)
+        verdict = self.adversary.judge(discriminator, cartoon, fake)
+        context.update("discriminator", verdict.loss)
         self.adversary.constrain(discriminator)
-        return {"loss_d": loss_d.detach()} | {name: value.detach() for name, value in losses.items()}
+        return verdict.scalars() | {name: value.detach() for name, value in losses.items()}
 
     def appearance_losses(self, photo: Tensor, cartoon: Tensor, style: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The weighted terms of section 4.2, to be summed, and the drawing."""

@@ -104,13 +104,13 @@ class CartoonGanSystem:
             return self.initialise(batch, context)
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         fake = generator(batch["source"])
-        loss_d = edge_promoting_loss(
-            discriminator(batch["target"]), discriminator(batch["edges"]), discriminator(fake.detach())
-        )
+        real_logits, fake_logits = discriminator(batch["target"]), discriminator(fake.detach())
+        loss_d = edge_promoting_loss(real_logits, discriminator(batch["edges"]), fake_logits)
         context.update("discriminator", loss_d)
         losses = self.generator_losses(batch, fake)
         context.update("generator", torch.stack(list(losses.values())).sum())
-        return {"loss_d": loss_d.detach()} | {name: value.detach() for name, value in losses.items()}
+        scores = {"d_real": real_logits.float().sigmoid().mean(), "d_fake": fake_logits.float().sigmoid().mean()}
+        return {name: value.detach() for name, value in {"loss_d": loss_d, **scores, **losses}.items()}
 
     def initialise(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """Section 3.3: only the semantic content; meanwhile the regressor learns from the photos."""

@@ -88,10 +88,10 @@ class ContentStyleSystem:
             with torch.no_grad():
                 network.mean_style.update(network.style(cartoon))
         if self.wins <= self.options.balance:
-            loss_d = self.adversary.discriminator_loss(discriminator, cartoon, fake)
-            context.update("discriminator", loss_d)
+            verdict = self.adversary.judge(discriminator, cartoon, fake)
+            context.update("discriminator", verdict.loss)
             self.adversary.constrain(discriminator)
-            scalars["loss_d"] = loss_d.detach()
+            scalars |= verdict.scalars()
         self.wins = _MEMORY * self.wins + (1 - _MEMORY) * self.share_won(cartoon, fake)
         return scalars | {"d_wins": torch.tensor(self.wins)}
 

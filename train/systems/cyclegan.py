@@ -107,11 +107,11 @@ class CycleGanSystem:
             with torch.no_grad():
                 fake_y, fake_x = g(x), f(y)
 
-        loss_dx = self.adversary.discriminator_loss(d_x, x, self.pool_x.exchange(fake_x))
-        loss_dy = self.adversary.discriminator_loss(d_y, y, self.pool_y.exchange(fake_y))
-        context.update("discriminators", loss_dx + loss_dy)
+        on_x = self.adversary.judge(d_x, x, self.pool_x.exchange(fake_x))
+        on_y = self.adversary.judge(d_y, y, self.pool_y.exchange(fake_y))
+        context.update("discriminators", on_x.loss + on_y.loss)
         self.adversary.constrain(d_x, d_y)
-        return scalars | {"loss_d_x": loss_dx.detach(), "loss_d_y": loss_dy.detach()}
+        return scalars | on_x.scalars("_x") | on_y.scalars("_y")
 
     def generator_losses(
         self, x: Tensor, y: Tensor, fake_x: Tensor, fake_y: Tensor, progress: float

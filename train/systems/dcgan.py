@@ -76,10 +76,10 @@ class DcganSystem:
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         real = batch["source"]
         fake = generator(torch.randn(len(real), self.options.noise).to(real.device))
-        loss_d = self.adversary.discriminator_loss(discriminator, real, fake)
-        context.update("discriminator", loss_d)
+        verdict = self.adversary.judge(discriminator, real, fake)
+        context.update("discriminator", verdict.loss)
         self.adversary.constrain(discriminator)
-        scalars = {"loss_d": loss_d.detach()}
+        scalars = verdict.scalars()
         if self.adversary.is_generators_turn(context.step):
             with frozen(discriminator):
                 loss_g = self.adversary.generator_loss(discriminator, fake)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError
@@ -70,31 +71,30 @@ class GanSystem:
         photo, truth = batch["source"], batch["target"]
         fake = generator(photo)
 
-        loss_d = self.adversary.discriminator_loss(discriminator, truth, fake)
-        context.update("discriminator", loss_d)
+        verdict = self.adversary.judge(discriminator, truth, fake)
+        context.update("discriminator", verdict.loss)
         self.adversary.constrain(discriminator)
-        scalars = {"loss_d": loss_d.detach()}
+        scalars = verdict.scalars()
 
         if self.adversary.is_generators_turn(context.step):
             with frozen(discriminator):
-                loss_g, more = self.generator_loss(fake, truth, context.progress)
+                loss_g = self.generator_loss(fake, truth, context.progress)
             context.update("generator", loss_g)
-            scalars |= {"loss_g": loss_g.detach(), **more}
+            scalars["loss_g"] = loss_g.detach()
         return scalars
 
-    def generator_loss(self, fake: Tensor, truth: Tensor, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """gan-v1's or gan-v2's loss of the generator, and what is logged of it."""
+    def generator_loss(self, fake: Tensor, truth: Tensor, progress: float) -> Tensor:
+        """gan-v1's or gan-v2's loss of the generator."""
         discriminator = self.networks["discriminator"]
-        fake_logits, real_logits = discriminator(fake), discriminator(truth)
-        fake_scores, real_scores = self.adversary.scores(fake_logits), self.adversary.scores(real_logits)
-        if self.options.balance is None:
-            loss = self.adversary.loss.generator(fake_logits)
-            if self.options.pixel_weight > 0:
-                loss = loss + self.options.pixel_weight * distance(fake, truth)
-        else:
-            weight = self.options.balance.at(progress)
-            loss = balanced_generator_loss(fake, truth, real_scores, fake_scores, weight)
-        return loss, {"d_real": real_scores.mean().detach(), "d_fake": fake_scores.mean().detach()}
+        if self.options.balance is not None:
+            with torch.no_grad():
+                real_scores = self.adversary.scores(discriminator(truth))
+            fake_scores = self.adversary.scores(discriminator(fake))
+            return balanced_generator_loss(fake, truth, real_scores, fake_scores, self.options.balance.at(progress))
+        loss = self.adversary.generator_loss(discriminator, fake)
+        if self.options.pixel_weight > 0:
+            loss = loss + self.options.pixel_weight * distance(fake, truth)
+        return loss
 
     def samples(self, batch: Batch, networks: nn.ModuleDict) -> list[Tensor]:
         """Photo, result, ground truth."""

@@ -14,7 +14,7 @@ picture, as one published re-implementation does, would train nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.train.image_pool import ImagePool
 from toonfilter.train.landmark_points import FIVE_POINT_REGIONS, FIVE_POINTS, chosen_points
-from toonfilter.train.losses.adversary import Adversary, AdversaryOptions
+from toonfilter.train.losses.adversary import Adversary, AdversaryOptions, Verdict
 from toonfilter.train.losses.cycle import cycle_loss, identity_loss
 from toonfilter.train.losses.landmark import crop_around, landmark_consistency
 from toonfilter.train.networks import build_discriminator, build_generator
@@ -144,12 +144,10 @@ class LandmarkCycleGanSystem:
             context.update("generators", torch.stack(list(losses.values())).sum())
             scalars |= {name: value.detach() for name, value in losses.items()}
 
-        loss_d = torch.stack(
-            [self.discriminator_loss(side, real, fake, points, made_at, is_fine) for side in "xy"]
-        ).sum()
-        context.update("discriminators", loss_d)
+        verdicts = {side: self.judge(side, real, fake, points, made_at, is_fine) for side in "xy"}
+        context.update("discriminators", verdicts["x"].loss + verdicts["y"].loss)
         self.adversary.constrain(*(net for name, net in self.networks.items() if not name.startswith("generator")))
-        return scalars | {"loss_d": loss_d.detach()}
+        return scalars | verdicts["x"].scalars("_x") | verdicts["y"].scalars("_y")
 
     def regressor_loss(self, image: Tensor, points: Tensor, side: str) -> Tensor:
         """Heat maps of a real picture against Gaussians at its landmarks, and the distance of the points."""
@@ -216,7 +214,7 @@ class LandmarkCycleGanSystem:
             for region, places, size in zip(REGIONS, FIVE_POINT_REGIONS, self.options.patch_sizes, strict=True)
         }
 
-    def discriminator_loss(
+    def judge(
         self,
         side: str,
         real: Mapping[str, Tensor],
@@ -224,21 +222,20 @@ class LandmarkCycleGanSystem:
         points: Mapping[str, Tensor],
         made_at: Mapping[str, Tensor],
         is_fine: bool,
-    ) -> Tensor:
-        """All discriminators of one side."""
+    ) -> Verdict:
+        """The loss of all discriminators of one side, and the scores of the one that sees the whole picture."""
         pooled = self.pools[side].exchange(fake[side])
-        loss = self.adversary.discriminator_loss(self.of_side("discriminator", side), real[side], pooled)
+        whole = self.adversary.judge(self.of_side("discriminator", side), real[side], pooled)
         if not is_fine:
-            return loss
+            return whole
         made = fake[side].detach()
-        loss = loss + self.adversary.discriminator_loss(
-            self.of_side("matching", side), _with_maps(real[side], points[side]), _with_maps(made, made_at[side])
-        )
+        matched = _with_maps(real[side], points[side]), _with_maps(made, made_at[side])
+        loss = whole.loss + self.adversary.judge(self.of_side("matching", side), *matched).loss
         real_patches, fake_patches = self.patches(side, real[side], points[side]), self.patches(side, made, None)
         for region in REGIONS:
             critic = self.of_side(region, side)
-            loss = loss + self.adversary.discriminator_loss(critic, real_patches[region], fake_patches[region])
-        return loss
+            loss = loss + self.adversary.judge(critic, real_patches[region], fake_patches[region]).loss
+        return replace(whole, loss=loss)
 
     def samples(self, batch: Batch, networks: nn.ModuleDict) -> list[Tensor]:
         """x, G(x), F(G(x)), y, F(y); landmarks as the networks find them."""

@@ -98,11 +98,11 @@ class XganSystem:
             scalars |= {name: value.detach() for name, value in losses.items()}
 
         d_photo, d_cartoon = nets["discriminator_photo"], nets["discriminator_cartoon"]
-        loss_d = self.adversary.discriminator_loss(d_cartoon, cartoon, fake_cartoon)
-        loss_d = loss_d + self.adversary.discriminator_loss(d_photo, photo, fake_photo)
-        context.update("discriminators", loss_d)
+        on_cartoons = self.adversary.judge(d_cartoon, cartoon, fake_cartoon)
+        on_photos = self.adversary.judge(d_photo, photo, fake_photo)
+        context.update("discriminators", on_cartoons.loss + on_photos.loss)
         self.adversary.constrain(d_photo, d_cartoon)
-        return scalars | {"loss_d": loss_d.detach()}
+        return scalars | on_cartoons.scalars("_cartoon") | on_photos.scalars("_photo")
 
     def generator_losses(
         self,
