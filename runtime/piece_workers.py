@@ -4,9 +4,9 @@ Workers outlive recordings and keep their filter open. A worker that dies takes 
 converted again by another one.
 """
 
-import pickle
 import signal
 import threading
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -49,6 +49,26 @@ class PieceWorkers(Protocol):
         ...
 
 
+class OpenerNames:
+    """A name for each opener of filters, the same whenever it is the same object; no two programs use the same names.
+
+    Objects change on their way to another process, so that a worker cannot compare them itself.
+    """
+
+    def __init__(self) -> None:
+        self._program = uuid.uuid4().hex
+        self._openers: list[OpenFilter] = []
+        self._lock = threading.Lock()
+
+    def name(self, open_filter: OpenFilter) -> str:
+        with self._lock:
+            for number, known in enumerate(self._openers):
+                if known is open_filter:
+                    return f"{self._program}-{number}"
+            self._openers.append(open_filter)
+            return f"{self._program}-{len(self._openers) - 1}"
+
+
 class LocalWorkers:
     """`count` processes of this machine. See `PieceWorkers`. deaths: how often processes died and were replaced."""
 
@@ -59,6 +79,7 @@ class LocalWorkers:
         self._context = get_context("spawn")
         self._is_stopping = self._context.Event()
         self._lock = threading.Lock()
+        self._names = OpenerNames()
         self._pool = self._new_pool()
         self.deaths = 0
 
@@ -113,7 +134,7 @@ class LocalWorkers:
         )
 
     def _submit(self, job: PieceJob, piece: Piece, open_filter: OpenFilter) -> tuple[Future[int], int]:
-        key = pickle.dumps(open_filter)
+        key = self._names.name(open_filter)
         for _ in range(ATTEMPTS):
             with self._lock:
                 pool, generation = self._pool, self.deaths
@@ -147,14 +168,14 @@ def _start_worker(is_stopping: Any) -> None:
     _worker["is_stopping"] = is_stopping
 
 
-def _convert_piece(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: bytes) -> int:
+def _convert_piece(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: str) -> int:
     return convert_piece(job, piece, open_filter, key, _worker["is_stopping"])
 
 
-def convert_piece(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: bytes, stop: Any) -> int:
+def convert_piece(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: str, stop: Any) -> int:
     """Convert one piece in a worker process; its number of frames.
 
-    key: the same for filters that do the same: then the one of the piece before is used again.
+    key: the opener's name; with the same as for the piece before, that piece's filter is used again.
     """
     if _worker.get("key") != key:
         if "filter" in _worker:

@@ -14,7 +14,7 @@ from typing import Any
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, ToonfilterError, require
 from toonfilter.runtime.piece_runner import ConversionStopped, PieceJob
-from toonfilter.runtime.piece_workers import ATTEMPTS, OpenFilter, convert_piece, died_too_often
+from toonfilter.runtime.piece_workers import ATTEMPTS, OpenerNames, OpenFilter, convert_piece, died_too_often
 from toonfilter.runtime.pieces import Piece, PieceResult, WorkFolder
 
 _POLL_S = 0.2
@@ -57,6 +57,7 @@ class RayWorkers:
         self._cpus = min(cpus_per_piece, largest) if largest else cpus_per_piece
         self._task: Any = ray.remote(num_cpus=self._cpus, max_retries=ATTEMPTS - 1)(convert_remotely)
         self.pieces_by_node: dict[str, int] = {}
+        self._names = OpenerNames()
         self._lock = threading.Lock()
 
     @property
@@ -71,7 +72,7 @@ class RayWorkers:
         on_frames: Callable[[int], None],
         stop: threading.Event,
     ) -> None:
-        key = self._ray.cloudpickle.dumps(open_filter)
+        key = self._names.name(open_filter)
         waiting = {self._task.remote(job, piece, open_filter, key): piece for piece in pieces}
         try:
             while waiting:
@@ -129,7 +130,7 @@ def _check_reachable(address: str) -> None:
         ) from error
 
 
-def convert_remotely(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: bytes) -> PieceFiles | None:
+def convert_remotely(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: str) -> PieceFiles | None:
     """Convert a piece on a machine of the cluster, in a folder of its own: a task that was given up cannot disturb.
 
     None for a piece of which no picture can be decoded.

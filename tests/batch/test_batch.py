@@ -13,7 +13,7 @@ from toonfilter.runtime.convert import ConvertOptions, convert
 from toonfilter.runtime.errors import CaptureError, ConfigError
 from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.frames import Frame, SafeFrame
-from toonfilter.runtime.piece_workers import LocalWorkers
+from toonfilter.runtime.piece_workers import LocalWorkers, OpenerNames
 
 PIECES = BatchOptions(piece_s=1.0)
 
@@ -155,6 +155,15 @@ def test_stopped_at_once_leaves_nothing_done(archive: Path, tmp_path: Path, work
     report = run_batch(archive, tmp_path / "out", CoveringFilter, workers, PIECES, stop=stop)
     assert report.outcomes == {}
     assert report.frames == 0
+
+
+def test_openers_have_names_to_compare_them_by():
+    mine, others = OpenerNames(), OpenerNames()
+    first, same_kind = DyingFilterOpener(Path("a")), DyingFilterOpener(Path("a"))
+    names = [mine.name(opener) for opener in (first, same_kind, CoveringFilter, first, CoveringFilter)]
+    assert names[0] == names[3]
+    assert names[2] == names[4]
+    assert len({*names, others.name(first)}) == 4
 
 
 def test_a_piece_whose_process_dies_is_converted_again(tmp_path: Path) -> None:

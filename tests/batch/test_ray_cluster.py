@@ -148,4 +148,4 @@ def test_a_machine_that_does_not_see_the_recording_says_so(tmp_path: Path) -> No
     job = PieceJob(inspect_video(path), Encoder("libx264", {}, 1), WorkFolder(tmp_path / "out.mp4"))
     path.unlink()
     with pytest.raises(CaptureError, match="share the storage"):
-        convert_remotely(job, Piece(0, None, None, None), CoveringFilter, b"key")
+        convert_remotely(job, Piece(0, None, None, None), CoveringFilter, "key")

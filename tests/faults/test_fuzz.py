@@ -258,7 +258,7 @@ def python_files():
 
 
 def test_nothing_unpickles_or_evaluates():
-    forbidden_modules = {"cPickle", "_pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
+    forbidden_modules = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
     found = []
     for path in python_files():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -268,15 +268,9 @@ def test_nothing_unpickles_or_evaluates():
                 names = [alias.name.split(".")[0] for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 names = [(node.module or "").split(".")[0]]
-                found += [f"{where} imports from pickle"] if names == ["pickle"] else []
             found += [f"{where} imports {name}" for name in names if name in forbidden_modules]
-            # Writing one to compare two filters is harmless; reading one never is.
-            if isinstance(node, ast.Attribute) and ast.unparse(node) in (
-                "pickle.load",
-                "pickle.loads",
-                "pickle.Unpickler",
-            ):
-                found.append(f"{where} unpickles")
+            if isinstance(node, ast.Attribute) and node.attr in ("pickle", "cloudpickle"):
+                found.append(f"{where} reaches for pickles through another module")
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func)
