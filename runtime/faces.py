@@ -74,6 +74,10 @@ class Box:
         """Whether the point lies inside."""
         return self.left <= point[0] <= self.right and self.top <= point[1] <= self.bottom
 
+    def contains(self, other: "Box") -> bool:
+        """Whether the whole other rectangle lies inside."""
+        return self.holds((other.left, other.top)) and self.holds((other.right, other.bottom))
+
 
 @dataclass(frozen=True, slots=True)
 class Face:

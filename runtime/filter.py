@@ -119,7 +119,7 @@ class ToonFilter:
             if frame.image.shape != self._shape or not 0 <= gap_s <= _GAP_S:
                 self._tracker.reset()
             self._shape, self._tracked_at_s = frame.image.shape, frame.captured_at_s
-            return Tracked(frame, self._tracker.track(frame.image))
+            return Tracked(frame, self._tracker.track(frame.image, frame.captured_at_s))
         except Exception as error:
             if self._settings.on_error == "raise":
                 raise
@@ -148,6 +148,14 @@ class ToonFilter:
             self._recover(error)
             return self._guard.cover(frame, f"drawing failed: {error}", faces_found=len(faces))
         covered = len(faces) if self._bundle.takes_drawings else witness.covered(frame.image)
+        try:
+            # The detector looked on meanwhile.
+            elsewhere += sighting.late()
+        except Exception as error:
+            if self._settings.on_error == "raise":
+                raise
+            self._notify(f"face tracking failed ({error}); the frame is covered")
+            return self._guard.cover(frame, f"tracking failed: {error}", faces_found=len(faces))
         for box in elsewhere:
             mosaic(frame.image, box)
         return self._guard.protected(

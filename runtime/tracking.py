@@ -2,23 +2,20 @@
 
 A face is followed by its mesh, and believed only while detections confirm it. Where a face was lost, or is suspected
 but gets no mesh, a place is kept and reported until nothing has been seen there for a while. The detector looks at an
-interval, and at once when something changed where no face is known.
+interval, and at once when something changed where no face is known. It looks while the followed faces are already
+being drawn; what it finds meanwhile is covered in the same frame.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from toonfilter.runtime.faces import Box, Face, FaceDetector, FaceMesher, Suspect, face_from, tiles, without_doubles
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.motion import Beats, Motion
 
-_MOTION_SIZE = (96, 54)
-_MOTION_LEVELS = 14
-_MOTION_PIXELS = 8
-_KNOWN_MARGIN = 0.3
 _JUMP_OVERLAP = 0.1
 _JUMP_SCALE = 1.6
 _DOUBTS = 3
@@ -34,8 +31,9 @@ _QUARTER_TURN_RAD = np.pi / 2
 class TrackerSettings:
     """max_faces: faces followed with a mesh; further ones are reported without.
 
-    detect_every: frames between looks at the whole frame when nothing else calls for one.
-    lost_frames: how long the place of a lost face is still reported after the last sign of it.
+    detect_every: beats between looks at the whole frame when nothing else calls for one. A beat is a frame, but there
+    are no more than 30 in a second.
+    lost_frames: how many beats the place of a lost face is still reported after the last sign of it.
     """
 
     max_faces: int = 4
@@ -49,18 +47,21 @@ class Sighting:
 
     faces: those with a mesh. unmeshed: places where the detector sees a face that has no mesh.
     lost: last places of faces that were seen and are not seen now, growing with time.
-    detected: whether the detector looked at this very frame.
+    detected: whether the detector looks at this very frame.
+    late: waits for looks that are not over yet, and gives the places where they found something that is neither in
+    faces nor in the other lists. Raises what went wrong in them.
     """
 
     faces: list[Face] = field(default_factory=list)
     unmeshed: list[Box] = field(default_factory=list)
     lost: list[Box] = field(default_factory=list)
     detected: bool = False
+    late: Callable[[], list[Box]] = list
 
 
 @dataclass(slots=True, eq=False)
 class _Place:
-    """Where a face was or may be, without a mesh. unseen: frames since the last sign of it."""
+    """Where a face was or may be, without a mesh. unseen: beats since the last sign of it."""
 
     box: Box
     face_id: int | None
@@ -72,7 +73,7 @@ class _Place:
 
 @dataclass(slots=True, eq=False)
 class _Track:
-    """One followed face. before: its box in the frame before. seen_at: the frame in which a look last confirmed it.
+    """One followed face. before: its box in the frame before. seen_at: the beat in which a look last confirmed it.
 
     doubts: close looks in a row that did not.
     """
@@ -108,20 +109,27 @@ class FaceTracker:
         self._idle_meshers: list[FaceMesher] = []
         self._next_id = 0
         self._frames = 0
+        self._beats = Beats()
+        self._pending: Future[list[Box]] | None = None
+        self._seen: Image = np.empty((0, 0, 3), np.uint8)
         self._is_new = True
         self._tracks: list[_Track] = []
         self._places: list[_Place] = []
         self._tile = 0
         self._dismissed: list[tuple[Box, int]] = []
-        self._motion = _Motion()
+        self._motion = Motion()
         self._detector = FaceDetector()
         self._looker = ThreadPoolExecutor(1, "face-detector")
         self._idle_meshers.append(FaceMesher(is_video=True))
 
-    def track(self, image: Image) -> Sighting:
-        """Faces of the next frame. image: uint8 [H, W, 3] RGB. After a failure the next call starts anew."""
+    def track(self, image: Image, time_s: float | None = None) -> Sighting:
+        """Faces of the next frame. After a failure the next call starts anew.
+
+        image: uint8 [H, W, 3] RGB; may be drawn into as soon as this returns. time_s: of the frame; without it the
+        detector looks as often as frames come.
+        """
         try:
-            return self._track(image)
+            return self._track(image, time_s)
         except Exception:
             # A graph that failed once stays broken.
             self.close()
@@ -131,9 +139,13 @@ class FaceTracker:
 
     def reset(self) -> None:
         """Forget all faces: the next frame has nothing to do with the last."""
+        if self._pending is not None:
+            wait([self._pending])
+            self._pending = None
         self._idle_meshers += [track.mesher for track in self._tracks]
         self._tracks, self._places = [], []
-        self._motion = _Motion()
+        self._motion = Motion()
+        self._beats = Beats()
         self._is_new = True
 
     def set_interval(self, detect_every: int) -> None:
@@ -149,18 +161,50 @@ class FaceTracker:
             mesher.close()
         self._idle_meshers = []
 
-    def _track(self, image: Image) -> Sighting:
-        self._frames += 1
-        for place in self._places:
-            place.unseen += 1
-        changed = self._motion.elsewhere(image, [track.face.box for track in self._tracks])
-        looks = self._looks(image, changed)
-        # The detector looks while the meshes follow; it has a core of its own, and its graphs only this thread.
-        found = self._looker.submit(self._detect, image, looks) if looks else None
+    def _track(self, image: Image, time_s: float | None) -> Sighting:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+        looks: list[str] = []
+        found, seen = None, image
+        is_beat = self._beats.is_due(time_s) or self._is_new
+        if is_beat:
+            self._frames += 1
+            for place in self._places:
+                place.unseen += 1
+            changed = self._motion.elsewhere(image, [track.face.box for track in self._tracks])
+            looks = self._looks(image, changed)
+            seen = self._copy(image) if self._tracks else image
+            # The detector looks while the meshes follow; it has a core of its own, and its graphs only this thread.
+            found = self._looker.submit(self._detect, seen, looks)
+        followed = len(self._tracks)
         for track in list(self._tracks):
             if not track.follow(image):
                 self._lose(track)
         self._drop_doubles()
+        is_urgent = self._is_new or len(self._tracks) < followed or (is_beat and not self._tracks)
+        if is_urgent:
+            self._looker.submit(self._settle, seen, looks, found).result()
+        elif is_beat:
+            self._pending = self._looker.submit(self._settle, seen, looks, found)
+        return Sighting(
+            [track.face for track in self._tracks],
+            [place.box for place in self._places if not place.unseen],
+            [place.grown() for place in self._places if place.unseen],
+            bool(looks),
+            list if self._pending is None else self._pending.result,
+        )
+
+    def _copy(self, image: Image) -> Image:
+        """The image for the detector, which still looks when others draw into it."""
+        if self._seen.shape != image.shape:
+            self._seen = np.empty_like(image)
+        np.copyto(self._seen, image)
+        return self._seen
+
+    def _settle(self, image: Image, looks: list[str], found: "Future[list[Suspect]] | None") -> list[Box]:
+        """What follows from the looks at a frame; in the looker's thread. Returns places that were not known before."""
+        followed, covered = list(self._tracks), [place.grown() for place in self._places]
         suspects = found.result() if found is not None else []
         if self._places and "full" not in looks:
             looks.append("full")
@@ -171,12 +215,9 @@ class FaceTracker:
             self._is_new = False
         self._confirm(image)
         self._keep_places(image)
-        return Sighting(
-            [track.face for track in self._tracks],
-            [place.box for place in self._places if not place.unseen],
-            [place.grown() for place in self._places if place.unseen],
-            bool(looks),
-        )
+        fresh = [track.face.box for track in self._tracks if track not in followed]
+        fresh += [place.grown() for place in self._places]
+        return [box for box in fresh if not any(old.contains(box) for old in covered)]
 
     def _looks(self, image: Image, changed: Box | None) -> list[str]:
         """What the detector does in this frame: the next of the looks in turn, and a look at what changed.
@@ -324,38 +365,6 @@ class FaceTracker:
 
     def _is_followed(self, point: tuple[float, float], margin: float) -> bool:
         return any(track.face.box.grown(margin).holds(point) for track in self._tracks)
-
-
-class _Motion:
-    """What changed since the detector last looked, at thumbnail size."""
-
-    def __init__(self) -> None:
-        self._looked_at: NDArray[np.uint8] | None = None
-        self._now: NDArray[np.uint8] | None = None
-
-    def elsewhere(self, image: Image, known: list[Box]) -> Box | None:
-        """Around what changed where no known face is, in frame pixels; None when nothing did."""
-        height, width = image.shape[:2]
-        step = max(1, height // (4 * _MOTION_SIZE[1]))
-        thinned = np.ascontiguousarray(image[::step, ::step, 1])
-        self._now = cv2.resize(thinned, _MOTION_SIZE, interpolation=cv2.INTER_AREA)
-        if self._looked_at is None:
-            return None
-        changed = cv2.absdiff(self._now, self._looked_at) > _MOTION_LEVELS
-        scale_x, scale_y = _MOTION_SIZE[0] / width, _MOTION_SIZE[1] / height
-        for box in known:
-            wide = box.grown(_KNOWN_MARGIN)
-            rows = slice(max(0, int(wide.top * scale_y)), max(0, int(wide.bottom * scale_y) + 1))
-            columns = slice(max(0, int(wide.left * scale_x)), max(0, int(wide.right * scale_x) + 1))
-            changed[rows, columns] = False
-        if int(np.count_nonzero(changed)) < _MOTION_PIXELS:
-            return None
-        left, top, box_width, box_height = cv2.boundingRect(changed.astype(np.uint8))
-        return Box(left / scale_x, top / scale_y, (left + box_width) / scale_x, (top + box_height) / scale_y)
-
-    def remember(self) -> None:
-        """The detector looked at the newest picture."""
-        self._looked_at = self._now
 
 
 def _same_face(detection: Box, mesh: Box) -> bool:

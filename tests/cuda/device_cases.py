@@ -354,7 +354,7 @@ class TestFailures:
             return Opened(negative(4), {})
 
         class Tracker:
-            def track(self, image):  # noqa: ARG002
+            def track(self, image, time_s):  # noqa: ARG002
                 return Sighting(faces=[face_at(150, 120, 80)])
 
             def reset(self) -> None: ...

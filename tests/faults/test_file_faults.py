@@ -82,7 +82,7 @@ class Tracker:
     def __init__(self, fault):
         self.fault = fault
 
-    def track(self, _):
+    def track(self, *_):
         return self.fault("tracker", Sighting([FACE]), "no sighting")
 
     def reset(self):

@@ -83,7 +83,7 @@ class Tracker:
     def __init__(self, fault):
         self.fault = fault
 
-    def track(self, image):
+    def track(self, image, _):
         nonsense = Sighting([Face(LANDMARKS * np.nan, FACE.box, FACE.fit, 0, 1.0)])
         return self.fault("tracker", Sighting([FACE]) if image.ndim == 3 else Sighting(), nonsense)
 

@@ -31,7 +31,7 @@ class ToldTracker:
         self.sees = Sighting([face_at()])
         self.resets = 0
 
-    def track(self, image):  # noqa: ARG002
+    def track(self, image, time_s):  # noqa: ARG002
         if isinstance(self.sees, Exception):
             raise self.sees
         return self.sees

@@ -162,6 +162,30 @@ def test_a_face_without_a_mesh_is_hidden_under_tiles_beside_one_that_is_drawn(to
         assert len(np.unique(safe.image[30:60, 180:210].reshape(-1, 3), axis=0)) <= 25
 
 
+def test_what_the_looks_find_while_others_are_drawn_is_hidden_in_the_same_frame(told):
+    toon = told()
+    box = Box(180, 30, 210, 60)
+    toon.tracker.sees = Sighting([face_at(80)], late=lambda: [box])
+    safe = toon.show(0.0)
+    assert (safe.state, safe.faces_found, safe.faces_covered) == (PROTECTED, 2, 2)
+    assert len(np.unique(safe.image[30:60, 180:210].reshape(-1, 3), axis=0)) <= 25
+
+
+def test_looks_that_fail_while_faces_are_drawn_cover_the_frame(told):
+    def fail():
+        raise RuntimeError("graph failed")
+
+    toon = told()
+    toon.tracker.sees = Sighting([face_at(80)], late=fail)
+    safe = toon.show(0.0)
+    assert safe.state is COVERED
+    assert is_pixelated(safe.image)
+    toon = told(on_error="raise")
+    toon.tracker.sees = Sighting([face_at(80)], late=fail)
+    with pytest.raises(RuntimeError, match="graph failed"):
+        toon.show(0.0)
+
+
 def test_only_faces_without_a_mesh_is_doubt_and_covered(told):
     toon = told()
     for sees in (Sighting(unmeshed=[Box(60, 60, 90, 90)]), Sighting(lost=[Box(60, 60, 90, 90)])):

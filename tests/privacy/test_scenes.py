@@ -67,6 +67,21 @@ def test_half_a_face_at_the_side_is_seen_with_its_reflection():
         detector.close()
 
 
+def test_a_newcomer_is_reported_in_its_first_frame_although_the_frame_is_drawn_into_meanwhile(toon):
+    tracker, newcomers = toon._tracker, []
+    for number, frame in enumerate(play("appears", frames=24)):
+        image = frame.image.copy()
+        sighting = tracker.track(image, number / 25)
+        image[:] = 128
+        late = sighting.late()
+        if len(frame.faces) == 2:
+            newcomers.append(late)
+    middle = np.array(np.nonzero(frame.faces[-1])).mean(1)[::-1] if frame.faces else None
+    assert len(newcomers) > 10
+    assert any(box.grown(0.45).holds(tuple(middle)) for box in newcomers[0])
+    assert newcomers[5] == []
+
+
 def test_a_failed_tracker_starts_anew(toon, monkeypatch):
     image = next(iter(play("appears", frames=1))).image
     assert toon.process(Frame(image.copy(), 0, 0.0)).state is PrivacyState.PROTECTED

@@ -148,7 +148,7 @@ class _StillTracker:
         self._next_id = 0
         self.is_face_hidden = True
 
-    def track(self, image: Image) -> Sighting:
+    def track(self, image: Image, time_s: float | None = None) -> Sighting:  # noqa: ARG002
         faces, unmeshed = self._finder.find(image)
         renamed = [dataclasses.replace(face, id=self._next_id + face.id) for face in faces]
         self._next_id += len(faces)
