@@ -1,19 +1,20 @@
 """What is exported: a checkpoint, a run folder, or a bundle, with everything bundle.json must say about it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toonfilter.runtime.bundle import MANIFEST, Bundle, Training, find_bundle, known_bundles, load_bundle, sha256_of
-from toonfilter.runtime.errors import BundleError, DataError
+from toonfilter.runtime.errors import BundleError
 from toonfilter.runtime.exaggeration import Exaggeration
 from toonfilter.train.systems import ExportSpec
 
 if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import nn
+
+    from toonfilter.train.checkpoint import Checkpoint
 
 _RUNS = Path("runs")
 
@@ -94,8 +95,8 @@ def newest_run(runs: Path) -> Path | None:
 def checkpoint_source(path: Path, head: str = "", crops: Path | None = None) -> ExportSource:
     """The generator of a run or checkpoint, with its averaged weights where there are some.
 
-    crops: the pairs it was trained on; they say the proportions too. Without them a generator with guidance gets the
-    default exaggeration, any other none.
+    crops: the pairs it was trained on; they say the proportions too. Without them the checkpoint says what its pairs
+    had; where it says nothing, a generator with guidance gets the default exaggeration, any other none.
 
     Raises:
         TrainingError: no checkpoint here, a damaged one, or a method without an exportable generator.
@@ -115,19 +116,18 @@ def checkpoint_source(path: Path, head: str = "", crops: Path | None = None) -> 
         network=network,
         checkpoint_sha256=sha256_of(weights),
         description=recipe.description,
-        geometry=_geometry(crops, has_guidance=spec.guidance_channels > 0) if is_from_photos else {},
+        geometry=_geometry(crops, checkpoint, has_guidance=spec.guidance_channels > 0) if is_from_photos else {},
         takes_drawings=not is_from_photos,
     )
 
 
-def _geometry(pairs: Path | None, *, has_guidance: bool) -> Mapping[str, float]:
-    manifest = pairs / "pairs.json" if pairs is not None else None
-    if manifest is None or not manifest.is_file():
+def _geometry(pairs: Path | None, checkpoint: "Checkpoint", *, has_guidance: bool) -> Mapping[str, float]:
+    from toonfilter.train.data.datasets import exaggeration_of
+
+    factors = exaggeration_of(pairs) if pairs is not None else {}
+    factors = factors or dict(checkpoint.geometry)
+    if not factors:
         return Exaggeration().to_dict() if has_guidance else {}
-    try:
-        factors = json.loads(manifest.read_text(encoding="utf-8"))["exaggeration"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{manifest} cannot be read ({error}); make the pairs again") from error
     exaggeration = Exaggeration.from_dict(factors)
     return {} if exaggeration == Exaggeration.none() else exaggeration.to_dict()
 

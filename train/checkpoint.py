@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ class Checkpoint:
     averaged: Mapping[str, "Tensor"]
     # Optimisers, random generators, the system's own state; None where only weights were asked for.
     state: Mapping[str, Any] | None
+    # The exaggeration of the pairs that it was trained on; empty where the data says nothing of it.
+    geometry: Mapping[str, float] = field(default_factory=dict)
 
 
 def write_checkpoint(
@@ -43,6 +45,7 @@ def write_checkpoint(
     averaged: Mapping[str, "Tensor"],
     state: Mapping[str, Any],
     keep: int,
+    geometry: Mapping[str, float] | None = None,
 ) -> Path:
     """Write `run/checkpoints/step-N` under another name, rename it, and remove all but the newest `keep`.
 
@@ -54,7 +57,8 @@ def write_checkpoint(
 
     folder = run / "checkpoints" / f"step-{step:07d}"
     partial = folder.with_name(f".{folder.name}.partial")
-    about = {"format": FORMAT, "step": step, "data": data, "commit": _commit(), "recipe": recipe_table(recipe)}
+    about: dict[str, Any] = {"format": FORMAT, "step": step, "data": data, "commit": _commit()}
+    about |= {"recipe": recipe_table(recipe), "geometry": dict(geometry or {})}
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -115,6 +119,7 @@ def read_checkpoint(path: Path, *, with_state: bool = False) -> Checkpoint:
             weights=load_file(folder / "weights.safetensors"),
             averaged=load_file(averaged) if averaged.is_file() else {},
             state=torch.load(folder / "training.pt", weights_only=True, map_location="cpu") if with_state else None,
+            geometry=about.get("geometry", {}),
         )
     except (TrainingError, ConfigError):
         raise

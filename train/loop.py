@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, default_collate
 
 from toonfilter.runtime.errors import ConfigError, DataError, TrainingError
 from toonfilter.train.checkpoint import Checkpoint, load_weights, read_checkpoint, write_checkpoint
-from toonfilter.train.data.datasets import FolderData, RunOrder, open_data, to_floats
+from toonfilter.train.data.datasets import FolderData, RunOrder, exaggeration_of, open_data, to_floats
 from toonfilter.train.monitor import Monitor
 from toonfilter.train.optimisation import Average, Optimisers, step_factor
 from toonfilter.train.recipe import Recipe
@@ -197,6 +197,7 @@ class _Run:
                 step=step,
                 recipe=self.recipe,
                 data=self.options.data.resolve().name,
+                geometry=exaggeration_of(self.options.data),
                 weights=weights,
                 averaged=self.average.weights,
                 state=state,

@@ -56,12 +56,42 @@ def test_unknown_networks_and_options() -> None:
         build_discriminator(NetworkSettings("patch", {"depth": 3}), 3)
 
 
-def test_published_hyper_parameters_of_pix2pix() -> None:
-    recipe = load_recipe("pix2pix")
+# Learning rate, beta1, beta2, batch size, epochs.
+PUBLISHED = {
+    "cyclegan": (2e-4, 0.5, 0.999, 1, 200),
+    "cyclegan-fast": (1.6e-3, 0.5, 0.999, 1, 200),
+    "cartoongan": (2e-4, 0.5, 0.999, 8, 200),
+    "dcgan": (3e-4, 0.5, 0.999, 128, 100),
+    "pix2pix": (2e-4, 0.5, 0.999, 1, 200),
+    "pix2pix-human": (2e-4, 0.5, 0.999, 1, 200),
+    "pix2pix-beta2": (2e-4, 0.5, 0.9999, 1, 200),
+    "wgan-gp": (1e-4, 0.0, 0.9, 4, 100),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_hyper_parameters(name: str) -> None:
+    recipe = load_recipe(name)
     adam = recipe.optimiser
-    assert (adam.learning_rate, adam.beta1, adam.beta2, adam.epsilon) == (2e-4, 0.5, 0.999, 1e-8)
-    assert (recipe.data.batch_size, recipe.run.epochs, recipe.method["l1_weight"]) == (1, 200, 100.0)
-    assert load_recipe("pix2pix-beta2").optimiser.beta2 == 0.9999
+    found = (adam.learning_rate, adam.beta1, adam.beta2, recipe.data.batch_size, recipe.run.epochs)
+    assert found == PUBLISHED[name]
+
+
+def test_cyclegan_and_its_variants_decay_linearly_and_keep_a_pool() -> None:
+    for name in ("cyclegan", "cyclegan-fast", "cyclegan-v3", "cyclegan-v4", "cyclegan-v5", "cyclegan-v6"):
+        recipe = load_recipe(name)
+        assert (recipe.schedule.kind, recipe.schedule.decay_from, recipe.method["pool"]) == ("linear", 0.5, 50)
+        assert recipe.method["cycle_weight"] == 10
+        is_reports = name not in ("cyclegan", "cyclegan-fast")
+        assert recipe.method.get("identity_norm", "l1") == ("l2" if is_reports else "l1")
+
+
+def test_published_hyper_parameters_of_pix2pix() -> None:
+    for name, direction in (("pix2pix", "photo-to-cartoon"), ("pix2pix-human", "cartoon-to-photo")):
+        recipe = load_recipe(name)
+        assert (recipe.optimiser.epsilon, recipe.method["l1_weight"], recipe.data.size_px) == (1e-8, 100.0, 256)
+        assert (recipe.generator.kind, recipe.generator.options["downs"]) == ("unet", 8)
+        assert recipe.data.direction == direction
 
 
 def test_dry_run_prints_the_resolved_recipe() -> None:

@@ -1,6 +1,7 @@
 """Losses of toon and pix2pix against their formulas, and where their gradients go."""
 
 import math
+import urllib.error
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,22 @@ def test_features_need_a_known_network_and_a_file(tmp_path: Any) -> None:
         FeatureNetwork(FeatureSettings("nothing", (1,)))
 
 
+def test_without_internet_and_file_the_missing_weights_are_named(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from toonfilter.runtime.errors import ConfigError
+    from toonfilter.train.losses.perceptual import FeatureNetwork
+
+    def offline(*_: Any, **__: Any) -> None:
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    with pytest.raises(ConfigError, match=r"weights of vgg19 .*; give a file: --features vgg19-dcbb9e9d\.pth") as error:
+        FeatureNetwork(FeatureSettings())
+    assert "\n" not in str(error.value)
+
+
 def test_features_from_a_file_of_each_kind(tmp_path: Any) -> None:
     from safetensors.torch import save_file
     from torchvision.models import squeezenet1_0
@@ -198,15 +215,18 @@ def test_toon_step_trains_each_network_by_its_own_loss(recipe: str) -> None:
     assert all(math.isfinite(float(value)) for value in scalars.values())
 
 
-@pytest.mark.parametrize("name", ["l1", "gradient", "matte", "adversarial", "perceptual"])
+@pytest.mark.parametrize("name", ["l1", "gradient", "matte", "temporal", "adversarial", "perceptual"])
 def test_every_loss_of_toon_reaches_the_generator(name: str) -> None:
     system = build_system(load_recipe("toon", TOON))
     assert isinstance(system, ToonSystem)
     batch = toon_batch()
-    result = system.networks["generator"](system._inputs(batch, 0))
+    twice = 2 if name == "temporal" else 0
+    result, again = system.networks["generator"](system._inputs(batch, twice)).tensor_split([2])
     windows = system._windows(result[:, :3], batch)
     if name == "adversarial":
         loss = system.adversarial_loss(windows)
+    elif name == "temporal":
+        loss = shift_consistency(result, again, batch["shift"])
     elif name == "perceptual":
         loss = perceptual_loss(Doubled(), windows["result"], windows["target"])
     else:

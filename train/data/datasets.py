@@ -188,6 +188,22 @@ def open_data(root: Path, settings: DataSettings, split: Split, *, seed: int = 0
     return FolderData(settings, _some(sources, root, split), _some(targets, root, split), seed=seed)
 
 
+def exaggeration_of(root: Path) -> dict[str, float]:
+    """The proportions that `toonfilter prepare pairs` gave the faces of a folder; empty for any other folder.
+
+    Raises:
+        DataError: its pairs.json is damaged.
+    """
+    path = root / "pairs.json"
+    if not path.is_file():
+        return {}
+    try:
+        factors = json.loads(path.read_text(encoding="utf-8")).get("exaggeration", {})
+        return {str(name): float(value) for name, value in factors.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise DataError(f"{path} cannot be read ({error}); make the pairs again") from error
+
+
 def to_floats(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     """A batch as the systems get it: pictures float32 in -1..1, mattes and guidance in 0..1, the rest as it is."""
     floats = {}
