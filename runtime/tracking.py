@@ -24,6 +24,7 @@ _MOST_GROWTH = 0.5
 _SMALL_CHANGE = 0.4
 _LARGE_CHANGE = 0.6
 _SIDES = 0.1
+_CLOSE_LOOK_EVERY = 3
 _QUARTER_TURN_RAD = np.pi / 2
 
 
@@ -355,9 +356,10 @@ class FaceTracker:
             if place.unseen <= self._settings.lost_frames and not self._is_followed(place.box.centre, 0.2)
         ]
         unseen = [place for place in self._places if place.unseen]
-        if unseen:
-            place = unseen[self._frames % len(unseen)]
-            turn_rad = self._frames // len(unseen) % 4 * _QUARTER_TURN_RAD
+        if unseen and self._frames % _CLOSE_LOOK_EVERY == 0:
+            number = self._frames // _CLOSE_LOOK_EVERY
+            place = unseen[number % len(unseen)]
+            turn_rad = number // len(unseen) % 4 * _QUARTER_TURN_RAD
             if not self._is_followed(place.box.centre, 0.8) and self._detector.sees(
                 image, place.box, turn_rad, is_certain=place.face_id is None
             ):
