@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 _CALIBRATION_CROPS = 32
 _OVERFLOW_CROPS = 4
-# Convolutions at the end that stay fp32, tried in this order until the file is close enough to PyTorch.
-_INT8_LAST_IN_FP32 = (1, 3, 6)
+# Convolutions at the end that stay fp32, tried in this order until the file is close enough to PyTorch. (None at all
+# only where the answer is added to the photo.)
+_INT8_LAST_IN_FP32 = (0, 1, 3, 6)
 
 Progress = Callable[[str], None]
 

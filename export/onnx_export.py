@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from toonfilter.export.deployed import DeployedToon
 from toonfilter.runtime.errors import ConfigError, ToonfilterError, require
+from toonfilter.train.networks.toon import ToonGenerator
 from toonfilter.train.systems import ExportSpec
 
 if TYPE_CHECKING:
@@ -91,18 +93,26 @@ def export_graph(
         if size % spec.size_multiple:
             raise ConfigError(f"size {size} is not a multiple of {spec.size_multiple}, which this generator needs")
     models: dict[int | None, ModelProto] = {}
+    shipped = _deployed(graph, spec)
     if len(sizes) > 1:
-        flexible = _try_flexible(graph, spec, min(sizes))
+        flexible = _try_flexible(shipped, spec, min(sizes))
         if flexible is not None:
             models = {None: flexible}
     if not models:
-        models = {size: _export(graph, spec, size, flexible=False) for size in sizes}
+        models = {size: _export(shipped, spec, size, flexible=False) for size in sizes}
     for model in models.values():
         _tidy(model, spec, metadata)
     return models
 
 
-def _try_flexible(graph: PictureGraph, spec: ExportSpec, size: int) -> "ModelProto | None":
+def _deployed(graph: PictureGraph, spec: ExportSpec) -> nn.Module:
+    """What is written: the graph, or a faster form of the same where there is one."""
+    if isinstance(graph.network, ToonGenerator):
+        return DeployedToon(graph.network, spec).eval()
+    return graph
+
+
+def _try_flexible(graph: nn.Module, spec: ExportSpec, size: int) -> "ModelProto | None":
     """One graph for all sizes; None where the generator's graph holds only at the size it is traced with."""
     try:
         return _export(graph, spec, size, flexible=True)
@@ -110,7 +120,7 @@ def _try_flexible(graph: PictureGraph, spec: ExportSpec, size: int) -> "ModelPro
         return None
 
 
-def _export(graph: PictureGraph, spec: ExportSpec, size: int, *, flexible: bool) -> "ModelProto":
+def _export(graph: nn.Module, spec: ExportSpec, size: int, *, flexible: bool) -> "ModelProto":
     inputs = example_inputs(spec, size)
     dynamic = torch.export.Dim.DYNAMIC
     axes = {0: dynamic, 1: dynamic, 2: dynamic} if flexible else {0: dynamic}

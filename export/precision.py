@@ -2,7 +2,7 @@
 
 import copy
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from toonfilter.runtime.errors import require
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from toonfilter.export.picture_levels import Levels
 
 FP16_HEADROOM = 8.0
 """A tensor may reach 65504 / headroom on the crops given; what goes beyond is computed in fp32."""
@@ -94,46 +95,70 @@ def _float_tensors(onnx: Any, model: "ModelProto") -> set[str]:
 def to_int8(model: "ModelProto", feeds: Sequence[Feeds], *, last_in_fp32: int = 1) -> "ModelProto":
     """The same graph as QDQ INT8: convolutions per channel, ranges measured on feeds (real crops).
 
-    last_in_fp32: so many convolutions at the end stay fp32, one at least: the last one's steps would show as bands.
+    last_in_fp32: so many convolutions at the end stay fp32. At least one does, or its steps would show as bands, but
+    for files that add their last convolution to the photo: 0 makes that one INT8 too.
 
     Raises:
         ExportError: no feeds, or the quantiser fails.
         ConfigError: the export extra is not installed.
     """
     onnx = require("onnx", extra="export")
-    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
+    from toonfilter.export.picture_levels import answer_in_levels, fold_offsets, keep_levels_in_uint8, known_levels
 
     if not feeds:
         raise ExportError("int8 needs real face crops to measure ranges on; give some with --crops")
-    convolutions = [node.name for node in model.graph.node if node.op_type in _CONVOLUTIONS]
-    with tempfile.TemporaryDirectory() as folder:
-        source, prepared, result = (Path(folder) / name for name in ("fp32.onnx", "prepared.onnx", "int8.onnx"))
-        onnx.save(model, source)
-        try:
-            quant_pre_process(source, prepared, skip_optimization=True, skip_symbolic_shape=True)
-            quantize_static(
-                prepared,
-                result,
-                _Reader(feeds),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=[*_CONVOLUTIONS, "Add", "Concat", "Resize"],
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                nodes_to_exclude=convolutions[-max(last_in_fp32, 1) :] + _shape_nodes(model),
-                calibrate_method=CalibrationMethod.MinMax,
-                extra_options={"DedicatedQDQPair": False},
-            )
-            quantised: ModelProto = onnx.load(result)
-        except Exception as error:
-            raise ExportError(f"the int8 quantisation failed: {str(error).splitlines()[0]}") from error
+    source = copy.deepcopy(model)
+    fold_offsets(source)
+    adds_to_photo = answer_in_levels(source) is not None
+    convolutions = [node.name for node in source.graph.node if node.op_type in _CONVOLUTIONS]
+    in_fp32 = last_in_fp32 if adds_to_photo else max(last_in_fp32, 1)
+    kept = convolutions[len(convolutions) - in_fp32 :]
+    excluded = kept + _shape_nodes(source, count_ends=not adds_to_photo or in_fp32 > 0)
+    try:
+        known = known_levels(source)
+        quantised = _quantised(source, feeds, excluded, known)
+        keep_levels_in_uint8(quantised, known)
+        onnx.checker.check_model(quantised)
+    except Exception as error:
+        raise ExportError(f"the int8 quantisation failed: {str(error).splitlines()[0]}") from error
     onnx.helper.set_model_props(quantised, {entry.key: entry.value for entry in model.metadata_props})
     return quantised
 
 
-def _shape_nodes(model: "ModelProto") -> list[str]:
-    """Nodes that compute with shapes or with the pictures at the graph's ends rather than with features."""
+def _quantised(
+    model: "ModelProto", feeds: Sequence[Feeds], excluded: list[str], known: "Mapping[str, Levels]"
+) -> "ModelProto":
+    import onnx
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    given = {
+        name: [{"scale": np.array(levels.scale, np.float32), "zero_point": np.array(levels.zero_point, np.uint8)}]
+        for name, levels in known.items()
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        source, prepared, result = (Path(folder) / name for name in ("fp32.onnx", "prepared.onnx", "int8.onnx"))
+        onnx.save(model, source)
+        quant_pre_process(source, prepared, skip_optimization=True, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            result,
+            _Reader(feeds),
+            quant_format=QuantFormat.QDQ,
+            # With Relu named, it becomes the lower limit of what stands before it.
+            op_types_to_quantize=[*_CONVOLUTIONS, "Add", "Concat", "Resize", "Relu"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=excluded,
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"DedicatedQDQPair": False, "TensorQuantOverrides": given},
+        )
+        return onnx.load(result)
+
+
+def _shape_nodes(model: "ModelProto", *, count_ends: bool = True) -> list[str]:
+    """Nodes that compute with shapes or, with count_ends, with the answer behind the last convolution."""
     readers: dict[str, list[Any]] = {}
     for node in model.graph.node:
         for name in node.input:
@@ -155,7 +180,7 @@ def _shape_nodes(model: "ModelProto") -> list[str]:
         counts_shapes = any(
             maker.op_type in ("Shape", "Gather", "Slice", "Cast", "Unsqueeze", "Div") for maker in before
         )
-        if counts_shapes or after_last_convolution(node):
+        if counts_shapes or (count_ends and after_last_convolution(node)):
             excluded.append(node.name)
     return excluded
 
