@@ -18,6 +18,8 @@ _BT709, _BT470BG, _SMPTE170M, _BT2020_NCL, _BT2020_CL = 1, 5, 6, 9, 10
 _PQ, _HLG = 16, 18
 _LIMITED, _FULL = 1, 2
 
+# How much red and blue weigh in luma, by libswscale's number of the matrix (ITU-T H.273, table 4).
+_LUMA = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 # libswscale's numbers for the matrices of ITU-T H.273, which counts the same way for these.
 _SWS_MATRIX = {_BT709: 1, 4: 4, _BT470BG: 5, _SMPTE170M: 5, 7: 7, _BT2020_NCL: 9, _BT2020_CL: 9}
 
@@ -96,18 +98,16 @@ class ColourConverter:
     or row repeated (`coded_width`, `coded_height`).
     """
 
-    def __init__(
-        self, colour: Colour, orientation: Orientation, width: int, height: int, pixel_format: str = "yuv420p"
-    ) -> None:
+    def __init__(self, colour: Colour, orientation: Orientation, width: int, height: int) -> None:
         from av.video.reformatter import VideoReformatter
 
         self.source = colour
         self.orientation = orientation
         self.width, self.height = width, height
         self.coded_width, self.coded_height = max(2, width + width % 2), max(2, height + height % 2)
-        self.pixel_format = pixel_format
         self.output = BT709 if colour.is_hdr else colour
-        self._to_rgb, self._to_yuv = VideoReformatter(), VideoReformatter()
+        self._to_rgb = VideoReformatter()
+        self._to_yuv = yuv_weights(self._matrix(self.output), is_full=self.output.range == _FULL)
         self._tone_map = ToneMap(colour) if colour.is_hdr else None
 
     def upright_rgb(self, frame: Any) -> Image:
@@ -127,21 +127,21 @@ class ColourConverter:
         return self.orientation.upright(rgb)
 
     def stored_frame(self, image: Image) -> Any:
-        """An `av.VideoFrame` in the encoder's pixel format from an upright uint8 [H, W, 3]; times are not set."""
+        """An `av.VideoFrame` in yuv420p from an upright uint8 [H, W, 3]; times are not set."""
+        import cv2
         from av import VideoFrame
 
         image = self.orientation.stored(image)
         pad_x, pad_y = self.coded_width - self.width, self.coded_height - self.height
         if pad_x or pad_y:
             image = np.pad(image, ((0, pad_y), (0, pad_x), (0, 0)), mode="edge")
-        frame = self._to_yuv.reformat(
-            VideoFrame.from_numpy_buffer(image, format="rgb24"),
-            format=self.pixel_format,
-            src_colorspace=self._matrix(self.output),
-            dst_colorspace=self._matrix(self.output),
-            src_color_range=_FULL,
-            dst_color_range=_FULL if self.output.range == _FULL else _LIMITED,
-        )
+        frame = VideoFrame(self.coded_width, self.coded_height, "yuv420p")
+        # A third of libswscale's time; and colours that were decoded from 2x2 equal ones come out as they were.
+        yuv = cv2.transform(image, self._to_yuv)
+        small = cv2.resize(yuv, (self.coded_width // 2, self.coded_height // 2), interpolation=cv2.INTER_AREA)
+        for channel, (plane, picture) in enumerate(zip(frame.planes, (yuv, small, small), strict=True)):
+            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            cv2.extractChannel(picture, channel, rows[: plane.height, : plane.width])
         frame.colorspace, frame.color_range = self.output.matrix, self.output.range
         frame.color_primaries, frame.color_trc = self.output.primaries, self.output.transfer
         return frame
@@ -153,6 +153,18 @@ class ColourConverter:
         # Players read an unlabelled file as BT.709 when it is HD, as BT.601 when it is smaller.
         guess = 1 if min(self.width, self.height) >= 720 else 5
         return _SWS_MATRIX.get(colour.matrix, guess)
+
+
+def yuv_weights(matrix: int, *, is_full: bool) -> NDArray[np.float32]:
+    """float32 [3, 4]: what makes YUV levels of 0..255 from RGB levels and 1. matrix: libswscale's number."""
+    red, blue = _LUMA[matrix]
+    luma = np.array([red, 1 - red - blue, blue])
+    weights = np.stack(
+        [luma, (np.array([0, 0, 1]) - luma) / (2 - 2 * blue), (np.array([1, 0, 0]) - luma) / (2 - 2 * red)]
+    )
+    scale, offset = (np.ones(3), [0, 128, 128]) if is_full else (np.array([219, 224, 224]) / 255, [16, 128, 128])
+    levels: NDArray[np.float32] = np.column_stack([weights * scale[:, None], offset]).astype(np.float32)
+    return levels
 
 
 class ToneMap:

@@ -17,7 +17,8 @@ CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 
 _CRF = {"libx264": (28, 21, 16), "libx265": (30, 24, 19), "libvpx-vp9": (40, 32, 24), "libsvtav1": (45, 35, 26)}
 _SPEED: Mapping[str, Mapping[str, str]] = {
-    "libx264": {"preset": "superfast"},
+    # Choosing between kinds of frames costs a quarter of the time and saves nothing at this preset.
+    "libx264": {"preset": "superfast", "x264-params": "b-adapt=0"},
     "libx265": {"preset": "superfast", "x265-params": "log-level=error"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0"},
     "libsvtav1": {"preset": "10", "svtav1-params": "lp=2"},
