@@ -21,10 +21,10 @@ _TIMEOUT, _TIMEOUT_IMAGE_IO = 0x0098F902, 0x0098F903  # v4l2loopback's own contr
 _STREAMON = 0x40045612  # VIDIOC_STREAMON, int
 _BUF_TYPE_OUTPUT = 2
 _CAN_CAPTURE, _CAN_OUTPUT, _HAS_DEVICE_CAPS = 0x1, 0x2, 0x80000000
-_BUFFERS = 8  # v4l2loopback gives no device more
+_BUFFERS = 2  # v4l2loopback's default; more are numbered on in a circle
 _TURNS = 20
-WATCH_S = 2.0
-"""A writer that sends nothing for so long counts as gone: the slowest that we allow ourselves sends every second."""
+WATCH_S = 2.5
+"""A writer that sends less than two pictures in this time counts as gone: ours sends one in a second at least."""
 LOOPBACK_DRIVER = "v4l2 loopback"
 
 
@@ -109,10 +109,13 @@ def has_writer(path: str, watch_s: float = WATCH_S) -> bool:
     except OSError:
         return True
     try:
-        before, end_s = _stamps(handle), time.monotonic() + watch_s
+        stamps, changes, end_s = _stamps(handle), 0, time.monotonic() + watch_s
         while time.monotonic() < end_s:
             time.sleep(0.05)
-            if _stamps(handle) != before:
+            before, stamps = stamps, _stamps(handle)
+            changes += stamps != before
+            # A reader that joins sets them anew, once.
+            if changes > 1:
                 return True
     except OSError:
         return True
@@ -123,11 +126,8 @@ def has_writer(path: str, watch_s: float = WATCH_S) -> bool:
 
 def _stamps(handle: int) -> list[bytes]:
     """When each of the device's buffers was filled, and its picture's number."""
-    stamps = []
-    for number in range(_BUFFERS):
-        answer = _buffer(handle, number)
-        stamps.append(bytes(answer[24:40] + answer[56:60]))
-    return stamps
+    answers = [_buffer(handle, number) for number in range(_BUFFERS)]
+    return [bytes(answer[24:40] + answer[56:60]) for answer in answers]
 
 
 def heal_loopback(path: str) -> bool:
@@ -171,7 +171,8 @@ def set_timeout_picture(path: str, image: Image, timeout_ms: int) -> bool:
                 return False
             for _ in range(_TURNS):
                 # The driver hands the picture's memory to whoever opens the device next, which may be a program that
-                # looks for cameras just now.
+                # looks for cameras just now. It forgets the wish then, but V4L2 remembers the 1 and drops a second one.
+                _set_control(handle, _TIMEOUT_IMAGE_IO, 0)
                 _set_control(handle, _TIMEOUT_IMAGE_IO, 1)
                 if _write_timeout_memory(path, pixels):
                     _set_control(handle, _TIMEOUT, timeout_ms)

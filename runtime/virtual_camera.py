@@ -37,7 +37,7 @@ def find_virtual_camera(wish: str, devices: list[VideoDevice], texts: PlatformTe
         raise OutputError(f"{wish} is not a virtual camera; found: {known}; {texts.no_virtual_camera}")
     if not loopbacks:
         raise OutputError(f"no virtual camera found; {texts.no_virtual_camera}")
-    return min(loopbacks, key=_occupation).path
+    return (loopbacks[0] if len(loopbacks) == 1 else min(loopbacks, key=_occupation)).path
 
 
 def _occupation(device: VideoDevice) -> int:

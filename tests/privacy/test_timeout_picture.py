@@ -35,16 +35,20 @@ def test_the_picture_is_written_again_while_other_programs_take_its_memory(tmp_p
     device = tmp_path / "video10"
     length, place = 8192, 32 * 8192
     device.write_bytes(bytes(place + length))
-    controls, looks = [], []
+    controls, looks, wish = [], [], {"set": 0, "heard": 0}
 
     def ioctl(_handle, request, answer):
         if request == 0xC0D05604:
             struct.pack_into("<II4s", answer, 8, 64, 48, b"YU12")
         elif request == 0xC008561C:
             controls.append(struct.unpack("<Ii", answer))
+            if controls[-1][0] == 0x0098F903 and controls[-1][1] != wish["set"]:
+                # V4L2 tells the driver of changes only.
+                wish.update(set=controls[-1][1], heard=controls[-1][1])
         elif request == 0xC0585609:
             looks.append(1)
-            struct.pack_into("<I", answer, 64, 0 if len(looks) <= thefts else place)
+            struct.pack_into("<I", answer, 64, place if wish["heard"] and len(looks) > thefts else 0)
+            wish["heard"] = 0
             struct.pack_into("<I", answer, 72, length)
 
     monkeypatch.setattr(v4l2_devices, "_ioctl", ioctl)

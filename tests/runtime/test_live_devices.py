@@ -370,7 +370,7 @@ def loopback_ioctl(abilities, stamps, asked):
 
 @pytest.mark.parametrize(
     ("abilities", "stamps"),
-    [(0x05200001, [1, 1, 2]), (0x05200001, [OSError(22, "no")]), (0x05200002, []), (0x05200003, [])],
+    [(0x05200001, [1, 1, 2, 2, 3]), (0x05200001, [OSError(22, "no")]), (0x05200002, []), (0x05200003, [])],
 )
 def test_a_device_that_another_program_feeds_is_left_alone(tmp_path, monkeypatch, abilities, stamps):
     device = tmp_path / "video10"
@@ -387,6 +387,9 @@ def test_a_device_whose_writer_died_in_a_call_is_healed(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(v4l2_devices, "_ioctl", loopback_ioctl(0x05200001, itertools.repeat(7), asked))
     assert not v4l2_devices.has_writer(str(device), 0.2)
+    joined = itertools.chain([7, 7], itertools.repeat(8))
+    monkeypatch.setattr(v4l2_devices, "_ioctl", loopback_ioctl(0x05200001, joined, asked))
+    assert not v4l2_devices.has_writer(str(device), 0.3), "a reader that joins is no writer"
     assert v4l2_devices.has_writer(str(tmp_path / "missing"), 0.2)
     monkeypatch.setattr(v4l2_devices, "has_writer", lambda _: False)
     assert v4l2_devices.heal_loopback(str(device))
