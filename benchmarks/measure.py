@@ -19,8 +19,7 @@ from toonfilter.runtime.backends.translator import Crops, Description, Translato
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.clock import Pacer, SystemClock
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.file_filter import FileFilter
-from toonfilter.runtime.filter import FilterSettings
+from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.live import LiveOptions, run_live
 
@@ -124,7 +123,7 @@ class _TimedTranslator:
 class _TimedFilter:
     """A `ResettableFilter` that times its halves. `close` does nothing: the benchmark closes the real one."""
 
-    def __init__(self, inner: FileFilter, record: _Record) -> None:
+    def __init__(self, inner: ToonFilter, record: _Record) -> None:
         self._inner, self._record = inner, record
         self.on_track: Callable[[], None] = lambda: None
 
@@ -189,7 +188,7 @@ def measure(scenario: Scenario, options: MeasureOptions) -> Measured:
     )
 
 
-def _open_filter(scenario: Scenario, options: MeasureOptions, record: _Record) -> FileFilter:
+def _open_filter(scenario: Scenario, options: MeasureOptions, record: _Record) -> ToonFilter:
     def opener(bundle: Bundle, engine: str, engine_options: EngineOptions) -> Opened:
         opened = open_translator(bundle, engine, engine_options)
         return Opened(_TimedTranslator(opened.translator, record), opened.passed_over)
@@ -202,7 +201,7 @@ def _open_filter(scenario: Scenario, options: MeasureOptions, record: _Record) -
         threads=options.threads,
         on_error="raise",
     )
-    return FileFilter(settings, opener=opener)
+    return ToonFilter(settings, opener=opener)
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +358,7 @@ def _run_video(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _
     return usage
 
 
-def _extra_bytes(clip: Clip, toon: FileFilter) -> int:
+def _extra_bytes(clip: Clip, toon: ToonFilter) -> int:
     """The greatest memory that arrays of one frame need beside what stays, as Python and NumPy account for it."""
     tracemalloc.start()
     try:

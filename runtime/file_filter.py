@@ -1,4 +1,4 @@
-"""The filter as file conversions need it: it stops at errors, can forget, and has a name for what it does."""
+"""The filter as file conversions need it: it stops at errors, and has a name for what it does."""
 
 import dataclasses
 import hashlib
@@ -9,29 +9,11 @@ import numpy as np
 
 from toonfilter.runtime.bundle import find_bundle
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
-from toonfilter.runtime.privacy import Guard
-from toonfilter.runtime.tracking import FaceTracker
 
 
-class FileFilter(ToonFilter):
-    """A `ToonFilter` for the pieces of a file."""
-
-    def reset(self) -> None:
-        """Forget all earlier frames: faces, held pictures, sizes.
-
-        The tracker is made anew: MediaPipe's graphs remember where the face was, whatever one tells them.
-        """
-        self._tracker.close()
-        self._tracker = FaceTracker(self._settings.tracker)
-        self._guard = Guard(self._settings.lost)
-        self._smoothers = {}
-        self._size = 0
-        self._shape = ()
-
-
-def file_filter_opener(settings: FilterSettings) -> "partial[FileFilter]":
-    """Opens a `FileFilter` that stops at errors; can be sent to another process."""
-    return partial(FileFilter, dataclasses.replace(settings, on_error="raise"))
+def file_filter_opener(settings: FilterSettings) -> "partial[ToonFilter]":
+    """Opens a `ToonFilter` that stops at errors; can be sent to another process."""
+    return partial(ToonFilter, dataclasses.replace(settings, on_error="raise"))
 
 
 def filter_identity(settings: FilterSettings) -> str:

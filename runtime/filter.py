@@ -11,9 +11,10 @@ from toonfilter.runtime.bundle import Bundle, Precision, find_bundle
 from toonfilter.runtime.errors import BackendError, ConfigError
 from toonfilter.runtime.faces import Face
 from toonfilter.runtime.frames import Frame, SafeFrame
+from toonfilter.runtime.head_motion import SteadyCrop
 from toonfilter.runtime.painter import open_painter
 from toonfilter.runtime.privacy import Guard, LostPolicy, Witness
-from toonfilter.runtime.smoothing import OneEuroSettings, TransformSmoother
+from toonfilter.runtime.smoothing import OneEuroSettings
 from toonfilter.runtime.tracking import FaceTracker, Sighting, TrackerSettings
 
 _TIER_MARGIN = 1.1
@@ -83,7 +84,7 @@ class ToonFilter:
         self._painter = open_painter(self._bundle, self._opened.translator, self._settings.region)
         self._tracker = tracker or FaceTracker(self._settings.tracker)
         self._guard = Guard(self._settings.lost)
-        self._smoothers: dict[int, TransformSmoother] = {}
+        self._crops: dict[int, SteadyCrop] = {}
         self._shape: tuple[int, ...] = ()
         self._tracked_at_s = 0.0
         self._size = 0
@@ -140,7 +141,7 @@ class ToonFilter:
             return self._guard.lost(frame, "no face found")
         witness = Witness(frame.image, faces)
         try:
-            self._painter.paint(frame.image, self._placed(faces, frame.captured_at_s))
+            self._painter.paint(frame.image, self._placed(faces, frame), frame.captured_at_s)
             self._engine_failures = 0
         except Exception as error:
             if self._settings.on_error == "raise":
@@ -183,25 +184,38 @@ class ToonFilter:
         self._painter = open_painter(bundle, opened.translator, self._settings.region)
         self._guard.forget()
 
+    def reset(self) -> None:
+        """Forget all earlier frames, for another piece of a file: faces, held pictures, drawings, sizes.
+
+        The tracker is made anew: MediaPipe's graphs remember where the face was, whatever one tells them.
+        """
+        self._tracker.close()
+        self._tracker = FaceTracker(self._settings.tracker)
+        self._guard = Guard(self._settings.lost)
+        self._painter.forget()
+        self._crops = {}
+        self._size = 0
+        self._shape = ()
+
     def close(self) -> None:
         """Free tracker and engine."""
         self._tracker.close()
         self._opened.translator.close()
 
-    def _placed(self, faces: list[Face], time_s: float) -> list[tuple[Face, CropTransform]]:
-        """Where each face's crop lies, steadied; smoothers of faces that are gone are forgotten."""
+    def _placed(self, faces: list[Face], frame: Frame) -> list[tuple[Face, CropTransform]]:
+        """Where each face's crop lies, steadied; what is known of faces that are gone is forgotten."""
         present = {face.id for face in faces}
-        self._smoothers = {key: smoother for key, smoother in self._smoothers.items() if key in present}
+        self._crops = {key: crop for key, crop in self._crops.items() if key in present}
         raw = [crop_transform(face.landmarks, 1, face.fit) for face in faces]
         size = self._size_for(max(transform.side_px for transform in raw))
         placed = []
         for face, transform in zip(faces, raw, strict=True):
-            smoother = self._smoothers.setdefault(face.id, TransformSmoother(self._settings.smoothing))
-            steady = replace(smoother(transform, time_s), size=size)
+            crop = self._crops.setdefault(face.id, SteadyCrop(self._settings.smoothing))
+            steady = replace(crop(frame.image, transform, frame.captured_at_s), size=size)
             if not _holds(steady, face):
                 # The face moved faster than its steadied crop: start again from where it is.
-                self._smoothers[face.id] = TransformSmoother(self._settings.smoothing)
-                steady = replace(self._smoothers[face.id](transform, time_s), size=size)
+                self._crops[face.id] = SteadyCrop(self._settings.smoothing)
+                steady = replace(self._crops[face.id](frame.image, transform, frame.captured_at_s), size=size)
             placed.append((face, steady))
         return placed
 

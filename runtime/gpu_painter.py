@@ -28,7 +28,12 @@ class GpuPainter:
         self._exaggeration = Exaggeration.from_dict(dict(bundle.geometry)) if bundle.geometry else None
         self._chains: dict[int, GpuChain] = {}
 
-    def paint(self, image: Image, faces: Sequence[tuple[Face, CropTransform]]) -> None:
+    def paint(
+        self,
+        image: Image,
+        faces: Sequence[tuple[Face, CropTransform]],
+        time_s: float | None = None,  # noqa: ARG002 - drawings never leave the device, so none is kept for the next frame
+    ) -> None:
         """Draw the faces into the frame, in place, the smallest first so that near faces lie before far ones.
 
         image: uint8 [H, W, 3] RGB; untouched when this raises. All transforms have the same size.
@@ -49,6 +54,9 @@ class GpuPainter:
             for likeness in chain.draw(image, plan, inputs, self._region):
                 _check_drawing(likeness, may_be_alike=self._takes_drawings)
             chain.finish(image, plan)
+
+    def forget(self) -> None:
+        """Nothing is kept from frame to frame."""
 
     def _inputs(self, faces: Sequence[tuple[Face, CropTransform]]) -> FaceInputs:
         fields, guidance, hulls = [], [], []

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.afterimages import Afterimages
 from toonfilter.runtime.alignment import CropTransform
 from toonfilter.runtime.backends.translator import Crops, Translator
 from toonfilter.runtime.blending import Mask, Region, blend_mask, paste
@@ -32,9 +33,13 @@ class Drawing(NamedTuple):
 
 
 class FramePainter(Protocol):
-    """Draws faces into frames; see `Painter.paint`."""
+    """Draws faces into frames; see `Painter`."""
 
-    def paint(self, image: Image, faces: Sequence[tuple[Face, CropTransform]]) -> object: ...
+    def paint(
+        self, image: Image, faces: Sequence[tuple[Face, CropTransform]], time_s: float | None = None
+    ) -> object: ...
+
+    def forget(self) -> None: ...
 
 
 def open_painter(bundle: Bundle, translator: Translator, region: Region = "head") -> FramePainter:
@@ -53,11 +58,15 @@ class Painter:
         self._with_guidance = bundle.input.guidance_channels > 0
         self._takes_drawings = bundle.takes_drawings
         self._exaggeration = Exaggeration.from_dict(dict(bundle.geometry)) if bundle.geometry else None
+        self._afterimages = Afterimages()
 
-    def paint(self, image: Image, faces: Sequence[tuple[Face, CropTransform]]) -> list[Drawing]:
+    def paint(
+        self, image: Image, faces: Sequence[tuple[Face, CropTransform]], time_s: float | None = None
+    ) -> list[Drawing]:
         """Draw the faces into the frame, in place, the smallest first so that near faces lie before far ones.
 
         image: uint8 [H, W, 3] RGB; untouched when this raises. All transforms have the same size.
+        time_s: of the frame, in a video, whose drawings are steadied; None for a picture on its own.
 
         Raises:
             BackendError: the engine failed, or what it returned is no drawing of its input.
@@ -70,10 +79,20 @@ class Painter:
         drawings: list[Drawing] = []
         for start in range(0, len(portraits), MAX_BATCH):
             drawings += self.draw(portraits[start : start + MAX_BATCH])
+        if time_s is not None:
+            share = self._afterimages.advance(time_s, {face.id for face, _ in ordered})
+            drawings = [
+                Drawing(drawing.portrait, *self._afterimages.steady(face.id, drawing.picture, drawing.matte, share))
+                for drawing, (face, _) in zip(drawings, ordered, strict=True)
+            ]
         masks = [blend_mask(drawing.portrait, drawing.matte, self._region) for drawing in drawings]
         for drawing, mask in zip(drawings, masks, strict=True):
             paste(image, drawing.picture, mask, drawing.portrait)
         return drawings
+
+    def forget(self) -> None:
+        """The next frame has nothing to do with the last."""
+        self._afterimages = Afterimages()
 
     def draw(self, portraits: Sequence[Portrait]) -> list[Drawing]:
         """Translate up to MAX_BATCH portraits of the same size.

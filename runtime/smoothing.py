@@ -20,13 +20,9 @@ class OneEuroSettings:
     speed_cutoff_hz: cutoff of the speed estimate.
     """
 
-    min_cutoff_hz: float = 1.2
-    beta: float = 18.0
+    min_cutoff_hz: float = 0.3
+    beta: float = 4.0
     speed_cutoff_hz: float = 1.0
-
-
-STEADY = OneEuroSettings(min_cutoff_hz=0.7, beta=10.0)
-RESPONSIVE = OneEuroSettings(min_cutoff_hz=2.5, beta=30.0)
 
 
 class OneEuroFilter:
@@ -38,13 +34,21 @@ class OneEuroFilter:
         self._speed: NDArray[np.float64] | None = None
         self._time_s = 0.0
 
-    def __call__(self, value: NDArray[np.float64], time_s: float) -> NDArray[np.float64]:
-        """The filtered value, float64 of the same shape. time_s must not fall; the first value passes unchanged."""
+    def __call__(
+        self, value: NDArray[np.float64], time_s: float, carried: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """The filtered value, float64 of the same shape. time_s must not fall; the first value passes unchanged.
+
+        carried: where the last filtered value is by now, when that is known otherwise. Speed is then what is left:
+        that of the values against it.
+        """
         step_s = time_s - self._time_s
         self._time_s = time_s
         if self._value is None or self._speed is None:
             self._value, self._speed = value.copy(), np.zeros_like(value)
             return value
+        if carried is not None:
+            self._value = carried
         if step_s <= 0:
             return self._value
         settings = self._settings
@@ -69,15 +73,16 @@ class TransformSmoother:
         self._unit_px = 0.0
         self._last_roll_rad = 0.0
 
-    def __call__(self, transform: CropTransform, time_s: float) -> CropTransform:
-        """The steadied transform at this time."""
+    def __call__(self, transform: CropTransform, time_s: float, carried: CropTransform | None = None) -> CropTransform:
+        """The steadied transform at this time.
+
+        carried: where the last steadied one is by now, from the motion of the picture (head_motion.py).
+        """
         self._unit_px = self._unit_px or transform.side_px
-        turn = transform.roll_rad - self._last_roll_rad
-        roll_rad = self._last_roll_rad + math.remainder(turn, 2 * math.pi)
+        memory = None if carried is None else self._values(carried)
+        values = self._filter(self._values(transform), time_s, memory)
+        centre_x, centre_y, log_side, roll_rad = values.tolist()
         self._last_roll_rad = roll_rad
-        centre_x, centre_y = transform.centre_x_px / self._unit_px, transform.centre_y_px / self._unit_px
-        raw = np.array([centre_x, centre_y, math.log(transform.side_px / self._unit_px), roll_rad])
-        centre_x, centre_y, log_side, roll_rad = self._filter(raw, time_s).tolist()
         return replace(
             transform,
             centre_x_px=centre_x * self._unit_px,
@@ -85,3 +90,9 @@ class TransformSmoother:
             side_px=math.exp(log_side) * self._unit_px,
             roll_rad=roll_rad,
         )
+
+    def _values(self, transform: CropTransform) -> NDArray[np.float64]:
+        """float64 [4]: place and log side in units of the first crop's side, and roll, the short way from the last."""
+        roll_rad = self._last_roll_rad + math.remainder(transform.roll_rad - self._last_roll_rad, 2 * math.pi)
+        centre_x, centre_y = transform.centre_x_px / self._unit_px, transform.centre_y_px / self._unit_px
+        return np.array([centre_x, centre_y, math.log(transform.side_px / self._unit_px), roll_rad])

@@ -14,8 +14,7 @@ from toonfilter.runtime.backends import Description, Opened
 from toonfilter.runtime.convert import ConvertOptions, convert
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.faces import Face, box_around
-from toonfilter.runtime.file_filter import FileFilter
-from toonfilter.runtime.filter import FilterSettings
+from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.tracking import Sighting
 
 FRAMES = 24
@@ -71,7 +70,7 @@ class Engine:
         return Description("told", "1", "uint8", "CPU")
 
 
-class ToldFilter(FileFilter):
+class ToldFilter(ToonFilter):
     """The real filter without MediaPipe."""
 
     def reset(self):

