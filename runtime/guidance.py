@@ -5,8 +5,11 @@ creases and jaw fainter. Channel 2, regions: face 40, nose shadow 72, lips 128, 
 The curves are shared with the training pictures, which are inked along the same ones.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import cv2
@@ -99,23 +102,20 @@ def face_shape(landmarks: NDArray[np.floating[Any]], size: int) -> FaceShape:
         raise ConfigError(f"landmarks are {list(landmarks.shape)}; must be [478, 2] or [478, 3].")
     points = np.ascontiguousarray(landmarks[:, :2], np.float32)
     unit_px = size / CROP_SIDE_FACE_HEIGHTS
+    curves = _curves(points)
     eyes = (
-        _eye(points, _EYE_RIGHT_UPPER, _EYE_RIGHT_LOWER, _CREASE_RIGHT, _IRIS_RIGHT, unit_px),
-        _eye(points, _EYE_LEFT_UPPER, _EYE_LEFT_LOWER, _CREASE_LEFT, _IRIS_LEFT, unit_px),
+        _eye(points, _EYE_RIGHT_UPPER, _EYE_RIGHT_LOWER, _IRIS_RIGHT, curves[0:3], unit_px),
+        _eye(points, _EYE_LEFT_UPPER, _EYE_LEFT_LOWER, _IRIS_LEFT, curves[3:6], unit_px),
     )
-    brows = (
-        _brow(points, _BROW_RIGHT_UPPER, _BROW_RIGHT_LOWER, unit_px),
-        _brow(points, _BROW_LEFT_UPPER, _BROW_LEFT_LOWER, unit_px),
-    )
-    lip_top, lip_bottom = _smooth(points[list(_LIP_TOP)]), _smooth(points[list(_LIP_BOTTOM)])
-    mouth_top, mouth_bottom = _smooth(points[list(_MOUTH_TOP)]), _smooth(points[list(_MOUTH_BOTTOM)])
-    jaw = _smooth(points[list(_JAW)])
-    forehead = _smooth(points[list(_BROW_TO_TEMPLE)])
+    # A brow is full near the nose and pointed at the temple.
+    widths = taper(len(curves[6]), 0.12, 0.5, 0.6) * np.float32(0.040 * unit_px)
+    right_brow, left_brow = strokes(curves[6:8], [widths, widths])
+    wing_right, wing_left, nose_base, lip_top, lip_bottom, mouth_top, mouth_bottom, jaw, forehead = curves[8:]
     return FaceShape(
         eyes=eyes,
-        brows=brows,
-        nose_wings=(_smooth(points[list(_NOSE_WING_RIGHT)]), _smooth(points[list(_NOSE_WING_LEFT)])),
-        nose_base=_smooth(points[list(_NOSE_BASE)]),
+        brows=(right_brow, left_brow),
+        nose_wings=(wing_right, wing_left),
+        nose_base=nose_base,
         lips=np.concatenate([lip_top, lip_bottom[-2:0:-1]]),
         mouth=np.concatenate([mouth_top, mouth_bottom[-2:0:-1]]),
         mouth_top=mouth_top,
@@ -133,13 +133,44 @@ def stroke(line: Curve, widths_px: NDArray[np.float32]) -> Curve:
 
     line: float32 [N, 2]. widths_px: float32 [N], full width at every point.
     """
-    along = np.empty_like(line)
-    along[1:-1] = line[2:] - line[:-2]
-    along[0], along[-1] = line[1] - line[0], line[-1] - line[-2]
+    return strokes([line], [widths_px])[0]
+
+
+def strokes(lines: Sequence[Curve], widths_px: Sequence[NDArray[np.float32]]) -> list[Curve]:
+    """`stroke` for several lines at once; NumPy's calls cost more than its sums here."""
+    before, after, order, ends = _stroke_layout(tuple(map(len, lines)))
+    points = np.concatenate(lines)
+    along = points[after] - points[before]
     length = np.sqrt((along * along).sum(1)) + np.float32(1e-6)
-    half = (widths_px * np.float32(0.5) / length)[:, None]
+    half = (np.concatenate(widths_px) * np.float32(0.5) / length)[:, None]
     across = np.stack([-along[:, 1], along[:, 0]], 1) * half
-    return np.concatenate([line + across, (line - across)[::-1]])
+    outlines = np.concatenate([points + across, points - across])[order]
+    return _parted(outlines, ends)
+
+
+@lru_cache(maxsize=32)
+def _stroke_layout(
+    lengths: tuple[int, ...],
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], tuple[int, ...]]:
+    """For lines one after the other: each point's neighbours, the way around all outlines, where each of them ends.
+
+    The outlines go along one side, kept in a first half of an array, and back along the other, in its second half.
+    """
+    total, start = sum(lengths), 0
+    before, after, order, ends = [], [], [], []
+    for length in lengths:
+        place = np.arange(start, start + length)
+        before.append(np.maximum(place - 1, start))
+        after.append(np.minimum(place + 1, start + length - 1))
+        order += [place, total + place[::-1]]
+        start += length
+        ends.append(2 * start)
+    return np.concatenate(before), np.concatenate(after), np.concatenate(order), tuple(ends)
+
+
+def _parted(points: NDArray[Any], ends: Sequence[int]) -> list[Any]:
+    """The parts of an array that end at these rows; views."""
+    return [points[start:end] for start, end in zip((0, *ends[:-1]), ends, strict=True)]
 
 
 @lru_cache(maxsize=128)
@@ -168,19 +199,30 @@ def disc(canvas: NDArray[np.uint8], centre: NDArray[np.float32], radius_px: floa
 class _Sheet:
     """A finer canvas over a part of the crop, averaged down when done."""
 
-    def __init__(self, around: Curve, size: int, ground: int = 0) -> None:
-        self._low = np.clip(np.floor(around.min(0)).astype(int) - 3, 0, size - 1)
-        high = np.clip(np.ceil(around.max(0)).astype(int) + 4, 1, size)
-        self._width, self._height = (max(0, int(side)) for side in high - self._low)
-        self._offset = (_FINENESS - 1) / 2 - self._low.astype(np.float32) * _FINENESS
+    def __init__(self, around: Sequence[Curve], size: int) -> None:
+        lows = [math.floor(low) for low in np.min([curve.min(0) for curve in around], 0).tolist()]
+        highs = [math.ceil(high) for high in np.max([curve.max(0) for curve in around], 0).tolist()]
+        self._low = left, top = [min(max(low - 3, 0), size - 1) for low in lows]
+        right, bottom = (min(max(high + 4, 1), size) for high in highs)
+        self._width, self._height = max(0, right - left), max(0, bottom - top)
+        self._offset = np.float32((_FINENESS - 1) / 2) - np.array(self._low, np.float32) * _FINENESS
         self.is_empty = self._width == 0 or self._height == 0
-        self.canvas = np.full((self._height * _FINENESS, self._width * _FINENESS), ground, np.uint8)
+        self.canvas = self.blank()
 
-    def fill(self, outline: Curve, value: float) -> None:
-        fill(self.canvas, outline * np.float32(_FINENESS) + self._offset, value)
+    def blank(self, ground: int = 0) -> NDArray[np.uint8]:
+        """A further canvas of the same kind."""
+        return np.full((self._height * _FINENESS, self._width * _FINENESS), ground, np.uint8)
 
-    def disc(self, centre: NDArray[np.float32], radius_px: float, value: float) -> None:
-        disc(self.canvas, centre * np.float32(_FINENESS) + self._offset, radius_px * _FINENESS, value)
+    def fill(self, outlines: Sequence[Curve], values: Sequence[float]) -> None:
+        """Fill outlines one after the other, each with its value."""
+        fine = np.concatenate(outlines) * np.float32(_FINENESS) + self._offset
+        points = np.round(fine * (1 << _SHIFT)).astype(np.int32)
+        ends = list(accumulate(map(len, outlines)))
+        for outline, value in zip(_parted(points, ends), values, strict=True):
+            cv2.fillPoly(self.canvas, [outline], value, cv2.LINE_AA, _SHIFT)
+
+    def disc(self, canvas: NDArray[np.uint8], centre: NDArray[np.float32], radius_px: float, value: float) -> None:
+        disc(canvas, centre * np.float32(_FINENESS) + self._offset, radius_px * _FINENESS, value)
 
     def put_into(self, plane: NDArray[np.uint8]) -> None:
         """Where both have drawn something, the brighter counts."""
@@ -211,64 +253,74 @@ def draw_guidance(landmarks: NDArray[np.floating[Any]], size: int) -> NDArray[np
 
 def _draw_eye(eye: EyeShape, plane: NDArray[np.uint8]) -> None:
     opening = eye.opening
-    inside, content = _Sheet(opening, len(plane)), _Sheet(opening, len(plane), 96)
-    if inside.is_empty:
+    sheet = _Sheet([opening], len(plane))
+    if sheet.is_empty:
         return
-    inside.fill(opening, 255)
-    content.disc(eye.iris, eye.iris_radius_px, 176)
-    content.disc(eye.iris, eye.iris_radius_px * 0.5, 255)
-    content.disc(eye.highlight, eye.iris_radius_px * 0.3, 32)
-    cv2.multiply(content.canvas, inside.canvas, dst=inside.canvas, scale=1 / 255)
-    inside.put_into(plane)
+    sheet.fill([opening], [255])
+    content = sheet.blank(96)
+    sheet.disc(content, eye.iris, eye.iris_radius_px, 176)
+    sheet.disc(content, eye.iris, eye.iris_radius_px * 0.5, 255)
+    sheet.disc(content, eye.highlight, eye.iris_radius_px * 0.3, 32)
+    cv2.multiply(content, sheet.canvas, dst=sheet.canvas, scale=1 / 255)
+    sheet.put_into(plane)
 
 
 def _draw_lines(shape: FaceShape, plane: NDArray[np.uint8]) -> None:
-    sheet = _Sheet(np.concatenate([shape.face, *shape.brows]), len(plane))
+    sheet = _Sheet([shape.face, *shape.brows], len(plane))
     if sheet.is_empty:
         return
     unit = shape.unit_px
+    lines: list[Curve] = []
+    widths: list[NDArray[np.float32]] = []
+    values: list[float] = []
 
     def line(curve: Curve, width: float, value: float) -> None:
-        sheet.fill(stroke(curve, taper(len(curve)) * np.float32(width * unit)), value)
+        lines.append(curve)
+        widths.append(taper(len(curve)) * np.float32(width * unit))
+        values.append(value)
 
     line(shape.jaw, 0.016, 110)
-    for brow in shape.brows:
-        sheet.fill(brow, 190)
     for eye in shape.eyes:
         line(eye.crease, 0.009, round(130 * eye.fold))
         line(eye.lower, 0.009, 150)
-        sheet.fill(lash_outline(eye, unit), 255)
+        lash, lash_widths = _lash_line(eye, unit)
+        lines.append(lash)
+        widths.append(lash_widths)
+        values.append(255)
     for curve in (*shape.nose_wings, shape.nose_base):
         line(curve, 0.014, 220)
     third = len(shape.lip_bottom) // 3
     line(shape.lip_bottom[third:-third], 0.012, 140)
+    jaw, *others = strokes(lines, widths)
+    sheet.fill([jaw, *shape.brows, *others], [values[0], 190, 190, *values[1:]])
     sheet.put_into(plane)
 
 
 def _draw_regions(shape: FaceShape, plane: NDArray[np.uint8]) -> None:
-    sheet = _Sheet(shape.face, len(plane))
+    sheet = _Sheet([shape.face], len(plane))
     if sheet.is_empty:
         return
-    sheet.fill(shape.face, 40)
-    sheet.fill(nose_shadow(shape), 72)
-    sheet.fill(shape.lips, 128)
     widths = taper(len(shape.mouth_top)) * np.float32(0.012 * shape.unit_px)
-    sheet.fill(stroke(shape.mouth_top, widths), 255)
-    sheet.fill(shape.mouth, 255)
+    mouth_line = stroke(shape.mouth_top, widths)
+    sheet.fill([shape.face, nose_shadow(shape), shape.lips, mouth_line, shape.mouth], [40, 72, 128, 255, 255])
     sheet.put_into(plane)
 
 
 def lash_outline(eye: EyeShape, unit_px: float) -> Curve:
     """The upper lash line of an eye as an outline: thick in the outer half, with a short wing at the outer corner."""
+    return stroke(*_lash_line(eye, unit_px))
+
+
+def _lash_line(eye: EyeShape, unit_px: float) -> tuple[Curve, NDArray[np.float32]]:
     upper = eye.upper
     outwards = upper[0] - upper[len(upper) // 3]
-    outwards = outwards / np.float32(np.hypot(*outwards) + 1e-6)
+    outwards = outwards / np.float32(math.hypot(*outwards.tolist()) + 1e-6)
     wing = upper[0] + outwards * np.float32(0.018 * unit_px)
     line = np.concatenate([wing[None], upper])
     widths = taper(len(line), 0.1, 0.3, 0.35) * np.float32(0.026 * unit_px)
     # The line lies on the lid, not over the opening: thickness must not close the eye.
     line[:, 1] -= widths * np.float32(0.35)
-    return stroke(line, widths)
+    return line, widths
 
 
 def nose_shadow(shape: FaceShape) -> Curve:
@@ -282,61 +334,62 @@ def _eye(
     points: NDArray[np.float32],
     upper: tuple[int, ...],
     lower: tuple[int, ...],
-    crease: tuple[int, ...],
     iris: tuple[int, ...],
+    curves: Sequence[Curve],
     unit_px: float,
 ) -> EyeShape:
-    ring = points[list(iris[1:])]
-    radius = _IRIS_GROWTH * float(np.sqrt(((ring - points[iris[0]]) ** 2).sum(1)).mean())
-    outer, inner = points[upper[0]], points[upper[-1]]
-    middle, across = (outer + inner) / 2, inner - outer
-    along = float((points[iris[0]] - middle) @ across / (across @ across + 1e-3))
-    centre = points[iris[0]] + across * np.float32(_GAZE_GAIN * along + _GAZE_INWARD)
-    highlight = centre + np.array([0.16, -0.38], np.float32) * np.float32(radius)
+    """curves: upper lid, lower lid, crease."""
+    (x, y), *ring = points[list(iris)].tolist()
+    radius = _IRIS_GROWTH * sum(math.hypot(ring_x - x, ring_y - y) for ring_x, ring_y in ring) / len(ring)
+    (outer_x, outer_y), (inner_x, inner_y) = points[upper[0]].tolist(), points[upper[-1]].tolist()
+    across_x, across_y = inner_x - outer_x, inner_y - outer_y
+    width = math.hypot(across_x, across_y)
+    along = (x - (outer_x + inner_x) / 2) * across_x + (y - (outer_y + inner_y) / 2) * across_y
+    shift = _GAZE_GAIN * along / (width * width + 1e-3) + _GAZE_INWARD
+    x, y = x + across_x * shift, y + across_y * shift
+    gap = float(np.abs(points[list(upper[3:6]), 1] - points[list(lower[3:6]), 1]).mean()) / (width + 1e-3)
     return EyeShape(
-        upper=_smooth(points[list(upper)]),
-        lower=_smooth(points[list(lower)]),
-        crease=_smooth(points[list(crease)]) - np.array([0.0, 0.008 * unit_px], np.float32),
-        iris=centre,
+        upper=curves[0],
+        lower=curves[1],
+        crease=curves[2] - np.array([0.0, 0.008 * unit_px], np.float32),
+        iris=np.array([x, y], np.float32),
         iris_radius_px=radius,
-        highlight=highlight,
-        fold=_fold(points[list(upper)], points[list(lower)]),
+        highlight=np.array([x + 0.16 * radius, y - 0.38 * radius], np.float32),
+        fold=min(max((gap - 0.12) / 0.2, 0.0), 1.0),
     )
 
 
-def _fold(upper: Curve, lower: Curve) -> float:
-    width = float(np.hypot(*(upper[-1] - upper[0]))) + 1e-3
-    gap = float(np.abs(upper[3:6, 1] - lower[3:6, 1]).mean()) / width
-    return min(max((gap - 0.12) / 0.2, 0.0), 1.0)
+_CURVES = (
+    *(_EYE_RIGHT_UPPER, _EYE_RIGHT_LOWER, _CREASE_RIGHT, _EYE_LEFT_UPPER, _EYE_LEFT_LOWER, _CREASE_LEFT),
+    # The middle of a brow lies between its upper and lower edge: points that are added to those of the mesh.
+    *((478, 479, 480, 481, 482), (483, 484, 485, 486, 487)),
+    *(_NOSE_WING_RIGHT, _NOSE_WING_LEFT, _NOSE_BASE, _LIP_TOP, _LIP_BOTTOM, _MOUTH_TOP, _MOUTH_BOTTOM),
+    *(_JAW, _BROW_TO_TEMPLE),
+)
+_BROW_EDGES = np.array([_BROW_RIGHT_UPPER + _BROW_LEFT_UPPER, _BROW_RIGHT_LOWER + _BROW_LEFT_LOWER])
 
 
-def _brow(points: NDArray[np.float32], upper: tuple[int, ...], lower: tuple[int, ...], unit_px: float) -> Curve:
-    """A brow as an outline: along the middle of the mesh's brow, full near the nose, pointed at the temple."""
-    middle = _smooth((points[list(upper)] + points[list(lower)]) / 2)
-    return stroke(middle, taper(len(middle), 0.12, 0.5, 0.6) * np.float32(0.040 * unit_px))
+def _curves(points: NDArray[np.float32]) -> list[Curve]:
+    """Smooth curves through the points of `_CURVES`, in that order. points: float32 [478, 2]."""
+    taken, weights, ends = _splines()
+    points = np.concatenate([points, points[_BROW_EDGES].mean(0)])
+    return _parted(np.einsum("ij,ijk->ik", weights, points[taken]), ends)
 
 
-def _smooth(points: NDArray[np.float32]) -> Curve:
-    curve: Curve = _spline(len(points)) @ points
-    return curve
-
-
-@lru_cache(maxsize=32)
-def _spline(count: int) -> NDArray[np.float32]:
-    """Weights [samples, count] of a Catmull-Rom spline through `count` points."""
-    rows = []
-    for segment in range(count - 1):
-        for t in np.arange(_SAMPLES) / _SAMPLES:
-            row = np.zeros(count, np.float32)
-            weights = (
-                (-t + 2 * t**2 - t**3) / 2,
-                (2 - 5 * t**2 + 3 * t**3) / 2,
-                (t + 4 * t**2 - 3 * t**3) / 2,
-                (t**3 - t**2) / 2,
-            )
-            for offset, weight in zip(range(-1, 3), weights, strict=True):
-                row[min(max(segment + offset, 0), count - 1)] += weight
-            rows.append(row)
-    last = np.zeros(count, np.float32)
-    last[-1] = 1
-    return np.stack([*rows, last])
+@lru_cache(maxsize=1)
+def _splines() -> tuple[NDArray[np.intp], NDArray[np.float32], tuple[int, ...]]:
+    """Catmull-Rom splines through the points of `_CURVES`: which four points [samples, 4] make each sample, with which
+    weights [samples, 4], and where each curve ends."""
+    taken, weights, ends = [], [], []
+    for curve in _CURVES:
+        for segment in range(len(curve) - 1):
+            four = [curve[min(max(segment + step, 0), len(curve) - 1)] for step in range(-1, 3)]
+            for t in np.arange(_SAMPLES) / _SAMPLES:
+                taken.append(four)
+                outer = (-t + 2 * t**2 - t**3, t**3 - t**2)
+                inner = (2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3)
+                weights.append([outer[0] / 2, inner[0] / 2, inner[1] / 2, outer[1] / 2])
+        taken.append([curve[-1]] * 4)
+        weights.append([1.0, 0.0, 0.0, 0.0])
+        ends.append(len(taken))
+    return np.array(taken), np.array(weights, np.float32), tuple(ends)
