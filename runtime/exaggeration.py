@@ -5,6 +5,7 @@ The displacement is a composition of local maps, each of which scales or moves o
 has `CROP_SIDE_FACE_HEIGHTS`.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
@@ -134,13 +135,13 @@ def exaggerate_points(
     field: the result of `displacement` for the same landmarks, when it is at hand.
     """
     field = displacement(landmarks_crop, size, exaggeration) if field is None else field
-    source = np.ascontiguousarray(landmarks_crop[:, :2], np.float32)
-    target = source.copy()
+    source = np.ascontiguousarray(landmarks_crop[:, None, :2], np.float32)
+    target, offsets = source.copy(), np.empty_like(source)
     for _ in range(_INVERSION_STEPS):
-        offsets = cv2.remap(field, target[:, None, :], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        target = source - offsets[:, 0]
+        cv2.remap(field, target, None, cv2.INTER_LINEAR, dst=offsets, borderMode=cv2.BORDER_CONSTANT)
+        cv2.subtract(source, offsets, dst=target)
     moved = landmarks_crop.astype(np.float32)
-    moved[:, :2] = target
+    moved[:, :2] = target[:, 0]
     return moved
 
 
@@ -149,11 +150,14 @@ def coarse_displacement(landmarks_crop: NDArray[np.floating[Any]], size: int, ex
     if landmarks_crop.ndim != 2 or landmarks_crop.shape[0] != 478 or landmarks_crop.shape[1] not in (2, 3):
         raise ConfigError(f"landmarks are {list(landmarks_crop.shape)}; must be [478, 2] or [478, 3].")
     grid, rim = _coarse_grid(size)
-    x, y = grid[0].copy(), grid[1].copy()
+    places = grid.copy()
     parts = list(_parts(landmarks_crop[:, :2].astype(np.float64), size / CROP_SIDE_FACE_HEIGHTS, exaggeration))
     for part in reversed(parts):
-        _pull_back(x, y, part)
-    return np.dstack([(x - grid[0]) * rim, (y - grid[1]) * rim])
+        _pull_back(places, part)
+    places -= grid
+    places *= rim
+    field: Field = cv2.merge([places[0], places[1]])
+    return field
 
 
 @lru_cache(maxsize=4)
@@ -166,28 +170,45 @@ def _coarse_grid(size: int) -> tuple[Field, Field]:
     return np.stack(np.meshgrid(axis, axis)), np.minimum(fade[:, None], fade[None, :]).astype(np.float32)
 
 
-def _pull_back(x: Field, y: Field, part: _Part) -> None:
-    """Move output positions to where the part's map took them from, in place."""
-    dx = x - np.float32(part.centre[0] + part.move[0])
-    dy = y - np.float32(part.centre[1] + part.move[1])
-    u, v = dx * np.float32(1 / part.radius[0]), dy * np.float32(1 / part.radius[1])
-    distance = u * u + v * v
-    weight = np.maximum(1 - (distance * distance if part.is_flat else distance), 0)
+def _pull_back(places: Field, part: _Part) -> None:
+    """Move output positions, float32 [2, GRID, GRID], to where the part's map took them from, in place."""
+    move = _column(part.move)
+    offset = places - _column((part.centre[0] + part.move[0], part.centre[1] + part.move[1]))
+    relative = offset * _column((1 / part.radius[0], 1 / part.radius[1]))
+    relative *= relative
+    weight = relative[0]
+    weight += relative[1]
+    if part.is_flat:
+        weight *= weight
+    np.subtract(1, weight, out=weight)
+    np.maximum(weight, 0, out=weight)
     weight *= weight
-    x += weight * (dx * np.float32(1 / part.scale[0] - 1) - np.float32(part.move[0]))
-    y += weight * (dy * np.float32(1 / part.scale[1] - 1) - np.float32(part.move[1]))
+    if part.scale == (1.0, 1.0):
+        places -= weight * move
+        return
+    offset *= _column((1 / part.scale[0] - 1, 1 / part.scale[1] - 1))
+    offset -= move
+    offset *= weight
+    places += offset
+
+
+def _column(pair: tuple[float, float]) -> Field:
+    return np.array(pair, np.float32).reshape(2, 1, 1)
 
 
 def _parts(points: NDArray[np.float64], unit_px: float, how: Exaggeration) -> Iterator[_Part]:
-    def centre(indices: tuple[int, ...], dx: float = 0.0, dy: float = 0.0) -> tuple[float, float]:
-        x, y = points[list(indices)].mean(0)
-        return x + dx * unit_px, y + dy * unit_px
+    everywhere = points.tolist()
+
+    def centre(indices: tuple[int, ...], dy: float = 0.0) -> tuple[float, float]:
+        x = math.fsum(everywhere[index][0] for index in indices) / len(indices)
+        y = math.fsum(everywhere[index][1] for index in indices) / len(indices)
+        return x, y + dy * unit_px
 
     def px(a: float, b: float) -> tuple[float, float]:
         return a * unit_px, b * unit_px
 
     for eye, side in ((_RIGHT_EYE, -1), (_LEFT_EYE, 1)):
-        openness = _openness(points[list(eye)], unit_px)
+        openness = _openness([everywhere[index] for index in eye], unit_px)
         height = openness * how.eye_height + (1 - openness) * (1 + _SQUINT * (1 - how.eye_height))
         yield _Part(
             centre(eye), px(0.20, 0.17), (how.eyes, height), px(side * how.eye_spread, how.eye_drop), is_flat=True
@@ -204,8 +225,9 @@ def _parts(points: NDArray[np.float64], unit_px: float, how: Exaggeration) -> It
     yield _Part(centre(_FOREHEAD, dy=-0.1), px(0.62, 0.40), (how.forehead, how.forehead))
 
 
-def _openness(eye: NDArray[np.float64], unit_px: float) -> float:
+def _openness(eye: list[list[float]], unit_px: float) -> float:
     """0 for a closed eye, 1 for an open one: a narrowed eye must not be pulled wide open. eye: [6, 2] px."""
-    width = max(float(np.hypot(*(eye[1] - eye[0]))), 0.12 * unit_px)
-    gap = float(np.hypot(*(eye[2:4].mean(0) - eye[4:6].mean(0)))) / width
+    (x1, y1), (x2, y2), (x3, y3), (x4, y4), (x5, y5), (x6, y6) = eye
+    width = max(math.hypot(x2 - x1, y2 - y1), 0.12 * unit_px)
+    gap = math.hypot(x3 + x4 - x5 - x6, y3 + y4 - y5 - y6) / (2 * width)
     return min(max((gap - 0.14) / 0.30, 0.0), 1.0)
