@@ -37,7 +37,7 @@ def known_levels(model: ModelProto) -> dict[str, Levels]:
     """Float tensors that hold levels: what comes from a uint8 picture by moves, shifts and picking, and the answer
     that is only clipped and rounded into one.
     """
-    constants = _constants(model)
+    constants = constants_of(model)
     known: dict[str, Levels] = {}
     pictures = {entry.name for entry in model.graph.input if entry.type.tensor_type.elem_type == TensorProto.UINT8}
     for node in model.graph.node:
@@ -55,8 +55,8 @@ def answer_in_levels(model: ModelProto) -> str | None:
 
     Steps of INT8 in such a convolution are small against a picture's own, so it may be INT8 too.
     """
-    makers = _makers(model)
-    constants = _constants(model)
+    makers = makers_of(model)
+    constants = constants_of(model)
     for cast in model.graph.node:
         end = _clipped(cast, makers, constants)
         total = makers.get(end[0]) if end else None
@@ -73,8 +73,8 @@ def fold_offsets(model: ModelProto) -> None:
 
     Equal but for padding, which stands for the offset then instead of zero: half a level in our graphs.
     """
-    constants = _constants(model)
-    readers = _readers(model)
+    constants = constants_of(model)
+    readers = readers_of(model)
     for add in [node for node in model.graph.node if node.op_type == "Add" and node.input[1] in constants]:
         offset = constants[add.input[1]]
         following = readers.get(add.output[0], [])
@@ -93,7 +93,7 @@ def fold_offsets(model: ModelProto) -> None:
 
 def keep_levels_in_uint8(model: ModelProto, known: dict[str, Levels]) -> None:
     """In a quantised file: pictures are moved as uint8 from the inputs to the first real work, and to the output."""
-    constants, makers = _constants(model), _makers(model)
+    constants, makers = constants_of(model), makers_of(model)
     nodes: list[NodeProto] = []
     for node in model.graph.node:
         found = _uint8_source(node, makers, known, constants)
@@ -201,21 +201,15 @@ def _uint8_source(
             return source.input[0], end[1]
         return None
     wanted = _quantised_as(node, "QuantizeLinear", constants)
-    if wanted is None:
+    if wanted is None or known.get(node.input[0]) != wanted:
         return None
-    is_exact = known.get(node.input[0]) == wanted
     moves: list[NodeProto] = []
     before = makers.get(node.input[0])
-    while before is not None:
-        is_source = _quantised_as(before, "DequantizeLinear", constants) == wanted
-        if moves and (is_source or (is_exact and before.op_type == "Cast")):
-            return before.input[0], moves
+    while before is not None and before.op_type in (*_MOVES, "Sub", "Mul"):
         if before.op_type in _MOVES:
             moves.insert(0, before)
-        elif not (is_exact and before.op_type in ("Sub", "Mul")):
-            return None
         before = makers.get(before.input[0])
-    return None
+    return (before.input[0], moves) if before is not None and before.op_type == "Cast" and moves else None
 
 
 def _moved(name: str, moves: list[NodeProto], instead_of: NodeProto) -> list[NodeProto]:
@@ -230,7 +224,8 @@ def _moved(name: str, moves: list[NodeProto], instead_of: NodeProto) -> list[Nod
     return made
 
 
-def _constants(model: ModelProto) -> dict[str, NDArray[Any]]:
+def constants_of(model: ModelProto) -> dict[str, NDArray[Any]]:
+    """Weights and other constants by the names of their tensors."""
     found = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant":
@@ -240,11 +235,13 @@ def _constants(model: ModelProto) -> dict[str, NDArray[Any]]:
     return found
 
 
-def _makers(model: ModelProto) -> dict[str, NodeProto]:
+def makers_of(model: ModelProto) -> dict[str, NodeProto]:
+    """The node that makes each tensor."""
     return {name: node for node in model.graph.node for name in node.output}
 
 
-def _readers(model: ModelProto) -> dict[str, list[NodeProto]]:
+def readers_of(model: ModelProto) -> dict[str, list[NodeProto]]:
+    """The nodes that read each tensor."""
     readers: dict[str, list[NodeProto]] = {}
     for node in model.graph.node:
         for name in node.input:

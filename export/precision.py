@@ -103,6 +103,7 @@ def to_int8(model: "ModelProto", feeds: Sequence[Feeds], *, last_in_fp32: int = 
         ConfigError: the export extra is not installed.
     """
     onnx = require("onnx", extra="export")
+    from toonfilter.export.doubling import double_by_copying
     from toonfilter.export.picture_levels import answer_in_levels, fold_offsets, keep_levels_in_uint8, known_levels
 
     if not feeds:
@@ -118,6 +119,7 @@ def to_int8(model: "ModelProto", feeds: Sequence[Feeds], *, last_in_fp32: int = 
         known = known_levels(source)
         quantised = _quantised(source, feeds, excluded, known)
         keep_levels_in_uint8(quantised, known)
+        double_by_copying(quantised)
         onnx.checker.check_model(quantised)
     except Exception as error:
         raise ExportError(f"the int8 quantisation failed: {str(error).splitlines()[0]}") from error

@@ -115,6 +115,7 @@ def checkpoint_source(path: Path, head: str = "", crops: Path | None = None) -> 
         training=Training(recipe.name, checkpoint.commit, checkpoint.data, checkpoint.step),
         network=network,
         checkpoint_sha256=sha256_of(weights),
+        licence="none given: for your own use",
         description=recipe.description,
         geometry=_geometry(crops, checkpoint, has_guidance=spec.guidance_channels > 0) if is_from_photos else {},
         takes_drawings=not is_from_photos,

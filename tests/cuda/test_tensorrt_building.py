@@ -84,6 +84,21 @@ def test_engines_build_from_our_files_for_users_cards(rtx, model_bundle, target,
     assert build_engine(rtx, model, size=96, max_batch=4, target=target, timing_cache=timing)[0] != plan
 
 
+def test_engines_build_from_the_form_in_which_the_small_generator_ships(rtx) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    from toonfilter.export.onnx_export import export_graph, picture_graph
+    from toonfilter.export.precision import to_fp16
+    from toonfilter.train.networks.toon import ToonGenerator
+    from toonfilter.train.systems import ExportSpec
+
+    network, spec = ToonGenerator(6, 4, widths=(4, 6, 8), blocks=(0, 1, 0)), ExportSpec("", 3, 4, (64, 96), 8)
+    model = export_graph(picture_graph(network, spec), spec, [64, 96], {})[None]
+    for content in (model, to_fp16(model, [])):
+        plan, _ = build_engine(rtx, content.SerializeToString(), size=96, max_batch=4, target=(8, 9))
+        assert len(plan) > 10_000
+
+
 def test_engines_are_cached_by_key_and_rebuilt_when_stale(rtx, model_bundle, tmp_path) -> None:
     cache = EngineCache(tmp_path)
     gpu = GpuInfo("RTX 3060", (8, 6), "580.65", 12000)
