@@ -138,7 +138,7 @@ class FaceDetector:
         width = image.shape[1]
         share_px = max(1, int(width * _SIDE_SHARE))
         left, right = image[:, :share_px], image[:, width - share_px :]
-        mirrored = np.concatenate([left[:, ::-1], left, right, right[:, ::-1]], 1)
+        mirrored = cv2.hconcat([cv2.flip(left, 1), left, right, cv2.flip(right, 1)])
         found = []
         for box, is_certain in self.suspects(mirrored, reach, _MIN_SIDE_SCORE):
             is_left = box.centre[0] < 2 * share_px
