@@ -105,6 +105,7 @@ def test_a_trained_checkpoint_becomes_a_bundle(tmp_path, pairs) -> None:
     source = open_source(tmp_path / "run", crops=pairs)
     assert (source.name, source.training.steps, source.training.recipe) == ("run", 7, "toon")
     assert source.geometry == Exaggeration().to_dict()
+    assert "your own use" in source.licence
     proportions = {**Exaggeration().to_dict(), "eyes": 1.2}
     about = {"step": 8, "recipe": recipe, "data": "pairs", "weights": weights, "averaged": {}, "state": {}, "keep": 1}
     write_checkpoint(tmp_path / "other", geometry=proportions, **about)

@@ -9,6 +9,7 @@ from toonfilter.cli import app
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.train.networks import build_discriminator, build_generator
 from toonfilter.train.recipe import NetworkSettings, load_recipe, recipe_from_table, recipe_names, recipe_table
+from toonfilter.train.systems import build_system
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -92,6 +93,29 @@ def test_published_hyper_parameters_of_pix2pix() -> None:
         assert (recipe.optimiser.epsilon, recipe.method["l1_weight"], recipe.data.size_px) == (1e-8, 100.0, 256)
         assert (recipe.generator.kind, recipe.generator.options["downs"]) == ("unet", 8)
         assert recipe.data.direction == direction
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "multiple"),
+    [
+        ("pix2pix", ["data.size_px=64"], 256),
+        ("pix2pix", ["data.size_px=96", "generator.options.downs=6"], 64),
+        ("cyclegan", ["data.size_px=62"], 4),
+        ("content-style", ["data.size_px=62"], 4),
+        ("toon", ["data.size_px=100"], 8),
+        ("toon", ["data.sample_px=100"], 8),
+    ],
+)
+def test_a_size_that_the_generator_cannot_halve_is_refused(name: str, changes: list[str], multiple: int) -> None:
+    with pytest.raises(ConfigError, match=f"needs a multiple of {multiple} "):
+        build_system(load_recipe(name, [*changes, "method.window_px=32"] if name == "toon" else changes))
+
+
+def test_a_smaller_unet_is_exported_at_its_own_size() -> None:
+    small = ["data.size_px=128", "generator.options.downs=6", "generator.options.width=4"]
+    spec = build_system(load_recipe("pix2pix", small)).export_spec()
+    assert spec is not None
+    assert (spec.sizes_px, spec.size_multiple) == ((128,), 64)
 
 
 def test_dry_run_prints_the_resolved_recipe() -> None:

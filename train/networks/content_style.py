@@ -18,6 +18,7 @@ class ContentEncoder(nn.Module):
 
     def __init__(self, width: int = 64, downs: int = 2, blocks: int = 4) -> None:
         super().__init__()
+        self.size_multiple = 2**downs
         self.body = nn.Sequential(
             nn.ReflectionPad2d(3),
             nn.Conv2d(3, width, 7),

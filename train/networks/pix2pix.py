@@ -30,6 +30,7 @@ class UNetGenerator(nn.Module):
         dropouts: int = 3,
     ) -> None:
         super().__init__()
+        self.size_multiple = 2**downs
         widths = [width * min(2**level, 8) for level in range(downs)]
         self.down = nn.ModuleList()
         self.up = nn.ModuleList()

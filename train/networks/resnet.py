@@ -29,7 +29,7 @@ class ResnetGenerator(nn.Module):
         norm: Norm = "instance",
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
+        self.size_multiple = 2**downs
         self.encoder = nn.Sequential(
             nn.ReflectionPad2d(3),
             nn.Conv2d(in_channels, width, 7, bias=norm != "batch"),

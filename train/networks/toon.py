@@ -34,6 +34,8 @@ class ToonGenerator(nn.Module):
         copy_input: add the input picture to the first three output channels.
     """
 
+    size_multiple = 8
+
     def __init__(
         self,
         in_channels: int = 3,

@@ -125,12 +125,20 @@ def build_system(recipe: Recipe) -> System:
     """Make the system of a recipe.
 
     Raises:
-        ConfigError: an unknown system, or options that it does not have.
+        ConfigError: an unknown system, options that it does not have, or a size that its networks cannot halve.
     """
     if recipe.system not in SYSTEMS:
         raise ConfigError(f"{recipe.name}: unknown system {recipe.system!r}; there are: {', '.join(SYSTEMS)}")
     module = importlib.import_module(f"toonfilter.train.systems.{SYSTEMS[recipe.system]}")
-    return cast(System, module.build(recipe))
+    system = cast(System, module.build(recipe))
+    multiple = max(getattr(part, "size_multiple", 1) for part in system.networks.modules())
+    for key, size in (("size_px", recipe.data.size_px), ("sample_px", recipe.data.sample_px)):
+        if size % multiple:
+            raise ConfigError(
+                f"{recipe.name}: data.{key} is {size}; this generator needs a multiple of {multiple}"
+                " (with fewer generator.options.downs, where it has them, a smaller one)"
+            )
+    return system
 
 
 @contextmanager

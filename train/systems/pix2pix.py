@@ -85,8 +85,8 @@ class Pix2PixSystem:
 
     def export_spec(self) -> ExportSpec:
         """The generator, at the size it was trained for."""
-        size = self.recipe.data.size_px
-        return ExportSpec("generator", sizes_px=(size,), size_multiple=min(size, 256))
+        multiple = getattr(self.networks["generator"], "size_multiple", 32)
+        return ExportSpec("generator", sizes_px=(self.recipe.data.size_px,), size_multiple=multiple)
 
     def state(self) -> dict[str, Any]:
         """Nothing outside the networks."""

@@ -1,0 +1,56 @@
+"""A user's own folder of faces becomes a style for the camera, with the commands of the README."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from toonfilter.cli import app
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
+
+SHORT = ["run.epochs=0", "run.steps=2", "data.size_px=64", "data.workers=0", "generator.options.width=4"]
+SHORT += ["discriminator.options.width=4"]
+UNPAIRED = ["generator.options.blocks=1"]
+
+
+def toonfilter(*words: object) -> str:
+    """Run the command as a user does; it must end well."""
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture
+def faces(tmp_path: Path, astronaut: np.ndarray) -> Path:
+    """Three pictures of people, who are one."""
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for name, picture in {"a": astronaut, "b": astronaut[:, ::-1], "c": np.roll(astronaut, 40, 1)}.items():
+        cv2.imwrite(str(folder / f"{name}.png"), np.ascontiguousarray(picture[..., ::-1]))
+    return folder
+
+
+@pytest.mark.parametrize(("recipe", "changes"), [("pix2pix", ["generator.options.downs=6"]), ("cyclegan", UNPAIRED)])
+def test_from_a_folder_of_faces_to_the_camera(
+    recipe: str, changes: list[str], faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOONFILTER_HOME", str(tmp_path / "home"))
+    pairs, run = tmp_path / "pairs", tmp_path / "runs" / "mine"
+    toonfilter("prepare", "pairs", faces, "-o", pairs, "--size", 128, "--workers", 1)
+    sets = [word for change in (*SHORT, *changes) for word in ("--set", change)]
+    toonfilter("train", recipe, "--data", pairs, "--out", run, "--accelerator", "cpu", *sets)
+    assert "use it with --to mine" in toonfilter("export", run, "--name", "mine")
+    toonfilter("image", faces / "a.png", "-o", tmp_path / "drawn", "--to", "mine")
+    before, after = (cv2.imread(str(folder / "a.png")).astype(float) for folder in (faces, tmp_path / "drawn"))
+    changed = np.abs(after - before).max(2) > 8
+    # The face is covered by the new style's drawing, and the rest is as it was.
+    assert changed[60:160, 180:260].mean() > 0.9
+    assert not changed[400:].any()
+    clip = Path(__file__).parents[2] / "examples" / "astronaut.mp4"
+    talk = tmp_path / "talk.mp4"
+    words = toonfilter("cam", "--to", "mine", "--camera", clip, "-o", talk, "--size", 640, 360, "--seconds", 6)
+    assert "exposed 0" in words
+    assert talk.stat().st_size > 0
