@@ -59,6 +59,20 @@ def test_named_engine_fails_instead_of_falling_back(tiny_bundle: Bundle, engine:
         open_translator(tiny_bundle, engine, EngineOptions(size=64, precision="int8"))
 
 
+def test_openvino_draws_the_same_warmed_up_or_not(tiny_bundle: Bundle) -> None:
+    pytest.importorskip("openvino")
+    opened = open_translator(tiny_bundle, "openvino", EngineOptions(size=64))
+    rng = np.random.default_rng(1)
+    pictures = [rng.integers(0, 256, (1, size, size, 3), np.uint8) for size in (64, 96)]
+    before = [opened.translator.translate(picture, picture).copy() for picture in pictures]
+    opened.translator.warm_up(64)
+    for picture, expected in zip(pictures, before, strict=True):
+        np.testing.assert_allclose(opened.translator.translate(picture, picture).astype(int), expected, atol=1)
+    with pytest.raises(BackendError, match="OpenVINO failed on tiny"):
+        opened.translator.translate(np.zeros((1, 64, 64, 5), np.uint8), pictures[0])
+    opened.translator.close()
+
+
 def test_wrong_shapes_become_our_error(tiny_bundle: Bundle) -> None:
     opened = open_translator(tiny_bundle, "onnxruntime", EngineOptions(size=64))
     with pytest.raises(BackendError, match="ONNX Runtime failed on tiny"):
