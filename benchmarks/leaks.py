@@ -27,6 +27,7 @@ from toonfilter.runtime import faces as detection
 from toonfilter.runtime.faces import FaceDetector, StillFaceFinder
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState
+from toonfilter.runtime.motion import Newcomers
 from toonfilter.runtime.painter import likeness
 from toonfilter.runtime.tracking import TrackerSettings
 
@@ -55,8 +56,10 @@ class Count:
 
     def as_plain(self) -> dict[str, Any]:
         """As JSON takes it."""
+        per_1000 = round(1000 * self.false_alarms / max(1, self.frames), 1)
         # asdict would rebuild the counter from pairs.
-        return {**asdict(replace(self, states=Counter())), "states": dict(self.states)}
+        plain = asdict(replace(self, states=Counter()))
+        return {**plain, "false_alarms_per_1000_frames": per_1000, "states": dict(self.states)}
 
     def add(self, other: "Count") -> None:
         self.frames += other.frames
@@ -135,14 +138,23 @@ def _no_sides() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _no_newcomers() -> Iterator[None]:
+    with mock.patch.object(Newcomers, "boxes", []):
+        yield
+
+
+SHIPPED = "as shipped"
 CAUTION: dict[str, tuple[Callable[[], Any], TrackerSettings]] = {
-    "as shipped": (_as_shipped, TrackerSettings()),
+    SHIPPED: (_as_shipped, TrackerSettings()),
     "certain detections only": (_certain_only, TrackerSettings()),
     "no mirrored sides": (_no_sides, TrackerSettings()),
+    "sides not covered before a face is found": (_no_newcomers, TrackerSettings()),
     "lost places kept for 5 frames": (_as_shipped, TrackerSettings(lost_frames=5)),
     "looks every 2 frames": (_as_shipped, TrackerSettings(detect_every=2)),
 }
 """What is tried to see what each part of the caution brings and costs."""
+PARTS = ("scenes", "caution", "recorded", "caution, recorded")
 
 
 def _judged(frames: Iterable[SceneFrame], settings: FilterSettings) -> Count:
@@ -151,6 +163,27 @@ def _judged(frames: Iterable[SceneFrame], settings: FilterSettings) -> Count:
         return judge(frames, toon)
     finally:
         toon.close()
+
+
+def _recordings(
+    videos: Path, frames: int, style: str, say: Callable[[str], object]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """By folder as shipped, and all folders together by kind of caution."""
+    finder = StillFaceFinder()
+    folders: dict[str, Count] = {}
+    caution = {name: Count() for name in CAUTION}
+    for path in sorted(path for path in videos.glob("*/*") if path.suffix in (".mp4", ".mkv", ".mpg", ".webm")):
+        known = list(islice(recorded(path, finder), frames))
+        for name, (change, settings) in CAUTION.items():
+            with change():
+                count = _judged(known, FilterSettings(style=style, tracker=settings))
+            caution[name].add(count)
+            if name == SHIPPED:
+                folders.setdefault(path.parent.name, Count()).add(count)
+        say(f"{path.parent.name}/{path.name}: {folders[path.parent.name]}")
+    finder.close()
+    plain = [{name: count.as_plain() for name, count in part.items()} for part in (folders, caution)]
+    return plain[0], plain[1]
 
 
 def run(
@@ -171,6 +204,7 @@ def run(
         cutouts = [cut_out(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)) for path in chosen[::step]]
         pairs += list(zip(cutouts[::2], cutouts[1::2], strict=False))[:people]
     result: dict[str, Any] = {
+        "conditions": f"{frames} frames of each scene (640x360) and at most of each video, style {style}",
         "measure": {
             "unchanged_levels": SAME_LEVELS,
             "leak_from_unchanged_share": MOST_UNCHANGED,
@@ -181,29 +215,26 @@ def run(
         "caution": {},
         "recorded": {},
     }
+    shipped = Count()
     for scene in SCENES:
         count = Count()
         for pair in pairs:
-            count.add(_judged(play(scene, frames=frames, cutouts=pair), FilterSettings(style=style)))
+            played = _judged(play(scene, frames=frames, cutouts=pair), FilterSettings(style=style))
+            count.add(played)
+            if pair is None:
+                shipped.add(played)
         result["scenes"][scene] = count.as_plain()
         say(f"{scene}: {count}")
     for name, (change, settings) in CAUTION.items():
-        count = Count()
+        count = shipped if name == SHIPPED else Count()
         with change():
-            for scene in SCENES:
+            for scene in SCENES if name != SHIPPED else ():
                 count.add(_judged(play(scene, frames=frames), FilterSettings(style=style, tracker=settings)))
         result["caution"][name] = count.as_plain()
         say(f"{name}: {count}")
     if videos is not None:
-        finder = StillFaceFinder()
-        for folder in sorted(path for path in videos.iterdir() if path.is_dir()):
-            count = Count()
-            for path in sorted(one for one in folder.iterdir() if one.suffix in (".mp4", ".mkv", ".mpg", ".webm")):
-                count.add(_judged(islice(recorded(path, finder), frames), FilterSettings(style=style)))
-            result["recorded"][folder.name] = count.as_plain()
-            say(f"{folder.name}: {count}")
-        finder.close()
-    counts = [count for part in ("scenes", "caution", "recorded") for count in result[part].values()]
+        result["recorded"], result["caution, recorded"] = _recordings(videos, frames, style, say)
+    counts = [count for part in PARTS if part in result for count in result[part].values()]
     result["exposed"] = sum(count["states"].get(PrivacyState.EXPOSED.value, 0) for count in counts)
     return result
 

@@ -70,6 +70,15 @@ class Box:
         shared = width * height
         return shared / (self.width * self.height + other.width * other.height - shared)
 
+    def united(self, other: "Box") -> "Box":
+        """The smallest rectangle around both."""
+        return Box(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+        )
+
     def holds(self, point: tuple[float, float]) -> bool:
         """Whether the point lies inside."""
         return self.left <= point[0] <= self.right and self.top <= point[1] <= self.bottom

@@ -11,6 +11,10 @@ _MOTION_SIZE = (96, 54)
 _MOTION_LEVELS = 14
 _MOTION_PIXELS = 8
 _KNOWN_MARGIN = 0.3
+_SIDE_COLUMNS = 2
+_SIDE_ROWS = 3
+_SIDE_WIDEST = 0.4
+_SIDE_BEATS = 8
 _BEAT_S = 1 / 30
 _EARLY = 0.25
 
@@ -35,12 +39,53 @@ class Beats:
         return True
 
 
+class Newcomers:
+    """Where something comes in at the left or right side: covered before there is enough of a face to be found."""
+
+    def __init__(self) -> None:
+        self._sides: list[tuple[Box, int] | None] = [None, None]
+
+    @property
+    def boxes(self) -> list[Box]:
+        """The places now, in frame pixels."""
+        return [side[0] for side in self._sides if side is not None]
+
+    def update(self, changed: NDArray[np.bool_], known: list[Box], width: int, height: int) -> None:
+        """One more beat. changed: bool, a thumbnail, without what known faces explain. width, height: of the frame."""
+        scale_x, scale_y = width / changed.shape[1], height / changed.shape[0]
+        for number, view in enumerate((changed, changed[:, ::-1])):
+            before, extent = self._sides[number], _came_in(view)
+            after = None if before is None or before[1] == 0 else (before[0], before[1] - 1)
+            if extent is not None:
+                top, bottom, inner = extent[0] * scale_y, extent[1] * scale_y, extent[2] * scale_x
+                box = Box(width - inner, top, width, bottom) if number else Box(0, top, inner, bottom)
+                after = (box if after is None else box.united(after[0]), _SIDE_BEATS)
+            if after is not None and any(face.grown(_KNOWN_MARGIN).holds(after[0].centre) for face in known):
+                after = None
+            self._sides[number] = after
+
+
+def _came_in(changed: NDArray[np.bool_]) -> tuple[int, int, int] | None:
+    """First row, end row and end column of what changed at the left side; None if little did, or half the picture."""
+    rows = np.flatnonzero(changed[:, :_SIDE_COLUMNS].any(axis=1))
+    if len(rows) < _SIDE_ROWS:
+        return None
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = changed[top:bottom].any(axis=0)
+    still = np.flatnonzero(~(columns[:-1] | columns[1:]))
+    inner = int(still[0]) if len(still) else len(columns)
+    if inner > _SIDE_WIDEST * len(columns):
+        return None
+    return max(0, top - 1), bottom + 1, inner + 1
+
+
 class Motion:
     """What changed since the detector last looked, at thumbnail size."""
 
     def __init__(self) -> None:
         self._looked_at: NDArray[np.uint8] | None = None
         self._now: NDArray[np.uint8] | None = None
+        self.newcomers = Newcomers()
 
     def elsewhere(self, image: Image, known: list[Box]) -> Box | None:
         """Around what changed where no known face is, in frame pixels; None when nothing did."""
@@ -57,10 +102,20 @@ class Motion:
             rows = slice(max(0, int(wide.top * scale_y)), max(0, int(wide.bottom * scale_y) + 1))
             columns = slice(max(0, int(wide.left * scale_x)), max(0, int(wide.right * scale_x) + 1))
             changed[rows, columns] = False
+        self.newcomers.update(self._without_light(changed), known, width, height)
         if int(np.count_nonzero(changed)) < _MOTION_PIXELS:
             return None
         left, top, box_width, box_height = cv2.boundingRect(changed.astype(np.uint8))
         return Box(left / scale_x, top / scale_y, (left + box_width) / scale_x, (top + box_height) / scale_y)
+
+    def _without_light(self, changed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Of what changed, what the light of the whole picture does not explain; looked at for the sides only."""
+        if self._looked_at is None or self._now is None or not changed[:, [0, 1, -2, -1]].any():
+            return changed
+        gain = float(np.median(self._now)) / max(1.0, float(np.median(self._looked_at)))
+        relit = cv2.convertScaleAbs(self._looked_at, alpha=gain)
+        remaining: NDArray[np.bool_] = changed & (cv2.absdiff(self._now, relit) > _MOTION_LEVELS)
+        return remaining
 
     def remember(self) -> None:
         """The detector looked at the newest picture."""

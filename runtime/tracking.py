@@ -47,7 +47,7 @@ class Sighting:
     """What the tracker knows of one frame.
 
     faces: those with a mesh. unmeshed: places where the detector sees a face that has no mesh.
-    lost: last places of faces that were seen and are not seen now, growing with time.
+    lost: last places of faces that were seen and are not seen now, growing with time; and what just comes in at a side.
     detected: whether the detector looks at this very frame.
     late: waits for looks that are not over yet, and gives the places where they found something that is neither in
     faces nor in the other lists. Raises what went wrong in them.
@@ -191,7 +191,7 @@ class FaceTracker:
         return Sighting(
             [track.face for track in self._tracks],
             [place.box for place in self._places if not place.unseen],
-            [place.grown() for place in self._places if place.unseen],
+            [place.grown() for place in self._places if place.unseen] + self._motion.newcomers.boxes,
             bool(looks),
             list if self._pending is None else self._pending.result,
         )
@@ -351,9 +351,7 @@ class FaceTracker:
     def _keep_places(self, image: Image) -> None:
         """Forget the places that a followed face covers, and those without a sign of a face for long."""
         self._places = [
-            place
-            for place in self._places
-            if place.unseen <= self._settings.lost_frames and not self._is_followed(place.box.centre, 0.2)
+            place for place in self._places if place.unseen <= self._settings.lost_frames and not self._is_drawn(place)
         ]
         unseen = [place for place in self._places if place.unseen]
         if unseen and self._frames % _CLOSE_LOOK_EVERY == 0:
@@ -364,6 +362,12 @@ class FaceTracker:
                 image, place.box, turn_rad, is_certain=place.face_id is None
             ):
                 place.unseen = 1
+
+    def _is_drawn(self, place: _Place) -> bool:
+        """Whether followed faces hide this place; a face that was lost behind another one looks out beside it."""
+        if place.face_id is None:
+            return self._is_followed(place.box.centre, 0.2)
+        return any(track.face.box.grown(0.2).contains(place.box) for track in self._tracks)
 
     def _is_followed(self, point: tuple[float, float], margin: float) -> bool:
         return any(track.face.box.grown(margin).holds(point) for track in self._tracks)

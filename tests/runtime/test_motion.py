@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toonfilter.runtime.faces import Box
-from toonfilter.runtime.motion import Beats, Motion
+from toonfilter.runtime.motion import Beats, Motion, Newcomers
 
 
 def due(times_s):
@@ -45,3 +45,63 @@ def test_motion_is_found_beside_known_faces_only():
     assert found.holds((430, 130))
     assert found.width < 100
     assert motion.elsewhere(image, [Box(380, 80, 480, 180)]) is None
+
+
+def changed_at(rows, columns):
+    changed = np.zeros((54, 96), bool)
+    changed[rows, columns] = True
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"), [(slice(0, 4), Box(0, 90, 50, 210)), (slice(92, 96), Box(910, 90, 960, 210))]
+)
+def test_what_comes_in_at_a_side_is_covered_for_a_while(columns, expected):
+    newcomers = Newcomers()
+    newcomers.update(changed_at(slice(10, 20), columns), [], 960, 540)
+    assert newcomers.boxes == [expected]
+    still = np.zeros((54, 96), bool)
+    for _ in range(8):
+        newcomers.update(still, [], 960, 540)
+        assert newcomers.boxes == [expected]
+    newcomers.update(still, [], 960, 540)
+    assert newcomers.boxes == []
+
+
+def test_a_place_at_the_side_grows_until_a_face_is_known_there():
+    newcomers = Newcomers()
+    newcomers.update(changed_at(slice(10, 20), slice(0, 4)), [], 960, 540)
+    newcomers.update(changed_at(slice(15, 30), slice(1, 9)), [], 960, 540)
+    assert newcomers.boxes == [Box(0, 90, 100, 310)]
+    newcomers.update(np.zeros((54, 96), bool), [Box(500, 100, 600, 200)], 960, 540)
+    assert newcomers.boxes == [Box(0, 90, 100, 310)]
+    newcomers.update(np.zeros((54, 96), bool), [Box(0, 150, 80, 250)], 960, 540)
+    assert newcomers.boxes == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        (slice(10, 12), slice(0, 4)),
+        (slice(0, 54), slice(0, 96)),
+        (slice(10, 20), slice(3, 20)),
+        (slice(0, 0), slice(0)),
+    ],
+)
+def test_little_far_from_the_sides_or_half_the_picture_is_nobody(rows, columns):
+    newcomers = Newcomers()
+    newcomers.update(changed_at(rows, columns), [], 960, 540)
+    assert newcomers.boxes == []
+
+
+def test_a_change_of_light_is_nobody():
+    image = np.random.default_rng(2).integers(60, 200, (6, 8, 3)).astype(np.uint8).repeat(60, 0).repeat(80, 1)
+    motion = Motion()
+    motion.elsewhere(image, [])
+    motion.remember()
+    image = (image * 0.7).astype(np.uint8)
+    assert motion.elsewhere(image, []) is not None
+    assert motion.newcomers.boxes == []
+    image[100:200, :60] = 230
+    motion.elsewhere(image, [])
+    assert len(motion.newcomers.boxes) == 1

@@ -389,7 +389,8 @@ def test_frame_age_from_camera_to_reader(cam, webcam):  # noqa: ARG001
     assert len(ages) > 20
     assert max(ages) < 60_000
     third = len(ages) // 3
-    drift_ms = float(np.median(ages[-third:]) - np.median(ages[:third]))
+    # A busy machine makes single pictures late; a growing queue would make the fastest ones late too.
+    drift_ms = float(np.percentile(ages[-third:], 10) - np.percentile(ages[:third], 10))
     p50, p95, p99 = (float(np.percentile(ages, share)) for share in (50, 95, 99))
     seconds = times[-1] - times[0]
     note(
@@ -402,8 +403,7 @@ def test_frame_age_from_camera_to_reader(cam, webcam):  # noqa: ARG001
             "frames": len(ages),
         }
     )
-    # Ageing would show as a growing delay; the limits allow for a busy machine.
-    assert abs(drift_ms) < max(250, 0.5 * p50)
+    assert drift_ms < max(250, 0.5 * p50)
 
 
 def test_an_unplugged_camera_is_covered_and_comes_back(cam, webcam):  # noqa: ARG001
@@ -446,17 +446,25 @@ def assert_complete(audit):
 
 
 def test_ctrl_c_ends_covered_with_a_report_and_everything_is_accounted_for(cam, webcam):
-    last = []
+    last, is_reading = [], threading.Event()
 
     def watch():
-        last.extend(image for _, image in ffmpeg_pictures(6))
+        for time_s, image in ffmpeg_pictures(START_S):
+            last.append((time_s, image))
+            is_reading.set()
+            # Its own buffers come first, then what the driver shows.
+            if ended_s and time_s > ended_s[0] + 3:
+                break
 
+    ended_s = []
     watcher = threading.Thread(target=watch)
     watcher.start()
-    time.sleep(2)
+    assert is_reading.wait(START_S)
     cam.send_signal(signal.SIGINT)
     assert cam.wait(60) == 0
+    ended_s.append(time.monotonic())
     watcher.join()
+    last = [image for _, image in last]
     assert not any(webcam.uncovered(image) for image in last)
     assert not is_cartoon(last[-1])
     log = (cam.folder / "log.txt").read_text()
