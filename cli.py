@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -887,6 +887,9 @@ def prepare_pairs(
     weight: Annotated[
         list[str] | None, typer.Option(help="PATTERN=FACTOR: how often pictures at these paths count in training.")
     ] = None,
+    drawing: Annotated[
+        str, typer.Option(help="Who draws: teacher, our algorithm, or opencv, the plain filter.")
+    ] = "teacher",
     keep_backdrops: Annotated[bool, typer.Option(help="Leave uniform backgrounds as they are.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, drawn with --seed.")] = None,
     seed: Annotated[int, typer.Option(help="For everything that is drawn.")] = 0,
@@ -905,6 +908,7 @@ def prepare_pairs(
         workers=workers,
         new_backdrops=not keep_backdrops,
         weights=tuple(_weight(text) for text in weight or ()),
+        drawing=cast(Literal["teacher", "opencv"], drawing),
     )
     with _picture_bar("pictures") as show:
         result = run(options, show)
@@ -965,6 +969,8 @@ def train(
         typer.echo(f"stopped; --resume goes on from the newest checkpoint in {out}")
         return
     typer.echo(f"{result.checkpoint}: {result.steps} steps, {result.seconds:.0f} s")
+    if result.unreadable:
+        typer.echo(f"{_count(result.unreadable, 'sample')} left out: a file of it cannot be read")
 
 
 @contextmanager

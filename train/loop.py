@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, default_collate
 
 from toonfilter.runtime.errors import ConfigError, DataError, TrainingError
 from toonfilter.train.checkpoint import Checkpoint, load_weights, read_checkpoint, write_checkpoint
-from toonfilter.train.data.datasets import FolderData, RunOrder, exaggeration_of, open_data, to_floats
+from toonfilter.train.data.datasets import BAD, FolderData, RunOrder, exaggeration_of, open_data, to_floats
 from toonfilter.train.monitor import Monitor
 from toonfilter.train.optimisation import Average, Optimisers, step_factor
 from toonfilter.train.recipe import Recipe
@@ -50,12 +50,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a run ended. `checkpoint` is the newest one."""
+    """How a run ended. `checkpoint` is the newest one; `unreadable` counts samples that were left out."""
 
     steps: int
     seconds: float
     checkpoint: Path
     scalars: Mapping[str, float]
+    unreadable: int = 0
 
 
 def train(recipe: Recipe, options: TrainOptions, report: Callable[[Progress], None] | None = None) -> TrainResult:
@@ -115,6 +116,8 @@ class _Run:
         if resumed is not None:
             self._restore(resumed)
         self.batches = loader
+        # (0 for the source, 1 for the other domain; number of the picture) of those that cannot be read.
+        self.unreadable: set[tuple[int, int]] = set()
         self.monitor: Monitor | None = None
         if fabric.is_global_zero:
             options.out.mkdir(parents=True, exist_ok=True)
@@ -142,7 +145,7 @@ class _Run:
                 self._sample(done)
             if done % settings.checkpoint_every_steps == 0 or is_last:
                 path = self._write(done)
-        return TrainResult(self.total_steps, time.perf_counter() - started, path, values)
+        return TrainResult(self.total_steps, time.perf_counter() - started, path, values, len(self.unreadable))
 
     def close(self) -> None:
         """Finish curves and logs; the checkpoints are whole at any time."""
@@ -150,7 +153,9 @@ class _Run:
             self.monitor.close()
 
     def _step(self, step: int) -> dict[str, Tensor]:
-        batch = to_floats(next(self.batches), self.fabric.device)
+        read = next(self.batches)
+        self.unreadable |= {(side, n) for side, found in enumerate(read.pop(BAD).T.tolist()) for n in found if n >= 0}
+        batch = to_floats(read, self.fabric.device)
         if self.recipe.run.channels_last:
             batch = {k: v.to(memory_format=torch.channels_last) if v.ndim == 4 else v for k, v in batch.items()}
         self.optimisers.begin(step, self.total_steps, step_factor(self.recipe.schedule, step, self.total_steps))
@@ -268,7 +273,9 @@ class _Run:
             held = open_data(self.options.data, whole, "train", seed=self.recipe.run.seed)
         count = min(SAMPLES, len(held))
         chosen = [held[index * len(held) // count] for index in range(count)]
-        return to_floats(default_collate(chosen), self.fabric.device)
+        read = default_collate(chosen)
+        del read[BAD]
+        return to_floats(read, self.fabric.device)
 
     def _from_all(self, value: Any) -> list[Any]:
         if self.fabric.world_size == 1:

@@ -10,7 +10,7 @@ import torch
 
 from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.train.data.augment import toon, wear
-from toonfilter.train.data.datasets import Draw, RunOrder, open_data, to_floats
+from toonfilter.train.data.datasets import BAD, Draw, RunOrder, open_data, to_floats
 from toonfilter.train.data.pictures import write_png
 from toonfilter.train.recipe import DataSettings
 
@@ -51,6 +51,7 @@ def test_a_bad_picture_is_replaced_and_a_missing_guidance_is_named(pairs: Path) 
     (pairs / "photo" / "2.png").write_bytes(b"nothing")
     data = open_data(pairs, PAIRED, "train")
     assert torch.equal(data[2]["target"], data[3]["target"])
+    assert [data[n][BAD].tolist() for n in (1, 2, 3)] == [[-1, -1], [2, -1], [-1, -1]]
     (pairs / "guidance" / "4.png").unlink()
     with pytest.raises(DataError, match=r"guidance.4\.png: no such file"):
         open_data(pairs, PAIRED, "train")
@@ -65,6 +66,9 @@ def test_unpaired_and_single_folders(tmp_path: Path) -> None:
                 write_png(tmp_path / f"{part}{letter}" / f"{number}.png", picture)
     settings = DataSettings(layout="unpaired", size_px=32, augment="flip")
     sample = open_data(tmp_path, settings, "train")[1]
+    (tmp_path / "trainB" / "0.png").write_bytes(b"nothing")
+    spoiled = open_data(tmp_path, settings, "train")
+    assert {tuple(spoiled[Draw(1, number)][BAD].tolist()) for number in range(20)} == {(-1, -1), (-1, 0)}
     assert sample["source"].float().mean() < 80 < 180 < sample["target"].float().mean()
     turned = open_data(tmp_path, replace(settings, direction="cartoon-to-photo"), "train")[1]
     assert turned["source"].float().mean() > 180

@@ -8,6 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import ConfigError, DataError
+from toonfilter.runtime.exaggeration import Exaggeration
+from toonfilter.train.data.opencv_cartoon import opencv_cartoon
 from toonfilter.train.data.pairs import PairOptions, PairsReport, prepare_pairs
 from toonfilter.train.data.pictures import read_rgba, write_png
 from toonfilter.train.data.splits import split_of
@@ -80,6 +82,20 @@ def test_other_settings_draw_anew(made: tuple[PairOptions, PairsReport], tmp_pat
     assert prepare_pairs(other).made == 1
 
 
+def test_the_plain_filter_draws_in_true_proportions(faces: Path, tmp_path: Path) -> None:
+    options = PairOptions(faces, tmp_path, size=128, workers=1, drawing="opencv")
+    assert prepare_pairs(options).made == 2
+    photo, cartoon = (read_rgba(tmp_path / kind / "studio__one.png") for kind in ("photo", "cartoon"))
+    assert photo is not None
+    assert cartoon is not None
+    assert np.array_equal(cartoon[..., :3], opencv_cartoon(np.ascontiguousarray(photo[..., :3])))
+    assert 0.2 < (cartoon[..., 3] > 128).mean() < 0.95
+    about = json.loads((tmp_path / "pairs.json").read_text())
+    assert about["exaggeration"] == Exaggeration.none().to_dict()
+    # Asked for the other drawings, nothing of these is kept.
+    assert prepare_pairs(PairOptions(faces, tmp_path, size=128, workers=1)).kept == 0
+
+
 @pytest.mark.slow
 def test_processes_make_the_same(made: tuple[PairOptions, PairsReport], tmp_path: Path) -> None:
     options, report = made
@@ -110,6 +126,8 @@ def test_the_index_names_identities_and_look_alikes(made: tuple[PairOptions, Pai
 
 
 def test_wrong_options_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="drawing is 'chalk'"):
+        PairOptions(tmp_path, tmp_path, drawing="chalk")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="multiple of 32"):
         PairOptions(tmp_path, tmp_path, size=130)
     with pytest.raises(ConfigError, match="workers"):

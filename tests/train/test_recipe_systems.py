@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.train.losses.adversarial import AdversarialLoss
 from toonfilter.train.losses.adversary import Adversary, AdversaryOptions
 from toonfilter.train.recipe import load_recipe
 from toonfilter.train.systems import build_system
@@ -331,6 +332,11 @@ def test_logged_scores_are_what_the_discriminator_says(kind: str, probability: b
     for score, picture in ((verdict.real, real), (verdict.fake, fake)):
         said = network(picture).mean()
         close(score, torch.sigmoid(said) if probability else said)
+    loss = AdversarialLoss("wgan" if kind == "wgan-gp" else kind).discriminator(network(real), network(fake))  # type: ignore[arg-type]
+    if kind == "wgan-gp":
+        # The score of a picture is the mean over its 9 patches: |gradient| = |w| / 9 at each of 9 pixels.
+        loss = loss + 10 * (network.weight.abs().squeeze() / 3 - 1) ** 2
+    close(verdict.loss, loss)
     assert not verdict.fake.requires_grad
     assert verdict.loss.requires_grad
     assert set(verdict.scalars("_x")) == {"loss_d_x", "d_real_x", "d_fake_x"}
@@ -343,7 +349,7 @@ def test_paired_methods_refuse_unpaired_data() -> None:
 
 
 def test_any_generator_fits_any_recipe() -> None:
-    for name in ("gan-v1", "cyclegan-v6", "cartoongan"):
+    for name in ("gan-v1", "cyclegan-v6", "cartoongan", "landmark-cyclegan"):
         overrides = [o for o in TINY[name] if not o.startswith("generator.options")]
         recipe = load_recipe(
             name, [*overrides, "generator.kind=toon", "generator.options={widths = [4, 8, 8], blocks = [0, 1, 0]}"]

@@ -245,6 +245,18 @@ def test_pix2pix_step_trains_each_network_by_its_own_loss() -> None:
     assert context.seen["generator"] == {"generator": True, "discriminator": False}
     expected = scalars["adversarial"] + 100 * scalars["l1"]
     assert scalars["loss_g"].item() == pytest.approx(expected.item(), rel=1e-5)
+    # Equations 1 and 3 of the paper, written out; D sees the pair.
+    x, y, d = batch["source"], batch["target"], system.networks["discriminator"].eval()
+    with torch.no_grad():
+        fake = system.networks["generator"].eval()(x)
+        on_real, on_fake = torch.sigmoid(d(torch.cat([x, y], 1))), torch.sigmoid(d(torch.cat([x, fake], 1)))
+        found = system.generator_losses(fake, batch)
+        loss_d = system.adversarial.discriminator(d(torch.cat([x, y], 1)), d(torch.cat([x, fake], 1)))
+    assert found["adversarial"].item() == pytest.approx(-torch.log(on_fake).mean().item(), rel=1e-4)
+    assert found["l1"].item() == pytest.approx((fake - y).abs().mean().item(), rel=1e-5)
+    halves = -torch.log(on_real).mean() - torch.log(1 - on_fake).mean()
+    assert loss_d.item() == pytest.approx(0.5 * halves.item(), rel=1e-4)
+    system.networks.train()
     for name in ("adversarial", "l1"):
         system.networks.zero_grad()
         system.generator_losses(system.networks["generator"](batch["source"]), batch)[name].backward()

@@ -1,6 +1,7 @@
 """The loop: resumed runs equal unbroken ones bit for bit, checkpoints are whole, NaN stops, processes agree."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -139,6 +140,15 @@ def test_what_a_run_leaves(pairs: Path, tmp_path: Path) -> None:
         run(pairs, out, chosen)
     with pytest.raises(ConfigError, match="nothing is left to train"):
         run(pairs, out, chosen, resume=True)
+
+
+def test_pictures_that_cannot_be_read_are_counted(pairs: Path, tmp_path: Path) -> None:
+    spoiled = tmp_path / "pairs"
+    shutil.copytree(pairs, spoiled)
+    for name in ("photo/3.png", "cartoon/5.png"):
+        (spoiled / name).write_bytes(b"not a picture")
+    assert run(spoiled, tmp_path / "run", recipe("run.steps=12")).unreadable == 2
+    assert run(pairs, tmp_path / "good", recipe("run.steps=1")).unreadable == 0
 
 
 def test_another_run_begins_with_these_weights(pairs: Path, tmp_path: Path) -> None:

@@ -23,6 +23,10 @@ from toonfilter.train.recipe import DataSettings
 
 Image = NDArray[np.uint8]
 
+# In every sample: int64 [2], the number of the drawn source and of the drawn picture of the other domain where it could
+# not be read and another one stands in; -1 where it could.
+BAD = "bad"
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -46,7 +50,7 @@ class FolderData(Dataset[dict[str, Tensor]]):
 
     Unpaired data: `entries` are the sources, `others` the pictures of the other domain, of which each draw takes a
     random one. Decoded pictures stay in memory (384 px pairs: 1.5 MB each). A picture that cannot be read is
-    replaced by the next one, never fatal.
+    replaced by the next one, never fatal; `BAD` says which it was.
     """
 
     def __init__(
@@ -76,23 +80,27 @@ class FolderData(Dataset[dict[str, Tensor]]):
         if isinstance(draw, int):
             draw = Draw(draw, draw)
         rng = np.random.default_rng((self.seed, draw.number))
-        pictures = self._readable(self.entries, draw.index)
-        if not self.others:
-            return _as_tensors(self._augment(pictures, rng, self.settings.size_px))
+        pictures, is_bad = self._readable(self.entries, draw.index)
+        bad = [draw.index if is_bad else -1, -1]
         sample = self._augment(pictures, rng, self.settings.size_px)
-        other = self._readable(self.others, int(rng.integers(len(self.others))))
+        if not self.others:
+            return {**_as_tensors(sample), BAD: torch.tensor(bad)}
+        place = int(rng.integers(len(self.others)))
+        other, is_bad = self._readable(self.others, place)
+        bad[1] = place if is_bad else -1
         names = {"source" if name == "target" else name: picture for name, picture in other.items()}
         second = self._augment(names, rng, self.settings.size_px)
         renamed = {"target" if name == "source" else name: picture for name, picture in second.items()}
-        return _as_tensors({**sample, **renamed})
+        return {**_as_tensors({**sample, **renamed}), BAD: torch.tensor(bad)}
 
-    def _readable(self, entries: Sequence[Entry], index: int) -> dict[str, Image]:
+    def _readable(self, entries: Sequence[Entry], index: int) -> tuple[dict[str, Image], bool]:
+        """The pictures of an entry, or of the next one that can be read, and whether it is another one."""
         for offset in range(min(len(entries), 20)):
             entry = entries[(index + offset) % len(entries)]
             pictures = {name: self._read(path, name) for name, path in entry.files.items()}
             good = {name: picture for name, picture in pictures.items() if picture is not None}
             if len(good) == len(pictures):
-                return self._arranged(good)
+                return self._arranged(good), offset > 0
         raise DataError(f"{entries[index].name}: this picture and the 19 after it cannot be read")
 
     def _read(self, path: Path, name: str) -> Image | None:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ import numpy as np
 from toonfilter.runtime.alignment import CropTransform, crop_transform
 from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.runtime.exaggeration import Exaggeration
+from toonfilter.train.data.opencv_cartoon import opencv_cartoon
 from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
 from toonfilter.train.data.splits import split_of
 
@@ -38,6 +39,7 @@ class PairOptions:
     faces: folder of pictures, one face each; `index.csv` in it, where there is one, names identities, look-alike
     clusters and sources. size: crop side in px. weights: how often pictures count in training, as (pattern of the path
     below `faces`, factor); the factors of all patterns that match are multiplied.
+    drawing: by our algorithm, or by the plain OpenCV filter, which keeps true proportions whatever `exaggeration` says.
     new_backdrops: replace uniform backgrounds. limit: at most so many pictures, drawn with `seed`.
     """
 
@@ -50,8 +52,13 @@ class PairOptions:
     new_backdrops: bool = True
     weights: tuple[tuple[str, float], ...] = ()
     exaggeration: Exaggeration = field(default_factory=Exaggeration)
+    drawing: Literal["teacher", "opencv"] = "teacher"
 
     def __post_init__(self) -> None:
+        if self.drawing not in ("teacher", "opencv"):
+            raise ConfigError(f"drawing is {self.drawing!r}; must be teacher or opencv.")
+        if self.drawing == "opencv":
+            object.__setattr__(self, "exaggeration", Exaggeration.none())
         if self.size < 128 or self.size % 32:
             raise ConfigError(f"size is {self.size}; must be a multiple of 32 and at least 128.")
         if self.workers < 1:
@@ -162,6 +169,7 @@ def _settings_mark(options: PairOptions) -> str:
         "size": options.size,
         "new_backdrops": options.new_backdrops,
         "exaggeration": options.exaggeration.to_dict(),
+        **({} if options.drawing == "teacher" else {"drawing": options.drawing}),
     }
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -277,7 +285,10 @@ class _PairMaker:
         new_backdrop = options.new_backdrops and is_uniform(photo, matte)
         if new_backdrop:
             photo = replace_backdrop(photo, matte, draw_backdrop(options.size, number))
-        cartoon = self._cartooniser.draw(photo, portrait.landmarks, matte)
+        if options.drawing == "teacher":
+            cartoon = self._cartooniser.draw(photo, portrait.landmarks, matte)
+        else:
+            cartoon = np.dstack([opencv_cartoon(photo), np.round(matte * 255).astype(np.uint8)])
         for kind, picture in (("photo", photo), ("cartoon", cartoon), ("guidance", portrait.guidance)):
             write_png(options.output / kind / f"{task.name}.png", picture)
         return _record(task, transform, new_backdrop)
