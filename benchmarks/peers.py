@@ -61,6 +61,8 @@ def compare_peers(
         raise CaptureError(f"{clip}: no face in its first {_FACES} pictures")
     with tempfile.TemporaryDirectory(prefix="toonfilter-peers-") as folder:
         translators = dict(_translators(options, Path(folder)))
+        for translator in translators.values():
+            translator.warm_up(options.size)
         crops = [np.ascontiguousarray(portrait.crop[None]) for portrait in portraits]
         guidance = [portrait.guidance[None] for portrait in portraits if portrait.guidance is not None]
 
