@@ -166,23 +166,22 @@ class FaceTracker:
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
-        looks: list[str] = []
-        found, seen = None, image
+        noticed = found = None
         is_beat = self._beats.is_due(time_s) or self._is_new
         if is_beat:
             self._frames += 1
             for place in self._places:
                 place.unseen += 1
-            changed = self._motion.elsewhere(image, [track.face.box for track in self._tracks])
-            looks = self._looks(image, changed)
-            seen = self._copy(image) if self._tracks else image
             # The detector looks while the meshes follow; it has a core of its own, and its graphs only this thread.
-            found = self._looker.submit(self._detect, seen, looks)
+            known = [track.face.box for track in self._tracks]
+            noticed = self._looker.submit(self._notice, image, known, bool(self._places))
+            found = self._looker.submit(self._detect_noticed, noticed)
         followed = len(self._tracks)
         for track in list(self._tracks):
             if not track.follow(image):
                 self._lose(track)
         self._drop_doubles()
+        looks, seen = ([], image) if noticed is None else noticed.result()
         is_urgent = self._is_new or len(self._tracks) < followed or (is_beat and not self._tracks)
         if is_urgent:
             self._looker.submit(self._settle, seen, looks, found).result()
@@ -196,12 +195,19 @@ class FaceTracker:
             list if self._pending is None else self._pending.result,
         )
 
-    def _copy(self, image: Image) -> Image:
-        """The image for the detector, which still looks when others draw into it."""
+    def _notice(self, image: Image, known: list[Box], has_places: bool) -> tuple[list[str], Image]:
+        """The looks that this frame calls for, and the image for them: a copy where others will draw into it."""
+        looks = self._looks(image, self._motion.elsewhere(image, known), has_places or not known)
+        if not known:
+            return looks, image
         if self._seen.shape != image.shape:
             self._seen = np.empty_like(image)
         np.copyto(self._seen, image)
-        return self._seen
+        return looks, self._seen
+
+    def _detect_noticed(self, noticed: "Future[tuple[list[str], Image]]") -> list[Suspect]:
+        looks, image = noticed.result()
+        return self._detect(image, looks)
 
     def _settle(self, image: Image, looks: list[str], found: "Future[list[Suspect]] | None") -> list[Box]:
         """What follows from the looks at a frame; in the looker's thread. Returns places that were not known before."""
@@ -220,7 +226,7 @@ class FaceTracker:
         fresh += [place.grown() for place in self._places]
         return [box for box in fresh if not any(old.contains(box) for old in covered)]
 
-    def _looks(self, image: Image, changed: Box | None) -> list[str]:
+    def _looks(self, image: Image, changed: Box | None, is_searching: bool) -> list[str]:
         """What the detector does in this frame: the next of the looks in turn, and a look at what changed.
 
         All looks in turn come once in `detect_every` frames, so that most frames have one or none; two are the most.
@@ -241,7 +247,7 @@ class FaceTracker:
             if at_side and not is_everywhere:
                 urgent.append("sides full" if is_small else "sides short")
             urgent.append(f"tile {_nearest_tile(image, changed)}" if is_small and views else "full")
-        elif self._places or not self._tracks:
+        elif is_searching:
             urgent.append("full")
         if len(urgent) > 1 and in_turn and self._frames % 2:
             urgent.pop()
