@@ -218,7 +218,10 @@ def _boxes(graph: Any, image: Image, min_score: float) -> list[Box]:
 
 def _scored_boxes(graph: Any, image: Image, min_score: float) -> list[tuple[Box, float]]:
     height, width = image.shape[:2]
-    found = [one for one in graph.process({"image": image}).detections or [] if one.score[0] >= min_score]
+    # What cannot be written to MediaPipe does not copy.
+    shown = np.ascontiguousarray(image).view()
+    shown.flags.writeable = False
+    found = [one for one in graph.process({"image": shown}).detections or [] if one.score[0] >= min_score]
     boxes = []
     for detection in sorted(found, key=lambda one: -one.score[0]):
         relative = detection.location_data.relative_bounding_box
