@@ -258,10 +258,24 @@ def cycle_terms(system: Any, progress: float) -> tuple[dict[str, Tensor], dict[s
     batch = tiny_batch(system)
     nets = system.networks
     x, y = batch["source"], batch["target"]
-    fake_y, fake_x = nets["generator"](x), nets["generator_back"](y)
+    made = system.translated(x, y)
+    torch.testing.assert_close(made["fake_y"], nets["generator"](x))
+    torch.testing.assert_close(made["fake_x"], nets["generator_back"](y))
     with frozen(nets["discriminator_x"], nets["discriminator_y"]):
-        losses = system.generator_losses(x, y, fake_x, fake_y, progress)
-    return losses, {"x": x, "y": y, "fake_x": fake_x, "fake_y": fake_y}
+        losses = system.generator_losses(x, y, made, progress)
+    return losses, {"x": x, "y": y, **made}
+
+
+def test_one_pass_for_several_batches_equals_one_each() -> None:
+    from toonfilter.train.networks.blocks import together
+    from toonfilter.train.networks.discriminators import PatchDiscriminator
+
+    a, b = torch.rand(2, 3, 32, 32), torch.rand(3, 3, 32, 32) * 4
+    for norm in ("instance", "none", "batch"):
+        network = PatchDiscriminator(width=4, layers=2, norm=norm)  # type: ignore[arg-type]
+        alone = network(a), network(b)
+        for one, other in zip(together(network, a, b), alone, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
 def test_cyclegan_terms_reach_the_right_generators() -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.train.losses.adversarial import AdversarialLoss
 from toonfilter.train.losses.wgan import clip_weights, gradient_penalty
+from toonfilter.train.networks.blocks import together
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Adversary:
     def judge(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Verdict:
         """The discriminator's step: its loss, and what it says; no gradient goes to what made `fake`."""
         fake = fake.detach()
-        real_logits, fake_logits = discriminator(real), discriminator(fake)
+        real_logits, fake_logits = together(discriminator, real, fake)
         loss = self.loss.discriminator(real_logits, fake_logits)
         if self.options.kind == "wgan-gp":
             loss = loss + self.options.penalty * gradient_penalty(discriminator, real.float(), fake.float())

@@ -25,6 +25,7 @@ from toonfilter.train.losses.adversary import Adversary, AdversaryOptions
 from toonfilter.train.losses.cycle import cycle_loss, identity_loss
 from toonfilter.train.losses.feature_cycle import feature_cycle_loss
 from toonfilter.train.networks import build_discriminator, build_generator
+from toonfilter.train.networks.blocks import together
 from toonfilter.train.ramps import Ramp
 from toonfilter.train.recipe import Recipe, parse_table
 from toonfilter.train.systems import Batch, ExportSpec, OptimiserPlan, StepContext, frozen
@@ -97,9 +98,10 @@ class CycleGanSystem:
         scalars: dict[str, Tensor] = {}
 
         if self.adversary.is_generators_turn(context.step):
-            fake_y, fake_x = g(x), f(y)
+            made = self.translated(x, y)
+            fake_x, fake_y = made["fake_x"], made["fake_y"]
             with frozen(d_x, d_y):
-                losses = self.generator_losses(x, y, fake_x, fake_y, context.progress)
+                losses = self.generator_losses(x, y, made, context.progress)
             loss_g = torch.stack(list(losses.values())).sum()
             context.update("generators", loss_g)
             scalars |= {name: value.detach() for name, value in losses.items()}
@@ -113,11 +115,19 @@ class CycleGanSystem:
         self.adversary.constrain(d_x, d_y)
         return scalars | on_x.scalars("_x") | on_y.scalars("_y")
 
-    def generator_losses(
-        self, x: Tensor, y: Tensor, fake_x: Tensor, fake_y: Tensor, progress: float
-    ) -> dict[str, Tensor]:
-        """The weighted terms of equation 3 (and of its variants), to be summed."""
+    def translated(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """fake_y = G(x) and fake_x = F(y); for the identity loss also same_y = G(y) and same_x = F(x)."""
         g, f = self.networks["generator"], self.networks["generator_back"]
+        if self.options.identity_weight <= 0:
+            return {"fake_y": g(x), "fake_x": f(y)}
+        fake_y, same_y = together(g, x, y)
+        fake_x, same_x = together(f, y, x)
+        return {"fake_y": fake_y, "fake_x": fake_x, "same_y": same_y, "same_x": same_x}
+
+    def generator_losses(self, x: Tensor, y: Tensor, made: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
+        """The weighted terms of equation 3 (and of its variants), to be summed; `made` is what `translated` made."""
+        g, f = self.networks["generator"], self.networks["generator_back"]
+        fake_x, fake_y = made["fake_x"], made["fake_y"]
         losses = {
             "loss_g": self.adversarial_loss("discriminator_y", fake_y, y, progress),
             "loss_f": self.adversarial_loss("discriminator_x", fake_x, x, progress),
@@ -126,8 +136,8 @@ class CycleGanSystem:
         }
         if self.options.identity_weight > 0:
             weight, norm = self.options.identity_weight, self.options.identity_norm
-            losses["loss_identity_x"] = weight * identity_loss(f(x), x, norm)
-            losses["loss_identity_y"] = weight * identity_loss(g(y), y, norm)
+            losses["loss_identity_x"] = weight * identity_loss(made["same_x"], x, norm)
+            losses["loss_identity_y"] = weight * identity_loss(made["same_y"], y, norm)
         return losses
 
     def adversarial_loss(self, discriminator: str, fake: Tensor, truth: Tensor, progress: float) -> Tensor:
