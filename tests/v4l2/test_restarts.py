@@ -1,0 +1,78 @@
+"""Programs and cameras that go away in a call and come back."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from v4l2_rig import (
+    HEIGHT,
+    MARKS,
+    START_S,
+    VIRTUAL,
+    VIVID,
+    WIDTH,
+    assert_complete,
+    is_offered,
+    run_cam,
+    wait_for,
+    wait_for_words,
+)
+
+from toonfilter.runtime.cover_pictures import cover_picture
+
+pytestmark = MARKS
+
+
+def test_a_webcam_pulled_out_is_taken_up_again(tmp_path):
+    if subprocess.run(["modprobe", *VIVID.split()], check=False).returncode:
+        pytest.skip("needs the vivid test driver")
+    driver = Path("/sys/bus/platform/drivers/vivid")
+    log = tmp_path / "log.txt"
+    process = run_cam("--audit", str(tmp_path / "audit.jsonl"), log=log, camera="vivid")
+    try:
+        wait_for_words(log, "camera: vivid", START_S)
+        (driver / "unbind").write_text("vivid.0")
+        wait_for_words(log, "camera lost", 30)
+        assert is_offered()
+        (driver / "bind").write_text("vivid.0")
+        wait_for_words(log, "camera: vivid", 60, times=2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert "came back 1 time" in log.read_text()
+    assert_complete(tmp_path / "audit.jsonl")
+
+
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGTERM])
+def test_after_a_crash_in_a_call_the_timeout_picture_shows_and_the_next_start_works(webcam, tmp_path, way):
+    process = run_cam(log=tmp_path / "log.txt")
+    try:
+        wait_for(is_offered, START_S, "the virtual camera")
+        capture = cv2.VideoCapture(VIRTUAL, cv2.CAP_V4L2)
+        assert capture.read()[0]
+        process.send_signal(way)
+        process.wait(60)
+        # What was still in the driver's buffers is read first.
+        time.sleep(2.5)
+        after = [image[..., ::-1] for is_whole, image in (capture.read() for _ in range(5)) if is_whole]
+    finally:
+        process.kill()
+        process.wait()
+    assert not any(webcam.uncovered(image) for image in after)
+    if way is signal.SIGKILL:
+        assert np.abs(after[-1].astype(int) - cover_picture(WIDTH, HEIGHT)).mean() < 6
+    # The call goes on reading: only then the device looks as if somebody wrote to it.
+    again = run_cam("--seconds", "4", log=tmp_path / "again.txt")
+    while again.poll() is None:
+        is_whole, image = capture.read()
+        assert not is_whole or not webcam.uncovered(image[..., ::-1])
+    capture.release()
+    words = (tmp_path / "again.txt").read_text()
+    assert again.returncode == 0, words
+    assert f"virtual camera: {VIRTUAL}" in words
