@@ -15,6 +15,7 @@ _SIDE_COLUMNS = 2
 _SIDE_ROWS = 3
 _SIDE_WIDEST = 0.4
 _SIDE_BEATS = 8
+_CAMERA_SHARE = 0.25
 _BEAT_S = 1 / 30
 _EARLY = 0.25
 
@@ -53,8 +54,13 @@ class Newcomers:
     def update(self, changed: NDArray[np.bool_], known: list[Box], width: int, height: int) -> None:
         """One more beat. changed: bool, a thumbnail, without what known faces explain. width, height: of the frame."""
         scale_x, scale_y = width / changed.shape[1], height / changed.shape[0]
-        for number, view in enumerate((changed, changed[:, ::-1])):
-            before, extent = self._sides[number], _came_in(view)
+        extents = [_came_in(changed), _came_in(changed[:, ::-1])]
+        first, end = (0 if extent is None else extent[2] for extent in extents)
+        if changed[:, first : changed.shape[1] - end].any(axis=0).sum() > _CAMERA_SHARE * changed.shape[1]:
+            # The camera moves: what is new at a side is more of the room.
+            extents = [None, None]
+        for number, extent in enumerate(extents):
+            before = self._sides[number]
             after = None if before is None or before[1] == 0 else (before[0], before[1] - 1)
             if extent is not None:
                 top, bottom, inner = extent[0] * scale_y, extent[1] * scale_y, extent[2] * scale_x

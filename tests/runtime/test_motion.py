@@ -94,6 +94,15 @@ def test_little_far_from_the_sides_or_half_the_picture_is_nobody(rows, columns):
     assert newcomers.boxes == []
 
 
+@pytest.mark.parametrize(("end", "is_somebody"), [(60, True), (80, False)])
+def test_where_much_of_the_rest_moves_too_the_camera_does(end, is_somebody):
+    changed = changed_at(slice(10, 30), slice(0, 8))
+    changed[40, 40:end] = True
+    newcomers = Newcomers()
+    newcomers.update(changed, [], 960, 540)
+    assert bool(newcomers.boxes) is is_somebody
+
+
 def test_a_change_of_light_is_nobody():
     image = np.random.default_rng(2).integers(60, 200, (6, 8, 3)).astype(np.uint8).repeat(60, 0).repeat(80, 1)
     motion = Motion()
