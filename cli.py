@@ -614,7 +614,7 @@ def evaluate(
     from toonfilter.train.evaluation.evaluate import EvaluationOptions
     from toonfilter.train.evaluation.evaluate import evaluate as run
     from toonfilter.train.evaluation.temporal import TemporalOptions
-    from toonfilter.train.evaluation.terminal_table import missing_lines, terminal_table
+    from toonfilter.train.evaluation.terminal_table import missing_lines, table_width, terminal_table
 
     options = EvaluationOptions(
         models=tuple(models),
@@ -643,7 +643,8 @@ def evaluate(
             progress.update(tasks[what], completed=done)
 
         evaluation = run(options, show)
-    console = Console()
+    # Where the output is no terminal, rich takes 80 characters and would squeeze the names of the measures away.
+    console = Console(width=max(Console().width, table_width(evaluation)))
     console.print(terminal_table(evaluation))
     for line in missing_lines(evaluation):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

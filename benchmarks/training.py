@@ -2,8 +2,9 @@
 
 The plain loop is what the published code does (Zhu et al. 2017): fp32, no compilation, one pass for each use of a
 network, Adam as it comes. Ours is the recipe as the training loop runs it: Fabric, mixed precision, fused Adam, the
-pictures that pass through the same network in one pass, and on a GPU channels_last. Both have the same networks, the same batch and the same pictures, which lie in memory: loading is
-not measured. The two take turns, so that other work on the machine slows both alike; the ratio is of the medians.
+pictures that go through the same network in one pass, and on a GPU channels_last. Both have the same networks, the same
+batch and the same pictures, which lie in memory: loading is not measured. The two take turns, so that other work on the
+machine slows both alike; the ratio is of the medians.
 """
 
 import itertools

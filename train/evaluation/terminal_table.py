@@ -9,6 +9,11 @@ from toonfilter.train.evaluation.results import Evaluation, ModelReport
 from toonfilter.train.evaluation.thresholds import THRESHOLDS
 
 
+def table_width(evaluation: Evaluation) -> int:
+    """The least number of characters across in which the measures keep their names beside the figures."""
+    return 28 + 27 * len(evaluation.models)
+
+
 def terminal_table(evaluation: Evaluation) -> Table:
     """One row per measure that at least one model has."""
     musts = {threshold.key: threshold.must for threshold in THRESHOLDS}
