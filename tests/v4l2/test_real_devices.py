@@ -26,6 +26,7 @@ from v4l2_rig import (
     note,
     opencv_pictures,
     run_cam,
+    wait_for_words,
 )
 
 pytestmark = MARKS
@@ -116,8 +117,10 @@ def test_an_unplugged_camera_is_covered_and_comes_back(cam, webcam):  # noqa: AR
 
 def test_another_camera_format_in_mid_stream(cam, webcam):
     webcam.unplug()
-    time.sleep(1)
+    # As long as the program holds the device it keeps its size.
+    time.sleep(5)
     webcam.plug_in(320, 240)
+    wait_for_words(cam.folder / "log.txt", "320x240", START_S)
     seen = [image for _, image in ffmpeg_pictures(12)]
     assert cam.poll() is None
     assert seen
