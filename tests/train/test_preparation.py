@@ -200,6 +200,21 @@ def test_celeba_as_published(tmp_path: Path, partition: bool) -> None:
     assert pictures[-1].points is None
 
 
+def test_celeba_trains_beside_a_folder_of_cartoons(tmp_path: Path) -> None:
+    from toonfilter.train.data.datasets import open_data
+    from toonfilter.train.recipe import DataSettings
+
+    celeba(tmp_path, partition=True)
+    for number in range(40):
+        write_png(tmp_path / "cartoon" / f"{number}.png", np.full((8, 8, 3), 200, np.uint8))
+    settings = DataSettings(layout="unpaired", size_px=8)
+    sides = {part: open_data(tmp_path, settings, part) for part in ("train", "validation")}  # type: ignore[arg-type]
+    assert [len(side) for side in sides.values()] == [30, 10]
+    assert len(sides["train"].others) + len(sides["validation"].others) == 40
+    sample = sides["train"][0]
+    assert (sample["source"].max(), sample["target"].min()) == (0, 200)
+
+
 def test_celeba_without_its_lists_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="img_align_celeba"):
         published.read_celeba(tmp_path)
