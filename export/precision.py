@@ -33,6 +33,7 @@ _FP32_OPERATORS = {
     "RMSNormalization",
     "Range",
 }
+_KEPT_PERCENT = 99.97
 _CONVOLUTIONS = ("Conv", "ConvTranspose", "Gemm")
 _SHAPE_OPERATORS = ("Shape", "Gather", "Slice", "Cast", "Unsqueeze", "Div")
 
@@ -117,7 +118,7 @@ def to_int8(model: "ModelProto", feeds: Sequence[Feeds], *, last_in_fp32: int = 
     excluded = kept + _shape_nodes(source, count_ends=not adds_to_photo or in_fp32 > 0)
     try:
         known = known_levels(source)
-        quantised = _quantised(source, feeds, excluded, known)
+        quantised = _quantised(source, feeds, excluded, known, is_small=adds_to_photo)
         keep_levels_in_uint8(quantised, known)
         double_by_copying(quantised)
         onnx.checker.check_model(quantised)
@@ -128,8 +129,17 @@ def to_int8(model: "ModelProto", feeds: Sequence[Feeds], *, last_in_fp32: int = 
 
 
 def _quantised(
-    model: "ModelProto", feeds: Sequence[Feeds], excluded: list[str], known: "Mapping[str, Levels]"
+    model: "ModelProto",
+    feeds: Sequence[Feeds],
+    excluded: list[str],
+    known: "Mapping[str, Levels]",
+    *,
+    is_small: bool,
 ) -> "ModelProto":
+    """is_small: all values of all feeds fit into memory, so that ranges can leave out the few that lie far off.
+
+    With those in, the steps are coarse enough to show as grain on skin.
+    """
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -153,8 +163,12 @@ def _quantised(
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=excluded,
-            calibrate_method=CalibrationMethod.MinMax,
-            extra_options={"DedicatedQDQPair": False, "TensorQuantOverrides": given},
+            calibrate_method=CalibrationMethod.Percentile if is_small else CalibrationMethod.MinMax,
+            extra_options={
+                "DedicatedQDQPair": False,
+                "TensorQuantOverrides": given,
+                "CalibPercentile": _KEPT_PERCENT,
+            },
         )
         return onnx.load(result)
 

@@ -80,18 +80,19 @@ def test_eyes_grow_and_nose_shrinks() -> None:
 
 def test_narrowed_eyes_stay_narrow() -> None:
     landmarks = crop_landmarks()
-    narrowed = landmarks.copy()
+    narrowed, wide = landmarks.copy(), landmarks.copy()
     for upper, lower in ((160, 144), (158, 153), (159, 145), (385, 380), (387, 373), (386, 374)):
         middle = (landmarks[upper] + landmarks[lower]) / 2
         for lid in (upper, lower):
             narrowed[lid] = middle + 0.3 * (landmarks[lid] - middle)
+            wide[lid] = middle + 1.5 * (landmarks[lid] - middle)
 
     def growth(before: NDArray[np.float32]) -> float:
         after = exaggerate_points(before, SIZE, Exaggeration())
         gaps = [np.hypot(*(points[159, :2] - points[145, :2])) for points in (before, after)]
         return float(gaps[1] / gaps[0])
 
-    assert growth(narrowed) < 1.1 < 1.3 < growth(landmarks)
+    assert growth(narrowed) < 0.8 < 1.0 < growth(landmarks) < 1.2 < growth(wide)
 
 
 def test_gaze_keeps_its_place_between_the_corners() -> None:
@@ -119,7 +120,7 @@ def test_trembling_landmarks_move_it_less_than_they_tremble() -> None:
     steady = displacement(landmarks, SIZE, Exaggeration())
     shaken = displacement(landmarks + noise, SIZE, Exaggeration())
     assert np.abs(shaken - steady).mean() < 0.05
-    assert np.abs(shaken - steady).max() < 1.0
+    assert np.abs(shaken - steady).max() < 1.5 < np.abs(noise).max()
 
 
 def test_sizes_agree() -> None:
