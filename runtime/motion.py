@@ -16,6 +16,12 @@ _SIDE_ROWS = 3
 _SIDE_WIDEST = 0.4
 _SIDE_BEATS = 8
 _CAMERA_SHARE = 0.25
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
+# A followed person's own head and shoulders, in widths and heights of the face: they reach the sides of many a picture.
+_HEAD_REACH = 1.1
+_BODY_REACH = 2.2
+_CROWN = 0.6
+_TILES_REACH = 0.45
 _BEAT_S = 1 / 30
 _EARLY = 0.25
 
@@ -54,6 +60,7 @@ class Newcomers:
     def update(self, changed: NDArray[np.bool_], known: list[Box], width: int, height: int) -> None:
         """One more beat. changed: bool, a thumbnail, without what known faces explain. width, height: of the frame."""
         scale_x, scale_y = width / changed.shape[1], height / changed.shape[0]
+        changed = _without_bodies(changed, known, scale_x, scale_y)
         extents = [_came_in(changed), _came_in(changed[:, ::-1])]
         first, end = (0 if extent is None else extent[2] for extent in extents)
         if changed[:, first : changed.shape[1] - end].any(axis=0).sum() > _CAMERA_SHARE * changed.shape[1]:
@@ -66,9 +73,28 @@ class Newcomers:
                 top, bottom, inner = extent[0] * scale_y, extent[1] * scale_y, extent[2] * scale_x
                 box = Box(width - inner, top, width, bottom) if number else Box(0, top, inner, bottom)
                 after = (box if after is None else box.united(after[0]), _SIDE_BEATS)
-            if after is not None and any(face.grown(_KNOWN_MARGIN).holds(after[0].centre) for face in known):
+            if after is not None and any(_touches(after[0], face) for face in known):
                 after = None
             self._sides[number] = after
+
+
+def _without_bodies(changed: NDArray[np.bool_], known: list[Box], scale_x: float, scale_y: float) -> NDArray[np.bool_]:
+    """What changed beside the followed people's own heads and bodies; new memory where there are any."""
+    if not known:
+        return changed
+    others = changed.copy()
+    for face in known:
+        chin = max(0, int(face.bottom / scale_y))
+        crown = max(0, int((face.top - _CROWN * face.height) / scale_y))
+        for rows, reach in ((slice(crown, chin), _HEAD_REACH), (slice(chin, None), _BODY_REACH)):
+            left, right = (int((face.centre[0] + side * reach * face.width) / scale_x) for side in (-1, 1))
+            others[rows, max(0, left) : max(0, right + 1)] = False
+    return others
+
+
+def _touches(place: Box, face: Box) -> bool:
+    """Whether tiles on a place, which reach beyond it, would lie on a followed face."""
+    return place.grown(_TILES_REACH).overlap(face) > 0
 
 
 def _came_in(changed: NDArray[np.bool_]) -> tuple[int, int, int] | None:
@@ -108,19 +134,24 @@ class Motion:
             rows = slice(max(0, int(wide.top * scale_y)), max(0, int(wide.bottom * scale_y) + 1))
             columns = slice(max(0, int(wide.left * scale_x)), max(0, int(wide.right * scale_x) + 1))
             changed[rows, columns] = False
-        self.newcomers.update(self._without_light(changed), known, width, height)
+        self.newcomers.update(self._unexplained(changed), known, width, height)
         if int(np.count_nonzero(changed)) < _MOTION_PIXELS:
             return None
         left, top, box_width, box_height = cv2.boundingRect(changed.astype(np.uint8))
         return Box(left / scale_x, top / scale_y, (left + box_width) / scale_x, (top + box_height) / scale_y)
 
-    def _without_light(self, changed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Of what changed, what the light of the whole picture does not explain; looked at for the sides only."""
+    def _unexplained(self, changed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Of what changed, what neither the light of the whole picture nor a camera that moves a little explains.
+
+        A pixel is explained that looks like one of its neighbours did. Looked at where a side changed only.
+        """
         if self._looked_at is None or self._now is None or not changed[:, [0, 1, -2, -1]].any():
             return changed
         gain = float(np.median(self._now)) / max(1.0, float(np.median(self._looked_at)))
         relit = cv2.convertScaleAbs(self._looked_at, alpha=gain)
-        remaining: NDArray[np.bool_] = changed & (cv2.absdiff(self._now, relit) > _MOTION_LEVELS)
+        brightest, darkest = cv2.dilate(relit, _NEIGHBOURS), cv2.erode(relit, _NEIGHBOURS)
+        beyond = cv2.max(cv2.subtract(self._now, brightest), cv2.subtract(darkest, self._now))
+        remaining: NDArray[np.bool_] = changed & (beyond > _MOTION_LEVELS)
         return remaining
 
     def remember(self) -> None:

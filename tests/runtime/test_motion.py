@@ -1,5 +1,6 @@
 """When and where the tracker looks: beats of time, and what moved."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -114,3 +115,32 @@ def test_a_change_of_light_is_nobody():
     image[100:200, :60] = 230
     motion.elsewhere(image, [])
     assert len(motion.newcomers.boxes) == 1
+
+
+def test_a_camera_that_moves_a_little_brings_nobody_in_but_a_person_does():
+    room = np.random.default_rng(3).integers(0, 256, (30, 60, 3), np.uint8)
+    room = cv2.GaussianBlur(cv2.resize(room, (1600, 720), interpolation=cv2.INTER_CUBIC), (0, 0), 9)
+    # At the sides of this room hangs a curtain, so that nothing new comes into sight.
+    room[:, :120], room[:, 1200:] = 120, 120
+    panning, still = Motion(), Motion()
+    someone = room[:, :1280].copy()
+    someone[200:420, :90] = (210, 160, 140)
+    for motion, image in ((panning, room[:, 12:1292]), (still, someone)):
+        motion.elsewhere(np.ascontiguousarray(room[:, :1280]), [])
+        motion.remember()
+        motion.elsewhere(np.ascontiguousarray(image), [])
+    assert not panning.newcomers.boxes
+    assert still.newcomers.boxes
+
+
+def test_the_followed_persons_own_shoulders_are_nobody():
+    face = Box(500, 200, 700, 440)
+    changed = changed_at(slice(36, 50), slice(0, 6))
+    alone, followed = Newcomers(), Newcomers()
+    alone.update(changed, [], 1280, 720)
+    followed.update(changed, [Box(300, 150, 560, 460)], 1280, 720)
+    assert alone.boxes
+    assert not followed.boxes
+    beside = Newcomers()
+    beside.update(changed_at(slice(14, 26), slice(0, 5)), [face], 1280, 720)
+    assert beside.boxes
