@@ -58,14 +58,14 @@ class Exaggeration:
     corner_lift (of the mouth, against the sadness that shrinking the nose brings) upwards.
     """
 
-    eyes: float = 1.3
+    eyes: float = 1.36
     eye_height: float = 1.32
-    eye_spread: float = 0.003
-    eye_drop: float = 0.036
+    eye_spread: float = 0.004
+    eye_drop: float = 0.034
     brow_lift: float = 0.05
-    nose: float = 0.65
+    nose: float = 0.67
     nose_lift: float = 0.0
-    mouth: float = 1.04
+    mouth: float = 1.08
     mouth_lift: float = 0.0
     corner_lift: float = 0.014
     jaw: float = 0.86
