@@ -19,7 +19,7 @@ from toonfilter.runtime.alignment import CROP_SIDE_FACE_HEIGHTS
 from toonfilter.runtime.errors import ConfigError
 
 GRID = 48
-_INVERSION_STEPS = 4
+_INVERSION_STEPS = 3
 _LONGEST_STEP_PX = 8.0
 _LEAST_SLOPE = 0.1
 _RIGHT, _DOWN = np.eye(2, dtype=np.float32)

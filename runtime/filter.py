@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
+
 from toonfilter.runtime.alignment import CropTransform, crop_transform
 from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
 from toonfilter.runtime.blending import Region, mosaic
@@ -48,10 +50,14 @@ class FilterSettings:
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """A frame and what the tracker saw in it; error is what went wrong instead."""
+    """A frame and what the tracker saw in it; error is what went wrong instead.
+
+    crops: where the crop of each followed face lies, steadied, of no size yet.
+    """
 
     frame: Frame
     sighting: Sighting
+    crops: list[CropTransform] = field(default_factory=list)
     error: Exception | None = None
 
 
@@ -120,11 +126,12 @@ class ToonFilter:
             if frame.image.shape != self._shape or not 0 <= gap_s <= _GAP_S:
                 self._tracker.reset()
             self._shape, self._tracked_at_s = frame.image.shape, frame.captured_at_s
-            return Tracked(frame, self._tracker.track(frame.image, frame.captured_at_s))
+            sighting = self._tracker.track(frame.image, frame.captured_at_s)
+            return Tracked(frame, sighting, self._steadied(sighting.faces, frame))
         except Exception as error:
             if self._settings.on_error == "raise":
                 raise
-            return Tracked(frame, Sighting(), error)
+            return Tracked(frame, Sighting(), error=error)
 
     def draw(self, tracked: Tracked) -> SafeFrame:
         """Draw the faces found and let the guard decide what may leave."""
@@ -141,7 +148,9 @@ class ToonFilter:
             return self._guard.lost(frame, "no face found")
         witness = Witness(frame.image, faces)
         try:
-            self._painter.paint(frame.image, self._placed(faces, frame), frame.captured_at_s)
+            size = self._size_for(max(crop.side_px for crop in tracked.crops))
+            placed = [(face, replace(crop, size=size)) for face, crop in zip(faces, tracked.crops, strict=True)]
+            self._painter.paint(frame.image, placed, frame.captured_at_s)
             self._engine_failures = 0
         except Exception as error:
             if self._settings.on_error == "raise":
@@ -202,22 +211,21 @@ class ToonFilter:
         self._tracker.close()
         self._opened.translator.close()
 
-    def _placed(self, faces: list[Face], frame: Frame) -> list[tuple[Face, CropTransform]]:
-        """Where each face's crop lies, steadied; what is known of faces that are gone is forgotten."""
+    def _steadied(self, faces: list[Face], frame: Frame) -> list[CropTransform]:
+        """Where each face's crop lies; what is known of faces that are gone is forgotten."""
         present = {face.id for face in faces}
         self._crops = {key: crop for key, crop in self._crops.items() if key in present}
-        raw = [crop_transform(face.landmarks, 1, face.fit) for face in faces]
-        size = self._size_for(max(transform.side_px for transform in raw))
-        placed = []
-        for face, transform in zip(faces, raw, strict=True):
+        steadied = []
+        for face in faces:
+            raw = crop_transform(face.landmarks, 1, face.fit)
             crop = self._crops.setdefault(face.id, SteadyCrop(self._settings.smoothing))
-            steady = replace(crop(frame.image, transform, frame.captured_at_s), size=size)
+            steady = crop(frame.image, raw, frame.captured_at_s)
             if not _holds(steady, face):
                 # The face moved faster than its steadied crop: start again from where it is.
                 self._crops[face.id] = SteadyCrop(self._settings.smoothing)
-                steady = replace(self._crops[face.id](frame.image, transform, frame.captured_at_s), size=size)
-            placed.append((face, steady))
-        return placed
+                steady = self._crops[face.id](frame.image, raw, frame.captured_at_s)
+            steadied.append(steady)
+        return steadied
 
     def _size_for(self, side_px: float) -> int:
         """The smallest size that shows the crop sharply; changes only when the face has clearly grown or shrunk."""
@@ -272,5 +280,5 @@ class ToonFilter:
 
 def _holds(transform: CropTransform, face: Face) -> bool:
     """Whether the whole face, with the margin of its mask, lies in the crop."""
-    points = transform.to_crop(face.landmarks)[:, :2] / transform.size
-    return bool(points.min() > _CROP_MARGIN and points.max() < 1 - _CROP_MARGIN)
+    from_middle = (transform.to_crop(face.landmarks)[:, :2] - (transform.size - 1) / 2) / transform.size
+    return bool(np.abs(from_middle).max() < 0.5 - _CROP_MARGIN)

@@ -10,7 +10,7 @@ from toonfilter.runtime.clock import Clock, SystemClock
 from toonfilter.runtime.effort import EffortSettings
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
-from toonfilter.runtime.handover import HandoverClosed, LatestSlot
+from toonfilter.runtime.handover import HandoverClosed, LatestSlot, quick_switching
 from toonfilter.runtime.latency import StageReport
 from toonfilter.runtime.live_output import LiveOutput
 from toonfilter.runtime.live_stages import CaptureStage, Controls, FilterStage, LiveFilter
@@ -108,7 +108,8 @@ def run_live(
     options = options or LiveOptions()
     try:
         live = _Live(camera, open_filter, sink, options, controls or Controls(), clock or SystemClock(), notify, stop)
-        return live.run(on_status)
+        with quick_switching():
+            return live.run(on_status)
     finally:
         sink.close()
 

@@ -11,7 +11,7 @@ from typing import Any
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
-from toonfilter.runtime.handover import BoundedQueue, HandoverClosed
+from toonfilter.runtime.handover import BoundedQueue, HandoverClosed, quick_switching
 from toonfilter.runtime.pieces import WARM_UP_FRAMES, Piece, PieceResult, WorkFolder
 from toonfilter.runtime.video_colour import ColourConverter
 from toonfilter.runtime.video_encoding import Encoder, VideoWriter
@@ -69,7 +69,8 @@ def run_pieces(
     Raises:
         ConversionStopped: `stop` was set.
     """
-    _Runner(job, pieces, frame_filter, on_frame, stop).run()
+    with quick_switching():
+        _Runner(job, pieces, frame_filter, on_frame, stop).run()
 
 
 class _Runner:

@@ -1,10 +1,11 @@
+import sys
 import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toonfilter.runtime.handover import BoundedQueue, HandoverClosed, LatestSlot
+from toonfilter.runtime.handover import BoundedQueue, HandoverClosed, LatestSlot, quick_switching
 
 
 @given(st.lists(st.booleans(), max_size=60))
@@ -95,3 +96,10 @@ def test_a_producer_blocked_on_a_full_queue_is_freed_by_closing():
     queue.close(RuntimeError("consumer failed"))
     producer.join(10)
     assert outcome == ["consumer failed"]
+
+
+def test_quick_switching_lasts_only_as_long_as_it_is_needed():
+    before_s = sys.getswitchinterval()
+    with quick_switching():
+        assert sys.getswitchinterval() < 0.001
+    assert sys.getswitchinterval() == pytest.approx(before_s)
