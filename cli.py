@@ -282,6 +282,7 @@ def cam(
 
     Choose the virtual camera by its name in Zoom, Teams, Meet or OBS. Nothing but cartoons and covered pictures leaves.
     """
+    from toonfilter.runtime.bundle import find_bundle
     from toonfilter.runtime.cameras import CameraRequest, open_source, prepare_environment, wished_path
 
     prepare_environment()
@@ -297,6 +298,8 @@ def cam(
     options = LiveOptions(size[0], size[1], fps, hold_s, lost.placeholder, audit, effort=effort)
     if audit is not None and audit.exists() and not overwrite:
         raise typer.BadParameter(f"{audit} exists already; add --overwrite to replace it")
+    # A style that is not there must not leave a recording of nothing behind.
+    find_bundle(to)
 
     def open_filter() -> "ToonFilter":
         from toonfilter.runtime.filter import FilterSettings, ToonFilter

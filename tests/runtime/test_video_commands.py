@@ -204,3 +204,10 @@ def test_doctor_lists_every_check_and_its_status_tells(run, monkeypatch):
     assert "numpy: 1.26" in out
     assert "what to do: plug one in" in out
     assert "cam does not" in out
+
+
+def test_cam_with_a_style_that_is_not_there_leaves_no_recording(run, tmp_path):
+    status, _, told = run("cam", "--to", "nobody", "--camera", "test", "--output", tmp_path / "out.mp4")
+    assert status == 1
+    assert "unknown style 'nobody'" in told
+    assert not list(tmp_path.iterdir())
