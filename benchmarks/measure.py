@@ -245,7 +245,7 @@ class _BenchCamera:
         self._room = threading.Semaphore(1)
         self._pacer: Pacer | None = None
         self._clock = SystemClock()
-        self._taken_at_s = 0.0
+        self._stamp_s = 0.0
 
     def open(self) -> str:
         self._pacer = Pacer(1 / self._fps, self._clock) if self._fps else None
@@ -257,15 +257,15 @@ class _BenchCamera:
             self._pacer.advance()
         else:
             self._room.acquire(timeout=_STALL_S)
-            # The live loop leaves out pictures that come faster than it was told to expect.
-            self._clock.sleep(self._taken_at_s + 1 / _UNPACED_FPS - self._clock.now_s())
-            self._taken_at_s = self._clock.now_s()
+            # The live loop leaves out pictures whose stamps lie closer than it was told to expect.
+            self._clock.sleep(self._stamp_s + 1 / _UNPACED_FPS - self._clock.now_s())
         if self._number == self._total:
             self._stop.wait(_STALL_S)
             self._stop.set()
         image: Image = self._record.timed("capture", partial(self._clip.take, self._number))
         self._number += 1
-        return image, self._clock.now_s()
+        self._stamp_s = self._clock.now_s()
+        return image, self._stamp_s
 
     def taken(self) -> None:
         """The filter took a frame: there is room for the next."""
