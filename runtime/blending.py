@@ -20,6 +20,8 @@ _HULL_MARGIN = 0.025
 _RIM = 0.09
 _BOTTOM_FADE = 0.22
 _MOSAIC_TILES = 5
+TILES_REACH = 0.45
+"""How far `mosaic` reaches beyond its box, in longer sides of the box: over the whole head."""
 _TILE_SAMPLES = 32
 
 
@@ -61,7 +63,7 @@ def paste(image: Image, drawing: Image, mask: Mask, portrait: Portrait) -> None:
 def mosaic(image: Image, box: Box) -> None:
     """Replace a place in the frame by a few large tiles, in place. The box is widened to the whole head first."""
     height, width = image.shape[:2]
-    head = box.grown(0.45)
+    head = box.grown(TILES_REACH)
     left, top = max(0, int(head.left)), max(0, int(head.top))
     right, bottom = min(width, int(head.right) + 1), min(height, int(head.bottom) + 1)
     if right <= left or bottom <= top:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.blending import TILES_REACH
 from toonfilter.runtime.faces import Box
 from toonfilter.runtime.frames import Image
 
@@ -21,7 +22,6 @@ _NEIGHBOURS = np.ones((3, 3), np.uint8)
 _HEAD_REACH = 1.1
 _BODY_REACH = 2.2
 _CROWN = 0.6
-_TILES_REACH = 0.45
 _BEAT_S = 1 / 30
 _EARLY = 0.25
 
@@ -94,7 +94,7 @@ def _without_bodies(changed: NDArray[np.bool_], known: list[Box], scale_x: float
 
 def _touches(place: Box, face: Box) -> bool:
     """Whether tiles on a place, which reach beyond it, would lie on a followed face."""
-    return place.grown(_TILES_REACH).overlap(face) > 0
+    return place.grown(TILES_REACH).overlap(face) > 0
 
 
 def _came_in(changed: NDArray[np.bool_]) -> tuple[int, int, int] | None:

@@ -1,5 +1,6 @@
 """Tiny generators and real face crops for the export tests."""
 
+import cv2
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -38,6 +39,24 @@ class TinyGenerator(nn.Module):
 def crops() -> FaceCrops:
     """Eight 64 px crops of a real face with their guidance."""
     return load_crops(None, with_guidance=True, exaggeration=Exaggeration(), size=64, count=8)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Users' models live in a folder of the test."""
+    monkeypatch.setenv("TOONFILTER_HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / "models"
+
+
+@pytest.fixture(scope="session")
+def pairs(crops, tmp_path_factory):
+    """A pairs folder of real crops."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for kind, pictures in (("photo", crops.images), ("guidance", crops.guidance)):
+        (folder / kind).mkdir()
+        for index, picture in enumerate(pictures):
+            cv2.imwrite(str(folder / kind / f"{index}.png"), picture[:, :, ::-1])
+    return folder
 
 
 @pytest.fixture(scope="session")

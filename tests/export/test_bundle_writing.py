@@ -18,35 +18,19 @@ from toonfilter.runtime.backends import EngineOptions, open_translator
 from toonfilter.runtime.bundle import Parity, find_bundle, load_bundle
 from toonfilter.runtime.errors import BundleError, ConfigError, DataError, OutputError
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """Users' models live in a folder of the test."""
-    monkeypatch.setenv("TOONFILTER_HOME", str(tmp_path / "home"))
-    return tmp_path / "home" / "models"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture(scope="module")
-def photographs(crops, tmp_path_factory):
-    """A pairs folder of real crops."""
-    folder = tmp_path_factory.mktemp("pairs")
-    for kind, pictures in (("photo", crops.images), ("guidance", crops.guidance)):
-        (folder / kind).mkdir()
-        for index, picture in enumerate(pictures):
-            cv2.imwrite(str(folder / kind / f"{index}.png"), picture[:, :, ::-1])
-    return folder
-
-
-@pytest.fixture(scope="module")
-def source(make_source, photographs, tmp_path_factory):
+def source(make_source, pairs, tmp_path_factory):
     """The tiny generator as a bundle: exported by torch once, the source of the tests below."""
     folder = tmp_path_factory.mktemp("out") / "tiny"
-    return bundle_source(export_bundle(make_source(), BundleOptions(output=folder, crops=photographs)).folder)
+    return bundle_source(export_bundle(make_source(), BundleOptions(output=folder, crops=pairs)).folder)
 
 
-def test_export_installs_a_whole_bundle_that_the_engines_run(make_source, photographs, home, crops) -> None:
+def test_export_installs_a_whole_bundle_that_the_engines_run(make_source, pairs, home, crops) -> None:
     told: list[str] = []
-    options = BundleOptions(name="mine", precisions=("fp16", "int8"), crops=photographs)
+    options = BundleOptions(name="mine", precisions=("fp16", "int8"), crops=pairs)
     exported = export_bundle(make_source(), options, told.append)
     assert exported.folder == home / "mine"
     assert any("int8" in line for line in told)
@@ -70,15 +54,15 @@ def test_export_installs_a_whole_bundle_that_the_engines_run(make_source, photog
         opened.translator.close()
 
 
-def test_outside_the_tolerance_nothing_is_installed(source, photographs, home, monkeypatch) -> None:
+def test_outside_the_tolerance_nothing_is_installed(source, pairs, home, monkeypatch) -> None:
     monkeypatch.setitem(TOLERANCES, "int8", Tolerance(0.0, 0, 99))
     with pytest.raises(ExportError, match=r"mine_int8.onnx differs too much .* Nothing was installed"):
-        export_bundle(source, BundleOptions(name="mine", precisions=("int8",), crops=photographs))
+        export_bundle(source, BundleOptions(name="mine", precisions=("int8",), crops=pairs))
     assert not list(home.iterdir())
 
 
-def test_existing_bundles_are_replaced_only_when_asked(source, photographs, tmp_path) -> None:
-    options = BundleOptions(name="mine", crops=photographs, sizes=(64, 96))
+def test_existing_bundles_are_replaced_only_when_asked(source, pairs, tmp_path) -> None:
+    options = BundleOptions(name="mine", crops=pairs, sizes=(64, 96))
     export_bundle(source, options)
     with pytest.raises(OutputError, match="--overwrite"):
         export_bundle(source, options)
@@ -93,8 +77,8 @@ def test_existing_bundles_are_replaced_only_when_asked(source, photographs, tmp_
     assert (foreign / "chapter.txt").exists()
 
 
-def test_a_bundle_is_exported_again_from_its_own_fp32_file(source, photographs, tmp_path) -> None:
-    options = BundleOptions(output=tmp_path / "second", crops=photographs, precisions=("fp16", "int8"))
+def test_a_bundle_is_exported_again_from_its_own_fp32_file(source, pairs, tmp_path) -> None:
+    options = BundleOptions(output=tmp_path / "second", crops=pairs, precisions=("fp16", "int8"))
     second = export_bundle(source, options)
     assert second.bundle.precisions == ["fp32", "fp16", "int8"]
     assert second.bundle.files[0].sha256 == source.bundle.files[0].sha256
@@ -102,8 +86,8 @@ def test_a_bundle_is_exported_again_from_its_own_fp32_file(source, photographs, 
     assert load_bundle(tmp_path / "second").training == source.training
 
 
-def test_install_list_remove(source, photographs, home, tmp_path) -> None:
-    folder = export_bundle(source, BundleOptions(output=tmp_path / "out", crops=photographs)).folder
+def test_install_list_remove(source, pairs, home, tmp_path) -> None:
+    folder = export_bundle(source, BundleOptions(output=tmp_path / "out", crops=pairs)).folder
     assert install_bundle(folder, name="borrowed") == home / "borrowed"
     with pytest.raises(OutputError, match="exists"):
         install_bundle(folder, name="borrowed")
@@ -124,9 +108,9 @@ def test_install_list_remove(source, photographs, home, tmp_path) -> None:
         remove_model("../borrowed")
 
 
-def test_shipped_bundles_are_not_removed(source, photographs, tmp_path, monkeypatch) -> None:
+def test_shipped_bundles_are_not_removed(source, pairs, tmp_path, monkeypatch) -> None:
     shipped = tmp_path / "shipped"
-    export_bundle(source, BundleOptions(output=shipped / "cartoon", crops=photographs))
+    export_bundle(source, BundleOptions(output=shipped / "cartoon", crops=pairs))
     monkeypatch.setattr("toonfilter.runtime.bundle.shipped_folder", lambda: shipped)
     with pytest.raises(ConfigError, match="ships with toonfilter"):
         remove_model("cartoon")
@@ -158,10 +142,10 @@ def test_a_full_disk_leaves_the_old_bundle(tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
-def test_a_licence_is_required(source, photographs) -> None:
+def test_a_licence_is_required(source, pairs) -> None:
     unknown = dataclasses.replace(source, licence="")
     with pytest.raises(ConfigError, match="--licence"):
-        export_bundle(unknown, BundleOptions(crops=photographs))
+        export_bundle(unknown, BundleOptions(crops=pairs))
 
 
 def test_no_faces_is_said_before_anything_is_exported(source, tmp_path) -> None:

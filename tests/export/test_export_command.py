@@ -1,6 +1,5 @@
 """The command: what it prints, and what it refuses."""
 
-import cv2
 import pytest
 from typer.testing import CliRunner
 
@@ -11,21 +10,7 @@ from toonfilter.export.source import bundle_source, newest_run, open_source
 from toonfilter.runtime.cuda.driver import load_driver
 from toonfilter.runtime.errors import BackendError, BundleError, ConfigError, TrainingError
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("TOONFILTER_HOME", str(tmp_path / "home"))
-    return tmp_path / "home" / "models"
-
-
-@pytest.fixture(scope="module")
-def pairs(crops, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pairs")
-    for kind, pictures in (("photo", crops.images), ("guidance", crops.guidance)):
-        (folder / kind).mkdir()
-        for index, picture in enumerate(pictures):
-            cv2.imwrite(str(folder / kind / f"{index}.png"), picture[:, :, ::-1])
-    return folder
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture(scope="module")

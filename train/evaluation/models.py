@@ -10,6 +10,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.blending import TILES_REACH
 from toonfilter.runtime.bundle import MANIFEST, find_bundle, known_bundles
 from toonfilter.runtime.errors import BackendError, ConfigError, DataError
 from toonfilter.runtime.faces import StillFaceFinder
@@ -24,8 +25,6 @@ OPENCV = "opencv"
 CLIP_FPS = 25.0
 CHECKPOINT = "checkpoint.json"
 """The file that makes a folder a checkpoint; run folders hold them below `checkpoints`."""
-_TILES_GROW = 0.45
-"""How far tiles reach beyond a place that is hidden, see `toonfilter.runtime.blending.mosaic`."""
 Exporter = Callable[[Path], Path]
 """Writes the bundle of a checkpoint or run folder and says where it lies."""
 
@@ -152,7 +151,7 @@ class _StillTracker:
         faces, unmeshed = self._finder.find(image)
         renamed = [dataclasses.replace(face, id=self._next_id + face.id) for face in faces]
         self._next_id += len(faces)
-        self.is_face_hidden = not faces or any(box.grown(_TILES_GROW).overlap(faces[0].box) > 0.15 for box in unmeshed)
+        self.is_face_hidden = not faces or any(box.grown(TILES_REACH).overlap(faces[0].box) > 0.15 for box in unmeshed)
         return Sighting(renamed, unmeshed, detected=True)
 
     def reset(self) -> None:
