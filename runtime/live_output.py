@@ -147,6 +147,7 @@ class LiveOutput:
 
 def _opened(path: Path) -> IO[str]:
     try:
-        return path.open("w", encoding="utf-8")
+        # Line by line: what was sent before a crash is accounted for too.
+        return path.open("w", buffering=1, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -77,16 +78,39 @@ def _later(name: str) -> Any:
     raise AttributeError(f"module 'mediapipe' has no attribute {name!r}")
 
 
+_QUIET_LOCK = threading.Lock()
+_quiet_users = 0
+_stderr_copy = -1
+
+
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """MediaPipe's C++ side writes start-up notes past Python, straight to the file descriptor."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    silent = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 2)
+    """MediaPipe's C++ side writes start-up notes past Python, straight to the file descriptor, which is silent here.
+
+    For several threads at once: the first silences it, the last brings it back. What another thread writes to it
+    meanwhile is gone, so a program that tells its user anything does it through a copy of the descriptor.
+    """
+    _silence(1)
     try:
         yield
     finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(silent)
+        _silence(-1)
+
+
+def _silence(change: int) -> None:
+    global _quiet_users, _stderr_copy
+    with _QUIET_LOCK:
+        _quiet_users += change
+        if _quiet_users == change == 1:
+            if sys.stderr is not None:
+                sys.stderr.flush()
+            # A program may run without the descriptor; there is nothing to silence then.
+            with contextlib.suppress(OSError):
+                _stderr_copy = os.dup(2)
+                silent = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(silent, 2)
+                os.close(silent)
+        elif _quiet_users == 0 and _stderr_copy >= 0:
+            os.dup2(_stderr_copy, 2)
+            os.close(_stderr_copy)
+            _stderr_copy = -1
