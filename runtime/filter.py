@@ -1,8 +1,9 @@
-"""The heart: a frame goes in, a safe frame comes out. No threads, no clock; time comes with the frame."""
+"""The heart: a frame goes in, a safe frame comes out. No clock; time comes with the frame."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from toonfilter.runtime.errors import BackendError, ConfigError
 from toonfilter.runtime.faces import Face
 from toonfilter.runtime.frames import Frame, SafeFrame
 from toonfilter.runtime.head_motion import SteadyCrop
-from toonfilter.runtime.painter import open_painter
+from toonfilter.runtime.painter import FramePainter, Placed, open_painter
 from toonfilter.runtime.privacy import Guard, LostPolicy, Witness
 from toonfilter.runtime.smoothing import OneEuroSettings
 from toonfilter.runtime.tracking import FaceTracker, Sighting, TrackerSettings
@@ -52,20 +53,23 @@ class FilterSettings:
 class Tracked:
     """A frame and what the tracker saw in it; error is what went wrong instead.
 
-    crops: where the crop of each followed face lies, steadied, of no size yet.
+    placed: the followed faces and their steadied crops. portraits: what `painter` prepares of them.
     """
 
     frame: Frame
     sighting: Sighting
-    crops: list[CropTransform] = field(default_factory=list)
+    placed: list[Placed] = field(default_factory=list)
+    painter: FramePainter | None = None
+    portraits: "Future[Any] | None" = None
     error: Exception | None = None
 
 
 class ToonFilter:
     """Tracks, draws and guards. `process` is `draw(track(frame))`.
 
-    `track` and `draw` share no state: one thread may track the next frame while another draws this one. Each is used
-    from one thread at a time, with frames in order. `draw` writes into the frame's image.
+    One thread may `track` the next frame while another draws this one; portraits are taken in a third, from the end of
+    the one to the beginning of the other. Each is used from one thread at a time, with frames in order. `draw` writes
+    into the frame's image.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class ToonFilter:
         self._opened = self._open(self._settings.engine)
         self._painter = open_painter(self._bundle, self._opened.translator, self._settings.region)
         self._tracker = tracker or FaceTracker(self._settings.tracker)
+        self._preparation = ThreadPoolExecutor(1, "portraits")
         self._guard = Guard(self._settings.lost)
         self._crops: dict[int, SteadyCrop] = {}
         self._shape: tuple[int, ...] = ()
@@ -127,7 +132,14 @@ class ToonFilter:
                 self._tracker.reset()
             self._shape, self._tracked_at_s = frame.image.shape, frame.captured_at_s
             sighting = self._tracker.track(frame.image, frame.captured_at_s)
-            return Tracked(frame, sighting, self._steadied(sighting.faces, frame))
+            crops = self._steadied(sighting.faces, frame)
+            if not crops:
+                return Tracked(frame, sighting)
+            painter = self._painter
+            placed = self._sized(list(zip(sighting.faces, crops, strict=True)))
+            return Tracked(
+                frame, sighting, placed, painter, self._preparation.submit(painter.prepare, frame.image, placed)
+            )
         except Exception as error:
             if self._settings.on_error == "raise":
                 raise
@@ -148,9 +160,11 @@ class ToonFilter:
             return self._guard.lost(frame, "no face found")
         witness = Witness(frame.image, faces)
         try:
-            size = self._size_for(max(crop.side_px for crop in tracked.crops))
-            placed = [(face, replace(crop, size=size)) for face, crop in zip(faces, tracked.crops, strict=True)]
-            self._painter.paint(frame.image, placed, frame.captured_at_s)
+            placed, portraits = tracked.placed, tracked.portraits.result() if tracked.portraits else None
+            if tracked.painter is not self._painter:
+                # The style changed since the frame was tracked.
+                placed, portraits = self._sized(placed), None
+            self._painter.paint(frame.image, placed, frame.captured_at_s, portraits)
             self._engine_failures = 0
         except Exception as error:
             if self._settings.on_error == "raise":
@@ -190,6 +204,7 @@ class ToonFilter:
         opened = self._opener(bundle, self._settings.engine, self._options(bundle))
         self._opened.translator.close()
         self._bundle, self._opened = bundle, opened
+        # Last: who takes the new painter must find the new bundle's sizes.
         self._painter = open_painter(bundle, opened.translator, self._settings.region)
         self._guard.forget()
 
@@ -208,6 +223,7 @@ class ToonFilter:
 
     def close(self) -> None:
         """Free tracker and engine."""
+        self._preparation.shutdown()
         self._tracker.close()
         self._opened.translator.close()
 
@@ -226,6 +242,11 @@ class ToonFilter:
                 steady = self._crops[face.id](frame.image, raw, frame.captured_at_s)
             steadied.append(steady)
         return steadied
+
+    def _sized(self, placed: list[Placed]) -> list[Placed]:
+        """The crops at the size that suits the largest of them."""
+        size = self._size_for(max(crop.side_px for _, crop in placed))
+        return [(face, replace(crop, size=size)) for face, crop in placed]
 
     def _size_for(self, side_px: float) -> int:
         """The smallest size that shows the crop sharply; changes only when the face has clearly grown or shrunk."""

@@ -2,24 +2,23 @@
 
 from collections.abc import Sequence
 
-from toonfilter.runtime.alignment import CropTransform
 from toonfilter.runtime.blending import Region, face_hull
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.cuda.device import Device
 from toonfilter.runtime.cuda.regions import plan_regions
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.exaggeration import Exaggeration, coarse_displacement, exaggerate_points
-from toonfilter.runtime.faces import Face
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.gpu_chain import ChainFactory, FaceInputs, GpuChain, Likeness
 from toonfilter.runtime.guidance import draw_guidance
+from toonfilter.runtime.painter import Placed, far_to_near
 
 _SAME_LEVELS = 1.0
 _FLAT_LEVELS = 2.0
 
 
 class GpuPainter:
-    """See `toonfilter.runtime.painter.Painter`. chains: makes the chain for a size. Not thread safe."""
+    """See `toonfilter.runtime.painter.Painter`. chains: makes the chain for a size."""
 
     def __init__(self, bundle: Bundle, device: Device, chains: ChainFactory, region: Region = "head") -> None:
         self._device, self._make, self._region = device, chains, region
@@ -28,25 +27,41 @@ class GpuPainter:
         self._exaggeration = Exaggeration.from_dict(dict(bundle.geometry)) if bundle.geometry else None
         self._chains: dict[int, GpuChain] = {}
 
+    def prepare(self, image: Image, faces: Sequence[Placed]) -> FaceInputs:  # noqa: ARG002 - sampled on the device
+        """What the CPU computes of each face."""
+        fields, guidance, hulls = [], [], []
+        for face, transform in far_to_near(faces):
+            plain = transform.to_crop(face.landmarks)
+            moved, field = plain, None
+            if self._exaggeration is not None:
+                field = coarse_displacement(plain, transform.size, self._exaggeration)
+                moved = exaggerate_points(plain, transform.size, self._exaggeration)
+            fields.append(field)
+            guidance.append(draw_guidance(moved, transform.size) if self._has_guidance else None)
+            hulls.append(face_hull(plain, moved, transform.size))
+        return FaceInputs(fields, guidance, hulls)
+
     def paint(
         self,
         image: Image,
-        faces: Sequence[tuple[Face, CropTransform]],
+        faces: Sequence[Placed],
         time_s: float | None = None,  # noqa: ARG002 - drawings never leave the device, so none is kept for the next frame
+        prepared: FaceInputs | None = None,
     ) -> None:
         """Draw the faces into the frame, in place, the smallest first so that near faces lie before far ones.
 
         image: uint8 [H, W, 3] RGB; untouched when this raises. All transforms have the same size.
+        prepared: the result of `prepare` for the same faces, when it is at hand.
 
         Raises:
             BackendError: the GPU or the engine failed, or what came back is no drawing of its input.
         """
         if not faces:
             return
-        ordered = sorted(faces, key=lambda one: one[1].side_px)
+        ordered = far_to_near(faces)
         size = ordered[0][1].size
         plan = plan_regions([transform for _, transform in ordered], image.shape[0], image.shape[1])
-        inputs = self._inputs(ordered)
+        inputs = self.prepare(image, faces) if prepared is None else prepared
         with self._device.current():
             if size not in self._chains:
                 self._chains[size] = self._make(size)
@@ -57,19 +72,6 @@ class GpuPainter:
 
     def forget(self) -> None:
         """Nothing is kept from frame to frame."""
-
-    def _inputs(self, faces: Sequence[tuple[Face, CropTransform]]) -> FaceInputs:
-        fields, guidance, hulls = [], [], []
-        for face, transform in faces:
-            plain = transform.to_crop(face.landmarks)
-            moved, field = plain, None
-            if self._exaggeration is not None:
-                field = coarse_displacement(plain, transform.size, self._exaggeration)
-                moved = exaggerate_points(plain, transform.size, self._exaggeration)
-            fields.append(field)
-            guidance.append(draw_guidance(moved, transform.size) if self._has_guidance else None)
-            hulls.append(face_hull(plain, moved, transform.size))
-        return FaceInputs(fields, guidance, hulls)
 
 
 def _check_drawing(likeness: Likeness, *, may_be_alike: bool) -> None:

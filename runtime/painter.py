@@ -1,7 +1,7 @@
 """From faces to drawings in the frame: portraits in one batch through the engine, checked, and blended back."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -32,11 +32,17 @@ class Drawing(NamedTuple):
     matte: Mask | None
 
 
+Placed = tuple[Face, CropTransform]
+"""A face and where its crop lies."""
+
+
 class FramePainter(Protocol):
     """Draws faces into frames; see `Painter`."""
 
+    def prepare(self, image: Image, faces: Sequence[Placed]) -> Any: ...
+
     def paint(
-        self, image: Image, faces: Sequence[tuple[Face, CropTransform]], time_s: float | None = None
+        self, image: Image, faces: Sequence[Placed], time_s: float | None = None, prepared: Any = None
     ) -> object: ...
 
     def forget(self) -> None: ...
@@ -49,7 +55,7 @@ def open_painter(bundle: Bundle, translator: Translator, region: Region = "head"
 
 
 class Painter:
-    """Draws faces with one bundle and one translator. Not thread safe."""
+    """Draws faces with one bundle and one translator. One thread may prepare a frame while another paints the last."""
 
     def __init__(self, bundle: Bundle, translator: Translator, region: Region = "head") -> None:
         self._translator = translator
@@ -60,22 +66,34 @@ class Painter:
         self._exaggeration = Exaggeration.from_dict(dict(bundle.geometry)) if bundle.geometry else None
         self._afterimages = Afterimages()
 
+    def prepare(self, image: Image, faces: Sequence[Placed]) -> list[Portrait]:
+        """What the generator will be shown of a frame that nothing has been drawn into yet.
+
+        image: uint8 [H, W, 3] RGB. All transforms have the same size.
+        """
+        return [
+            take_portrait(image, face.landmarks, transform, self._exaggeration, with_guidance=self._with_guidance)
+            for face, transform in far_to_near(faces)
+        ]
+
     def paint(
-        self, image: Image, faces: Sequence[tuple[Face, CropTransform]], time_s: float | None = None
+        self,
+        image: Image,
+        faces: Sequence[Placed],
+        time_s: float | None = None,
+        prepared: list[Portrait] | None = None,
     ) -> list[Drawing]:
         """Draw the faces into the frame, in place, the smallest first so that near faces lie before far ones.
 
         image: uint8 [H, W, 3] RGB; untouched when this raises. All transforms have the same size.
         time_s: of the frame, in a video, whose drawings are steadied; None for a picture on its own.
+        prepared: the result of `prepare` for the same frame and faces, when it is at hand.
 
         Raises:
             BackendError: the engine failed, or what it returned is no drawing of its input.
         """
-        ordered = sorted(faces, key=lambda one: one[1].side_px)
-        portraits = [
-            take_portrait(image, face.landmarks, transform, self._exaggeration, with_guidance=self._with_guidance)
-            for face, transform in ordered
-        ]
+        ordered = far_to_near(faces)
+        portraits = self.prepare(image, faces) if prepared is None else prepared
         drawings: list[Drawing] = []
         for start in range(0, len(portraits), MAX_BATCH):
             drawings += self.draw(portraits[start : start + MAX_BATCH])
@@ -110,6 +128,11 @@ class Painter:
             raise BackendError(f"generator returned {result.dtype} {result.shape}; expected uint8 {expected}")
         _check_drawings(crops, result, may_be_alike=self._takes_drawings)
         return [_drawing(portrait, whole) for portrait, whole in zip(portraits, result, strict=True)]
+
+
+def far_to_near(faces: Sequence[Placed]) -> list[Placed]:
+    """In the order in which they are drawn."""
+    return sorted(faces, key=lambda one: one[1].side_px)
 
 
 def _drawing(portrait: Portrait, whole: Image) -> Drawing:
