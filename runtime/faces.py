@@ -1,4 +1,4 @@
-"""Finding and following faces with MediaPipe.
+"""Finding and following faces with MediaPipe's networks.
 
 A full-range detector finds faces down to a twelfth of the frame's height; each face is then followed by a mesh tracker
 of its own that sees only the square around that face, so that small and large faces get the same mesh, identities
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from toonfilter.runtime.alignment import CropTransform, HeadFit, Landmarks, fit_head, mean_face
+from toonfilter.runtime.blazeface import FULL_RANGE, SHORT_RANGE, BlazeFace
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.mediapipe_graphs import open_graph, quiet_stderr
 
@@ -26,7 +27,6 @@ _MIN_SHORT_RANGE_SCORE = 0.75
 _SUSPECT_FULL_RANGE_SCORE = 0.35
 _SUSPECT_SHORT_RANGE_SCORE = 0.5
 _MIN_SIDE_SCORE = 0.55
-_LOWEST_SCORE = 0.3
 _SIDE_SHARE = 0.2
 _CLOSE_LOOK_PX = 192
 _CLOSE_LOOK_FACES = 2.6
@@ -118,8 +118,8 @@ class FaceDetector:
     """Faces anywhere in a picture, by MediaPipe's full-range and short-range models. Not thread safe."""
 
     def __init__(self) -> None:
-        self._full_range = _detection_graph("full")
-        self._short_range = _detection_graph("short")
+        self._full_range = BlazeFace(FULL_RANGE)
+        self._short_range = BlazeFace(SHORT_RANGE)
 
     def find(self, image: Image) -> list[Box]:
         """Boxes from brow to chin in image pixels, the most certain first. image: uint8 [H, W, 3] RGB."""
@@ -194,41 +194,17 @@ class FaceDetector:
         return without_doubles(found)
 
     def close(self) -> None:
-        """Free the graphs."""
+        """Free the networks."""
         self._full_range.close()
         self._short_range.close()
 
 
-def _detection_graph(reach: str) -> Any:
-    """MediaPipe's detector, full or short range. Its own class fixes the lowest score at 0.6 and 0.5 unasked."""
-    prefix = f"facedetection{reach}range__facedetection__"
-    graph = open_graph(
-        f"face_detection/face_detection_{reach}_range_cpu.binarypb",
-        ["detections"],
-        {f"{prefix}TensorsToDetectionsCalculator.min_score_thresh": _LOWEST_SCORE},
-    )
-    with quiet_stderr():
-        graph.process({"image": np.zeros((48, 64, 3), np.uint8)})
-    return graph
+def _boxes(detector: BlazeFace, image: Image, min_score: float) -> list[Box]:
+    return [box for box, _ in _scored_boxes(detector, image, min_score)]
 
 
-def _boxes(graph: Any, image: Image, min_score: float) -> list[Box]:
-    return [box for box, _ in _scored_boxes(graph, image, min_score)]
-
-
-def _scored_boxes(graph: Any, image: Image, min_score: float) -> list[tuple[Box, float]]:
-    height, width = image.shape[:2]
-    # What cannot be written to MediaPipe does not copy.
-    shown = np.ascontiguousarray(image).view()
-    shown.flags.writeable = False
-    found = [one for one in graph.process({"image": shown}).detections or [] if one.score[0] >= min_score]
-    boxes = []
-    for detection in sorted(found, key=lambda one: -one.score[0]):
-        relative = detection.location_data.relative_bounding_box
-        left, top = relative.xmin * width, relative.ymin * height
-        box = Box(left, top, left + relative.width * width, top + relative.height * height)
-        boxes.append((box, float(detection.score[0])))
-    return boxes
+def _scored_boxes(detector: BlazeFace, image: Image, min_score: float) -> list[tuple[Box, float]]:
+    return [(Box(*values[:4]), values[4]) for values in detector.find(image, min_score).tolist()]
 
 
 def tiles(width: int, height: int, side_px: float) -> list[Box]:

@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toonfilter.export.detectors import SOURCES, convert_detector
+from toonfilter.export.onnx_export import ExportError
+from toonfilter.export.tflite import mediapipe_folder, read_tflite
+from toonfilter.runtime.blazeface import FOLDER
+
+_FOLDER = mediapipe_folder() / "modules"
+
+
+@pytest.mark.parametrize(("shipped", "source"), SOURCES.items())
+def test_what_ships_is_what_the_converter_makes(shipped: str, source: str) -> None:
+    onnx = pytest.importorskip("onnx")
+    made = convert_detector(_FOLDER / "face_detection" / source)
+    ships = onnx.load(str(FOLDER / shipped))
+    assert made.graph == ships.graph
+
+
+def test_sparse_weights_are_unpacked_whole() -> None:
+    graph = read_tflite(_FOLDER / "face_detection" / "face_detection_full_range_sparse.tflite")
+    kernels = [graph.constants[one.inputs[1]] for one in graph.operations if one.kind == "CONV_2D"]
+    shares = [np.count_nonzero(kernel) / kernel.size for kernel in kernels]
+    assert min(shares) < 0.35
+    assert all(kernel.any(axis=(1, 2, 3)).mean() > 0.8 for kernel in kernels)
+
+
+def test_another_kind_of_network_is_refused() -> None:
+    path: Path = _FOLDER / "face_landmark" / "face_landmark.tflite"
+    with pytest.raises(ExportError, match="PRELU"):
+        convert_detector(path)
