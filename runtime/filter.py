@@ -1,7 +1,7 @@
 """The heart: a frame goes in, a safe frame comes out. No clock; time comes with the frame."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -53,23 +53,22 @@ class FilterSettings:
 class Tracked:
     """A frame and what the tracker saw in it; error is what went wrong instead.
 
-    placed: the followed faces and their steadied crops. portraits: what `painter` prepares of them.
+    placed: the followed faces and their steadied crops. prepared: by `painter`, of them.
     """
 
     frame: Frame
     sighting: Sighting
     placed: list[Placed] = field(default_factory=list)
     painter: FramePainter | None = None
-    portraits: "Future[Any] | None" = None
+    prepared: Any = None
     error: Exception | None = None
 
 
 class ToonFilter:
     """Tracks, draws and guards. `process` is `draw(track(frame))`.
 
-    One thread may `track` the next frame while another draws this one; portraits are taken in a third, from the end of
-    the one to the beginning of the other. Each is used from one thread at a time, with frames in order. `draw` writes
-    into the frame's image.
+    One thread may `track` the next frame while another draws this one; each is used from one thread at a time, with
+    frames in order. Portraits are sampled in a third. `draw` writes into the frame's image.
     """
 
     def __init__(
@@ -93,7 +92,7 @@ class ToonFilter:
         self._opened = self._open(self._settings.engine)
         self._painter = open_painter(self._bundle, self._opened.translator, self._settings.region)
         self._tracker = tracker or FaceTracker(self._settings.tracker)
-        self._preparation = ThreadPoolExecutor(1, "portraits")
+        self._aside = ThreadPoolExecutor(1, "aside")
         self._guard = Guard(self._settings.lost)
         self._crops: dict[int, SteadyCrop] = {}
         self._shape: tuple[int, ...] = ()
@@ -137,9 +136,7 @@ class ToonFilter:
                 return Tracked(frame, sighting)
             painter = self._painter
             placed = self._sized(list(zip(sighting.faces, crops, strict=True)))
-            return Tracked(
-                frame, sighting, placed, painter, self._preparation.submit(painter.prepare, frame.image, placed)
-            )
+            return Tracked(frame, sighting, placed, painter, painter.prepare(frame.image, placed, self._aside))
         except Exception as error:
             if self._settings.on_error == "raise":
                 raise
@@ -160,11 +157,11 @@ class ToonFilter:
             return self._guard.lost(frame, "no face found")
         witness = Witness(frame.image, faces)
         try:
-            placed, portraits = tracked.placed, tracked.portraits.result() if tracked.portraits else None
+            placed, prepared = tracked.placed, tracked.prepared
             if tracked.painter is not self._painter:
                 # The style changed since the frame was tracked.
-                placed, portraits = self._sized(placed), None
-            self._painter.paint(frame.image, placed, frame.captured_at_s, portraits)
+                placed, prepared = self._sized(placed), None
+            self._painter.paint(frame.image, placed, frame.captured_at_s, prepared)
             self._engine_failures = 0
         except Exception as error:
             if self._settings.on_error == "raise":
@@ -223,7 +220,7 @@ class ToonFilter:
 
     def close(self) -> None:
         """Free tracker and engine."""
-        self._preparation.shutdown()
+        self._aside.shutdown()
         self._tracker.close()
         self._opened.translator.close()
 

@@ -1,6 +1,7 @@
 """The painter whose frames stay on the GPU from crop to blend; for the filter it is a painter like the other."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 
 from toonfilter.runtime.blending import Region, face_hull
 from toonfilter.runtime.bundle import Bundle
@@ -27,7 +28,12 @@ class GpuPainter:
         self._exaggeration = Exaggeration.from_dict(dict(bundle.geometry)) if bundle.geometry else None
         self._chains: dict[int, GpuChain] = {}
 
-    def prepare(self, image: Image, faces: Sequence[Placed]) -> FaceInputs:  # noqa: ARG002 - sampled on the device
+    def prepare(
+        self,
+        image: Image,  # noqa: ARG002 - sampled on the device
+        faces: Sequence[Placed],
+        aside: Executor | None = None,  # noqa: ARG002 - the CPU has little to do
+    ) -> FaceInputs:
         """What the CPU computes of each face."""
         fields, guidance, hulls = [], [], []
         for face, transform in far_to_near(faces):

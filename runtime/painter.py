@@ -1,6 +1,8 @@
 """From faces to drawings in the frame: portraits in one batch through the engine, checked, and blended back."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import cv2
@@ -16,12 +18,19 @@ from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.exaggeration import Exaggeration
 from toonfilter.runtime.faces import Face
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.portrait import Portrait, take_portrait
+from toonfilter.runtime.portrait import Layout, Portrait, finish_portrait, lay_out, take_crop
 
 MAX_BATCH = 4
 _SAME_LEVELS = 1.0
 _FLAT_LEVELS = 2.0
 _MOST_LIKENESS = 0.9
+
+
+class Sketch(NamedTuple):
+    """A portrait that is being taken. crop: waits for it, see `take_crop`."""
+
+    layout: Layout
+    crop: Callable[[], Image]
 
 
 class Drawing(NamedTuple):
@@ -39,7 +48,7 @@ Placed = tuple[Face, CropTransform]
 class FramePainter(Protocol):
     """Draws faces into frames; see `Painter`."""
 
-    def prepare(self, image: Image, faces: Sequence[Placed]) -> Any: ...
+    def prepare(self, image: Image, faces: Sequence[Placed], aside: Executor | None = None) -> Any: ...
 
     def paint(
         self, image: Image, faces: Sequence[Placed], time_s: float | None = None, prepared: Any = None
@@ -66,22 +75,25 @@ class Painter:
         self._exaggeration = Exaggeration.from_dict(dict(bundle.geometry)) if bundle.geometry else None
         self._afterimages = Afterimages()
 
-    def prepare(self, image: Image, faces: Sequence[Placed]) -> list[Portrait]:
-        """What the generator will be shown of a frame that nothing has been drawn into yet.
+    def prepare(self, image: Image, faces: Sequence[Placed], aside: Executor | None = None) -> list[Sketch]:
+        """What can be done before the frame's turn to be painted.
 
-        image: uint8 [H, W, 3] RGB. All transforms have the same size.
+        image: uint8 [H, W, 3] RGB, not drawn into before `paint`. All transforms have the same size.
+        aside: samples the frame meanwhile; None does it in `paint`.
         """
-        return [
-            take_portrait(image, face.landmarks, transform, self._exaggeration, with_guidance=self._with_guidance)
-            for face, transform in far_to_near(faces)
-        ]
+        sketches = []
+        for face, transform in far_to_near(faces):
+            layout = lay_out(face.landmarks, transform, self._exaggeration)
+            take = partial(take_crop, image, layout)
+            sketches.append(Sketch(layout, take if aside is None else aside.submit(take).result))
+        return sketches
 
     def paint(
         self,
         image: Image,
         faces: Sequence[Placed],
         time_s: float | None = None,
-        prepared: list[Portrait] | None = None,
+        prepared: list[Sketch] | None = None,
     ) -> list[Drawing]:
         """Draw the faces into the frame, in place, the smallest first so that near faces lie before far ones.
 
@@ -93,7 +105,10 @@ class Painter:
             BackendError: the engine failed, or what it returned is no drawing of its input.
         """
         ordered = far_to_near(faces)
-        portraits = self.prepare(image, faces) if prepared is None else prepared
+        sketches = self.prepare(image, faces) if prepared is None else prepared
+        portraits = [
+            finish_portrait(sketch.layout, sketch.crop, with_guidance=self._with_guidance) for sketch in sketches
+        ]
         drawings: list[Drawing] = []
         for start in range(0, len(portraits), MAX_BATCH):
             drawings += self.draw(portraits[start : start + MAX_BATCH])

@@ -1,14 +1,15 @@
 """One face as the generator sees it: the exaggerated crop, its guidance picture, and the way back into the frame."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.alignment import CropTransform, Landmarks
-from toonfilter.runtime.exaggeration import Exaggeration, displacement, exaggerate_points
+from toonfilter.runtime.exaggeration import Exaggeration, Field, displacement, exaggerate_points
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.guidance import draw_guidance
 
@@ -30,6 +31,40 @@ class Portrait:
     landmarks: Landmarks
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where everything of a portrait lies, before it is taken. See `Portrait`; field: see `displacement`, or None."""
+
+    transform: CropTransform
+    plain_landmarks: Landmarks
+    landmarks: Landmarks
+    field: Field | None
+
+
+def lay_out(landmarks: Landmarks, transform: CropTransform, exaggeration: Exaggeration | None) -> Layout:
+    """landmarks: float32 [478, 3] frame px. exaggeration: None leaves the proportions."""
+    plain = transform.to_crop(landmarks)
+    if exaggeration is None:
+        return Layout(transform, plain, plain, None)
+    field = displacement(plain, transform.size, exaggeration)
+    return Layout(transform, plain, exaggerate_points(plain, transform.size, exaggeration, field), field)
+
+
+def take_crop(image: Image, layout: Layout) -> Image:
+    """Sample the frame once, through alignment and exaggeration together; its border goes on beyond its edge.
+
+    image: uint8 [H, W, 3] RGB. Returns uint8 [S, S, 3].
+    """
+    places = _pixel_grid(layout.transform.size)
+    return _sample(image, places if layout.field is None else places + layout.field, layout.transform)
+
+
+def finish_portrait(layout: Layout, crop: Callable[[], Image], *, with_guidance: bool) -> Portrait:
+    """crop: gives the result of `take_crop`; asked last, for it may still be taken in another thread."""
+    guidance = draw_guidance(layout.landmarks, layout.transform.size) if with_guidance else None
+    return Portrait(crop(), guidance, layout.transform, layout.plain_landmarks, layout.landmarks)
+
+
 def take_portrait(
     image: Image,
     landmarks: Landmarks,
@@ -38,21 +73,9 @@ def take_portrait(
     *,
     with_guidance: bool,
 ) -> Portrait:
-    """Sample the frame once, through alignment and exaggeration together; its border goes on beyond its edge.
-
-    image: uint8 [H, W, 3] RGB. landmarks: float32 [478, 3] frame px. exaggeration: None leaves the proportions.
-    """
-    size = transform.size
-    plain = transform.to_crop(landmarks)
-    places = _pixel_grid(size)
-    moved = plain
-    if exaggeration is not None:
-        field = displacement(plain, size, exaggeration)
-        moved = exaggerate_points(plain, size, exaggeration, field)
-        places = places + field
-    crop = _sample(image, places, transform)
-    guidance = draw_guidance(moved, size) if with_guidance else None
-    return Portrait(crop, guidance, transform, plain, moved)
+    """The steps above, one after the other."""
+    layout = lay_out(landmarks, transform, exaggeration)
+    return finish_portrait(layout, partial(take_crop, image, layout), with_guidance=with_guidance)
 
 
 def _sample(image: Image, places: NDArray[np.float32], transform: CropTransform) -> Image:
