@@ -115,6 +115,38 @@ def test_eyes_are_drawn_from_the_landmarks(teacher: Cartooniser, sitter: Sitter)
         assert abs(place) < 1.2
 
 
+@pytest.mark.parametrize(
+    ("cast", "expected"), [((1, 1, 1), "teeth"), ((1, 0.72, 0.5), "teeth"), ((1, 0.35, 0.4), "tongue")]
+)
+def test_mouth_shows_teeth_in_warm_light_and_a_tongue_where_it_is_red(
+    teacher: Cartooniser, sitter: Sitter, cast: tuple[float, float, float], expected: str
+) -> None:
+    inside = np.zeros((SIZE, SIZE), np.uint8)
+    shape = face_shape(sitter.landmarks, SIZE)
+    cv2.fillPoly(inside, [np.round(np.concatenate([shape.mouth_top, shape.mouth_bottom[::-1]])).astype(np.int32)], 1)
+    photo = sitter.photo.astype(np.float32)
+    light = np.array(cast if expected == "teeth" else (1, 1, 1), np.float32)
+    photo[inside > 0] = np.array([225, 220, 210]) if expected == "teeth" else np.array([225, 220, 210]) * cast
+    photo *= light
+    drawn = teacher.draw(np.round(photo).astype(np.uint8), sitter.landmarks, sitter.matte)
+    lightness, red, _ = np.median(to_lab(drawn[..., :3])[cv2.erode(inside, np.ones((3, 3), np.uint8)) > 0], axis=0)
+    if expected == "teeth":
+        assert lightness > 80
+        assert abs(red) < 8
+    else:
+        assert lightness < 55
+        assert red > 20
+
+
+def test_lower_lid_reaches_the_inner_corner(sitter: Sitter) -> None:
+    for eye in face_shape(sitter.landmarks, SIZE).eyes:
+        for part in (0.5, 0.75, 0.85):
+            x, y = eye.lower[int(part * len(eye.lower))]
+            lid = sitter.cartoon[int(y) + 1, round(float(x)), :3].mean()
+            skin = sitter.cartoon[int(y) + 8, round(float(x)), :3].mean()
+            assert lid < 0.65 * skin
+
+
 @pytest.mark.parametrize("way", [-300, -80, 80, 300])
 def test_faces_that_leave_the_crop_are_survived(teacher: Cartooniser, sitter: Sitter, way: int) -> None:
     drawn = teacher.draw(sitter.photo, sitter.landmarks + np.array([way, 0, 0], np.float32), sitter.matte)

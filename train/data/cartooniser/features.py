@@ -19,6 +19,7 @@ from toonfilter.train.data.cartooniser.flow import Plane
 from toonfilter.train.data.cartooniser.regions import Regions, filled, smoothstep
 from toonfilter.train.data.cartooniser.tones import Lab
 
+_LEAST_SKIN_REDNESS = 0.1
 _INK = np.array([9.0, 5.0, 3.0], np.float32)
 
 
@@ -114,9 +115,10 @@ class FeaturePainter:
         light = float(np.clip((base[0] + 22) / 80, 0.35, 1.0))
         self._line(eye.crease, 0.010, ink + np.array([12, 3, 2], np.float32), 0.4 * eye.fold)
         self._fill_eye(eye, base, light)
-        outer = eye.lower[: 2 * len(eye.lower) // 3]
+        # A lower lid that ends in the middle makes a mesh misread how far the eye is open, and where it looks.
+        lid = eye.lower + np.array([0, 0.005 * self._unit], np.float32)
         self._line(
-            outer, 0.010, ink + np.array([10, 3, 2], np.float32), 0.2 + 0.5 * eye.fold, start=0.5, end=0.1, peak=0.3
+            lid, 0.012, ink + np.array([10, 3, 2], np.float32), 0.36 + 0.54 * eye.fold, start=0.45, end=0.25, peak=0.35
         )
         self._paint(lash_outline(eye, self._unit), ink)
 
@@ -188,22 +190,28 @@ class FeaturePainter:
         self._line(under, 0.013, ink + np.array([8, 3, 2], np.float32), 0.8, start=0.1, end=0.1)
 
     def _paint_opening(self, opening: Plane, base: NDArray[np.float32]) -> None:
-        """The inside of the mouth: dark, with teeth where the photo is light and pale, tongue where it is red."""
-        photo = cv2.GaussianBlur(self._photo, (0, 0), 0.011 * self._unit)
-        redness = photo[..., 1] / (photo[..., 0] + 12)
-        middle = 0.40 * float(base[0]) + 7
-        teeth = smoothstep(photo[..., 0], middle - 4, middle + 4) * (1 - smoothstep(redness, 0.15, 0.23))
-        # A row of teeth, not single ones: what the opening shows around each place.
-        reach = 0.018 * self._unit
-        around = cv2.GaussianBlur(opening, (0, 0), reach) + np.float32(1e-3)
-        teeth = smoothstep(cv2.GaussianBlur(teeth * opening, (0, 0), reach) / around, 0.38, 0.62)
-        tongue = smoothstep(redness, 0.17, 0.25) * (1 - teeth) * smoothstep(photo[..., 0], 22, 34)
-        light = float(np.clip((base[0] + 25) / 85, 0.4, 1.0))
+        """The inside of the mouth: dark, teeth where the photo is paler than the skin, tongue where it is redder."""
+        photo = cv2.GaussianBlur(self._photo, (0, 0), 0.008 * self._unit)
+        # Compared with the skin's own, so that warm light does not redden teeth.
+        skin_redness = max(float(base[1]) / (float(base[0]) + 12), _LEAST_SKIN_REDNESS)
+        redness = photo[..., 1] / (photo[..., 0] + 12) / skin_redness
+        darkest = 0.36 * float(base[0]) + 6
+        teeth = smoothstep(photo[..., 0], darkest - 4, darkest + 4) * (1 - smoothstep(redness, 0.68, 1.0))
+        teeth = self._in_one_piece(teeth, opening, 0.40, 0.56)
+        tongue = smoothstep(redness, 0.95, 1.3) * (1 - teeth) * smoothstep(photo[..., 0], 18, 28)
+        tongue = self._in_one_piece(tongue, opening, 0.40, 0.60) * (1 - teeth)
+        light = float(np.clip((base[0] + 36) / 85, 0.55, 1.0))
         inside = np.empty_like(self._canvas)
         inside[:] = np.array([13.0, 17.0, 8.0], np.float32)
         inside += tongue[..., None] * (np.array([44 * light, 34.0, 18.0], np.float32) - inside)
-        inside += teeth[..., None] * (np.array([95 * light, 0.0, 3.0], np.float32) - inside)
+        inside += teeth[..., None] * (np.array([96 * light, 0.0, 3.0], np.float32) - inside)
         self._canvas += opening[..., None] * (inside - self._canvas)
+
+    def _in_one_piece(self, found: Plane, opening: Plane, low: float, high: float) -> Plane:
+        """A row of teeth, not single ones: what the opening shows around each place."""
+        reach_px = 0.016 * self._unit
+        around = cv2.GaussianBlur(opening, (0, 0), reach_px) + np.float32(1e-3)
+        return smoothstep(cv2.GaussianBlur(found * opening, (0, 0), reach_px) / around, low, high)
 
 
 def _iris_parts(

@@ -20,7 +20,7 @@ from toonfilter.train.data.cartooniser.tones import (
     to_rgb,
 )
 
-STYLE_VERSION = 2
+STYLE_VERSION = 3
 """Grows whenever the drawing changes, so that old drawings are made again."""
 
 
