@@ -23,6 +23,7 @@ from v4l2_rig import (
     ffmpeg_pictures,
     get_mark,
     is_cartoon,
+    is_timeout_picture,
     note,
     opencv_pictures,
     run_cam,
@@ -127,6 +128,27 @@ def test_another_camera_format_in_mid_stream(cam, webcam):
     assert not any(webcam.uncovered(image) for image in seen)
     webcam.unplug()
     webcam.plug_in()
+
+
+def test_suspended_it_shows_the_timeout_picture_and_goes_on_when_resumed(cam, webcam):
+    pictures, seen = opencv_pictures(3 * START_S), []
+
+    def read_until(is_awaited):
+        for _, image in pictures:
+            seen.append(image)
+            if is_awaited(image):
+                return True
+        return False
+
+    assert read_until(is_cartoon)
+    cam.send_signal(signal.SIGSTOP)
+    try:
+        assert read_until(is_timeout_picture)
+    finally:
+        cam.send_signal(signal.SIGCONT)
+    assert read_until(is_cartoon)
+    pictures.close()
+    assert not any(webcam.uncovered(image) for image in seen)
 
 
 def test_ctrl_c_ends_covered_with_a_report_and_everything_is_accounted_for(cam, webcam):

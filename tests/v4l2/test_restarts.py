@@ -1,5 +1,6 @@
 """Programs and cameras that go away in a call and come back."""
 
+import itertools
 import json
 import signal
 import subprocess
@@ -7,23 +8,21 @@ import time
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 from v4l2_rig import (
-    HEIGHT,
     MARKS,
     START_S,
+    STATES,
     VIRTUAL,
     VIVID,
-    WIDTH,
     assert_complete,
     is_offered,
+    is_timeout_picture,
+    opencv_pictures,
     run_cam,
     wait_for,
     wait_for_words,
 )
-
-from toonfilter.runtime.cover_pictures import cover_picture
 
 pytestmark = MARKS
 
@@ -59,9 +58,21 @@ def test_a_webcam_pulled_out_is_taken_up_again(tmp_path):
     assert_complete(audit)
 
 
+def test_the_asked_rate_is_kept(tmp_path):
+    process = run_cam("--fps", "5", log=tmp_path / "log.txt", camera="test")
+    try:
+        wait_for_words(tmp_path / "log.txt", "camera: test pattern", START_S)
+        times_s = [time_s for time_s, _ in itertools.islice(opencv_pictures(START_S), 50)]
+    finally:
+        process.kill()
+        process.wait()
+    assert (len(times_s) - 1) / (times_s[-1] - times_s[0]) == pytest.approx(5, rel=0.2)
+
+
 @pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGTERM])
 def test_after_a_crash_in_a_call_the_timeout_picture_shows_and_the_next_start_works(webcam, tmp_path, way):
-    process = run_cam(log=tmp_path / "log.txt")
+    audit = tmp_path / "audit.jsonl"
+    process = run_cam("--audit", str(audit), log=tmp_path / "log.txt")
     try:
         wait_for(is_offered, START_S, "the virtual camera")
         capture = cv2.VideoCapture(VIRTUAL, cv2.CAP_V4L2)
@@ -75,9 +86,13 @@ def test_after_a_crash_in_a_call_the_timeout_picture_shows_and_the_next_start_wo
         process.kill()
         process.wait()
     assert not any(webcam.uncovered(image) for image in after)
+    assert {json.loads(line)["state"] for line in audit.read_text().splitlines()} <= STATES
     if way is signal.SIGKILL:
-        assert np.abs(after[-1].astype(int) - cover_picture(WIDTH, HEIGHT)).mean() < 6
-    # The call goes on reading: only then the device looks as if somebody wrote to it.
+        assert is_timeout_picture(after[-1])
+    # The call goes on reading, and gets no garbage from a start at another size.
+    refused = run_cam("--size", "320", "240", log=tmp_path / "refused.txt")
+    assert refused.wait(60) == 1
+    assert "keeps 640x480 while a program reads it" in (tmp_path / "refused.txt").read_text()
     again = run_cam("--seconds", "4", log=tmp_path / "again.txt")
     while again.poll() is None:
         is_whole, image = capture.read()

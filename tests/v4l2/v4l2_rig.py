@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from toonfilter.runtime.cover_pictures import cover_picture
 from toonfilter.runtime.painter import likeness
 from toonfilter.runtime.v4l2_devices import heal_loopback, list_devices
 
@@ -24,6 +25,7 @@ BLOCK, COLUMNS, ROWS = 16, 24, 3
 START_S = float(os.environ.get("TOONFILTER_V4L2_START_S", "240"))
 ENOUGH = 40
 AGE_S = float(os.environ.get("TOONFILTER_V4L2_AGE_S", "20"))
+STATES = {"protected", "holding", "covered"}
 OUT = Path(os.environ.get("TOONFILTER_V4L2_OUT", "."))
 ENVIRONMENT = {**os.environ, "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "3"}
 
@@ -201,6 +203,11 @@ def is_cartoon(image):
     return get_mark(image) is not None
 
 
+def is_timeout_picture(image):
+    """Whether it is what the driver shows by itself when the program sends nothing; the program's cover looks alike."""
+    return bool(np.abs(image.astype(int) - cover_picture(WIDTH, HEIGHT)).mean() < 6)
+
+
 def note(**values):
     """Add to what was measured."""
     path = OUT / "v4l2.json"
@@ -212,7 +219,7 @@ def assert_complete(audit):
     """Every picture is accounted for, from the first to the last, and both are covered."""
     lines = [json.loads(line) for line in audit.read_text().splitlines()]
     assert [line["index"] for line in lines] == list(range(len(lines)))
-    assert {line["state"] for line in lines} <= {"protected", "holding", "covered"}
+    assert {line["state"] for line in lines} <= STATES
     assert all(line["faces_covered"] >= line["faces_found"] for line in lines)
     assert lines[0]["state"] == lines[-1]["state"] == "covered"
     return lines
