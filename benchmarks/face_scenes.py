@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -55,108 +55,135 @@ class SceneFrame:
     faces: list[Mask]
 
 
-Scene = Callable[[int], Iterator[tuple[list[Actor], float]]]
+class Shot(NamedTuple):
+    """One moment of a scene. light: brightness, 1 as it is. pan: how far the room has moved to the right, in shares of
+    the frame's height; actors' places are given as the camera sees them."""
+
+    actors: list[Actor]
+    light: float = 1.0
+    pan: float = 0.0
 
 
-def _walks_in(frames: int) -> Iterator[tuple[list[Actor], float]]:
+Scene = Callable[[int], Iterator[Shot]]
+
+
+def _walks_in(frames: int) -> Iterator[Shot]:
     for n in range(frames):
-        yield [Actor(1.1, 0.5), Actor(-0.3 + 0.9 * n / frames, 0.45, 0.3, is_other=True)], 1.0
+        yield Shot([Actor(1.1, 0.5), Actor(-0.3 + 0.9 * n / frames, 0.45, 0.3, is_other=True)])
 
 
-def _walks_in_right_and_small(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _walks_in_right_and_small(frames: int) -> Iterator[Shot]:
     for n in range(frames):
-        yield [Actor(0.7, 0.5), Actor(1.9 - 0.6 * n / frames, 0.3, 0.14, is_other=True)], 1.0
+        yield Shot([Actor(0.7, 0.5), Actor(1.9 - 0.6 * n / frames, 0.3, 0.14, is_other=True)])
 
 
-def _appears(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _appears(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         others = [Actor(0.4, 0.4, 0.25, is_other=True)] if n >= frames // 3 else []
-        yield [Actor(1.2, 0.5), *others], 1.0
+        yield Shot([Actor(1.2, 0.5), *others])
 
 
-def _peeks_over_shoulder(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _peeks_over_shoulder(frames: int) -> Iterator[Shot]:
     for n in range(frames):
-        yield [Actor(0.5 + 0.35 * n / frames, 0.48, 0.2, is_other=True), Actor(0.9, 0.5, 0.4)], 1.0
+        yield Shot([Actor(0.5 + 0.35 * n / frames, 0.48, 0.2, is_other=True), Actor(0.9, 0.5, 0.4)])
 
 
-def _swap(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _swap(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         way = 0.5 - 0.5 * math.cos(math.pi * n / (frames - 1))
-        yield [Actor(0.4 + way, 0.5, 0.3, is_other=True), Actor(1.4 - way, 0.5)], 1.0
+        yield Shot([Actor(0.4 + way, 0.5, 0.3, is_other=True), Actor(1.4 - way, 0.5)])
 
 
-def _turns_over(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _turns_over(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         roll = 180 * math.sin(math.pi * n / (frames - 1))
-        yield [Actor(0.5, 0.5, roll_degrees=roll), Actor(1.3, 0.5, 0.3, is_other=True)], 1.0
+        yield Shot([Actor(0.5, 0.5, roll_degrees=roll), Actor(1.3, 0.5, 0.3, is_other=True)])
 
 
-def _hand_over_face(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _hand_over_face(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         left = -1.2 + 2.6 * n / frames
         hidden = (left, -0.1, left + 1.0, 1.1)
-        yield [Actor(0.5, 0.5, cover=hidden), Actor(1.3, 0.5, 0.3, is_other=True)], 1.0
+        yield Shot([Actor(0.5, 0.5, cover=hidden), Actor(1.3, 0.5, 0.3, is_other=True)])
 
 
-def _mask_put_on(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _mask_put_on(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         top = max(0.5, 1.2 - 1.4 * n / frames)
-        yield [Actor(0.9, 0.5, 0.4, cover=(-0.1, top, 1.1, 1.2))], 1.0
+        yield Shot([Actor(0.9, 0.5, 0.4, cover=(-0.1, top, 1.1, 1.2))])
 
 
-def _leaves_and_returns(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _leaves_and_returns(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         x = 1.2 + 1.0 * math.sin(math.pi * n / (frames - 1))
-        yield [Actor(x, 0.5), Actor(0.4, 0.5, 0.3, is_other=True)], 1.0
+        yield Shot([Actor(x, 0.5), Actor(0.4, 0.5, 0.3, is_other=True)])
 
 
-def _moves_fast(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _moves_fast(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         x = 0.9 + 0.5 * math.sin(2 * math.pi * n / 16)
         speed = abs(math.cos(2 * math.pi * n / 16))
-        yield [Actor(x, 0.5 + 0.05 * math.sin(n), blur_px=int(40 * speed))], 1.0
+        yield Shot([Actor(x, 0.5 + 0.05 * math.sin(n), blur_px=int(40 * speed))])
 
 
-def _two_move_fast(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _two_move_fast(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         phase = 2 * math.pi * n / 24
         blur = int(20 * abs(math.cos(phase)))
         near = Actor(1.3 + 0.3 * math.sin(phase), 0.5, blur_px=blur)
-        yield [near, Actor(0.4 + 0.2 * math.cos(phase), 0.45, 0.28, blur_px=blur, is_other=True)], 1.0
+        yield Shot([near, Actor(0.4 + 0.2 * math.cos(phase), 0.45, 0.28, blur_px=blur, is_other=True)])
 
 
-def _gets_dark(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _gets_dark(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         light = 1 - 0.96 * math.sin(math.pi * n / (frames - 1))
-        yield [Actor(0.5, 0.5), Actor(1.3, 0.5, 0.3, is_other=True)], light
+        yield Shot([Actor(0.5, 0.5), Actor(1.3, 0.5, 0.3, is_other=True)], light)
 
 
-def _goes_far(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _goes_far(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         height = 0.35 - 0.28 * math.sin(math.pi * n / (frames - 1))
-        yield [Actor(0.5, 0.5, height), Actor(1.3, 0.5, 0.3, is_other=True)], 1.0
+        yield Shot([Actor(0.5, 0.5, height), Actor(1.3, 0.5, 0.3, is_other=True)])
 
 
-def _half_out(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _half_out(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         way = math.sin(math.pi * n / (frames - 1))
-        yield [Actor(0.5, 0.5 + 0.55 * way), Actor(1.3, 0.5 - 0.5 * way, 0.3, is_other=True)], 1.0
+        yield Shot([Actor(0.5, 0.5 + 0.55 * way), Actor(1.3, 0.5 - 0.5 * way, 0.3, is_other=True)])
 
 
-def _poster(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _poster(frames: int) -> Iterator[Shot]:
     for n in range(frames):
-        yield [Actor(0.9 + 0.2 * math.sin(n / 5), 0.55, 0.4), Actor(0.25, 0.25, 0.1, is_other=True)], 1.0
+        yield Shot([Actor(0.9 + 0.2 * math.sin(n / 5), 0.55, 0.4), Actor(0.25, 0.25, 0.1, is_other=True)])
 
 
-def _leaves_for_good(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _leaves_for_good(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         here = [Actor(1.2, 0.5)] if n < frames // 3 else []
-        yield [*here, Actor(0.4, 0.5, 0.3, is_other=True)], 1.0
+        yield Shot([*here, Actor(0.4, 0.5, 0.3, is_other=True)])
 
 
-def _flickering_light(frames: int) -> Iterator[tuple[list[Actor], float]]:
+def _flickering_light(frames: int) -> Iterator[Shot]:
     for n in range(frames):
-        yield [Actor(0.5, 0.5), Actor(1.3, 0.5, 0.3, is_other=True)], 1.0 if n % 7 else 0.4
+        yield Shot([Actor(0.5, 0.5), Actor(1.3, 0.5, 0.3, is_other=True)], 1.0 if n % 7 else 0.4)
+
+
+def _camera_moves(frames: int) -> Iterator[Shot]:
+    for n in range(frames):
+        pan = 0.35 * math.sin(2 * math.pi * n / 48)
+        yield Shot([Actor(0.9 + pan, 0.5 + 0.02 * math.sin(n))], pan=pan)
+
+
+def _camera_turns_to_another(frames: int) -> Iterator[Shot]:
+    for n in range(frames):
+        pan = 0.6 * n / frames
+        yield Shot([Actor(1.0 + pan, 0.5), Actor(-0.2 + pan, 0.5, 0.3, is_other=True)], pan=pan)
+
+
+def _walks_in_while_the_camera_moves(frames: int) -> Iterator[Shot]:
+    for n in range(frames):
+        pan = 0.3 * n / frames
+        yield Shot([Actor(1.0 + pan, 0.5), Actor(-0.3 + pan + 0.6 * n / frames, 0.45, 0.3, is_other=True)], pan=pan)
 
 
 SCENES: dict[str, Scene] = {
@@ -177,6 +204,9 @@ SCENES: dict[str, Scene] = {
     "half out": _half_out,
     "poster": _poster,
     "flickering light": _flickering_light,
+    "camera moves": _camera_moves,
+    "camera turns to another": _camera_turns_to_another,
+    "walks in while the camera moves": _walks_in_while_the_camera_moves,
 }
 
 
@@ -215,8 +245,9 @@ def play(
     first, second = cutouts or (portrait(), _mirrored(portrait()))
     room = _room(width, height)
     noise = np.random.default_rng(0)
-    for actors, light in SCENES[scene](frames):
-        image = room.copy()
+    for actors, light, pan in SCENES[scene](frames):
+        shift = np.array([[1, 0, pan * height], [0, 1, 0]])
+        image = cv2.warpAffine(room, shift, size, borderMode=cv2.BORDER_REFLECT_101) if pan else room.copy()
         faces: list[Mask] = []
         for actor in actors:
             head, face = _place(image, second if actor.is_other else first, actor)

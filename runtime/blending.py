@@ -1,5 +1,6 @@
 """Putting the drawing back into the frame without a visible seam."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -60,8 +61,11 @@ def paste(image: Image, drawing: Image, mask: Mask, portrait: Portrait) -> None:
     cv2.add(target, cv2.cvtColor(weighted, cv2.COLOR_RGBA2RGB), dst=target)
 
 
-def mosaic(image: Image, box: Box) -> None:
-    """Replace a place in the frame by a few large tiles, in place. The box is widened to the whole head first."""
+def mosaic(image: Image, box: Box, drawn: Sequence[Landmarks] = ()) -> None:
+    """Replace a place in the frame by a few large tiles, in place. The box is widened to the whole head first.
+
+    drawn: landmarks, in frame px, of faces that are drawn already. Where a drawing hides everything it stays.
+    """
     height, width = image.shape[:2]
     head = box.grown(TILES_REACH)
     left, top = max(0, int(head.left)), max(0, int(head.top))
@@ -69,7 +73,14 @@ def mosaic(image: Image, box: Box) -> None:
     if right <= left or bottom <= top:
         return
     region = image[top:bottom, left:right]
-    pixelated(region, _MOSAIC_TILES, region)
+    kept = np.zeros(region.shape[:2], np.uint8)
+    for landmarks in drawn:
+        outline = cv2.convexHull(np.ascontiguousarray(landmarks[:, :2])) - np.float32([left, top])
+        cv2.fillConvexPoly(kept, np.rint(outline).astype(np.int32), 255)
+    if not kept.any():
+        pixelated(region, _MOSAIC_TILES, region)
+        return
+    cv2.copyTo(pixelated(region, _MOSAIC_TILES), cv2.bitwise_not(kept), region)
 
 
 def pixelated(image: Image, tiles: int, into: Image | None = None) -> Image:

@@ -178,7 +178,7 @@ class ToonFilter:
             self._notify(f"face tracking failed ({error}); the frame is covered")
             return self._guard.cover(frame, f"tracking failed: {error}", faces_found=len(faces))
         for box in elsewhere:
-            mosaic(frame.image, box)
+            mosaic(frame.image, box, [face.landmarks for face in faces])
         return self._guard.protected(
             frame,
             frame.image,

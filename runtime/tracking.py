@@ -62,11 +62,15 @@ class Sighting:
 
 @dataclass(slots=True, eq=False)
 class _Place:
-    """Where a face was or may be, without a mesh. unseen: beats since the last sign of it."""
+    """Where a face was or may be, without a mesh. unseen: beats since the last sign of it.
+
+    is_person: a look saw this face by itself, so that it may be behind another one and come out again.
+    """
 
     box: Box
     face_id: int | None
     unseen: int = 0
+    is_person: bool = False
 
     def grown(self) -> Box:
         return self.box.grown(min(0.15 + 0.05 * self.unseen, _MOST_GROWTH)) if self.unseen else self.box
@@ -76,7 +80,7 @@ class _Place:
 class _Track:
     """One followed face. before: its box in the frame before. seen_at: the beat in which a look last confirmed it.
 
-    doubts: close looks in a row that did not.
+    doubts: close looks in a row that did not. is_person: a look saw it apart from other followed faces.
     """
 
     face: Face
@@ -84,6 +88,7 @@ class _Track:
     before: Box
     seen_at: int
     doubts: int = 0
+    is_person: bool = False
 
     def follow(self, image: Image) -> bool:
         """Whether the mesh still finds the face; a mesh that jumped is not believed."""
@@ -282,6 +287,7 @@ class FaceTracker:
             known = [track for track in self._tracks if _same_face(box, track.face.box)]
             for track in known:
                 track.seen_at, track.doubts = self._frames, 0
+                track.is_person |= len(known) == 1
             if known or self._start(image, box):
                 continue
             # Collars and hair of a followed head look like faces too, but get no mesh.
@@ -342,7 +348,7 @@ class FaceTracker:
         """The mesh is gone; where the face was stays a place."""
         self._tracks.remove(track)
         self._idle_meshers.append(track.mesher)
-        self._places.append(_Place(track.before, track.face.id, unseen=1))
+        self._places.append(_Place(track.before, track.face.id, 1, track.is_person))
 
     def _drop_doubles(self) -> None:
         """Two meshes on one face: the one that stayed where it was keeps it; where the other was stays a place."""
@@ -373,7 +379,7 @@ class FaceTracker:
         """Whether followed faces hide this place; a face that was lost behind another one looks out beside it."""
         if place.face_id is None:
             return self._is_followed(place.box.centre, 0.2)
-        return any(track.face.box.grown(0.2).contains(place.box) for track in self._tracks)
+        return not place.is_person and any(track.face.box.grown(0.2).contains(place.box) for track in self._tracks)
 
     def _is_followed(self, point: tuple[float, float], margin: float) -> bool:
         return any(track.face.box.grown(margin).holds(point) for track in self._tracks)

@@ -162,6 +162,20 @@ def test_a_face_without_a_mesh_is_hidden_under_tiles_beside_one_that_is_drawn(to
         assert len(np.unique(safe.image[30:60, 180:210].reshape(-1, 3), axis=0)) <= 25
 
 
+def test_tiles_beside_a_drawn_face_leave_the_drawing(told):
+    toon, face = told(), face_at(100)
+    box = Box(110, 60, 170, 130)
+    for sees in (Sighting([face], unmeshed=[box]), Sighting([face], lost=[box]), Sighting([face], late=lambda: [box])):
+        toon.tracker.sees = sees
+        safe = toon.show(0.0)
+        drawn = hull_of(face)
+        assert (safe.state, safe.faces_covered) == (PROTECTED, 2)
+        assert (safe.image[drawn][:, 0] <= 2).all()
+        assert np.isin(safe.image[drawn][:, 1], (120, 220)).mean() > 0.3
+        hidden = ~drawn[60:130, 110:170]
+        assert len(np.unique(safe.image[60:130, 110:170][hidden], axis=0)) <= 25
+
+
 def test_what_the_looks_find_while_others_are_drawn_is_hidden_in_the_same_frame(told):
     toon = told()
     box = Box(180, 30, 210, 60)

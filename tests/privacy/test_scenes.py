@@ -32,6 +32,12 @@ def test_no_face_is_left_uncovered(toon, scene):
     assert count.states[PrivacyState.PROTECTED.value] > 12
 
 
+def test_a_face_that_was_lost_behind_another_is_covered_as_soon_as_it_comes_out(toon):
+    count = judge(play("swap", frames=48), toon)
+    assert count.faces > 90
+    assert count.leaks == 0
+
+
 def test_the_judge_knows_a_leak():
     frame = next(iter(play("swap", frames=2)))
     assert [leaked(frame.image, frame.image, face)[0] for face in frame.faces] == [True, True]

@@ -118,3 +118,21 @@ def test_pixelated_keeps_the_shape(shape: tuple[int, int, int]) -> None:
     result = pixelated(rng.integers(0, 256, shape, np.uint8), 12)
     assert result.shape == shape
     assert len(np.unique(result.reshape(-1, 3), axis=0)) <= 12 * 12
+
+
+def test_mosaic_beside_a_drawn_face_hides_all_but_the_drawing(astronaut: Image, face: Face) -> None:
+    drawn = astronaut.copy()
+    hull = np.zeros(astronaut.shape[:2], np.uint8)
+    outline = cv2.convexHull(np.ascontiguousarray(face.landmarks[:, :2]))
+    cv2.fillConvexPoly(hull, np.rint(outline).astype(np.int32), 255)
+    drawn[hull > 0] = (0, 255, 0)
+    beside = Box(face.box.centre[0], face.box.top, face.box.right + 60, face.box.bottom)
+    canvas = drawn.copy()
+    mosaic(canvas, beside, [face.landmarks])
+    assert (canvas[hull > 0] == (0, 255, 0)).all()
+    left, top, right, bottom = (round(side) for side in (beside.left, beside.top, beside.right, beside.bottom))
+    inside = np.zeros_like(hull)
+    inside[top:bottom, left:right] = 255
+    hidden = (inside > 0) & (hull == 0)
+    assert hidden.sum() > 2000
+    assert len(np.unique(canvas[hidden], axis=0)) <= 25
