@@ -22,7 +22,7 @@ GRID = 48
 _INVERSION_STEPS = 3
 _LONGEST_STEP_PX = 8.0
 _LEAST_SLOPE = 0.1
-_RIGHT, _DOWN = np.eye(2, dtype=np.float32)
+_HERE_RIGHT_DOWN = np.array([[[0, 0]], [[1, 0]], [[0, 1]]], np.float32)
 _BORDER = 0.06
 """Width of the rim, in crop sides, in which the displacement fades to nothing."""
 
@@ -140,27 +140,26 @@ def exaggerate_points(
     field: the result of `displacement` for the same landmarks, when it is at hand.
     """
     field = displacement(landmarks_crop, size, exaggeration) if field is None else field
-    source = np.ascontiguousarray(landmarks_crop[:, None, :2], np.float32)
+    moved = landmarks_crop.astype(np.float32)
+    source = np.ascontiguousarray(moved[:, :2])
     target = source.copy()
     for _ in range(_INVERSION_STEPS):
         target -= _newton_step(field, target, source)
-    moved = landmarks_crop.astype(np.float32)
-    moved[:, :2] = target[:, 0]
+    moved[:, :2] = target
     return moved
 
 
-def _newton_step(field: Field, target: Field, source: Field) -> Field:
-    """How far `target` is from where the displaced picture shows `source`, to first order; float32 [N, 1, 2] px."""
+def _newton_step(field: Field, target: Points, source: Points) -> Points:
+    """How far `target` is from where the displaced picture shows `source`, to first order; float32 [N, 2] px."""
     # The points, and two neighbours of each for the slopes, in one call.
-    probes = np.concatenate([target, target + _RIGHT, target + _DOWN])
-    here, right, down = np.split(cv2.remap(field, probes, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), 3)
-    error = target + here - source
-    a, c = (1 + (right - here)[..., 0], (right - here)[..., 1])
-    b, d = ((down - here)[..., 0], 1 + (down - here)[..., 1])
-    determinant = np.maximum(a * d - b * c, _LEAST_SLOPE)
-    step = np.stack([d * error[..., 0] - b * error[..., 1], a * error[..., 1] - c * error[..., 0]], -1)
-    step /= determinant[..., None]
-    limited: Field = np.clip(step, -_LONGEST_STEP_PX, _LONGEST_STEP_PX).astype(np.float32)
+    probes = target + _HERE_RIGHT_DOWN
+    here, *beside = cv2.remap(field, probes, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    (a, c), (b, d) = ((neighbour - here).T for neighbour in beside)
+    a, d = 1 + a, 1 + d
+    x, y = (target + here - source).T
+    step = np.stack([d * x - b * y, a * y - c * x], 1)
+    step /= np.maximum(a * d - b * c, _LEAST_SLOPE)[:, None]
+    limited: Points = np.clip(step, -_LONGEST_STEP_PX, _LONGEST_STEP_PX)
     return limited
 
 

@@ -200,10 +200,9 @@ class _Sheet:
     """A finer canvas over a part of the crop, averaged down when done."""
 
     def __init__(self, around: Sequence[Curve], size: int) -> None:
-        lows = [math.floor(low) for low in np.min([curve.min(0) for curve in around], 0).tolist()]
-        highs = [math.ceil(high) for high in np.max([curve.max(0) for curve in around], 0).tolist()]
-        self._low = left, top = [min(max(low - 3, 0), size - 1) for low in lows]
-        right, bottom = (min(max(high + 4, 1), size) for high in highs)
+        x, y, width, height = cv2.boundingRect(np.concatenate(around))
+        self._low = left, top = [min(max(low - 3, 0), size - 1) for low in (x, y)]
+        right, bottom = (min(max(high + 4, 1), size) for high in (x + width, y + height))
         self._width, self._height = max(0, right - left), max(0, bottom - top)
         self._offset = np.float32((_FINENESS - 1) / 2) - np.array(self._low, np.float32) * _FINENESS
         self.is_empty = self._width == 0 or self._height == 0
