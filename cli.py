@@ -525,7 +525,7 @@ def bench(
     engine: Annotated[str | None, typer.Option(help="This engine in all scenarios.")] = None,
     clip: Annotated[Path | None, typer.Option(help="A video with one face; default: the example's.")] = None,
     frames: Annotated[int, typer.Option(min=20, help="Frames measured in each scenario, after 60 to warm up.")] = 500,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine.")] = 2,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads of the engine; 0 as cam chooses.")] = 0,
     simulate: Annotated[str | None, typer.Option(help="camera=30fps: paced like a camera, for added latency.")] = None,
     cold: Annotated[bool, typer.Option("--cold/--no-cold", help="Also time fresh starts.")] = True,
     peers: Annotated[bool, typer.Option("--peers", help="Also time published generators beside ours.")] = False,

@@ -33,7 +33,7 @@ class BenchOptions:
     clip: Path | None = None
     frames: int = 500
     camera_fps: float | None = None
-    threads: int = 2
+    threads: int = 0
     engine: str | None = None
     cold_start: bool = True
     peers: bool = False
@@ -97,7 +97,7 @@ def _peers(options: BenchOptions, clip: Path, progress: Callable[[str, int, int]
         if progress:
             progress("peers, round", number, rounds + 1)
 
-    return compare_peers(PeerOptions(options.style, threads=options.threads), clip, show)
+    return compare_peers(PeerOptions(options.style, threads=options.threads or 2), clip, show)
 
 
 def planned(options: BenchOptions, bundle: Bundle) -> list[Scenario]:

@@ -33,13 +33,13 @@ _STALL_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class MeasureOptions:
-    """frames: how many are measured, after warm_up others. threads: of the engine."""
+    """frames: how many are measured, after warm_up others. threads: of the engine, 0 as `cam` chooses."""
 
     style: str
     clip: Path
     frames: int = 500
     warm_up: int = 60
-    threads: int = 2
+    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)

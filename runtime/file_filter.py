@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 from functools import partial
 
 import numpy as np
@@ -12,8 +13,8 @@ from toonfilter.runtime.filter import FilterSettings, ToonFilter
 
 
 def file_filter_opener(settings: FilterSettings) -> "partial[ToonFilter]":
-    """Opens a `ToonFilter` that stops at errors; can be sent to another process."""
-    return partial(ToonFilter, dataclasses.replace(settings, on_error="raise"))
+    """Opens a `ToonFilter` that stops at errors and has time for every face; can be sent to another process."""
+    return partial(ToonFilter, dataclasses.replace(settings, on_error="raise", most_crops=math.inf))
 
 
 def filter_identity(settings: FilterSettings) -> str:

@@ -1,7 +1,9 @@
 """The heart: a frame goes in, a safe frame comes out. No clock; time comes with the frame."""
 
+import math
+import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -24,6 +26,8 @@ _TIER_MARGIN = 1.1
 _ENGINE_TRIES = 3
 _GAP_S = 0.7
 _CROP_MARGIN = 0.06
+_SMALL_CROP_PX = 256
+_FEW_CORES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +35,19 @@ class FilterSettings:
     """What to draw and how.
 
     style: a bundle's name or path. size: crop size in px; None chooses between the bundle's sizes by the face's size,
-    up to max_size. on_error: `cover` covers the frame and re-opens the engine (live), `raise` stops (files).
+    up to max_size. most_crops: the faces of a frame share the pixels of so many crops of max_size, so that a crowd is
+    drawn at smaller sizes. threads: of the engine; 0 chooses. on_error: `cover` covers the frame and re-opens the
+    engine (live), `raise` stops (files).
     on_drawings: the frames show cartoons, so styles that make people of them are allowed.
     """
 
     style: str = "cartoon"
     engine: str = "auto"
     precision: Precision | None = None
-    threads: int = 2
+    threads: int = 0
     size: int | None = None
     max_size: int = 320
+    most_crops: float = 2.0
     region: Region = "head"
     lost: LostPolicy = field(default_factory=LostPolicy)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
@@ -130,8 +137,9 @@ class ToonFilter:
             if frame.image.shape != self._shape or not 0 <= gap_s <= _GAP_S:
                 self._tracker.reset()
             self._shape, self._tracked_at_s = frame.image.shape, frame.captured_at_s
+            moving = {key: self._aside.submit(crop.followed, frame.image) for key, crop in self._crops.items()}
             sighting = self._tracker.track(frame.image, frame.captured_at_s)
-            crops = self._steadied(sighting.faces, frame)
+            crops = self._steadied(sighting.faces, frame, moving)
             if not crops:
                 return Tracked(frame, sighting)
             painter = self._painter
@@ -224,15 +232,21 @@ class ToonFilter:
         self._tracker.close()
         self._opened.translator.close()
 
-    def _steadied(self, faces: list[Face], frame: Frame) -> list[CropTransform]:
-        """Where each face's crop lies; what is known of faces that are gone is forgotten."""
+    def _steadied(
+        self, faces: list[Face], frame: Frame, moving: "dict[int, Future[CropTransform | None]]"
+    ) -> list[CropTransform]:
+        """Where each face's crop lies; what is known of faces that are gone is forgotten.
+
+        moving: where the crops of the last frame are now, by the motion of the picture.
+        """
         present = {face.id for face in faces}
         self._crops = {key: crop for key, crop in self._crops.items() if key in present}
         steadied = []
         for face in faces:
             raw = crop_transform(face.landmarks, 1, face.fit)
             crop = self._crops.setdefault(face.id, SteadyCrop(self._settings.smoothing))
-            steady = crop(frame.image, raw, frame.captured_at_s)
+            followed = moving[face.id].result if face.id in moving else None
+            steady = crop(frame.image, raw, frame.captured_at_s, followed)
             if not _holds(steady, face):
                 # The face moved faster than its steadied crop: start again from where it is.
                 self._crops[face.id] = SteadyCrop(self._settings.smoothing)
@@ -242,14 +256,15 @@ class ToonFilter:
 
     def _sized(self, placed: list[Placed]) -> list[Placed]:
         """The crops at the size that suits the largest of them."""
-        size = self._size_for(max(crop.side_px for _, crop in placed))
+        size = self._size_for(max(crop.side_px for _, crop in placed), len(placed))
         return [(face, replace(crop, size=size)) for face, crop in placed]
 
-    def _size_for(self, side_px: float) -> int:
+    def _size_for(self, side_px: float, faces: int = 1) -> int:
         """The smallest size that shows the crop sharply; changes only when the face has clearly grown or shrunk."""
         if self._settings.size:
             return self._settings.size
-        sizes = [size for size in sorted(self._bundle.input.sizes) if size <= self._size_limit]
+        limit = self._size_limit * min(1.0, math.sqrt(self._settings.most_crops / faces))
+        sizes = [size for size in sorted(self._bundle.input.sizes) if size <= limit]
         sizes = sizes or [min(self._bundle.input.sizes)]
         if self._size in sizes and self._size / _TIER_MARGIN <= side_px <= self._size * 1.25 * _TIER_MARGIN:
             return self._size
@@ -268,7 +283,9 @@ class ToonFilter:
 
     def _options(self, bundle: Bundle) -> EngineOptions:
         size = self._settings.size or min(bundle.input.sizes)
-        return EngineOptions(size, self._settings.precision, self._settings.threads)
+        # Two threads only wait for each other over small crops, and on few cores tracking needs the second.
+        threads = 1 if size <= _SMALL_CROP_PX or (os.cpu_count() or 1) <= _FEW_CORES else 2
+        return EngineOptions(size, self._settings.precision, self._settings.threads or threads)
 
     def _open(self, engine: str) -> Opened:
         opened = self._opener(self._bundle, engine, self._options(self._bundle))

@@ -6,6 +6,7 @@ slowly drawn to the mesh.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
@@ -22,7 +23,8 @@ _WINDOW_PX = 11
 _COARSER = 2
 _LEAST_POINTS = 16
 _FARTHEST = 0.25
-_SHRINK_FROM = 2
+_REACH = 0.71
+"""From the middle to a corner, in sides of the focus, whatever the roll."""
 
 Gray = NDArray[np.uint8]
 """uint8 [96, 96]: the middle of a head, upright in its crop."""
@@ -37,16 +39,32 @@ class SteadyCrop:
         self._before: Gray | None = None
         self._last: CropTransform | None = None
 
-    def __call__(self, image: Image, raw: CropTransform, time_s: float) -> CropTransform:
-        """The steadied crop. image: uint8 [H, W, 3] RGB, not drawn into yet. raw: where the mesh says the crop is."""
-        thumbnail = _Thumbnail(image, raw)
-        carried = None
-        if self._last is not None and self._before is not None:
-            carried = moved_crop(self._before, thumbnail.focus(self._last), self._last)
-            if carried is None:
-                self._smoother = TransformSmoother(self._settings)
+    def followed(self, image: Image) -> CropTransform | None:
+        """Where the last crop is in the next frame, by the motion of the picture; None where there is no telling.
+
+        image: uint8 [H, W, 3] RGB, not drawn into yet. Needs no mesh, so another thread may ask while one is made.
+        """
+        if self._last is None or self._before is None:
+            return None
+        return moved_crop(self._before, _focus(image, self._last), self._last)
+
+    def __call__(
+        self,
+        image: Image,
+        raw: CropTransform,
+        time_s: float,
+        followed: Callable[[], CropTransform | None] | None = None,
+    ) -> CropTransform:
+        """The steadied crop.
+
+        image: uint8 [H, W, 3] RGB, not drawn into yet. raw: where the mesh says the crop is.
+        followed: gives what `followed` found in this image; None asks it now.
+        """
+        carried = self.followed(image) if followed is None else followed()
+        if carried is None:
+            self._smoother = TransformSmoother(self._settings)
         self._last = self._smoother(raw, time_s, carried)
-        self._before = thumbnail.focus(self._last)
+        self._before = _focus(image, self._last)
         return self._last
 
 
@@ -83,37 +101,29 @@ def moved_crop(before: Gray, now: Gray, transform: CropTransform) -> CropTransfo
     )
 
 
-class _Thumbnail:
-    """The green channel of the frame around a head, shrunk by a whole factor, against aliasing."""
-
-    def __init__(self, image: Image, raw: CropTransform) -> None:
-        height, width = image.shape[:2]
-        reach = 0.8 * _FOCUS_SHARE * raw.side_px
-        self._left = min(max(0, int(raw.centre_x_px - reach)), width - 1)
-        self._top = min(max(0, int(raw.centre_y_px - reach)), height - 1)
-        right = min(max(self._left + 1, int(raw.centre_x_px + reach)), width)
-        bottom = min(max(self._top + 1, int(raw.centre_y_px + reach)), height)
-        shown = cv2.extractChannel(image[self._top : bottom, self._left : right], 1)
-        shrink = int(_FOCUS_SHARE * raw.side_px / _FOCUS_PX)
-        self._factor = min(shrink, *shown.shape) if shrink >= _SHRINK_FROM else 1
-        if self._factor > 1:
-            rows, columns = (length // self._factor for length in shown.shape)
-            whole = shown[: rows * self._factor, : columns * self._factor]
-            shown = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
-        self._picture = shown
-
-    def focus(self, transform: CropTransform) -> Gray:
-        """The middle of the crop."""
-        matrix = _focus_of(transform).crop_to_frame
-        # Pixel centres lie at whole numbers, so shrinking shifts by half a pixel.
-        matrix[:, 2] += 0.5 - np.array([self._left, self._top])
-        matrix /= self._factor
-        matrix[:, 2] -= 0.5
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        gray: Gray = cv2.warpAffine(
-            self._picture, matrix, (_FOCUS_PX, _FOCUS_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE
-        )
-        return gray
+def _focus(image: Image, transform: CropTransform) -> Gray:
+    """The middle of the crop in the green channel of the frame, shrunk by a whole factor first, against aliasing."""
+    height, width = image.shape[:2]
+    reach = _REACH * _FOCUS_SHARE * transform.side_px
+    factor = max(1, min(int(_FOCUS_SHARE * transform.side_px / _FOCUS_PX), width, height))
+    # Whole blocks of the frame, so that the same place is shrunk in the same way wherever the crop lies.
+    left = min(max(0, int(transform.centre_x_px - reach)), width - factor) // factor * factor
+    top = min(max(0, int(transform.centre_y_px - reach)), height - factor) // factor * factor
+    right = min(max(left + factor, int(transform.centre_x_px + reach) + factor), width)
+    bottom = min(max(top + factor, int(transform.centre_y_px + reach) + factor), height)
+    shown = cv2.extractChannel(image[top:bottom, left:right], 1)
+    if factor > 1:
+        rows, columns = (length // factor for length in shown.shape)
+        whole = shown[: rows * factor, : columns * factor]
+        shown = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+    matrix = _focus_of(transform).crop_to_frame
+    # Pixel centres lie at whole numbers, so shrinking shifts by half a pixel.
+    matrix[:, 2] += 0.5 - np.array([left, top])
+    matrix /= factor
+    matrix[:, 2] -= 0.5
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    gray: Gray = cv2.warpAffine(shown, matrix, (_FOCUS_PX, _FOCUS_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return gray
 
 
 def _focus_of(transform: CropTransform) -> CropTransform:

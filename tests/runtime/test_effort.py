@@ -172,6 +172,11 @@ def test_the_filter_obeys(tiny_bundle: Bundle) -> None:
     assert tracker.interval == 12
     assert toon._size_for(500) == 64
     toon.close()
+    crowded = ToonFilter(
+        FilterSettings(style=style, engine="onnxruntime", max_size=128), tracker=cast(FaceTracker, tracker)
+    )
+    assert [crowded._size_for(500, faces) for faces in (1, 2, 3, 4)] == [128, 128, 64, 64]
+    crowded.close()
     fixed = ToonFilter(FilterSettings(style=style, engine="onnxruntime", size=128), tracker=cast(FaceTracker, tracker))
     assert fixed.full_effort == ([128], 6)
     fixed.close()
