@@ -19,6 +19,7 @@ from v4l2_rig import (
     MARKS,
     START_S,
     VIRTUAL,
+    Watch,
     assert_complete,
     ffmpeg_pictures,
     get_mark,
@@ -107,13 +108,9 @@ def test_an_unplugged_camera_is_covered_and_comes_back(cam, webcam):  # noqa: AR
     assert not any(is_cartoon(image) for image in gone)
     assert not any(webcam.uncovered(image) for image in gone)
     webcam.plug_in()
-    seen = []
-    for _, image in ffmpeg_pictures(START_S):
-        seen.append(image)
-        if is_cartoon(image):
-            break
-    assert is_cartoon(seen[-1])
-    assert not any(webcam.uncovered(image) for image in seen)
+    watch = Watch(webcam)
+    assert watch.until(ffmpeg_pictures(START_S), is_cartoon)
+    assert watch.uncovered == 0
 
 
 def test_another_camera_format_in_mid_stream(cam, webcam):
@@ -131,24 +128,16 @@ def test_another_camera_format_in_mid_stream(cam, webcam):
 
 
 def test_suspended_it_shows_the_timeout_picture_and_goes_on_when_resumed(cam, webcam):
-    pictures, seen = opencv_pictures(3 * START_S), []
-
-    def read_until(is_awaited):
-        for _, image in pictures:
-            seen.append(image)
-            if is_awaited(image):
-                return True
-        return False
-
-    assert read_until(is_cartoon)
+    pictures, watch = opencv_pictures(3 * START_S), Watch(webcam)
+    assert watch.until(pictures, is_cartoon)
     cam.send_signal(signal.SIGSTOP)
     try:
-        assert read_until(is_timeout_picture)
+        assert watch.until(pictures, is_timeout_picture)
     finally:
         cam.send_signal(signal.SIGCONT)
-    assert read_until(is_cartoon)
+    assert watch.until(pictures, is_cartoon)
     pictures.close()
-    assert not any(webcam.uncovered(image) for image in seen)
+    assert watch.uncovered == 0
 
 
 def test_ctrl_c_ends_covered_with_a_report_and_everything_is_accounted_for(cam, webcam):

@@ -139,6 +139,25 @@ class Webcam:
         return False
 
 
+class Watch:
+    """Looks at pictures as they come and keeps none of them: they would fill the guest's memory."""
+
+    def __init__(self, webcam):
+        self.webcam = webcam
+        self.uncovered = 0
+        self._last = None
+
+    def until(self, pictures, is_awaited):
+        """Whether the awaited picture came before the others ended."""
+        for _, image in pictures:
+            if self._last is None or not np.array_equal(image, self._last):
+                self.uncovered += self.webcam.uncovered(image)
+            self._last = image
+            if is_awaited(image):
+                return True
+        return False
+
+
 def run_cam(*options, log, camera=WEBCAM):
     """`toonfilter cam` in a process of its own."""
     code = "from toonfilter.cli import main; main()"
