@@ -95,7 +95,10 @@ def video(
     quality: Annotated[str, typer.Option(help="small, normal or high.")] = "normal",
     overwrite: OverwriteOption = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted conversion.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that convert pieces of the file at once.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes for the pieces of a long file; default: one for each core."),
+    ] = None,
     on_lost: OnLostOption = "hold",
     i_accept_exposure: ExposureOption = False,
     audit: AuditOption = None,
@@ -111,10 +114,11 @@ def video(
     from toonfilter.runtime.file_filter import file_filter_opener, filter_identity
     from toonfilter.runtime.filter import FilterSettings
     from toonfilter.runtime.lost_options import lost_policy
+    from toonfilter.runtime.piece_workers import sensible_count
 
     lost = lost_policy(on_lost, confirmed=i_accept_exposure)
     settings = FilterSettings(style=to, engine=engine, region=_region(region), lost=lost, on_drawings=True)
-    options = ConvertOptions(codec, quality, overwrite, resume, jobs, audit)
+    options = ConvertOptions(codec, quality, overwrite, resume, jobs or sensible_count(), audit)
     with _stop_on_signals() as stop, _conversion_bar() as progress:
         report = convert(
             source,
@@ -152,7 +156,7 @@ def batch(
     codec: Annotated[str, typer.Option(help="As for `video`.")] = "auto",
     quality: Annotated[str, typer.Option(help="small, normal or high.")] = "normal",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Convert everything anew.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes here; default: one for two cores.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes here; default: one for each core.")] = None,
     cluster: Annotated[str | None, typer.Option(help="Address of a Ray cluster, HOST:PORT or auto.")] = None,
     on_lost: OnLostOption = "hold",
     i_accept_exposure: ExposureOption = False,

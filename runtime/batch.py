@@ -5,7 +5,6 @@ is done stays, what was interrupted continues piece by piece, what failed is tri
 """
 
 import json
-import os
 import threading
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ from typing import Any, Literal
 
 from toonfilter.runtime.convert import ConvertOptions, ConvertReport, convert
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
-from toonfilter.runtime.piece_workers import LocalWorkers, OpenFilter, PieceWorkers
+from toonfilter.runtime.piece_workers import LocalWorkers, OpenFilter, PieceWorkers, sensible_count
 from toonfilter.runtime.pieces import fingerprint
 from toonfilter.runtime.video_encoding import CONTAINERS
 
@@ -189,13 +188,13 @@ def _outcome(values: Any) -> Outcome:
 def open_workers(count: int | None, cluster: str | None) -> PieceWorkers:
     """Processes of this machine, or the workers of the Ray cluster at this address.
 
-    count: None takes one for two cores, because the four threads of a worker fill about as many.
+    count: None takes one for each core: the four threads of a worker wait for each other now and then.
 
     Raises:
         ConfigError: both are given, Ray is not installed, or there is no such cluster.
     """
     if cluster is None:
-        return LocalWorkers(max(1, (os.cpu_count() or 1) // 2) if count is None else count)
+        return LocalWorkers(sensible_count() if count is None else count)
     if count is not None:
         raise ConfigError("--workers is for this machine; with --cluster the cluster's cores decide")
     from toonfilter.runtime.ray_workers import RayWorkers

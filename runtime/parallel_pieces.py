@@ -1,6 +1,5 @@
 """Converting the pieces of a file in several processes of this machine."""
 
-import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -11,6 +10,7 @@ from typing import Any
 from toonfilter.runtime.errors import ToonfilterError
 from toonfilter.runtime.frame_filter import ResettableFilter
 from toonfilter.runtime.piece_runner import ConversionStopped, PieceJob, run_pieces
+from toonfilter.runtime.piece_workers import obey_parent
 from toonfilter.runtime.pieces import Piece
 
 _POLL_S = 0.2
@@ -63,8 +63,7 @@ _process: dict[str, Any] = {}
 
 
 def _start_process(job: PieceJob, open_filter: Callable[[], ResettableFilter], counter: Any, is_stopping: Any) -> None:
-    # Ctrl-C goes to the whole group; the parent decides, and says so through `is_stopping`.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    obey_parent()
     _process.update(job=job, open_filter=open_filter, filter=None, counter=counter, is_stopping=is_stopping)
 
 

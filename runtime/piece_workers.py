@@ -4,13 +4,14 @@ Workers outlive recordings and keep their filter open. A worker that dies takes 
 converted again by another one.
 """
 
+import os
 import signal
 import threading
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, Protocol
 
 from toonfilter.runtime.errors import ConfigError, ToonfilterError
@@ -21,6 +22,7 @@ from toonfilter.runtime.pieces import Piece
 ATTEMPTS = 4
 """How often a piece is tried when its workers die."""
 _POLL_S = 0.2
+_BYTES_PER_WORKER = 500_000_000
 
 OpenFilter = Callable[[], ResettableFilter]
 
@@ -47,6 +49,14 @@ class PieceWorkers(Protocol):
     def close(self) -> None:
         """End the workers; pieces at work are given up."""
         ...
+
+
+def sensible_count() -> int:
+    """How many workers this machine has cores for, and memory: half of what is free."""
+    import psutil
+
+    affordable = int(psutil.virtual_memory().available // (2 * _BYTES_PER_WORKER))
+    return max(1, min(os.cpu_count() or 1, affordable))
 
 
 class OpenerNames:
@@ -163,9 +173,22 @@ _worker: dict[str, Any] = {}
 
 
 def _start_worker(is_stopping: Any) -> None:
-    # Ctrl-C goes to the whole group; the parent decides, and says so through `is_stopping`.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    obey_parent()
     _worker["is_stopping"] = is_stopping
+
+
+def obey_parent() -> None:
+    """In a worker: only the parent ends it, by its word or by its death; Ctrl-C goes to the whole group."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        # It was killed: another program may be at work on its pieces by now.
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _convert_piece(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: str) -> int:

@@ -1,0 +1,86 @@
+"""Worker processes: how many there are, that they stop when asked, and that they never outlive their parent."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import psutil
+import pytest
+
+from toonfilter.runtime import piece_workers
+from toonfilter.runtime.convert import ConvertOptions, convert
+from toonfilter.runtime.frame_filter import CoveringFilter
+
+_DEADLINE_S = 60
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 frames at 30 in a second, a key frame every second."""
+    path = tmp_path_factory.mktemp("clip") / "in.mp4"
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"g": "30", "sc_threshold": "0", "crf": "40"})
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for number in range(120):
+            frame = av.VideoFrame.from_ndarray(np.roll(noise, number, 0), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("cores", "free_bytes", "expected"), [(2, 8e9, 2), (16, 8e9, 8), (4, 6e8, 1), (None, 8e9, 1), (64, 64e9, 64)]
+)
+def test_as_many_as_there_are_cores_and_memory_for(
+    cores: int | None, free_bytes: float, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free_bytes))
+    assert piece_workers.sensible_count() == expected
+
+
+def test_stopping_processes_keeps_whole_pieces_and_resumes_to_the_same_bytes(clip: Path, tmp_path: Path) -> None:
+    stop = threading.Event()
+    options = ConvertOptions(codec="h264", piece_s=1.0, jobs=2)
+    target = tmp_path / "out.mp4"
+    report = convert(clip, target, CoveringFilter, options, progress=lambda _: stop.set(), stop=stop)
+    assert report.status == "interrupted"
+    assert not target.exists()
+    resumed = convert(clip, target, CoveringFilter, ConvertOptions("h264", piece_s=1.0, jobs=2, resume=True))
+    assert (resumed.status, resumed.frames) == ("complete", 120)
+    convert(clip, tmp_path / "straight.mp4", CoveringFilter, ConvertOptions("h264", piece_s=1.0))
+    assert target.read_bytes() == (tmp_path / "straight.mp4").read_bytes()
+
+
+_PARENT = """
+import os, signal
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from toonfilter.runtime.piece_workers import obey_parent
+
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=obey_parent)
+    print(pool.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+"""
+
+
+def test_a_worker_ends_when_its_parent_was_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        number = int(parent.stdout.readline())
+        parent.wait(_DEADLINE_S)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(number).wait(_DEADLINE_S)
+    assert not psutil.pid_exists(number)
