@@ -186,6 +186,13 @@ def _walks_in_while_the_camera_moves(frames: int) -> Iterator[Shot]:
         yield Shot([Actor(1.0 + pan, 0.5), Actor(-0.3 + pan + 0.6 * n / frames, 0.45, 0.3, is_other=True)], pan=pan)
 
 
+def _walks_in_and_waits(frames: int) -> Iterator[Shot]:
+    x = -0.3
+    for n in range(frames):
+        x += 0.02 if n % 20 < 10 else 0
+        yield Shot([Actor(1.1, 0.5), Actor(x, 0.45, 0.3, is_other=True)])
+
+
 SCENES: dict[str, Scene] = {
     "walks in": _walks_in,
     "walks in, small": _walks_in_right_and_small,
@@ -206,6 +213,7 @@ SCENES: dict[str, Scene] = {
     "flickering light": _flickering_light,
     "camera moves": _camera_moves,
     "camera turns to another": _camera_turns_to_another,
+    "walks in and waits": _walks_in_and_waits,
     "walks in while the camera moves": _walks_in_while_the_camera_moves,
 }
 

@@ -1,5 +1,7 @@
 """What tells the tracker when and where to look: time, and what moved."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +17,10 @@ _KNOWN_MARGIN = 0.3
 _SIDE_COLUMNS = 2
 _SIDE_ROWS = 3
 _SIDE_WIDEST = 0.4
-_SIDE_BEATS = 8
+_SIDE_BEATS = 16
+_MOVING_BEATS = 4
 _CAMERA_SHARE = 0.25
+_STILL_SHARE = 0.15
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 # A followed person's own head and shoulders, in widths and heights of the face: they reach the sides of many a picture.
 _HEAD_REACH = 1.1
@@ -57,18 +61,28 @@ class Newcomers:
         """The places now, in frame pixels."""
         return [side[0] for side in self._sides if side is not None]
 
-    def update(self, changed: NDArray[np.bool_], known: list[Box], width: int, height: int) -> None:
-        """One more beat. changed: bool, a thumbnail, without what known faces explain. width, height: of the frame."""
+    def update(
+        self, changed: NDArray[np.bool_], moved: NDArray[np.bool_], known: list[Box], width: int, height: int
+    ) -> None:
+        """One more beat. width, height: of the frame.
+
+        moved: bool, a thumbnail: what changed beside known faces. changed: of that, what a camera that moves a little
+        does not explain.
+        """
         scale_x, scale_y = width / changed.shape[1], height / changed.shape[0]
         changed = _without_bodies(changed, known, scale_x, scale_y)
         extents = [_came_in(changed), _came_in(changed[:, ::-1])]
-        first, end = (0 if extent is None else extent[2] for extent in extents)
-        if changed[:, first : changed.shape[1] - end].any(axis=0).sum() > _CAMERA_SHARE * changed.shape[1]:
+        if _share_between(changed, extents) > _CAMERA_SHARE:
             # The camera moves: what is new at a side is more of the room.
             extents = [None, None]
+        # Who comes in may stand still for a moment; what a moving camera brings in moves on.
+        reaches = [None if side is None else (0, 0, int(side[0].width / scale_x) + 1) for side in self._sides]
+        apart = [extent or reach for extent, reach in zip(extents, reaches, strict=True)]
+        is_still = _share_between(_without_bodies(moved, known, scale_x, scale_y), apart) < _STILL_SHARE
+        passed = 1 if is_still else _SIDE_BEATS // _MOVING_BEATS
         for number, extent in enumerate(extents):
             before = self._sides[number]
-            after = None if before is None or before[1] == 0 else (before[0], before[1] - 1)
+            after = None if before is None or before[1] < passed else (before[0], before[1] - passed)
             if extent is not None:
                 top, bottom, inner = extent[0] * scale_y, extent[1] * scale_y, extent[2] * scale_x
                 box = Box(width - inner, top, width, bottom) if number else Box(0, top, inner, bottom)
@@ -76,6 +90,12 @@ class Newcomers:
             if after is not None and any(_touches(after[0], face) for face in known):
                 after = None
             self._sides[number] = after
+
+
+def _share_between(changed: NDArray[np.bool_], extents: Sequence[tuple[int, int, int] | None]) -> float:
+    """Share of the columns in which something changed between what came in at the sides, 0 to 1."""
+    first, end = (0 if extent is None else extent[2] for extent in extents)
+    return float(changed[:, first : changed.shape[1] - end].any(axis=0).sum()) / changed.shape[1]
 
 
 def _without_bodies(changed: NDArray[np.bool_], known: list[Box], scale_x: float, scale_y: float) -> NDArray[np.bool_]:
@@ -134,7 +154,7 @@ class Motion:
             rows = slice(max(0, int(wide.top * scale_y)), max(0, int(wide.bottom * scale_y) + 1))
             columns = slice(max(0, int(wide.left * scale_x)), max(0, int(wide.right * scale_x) + 1))
             changed[rows, columns] = False
-        self.newcomers.update(self._unexplained(changed), known, width, height)
+        self.newcomers.update(self._unexplained(changed), changed, known, width, height)
         if int(np.count_nonzero(changed)) < _MOTION_PIXELS:
             return None
         left, top, box_width, box_height = cv2.boundingRect(changed.astype(np.uint8))

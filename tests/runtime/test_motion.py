@@ -48,6 +48,10 @@ def test_motion_is_found_beside_known_faces_only():
     assert motion.elsewhere(image, [Box(380, 80, 480, 180)]) is None
 
 
+def beat(newcomers, changed, known, width, height, moved=None):
+    newcomers.update(changed, changed if moved is None else moved, known, width, height)
+
+
 def changed_at(rows, columns):
     changed = np.zeros((54, 96), bool)
     changed[rows, columns] = True
@@ -57,26 +61,28 @@ def changed_at(rows, columns):
 @pytest.mark.parametrize(
     ("columns", "expected"), [(slice(0, 4), Box(0, 90, 50, 210)), (slice(92, 96), Box(910, 90, 960, 210))]
 )
-def test_what_comes_in_at_a_side_is_covered_for_a_while(columns, expected):
+@pytest.mark.parametrize(("moved", "beats"), [(slice(0), 16), (slice(30, 60), 4)])
+def test_what_comes_in_at_a_side_is_covered_for_a_while(columns, expected, moved, beats):
+    """Longer where only the newcomer stopped than where the camera moves, which brings in more of the room."""
     newcomers = Newcomers()
-    newcomers.update(changed_at(slice(10, 20), columns), [], 960, 540)
+    beat(newcomers, changed_at(slice(10, 20), columns), [], 960, 540)
     assert newcomers.boxes == [expected]
     still = np.zeros((54, 96), bool)
-    for _ in range(8):
-        newcomers.update(still, [], 960, 540)
+    for _ in range(beats):
+        beat(newcomers, still, [], 960, 540, changed_at(slice(10, 20), moved))
         assert newcomers.boxes == [expected]
-    newcomers.update(still, [], 960, 540)
+    beat(newcomers, still, [], 960, 540, changed_at(slice(10, 20), moved))
     assert newcomers.boxes == []
 
 
 def test_a_place_at_the_side_grows_until_a_face_is_known_there():
     newcomers = Newcomers()
-    newcomers.update(changed_at(slice(10, 20), slice(0, 4)), [], 960, 540)
-    newcomers.update(changed_at(slice(15, 30), slice(1, 9)), [], 960, 540)
+    beat(newcomers, changed_at(slice(10, 20), slice(0, 4)), [], 960, 540)
+    beat(newcomers, changed_at(slice(15, 30), slice(1, 9)), [], 960, 540)
     assert newcomers.boxes == [Box(0, 90, 100, 310)]
-    newcomers.update(np.zeros((54, 96), bool), [Box(500, 100, 600, 200)], 960, 540)
+    beat(newcomers, np.zeros((54, 96), bool), [Box(500, 100, 600, 200)], 960, 540)
     assert newcomers.boxes == [Box(0, 90, 100, 310)]
-    newcomers.update(np.zeros((54, 96), bool), [Box(0, 150, 80, 250)], 960, 540)
+    beat(newcomers, np.zeros((54, 96), bool), [Box(0, 150, 80, 250)], 960, 540)
     assert newcomers.boxes == []
 
 
@@ -91,7 +97,7 @@ def test_a_place_at_the_side_grows_until_a_face_is_known_there():
 )
 def test_little_far_from_the_sides_or_half_the_picture_is_nobody(rows, columns):
     newcomers = Newcomers()
-    newcomers.update(changed_at(rows, columns), [], 960, 540)
+    beat(newcomers, changed_at(rows, columns), [], 960, 540)
     assert newcomers.boxes == []
 
 
@@ -100,7 +106,7 @@ def test_where_much_of_the_rest_moves_too_the_camera_does(end, is_somebody):
     changed = changed_at(slice(10, 30), slice(0, 8))
     changed[40, 40:end] = True
     newcomers = Newcomers()
-    newcomers.update(changed, [], 960, 540)
+    beat(newcomers, changed, [], 960, 540)
     assert bool(newcomers.boxes) is is_somebody
 
 
@@ -137,10 +143,10 @@ def test_the_followed_persons_own_shoulders_are_nobody():
     face = Box(500, 200, 700, 440)
     changed = changed_at(slice(36, 50), slice(0, 6))
     alone, followed = Newcomers(), Newcomers()
-    alone.update(changed, [], 1280, 720)
-    followed.update(changed, [Box(300, 150, 560, 460)], 1280, 720)
+    beat(alone, changed, [], 1280, 720)
+    beat(followed, changed, [Box(300, 150, 560, 460)], 1280, 720)
     assert alone.boxes
     assert not followed.boxes
     beside = Newcomers()
-    beside.update(changed_at(slice(14, 26), slice(0, 5)), [face], 1280, 720)
+    beat(beside, changed_at(slice(14, 26), slice(0, 5)), [face], 1280, 720)
     assert beside.boxes
