@@ -307,13 +307,24 @@ main()
 """
 
 
-def test_a_picture_is_converted_without_any_network(tiny_bundle, astronaut, tmp_path):
+@pytest.mark.parametrize("command", ["image", "video", "cam"])
+def test_nothing_needs_or_tries_the_network(tiny_bundle, astronaut, tmp_path, command):
+    import av
     import cv2
 
     cv2.imwrite(str(tmp_path / "photo.png"), cv2.cvtColor(astronaut, cv2.COLOR_RGB2BGR))
-    target = tmp_path / "cartoon.png"
-    done = run_in_a_process(
-        OFFLINE, "image", tmp_path / "photo.png", "-o", target, "--to", tiny_bundle.folder, "--engine", "onnxruntime"
-    )
+    with av.open(str(tmp_path / "clip.mp4"), "w") as container:
+        video = container.add_stream("libx264", 25)
+        video.width, video.height, video.pix_fmt = 512, 512, "yuv420p"
+        for _ in range(5):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(astronaut, format="rgb24")))
+        container.mux(video.encode(None))
+    target, options = {
+        "image": (tmp_path / "cartoon.png", [tmp_path / "photo.png"]),
+        "video": (tmp_path / "cartoon.mp4", [tmp_path / "clip.mp4"]),
+        "cam": (tmp_path / "cam.mp4", ["--camera", tmp_path / "clip.mp4", "--size", 512, 512, "--seconds", 3]),
+    }[command]
+    style = ["-o", target, "--to", tiny_bundle.folder, "--engine", "onnxruntime"]
+    done = run_in_a_process(OFFLINE, command, *options, *style)
     assert target.exists(), done.stdout + done.stderr[-2000:]
-    assert "network" not in done.stderr
+    assert "network" not in done.stdout + done.stderr

@@ -1,6 +1,7 @@
 """The commands video, cam and doctor as people call them: words, files and exit status."""
 
 import dataclasses
+import json
 import signal
 import subprocess
 import sys
@@ -52,6 +53,17 @@ def test_video_writes_the_file_and_reports_no_leak(run, clip, tiny_bundle, tmp_p
     assert "exposed 0" in out
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.video[0].frames == 60
+
+
+@pytest.mark.slow
+def test_the_leak_report_and_the_audit_count_what_was_exposed(run, clip, tiny_bundle, tmp_path):
+    words = ("--on-lost", "pass", "--i-accept-exposure", "--audit", tmp_path / "audit.jsonl", "--codec", "h264")
+    status, out, err = run("video", clip, "-o", tmp_path / "out.mp4", "--to", tiny_bundle.folder, *words)
+    assert status == 0, err
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert [line["state"] for line in lines] == ["exposed"] * 60
+    assert out.strip().splitlines()[-1].startswith("leak report: ")
+    assert "exposed 60" in out
 
 
 @pytest.mark.slow
