@@ -236,16 +236,17 @@ class FaceMesher:
 
     def __init__(self, *, is_video: bool) -> None:
         detection = "facedetectionshortrangecpu__facedetectionshortrange__facedetection__"
-        self._mesh = open_graph(
-            "face_landmark/face_landmark_front_cpu.binarypb",
-            ["multi_face_landmarks"],
-            {
-                f"{detection}TensorsToDetectionsCalculator.min_score_thresh": _MESH_SCORE,
-                "facelandmarkcpu__ThresholdingCalculator.threshold": _MESH_SCORE,
-            },
-            {"num_faces": 1, "with_attention": True, "use_prev_landmarks": is_video},
-        )
+        # A graph opens in threads of its own, and writes notes until it has seen its first picture.
         with quiet_stderr():
+            self._mesh = open_graph(
+                "face_landmark/face_landmark_front_cpu.binarypb",
+                ["multi_face_landmarks"],
+                {
+                    f"{detection}TensorsToDetectionsCalculator.min_score_thresh": _MESH_SCORE,
+                    "facelandmarkcpu__ThresholdingCalculator.threshold": _MESH_SCORE,
+                },
+                {"num_faces": 1, "with_attention": True, "use_prev_landmarks": is_video},
+            )
             self._mesh.process({"image": np.zeros((_MESH_INPUT_PX, _MESH_INPUT_PX, 3), np.uint8)})
         self._input = np.empty((_MESH_INPUT_PX, _MESH_INPUT_PX, 3), np.uint8)
         self._has_found = False
