@@ -294,6 +294,22 @@ def test_a_run_starts_and_ends_covered_and_reports():
     assert indexes == sorted(indexes)
 
 
+def test_the_first_picture_is_out_before_the_camera_is_opened_and_the_model_loaded():
+    sink, sent_before = Collecting(on_send=protected(1)), []
+
+    class Late(Script):
+        def open(self):
+            sent_before.append(len(sink.frames))
+            return super().open()
+
+    def load():
+        sent_before.append(len(sink.frames))
+        return Cartoon()
+
+    live(Late(), load, sink)
+    assert min(sent_before) >= 1
+
+
 def test_covered_pictures_go_out_while_the_model_is_loaded():
     loaded = threading.Event()
 
