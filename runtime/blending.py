@@ -75,7 +75,7 @@ def mosaic(image: Image, box: Box, drawn: Sequence[Landmarks] = ()) -> None:
     region = image[top:bottom, left:right]
     kept = np.zeros(region.shape[:2], np.uint8)
     for landmarks in drawn:
-        outline = cv2.convexHull(np.ascontiguousarray(landmarks[:, :2])) - np.float32([left, top])
+        outline = cv2.convexHull(np.ascontiguousarray(landmarks[:, :2])) - np.array([left, top], np.float32)
         cv2.fillConvexPoly(kept, np.rint(outline).astype(np.int32), 255)
     if not kept.any():
         pixelated(region, _MOSAIC_TILES, region)

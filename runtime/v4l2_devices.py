@@ -23,6 +23,7 @@ _BUF_TYPE_OUTPUT = 2
 _CAN_CAPTURE, _CAN_OUTPUT, _HAS_DEVICE_CAPS = 0x1, 0x2, 0x80000000
 _BUFFERS = 2  # v4l2loopback's default; more are numbered on in a circle
 _TURNS = 20
+_ONE_MOMENT_S = 0.002
 WATCH_S = 2.5
 """A writer that sends less than two pictures in this time counts as gone: ours sends one in a second at least."""
 LOOPBACK_DRIVER = "v4l2 loopback"
@@ -113,8 +114,7 @@ def has_writer(path: str, watch_s: float = WATCH_S) -> bool:
         while time.monotonic() < end_s:
             time.sleep(0.05)
             before, stamps = stamps, _stamps(handle)
-            changes += stamps != before
-            # A reader that joins sets them anew, once.
+            changes += stamps != before and not _set_by_a_reader(stamps)
             if changes > 1:
                 return True
     except OSError:
@@ -124,10 +124,20 @@ def has_writer(path: str, watch_s: float = WATCH_S) -> bool:
     return False
 
 
-def _stamps(handle: int) -> list[bytes]:
-    """When each of the device's buffers was filled, and its picture's number."""
-    answers = [_buffer(handle, number) for number in range(_BUFFERS)]
-    return [bytes(answer[24:40] + answer[56:60]) for answer in answers]
+def _stamps(handle: int) -> list[tuple[float, int]]:
+    """When each of the device's buffers was filled, in seconds, and its picture's number."""
+    stamps = []
+    for number in range(_BUFFERS):
+        answer = _buffer(handle, number)
+        seconds, microseconds = struct.unpack_from("<qq", answer, 24)
+        stamps.append((seconds + microseconds / 1e6, struct.unpack_from("<I", answer, 56)[0]))
+    return stamps
+
+
+def _set_by_a_reader(stamps: list[tuple[float, int]]) -> bool:
+    """Whether a program that opens the device to read did this: all buffers anew in one moment, as often as it asks."""
+    times_s = [time_s for time_s, _ in stamps]
+    return not any(number for _, number in stamps) and max(times_s) - min(times_s) < _ONE_MOMENT_S
 
 
 def heal_loopback(path: str) -> bool:

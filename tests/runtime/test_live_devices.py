@@ -349,8 +349,11 @@ def test_abilities_and_sizes_are_read_as_the_kernel_lays_them_out(tmp_path, monk
 
 
 def loopback_ioctl(abilities, stamps, asked):
-    """The driver of a loopback device; the next of `stamps` marks its buffers at each look, an OSError is raised."""
+    """The driver of a loopback device; at each look the next of `stamps` marks its first buffer, or with a list all of
+    them; an OSError is raised."""
     import struct
+
+    shown = []
 
     def ioctl(_handle, request, answer):
         asked.append(request)
@@ -360,10 +363,12 @@ def loopback_ioctl(abilities, stamps, asked):
         elif request == 0xC0585609:
             number, kind = struct.unpack_from("<II", answer)
             assert kind == 2
-            stamp = next(stamps) if number == 0 else 0
+            stamp = next(stamps) if number == 0 else shown[-1]
+            shown.append(stamp if isinstance(stamp, list) else 0)
             if isinstance(stamp, OSError):
                 raise stamp
-            struct.pack_into("<q", answer, 24, stamp)
+            time_s = stamp[number] if isinstance(stamp, list) else stamp
+            struct.pack_into("<qq", answer, 24, int(time_s), round(time_s % 1 * 1e6))
 
     return ioctl
 
@@ -387,9 +392,12 @@ def test_a_device_whose_writer_died_in_a_call_is_healed(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(v4l2_devices, "_ioctl", loopback_ioctl(0x05200001, itertools.repeat(7), asked))
     assert not v4l2_devices.has_writer(str(device), 0.2)
-    joined = itertools.chain([7, 7], itertools.repeat(8))
-    monkeypatch.setattr(v4l2_devices, "_ioctl", loopback_ioctl(0x05200001, joined, asked))
-    assert not v4l2_devices.has_writer(str(device), 0.3), "a reader that joins is no writer"
+    asks = itertools.chain([7], ([time_s, time_s + 0.0001] for time_s in itertools.count(8)))
+    monkeypatch.setattr(v4l2_devices, "_ioctl", loopback_ioctl(0x05200001, asks, asked))
+    assert not v4l2_devices.has_writer(str(device), 0.3), "a reader that asks again and again is no writer"
+    written = ([8 + look / 25, 8 + (look + 1) / 25] for look in itertools.count())
+    monkeypatch.setattr(v4l2_devices, "_ioctl", loopback_ioctl(0x05200001, written, asked))
+    assert v4l2_devices.has_writer(str(device), 2)
     assert v4l2_devices.has_writer(str(tmp_path / "missing"), 0.2)
     monkeypatch.setattr(v4l2_devices, "has_writer", lambda _: False)
     assert v4l2_devices.heal_loopback(str(device))

@@ -84,7 +84,7 @@ def webcam_pictures():
     return pictures
 
 
-def play_webcam(pictures, width, height, fps):
+def play_webcam(pictures, width, height, fps, is_playing):
     """The webcam: pictures there and back for ever, each with the time when it was taken."""
     import pyvirtualcam
 
@@ -96,6 +96,7 @@ def play_webcam(pictures, width, height, fps):
             image = pictures[min(turn, 2 * len(pictures) - 2 - turn)].copy()
             put_mark(image, time.monotonic() * 1000, number)
             camera.send(image if image.shape[:2] == (height, width) else cv2.resize(image, (width, height)))
+            is_playing.set()
             number += 1
             time.sleep(max(0.0, start_s + number / fps - time.monotonic()))
 
@@ -108,8 +109,12 @@ class Webcam:
 
     def plug_in(self, width=WIDTH, height=HEIGHT, fps=FPS):
         context = multiprocessing.get_context("fork")
-        self.process = context.Process(target=play_webcam, args=(self.pictures, width, height, fps), daemon=True)
+        is_playing = context.Event()
+        told = (self.pictures, width, height, fps, is_playing)
+        self.process = context.Process(target=play_webcam, args=told, daemon=True)
         self.process.start()
+        wait_for(lambda: is_playing.is_set() or not self.process.is_alive(), START_S, "the webcam")
+        assert is_playing.is_set(), "the webcam did not start"
 
     def unplug(self):
         self.process.kill()
