@@ -1,4 +1,4 @@
-"""MediaPipe's two face detectors on ONNX Runtime: the same faces in half of the time that MediaPipe takes.
+"""MediaPipe's two face detectors on ONNX Runtime: the same faces in two thirds of the time that MediaPipe takes.
 
 The networks are converted by `toonfilter.export.detectors`. What MediaPipe does around them (letterbox, anchors,
 weighted suppression) is done here in the same way, so that boxes and scores are its own but for rounding.
