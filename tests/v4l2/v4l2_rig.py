@@ -1,5 +1,6 @@
 """What the tests on real devices share: a webcam that plays a marked clip, other programs' readers, and the program."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -15,7 +16,7 @@ import pytest
 
 from toonfilter.runtime.cover_pictures import cover_picture
 from toonfilter.runtime.painter import likeness
-from toonfilter.runtime.v4l2_devices import heal_loopback, list_devices
+from toonfilter.runtime.v4l2_devices import heal_loopback, list_devices, output_size
 
 WEBCAM, VIRTUAL = "/dev/video0", "/dev/video10"
 WIDTH, HEIGHT, FPS = 640, 480, 25
@@ -84,12 +85,23 @@ def webcam_pictures():
     return pictures
 
 
-def play_webcam(pictures, width, height, fps, is_playing):
-    """The webcam: pictures there and back for ever, each with the time when it was taken."""
+def open_webcam(width, height, fps):
+    """The device as a writer has it; at another size only once nobody holds it at the old one any more."""
     import pyvirtualcam
 
-    heal_loopback(WEBCAM)
-    with pyvirtualcam.Camera(width, height, fps, device=WEBCAM) as camera:
+    while True:
+        heal_loopback(WEBCAM)
+        with contextlib.suppress(RuntimeError):
+            camera = pyvirtualcam.Camera(width, height, fps, device=WEBCAM)
+            if output_size(WEBCAM) == (width, height):
+                return camera
+            camera.close()
+        time.sleep(0.5)
+
+
+def play_webcam(pictures, width, height, fps, is_playing):
+    """The webcam: pictures there and back for ever, each with the time when it was taken."""
+    with open_webcam(width, height, fps) as camera:
         start_s, number = time.monotonic(), 0
         while True:
             turn = number % (2 * len(pictures) - 2)
