@@ -26,14 +26,15 @@ TILES_REACH = 0.45
 _TILE_SAMPLES = 32
 
 
-def blend_mask(portrait: Portrait, matte: Mask | None, region: Region) -> Mask:
+def blend_mask(portrait: Portrait, matte: Mask | None, region: Region, hull: Mask | None = None) -> Mask:
     """How much of the drawing is shown: always all of it on the face, softly less towards the border of the crop.
 
     matte: uint8 [S, S] person matte of the generator; None takes an oval around the head.
     region: `head` follows the matte with hair and neck, `face` ends at the outline of the face.
+    hull: the result of `face_hull` for this portrait, when it is at hand.
     """
     size = portrait.transform.size
-    face = face_hull(portrait.plain_landmarks, portrait.landmarks, size)
+    face = face_hull(portrait.plain_landmarks, portrait.landmarks, size) if hull is None else hull
     if region == "face":
         return face
     head = head_oval(size) if matte is None else matte

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.afterimages import Afterimages
 from toonfilter.runtime.alignment import CropTransform
 from toonfilter.runtime.backends.translator import Crops, Translator
-from toonfilter.runtime.blending import Mask, Region, blend_mask, paste
+from toonfilter.runtime.blending import Mask, Region, blend_mask, face_hull, paste
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.exaggeration import Exaggeration
@@ -27,10 +27,11 @@ _MOST_LIKENESS = 0.9
 
 
 class Sketch(NamedTuple):
-    """A portrait that is being taken. crop: waits for it, see `take_crop`."""
+    """A portrait that is being taken. crop, hull: wait for them, see `take_crop` and `face_hull`."""
 
     layout: Layout
     crop: Callable[[], Image]
+    hull: Callable[[], Mask]
 
 
 class Drawing(NamedTuple):
@@ -81,12 +82,12 @@ class Painter:
         image: uint8 [H, W, 3] RGB, not drawn into before `paint`. All transforms have the same size.
         aside: samples the frame meanwhile; None does it in `paint`.
         """
-        sketches = []
-        for face, transform in far_to_near(faces):
-            layout = lay_out(face.landmarks, transform, self._exaggeration)
-            take = partial(take_crop, image, layout)
-            sketches.append(Sketch(layout, take if aside is None else aside.submit(take).result))
-        return sketches
+        layouts = [lay_out(face.landmarks, transform, self._exaggeration) for face, transform in far_to_near(faces)]
+        crops = [_begun(partial(take_crop, image, one), aside) for one in layouts]
+        hulls = [
+            _begun(partial(face_hull, one.plain_landmarks, one.landmarks, one.transform.size), aside) for one in layouts
+        ]
+        return [Sketch(*parts) for parts in zip(layouts, crops, hulls, strict=True)]
 
     def paint(
         self,
@@ -118,7 +119,10 @@ class Painter:
                 Drawing(drawing.portrait, *self._afterimages.steady(face.id, drawing.picture, drawing.matte, share))
                 for drawing, (face, _) in zip(drawings, ordered, strict=True)
             ]
-        masks = [blend_mask(drawing.portrait, drawing.matte, self._region) for drawing in drawings]
+        masks = [
+            blend_mask(drawing.portrait, drawing.matte, self._region, sketch.hull())
+            for drawing, sketch in zip(drawings, sketches, strict=True)
+        ]
         for drawing, mask in zip(drawings, masks, strict=True):
             paste(image, drawing.picture, mask, drawing.portrait)
         return drawings
@@ -143,6 +147,11 @@ class Painter:
             raise BackendError(f"generator returned {result.dtype} {result.shape}; expected uint8 {expected}")
         _check_drawings(crops, result, may_be_alike=self._takes_drawings)
         return [_drawing(portrait, whole) for portrait, whole in zip(portraits, result, strict=True)]
+
+
+def _begun(task: Callable[[], Image], aside: Executor | None) -> Callable[[], Image]:
+    """The task, or what waits for its result where another thread does it."""
+    return task if aside is None else aside.submit(task).result
 
 
 def far_to_near(faces: Sequence[Placed]) -> list[Placed]:
