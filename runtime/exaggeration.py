@@ -59,7 +59,7 @@ class Exaggeration:
     """
 
     eyes: float = 1.36
-    eye_height: float = 1.32
+    eye_height: float = 1.4
     eye_spread: float = 0.004
     eye_drop: float = 0.034
     brow_lift: float = 0.05
@@ -249,4 +249,4 @@ def _openness(eye: list[list[float]], unit_px: float) -> float:
     (x1, y1), (x2, y2), (x3, y3), (x4, y4), (x5, y5), (x6, y6) = eye
     width = max(math.hypot(x2 - x1, y2 - y1), 0.12 * unit_px)
     gap = math.hypot(x3 + x4 - x5 - x6, y3 + y4 - y5 - y6) / (2 * width)
-    return min(max((gap - 0.14) / 0.30, 0.0), 1.0)
+    return min(max((gap - 0.20) / 0.26, 0.0), 1.0)

@@ -92,7 +92,7 @@ def test_narrowed_eyes_stay_narrow() -> None:
         gaps = [np.hypot(*(points[159, :2] - points[145, :2])) for points in (before, after)]
         return float(gaps[1] / gaps[0])
 
-    assert growth(narrowed) < 0.8 < 1.0 < growth(landmarks) < 1.2 < growth(wide)
+    assert growth(narrowed) < 0.8 < 0.9 < growth(landmarks) < 1.1 < growth(wide)
 
 
 def test_gaze_keeps_its_place_between_the_corners() -> None:
@@ -120,7 +120,7 @@ def test_trembling_landmarks_move_it_less_than_they_tremble() -> None:
     steady = displacement(landmarks, SIZE, Exaggeration())
     shaken = displacement(landmarks + noise, SIZE, Exaggeration())
     assert np.abs(shaken - steady).mean() < 0.05
-    assert np.abs(shaken - steady).max() < 1.5 < np.abs(noise).max()
+    assert np.abs(shaken - steady).max() < np.abs(noise).max()
 
 
 def test_sizes_agree() -> None:
