@@ -253,6 +253,11 @@ def fake_virtual(monkeypatch):
     monkeypatch.setattr(virtual_camera, "list_devices", lambda: [WEBCAM, LOOPBACK])
     monkeypatch.setattr(virtual_camera, "heal_loopback", lambda path: log.append(("heal", path)))
     monkeypatch.setattr(virtual_camera, "output_size", lambda _: (64, 48))
+    monkeypatch.setattr(
+        virtual_camera,
+        "set_timeout_picture",
+        lambda path, image, timeout_ms: log.append(("timeout picture", path, image.shape, timeout_ms)),
+    )
     monkeypatch.setattr(virtual_camera.os, "access", lambda *_: True)
     monkeypatch.setattr(virtual_camera.sys, "platform", "linux")
     return fake
@@ -263,9 +268,10 @@ def test_the_virtual_camera_is_healed_before_and_after_and_fits_pictures(fake_vi
     camera.send(safe(32, 32), 0.0)
     camera.close()
     camera.close()
-    assert [entry[0] for entry in fake_virtual.log] == ["heal", "open", "send", "close", "heal"]
+    assert [entry[0] for entry in fake_virtual.log] == ["heal", "open", "timeout picture", "send", "close", "heal"]
     assert fake_virtual.log[1][1:] == (64, 48, 30, "RGB", "/dev/video10", "v4l2loopback")
-    assert fake_virtual.log[2] == ("send", (48, 64, 3))
+    assert fake_virtual.log[2] == ("timeout picture", "/dev/video10", (48, 64, 3), 1000)
+    assert fake_virtual.log[3] == ("send", (48, 64, 3))
 
 
 def test_a_size_that_the_device_did_not_take_is_refused(fake_virtual, monkeypatch):
