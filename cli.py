@@ -879,12 +879,12 @@ def prepare_edges(
     typer.echo(_prepared(result.written, "picture", {"unreadable": len(result.unreadable)}))
 
 
-def _weight(text: str) -> tuple[str, float]:
-    pattern, _, factor = text.rpartition("=")
+def _number_for(text: str, expected: str) -> tuple[str, float]:
+    name, _, number = text.rpartition("=")
     try:
-        return pattern, float(factor)
+        return name, float(number)
     except ValueError:
-        raise typer.BadParameter(f"{text}: expected PATTERN=FACTOR, like portraits/*=2.5") from None
+        raise typer.BadParameter(f"{text}: expected {expected}") from None
 
 
 @prepare_app.command("pairs")
@@ -895,6 +895,9 @@ def prepare_pairs(
     weight: Annotated[
         list[str] | None, typer.Option(help="PATTERN=FACTOR: how often pictures at these paths count in training.")
     ] = None,
+    proportion: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: other than the style's own, like eye_height=1.6.")
+    ] = None,
     drawing: Annotated[
         str, typer.Option(help="Who draws: teacher, our algorithm, or opencv, the plain filter.")
     ] = "teacher",
@@ -904,9 +907,11 @@ def prepare_pairs(
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
 ) -> None:
     """Draw photos as cartoons by algorithm: training pairs. Stopped and called again, it goes on where it was."""
+    from toonfilter.runtime.exaggeration import Exaggeration
     from toonfilter.train.data.pairs import PairOptions
     from toonfilter.train.data.pairs import prepare_pairs as run
 
+    proportions = dict(_number_for(text, "NAME=VALUE, like eye_height=1.6") for text in proportion or ())
     options = PairOptions(
         faces=faces,
         output=out,
@@ -915,7 +920,8 @@ def prepare_pairs(
         seed=seed,
         workers=workers,
         new_backdrops=not keep_backdrops,
-        weights=tuple(_weight(text) for text in weight or ()),
+        weights=tuple(_number_for(text, "PATTERN=FACTOR, like portraits/*=2.5") for text in weight or ()),
+        exaggeration=Exaggeration.from_dict(Exaggeration().to_dict() | proportions),
         drawing=cast(Literal["teacher", "opencv"], drawing),
     )
     with _picture_bar("pictures") as show:

@@ -95,7 +95,10 @@ class Exaggeration:
         """
         known = {field.name for field in fields(cls)}
         if values.keys() != known:
-            raise ConfigError(f"exaggeration has {sorted(values)}; must have {sorted(known)}.")
+            wrong = sorted(values.keys() ^ known)
+            raise ConfigError(
+                f"exaggeration: {', '.join(wrong)} unknown or missing; must be {', '.join(sorted(known))}."
+            )
         return cls(**{name: float(value) for name, value in values.items()})
 
     def to_dict(self) -> dict[str, float]:

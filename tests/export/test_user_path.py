@@ -8,6 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from toonfilter.cli import app
+from toonfilter.runtime.bundle import find_bundle
+from toonfilter.runtime.exaggeration import Exaggeration
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
 
@@ -39,10 +41,12 @@ def test_from_a_folder_of_faces_to_the_camera(
 ) -> None:
     monkeypatch.setenv("TOONFILTER_HOME", str(tmp_path / "home"))
     pairs, run = tmp_path / "pairs", tmp_path / "runs" / "mine"
-    toonfilter("prepare", "pairs", faces, "-o", pairs, "--size", 128, "--workers", 1)
+    toonfilter("prepare", "pairs", faces, "-o", pairs, "--size", 128, "--workers", 1, "--proportion", "eyes=1.25")
     sets = [word for change in (*SHORT, *changes) for word in ("--set", change)]
     toonfilter("train", recipe, "--data", pairs, "--out", run, "--accelerator", "cpu", *sets)
     assert "use it with --to mine" in toonfilter("export", run, "--name", "mine")
+    if recipe == "pix2pix":
+        assert find_bundle("mine").geometry == Exaggeration(eyes=1.25).to_dict()
     toonfilter("image", faces / "a.png", "-o", tmp_path / "drawn", "--to", "mine")
     before, after = (cv2.imread(str(folder / "a.png")).astype(float) for folder in (faces, tmp_path / "drawn"))
     changed = np.abs(after - before).max(2) > 8

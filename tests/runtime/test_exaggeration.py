@@ -133,7 +133,7 @@ def test_sizes_agree() -> None:
 def test_numbers_survive_the_bundle() -> None:
     chosen = Exaggeration(eyes=1.3)
     assert Exaggeration.from_dict(chosen.to_dict()) == chosen
-    with pytest.raises(ConfigError, match="must have"):
+    with pytest.raises(ConfigError, match="unknown or missing"):
         Exaggeration.from_dict({"eyes": 1.2})
     with pytest.raises(ConfigError, match=r"exaggeration\.eyes is 5"):
         Exaggeration(eyes=5)
