@@ -1,5 +1,6 @@
 """The real tracker in short scenes with real faces: nobody's face is in what leaves."""
 
+import itertools
 import json
 from collections import Counter
 
@@ -85,6 +86,20 @@ def test_a_newcomer_is_reported_in_its_first_frame_although_the_frame_is_drawn_i
     assert len(newcomers) > 10
     assert any(box.grown(0.45).holds(tuple(middle)) for box in newcomers[0])
     assert newcomers[5] == []
+
+
+def test_the_place_of_a_face_that_is_gone_stays_covered_and_grows(toon):
+    tracker, widths, face_px = toon._tracker, [], 0.0
+    for number, frame in enumerate(play("leaves for good", frames=24)):
+        sighting = tracker.track(frame.image, number / 25)
+        sighting.late()
+        if len(frame.faces) == 2:
+            face_px = max(face.box.width for face in sighting.faces)
+        else:
+            widths.append(max((box.width for box in sighting.lost), default=0.0))
+    assert len(widths) == 16
+    assert min(widths) > 1.2 * face_px
+    assert all(after > before for before, after in itertools.pairwise(widths[:6]))
 
 
 def test_a_failed_tracker_starts_anew(toon, monkeypatch):
