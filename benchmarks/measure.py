@@ -155,6 +155,7 @@ def measure(scenario: Scenario, options: MeasureOptions) -> Measured:
         ToonfilterError: the clip, the bundle or the engine cannot be opened, or drawing fails.
     """
     record = _Record()
+    options = replace(options, frames=options.frames * scenario.frames_factor)
     clip = load_clip(options.clip, scenario.width, scenario.height, faces=scenario.faces, count=_CLIP_PICTURES)
     toon = _open_filter(scenario, options, record)
     try:

@@ -17,7 +17,10 @@ TARGETS = ("fps", "p50_ms", "p95_ms", "p99_ms", "memory_mb")
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One measurement. size: crop size in px, None lets the filter choose. camera_fps: None runs unpaced."""
+    """One measurement. size: crop size in px, None lets the filter choose. camera_fps: None runs unpaced.
+
+    frames_factor: so many times the frames of other scenarios, for files, which have a start and an end.
+    """
 
     name: str
     path: Literal["cam", "video"] = "cam"
@@ -28,6 +31,7 @@ class Scenario:
     engine: str = "auto"
     precision: Precision | None = None
     camera_fps: float | None = None
+    frames_factor: int = 1
     targets: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -37,6 +41,8 @@ class Scenario:
             raise ConfigError(f"scenario {self.name}: path is {self.path!r}; must be cam or video")
         if not (64 <= self.width <= 7680 and 64 <= self.height <= 4320) or self.width % 2 or self.height % 2:
             raise ConfigError(f"scenario {self.name}: {self.width}x{self.height}; must be even, from 64x64 on")
+        if not 1 <= self.frames_factor <= 100:
+            raise ConfigError(f"scenario {self.name}: frames_factor is {self.frames_factor}; must be 1 to 100")
         if self.camera_fps is not None and not 1 <= self.camera_fps <= 240:
             raise ConfigError(f"scenario {self.name}: camera_fps is {self.camera_fps}; must be 1 to 240")
         if unknown := sorted(set(self.targets) - set(TARGETS)):
