@@ -22,7 +22,7 @@ TESTED_VERSIONS = {
     "av": "18.1",
     "mediapipe": "0.10.21",
     "numpy": "1.26",
-    "onnxruntime": "1.31",
+    "onnxruntime": "1.32",
     "opencv-contrib-python": "4.11",
     "pyvirtualcam": "0.15",
     "openvino": "2026.4",
