@@ -1,7 +1,10 @@
 """Pictures and bundles that the tests share; everything is made here or carried by a dependency."""
 
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -17,6 +20,28 @@ def astronaut() -> NDArray[np.uint8]:
     image: NDArray[np.uint8] = data.astronaut()
     image.flags.writeable = False
     return image
+
+
+WriteNoiseClip = Callable[[Path, tuple[int, int], int, dict[str, str]], None]
+
+
+@pytest.fixture(scope="session")
+def write_noise_clip() -> WriteNoiseClip:
+    """Writes an H.264 file of rolling noise, 30 frames in a second: path, (width, height) in px, frames, options."""
+
+    def write(path: Path, size_px: tuple[int, int], frames: int, options: dict[str, str]) -> None:
+        width, height = size_px
+        noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=30, options=options)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            for number in range(frames):
+                frame = av.VideoFrame.from_ndarray(np.roll(noise, number, 0), format="rgb24")
+                frame.pts, frame.time_base = number, Fraction(1, 30)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+
+    return write
 
 
 def write_tiny_generator(path: Path) -> None:

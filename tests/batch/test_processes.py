@@ -5,12 +5,10 @@ import os
 import subprocess
 import sys
 import threading
-from fractions import Fraction
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import av
-import numpy as np
 import psutil
 import pytest
 
@@ -22,18 +20,10 @@ _DEADLINE_S = 60
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(tmp_path_factory: pytest.TempPathFactory, write_noise_clip: Callable[..., None]) -> Path:
     """120 frames at 30 in a second, a key frame every second."""
     path = tmp_path_factory.mktemp("clip") / "in.mp4"
-    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"g": "30", "sc_threshold": "0", "crf": "40"})
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
-        for number in range(120):
-            frame = av.VideoFrame.from_ndarray(np.roll(noise, number, 0), format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 30)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    write_noise_clip(path, (640, 480), 120, {"g": "30", "sc_threshold": "0", "crf": "40"})
     return path
 
 

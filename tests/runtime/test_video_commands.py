@@ -5,10 +5,8 @@ import json
 import signal
 import subprocess
 import sys
-from fractions import Fraction
 
 import av
-import numpy as np
 import pytest
 
 from toonfilter import cli
@@ -31,17 +29,9 @@ def run(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory):
+def clip(tmp_path_factory, write_noise_clip):
     path = tmp_path_factory.mktemp("clip") / "in.mkv"
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=30, options={"g": "10"})
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
-        for number in range(60):
-            frame = av.VideoFrame.from_ndarray(np.roll(noise, number, 0), format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 30)
-            container.mux(video.encode(frame))
-        container.mux(video.encode(None))
+    write_noise_clip(path, (64, 48), 60, {"g": "10"})
     return path
 
 
