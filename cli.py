@@ -1033,7 +1033,6 @@ def main() -> None:
     """Run the command; our errors become one line and exit status 1."""
     from toonfilter.runtime.errors import ToonfilterError
 
-    _keep_stderr()
     try:
         app()
     except ToonfilterError as error:
@@ -1043,13 +1042,6 @@ def main() -> None:
     except SystemExit as ending:
         _leave(ending.code if isinstance(ending.code, int) else int(ending.code is not None))
         raise
-
-
-def _keep_stderr() -> None:
-    """Tell the user through a copy of descriptor 2: the descriptor itself is silenced now and then, by any thread."""
-    with contextlib.suppress(AttributeError, OSError, ValueError):
-        copied = os.dup(sys.stderr.fileno())
-        sys.stderr = os.fdopen(copied, "w", buffering=1, encoding=sys.stderr.encoding, errors=sys.stderr.errors)
 
 
 def _leave(status: int) -> None:

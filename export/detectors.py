@@ -1,72 +1,53 @@
 """MediaPipe's face detectors in the form in which ONNX Runtime is fastest; `toonfilter.runtime.blazeface` runs them.
 
-    python -m toonfilter.export.detectors [FOLDER]
-
-Reads the TensorFlow Lite files in MediaPipe's wheel (Apache-2.0) and writes ONNX files, by default to where they ship.
 Answers differ from the originals by the order of sums only. What changes is the form:
 
-- channels come in multiples of 16, filled up with zeros: ONNX Runtime keeps such pictures in blocks of 16 channels from
-  the first layer to the last, and rearranges others between layers
+- channels come in multiples of 16, filled up with zeros
 - borders are part of the convolutions, not layers of their own
-- the key points, which nobody reads, are left out, and so is the arranging of the answers: they end as maps
+- key points that nobody reads are left out, and so is the arranging of the answers: they end as maps
 """
 
-import argparse
-import hashlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto, checker, helper, numpy_helper
 
 from toonfilter.export.onnx_export import ExportError
-from toonfilter.export.tflite import Operation, TfliteGraph, mediapipe_folder, read_tflite
-from toonfilter.runtime.blazeface import FOLDER, FULL_RANGE, SHORT_RANGE
+from toonfilter.export.onnx_graphs import GraphWriter, convolution_border, filled_up
+from toonfilter.export.tflite import Operation, TfliteGraph, read_tflite
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-SOURCES = {
-    SHORT_RANGE.file: "face_detection_short_range.tflite",
-    FULL_RANGE.file: "face_detection_full_range_sparse.tflite",
-}
-"""The files that ship, and the file of MediaPipe's wheel that each is made from."""
-_BLOCK = 16
-_OPSET = 17
 _VALUES_PER_BOX = 16
 _BOX_VALUES = 4
 _ARRANGING = ("CONCATENATION", "RESHAPE", "DEPTH_TO_SPACE")
 _PER_CHANNEL = ("DEPTHWISE_CONV_2D", "PAD")
-_SAME_PADDING = 0
 _RELU = 1
 
 
-def convert_detector(path: Path) -> "ModelProto":
+def convert_detector(path: Path, points: int) -> "ModelProto":
     """The detector in a TensorFlow Lite file as an ONNX model.
 
-    Input float32 [1, 3, S, S] from -1 to 1. Outputs, for each map of cells: scores float32 [1, A, H, W] before the
-    sigmoid, and boxes float32 [1, 4 A, H, W].
+    points: how many of its key points are kept. Input float32 [1, 3, S, S] from -1 to 1. Outputs, for each map of
+    cells: scores float32 [1, A, s, s] before the sigmoid, and boxes float32 [1, (4 + 2 points) A, s, s].
 
     Raises:
         ExportError: the file holds something that face detectors do not.
     """
-    model = _Conversion(read_tflite(path)).run()
-    checker.check_model(model)
-    return model
+    return _Conversion(read_tflite(path), _BOX_VALUES + 2 * points).run()
 
 
 class _Conversion:
     """widths: channels that a tensor has now, zeros included. borders: what a padding layer would have added to a
     tensor: rows and columns before it, rows and columns behind it. same: tensors that are another one now."""
 
-    def __init__(self, graph: TfliteGraph) -> None:
-        self._graph = graph
+    def __init__(self, graph: TfliteGraph, values: int) -> None:
+        self._graph, self._values = graph, values
         self._makers = {operation.output: operation for operation in graph.operations}
-        self._nodes: list[Any] = []
-        self._weights: list[Any] = []
+        self._writer = GraphWriter()
         self._widths = {graph.input: graph.shapes[graph.input][3]}
         self._borders: dict[int, tuple[int, NDArray[np.int64]]] = {}
         self._same: dict[int, int] = {}
@@ -89,11 +70,9 @@ class _Conversion:
             if operation.kind not in self._converters:
                 raise ExportError(f"face detectors have no {operation.kind}")
             self._converters[operation.kind](operation)
+        ends = {self._name(number): self._described(number) for number in self._maps}
         side = self._graph.shapes[self._graph.input][1]
-        ends = [self._described(number, len(self._read_channels[number])) for number in self._maps]
-        start = helper.make_tensor_value_info(self._name(self._graph.input), TensorProto.FLOAT, [1, 3, side, side])
-        graph = helper.make_graph(self._nodes, "face_detector", [start], ends, self._weights)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=9)
+        return self._writer.model("face_detector", {self._name(self._graph.input): [1, 3, side, side]}, ends)
 
     def _find_maps(self) -> list[int]:
         """The tensors before the answers are arranged: scores and boxes of the first map, then of the next."""
@@ -115,7 +94,7 @@ class _Conversion:
         for place, number in enumerate(self._maps):
             channels = range(self._graph.shapes[number][3])
             is_boxes = place % 2 == 1
-            kept = [one for one in channels if not is_boxes or one % _VALUES_PER_BOX < _BOX_VALUES]
+            kept = [one for one in channels if not is_boxes or one % _VALUES_PER_BOX < self._values]
             read[number] = kept
             while self._makers[number].kind in _PER_CHANNEL:
                 number = self._makers[number].inputs[0]
@@ -133,16 +112,16 @@ class _Conversion:
             read = self._read_channels[operation.output]
             weights, offsets = weights[read], offsets[read]
         sides, strides = weights.shape[2:], (operation.options.strideH, operation.options.strideW)
-        if operation.options.padding == _SAME_PADDING:
-            border = border + _same_border(self._graph.shapes[source][1:3], sides, strides)
+        border = border + convolution_border(operation.options.padding, self._graph.shapes[source][1:3], sides, strides)
         width = self._width(source)
         filled = np.zeros(
-            (_filled_up(len(weights)) if is_dense else width, width if is_dense else 1, *sides), np.float32
+            (filled_up(len(weights)) if is_dense else width, width if is_dense else 1, *sides), np.float32
         )
         filled[: weights.shape[0], : weights.shape[1]] = weights
         number = operation.output
         self._widths[number] = len(filled)
-        names = [self._weight(f"kernel{number}", filled), self._weight(f"bias{number}", _filled(offsets, len(filled)))]
+        offsets = np.pad(offsets, (0, len(filled) - len(offsets)))
+        names = [self._writer.weight(f"kernel{number}", filled), self._writer.weight(f"bias{number}", offsets)]
         self._add(
             "Conv",
             [self._name(source), *names],
@@ -159,14 +138,14 @@ class _Conversion:
         if not amounts[3].any():
             self._borders[operation.output] = (source, amounts[1:3].T.reshape(-1).astype(np.int64))
             return
-        wanted, width = _filled_up(self._graph.shapes[operation.output][3]), self._width(source)
+        wanted, width = filled_up(self._graph.shapes[operation.output][3]), self._width(source)
         if wanted == width:
             self._same[operation.output] = source
             return
         # Zeros that a convolution makes are in blocks already.
         number = operation.output
-        nothing = self._weight(f"nothing{number}", np.zeros((wanted - width, width, 1, 1), np.float32))
-        self._nodes.append(helper.make_node("Conv", [self._name(source), nothing], [f"zeros{number}"]))
+        nothing = self._writer.weight(f"nothing{number}", np.zeros((wanted - width, width, 1, 1), np.float32))
+        self._writer.add("Conv", [self._name(source), nothing], f"zeros{number}")
         self._add("Concat", [self._name(source), f"zeros{number}"], operation, axis=1)
         self._widths[number] = wanted
 
@@ -176,11 +155,10 @@ class _Conversion:
         self._plain("MaxPool", operation, kernel_shape=sides, strides=strides)
 
     def _doubling(self, operation: Operation) -> None:
-        scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), f"scales{operation.output}")
-        self._weights.append(scales)
+        scales = self._writer.constant(f"scales{operation.output}", np.array([1, 1, 2, 2], np.float32))
         source = operation.inputs[0]
         self._widths[operation.output] = self._width(source)
-        inputs = [self._name(source), "", scales.name]
+        inputs = [self._name(source), "", scales]
         self._add("Resize", inputs, operation, mode="linear", coordinate_transformation_mode="half_pixel")
 
     def _plain(self, kind: str, operation: Operation, **attributes: Any) -> None:
@@ -194,28 +172,17 @@ class _Conversion:
         is_active = getattr(operation.options, "fusedActivationFunction", 0) == _RELU
         is_too_wide = number in self._maps and self._width(number) > len(self._read_channels[number])
         made = f"{name}_made" if is_active or is_too_wide else name
-        self._nodes.append(helper.make_node(kind, inputs, [made], **attributes))
+        self._writer.add(kind, inputs, made, **attributes)
         if is_active:
-            self._nodes.append(helper.make_node("Relu", [made], [name]))
+            self._writer.add("Relu", [made], name)
         elif is_too_wide:
             bounds = [("first", 0), ("end", len(self._read_channels[number])), ("axis", 1)]
-            for word, value in bounds:
-                self._weights.append(numpy_helper.from_array(np.array([value], np.int64), f"{word}{number}"))
-            self._nodes.append(helper.make_node("Slice", [made, *(f"{word}{number}" for word, _ in bounds)], [name]))
+            places = [self._writer.constant(f"{word}{number}", np.array([value], np.int64)) for word, value in bounds]
+            self._writer.add("Slice", [made, *places], name)
 
-    def _weight(self, name: str, values: NDArray[np.float32]) -> str:
-        """Weights that are in fp16 in the source stay so in the file; ONNX Runtime unpacks them when it opens it."""
-        half = values.astype(np.float16)
-        if not np.array_equal(half.astype(np.float32), values):
-            self._weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-            return name
-        self._weights.append(numpy_helper.from_array(half, f"{name}_fp16"))
-        self._nodes.append(helper.make_node("Cast", [f"{name}_fp16"], [name], to=TensorProto.FLOAT))
-        return name
-
-    def _described(self, number: int, channels: int) -> Any:
-        _, height, width, _ = self._graph.shapes[number]
-        return helper.make_tensor_value_info(self._name(number), TensorProto.FLOAT, [1, channels, height, width])
+    def _described(self, number: int) -> list[int]:
+        cells = self._graph.shapes[number][1]
+        return [1, len(self._read_channels[number]), cells, cells]
 
     def _name(self, number: int) -> str:
         return f"t{self._origin(number)}"
@@ -227,37 +194,3 @@ class _Conversion:
         while number in self._same:
             number = self._same[number]
         return number
-
-
-def _filled_up(channels: int) -> int:
-    return -(-channels // _BLOCK) * _BLOCK
-
-
-def _filled(values: NDArray[Any], length: int) -> NDArray[np.float32]:
-    return np.pad(values, (0, length - len(values))).astype(np.float32)
-
-
-def _same_border(sides: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[np.int64]:
-    """TensorFlow's padding `same`: as much as the last step needs, the larger half behind. Rows, columns; twice."""
-    missing = [
-        max(0, (-(-side // stride) - 1) * stride + size - side)
-        for side, size, stride in zip(sides, kernel, strides, strict=True)
-    ]
-    return np.array([amount // 2 for amount in missing] + [amount - amount // 2 for amount in missing], np.int64)
-
-
-def main() -> None:
-    """Write both files and tell their digests, which `toonfilter.runtime.blazeface` names."""
-    parser = argparse.ArgumentParser(description="MediaPipe's face detectors as ONNX files")
-    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, source in SOURCES.items():
-        model = convert_detector(mediapipe_folder() / "modules" / "face_detection" / source)
-        content = model.SerializeToString(deterministic=True)
-        (folder / name).write_bytes(content)
-        sys.stdout.write(f"{hashlib.sha256(content).hexdigest()}  {folder / name}\n")
-
-
-if __name__ == "__main__":
-    main()

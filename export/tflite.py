@@ -19,7 +19,10 @@ _SPARSE = 1
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """kind: such as CONV_2D. inputs: numbers of tensors. options: the operation's own, by TensorFlow Lite's names."""
+    """kind: such as CONV_2D, or the name of a custom operation. inputs: numbers of tensors.
+
+    options: the operation's own, by TensorFlow Lite's names; those of a custom operation are a dict.
+    """
 
     kind: str
     inputs: tuple[int, ...]
@@ -53,11 +56,14 @@ def read_tflite(path: Path) -> TfliteGraph:
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex]
         kind = kinds[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        options = operator.builtinOptions
+        if kind == "CUSTOM":
+            kind, options = code.customCode.decode(), _custom_options(operator)
         if kind in ("DENSIFY", "DEQUANTIZE"):
             constants[operator.outputs[0]] = constants[operator.inputs[0]].astype(np.float32)
         else:
             inputs = tuple(int(number) for number in operator.inputs)
-            operations.append(Operation(kind, inputs, int(operator.outputs[0]), operator.builtinOptions))
+            operations.append(Operation(kind, inputs, int(operator.outputs[0]), options))
     return TfliteGraph(
         int(graph.inputs[0]),
         tuple(int(number) for number in graph.outputs),
@@ -75,7 +81,7 @@ def mediapipe_folder() -> Path:
     """
     found = importlib.util.find_spec("mediapipe")
     if found is None or not found.submodule_search_locations:
-        raise ConfigError("mediapipe is not installed; install toonfilter again")
+        raise ConfigError("mediapipe is not installed; pip install 'toonfilter[train]'")
     return Path(found.submodule_search_locations[0])
 
 
@@ -91,6 +97,13 @@ def _schema() -> ModuleType:
         spec.loader.exec_module(module)
         sys.modules[name] = module
     return sys.modules[name]
+
+
+def _custom_options(operator: Any) -> dict[str, Any]:
+    from flatbuffers import flexbuffers
+
+    content = operator.customOptions
+    return {} if content is None or len(content) == 0 else dict(flexbuffers.Loads(bytes(content)))
 
 
 def _stored(model: Any, tensor: Any) -> NDArray[Any] | None:

@@ -1,23 +1,20 @@
 """MediaPipe's two face detectors on ONNX Runtime: the same faces in two thirds of the time that MediaPipe takes.
 
-The networks are converted by `toonfilter.export.detectors`. What MediaPipe does around them (letterbox, anchors,
+The networks are converted by `toonfilter.export.networks`. What MediaPipe does around them (letterbox, anchors,
 weighted suppression) is done here in the same way, so that boxes and scores are its own but for rounding.
 """
 
-import hashlib
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.network_files import NetworkFile, open_network
 
-FOLDER = Path(__file__).parent / "detectors"
 _SAME_FACE_OVERLAP = 0.3
 _LOWEST_SCORE = 0.3
 _MIDDLE = (0.5, 0.5)
@@ -25,27 +22,28 @@ _MIDDLE = (0.5, 0.5)
 
 @dataclass(frozen=True, slots=True)
 class DetectorModel:
-    """A network: its file in `FOLDER`, the side of the square picture that it takes, and its maps of answers.
+    """A network: its file, the side of the square picture that it takes, and its maps of answers.
 
+    points: how many points beside the box an answer has: the eyes, or none.
     maps: side of each map in cells, and where in a cell (x, y, from 0 to 1) each of its anchors lies.
     """
 
-    file: str
-    sha256: str
+    file: NetworkFile
     side_px: int
+    points: int
     maps: tuple[tuple[int, tuple[tuple[float, float], ...]], ...]
 
 
 SHORT_RANGE = DetectorModel(
-    "blazeface-short-range.onnx",
-    "3ad4bad61e20a4c53ef81660a708c0792ff9d6c4ea42535b2d404974e12e7df3",
+    NetworkFile("blazeface-short-range.onnx", "e695adc50b2e0414786b507da8c8b50f1d279e4a98940f5c6b1c32cd8bf17bb6"),
     128,
+    2,
     ((16, (_MIDDLE,) * 2), (8, (_MIDDLE,) * 6)),
 )
 FULL_RANGE = DetectorModel(
-    "blazeface-full-range.onnx",
-    "f8f6531381599583f85e835a9f5b2e079dc54773e594039b03bd4b94e5f09ccf",
+    NetworkFile("blazeface-full-range.onnx", "f8f6531381599583f85e835a9f5b2e079dc54773e594039b03bd4b94e5f09ccf"),
     192,
+    0,
     ((24, ((0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75))),),
 )
 
@@ -60,7 +58,8 @@ class BlazeFace:
             BackendError: its file is missing or not the one that ships, or ONNX Runtime does not open it.
         """
         self._side_px = side_px = model.side_px
-        self._session = _open(FOLDER / model.file, model.sha256)
+        self._values = 4 + 2 * model.points
+        self._session = open_network(model.file)
         self._input = self._session.get_inputs()[0].name
         self._anchors = np.concatenate([_anchors(cells, offsets) for cells, offsets in model.maps])
         # Memory for the picture on its way, kept: new pages cost more than what is done in them.
@@ -69,7 +68,7 @@ class BlazeFace:
         self._tensor = np.empty((1, 3, side_px, side_px), np.float32)
 
     def find(self, image: Image, min_score: float) -> NDArray[np.float32]:
-        """float32 [N, 5]: left, top, right, bottom in image pixels, score; the most certain first.
+        """float32 [N, 5 + 2 P]: left, top, right, bottom in image pixels, score, x and y of points; most certain first.
 
         min_score: 0.3 to 1. image: uint8 [H, W, 3] RGB.
         """
@@ -81,7 +80,9 @@ class BlazeFace:
         found = merged(self._decoded(maps[::2], maps[1::2]))
         found = found[found[:, 4] >= min_score]
         left, top = (width - longer_px) / 2, (height - longer_px) / 2
-        found[:, :4] = found[:, :4] * longer_px + (left, top, left, top)
+        places = np.arange(found.shape[1]) != 4
+        offsets = np.resize(np.array([left, top], np.float32), self._values)
+        found[:, places] = found[:, places] * longer_px + offsets
         return found
 
     def close(self) -> None:
@@ -105,10 +106,11 @@ class BlazeFace:
         self._tensor -= np.float32(1)
 
     def _decoded(self, scores: list[Any], boxes: list[Any]) -> NDArray[np.float32]:
-        """float32 [N, 5] as `find`, in shares of the square, not yet merged, in any order.
+        """As `find`, in shares of the square, not yet merged, in any order.
 
-        scores: float32 [1, A, S, S] of each map, before the sigmoid. boxes: float32 [1, 4 A, S, S] of each map: x and
-        y of the middle as seen from the anchor, width, height, in pixels of the square.
+        scores: float32 [1, A, S, S] of each map, before the sigmoid. boxes: float32 [1, (4 + 2 P) A, S, S] of each map:
+        x and y of the middle as seen from the anchor, width, height, then points as seen from the anchor, in pixels of
+        the square.
         """
         found, first = [], 0
         least = math.log(_LOWEST_SCORE / (1 - _LOWEST_SCORE))
@@ -117,18 +119,23 @@ class BlazeFace:
             at = np.flatnonzero(flat >= least)
             if len(at):
                 anchor, cell = np.divmod(at, raw_scores[0, 0].size)
-                box = raw_boxes.reshape(-1, 4, raw_scores[0, 0].size)[anchor, :, cell] / np.float32(self._side_px)
-                middle, half = box[:, :2] + self._anchors[first + at], box[:, 2:] / 2
+                values = raw_boxes.reshape(-1, self._values, raw_scores[0, 0].size)[anchor, :, cell]
+                values /= np.float32(self._side_px)
+                origins = self._anchors[first + at]
+                middle, half = values[:, :2] + origins, values[:, 2:4] / 2
+                points = values[:, 4:] + np.tile(origins, self._values // 2 - 2)
                 certainty = 1 / (1 + np.exp(-flat[at, None]))
-                found.append(np.hstack([middle - half, middle + half, certainty])[(half >= 0).all(axis=1)])
+                whole = np.hstack([middle - half, middle + half, certainty, points])
+                found.append(whole[(half >= 0).all(axis=1)])
             first += flat.size
-        return np.vstack(found) if found else np.empty((0, 5), np.float32)
+        return np.vstack(found) if found else np.empty((0, 1 + self._values), np.float32)
 
 
 def merged(found: NDArray[np.float32]) -> NDArray[np.float32]:
     """One box for each face: the mean of all that overlap its most certain one, weighted by their scores.
 
-    found: float32 [N, 5]: left, top, right, bottom, score. The result has the most certain first, with its own score.
+    found: float32 [N, 5 + 2 P]: left, top, right, bottom, score, points. The result has the most certain first, with
+    its own score.
     """
     faces = []
     left_over = found[np.argsort(-found[:, 4], kind="stable")]
@@ -137,10 +144,11 @@ def merged(found: NDArray[np.float32]) -> NDArray[np.float32]:
         # A box without area does not even overlap itself.
         is_same[0] = True
         same = left_over[is_same]
-        weights = same[:, 4] / same[:, 4].sum()
-        faces.append([*(weights @ same[:, :4]), left_over[0, 4]])
+        face = same[:, 4] / same[:, 4].sum() @ same
+        face[4] = left_over[0, 4]
+        faces.append(face)
         left_over = left_over[~is_same]
-    return np.array(faces, np.float32).reshape(-1, 5)
+    return np.array(faces, np.float32).reshape(-1, found.shape[1])
 
 
 def _overlaps(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -159,21 +167,3 @@ def _anchors(cells: int, offsets: tuple[tuple[float, float], ...]) -> NDArray[np
     return np.concatenate(
         [np.stack([column + x, row + y], axis=-1).reshape(-1, 2) for x, y in offsets], dtype=np.float32
     ) / np.float32(cells)
-
-
-def _open(path: Path, sha256: str) -> Any:
-    import onnxruntime
-
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BackendError(f"{path}: cannot be read ({error.strerror}); install toonfilter again") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise BackendError(f"{path}: not the file that ships with toonfilter; install toonfilter again")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise BackendError(f"ONNX Runtime cannot open {path.name}: {str(error).splitlines()[0]}") from error

@@ -20,7 +20,6 @@ Verdict = Literal["ok", "note", "fault"]
 # Tried together in November 2026; another version is a note, not a fault.
 TESTED_VERSIONS = {
     "av": "18.1",
-    "mediapipe": "0.10.21",
     "numpy": "1.26",
     "onnxruntime": "1.32",
     "opencv-contrib-python": "4.11",
@@ -76,7 +75,7 @@ def check_system() -> Iterator[Check]:
     if (3, 11) <= version[:2] < (3, 13):
         yield Check("system", "ok", found)
     else:
-        yield Check("system", "fault", found, "use Python 3.11 or 3.12: MediaPipe 0.10.21 has no files for others")
+        yield Check("system", "fault", found, "use Python 3.11 or 3.12")
 
 
 def check_versions(installed: Callable[[str], str] = importlib.metadata.version) -> Iterator[Check]:
@@ -141,7 +140,7 @@ def check_engines() -> Iterator[Check]:
 
 
 def check_tracking() -> Iterator[Check]:
-    """MediaPipe finds no face in a grey picture without failing."""
+    """The tracker finds no face in a grey picture without failing."""
     import numpy as np
 
     from toonfilter.runtime.tracking import FaceTracker
@@ -151,9 +150,7 @@ def check_tracking() -> Iterator[Check]:
         start_s = time.perf_counter()
         for _ in range(3):
             tracker.track(np.full((360, 640, 3), 128, np.uint8))
-        yield Check(
-            "face tracking", "ok", f"MediaPipe runs, {1000 * (time.perf_counter() - start_s) / 3:.0f} ms a frame"
-        )
+        yield Check("face tracking", "ok", f"runs, {1000 * (time.perf_counter() - start_s) / 3:.0f} ms a frame")
     finally:
         tracker.close()
 

@@ -1,23 +1,23 @@
 """Finding and following faces with MediaPipe's networks.
 
-A full-range detector finds faces down to a twelfth of the frame's height; each face is then followed by a mesh tracker
-of its own that sees only the square around that face, so that small and large faces get the same mesh, identities
-stay apart and a followed face costs no detection. Detection runs again when a face is lost, when something moves where
-no face is known, and at an interval.
+A full-range detector finds faces down to a twelfth of the frame's height; each face is then followed by a mesh that
+sees only the square around it, so that small and large faces get the same mesh, identities stay apart and a followed
+face costs no detection. Detection runs again when a face is lost, when something moves where no face is known, and at
+an interval.
 """
 
-import contextlib
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 
 from toonfilter.runtime.alignment import CropTransform, HeadFit, Landmarks, fit_head, mean_face
 from toonfilter.runtime.blazeface import FULL_RANGE, SHORT_RANGE, BlazeFace
+from toonfilter.runtime.face_mesh import FaceMesh, square_after, square_around
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.mediapipe_graphs import open_graph, quiet_stderr
+from toonfilter.runtime.sampling import take_view
 
 Reach = Literal["full", "short", "both"]
 _MIN_FULL_RANGE_SCORE = 0.6
@@ -30,9 +30,10 @@ _MIN_SIDE_SCORE = 0.55
 _SIDE_SHARE = 0.2
 _CLOSE_LOOK_PX = 192
 _CLOSE_LOOK_FACES = 2.6
-_MESH_INPUT_PX = 256
+_CLOSE_PX = 256
 _MESH_SQUARE_FACES = 1.9
 _MESH_SCORE = 0.5
+_SETTLING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,68 +230,40 @@ def without_doubles(boxes: list[Box]) -> list[Box]:
 
 
 class FaceMesher:
-    """The mesh of one face in a square around it. Not thread safe.
+    """Meshes of faces. Not thread safe."""
 
-    is_video: follow the face from call to call (the square must follow it too); otherwise each call is on its own.
-    """
-
-    def __init__(self, *, is_video: bool) -> None:
-        detection = "facedetectionshortrangecpu__facedetectionshortrange__facedetection__"
-        # A graph opens in threads of its own, and writes notes until it has seen its first picture.
-        with quiet_stderr():
-            self._mesh = open_graph(
-                "face_landmark/face_landmark_front_cpu.binarypb",
-                ["multi_face_landmarks"],
-                {
-                    f"{detection}TensorsToDetectionsCalculator.min_score_thresh": _MESH_SCORE,
-                    "facelandmarkcpu__ThresholdingCalculator.threshold": _MESH_SCORE,
-                },
-                {"num_faces": 1, "with_attention": True, "use_prev_landmarks": is_video},
-            )
-            self._mesh.process({"image": np.zeros((_MESH_INPUT_PX, _MESH_INPUT_PX, 3), np.uint8)})
-        self._input = np.empty((_MESH_INPUT_PX, _MESH_INPUT_PX, 3), np.uint8)
-        self._has_found = False
+    def __init__(self) -> None:
+        self._detector = BlazeFace(SHORT_RANGE)
+        self._mesh = FaceMesh()
+        self._view = np.empty((_CLOSE_PX, _CLOSE_PX, 3), np.uint8)
 
     def find(self, image: Image, around: Box) -> Landmarks | None:
-        """float32 [478, 3] image px, or None. around: where the face is thought to be."""
-        side_px = _MESH_SQUARE_FACES * max(around.width, around.height)
-        centre_x, centre_y = around.centre
-        factor = _MESH_INPUT_PX / side_px
-        offset_x, offset_y = centre_x - side_px / 2, centre_y - side_px / 2
-        matrix = np.array([[factor, 0, -offset_x * factor], [0, factor, -offset_y * factor]])
-        cv2.warpAffine(image, matrix, (_MESH_INPUT_PX, _MESH_INPUT_PX), dst=self._input, flags=cv2.INTER_LINEAR)
-        # The first face makes the graph write one more note.
-        with contextlib.nullcontext() if self._has_found else quiet_stderr():
-            found = self._mesh.process({"image": self._input}).multi_face_landmarks
-        if not found:
+        """float32 [478, 3] image px of a face in a square around this place, or None. image: uint8 [H, W, 3] RGB."""
+        close = CropTransform(
+            *around.centre, _MESH_SQUARE_FACES * max(around.width, around.height), roll_rad=0.0, size=_CLOSE_PX
+        )
+        found = self._detector.find(take_view(image, close, self._view), _MESH_SCORE)
+        if not len(found):
             return None
-        self._has_found = True
-        landmarks: Landmarks = _points(found[0]) * np.float32(side_px)
-        landmarks[:, 0] += offset_x
-        landmarks[:, 1] += offset_y
+        corners, eyes = (close.to_frame(points.reshape(-1, 2)) for points in (found[0, :4], found[0, 5:]))
+        landmarks = self._read(image, square_around(corners.reshape(-1), *eyes))
+        # As in video, where each square comes of the last landmarks: what the detector guessed no longer tells.
+        for _ in range(_SETTLING):
+            landmarks = landmarks if landmarks is None else self.follow(image, landmarks)
         return landmarks
 
+    def follow(self, image: Image, before: Landmarks) -> Landmarks | None:
+        """As `find`, of the face that had these landmarks in the frame before."""
+        return self._read(image, square_after(before))
+
+    def _read(self, image: Image, square: CropTransform) -> Landmarks | None:
+        landmarks, certainty = self._mesh.read(image, square)
+        return landmarks if certainty >= _MESH_SCORE else None
+
     def close(self) -> None:
-        """Free the graph."""
+        """Free the networks."""
+        self._detector.close()
         self._mesh.close()
-
-
-_WIRE_POINT = np.dtype([("head", "V3"), ("x", "<f4"), ("y_tag", "V1"), ("y", "<f4"), ("z_tag", "V1"), ("z", "<f4")])
-_WIRE_TAGS = (b"\x0a\x0f\x0d", b"\x15", b"\x1d")
-
-
-def _points(found: Any) -> Landmarks:
-    """float32 [N, 3] of a NormalizedLandmarkList, in shares of the picture's sides.
-
-    Read from the message's bytes, 17 for each point, where they are laid out so: ten times faster than field by field.
-    """
-    wire = found.SerializeToString()
-    if len(wire) == _WIRE_POINT.itemsize * len(found.landmark):
-        points = np.frombuffer(wire, _WIRE_POINT)
-        heads = (points["head"], points["y_tag"], points["z_tag"])
-        if all(head.tobytes() == tag * len(points) for head, tag in zip(heads, _WIRE_TAGS, strict=True)):
-            return np.stack([points["x"], points["y"], points["z"]], 1)
-    return np.array([(point.x, point.y, point.z) for point in found.landmark], np.float32)
 
 
 def mesh_confidence(landmarks: Landmarks, fit: HeadFit) -> float:
@@ -331,7 +304,7 @@ class StillFaceFinder:
     def __init__(self, max_faces: int = 16) -> None:
         self._max_faces = max_faces
         self._detector = FaceDetector()
-        self._mesher = FaceMesher(is_video=False)
+        self._mesher = FaceMesher()
 
     def find(self, image: Image) -> tuple[list[Face], list[Box]]:
         """Faces with a mesh, the most certain first, and the places of those without. image: uint8 [H, W, 3] RGB."""
@@ -351,7 +324,7 @@ class StillFaceFinder:
         return faces, unmeshed
 
     def close(self) -> None:
-        """Free the graphs."""
+        """Free the networks."""
         self._detector.close()
         self._mesher.close()
 

@@ -214,12 +214,8 @@ class ToonFilter:
         self._guard.forget()
 
     def reset(self) -> None:
-        """Forget all earlier frames, for another piece of a file: faces, held pictures, drawings, sizes.
-
-        The tracker is made anew: MediaPipe's graphs remember where the face was, whatever one tells them.
-        """
-        self._tracker.close()
-        self._tracker = FaceTracker(self._settings.tracker)
+        """Forget all earlier frames, for another piece of a file: faces, held pictures, drawings, sizes."""
+        self._tracker.reset()
         self._guard = Guard(self._settings.lost)
         self._painter.forget()
         self._crops = {}

@@ -27,8 +27,9 @@ _SHIFT = 4
 _FINENESS = 2
 _SAMPLES = 3
 _IRIS_GROWTH = 1.1
-# A mesh reads drawn eyes as looking less far aside, and a little outwards, by these parts of the eye's width.
-_GAZE_GAIN, _GAZE_INWARD = 0.15, 0.015
+# A mesh reads drawn eyes as looking less far aside, a little outwards, and away from the light in them, by these parts
+# of the eye's width.
+_GAZE_GAIN, _GAZE_INWARD, _GAZE_TO_LIGHT = 0.15, 0.03, 0.0165
 
 _EYE_RIGHT_UPPER = (33, 246, 161, 160, 159, 158, 157, 173, 133)
 _EYE_RIGHT_LOWER = (33, 7, 163, 144, 145, 153, 154, 155, 133)
@@ -344,7 +345,8 @@ def _eye(
     across_x, across_y = inner_x - outer_x, inner_y - outer_y
     width = math.hypot(across_x, across_y)
     along = (x - (outer_x + inner_x) / 2) * across_x + (y - (outer_y + inner_y) / 2) * across_y
-    shift = _GAZE_GAIN * along / (width * width + 1e-3) + _GAZE_INWARD
+    to_light = math.copysign(_GAZE_TO_LIGHT, across_x)
+    shift = _GAZE_GAIN * along / (width * width + 1e-3) + _GAZE_INWARD + to_light
     x, y = x + across_x * shift, y + across_y * shift
     gap = float(np.abs(points[list(upper[3:6]), 1] - points[list(lower[3:6]), 1]).mean()) / (width + 1e-3)
     return EyeShape(

@@ -12,6 +12,7 @@ from toonfilter.runtime.alignment import CropTransform, Landmarks
 from toonfilter.runtime.exaggeration import Exaggeration, Field, displacement, exaggerate_points
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.guidance import draw_guidance
+from toonfilter.runtime.sampling import shrunk_region
 
 _SHRINK_FROM = 1.6
 
@@ -83,33 +84,10 @@ def _sample(image: Image, places: NDArray[np.float32], transform: CropTransform)
     matrix = transform.crop_to_frame
     shrink = transform.side_px / transform.size
     if shrink > _SHRINK_FROM:
-        image, matrix = _shrunk_region(image, matrix, transform.size, round(shrink))
+        image, matrix = shrunk_region(image, matrix, transform.size, round(shrink))
     maps = cv2.transform(places, matrix)
     sampled: Image = cv2.remap(image, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return sampled
-
-
-def _shrunk_region(
-    image: Image, matrix: NDArray[np.float64], size: int, factor: int
-) -> tuple[Image, NDArray[np.float64]]:
-    """The part of the frame under the crop, means over factor x factor pixels, and the matrix that fits it.
-
-    A whole factor is ten times faster than the exact ratio, which the sampling that follows makes up for.
-    """
-    height, width = image.shape[:2]
-    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) @ matrix[:, :2].T + matrix[:, 2]
-    limits = np.maximum(np.array([width, height]) // factor, 1)
-    first = np.clip(np.floor(corners.min(0) / factor).astype(int), 0, limits - 1)
-    last = np.clip(np.ceil(corners.max(0) / factor).astype(int) + 1, first + 1, limits)
-    (left, top), (right, bottom) = (first * factor).tolist(), (last * factor).tolist()
-    region = image[top:bottom, left:right]
-    columns, rows = (last - first).tolist()
-    small = cv2.resize(region, (columns, rows), interpolation=cv2.INTER_AREA)
-    scale = np.array([[columns / region.shape[1]], [rows / region.shape[0]]])
-    fitted = matrix * scale
-    # Pixel centres lie at whole numbers, so scaling about a pixel's corner shifts by half a pixel.
-    fitted[:, 2] += (scale[:, 0] * (0.5 - np.array([left, top]))) - 0.5
-    return small, fitted
 
 
 @lru_cache(maxsize=4)

@@ -84,16 +84,15 @@ class _Track:
     """
 
     face: Face
-    mesher: FaceMesher
     before: Box
     seen_at: int
     doubts: int = 0
     is_person: bool = False
 
-    def follow(self, image: Image) -> bool:
+    def follow(self, image: Image, mesher: FaceMesher) -> bool:
         """Whether the mesh still finds the face; a mesh that jumped is not believed."""
         self.before = self.face.box
-        found = face_from(self.mesher.find(image, self.before), self.face.id)
+        found = face_from(mesher.follow(image, self.face.landmarks), self.face.id)
         if found is None or found.box.overlap(self.before) < _JUMP_OVERLAP:
             return False
         if not 1 / _JUMP_SCALE < found.box.height / self.before.height < _JUMP_SCALE:
@@ -112,7 +111,6 @@ class FaceTracker:
 
     def __init__(self, settings: TrackerSettings | None = None) -> None:
         self._settings = settings or TrackerSettings()
-        self._idle_meshers: list[FaceMesher] = []
         self._next_id = 0
         self._frames = 0
         self._beats = Beats()
@@ -126,7 +124,7 @@ class FaceTracker:
         self._motion = Motion()
         self._detector = FaceDetector()
         self._looker = ThreadPoolExecutor(1, "face-detector")
-        self._idle_meshers.append(FaceMesher(is_video=True))
+        self._mesher = FaceMesher()
 
     def track(self, image: Image, time_s: float | None = None) -> Sighting:
         """Faces of the next frame. After a failure the next call starts anew.
@@ -137,21 +135,18 @@ class FaceTracker:
         try:
             return self._track(image, time_s)
         except Exception:
-            # A graph that failed once stays broken.
-            self.close()
-            self._detector = FaceDetector()
-            self._looker = ThreadPoolExecutor(1, "face-detector")
+            self.reset()
             raise
 
     def reset(self) -> None:
-        """Forget all faces: the next frame has nothing to do with the last."""
+        """Forget all faces: the next frame has nothing to do with the last. Numbers of faces are not given again."""
         if self._pending is not None:
             wait([self._pending])
             self._pending = None
-        self._idle_meshers += [track.mesher for track in self._tracks]
-        self._tracks, self._places = [], []
+        self._tracks, self._places, self._dismissed = [], [], []
         self._motion = Motion()
         self._beats = Beats()
+        self._frames = self._tile = 0
         self._is_new = True
 
     def set_interval(self, detect_every: int) -> None:
@@ -159,13 +154,11 @@ class FaceTracker:
         self._settings = replace(self._settings, detect_every=detect_every)
 
     def close(self) -> None:
-        """Free the graphs."""
+        """Free the networks."""
         self.reset()
         self._looker.shutdown()
         self._detector.close()
-        for mesher in self._idle_meshers:
-            mesher.close()
-        self._idle_meshers = []
+        self._mesher.close()
 
     def _track(self, image: Image, time_s: float | None) -> Sighting:
         pending, self._pending = self._pending, None
@@ -177,13 +170,13 @@ class FaceTracker:
             self._frames += 1
             for place in self._places:
                 place.unseen += 1
-            # The detector looks while the meshes follow; it has a core of its own, and its graphs only this thread.
+            # The detector looks while the meshes follow; it has a core of its own, and its networks only this thread.
             known = [track.face.box for track in self._tracks]
             noticed = self._looker.submit(self._notice, image, known, bool(self._places))
             found = self._looker.submit(self._detect_noticed, noticed)
         followed = len(self._tracks)
         for track in list(self._tracks):
-            if not track.follow(image):
+            if not track.follow(image, self._mesher):
                 self._lose(track)
         self._drop_doubles()
         looks, seen = ([], image) if noticed is None else noticed.result()
@@ -325,13 +318,11 @@ class FaceTracker:
         if place is not None and place.grown().overlap(box) == 0:
             place = None
         known_id = None if place is None else place.face_id
-        mesher = self._idle_meshers.pop() if self._idle_meshers else FaceMesher(is_video=True)
-        face = face_from(mesher.find(image, box), self._next_id if known_id is None else known_id)
+        face = face_from(self._mesher.find(image, box), self._next_id if known_id is None else known_id)
         if face is None or not box.grown(0.5).holds(face.box.centre):
-            self._idle_meshers.append(mesher)
             return False
         self._next_id += known_id is None
-        self._tracks.append(_Track(face, mesher, face.box, self._frames))
+        self._tracks.append(_Track(face, face.box, self._frames))
         if place is not None:
             self._places.remove(place)
         return True
@@ -347,7 +338,6 @@ class FaceTracker:
     def _lose(self, track: _Track) -> None:
         """The mesh is gone; where the face was stays a place."""
         self._tracks.remove(track)
-        self._idle_meshers.append(track.mesher)
         self._places.append(_Place(track.before, track.face.id, 1, track.is_person))
 
     def _drop_doubles(self) -> None:

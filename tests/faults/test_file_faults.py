@@ -70,13 +70,6 @@ class Engine:
         return Description("told", "1", "uint8", "CPU")
 
 
-class ToldFilter(ToonFilter):
-    """The real filter without MediaPipe."""
-
-    def reset(self):
-        pass
-
-
 class Tracker:
     def __init__(self, fault):
         self.fault = fault
@@ -132,7 +125,7 @@ def run(clip, tmp_path, tiny_bundle, monkeypatch):
 
         def open_filter():
             settings = FilterSettings(style=str(tiny_bundle.folder), on_error="raise")
-            return ToldFilter(settings, tracker=Tracker(fault), opener=lambda *_: Opened(Engine(fault), {}))
+            return ToonFilter(settings, tracker=Tracker(fault), opener=lambda *_: Opened(Engine(fault), {}))
 
         return convert(clip, tmp_path / "out.mp4", open_filter, ConvertOptions())
 

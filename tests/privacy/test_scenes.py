@@ -107,9 +107,9 @@ def test_a_failed_tracker_starts_anew(toon, monkeypatch):
     assert toon.process(Frame(image.copy(), 0, 0.0)).state is PrivacyState.PROTECTED
 
     def fail(*_):
-        raise RuntimeError("graph failed")
+        raise RuntimeError("network failed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(toon._tracker._tracks[0].mesher, "find", fail)
+        patch.setattr(toon._tracker._mesher, "follow", fail)
         assert toon.process(Frame(image.copy(), 1, 0.04)).state is PrivacyState.COVERED
     assert toon.process(Frame(image.copy(), 2, 0.08)).state is PrivacyState.PROTECTED

@@ -1,6 +1,7 @@
 """The face detectors find what MediaPipe's own graph finds."""
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from toonfilter.runtime import blazeface
+from toonfilter.runtime import network_files
 from toonfilter.runtime.blazeface import FULL_RANGE, SHORT_RANGE, BlazeFace, DetectorModel, merged
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.mediapipe_graphs import open_graph
+from toonfilter.runtime.network_files import NetworkFile
 
 Image = NDArray[np.uint8]
 _REACHES = {"short": SHORT_RANGE, "full": FULL_RANGE}
@@ -34,9 +35,15 @@ def detector(reach: str) -> Iterator[BlazeFace]:
 
 @pytest.fixture(scope="module")
 def graph(reach: str) -> Iterator[Any]:
+    import mediapipe  # noqa: F401  (it makes the graph's options known)
+    from mediapipe.python.solution_base import SolutionBase
+
     prefix = f"facedetection{reach}range__facedetection__TensorsToDetectionsCalculator"
-    path = f"face_detection/face_detection_{reach}_range_cpu.binarypb"
-    opened = open_graph(path, ["detections"], {f"{prefix}.min_score_thresh": _LOWEST_SCORE})
+    opened = SolutionBase(
+        binary_graph_path=f"mediapipe/modules/face_detection/face_detection_{reach}_range_cpu.binarypb",
+        calculator_params={f"{prefix}.min_score_thresh": _LOWEST_SCORE},
+        outputs=["detections"],
+    )
     yield opened
     opened.close()
 
@@ -70,11 +77,13 @@ def _by_mediapipe(graph: Any, image: Image) -> NDArray[np.float32]:
         box = detection.location_data.relative_bounding_box
         left, top = box.xmin * width, box.ymin * height
         right, bottom = left + box.width * width, top + box.height * height
+        eyes = detection.location_data.relative_keypoints[:2]
         rows.append([left, top, right, bottom, detection.score[0]])
-    return np.array(sorted(rows, key=lambda row: -row[4]), np.float32).reshape(-1, 5)
+        rows[-1] += [value for eye in eyes for value in (eye.x * width, eye.y * height)]
+    return np.array(sorted(rows, key=lambda row: -row[4]), np.float32).reshape(-1, 9)
 
 
-def test_the_same_faces_as_mediapipe(detector: BlazeFace, graph: Any, astronaut: Image) -> None:
+def test_the_same_faces_as_mediapipe(reach: str, detector: BlazeFace, graph: Any, astronaut: Image) -> None:
     faces = 0
     for image in _views(astronaut):
         expected, found = _by_mediapipe(graph, image), detector.find(image, _LOWEST_SCORE)
@@ -83,6 +92,9 @@ def test_the_same_faces_as_mediapipe(detector: BlazeFace, graph: Any, astronaut:
             size_px = (expected[:, 3] - expected[:, 1]).max()
             np.testing.assert_allclose(found[:, :4], expected[:, :4], atol=max(1.0, 0.01 * size_px))
             np.testing.assert_allclose(found[:, 4], expected[:, 4], atol=0.02)
+            eyes = found[:, 5:]
+            np.testing.assert_allclose(eyes, expected[:, 5 : 5 + eyes.shape[1]], atol=max(1.0, 0.01 * size_px))
+            assert eyes.shape[1] == (4 if reach == "short" else 0)
         faces += len(found)
     assert faces >= 6
 
@@ -105,18 +117,23 @@ def test_overlapping_boxes_become_one_weighted_by_score() -> None:
     found = merged(np.array(boxes, np.float32))
     expected = [[5, 5, 5, 5, 0.9], [4 / 3, 0, 34 / 3, 10, 0.8], [50, 50, 60, 60, 0.5]]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    assert merged(np.empty((0, 5), np.float32)).shape == (0, 5)
+    assert merged(np.empty((0, 9), np.float32)).shape == (0, 9)
+
+
+def test_points_are_weighted_as_their_boxes_are() -> None:
+    boxes = [[0, 0, 10, 10, 0.25, 3, 4], [2, 0, 12, 10, 0.75, 5, 0]]
+    np.testing.assert_allclose(merged(np.array(boxes, np.float32)), [[1.5, 0, 11.5, 10, 0.75, 4.5, 1]], rtol=1e-5)
 
 
 def _moved(model: DetectorModel, folder: Path, content: bytes | None, monkeypatch: pytest.MonkeyPatch) -> DetectorModel:
-    monkeypatch.setattr(blazeface, "FOLDER", folder)
+    monkeypatch.setattr(network_files, "FOLDER", folder)
     if content is not None:
-        (folder / model.file).write_bytes(content)
+        (folder / model.file.name).write_bytes(content)
     return model
 
 
 def test_a_missing_or_changed_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = (blazeface.FOLDER / SHORT_RANGE.file).read_bytes()
+    content = (network_files.FOLDER / SHORT_RANGE.file.name).read_bytes()
     with pytest.raises(BackendError, match="cannot be read"):
         BlazeFace(_moved(SHORT_RANGE, tmp_path, None, monkeypatch))
     with pytest.raises(BackendError, match="not the file that ships"):
@@ -125,7 +142,8 @@ def test_a_missing_or_changed_file_is_refused(tmp_path: Path, monkeypatch: pytes
 
 def test_a_file_that_is_no_network_is_an_error_of_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = b"no network"
-    model = dataclasses.replace(SHORT_RANGE, sha256=blazeface.hashlib.sha256(content).hexdigest())
+    file = NetworkFile(SHORT_RANGE.file.name, hashlib.sha256(content).hexdigest())
+    model = dataclasses.replace(SHORT_RANGE, file=file)
     with pytest.raises(BackendError, match="cannot open") as raised:
         BlazeFace(_moved(model, tmp_path, content, monkeypatch))
     assert "\n" not in str(raised.value)

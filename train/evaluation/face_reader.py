@@ -36,7 +36,7 @@ class FaceReader:
 
     def __init__(self, recogniser: Recogniser | None = None) -> None:
         self._detector = FaceDetector()
-        self._mesher = FaceMesher(is_video=False)
+        self._mesher = FaceMesher()
         self._recogniser = recogniser
 
     def read(self, image: Image, around: Box | None = None) -> FaceReading | None:
@@ -72,7 +72,7 @@ class FaceReader:
         )
 
     def close(self) -> None:
-        """Free the graphs."""
+        """Free the networks."""
         self._detector.close()
         self._mesher.close()
 

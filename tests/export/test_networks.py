@@ -1,22 +1,26 @@
+"""The networks that find and read faces are what their converters make."""
+
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from toonfilter.export.detectors import SOURCES, convert_detector
+from toonfilter.export.detectors import convert_detector
+from toonfilter.export.face_mesh import convert_mesh
+from toonfilter.export.networks import converted
 from toonfilter.export.onnx_export import ExportError
 from toonfilter.export.tflite import mediapipe_folder, read_tflite
-from toonfilter.runtime.blazeface import FOLDER
+from toonfilter.runtime.blazeface import FULL_RANGE, SHORT_RANGE
+from toonfilter.runtime.face_mesh import MESH
+from toonfilter.runtime.network_files import FOLDER, NetworkFile
 
 _FOLDER = mediapipe_folder() / "modules"
 
 
-@pytest.mark.parametrize(("shipped", "source"), SOURCES.items())
-def test_what_ships_is_what_the_converter_makes(shipped: str, source: str) -> None:
+@pytest.mark.parametrize("shipped", [SHORT_RANGE.file, FULL_RANGE.file, MESH])
+def test_what_ships_is_what_the_converter_makes(shipped: NetworkFile) -> None:
     onnx = pytest.importorskip("onnx")
-    made = convert_detector(_FOLDER / "face_detection" / source)
-    ships = onnx.load(str(FOLDER / shipped))
-    assert made.graph == ships.graph
+    assert converted(shipped.name).graph == onnx.load(str(FOLDER / shipped.name)).graph
 
 
 def test_sparse_weights_are_unpacked_whole() -> None:
@@ -30,4 +34,6 @@ def test_sparse_weights_are_unpacked_whole() -> None:
 def test_another_kind_of_network_is_refused() -> None:
     path: Path = _FOLDER / "face_landmark" / "face_landmark.tflite"
     with pytest.raises(ExportError, match="PRELU"):
-        convert_detector(path)
+        convert_detector(path, 0)
+    with pytest.raises(ExportError, match="RELU"):
+        convert_mesh(_FOLDER / "face_detection" / "face_detection_short_range.tflite", [])

@@ -1,0 +1,56 @@
+"""Making the files of the networks that find and read faces.
+
+    python -m toonfilter.export.networks [FOLDER]
+
+Reads the TensorFlow Lite files in MediaPipe's wheel (Apache-2.0) and writes ONNX files, by default to where they ship.
+"""
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toonfilter.export.detectors import convert_detector
+from toonfilter.export.face_mesh import convert_mesh, read_refinements
+from toonfilter.export.tflite import mediapipe_folder
+from toonfilter.runtime.blazeface import FULL_RANGE, SHORT_RANGE
+from toonfilter.runtime.face_mesh import MESH
+from toonfilter.runtime.network_files import FOLDER
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+def converted(name: str) -> "ModelProto":
+    """The network that ships under this name, made anew."""
+    modules = mediapipe_folder() / "modules"
+    makers: dict[str, Callable[[], ModelProto]] = {
+        SHORT_RANGE.file.name: lambda: convert_detector(
+            modules / "face_detection" / "face_detection_short_range.tflite", SHORT_RANGE.points
+        ),
+        FULL_RANGE.file.name: lambda: convert_detector(
+            modules / "face_detection" / "face_detection_full_range_sparse.tflite", FULL_RANGE.points
+        ),
+        MESH.name: lambda: convert_mesh(
+            modules / "face_landmark" / "face_landmark_with_attention.tflite", read_refinements()
+        ),
+    }
+    return makers[name]()
+
+
+def main() -> None:
+    """Write the files and tell their digests, which the modules that run them name."""
+    parser = argparse.ArgumentParser(description="MediaPipe's face detectors and face mesh as ONNX files")
+    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (SHORT_RANGE.file, FULL_RANGE.file, MESH):
+        content = converted(file.name).SerializeToString(deterministic=True)
+        (folder / file.name).write_bytes(content)
+        sys.stdout.write(f"{hashlib.sha256(content).hexdigest()}  {folder / file.name}\n")
+
+
+if __name__ == "__main__":
+    main()

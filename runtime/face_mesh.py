@@ -1,0 +1,75 @@
+"""MediaPipe's face mesh with attention on ONNX Runtime: the same 478 points in half the time that MediaPipe takes.
+
+The network is converted by `toonfilter.export.face_mesh`. It reads a square around an upright face, which is laid here
+as MediaPipe lays it: half as large again as the box around the eyes, or around the points of the frame before.
+"""
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.alignment import CropTransform, Landmarks
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.network_files import NetworkFile, open_network
+from toonfilter.runtime.sampling import take_view
+
+MESH = NetworkFile("face-mesh.onnx", "08b82641e712e846c8e9038e75e813b3e9f300c96250e026110277f64cb7b788")
+Points = NDArray[np.floating[Any]]
+_SIDE_PX = 192
+_SQUARE_BOXES = 1.5
+_LEFT_CORNER, _RIGHT_CORNER = 33, 263
+
+
+class FaceMesh:
+    """The mesh of one face at a time. Not thread safe."""
+
+    def __init__(self) -> None:
+        """Open the network.
+
+        Raises:
+            BackendError: see `open_network`.
+        """
+        self._session = open_network(MESH)
+        # Memory for the picture on its way, kept: new pages cost more than what is done in them.
+        self._view = np.empty((_SIDE_PX, _SIDE_PX, 3), np.uint8)
+        self._planes = np.empty((3, _SIDE_PX, _SIDE_PX), np.uint8)
+        self._tensor = np.empty((1, 3, _SIDE_PX, _SIDE_PX), np.float32)
+
+    def read(self, image: Image, square: CropTransform) -> tuple[Landmarks, float]:
+        """float32 [478, 3] image px, and how surely there is a face, 0 to 1.
+
+        image: uint8 [H, W, 3] RGB. square: see `square_around`.
+        """
+        take_view(image, square, self._view)
+        cv2.split(self._view, list(self._planes))
+        np.multiply(self._planes, np.float32(1 / 255), out=self._tensor[0])
+        landmarks, presence = self._session.run(None, {"picture": self._tensor})
+        return square.to_frame(landmarks), 1 / (1 + math.exp(-float(presence.item())))
+
+    def close(self) -> None:
+        """Free the network."""
+        self._session = None
+
+
+def square_around(box: Points, left_eye: Points, right_eye: Points) -> CropTransform:
+    """What the network is to see of a face.
+
+    box: left, top, right, bottom px. left_eye, right_eye: x, y px of two points that lie level on an upright face.
+    """
+    left, top, right, bottom = (float(one) for one in box)
+    across, down = (float(one) for one in right_eye - left_eye)
+    side_px = _SQUARE_BOXES * max(right - left, bottom - top)
+    roll_rad = math.atan2(down, across)
+    # MediaPipe samples from the square's corner on, where others begin half a pixel further in.
+    corner_px = side_px / _SIDE_PX / 2
+    turn = complex(math.cos(roll_rad), math.sin(roll_rad)) * complex(corner_px, corner_px)
+    return CropTransform((left + right) / 2 - turn.real, (top + bottom) / 2 - turn.imag, side_px, roll_rad, _SIDE_PX)
+
+
+def square_after(before: Landmarks) -> CropTransform:
+    """As `square_around`, for a face that was there in the frame before. before: its landmarks."""
+    flat = before[:, :2]
+    return square_around(np.concatenate([flat.min(0), flat.max(0)]), flat[_LEFT_CORNER], flat[_RIGHT_CORNER])
