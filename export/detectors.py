@@ -31,7 +31,7 @@ _RELU = 1
 def convert_detector(path: Path, points: int) -> "ModelProto":
     """The detector in a TensorFlow Lite file as an ONNX model.
 
-    points: how many of its key points are kept. Input float32 [1, 3, S, S] from -1 to 1. Outputs, for each map of
+    points: how many of its key points are kept. Input uint8 [1, S, S, 3] RGB. Outputs, for each map of
     cells: scores float32 [1, A, s, s] before the sigmoid, and boxes float32 [1, (4 + 2 points) A, s, s].
 
     Raises:
@@ -53,6 +53,7 @@ class _Conversion:
         self._same: dict[int, int] = {}
         self._maps = self._find_maps()
         self._read_channels = self._find_read_channels()
+        self._writer.picture(self._name(graph.input), 2 / 255, -1)
         self._converters: dict[str, Callable[[Operation], None]] = {
             "CONV_2D": self._convolution,
             "DEPTHWISE_CONV_2D": self._convolution,
@@ -72,7 +73,7 @@ class _Conversion:
             self._converters[operation.kind](operation)
         ends = {self._name(number): self._described(number) for number in self._maps}
         side = self._graph.shapes[self._graph.input][1]
-        return self._writer.model("face_detector", {self._name(self._graph.input): [1, 3, side, side]}, ends)
+        return self._writer.model("face_detector", side, ends)
 
     def _find_maps(self) -> list[int]:
         """The tensors before the answers are arranged: scores and boxes of the first map, then of the next."""

@@ -55,7 +55,7 @@ def convert_mesh(path: Path, refinements: list[Refinement]) -> "ModelProto":
     """The mesh in a TensorFlow Lite file as an ONNX model.
 
     refinements: one for each of the file's outputs but the last, in their order.
-    Input float32 [1, 3, 192, 192] RGB from 0 to 1. Outputs: landmarks float32 [478, 3] in pixels of the input, and
+    Input uint8 [1, 192, 192, 3] RGB. Outputs: landmarks float32 [478, 3] in pixels of the input, and
     presence float32 [1, 1, 1, 1] before the sigmoid.
 
     Raises:
@@ -88,7 +88,9 @@ class _Conversion:
         self._graph, self._refinements = graph, refinements
         self._makers = {operation.output: operation for operation in graph.operations}
         self._writer = GraphWriter()
-        self._stacks: dict[int, _Stack] = {graph.input: _Stack("picture", (graph.input,), 3)}
+        self._stacks: dict[int, _Stack] = {
+            graph.input: _Stack(self._writer.picture("planes", 1 / 255, 0), (graph.input,), 3)
+        }
         self._chosen: dict[tuple[str, tuple[int, ...]], str] = {}
         self._map_stride = 1
         self._converters: dict[str, Callable[[Group], None]] = {
@@ -114,7 +116,7 @@ class _Conversion:
         side = self._graph.shapes[self._graph.input][1]
         presence = self._stacks[self._graph.outputs[-1]].name
         outputs = {"landmarks": [_POINTS + 10, 3], presence: [1, 1, 1, 1]}
-        return self._writer.model("face_mesh", {"picture": [1, 3, side, side]}, outputs)
+        return self._writer.model("face_mesh", side, outputs)
 
     def _convolution(self, group: Group) -> None:
         first = group[0]

@@ -10,6 +10,7 @@ from onnx import TensorProto, checker, helper, numpy_helper
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+PICTURE = "picture"
 _BLOCK = 16
 _OPSET = 17
 _SAME_PADDING = 0
@@ -39,15 +40,21 @@ class GraphWriter:
             return self.constant(name, values.astype(np.float32))
         return self.add("Cast", [self.constant(f"{name}_fp16", half)], name, to=TensorProto.FLOAT)
 
-    def model(
-        self, name: str, inputs: Mapping[str, Sequence[int]], outputs: Mapping[str, Sequence[int]]
-    ) -> "ModelProto":
-        """The checked model. inputs, outputs: shapes by name; all are float32."""
-        ends = [
-            [helper.make_tensor_value_info(one, TensorProto.FLOAT, list(shape)) for one, shape in described.items()]
-            for described in (inputs, outputs)
-        ]
-        graph = helper.make_graph(self._nodes, name, *ends, self._weights)
+    def picture(self, name: str, scale: float, offset: float) -> str:
+        """Planes of float32 [1, 3, S, S] from the input `picture`, uint8 [1, S, S, 3], times `scale` plus `offset`."""
+        planes = self.add("Transpose", [PICTURE], f"{name}_planes", perm=[0, 3, 1, 2])
+        levels = self.add("Cast", [planes], f"{name}_levels", to=TensorProto.FLOAT)
+        factor = self.constant(f"{name}_factor", np.array(scale, np.float32))
+        scaled = self.add("Mul", [levels, factor], f"{name}_scaled" if offset else name)
+        if not offset:
+            return scaled
+        return self.add("Add", [scaled, self.constant(f"{name}_offset", np.array(offset, np.float32))], name)
+
+    def model(self, name: str, side_px: int, outputs: Mapping[str, Sequence[int]]) -> "ModelProto":
+        """The checked model of a picture of this side. outputs: shapes of float32 tensors by name."""
+        start = helper.make_tensor_value_info(PICTURE, TensorProto.UINT8, [1, side_px, side_px, 3])
+        ends = [helper.make_tensor_value_info(one, TensorProto.FLOAT, list(shape)) for one, shape in outputs.items()]
+        graph = helper.make_graph(self._nodes, name, [start], ends, self._weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=9)
         checker.check_model(model)
         return model

@@ -35,13 +35,13 @@ class DetectorModel:
 
 
 SHORT_RANGE = DetectorModel(
-    NetworkFile("blazeface-short-range.onnx", "e695adc50b2e0414786b507da8c8b50f1d279e4a98940f5c6b1c32cd8bf17bb6"),
+    NetworkFile("blazeface-short-range.onnx", "3a905abdffa965a42a7ddff068ceed596349ab464fa9bab070535709b7f67a93"),
     128,
     2,
     ((16, (_MIDDLE,) * 2), (8, (_MIDDLE,) * 6)),
 )
 FULL_RANGE = DetectorModel(
-    NetworkFile("blazeface-full-range.onnx", "f8f6531381599583f85e835a9f5b2e079dc54773e594039b03bd4b94e5f09ccf"),
+    NetworkFile("blazeface-full-range.onnx", "3f5e038dcb126c21d0fbfc40c0af17af1c61bb5239c2d030e15b146ab9cb39c5"),
     192,
     0,
     ((24, ((0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75))),),
@@ -60,12 +60,9 @@ class BlazeFace:
         self._side_px = side_px = model.side_px
         self._values = 4 + 2 * model.points
         self._session = open_network(model.file)
-        self._input = self._session.get_inputs()[0].name
         self._anchors = np.concatenate([_anchors(cells, offsets) for cells, offsets in model.maps])
         # Memory for the picture on its way, kept: new pages cost more than what is done in them.
         self._square = np.empty((side_px, side_px, 3), np.uint8)
-        self._planes = np.empty((3, side_px, side_px), np.uint8)
-        self._tensor = np.empty((1, 3, side_px, side_px), np.float32)
 
     def find(self, image: Image, min_score: float) -> NDArray[np.float32]:
         """float32 [N, 5 + 2 P]: left, top, right, bottom in image pixels, score, x and y of points; most certain first.
@@ -75,7 +72,7 @@ class BlazeFace:
         height, width = image.shape[:2]
         longer_px = max(height, width)
         self._show(image)
-        maps = self._session.run(None, {self._input: self._tensor})
+        maps = self._session.run(None, {"picture": self._square[None]})
         # Less certain boxes have a say in where a face is.
         found = merged(self._decoded(maps[::2], maps[1::2]))
         found = found[found[:, 4] >= min_score]
@@ -101,9 +98,6 @@ class BlazeFace:
         self._square[:] = 0
         shown = self._square[rows]
         cv2.warpAffine(image, matrix, shown.shape[1::-1], dst=shown, flags=cv2.INTER_LINEAR)
-        cv2.split(self._square, list(self._planes))
-        np.multiply(self._planes, np.float32(2 / 255), out=self._tensor[0])
-        self._tensor -= np.float32(1)
 
     def _decoded(self, scores: list[Any], boxes: list[Any]) -> NDArray[np.float32]:
         """As `find`, in shares of the square, not yet merged, in any order.

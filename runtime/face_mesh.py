@@ -7,7 +7,6 @@ as MediaPipe lays it: half as large again as the box around the eyes, or around 
 import math
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +15,11 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.network_files import NetworkFile, open_network
 from toonfilter.runtime.sampling import take_view
 
-MESH = NetworkFile("face-mesh.onnx", "08b82641e712e846c8e9038e75e813b3e9f300c96250e026110277f64cb7b788")
+MESH = NetworkFile("face-mesh.onnx", "9d95d8e3710537be98fa092502c9460bffaa30437fa108e6aeef28b68f23ebfa")
 Points = NDArray[np.floating[Any]]
 _SIDE_PX = 192
 _SQUARE_BOXES = 1.5
+_LOWEST_LOGIT = -50.0
 _LEFT_CORNER, _RIGHT_CORNER = 33, 263
 
 
@@ -35,8 +35,6 @@ class FaceMesh:
         self._session = open_network(MESH)
         # Memory for the picture on its way, kept: new pages cost more than what is done in them.
         self._view = np.empty((_SIDE_PX, _SIDE_PX, 3), np.uint8)
-        self._planes = np.empty((3, _SIDE_PX, _SIDE_PX), np.uint8)
-        self._tensor = np.empty((1, 3, _SIDE_PX, _SIDE_PX), np.float32)
 
     def read(self, image: Image, square: CropTransform) -> tuple[Landmarks, float]:
         """float32 [478, 3] image px, and how surely there is a face, 0 to 1.
@@ -44,10 +42,8 @@ class FaceMesh:
         image: uint8 [H, W, 3] RGB. square: see `square_around`.
         """
         take_view(image, square, self._view)
-        cv2.split(self._view, list(self._planes))
-        np.multiply(self._planes, np.float32(1 / 255), out=self._tensor[0])
-        landmarks, presence = self._session.run(None, {"picture": self._tensor})
-        return square.to_frame(landmarks), 1 / (1 + math.exp(-float(presence.item())))
+        landmarks, presence = self._session.run(None, {"picture": self._view[None]})
+        return square.to_frame(landmarks), 1 / (1 + math.exp(-max(presence.item(), _LOWEST_LOGIT)))
 
     def close(self) -> None:
         """Free the network."""

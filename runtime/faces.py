@@ -249,7 +249,8 @@ class FaceMesher:
         landmarks = self._read(image, square_around(corners.reshape(-1), *eyes))
         # As in video, where each square comes of the last landmarks: what the detector guessed no longer tells.
         for _ in range(_SETTLING):
-            landmarks = landmarks if landmarks is None else self.follow(image, landmarks)
+            if landmarks is not None:
+                landmarks = self.follow(image, landmarks)
         return landmarks
 
     def follow(self, image: Image, before: Landmarks) -> Landmarks | None:

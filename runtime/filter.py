@@ -25,6 +25,9 @@ from toonfilter.runtime.tracking import FaceTracker, Sighting, TrackerSettings
 _TIER_MARGIN = 1.1
 _ENGINE_TRIES = 3
 _GAP_S = 0.7
+_SLOW_S = 5.0
+"""A frame after a gap is looked at thoroughly, which is work; so soon after another gap it is the machine that is slow,
+and would stay slow of it."""
 _CROP_MARGIN = 0.06
 _SMALL_CROP_PX = 256
 _FEW_CORES = 2
@@ -104,6 +107,7 @@ class ToonFilter:
         self._crops: dict[int, SteadyCrop] = {}
         self._shape: tuple[int, ...] = ()
         self._tracked_at_s = 0.0
+        self._unrelated_at_s = -math.inf
         self._size = 0
         self._size_limit = self._settings.max_size
         self._engine_failures = 0
@@ -133,9 +137,9 @@ class ToonFilter:
     def track(self, frame: Frame) -> Tracked:
         """Find the faces. With on_error `cover` a failure is kept for `draw` to cover."""
         try:
-            gap_s = frame.captured_at_s - self._tracked_at_s
-            if frame.image.shape != self._shape or not 0 <= gap_s <= _GAP_S:
+            if self._is_unrelated(frame):
                 self._tracker.reset()
+                self._unrelated_at_s = frame.captured_at_s
             self._shape, self._tracked_at_s = frame.image.shape, frame.captured_at_s
             moving = {key: self._aside.submit(crop.followed, frame.image) for key, crop in self._crops.items()}
             sighting = self._tracker.track(frame.image, frame.captured_at_s)
@@ -227,6 +231,13 @@ class ToonFilter:
         self._aside.shutdown()
         self._tracker.close()
         self._opened.translator.close()
+
+    def _is_unrelated(self, frame: Frame) -> bool:
+        """Whether what was seen before tells nothing of this frame."""
+        gap_s = frame.captured_at_s - self._tracked_at_s
+        if frame.image.shape != self._shape or not gap_s >= 0:
+            return True
+        return gap_s > _GAP_S and frame.captured_at_s - self._unrelated_at_s > _SLOW_S
 
     def _steadied(
         self, faces: list[Face], frame: Frame, moving: "dict[int, Future[CropTransform | None]]"

@@ -112,6 +112,14 @@ def test_a_jump_in_time_is_not_held_over_and_starts_tracking_anew(told, time_s):
         assert toon.tracker.resets == before + 1
 
 
+def test_frames_of_a_slow_machine_start_tracking_anew_now_and_then_only(told):
+    toon = told()
+    for number in range(25):
+        assert toon.show(10.0 + number).state is PROTECTED
+    # At the first frame, and then at most every five seconds: each time costs a thorough look.
+    assert 2 <= toon.tracker.resets <= 5
+
+
 def test_a_new_format_in_mid_stream_is_not_held_over(told):
     toon = told()
     toon.show(10.0)
