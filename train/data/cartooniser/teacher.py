@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.errors import require
 from toonfilter.runtime.guidance import face_shape
 from toonfilter.train.data.cartooniser.features import FeaturePainter
 from toonfilter.train.data.cartooniser.flow import Flow, Plane, ink_lines
@@ -31,9 +32,8 @@ class Cartooniser:
     """
 
     def __init__(self) -> None:
-        from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
-
-        self._segmenter = SelfieSegmentation(model_selection=0)
+        segmentation = require("mediapipe.python.solutions.selfie_segmentation", extra="train")
+        self._segmenter = segmentation.SelfieSegmentation(model_selection=0)
 
     def __enter__(self) -> "Cartooniser":
         return self
