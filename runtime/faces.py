@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from toonfilter.runtime.alignment import CropTransform, HeadFit, Landmarks, fit_head, mean_face
 from toonfilter.runtime.blazeface import FULL_RANGE, SHORT_RANGE, BlazeFace
@@ -177,6 +178,11 @@ class FaceDetector:
                     return True
         return False
 
+    def closest(self, image: Image) -> NDArray[np.float32] | None:
+        """The most certain face of a close-up, with its eyes, as `BlazeFace.find` tells it. image: see `find`."""
+        found = self._short_range.find(image, _MESH_SCORE)
+        return found[0] if len(found) else None
+
     def find_in(self, image: Image, view: Box) -> list[Box]:
         """As `find`, looking only at this part of the picture; boxes are in pixels of the whole."""
         left, top = max(0, int(view.left)), max(0, int(view.top))
@@ -230,10 +236,13 @@ def without_doubles(boxes: list[Box]) -> list[Box]:
 
 
 class FaceMesher:
-    """Meshes of faces. Not thread safe."""
+    """Meshes of faces. Not thread safe.
 
-    def __init__(self) -> None:
-        self._detector = BlazeFace(SHORT_RANGE)
+    detector: the caller's; `find` looks with it.
+    """
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self._detector = detector
         self._mesh = FaceMesh()
         self._view = np.empty((_CLOSE_PX, _CLOSE_PX, 3), np.uint8)
 
@@ -242,10 +251,10 @@ class FaceMesher:
         close = CropTransform(
             *around.centre, _MESH_SQUARE_FACES * max(around.width, around.height), roll_rad=0.0, size=_CLOSE_PX
         )
-        found = self._detector.find(take_view(image, close, self._view), _MESH_SCORE)
-        if not len(found):
+        face = self._detector.closest(take_view(image, close, self._view))
+        if face is None:
             return None
-        corners, eyes = (close.to_frame(points.reshape(-1, 2)) for points in (found[0, :4], found[0, 5:]))
+        corners, eyes = (close.to_frame(points.reshape(-1, 2)) for points in (face[:4], face[5:]))
         landmarks = self._read(image, square_around(corners.reshape(-1), *eyes))
         # As in video, where each square comes of the last landmarks: what the detector guessed no longer tells.
         for _ in range(_SETTLING):
@@ -262,8 +271,7 @@ class FaceMesher:
         return landmarks if certainty >= _MESH_SCORE else None
 
     def close(self) -> None:
-        """Free the networks."""
-        self._detector.close()
+        """Free the mesh; the detector is the caller's."""
         self._mesh.close()
 
 
@@ -305,7 +313,7 @@ class StillFaceFinder:
     def __init__(self, max_faces: int = 16) -> None:
         self._max_faces = max_faces
         self._detector = FaceDetector()
-        self._mesher = FaceMesher()
+        self._mesher = FaceMesher(self._detector)
 
     def find(self, image: Image) -> tuple[list[Face], list[Box]]:
         """Faces with a mesh, the most certain first, and the places of those without. image: uint8 [H, W, 3] RGB."""

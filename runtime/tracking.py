@@ -124,7 +124,7 @@ class FaceTracker:
         self._motion = Motion()
         self._detector = FaceDetector()
         self._looker = ThreadPoolExecutor(1, "face-detector")
-        self._mesher = FaceMesher()
+        self._mesher = FaceMesher(self._detector)
 
     def track(self, image: Image, time_s: float | None = None) -> Sighting:
         """Faces of the next frame. After a failure the next call starts anew.
@@ -140,9 +140,9 @@ class FaceTracker:
 
     def reset(self) -> None:
         """Forget all faces: the next frame has nothing to do with the last. Numbers of faces are not given again."""
-        if self._pending is not None:
-            wait([self._pending])
-            self._pending = None
+        # One thread works off all looks: when this is done so are those before it, of a frame that failed too.
+        wait([self._looker.submit(bool)])
+        self._pending = None
         self._tracks, self._places, self._dismissed = [], [], []
         self._motion = Motion()
         self._beats = Beats()
@@ -155,10 +155,9 @@ class FaceTracker:
 
     def close(self) -> None:
         """Free the networks."""
-        self.reset()
         self._looker.shutdown()
-        self._detector.close()
         self._mesher.close()
+        self._detector.close()
 
     def _track(self, image: Image, time_s: float | None) -> Sighting:
         pending, self._pending = self._pending, None

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import threading
+import time
 from collections import Counter
 
 import numpy as np
@@ -100,6 +102,28 @@ def test_the_place_of_a_face_that_is_gone_stays_covered_and_grows(toon):
     assert len(widths) == 16
     assert min(widths) > 1.2 * face_px
     assert all(after > before for before, after in itertools.pairwise(widths[:6]))
+
+
+def test_looks_at_a_failed_frame_are_over_before_the_next(toon, monkeypatch):
+    image = next(iter(play("appears", frames=1))).image
+    toon.process(Frame(image.copy(), 0, 0.0))
+    failed, ended = threading.Event(), []
+
+    def fail(*_):
+        failed.set()
+        raise RuntimeError("network failed")
+
+    def look(*_):
+        failed.wait(10)
+        time.sleep(0.2)
+        ended.append(True)
+        return []
+
+    with monkeypatch.context() as patch:
+        patch.setattr(toon._tracker._mesher, "follow", fail)
+        patch.setattr(toon._tracker, "_detect", look)
+        assert toon.process(Frame(image.copy(), 1, 0.04)).state is PrivacyState.COVERED
+        assert ended
 
 
 def test_a_failed_tracker_starts_anew(toon, monkeypatch):

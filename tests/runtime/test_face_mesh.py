@@ -31,13 +31,16 @@ def detector() -> Iterator[BlazeFace]:
     opened.close()
 
 
+def _seen(portrait: Image, square: CropTransform) -> Image:
+    size = (square.size, square.size)
+    return cv2.warpAffine(portrait, square.frame_to_crop, size, borderMode=cv2.BORDER_REPLICATE)
+
+
 def _portraits(portrait: Image) -> list[Image]:
     """The head upright, turned both ways, mirrored, dark, grey, blurred, at the edge; [256, 256, 3] each."""
-    head = CropTransform(224, 112, 250, 0.0, _SIDE_PX)
 
     def turned(roll_degrees: float, shift_px: float = 0.0) -> Image:
-        square = CropTransform(head.centre_x_px + shift_px, 112, 250, math.radians(roll_degrees), _SIDE_PX)
-        return cv2.warpAffine(portrait, square.frame_to_crop, (_SIDE_PX, _SIDE_PX), borderMode=cv2.BORDER_REPLICATE)
+        return _seen(portrait, CropTransform(224 + shift_px, 112, 250, math.radians(roll_degrees), _SIDE_PX))
 
     plain = turned(0)
     return [
@@ -87,9 +90,7 @@ def test_a_face_is_followed_as_mediapipe_follows_it(detector: BlazeFace, mesh: F
     with Reference(refine_landmarks=True) as graph:
         for step in range(12):
             square = CropTransform(224 + 2 * step, 112 + step, 250 - 2 * step, math.radians(2 * step), _SIDE_PX)
-            image = cv2.warpAffine(
-                astronaut, square.frame_to_crop, (_SIDE_PX, _SIDE_PX), borderMode=cv2.BORDER_REPLICATE
-            )
+            image = _seen(astronaut, square)
             expected = _by_mediapipe(graph, image)
             if before is None:
                 before, _ = _found(detector, mesh, image)

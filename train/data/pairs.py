@@ -244,7 +244,7 @@ class _PairMaker:
         from toonfilter.train.data.cartooniser.teacher import Cartooniser
 
         self._detector = FaceDetector()
-        self._mesher = FaceMesher()
+        self._mesher = FaceMesher(self._detector)
         self._cartooniser = Cartooniser()
 
     def close(self) -> None:

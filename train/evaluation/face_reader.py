@@ -36,7 +36,7 @@ class FaceReader:
 
     def __init__(self, recogniser: Recogniser | None = None) -> None:
         self._detector = FaceDetector()
-        self._mesher = FaceMesher()
+        self._mesher = FaceMesher(self._detector)
         self._recogniser = recogniser
 
     def read(self, image: Image, around: Box | None = None) -> FaceReading | None:

@@ -21,7 +21,7 @@ from toonfilter.train.data.cartooniser.tones import (
     to_rgb,
 )
 
-STYLE_VERSION = 3
+STYLE_VERSION = 4
 """Grows whenever the drawing changes, so that old drawings are made again."""
 
 
