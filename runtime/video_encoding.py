@@ -1,7 +1,7 @@
 """Writing video files: which encoder, with which options, and the writer itself."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -33,6 +33,9 @@ _HARDWARE_QUALITY: Mapping[str, Callable[[int], dict[str, str]]] = {
     "mf": lambda level: {"rate_control": "quality", "quality": str(100 - 2 * level)},
 }
 _WEBM_CODECS = ("libvpx-vp9", "libsvtav1")
+# x265 learns its reordering delay from the third picture and leaves decoding stamps unset before; so few pictures are
+# never reordered.
+_FEWEST_WITH_DTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +184,16 @@ class VideoWriter:
         """
         frame.time_base = self._time_base
         frame.pict_type = 0
-        self._mux(lambda: self._stream.encode(frame))
+        self._mux(self._guarded(lambda: self._stream.encode(frame)))
         self.frames += 1
 
     def close(self) -> None:
         """Flush the encoder and finish the file."""
-        self._mux(lambda: self._stream.encode(None))
+        packets = self._guarded(lambda: self._stream.encode(None))
+        if self.frames < _FEWEST_WITH_DTS:
+            for packet in packets:
+                packet.dts = packet.pts
+        self._mux(packets)
         self._guarded(self._container.close)
 
     def abandon(self) -> None:
@@ -197,8 +204,8 @@ class VideoWriter:
             self._container.close()
         self.path.unlink(missing_ok=True)
 
-    def _mux(self, encode: Callable[[], list[Any]]) -> None:
-        for packet in self._guarded(encode):
+    def _mux(self, packets: Sequence[Any]) -> None:
+        for packet in packets:
             self._guarded(partial(self._container.mux, packet))
 
     def _guarded(self, action: Callable[[], Any]) -> Any:
