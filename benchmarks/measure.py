@@ -4,7 +4,7 @@ import threading
 import time
 import tracemalloc
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -126,6 +126,10 @@ class _TimedFilter:
     def __init__(self, inner: ToonFilter, record: _Record) -> None:
         self._inner, self._record = inner, record
         self.on_track: Callable[[], None] = lambda: None
+
+    @property
+    def threads_beside(self) -> Sequence[int]:
+        return self._inner.threads_beside
 
     def track(self, frame: Frame) -> Any:
         self.on_track()

@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -78,7 +79,8 @@ class ToonFilter:
     """Tracks, draws and guards. `process` is `draw(track(frame))`.
 
     One thread may `track` the next frame while another draws this one; each is used from one thread at a time, with
-    frames in order. Portraits are sampled in a third. `draw` writes into the frame's image.
+    frames in order. A third looks for faces and follows the motion of the picture meanwhile. `draw` writes into the
+    frame's image.
     """
 
     def __init__(
@@ -101,8 +103,9 @@ class ToonFilter:
         self._check(self._bundle)
         self._opened = self._open(self._settings.engine)
         self._painter = open_painter(self._bundle, self._opened.translator, self._settings.region)
-        self._tracker = tracker or FaceTracker(self._settings.tracker)
-        self._aside = ThreadPoolExecutor(1, "aside")
+        self._beside = ThreadPoolExecutor(1, "beside")
+        self._threads_beside = [self._beside.submit(threading.get_native_id).result()]
+        self._tracker = tracker or FaceTracker(self._settings.tracker, self._beside)
         self._guard = Guard(self._settings.lost)
         self._crops: dict[int, SteadyCrop] = {}
         self._shape: tuple[int, ...] = ()
@@ -117,6 +120,11 @@ class ToonFilter:
     def opened(self) -> Opened:
         """The engine that runs, and why others do not."""
         return self._opened
+
+    @property
+    def threads_beside(self) -> Sequence[int]:
+        """Native ids of the threads that work while a frame is tracked and drawn."""
+        return self._threads_beside
 
     @property
     def full_effort(self) -> tuple[list[int], int]:
@@ -141,14 +149,14 @@ class ToonFilter:
                 self._tracker.reset()
                 self._unrelated_at_s = frame.captured_at_s
             self._shape, self._tracked_at_s = frame.image.shape, frame.captured_at_s
-            moving = {key: self._aside.submit(crop.followed, frame.image) for key, crop in self._crops.items()}
+            moving = {key: self._beside.submit(crop.followed, frame.image) for key, crop in self._crops.items()}
             sighting = self._tracker.track(frame.image, frame.captured_at_s)
             crops = self._steadied(sighting.faces, frame, moving)
             if not crops:
                 return Tracked(frame, sighting)
             painter = self._painter
             placed = self._sized(list(zip(sighting.faces, crops, strict=True)))
-            return Tracked(frame, sighting, placed, painter, painter.prepare(frame.image, placed, self._aside))
+            return Tracked(frame, sighting, placed, painter, painter.prepare(placed))
         except Exception as error:
             if self._settings.on_error == "raise":
                 raise
@@ -228,7 +236,7 @@ class ToonFilter:
 
     def close(self) -> None:
         """Free tracker and engine."""
-        self._aside.shutdown()
+        self._beside.shutdown()
         self._tracker.close()
         self._opened.translator.close()
 

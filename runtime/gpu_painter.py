@@ -1,7 +1,6 @@
 """The painter whose frames stay on the GPU from crop to blend; for the filter it is a painter like the other."""
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 
 from toonfilter.runtime.blending import Region, face_hull
 from toonfilter.runtime.bundle import Bundle
@@ -28,12 +27,7 @@ class GpuPainter:
         self._exaggeration = Exaggeration.from_dict(dict(bundle.geometry)) if bundle.geometry else None
         self._chains: dict[int, GpuChain] = {}
 
-    def prepare(
-        self,
-        image: Image,  # noqa: ARG002 - sampled on the device
-        faces: Sequence[Placed],
-        aside: Executor | None = None,  # noqa: ARG002 - the CPU has little to do
-    ) -> FaceInputs:
+    def prepare(self, faces: Sequence[Placed]) -> FaceInputs:
         """What the CPU computes of each face."""
         fields, guidance, hulls = [], [], []
         for face, transform in far_to_near(faces):
@@ -67,7 +61,7 @@ class GpuPainter:
         ordered = far_to_near(faces)
         size = ordered[0][1].size
         plan = plan_regions([transform for _, transform in ordered], image.shape[0], image.shape[1])
-        inputs = self.prepare(image, faces) if prepared is None else prepared
+        inputs = self.prepare(faces) if prepared is None else prepared
         with self._device.current():
             if size not in self._chains:
                 self._chains[size] = self._make(size)

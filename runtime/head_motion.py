@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.alignment import CropTransform
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.sampling import halved, halvings_for, shrunk_matrix
 from toonfilter.runtime.smoothing import OneEuroSettings, TransformSmoother
 
 _FOCUS_SHARE = 0.6
@@ -102,25 +103,20 @@ def moved_crop(before: Gray, now: Gray, transform: CropTransform) -> CropTransfo
 
 
 def _focus(image: Image, transform: CropTransform) -> Gray:
-    """The middle of the crop in the green channel of the frame, shrunk by a whole factor first, against aliasing."""
+    """The middle of the crop in the green channel of the frame, halved first, against aliasing."""
     height, width = image.shape[:2]
     reach = _REACH * _FOCUS_SHARE * transform.side_px
-    factor = max(1, min(int(_FOCUS_SHARE * transform.side_px / _FOCUS_PX), width, height))
+    halvings = min(halvings_for(_FOCUS_SHARE * transform.side_px / _FOCUS_PX), int(math.log2(min(width, height))))
+    factor = 2**halvings
     # Whole blocks of the frame, so that the same place is shrunk in the same way wherever the crop lies.
     left = min(max(0, int(transform.centre_x_px - reach)), width - factor) // factor * factor
     top = min(max(0, int(transform.centre_y_px - reach)), height - factor) // factor * factor
     right = min(max(left + factor, int(transform.centre_x_px + reach) + factor), width)
     bottom = min(max(top + factor, int(transform.centre_y_px + reach) + factor), height)
     shown = cv2.extractChannel(image[top:bottom, left:right], 1)
-    if factor > 1:
-        rows, columns = (length // factor for length in shown.shape)
-        whole = shown[: rows * factor, : columns * factor]
-        shown = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
-    matrix = _focus_of(transform).crop_to_frame
-    # Pixel centres lie at whole numbers, so shrinking shifts by half a pixel.
-    matrix[:, 2] += 0.5 - np.array([left, top])
-    matrix /= factor
-    matrix[:, 2] -= 0.5
+    rows, columns = (length // factor * factor for length in shown.shape)
+    shown = halved(shown[:rows, :columns], halvings)
+    matrix = shrunk_matrix(_focus_of(transform).crop_to_frame, (left, top), factor)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     gray: Gray = cv2.warpAffine(shown, matrix, (_FOCUS_PX, _FOCUS_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return gray

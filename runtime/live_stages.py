@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from toonfilter.runtime import privacy
 from toonfilter.runtime.cameras import Camera
+from toonfilter.runtime.cores import CoreShare, WorksBeside
 from toonfilter.runtime.effort import AdjustableFilter, EffortSettings, Governor
 from toonfilter.runtime.errors import CaptureError, ToonfilterError
 from toonfilter.runtime.frame_filter import FrameFilter
@@ -167,6 +168,8 @@ class FilterStage:
         self._controls, self._placeholder, self._notify = controls, placeholder, notify
         self._period_s, self._effort = period_s, effort
         self._governor: Governor | None = None
+        self._cores = CoreShare(period_s)
+        self._threads: list[int] = []
         self._tracked: BoundedQueue[_Tracked] = BoundedQueue(1)
         self._filter: LiveFilter | None = None
         self._filter_number = 0
@@ -188,6 +191,7 @@ class FilterStage:
 
     def run_tracking(self) -> None:
         """The first half, for one thread."""
+        self._threads.append(threading.get_native_id())
         try:
             self._is_ready.wait()
             while True:
@@ -215,6 +219,7 @@ class FilterStage:
         Raises:
             the error of opening the filter, or the first of too many errors of the running one.
         """
+        self._threads.append(threading.get_native_id())
         try:
             self._filter = self._open_filter()
             self._govern(self._filter)
@@ -254,9 +259,12 @@ class FilterStage:
                 return self._filter.cover(item.frame, "hidden by the user")
             start_s = time.perf_counter()
             safe = self._filter.draw(item.tracked)
+            end_s = time.perf_counter()
+            draw_s = end_s - start_s
             if self._governor is not None:
-                end_s = time.perf_counter()
-                self._governor.drawn(end_s, max(item.track_s, end_s - start_s))
+                self._governor.drawn(end_s, max(item.track_s, draw_s))
+            if isinstance(self._filter, WorksBeside):
+                self._cores.note(item.track_s + draw_s, self._threads, self._filter.threads_beside)
         except Exception as error:
             self._failed(error)
             return self._cover(item.frame, f"the filter failed: {error}")

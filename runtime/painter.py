@@ -1,8 +1,6 @@
 """From faces to drawings in the frame: portraits in one batch through the engine, checked, and blended back."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import cv2
@@ -12,26 +10,18 @@ from numpy.typing import NDArray
 from toonfilter.runtime.afterimages import Afterimages
 from toonfilter.runtime.alignment import CropTransform
 from toonfilter.runtime.backends.translator import Crops, Translator
-from toonfilter.runtime.blending import Mask, Region, blend_mask, face_hull, paste
+from toonfilter.runtime.blending import Mask, Region, blend_mask, paste
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.exaggeration import Exaggeration
 from toonfilter.runtime.faces import Face
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.portrait import Layout, Portrait, finish_portrait, lay_out, take_crop
+from toonfilter.runtime.portrait import Layout, Portrait, finish_portrait, lay_out
 
 MAX_BATCH = 4
 _SAME_LEVELS = 1.0
 _FLAT_LEVELS = 2.0
 _MOST_LIKENESS = 0.9
-
-
-class Sketch(NamedTuple):
-    """A portrait that is being taken. crop, hull: wait for them, see `take_crop` and `face_hull`."""
-
-    layout: Layout
-    crop: Callable[[], Image]
-    hull: Callable[[], Mask]
 
 
 class Drawing(NamedTuple):
@@ -49,7 +39,7 @@ Placed = tuple[Face, CropTransform]
 class FramePainter(Protocol):
     """Draws faces into frames; see `Painter`."""
 
-    def prepare(self, image: Image, faces: Sequence[Placed], aside: Executor | None = None) -> Any: ...
+    def prepare(self, faces: Sequence[Placed]) -> Any: ...
 
     def paint(
         self, image: Image, faces: Sequence[Placed], time_s: float | None = None, prepared: Any = None
@@ -76,40 +66,29 @@ class Painter:
         self._exaggeration = Exaggeration.from_dict(dict(bundle.geometry)) if bundle.geometry else None
         self._afterimages = Afterimages()
 
-    def prepare(self, image: Image, faces: Sequence[Placed], aside: Executor | None = None) -> list[Sketch]:
-        """What can be done before the frame's turn to be painted.
-
-        image: uint8 [H, W, 3] RGB, not drawn into before `paint`. All transforms have the same size.
-        aside: samples the frame meanwhile; None does it in `paint`.
-        """
-        layouts = [lay_out(face.landmarks, transform, self._exaggeration) for face, transform in far_to_near(faces)]
-        crops = [_begun(partial(take_crop, image, one), aside) for one in layouts]
-        hulls = [
-            _begun(partial(face_hull, one.plain_landmarks, one.landmarks, one.transform.size), aside) for one in layouts
-        ]
-        return [Sketch(*parts) for parts in zip(layouts, crops, hulls, strict=True)]
+    def prepare(self, faces: Sequence[Placed]) -> list[Layout]:
+        """What can be done before the frame's turn to be painted. All transforms have the same size."""
+        return [lay_out(face.landmarks, transform, self._exaggeration) for face, transform in far_to_near(faces)]
 
     def paint(
         self,
         image: Image,
         faces: Sequence[Placed],
         time_s: float | None = None,
-        prepared: list[Sketch] | None = None,
+        prepared: list[Layout] | None = None,
     ) -> list[Drawing]:
         """Draw the faces into the frame, in place, the smallest first so that near faces lie before far ones.
 
         image: uint8 [H, W, 3] RGB; untouched when this raises. All transforms have the same size.
         time_s: of the frame, in a video, whose drawings are steadied; None for a picture on its own.
-        prepared: the result of `prepare` for the same frame and faces, when it is at hand.
+        prepared: the result of `prepare` for the same faces, when it is at hand.
 
         Raises:
             BackendError: the engine failed, or what it returned is no drawing of its input.
         """
         ordered = far_to_near(faces)
-        sketches = self.prepare(image, faces) if prepared is None else prepared
-        portraits = [
-            finish_portrait(sketch.layout, sketch.crop, with_guidance=self._with_guidance) for sketch in sketches
-        ]
+        layouts = self.prepare(faces) if prepared is None else prepared
+        portraits = [finish_portrait(image, layout, with_guidance=self._with_guidance) for layout in layouts]
         drawings: list[Drawing] = []
         for start in range(0, len(portraits), MAX_BATCH):
             drawings += self.draw(portraits[start : start + MAX_BATCH])
@@ -119,10 +98,7 @@ class Painter:
                 Drawing(drawing.portrait, *self._afterimages.steady(face.id, drawing.picture, drawing.matte, share))
                 for drawing, (face, _) in zip(drawings, ordered, strict=True)
             ]
-        masks = [
-            blend_mask(drawing.portrait, drawing.matte, self._region, sketch.hull())
-            for drawing, sketch in zip(drawings, sketches, strict=True)
-        ]
+        masks = [blend_mask(drawing.portrait, drawing.matte, self._region) for drawing in drawings]
         for drawing, mask in zip(drawings, masks, strict=True):
             paste(image, drawing.picture, mask, drawing.portrait)
         return drawings
@@ -147,11 +123,6 @@ class Painter:
             raise BackendError(f"generator returned {result.dtype} {result.shape}; expected uint8 {expected}")
         _check_drawings(crops, result, may_be_alike=self._takes_drawings)
         return [_drawing(portrait, whole) for portrait, whole in zip(portraits, result, strict=True)]
-
-
-def _begun(task: Callable[[], Image], aside: Executor | None) -> Callable[[], Image]:
-    """The task, or what waits for its result where another thread does it."""
-    return task if aside is None else aside.submit(task).result
 
 
 def far_to_near(faces: Sequence[Placed]) -> list[Placed]:

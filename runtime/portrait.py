@@ -1,8 +1,7 @@
 """One face as the generator sees it: the exaggerated crop, its guidance picture, and the way back into the frame."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -12,9 +11,9 @@ from toonfilter.runtime.alignment import CropTransform, Landmarks
 from toonfilter.runtime.exaggeration import Exaggeration, Field, displacement, exaggerate_points
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.guidance import draw_guidance
-from toonfilter.runtime.sampling import shrunk_region
+from toonfilter.runtime.sampling import halvings_for, shrunk_region
 
-_SHRINK_FROM = 1.6
+_LEAST_SHRINKING = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +59,10 @@ def take_crop(image: Image, layout: Layout) -> Image:
     return _sample(image, places if layout.field is None else places + layout.field, layout.transform)
 
 
-def finish_portrait(layout: Layout, crop: Callable[[], Image], *, with_guidance: bool) -> Portrait:
-    """crop: gives the result of `take_crop`; asked last, for it may still be taken in another thread."""
+def finish_portrait(image: Image, layout: Layout, *, with_guidance: bool) -> Portrait:
+    """image: uint8 [H, W, 3] RGB."""
     guidance = draw_guidance(layout.landmarks, layout.transform.size) if with_guidance else None
-    return Portrait(crop(), guidance, layout.transform, layout.plain_landmarks, layout.landmarks)
+    return Portrait(take_crop(image, layout), guidance, layout.transform, layout.plain_landmarks, layout.landmarks)
 
 
 def take_portrait(
@@ -75,16 +74,15 @@ def take_portrait(
     with_guidance: bool,
 ) -> Portrait:
     """The steps above, one after the other."""
-    layout = lay_out(landmarks, transform, exaggeration)
-    return finish_portrait(layout, partial(take_crop, image, layout), with_guidance=with_guidance)
+    return finish_portrait(image, lay_out(landmarks, transform, exaggeration), with_guidance=with_guidance)
 
 
 def _sample(image: Image, places: NDArray[np.float32], transform: CropTransform) -> Image:
     """The frame's colours at crop places float32 [S, S, 2]; large faces are shrunk first, against aliasing."""
     matrix = transform.crop_to_frame
-    shrink = transform.side_px / transform.size
-    if shrink > _SHRINK_FROM:
-        image, matrix = shrunk_region(image, matrix, transform.size, round(shrink))
+    halvings = halvings_for(transform.side_px / transform.size, _LEAST_SHRINKING)
+    if halvings:
+        image, matrix = shrunk_region(image, matrix, transform.size, halvings)
     maps = cv2.transform(places, matrix)
     sampled: Image = cv2.remap(image, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return sampled

@@ -109,7 +109,8 @@ class _Track:
 class FaceTracker:
     """Finds and follows up to `max_faces` faces. Not thread safe; frames must come in order."""
 
-    def __init__(self, settings: TrackerSettings | None = None) -> None:
+    def __init__(self, settings: TrackerSettings | None = None, looker: ThreadPoolExecutor | None = None) -> None:
+        """looker: one thread for the looks, which stays the caller's; None starts one."""
         self._settings = settings or TrackerSettings()
         self._next_id = 0
         self._frames = 0
@@ -123,7 +124,8 @@ class FaceTracker:
         self._dismissed: list[tuple[Box, int]] = []
         self._motion = Motion()
         self._detector = FaceDetector()
-        self._looker = ThreadPoolExecutor(1, "face-detector")
+        self._looker = looker or ThreadPoolExecutor(1, "face-detector")
+        self._has_own_looker = looker is None
         self._mesher = FaceMesher(self._detector)
 
     def track(self, image: Image, time_s: float | None = None) -> Sighting:
@@ -155,7 +157,8 @@ class FaceTracker:
 
     def close(self) -> None:
         """Free the networks."""
-        self._looker.shutdown()
+        if self._has_own_looker:
+            self._looker.shutdown()
         self._mesher.close()
         self._detector.close()
 

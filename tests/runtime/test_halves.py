@@ -1,5 +1,6 @@
 """Tracking and drawing as halves: what is prepared in one is what the other draws, in whichever thread and order."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -37,14 +38,12 @@ def placed(size: int) -> list[Placed]:
     return [(face, crop_transform(face.landmarks, size, face.fit)) for face in FACES]
 
 
-def test_what_was_prepared_in_another_thread_is_painted_alike(tiny_bundle: Bundle, picture: Image) -> None:
+def test_what_was_prepared_before_is_painted_alike(tiny_bundle: Bundle, picture: Image) -> None:
     translator = open_translator(tiny_bundle, "onnxruntime", EngineOptions(64)).translator
     painter = Painter(tiny_bundle, translator)
     at_once, prepared = picture.copy(), picture.copy()
     painter.paint(at_once, placed(64))
-    with ThreadPoolExecutor(1) as aside:
-        sketches = painter.prepare(prepared, placed(64), aside)
-        painter.paint(prepared, placed(64), None, sketches)
+    painter.paint(prepared, placed(64), None, painter.prepare(placed(64)))
     assert (at_once != picture).any()
     assert np.array_equal(at_once, prepared)
     translator.close()
@@ -102,11 +101,11 @@ def test_a_frame_tracked_before_the_style_changed_is_drawn_in_the_new_one(tiny_b
 def test_a_portrait_that_cannot_be_taken_covers_the_frame(
     tiny_bundle: Bundle, picture: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> Image:
+    def broken(*_: object, **__: object) -> Image:
         raise ValueError("no memory left")
 
     toon = opened(tiny_bundle)
-    monkeypatch.setattr("toonfilter.runtime.painter.take_crop", broken)
+    monkeypatch.setattr("toonfilter.runtime.painter.finish_portrait", broken)
     safe = toon.process(Frame(picture.copy(), 0))
     assert safe.state is PrivacyState.COVERED
     assert "no memory left" in safe.reason
@@ -124,3 +123,29 @@ def test_a_crop_followed_in_another_thread_lies_where_it_would(picture: Image) -
             found = aside.submit(beside.followed, image)
             assert beside(image, raw, number / 30, found.result) == alone(image, raw, number / 30)
     assert abs(alone(image, raw, 5 / 30).centre_x_px - raw.centre_x_px) > 1
+
+
+def test_looks_and_motion_share_one_thread_beside_the_frame(tiny_bundle: Bundle) -> None:
+    toon = ToonFilter(FilterSettings(style=str(tiny_bundle.folder), engine="onnxruntime"))
+    looked: list[int] = []
+    detect = toon._tracker._detect
+    followed = SteadyCrop.followed
+
+    def noted_detect(*arguments: Any) -> Any:
+        looked.append(threading.get_native_id())
+        return detect(*arguments)
+
+    def noted_followed(crop: SteadyCrop, image: Image) -> Any:
+        if crop._last is not None:
+            looked.append(threading.get_native_id())
+        return followed(crop, image)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(toon._tracker, "_detect", noted_detect)
+        patched.setattr(SteadyCrop, "followed", noted_followed)
+        for number in range(3):
+            toon.process(Frame(skimage.data.astronaut(), number, number / 30))
+    toon.close()
+    assert len(looked) > 3
+    assert set(looked) == set(toon.threads_beside)
+    assert threading.get_native_id() not in looked

@@ -1,0 +1,74 @@
+"""Two cores shared out: one for what a frame waits for, one for what goes on beside it.
+
+A scheduler wakes a thread where it ran last, though another one runs there and the second core idles: on two cores the
+threads of one frame waited for each other for 3 of its 16 ms (`benchmarks/README.md`). With more cores there is always
+a free one.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol, runtime_checkable
+
+_APART_BELOW, _TOGETHER_ABOVE = 0.6, 0.7
+_MEMORY_FRAMES = 15
+
+
+@runtime_checkable
+class WorksBeside(Protocol):
+    """A filter with threads of its own."""
+
+    @property
+    def threads_beside(self) -> Sequence[int]:
+        """Native ids of the threads that work beside the one that calls."""
+        ...
+
+
+class CoreShare:
+    """Keeps threads apart while every frame is done before the next one comes; else frames overlap and need both cores.
+
+    Does nothing where the process may run on fewer or more than two cores, or not under Linux. Not thread safe.
+    """
+
+    def __init__(self, period_s: float) -> None:
+        """period_s: between two frames of the camera."""
+        self._period_s = period_s
+        self._cores = _usable_cores()
+        self._way_s = period_s
+        self._settled: tuple[object, ...] = (False,)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether threads keep to their cores now."""
+        return bool(self._settled[0])
+
+    def note(self, way_s: float, own: Sequence[int], beside: Sequence[int]) -> None:
+        """A frame was drawn.
+
+        way_s: how long it was worked on. own: native ids of the threads that did. beside: of those that work meanwhile.
+        """
+        if len(self._cores) != 2 or not beside:
+            return
+        self._way_s += (way_s - self._way_s) / _MEMORY_FRAMES
+        limit = _TOGETHER_ABOVE if self.is_apart else _APART_BELOW
+        wanted = (self._way_s < limit * self._period_s, *own, *beside)
+        if wanted == self._settled or wanted[0] == self._settled[0] is False:
+            return
+        self._settled = wanted
+        # Interrupts come to the first core mostly.
+        first, second = ([core] if self.is_apart else self._cores for core in self._cores)
+        for cores, threads in ((first, beside), (second, own)):
+            for thread in threads:
+                _keep(thread, cores)
+
+
+def _usable_cores() -> list[int]:
+    return sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
+
+
+def _keep(thread: int, cores: Sequence[int]) -> None:
+    """Let a thread run on these cores only; it may have ended meanwhile, and the system may not allow it."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.sched_setaffinity(thread, cores)
