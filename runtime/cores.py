@@ -29,6 +29,7 @@ class CoreShare:
     """Keeps threads apart while every frame is done before the next one comes; else frames overlap and need both cores.
 
     Does nothing where the process may run on fewer or more than two cores, or not under Linux. Not thread safe.
+    is_apart: whether threads keep to their cores now.
     """
 
     def __init__(self, period_s: float) -> None:
@@ -36,12 +37,8 @@ class CoreShare:
         self._period_s = period_s
         self._cores = _usable_cores()
         self._way_s = period_s
-        self._settled: tuple[object, ...] = (False,)
-
-    @property
-    def is_apart(self) -> bool:
-        """Whether threads keep to their cores now."""
-        return bool(self._settled[0])
+        self._threads: tuple[int, ...] = ()
+        self.is_apart = False
 
     def note(self, way_s: float, own: Sequence[int], beside: Sequence[int]) -> None:
         """A frame was drawn.
@@ -52,15 +49,14 @@ class CoreShare:
             return
         self._way_s += (way_s - self._way_s) / _MEMORY_FRAMES
         limit = _TOGETHER_ABOVE if self.is_apart else _APART_BELOW
-        wanted = (self._way_s < limit * self._period_s, *own, *beside)
-        if wanted == self._settled or wanted[0] == self._settled[0] is False:
+        was_apart, self.is_apart = self.is_apart, self._way_s < limit * self._period_s
+        before, self._threads = self._threads, (*own, *beside)
+        if self.is_apart == was_apart and (not was_apart or before == self._threads):
             return
-        self._settled = wanted
         # Interrupts come to the first core mostly.
-        first, second = ([core] if self.is_apart else self._cores for core in self._cores)
-        for cores, threads in ((first, beside), (second, own)):
+        for core, threads in zip(self._cores, (beside, own), strict=True):
             for thread in threads:
-                _keep(thread, cores)
+                _keep(thread, [core] if self.is_apart else self._cores)
 
 
 def _usable_cores() -> list[int]:
