@@ -16,9 +16,10 @@ QUALITIES = ("small", "normal", "high")
 CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 
 _CRF = {"libx264": (28, 21, 16), "libx265": (30, 24, 19), "libvpx-vp9": (40, 32, 24), "libsvtav1": (45, 35, 26)}
+_X264 = "cabac=1:no-deblock=0:bframes=3:b-adapt=0:subme=1:8x8dct=1:analyse=i4x4,i8x8:aq-mode=1:aq-strength=0.5"
 _SPEED: Mapping[str, Mapping[str, str]] = {
-    # Choosing between kinds of frames costs a quarter of the time and saves nothing at this preset.
-    "libx264": {"preset": "superfast", "x264-params": "b-adapt=0"},
+    # What superfast adds to ultrafast, without what costs more time than it saves bytes (`benchmarks/README.md`).
+    "libx264": {"preset": "ultrafast", "x264-params": _X264},
     "libx265": {"preset": "superfast", "x265-params": "log-level=error"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0"},
     "libsvtav1": {"preset": "10", "svtav1-params": "lp=2"},
