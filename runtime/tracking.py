@@ -324,9 +324,12 @@ class FaceTracker:
         if face is None or not box.grown(0.5).holds(face.box.centre):
             return False
         self._next_id += known_id is None
-        self._tracks.append(_Track(face, face.box, self._frames))
+        track = _Track(face, face.box, self._frames)
         if place is not None:
+            # Lost again soon, behind another face perhaps, it is still somebody.
+            track.is_person = place.is_person
             self._places.remove(place)
+        self._tracks.append(track)
         return True
 
     def _suspect(self, box: Box) -> None:

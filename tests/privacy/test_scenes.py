@@ -1,5 +1,6 @@
 """The real tracker in short scenes with real faces: nobody's face is in what leaves."""
 
+import dataclasses
 import itertools
 import json
 import threading
@@ -137,3 +138,19 @@ def test_a_failed_tracker_starts_anew(toon, monkeypatch):
         patch.setattr(toon._tracker._mesher, "follow", fail)
         assert toon.process(Frame(image.copy(), 1, 0.04)).state is PrivacyState.COVERED
     assert toon.process(Frame(image.copy(), 2, 0.08)).state is PrivacyState.PROTECTED
+
+
+def test_a_person_taken_up_again_and_lost_behind_another_stays_a_place(toon):
+    """As where a mesh slips from the face behind to the one in front, and back, before both are one to the detector."""
+    tracker, image = toon._tracker, next(iter(play("swap", frames=2))).image
+    tracker.track(image, 0.0).late()
+    behind, before = tracker._tracks
+    behind.is_person = True
+    tracker._lose(behind)
+    assert tracker._start(image, behind.face.box)
+    again = tracker._tracks[-1]
+    assert again.face.id == behind.face.id
+    before.face = dataclasses.replace(before.face, box=again.face.box.grown(0.1))
+    tracker._lose(again)
+    tracker._keep_places(image)
+    assert [place.face_id for place in tracker._places] == [behind.face.id]
