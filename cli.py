@@ -538,20 +538,24 @@ def bench(
         Path | None, typer.Option(help="Scenarios to use instead of the package's scenarios.toml.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all results here.")] = None,
-    chart: Annotated[Path | None, typer.Option(help="Write a chart here, HTML.")] = None,
+    chart: Annotated[Path | None, typer.Option(help="Write a chart here, .html or .png.")] = None,
     compare: Annotated[Path | None, typer.Option(help="Results of an earlier run: tell what got slower.")] = None,
 ) -> None:
     """Measure speed, latency and memory, name the bottleneck, and compare with an earlier run."""
     from rich.console import Console
 
-    from toonfilter.benchmarks.chart import write_chart
+    from toonfilter.benchmarks.chart import check_chart, write_chart
     from toonfilter.benchmarks.latency import BenchOptions, run_bench
+    from toonfilter.benchmarks.results import check_place, read_results, write_results
     from toonfilter.benchmarks.results import compare as compare_runs
-    from toonfilter.benchmarks.results import read_results, write_results
     from toonfilter.benchmarks.scenarios import camera_rate
     from toonfilter.benchmarks.tables import comparison_table, peers_table, remarks, results_table
 
     earlier = read_results(compare) if compare else None
+    for path in filter(None, (json_file, chart)):
+        check_place(path)
+    if chart:
+        check_chart(chart)
     options = BenchOptions(
         style=to,
         names=tuple(scenarios or ()),
@@ -785,7 +789,7 @@ def bench_training(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the results here.")] = None,
 ) -> None:
     """Training speed of the cyclegan recipe beside a plain, faithful CycleGAN loop."""
-    from toonfilter.benchmarks.results import write_results
+    from toonfilter.benchmarks.results import check_place, write_results
     from toonfilter.benchmarks.training import TrainingBenchOptions, compare_training
 
     options = TrainingBenchOptions(
@@ -797,6 +801,8 @@ def bench_training(
         precision=precision,
         compile=compiled,
     )
+    if json_file:
+        check_place(json_file)
     with _picture_bar("steps") as show:
         content = compare_training(options, show)
     if json_file:

@@ -1,6 +1,5 @@
 """`toonfilter bench`: every scenario in a process of its own, so that none feels the memory of another."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +15,7 @@ from toonfilter.benchmarks.results import Result, run_header, summarise
 from toonfilter.benchmarks.scenarios import Scenario, by_engine, chosen, load_scenarios, paced
 from toonfilter.runtime.backends import ENGINES, EngineOptions, open_translator
 from toonfilter.runtime.bundle import Bundle, find_bundle
+from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import ConfigError, ToonfilterError
 
 
@@ -24,7 +24,7 @@ class BenchOptions:
     """names: scenarios to run, `*` and `?` as in file names; none runs all. camera_fps: pace them like a camera.
 
     clip: a video with one face; None takes the one of the examples. cold_start: also time a fresh start. peers: also
-    time published generators and blends beside ours. scaling: also convert an archive with one worker and with more.
+    time published generators and blends beside ours. scaling: also convert an archive with fewer cores and workers.
     """
 
     style: str = "cartoon"
@@ -77,17 +77,15 @@ def run_bench(options: BenchOptions, progress: Callable[[str, int, int], None] |
 def _scaling(
     options: BenchOptions, clip: Path, progress: Callable[[str, int, int], None] | None
 ) -> list[dict[str, Any]]:
-    from toonfilter.benchmarks.scaling import measure_scaling
-
-    cores = os.cpu_count() or 1
-    counts = tuple(sorted({1, max(1, cores // 2), cores}))
+    from toonfilter.benchmarks.scaling import measure_scaling, sensible_loads
 
     def show(number: int, total: int) -> None:
         if progress:
-            progress("batch, by number of workers", number, total + 1)
+            progress("batch, by number of cores and workers", number, total + 1)
 
-    show(0, len(counts))
-    return measure_scaling(options.style, clip, frames=options.frames, counts=counts, progress=show)
+    loads = sensible_loads(len(usable_cores()))
+    show(0, len(loads))
+    return measure_scaling(options.style, clip, frames=options.frames, loads=loads, progress=show)
 
 
 def _peers(options: BenchOptions, clip: Path, progress: Callable[[str, int, int], None] | None) -> Result:
@@ -132,4 +130,4 @@ def _in_own_process(scenario: Scenario, options: MeasureOptions) -> Result:
 
 
 def _measure_one(scenario: Scenario, options: MeasureOptions) -> Result:
-    return summarise(scenario, measure(scenario, options), cores=os.cpu_count() or 1)
+    return summarise(scenario, measure(scenario, options), cores=len(usable_cores()))

@@ -337,29 +337,33 @@ def _run_video(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _
     import psutil
 
     from toonfilter.benchmarks.clip import write_video
-    from toonfilter.runtime.convert import ConvertOptions, convert
+    from toonfilter.runtime.convert import ConvertOptions, ConvertProgress, convert
 
     process, meter = psutil.Process(), _Meter()
     for number in range(options.warm_up):
         timed.draw(timed.track(Frame(clip.take(number), number, number / _NOMINAL_FPS)))
 
-    def note(_: object) -> None:
+    marks = [(0, 0.0)]
+
+    def note(progress: ConvertProgress) -> None:
         record.resident_bytes.append(process.memory_info().rss)
+        marks.append((progress.frames_done, time.perf_counter()))
 
     with tempfile.TemporaryDirectory(prefix="toonfilter-bench-") as folder:
         source, target = Path(folder) / "source.mp4", Path(folder) / "target.mp4"
         write_video(source, clip, options.frames, _NOMINAL_FPS)
         record.is_on = True
         meter.restart()
-        start_s = time.perf_counter()
+        marks[0] = (0, time.perf_counter())
         report = convert(source, target, lambda: timed, ConvertOptions(), progress=note)
         usage = meter.read()
         record.is_on = False
     record.states.update(report.states)
-    count = len(record.durations_s.get("draw", ())) or 1
     record.faces = scenario.faces * report.states.get("protected", 0)
+    marks.append((report.frames, marks[0][1] + usage.wall_s))
     # Frames of a file wait in queues on purpose: only the rate counts.
-    record.finished_s = np.linspace(start_s, start_s + usage.wall_s, count).tolist()
+    done, times_s = np.array(marks).T
+    record.finished_s = np.interp(np.arange(1, report.frames + 1), done, times_s).tolist()
     return usage
 
 

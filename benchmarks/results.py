@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import platform
 import statistics
 import subprocess
@@ -16,7 +17,7 @@ import toonfilter
 from toonfilter.benchmarks.measure import BLOCKS, Measured
 from toonfilter.benchmarks.scenarios import Scenario
 from toonfilter.runtime.bundle import Bundle
-from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.errors import ConfigError, OutputError
 from toonfilter.runtime.latency import StageReport
 
 FORMAT = 1
@@ -50,7 +51,8 @@ def summarise(scenario: Scenario, measured: Measured, *, cores: int) -> Result:
         "memory_mb": round(measured.peak_bytes / 1e6, 1),
         "memory_growth_mb": round(measured.growth_bytes / 1e6, 2),
         "extra_mb_per_frame": round(measured.extra_bytes / 1e6, 3),
-        "blocks_ms": _blocks_ms(scenario, measured, intervals_s),
+        "blocks_ms": (blocks_ms := _blocks_ms(scenario, measured, intervals_s)),
+        "growth_ms": round(statistics.fmean(blocks_ms[-2:]) - statistics.fmean(blocks_ms[:2]), 3) if blocks_ms else 0.0,
     }
     if scenario.path == "cam":
         result["end_to_end"] = _report(measured.end_to_end_s)
@@ -75,8 +77,6 @@ def _report(durations_s: list[float]) -> dict[str, float]:
 
 def _blocks_ms(scenario: Scenario, measured: Measured, intervals_s: list[float]) -> list[float]:
     """The run in consecutive parts, the typical time of a frame in each: how noisy it was."""
-    if scenario.path == "video":
-        return [1000 * measured.wall_s / max(1, len(measured.finished_s))]
     values = measured.end_to_end_s if scenario.camera_fps else intervals_s
     size = max(1, len(values) // BLOCKS)
     parts = [values[start : start + size] for start in range(0, size * min(BLOCKS, len(values)), size)]
@@ -168,6 +168,20 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield name, version(name)
         except PackageNotFoundError:
             continue
+
+
+def check_place(path: Path) -> None:
+    """Refuse before the measuring where nothing could be written after it.
+
+    Raises:
+        OutputError: the folder is missing or may not be written into, or the name is taken by a folder.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path}: a folder; give a file name")
+    if not path.absolute().parent.is_dir():
+        raise OutputError(f"{path.parent}: no such folder")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise OutputError(f"{path.parent}: no permission to write into it")
 
 
 def write_results(path: Path, content: Result) -> None:

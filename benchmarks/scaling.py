@@ -1,12 +1,16 @@
-"""Throughput of `batch` against the number of workers: the same archive converted by one, two, ... of them."""
+"""Throughput of `batch` against the number of cores and workers: the same archive with one, two, ... of them."""
 
+import os
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from toonfilter.benchmarks.clip import load_clip, write_video
 from toonfilter.runtime.batch import BatchOptions, run_batch
+from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.file_filter import file_filter_opener
 from toonfilter.runtime.filter import FilterSettings
 from toonfilter.runtime.piece_workers import LocalWorkers
@@ -16,12 +20,27 @@ _FPS = 30.0
 _PIECE_S = 2.0
 
 
-def measure_scaling(
-    style: str, clip: Path, *, frames: int, counts: tuple[int, ...], progress: Callable[[int, int], None] | None = None
-) -> list[dict[str, Any]]:
-    """Frames per second of a 720p archive by number of workers; starting the workers and their models is included.
+class Load(NamedTuple):
+    """So many worker processes on so many cores."""
 
-    frames: of each of the two recordings. counts: numbers of workers, the first is what the others are compared with.
+    cores: int
+    workers: int
+
+
+def sensible_loads(cores: int) -> list[Load]:
+    """A worker for each core, on one, half and all of the cores; and a single worker on all of them."""
+    if sys.platform != "linux":
+        # Only Linux lets a process keep to some of the cores.
+        return [Load(cores, workers) for workers in sorted({1, max(1, cores // 2), cores})]
+    return sorted({Load(count, workers) for count in {1, max(1, cores // 2), cores} for workers in {1, count}})
+
+
+def measure_scaling(
+    style: str, clip: Path, *, frames: int, loads: Sequence[Load], progress: Callable[[int, int], None] | None = None
+) -> list[dict[str, Any]]:
+    """Frames per second of a 720p archive by load; starting the workers and their models is included.
+
+    frames: of each of the two recordings. loads: the first is what the others are compared with.
 
     Raises:
         ToonfilterError: the clip or the style cannot be opened.
@@ -34,23 +53,38 @@ def measure_scaling(
         for number in range(_RECORDINGS):
             write_video(archive / f"{number}.mp4", pictures, frames, _FPS)
         opener = file_filter_opener(FilterSettings(style=style))
-        for place, count in enumerate(counts):
-            workers = LocalWorkers(count)
-            try:
-                output = Path(temporary) / f"out-{count}"
-                report = run_batch(archive, output, opener, workers, BatchOptions(piece_s=_PIECE_S))
-            finally:
-                workers.close()
+        for place, load in enumerate(loads):
+            output = Path(temporary) / f"out-{place}"
+            with _kept_to(load.cores):
+                workers = LocalWorkers(load.workers)
+                try:
+                    report = run_batch(archive, output, opener, workers, BatchOptions(piece_s=_PIECE_S))
+                finally:
+                    workers.close()
             first = results[0]["fps"] if results else report.fps
             results.append(
                 {
-                    "workers": count,
+                    **load._asdict(),
                     "frames": report.frames,
                     "failures": len(report.failures),
                     "fps": round(report.fps, 2),
-                    "to_one": round(report.fps / first, 2) if first else 0.0,
+                    "to_first": round(report.fps / first, 2) if first else 0.0,
                 }
             )
             if progress:
-                progress(place + 1, len(counts))
+                progress(place + 1, len(loads))
     return results
+
+
+@contextmanager
+def _kept_to(count: int) -> Iterator[None]:
+    """Threads and processes that are started meanwhile run on the first so many cores only."""
+    cores = usable_cores()
+    if sys.platform != "linux" or count >= len(cores):
+        yield
+        return
+    os.sched_setaffinity(0, cores[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _STAGES = ("track", "translate", "compose", "draw")
 _BUSY_CORES = 0.15
+_LONG_RUN_FRAMES = 10_000
 
 
 def results_table(content: Result) -> "Table":
@@ -53,6 +54,11 @@ def remarks(content: Result) -> list[str]:
             lines.append(f"{name}: not measured: {result['error']}")
             continue
         lines.append(f"{name}: bottleneck {result['bottleneck']}")
+        if result["frames"] >= _LONG_RUN_FRAMES:
+            lines.append(
+                f"{name}: last quarter of {result['frames']} frames against the first: "
+                f"{result['memory_growth_mb']:+.1f} MB, {result['growth_ms']:+.2f} ms for a frame"
+            )
         if result["others_cores"] > _BUSY_CORES:
             lines.append(f"{name}: other programs used {result['others_cores']:.2f} cores; do not trust its times")
         faces, covered = result["scenario"]["faces"], result["faces_covered"]
@@ -65,7 +71,8 @@ def remarks(content: Result) -> list[str]:
             f"{times['first_cartoon_s']:.2f} s, help text after {times['help_s']:.2f} s"
         )
     lines += [
-        f"batch with {one['workers']} workers: {one['fps']:.1f} frames per second, {one['to_one']:.2f} times the first"
+        f"batch, {one['cores']} cores, {one['workers']} workers: {one['fps']:.1f} frames per second, "
+        f"{one['to_first']:.2f} times the first"
         for one in content.get("batch_scaling", [])
     ]
     for name, measure, verdict in all_targets(content):

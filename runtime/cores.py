@@ -1,4 +1,4 @@
-"""Two cores shared out: one for what a frame waits for, one for what goes on beside it.
+"""The cores that are there, and two of them shared out: one for what a frame waits for, one for what goes on beside it.
 
 A scheduler wakes a thread where it ran last, though another one runs there and the second core idles: on two cores the
 threads of one frame waited for each other for 3 of its 16 ms (`benchmarks/README.md`). With more cores there is always
@@ -25,6 +25,12 @@ class WorksBeside(Protocol):
         ...
 
 
+def usable_cores() -> list[int]:
+    """Numbers of the cores that this process may run on; a container may have fewer than the machine."""
+    # Those of the main thread: others may keep to a core of their own.
+    return sorted(os.sched_getaffinity(os.getpid()) if sys.platform == "linux" else range(os.cpu_count() or 1))
+
+
 class CoreShare:
     """Keeps threads apart while every frame is done before the next one comes; else frames overlap and need both cores.
 
@@ -35,7 +41,7 @@ class CoreShare:
     def __init__(self, period_s: float) -> None:
         """period_s: between two frames of the camera."""
         self._period_s = period_s
-        self._cores = _usable_cores()
+        self._cores = usable_cores() if sys.platform == "linux" else []
         self._way_s = period_s
         self._threads: tuple[int, ...] = ()
         self.is_apart = False
@@ -57,10 +63,6 @@ class CoreShare:
         for core, threads in zip(self._cores, (beside, own), strict=True):
             for thread in threads:
                 _keep(thread, [core] if self.is_apart else self._cores)
-
-
-def _usable_cores() -> list[int]:
-    return sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
 
 
 def _keep(thread: int, cores: Sequence[int]) -> None:

@@ -1,7 +1,6 @@
 """The heart: a frame goes in, a safe frame comes out. No clock; time comes with the frame."""
 
 import math
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from toonfilter.runtime.alignment import CropTransform, crop_transform
 from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
 from toonfilter.runtime.blending import Region, mosaic
 from toonfilter.runtime.bundle import Bundle, Precision, find_bundle
+from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import BackendError, ConfigError
 from toonfilter.runtime.faces import Face
 from toonfilter.runtime.frames import Frame, SafeFrame
@@ -299,7 +299,7 @@ class ToonFilter:
     def _options(self, bundle: Bundle) -> EngineOptions:
         size = self._settings.size or min(bundle.input.sizes)
         # Two threads only wait for each other over small crops, and on few cores tracking needs the second.
-        threads = 1 if size <= _SMALL_CROP_PX or (os.cpu_count() or 1) <= _FEW_CORES else 2
+        threads = 1 if size <= _SMALL_CROP_PX or len(usable_cores()) <= _FEW_CORES else 2
         return EngineOptions(size, self._settings.precision, self._settings.threads or threads)
 
     def _open(self, engine: str) -> Opened:

@@ -4,7 +4,6 @@ Workers outlive recordings and keep their filter open. A worker that dies takes 
 converted again by another one.
 """
 
-import os
 import signal
 import threading
 import uuid
@@ -14,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from typing import Any, Protocol
 
+from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import ConfigError, ToonfilterError
 from toonfilter.runtime.frame_filter import ResettableFilter
 from toonfilter.runtime.piece_runner import ConversionStopped, PieceJob, run_pieces
@@ -56,7 +56,7 @@ def sensible_count() -> int:
     import psutil
 
     affordable = int(psutil.virtual_memory().available // (2 * _BYTES_PER_WORKER))
-    return max(1, min(os.cpu_count() or 1, affordable))
+    return max(1, min(len(usable_cores()), affordable))
 
 
 class OpenerNames:

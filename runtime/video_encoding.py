@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import ConfigError, OutputError
 from toonfilter.runtime.video_colour import Colour
 
@@ -72,7 +73,7 @@ def choose_encoder(
         raise ConfigError(f"unknown quality {quality!r}; known: {', '.join(QUALITIES)}")
     if container.lower() not in CONTAINERS:
         raise ConfigError(f"cannot write {container or 'a file without ending'}; known: {', '.join(CONTAINERS)}")
-    threads = threads or max(1, min(8, os.cpu_count() or 1))
+    threads = threads or max(1, min(8, len(usable_cores())))
     is_webm = container.lower() == ".webm"
     tried: list[str] = []
     if codec == "auto":

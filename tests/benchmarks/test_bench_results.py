@@ -1,20 +1,24 @@
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toonfilter.benchmarks.chart import chart_html, write_chart
+from toonfilter.benchmarks.chart import chart_html, check_chart, write_chart
 from toonfilter.benchmarks.clip import there_and_back
 from toonfilter.benchmarks.measure import Measured
-from toonfilter.benchmarks.results import Result, compare, read_results, summarise, write_results
+from toonfilter.benchmarks.results import Result, check_place, compare, read_results, summarise, write_results
+from toonfilter.benchmarks.scaling import Load, sensible_loads
 from toonfilter.benchmarks.scenarios import Scenario, by_engine, camera_rate, chosen, load_scenarios, paced
 from toonfilter.benchmarks.tables import comparison_table, peers_table, remarks, results_table
 from toonfilter.runtime.backends.translator import Description
 from toonfilter.runtime.bundle import Bundle
-from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.errors import ConfigError, OutputError
 
 FRAMES = 80
 
@@ -130,6 +134,18 @@ def test_numbers_of_a_run() -> None:
     json.dumps(result)
 
 
+def test_growth_over_a_run_is_told_for_long_ones() -> None:
+    steady, slower = measured(), measured()
+    slower.finished_s[:] = [0.02 * number + 0.0001 * number**2 for number in range(FRAMES)]
+    results = [summarise(Scenario("x"), one, cores=2) for one in (steady, slower)]
+    assert results[0]["growth_ms"] == 0
+    # 0.2 ms more with each frame, and 54 frames between the middles of the first two and the last two blocks of nine.
+    assert results[1]["growth_ms"] == pytest.approx(10.8)
+    told = "last quarter of 20000 frames against the first: +0.0 MB, +0.00 ms for a frame"
+    assert told not in "\n".join(remarks(content_of(results[0])))
+    assert told in "\n".join(remarks(content_of({**results[0], "frames": 20_000})))
+
+
 def test_all_cores_busy_is_part_of_the_bottleneck() -> None:
     busy = replace(measured(), process_cpu_s=3.0)
     assert summarise(Scenario("x"), busy, cores=2)["bottleneck"].endswith("all 2 cores are busy")
@@ -219,3 +235,38 @@ def test_tables_and_chart_show_everything(tmp_path: Path) -> None:
     assert "missed" in page
     write_chart(tmp_path / "chart.html", content)
     assert (tmp_path / "chart.html").read_text() == page
+    write_chart(tmp_path / "chart.png", content)
+    picture = cv2.imread(str(tmp_path / "chart.png"))
+    # The stages' colours, as OpenCV orders them.
+    for colour in ("ef8d5b", "3a83e8", "4ec1f2"):
+        assert (picture == np.frombuffer(bytes.fromhex(colour), np.uint8)).all(axis=2).sum() > 100
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chart.html", "chart.png", "out.txt"]
+
+
+def test_where_nothing_could_be_written_is_refused_before(tmp_path: Path) -> None:
+    check_place(tmp_path / "new.json")
+    check_place(Path("new.json"))
+    with pytest.raises(OutputError, match="no such folder"):
+        check_place(tmp_path / "none" / "new.json")
+    with pytest.raises(OutputError, match="a folder; give a file name"):
+        check_place(tmp_path)
+    check_chart(Path("a.html"))
+    check_chart(Path("a.PNG"))
+    with pytest.raises(ConfigError, match="a chart is an"):
+        check_chart(Path("a.pdf"))
+
+
+@pytest.mark.parametrize(
+    ("platform", "cores", "loads"),
+    [
+        ("linux", 1, [Load(1, 1)]),
+        ("linux", 2, [Load(1, 1), Load(2, 1), Load(2, 2)]),
+        ("linux", 8, [Load(1, 1), Load(4, 1), Load(4, 4), Load(8, 1), Load(8, 8)]),
+        ("darwin", 8, [Load(8, 1), Load(8, 4), Load(8, 8)]),
+    ],
+)
+def test_batch_is_measured_on_fewer_cores_too(
+    platform: str, cores: int, loads: list[Load], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    assert sensible_loads(cores) == loads

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from toonfilter.benchmarks.clip import load_clip
 from toonfilter.benchmarks.latency import BenchOptions, planned, run_bench
 from toonfilter.benchmarks.measure import MeasureOptions, measure
+from toonfilter.benchmarks.scaling import Load, measure_scaling
 from toonfilter.benchmarks.scenarios import Scenario
 from toonfilter.runtime.bundle import Bundle
+from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import CaptureError, ConfigError
 
 
@@ -67,6 +69,25 @@ def test_video_path_is_measured(clip: Path, tiny_bundle: Bundle) -> None:
     found = measure(Scenario("x", path="video", width=320, height=240, size=64), options_for(tiny_bundle, clip))
     assert found.states["protected"] == 24
     assert len(found.finished_s) == 24
+    assert found.finished_s == sorted(found.finished_s)
+    assert found.finished_s[-1] - found.finished_s[0] < found.wall_s
+
+
+@pytest.mark.slow
+def test_batch_by_cores_and_workers(clip: Path, tiny_bundle: Bundle) -> None:
+    before, seen = usable_cores(), []
+
+    def note(done: int, total: int) -> None:
+        seen.append((done, total, usable_cores()))
+
+    loads = [Load(1, 1), Load(len(before), 2)]
+    found = measure_scaling(str(tiny_bundle.folder), clip, frames=20, loads=loads, progress=note)
+    assert [(one["cores"], one["workers"], one["frames"], one["failures"]) for one in found] == [
+        (1, 1, 40, 0),
+        (len(before), 2, 40, 0),
+    ]
+    assert found[0]["to_first"] == 1.0
+    assert seen == [(1, 2, before), (2, 2, before)]
 
 
 @pytest.mark.slow

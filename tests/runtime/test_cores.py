@@ -19,7 +19,7 @@ Kept = dict[int, list[int]]
 def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
     """What threads were told, on a machine with the cores 4 and 5."""
     told: Kept = {}
-    monkeypatch.setattr(cores, "_usable_cores", lambda: [4, 5])
+    monkeypatch.setattr(cores, "usable_cores", lambda: [4, 5])
     monkeypatch.setattr(cores, "_keep", lambda thread, where: told.__setitem__(thread, list(where)))
     return told
 
@@ -27,6 +27,17 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
 def drawn(share: CoreShare, way_s: float, frames: int = 100) -> None:
     for _ in range(frames):
         share.note(way_s, OWN, BESIDE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all cores of the machine count")
+def test_a_process_that_is_kept_to_a_core_has_one() -> None:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, [min(before)])
+    try:
+        assert cores.usable_cores() == [min(before)]
+    finally:
+        os.sched_setaffinity(0, before)
+    assert cores.usable_cores() == sorted(before)
 
 
 def test_frames_that_are_done_in_time_get_a_core_of_their_own(kept: Kept) -> None:
@@ -65,7 +76,7 @@ def test_a_filter_opened_again_has_new_threads(kept: Kept) -> None:
 
 @pytest.mark.parametrize("usable", [[], [0], [0, 1, 2], list(range(8))])
 def test_other_machines_are_left_alone(usable: list[int], kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cores, "_usable_cores", lambda: usable)
+    monkeypatch.setattr(cores, "usable_cores", lambda: usable)
     share = CoreShare(PERIOD_S)
     drawn(share, 0.1 * PERIOD_S)
     assert not share.is_apart
@@ -89,7 +100,7 @@ def test_real_threads_go_where_they_are_told_and_back(
     usable = sorted(os.sched_getaffinity(0))[:2]
     if len(usable) < 2:
         pytest.skip("one core")
-    monkeypatch.setattr(cores, "_usable_cores", lambda: usable)
+    monkeypatch.setattr(cores, "usable_cores", lambda: usable)
     share, number = CoreShare(PERIOD_S), thread.native_id
     assert number is not None
     ended = 2**22 + 1
