@@ -188,6 +188,9 @@ def batch(
             )
     finally:
         piece_workers.close()
+    for name, outcome in report.outcomes.items():
+        if outcome.status == "partial":
+            typer.secho(f"note: {name}: {'; '.join(outcome.notes)}", err=True, fg="yellow")
     for name, outcome in report.failures.items():
         typer.secho(f"failed: {name}: {outcome.reason}", err=True, fg="red")
     done = sum(outcome.status in ("done", "partial") for outcome in report.outcomes.values())

@@ -1,4 +1,4 @@
-"""The commands video, cam and doctor as people call them: words, files and exit status."""
+"""The commands video, batch, cam and doctor as people call them: words, files and exit status."""
 
 import dataclasses
 import json
@@ -64,6 +64,31 @@ def test_a_truncated_video_ends_with_its_own_status(run, clip, tiny_bundle, tmp_
     assert status == 3
     assert "not whole" in err
     assert (tmp_path / "out.mkv").exists()
+
+
+@pytest.mark.slow
+def test_batch_tells_what_failed_and_what_was_cut_off_and_goes_on_where_it_was(run, clip, tiny_bundle, tmp_path):
+    archive, out = tmp_path / "archive", tmp_path / "out"
+    (archive / "week 1").mkdir(parents=True)
+    content = clip.read_bytes()
+    (archive / "whole.mkv").write_bytes(content)
+    (archive / "week 1" / "cut off.mkv").write_bytes(content[: len(content) // 2])
+    (archive / "notes.mp4").write_text("no video")
+    words = ("batch", archive, "-o", out, "--to", tiny_bundle.folder, "--codec", "h264")
+    status, told, err = run(*words)
+    assert status == 1
+    assert "2 recordings done, 0 of them before" in told
+    assert "exposed 0" in told
+    first, second = err.strip().splitlines()
+    assert first.startswith("note: week 1/cut off.mkv: the source is not whole")
+    assert second.startswith("failed: notes.mp4: ")
+    made = {path.relative_to(out).as_posix(): path.stat().st_mtime_ns for path in out.rglob("*.mkv")}
+    assert set(made) == {"whole.mkv", "week 1/cut off.mkv"}
+    (archive / "notes.mp4").unlink()
+    status, told, err = run(*words)
+    assert status == 0, err
+    assert "2 recordings done, 2 of them before; 0 frames now" in told
+    assert {path.relative_to(out).as_posix(): path.stat().st_mtime_ns for path in out.rglob("*.mkv")} == made
 
 
 def test_video_refuses_in_one_line(run, clip, tiny_bundle, tmp_path):
