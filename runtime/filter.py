@@ -25,6 +25,7 @@ from toonfilter.runtime.tracking import FaceTracker, Sighting, TrackerSettings
 
 _TIER_MARGIN = 1.1
 _ENGINE_TRIES = 3
+_TRACKER_TRIES = 3
 _GAP_S = 0.7
 _SLOW_S = 5.0
 """A frame after a gap is looked at thoroughly, which is work; so soon after another gap it is the machine that is slow,
@@ -113,7 +114,7 @@ class ToonFilter:
         self._unrelated_at_s = -math.inf
         self._size = 0
         self._size_limit = self._settings.max_size
-        self._engine_failures = 0
+        self._engine_failures = self._tracking_failures = 0
         self.is_hidden = False
 
     @property
@@ -168,10 +169,10 @@ class ToonFilter:
         if self.is_hidden:
             return self._guard.cover(frame, "hidden by the user")
         if tracked.error is not None:
-            self._notify(f"face tracking failed ({tracked.error}); the frame is covered")
-            return self._guard.cover(frame, f"tracking failed: {tracked.error}")
+            return self._untracked(frame, tracked.error)
         faces, elsewhere = sighting.faces, [*sighting.unmeshed, *sighting.lost]
         if not faces:
+            self._tracking_failures = 0
             for box in elsewhere:
                 mosaic(frame.image, box)
             return self._guard.lost(frame, "no face found")
@@ -195,8 +196,8 @@ class ToonFilter:
         except Exception as error:
             if self._settings.on_error == "raise":
                 raise
-            self._notify(f"face tracking failed ({error}); the frame is covered")
-            return self._guard.cover(frame, f"tracking failed: {error}", faces_found=len(faces))
+            return self._untracked(frame, error, faces_found=len(faces))
+        self._tracking_failures = 0
         for box in elsewhere:
             mosaic(frame.image, box, [face.landmarks for face in faces])
         return self._guard.protected(
@@ -205,6 +206,19 @@ class ToonFilter:
             faces_found=len(faces) + len(elsewhere),
             faces_covered=covered + len(elsewhere),
         )
+
+    def _untracked(self, frame: Frame, error: Exception, *, faces_found: int = 0) -> SafeFrame:
+        """The cover for a frame whose faces are not known.
+
+        Raises:
+            the error itself, when there were too many in a row: opening the filter anew may help.
+        """
+        self._tracking_failures += 1
+        if self._tracking_failures > _TRACKER_TRIES:
+            raise error
+        if self._tracking_failures == 1:
+            self._notify(f"face tracking failed ({error}); the frame is covered")
+        return self._guard.cover(frame, f"tracking failed: {error}", faces_found=faces_found)
 
     def cover(self, frame: Frame, reason: str) -> SafeFrame:
         """The frame covered whole, whatever is in it."""
@@ -219,10 +233,15 @@ class ToonFilter:
         bundle = find_bundle(style)
         self._check(bundle)
         opened = self._opener(bundle, self._settings.engine, self._options(bundle))
+        try:
+            painter = open_painter(bundle, opened.translator, self._settings.region)
+        except Exception:
+            opened.translator.close()
+            raise
         self._opened.translator.close()
         self._bundle, self._opened = bundle, opened
         # Last: who takes the new painter must find the new bundle's sizes.
-        self._painter = open_painter(bundle, opened.translator, self._settings.region)
+        self._painter = painter
         self._guard.forget()
 
     def reset(self) -> None:

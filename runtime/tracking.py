@@ -185,15 +185,17 @@ class FaceTracker:
         is_urgent = self._is_new or len(self._tracks) < followed or (is_beat and not self._tracks)
         if is_urgent:
             self._looker.submit(self._settle, seen, looks, found).result()
-        elif is_beat:
-            self._pending = self._looker.submit(self._settle, seen, looks, found)
-        return Sighting(
+        # What follows from other looks changes tracks and places in the looker's thread: they are told before.
+        sighting = Sighting(
             [track.face for track in self._tracks],
             [place.box for place in self._places if not place.unseen],
             [place.grown() for place in self._places if place.unseen] + self._motion.newcomers.boxes,
             bool(looks),
-            list if self._pending is None else self._pending.result,
         )
+        if is_urgent or not is_beat:
+            return sighting
+        self._pending = self._looker.submit(self._settle, seen, looks, found)
+        return replace(sighting, late=self._pending.result)
 
     def _notice(self, image: Image, known: list[Box], has_places: bool) -> tuple[list[str], Image]:
         """The looks that this frame calls for, and the image for them: a copy where others will draw into it."""

@@ -1,5 +1,7 @@
 """The guard's rules, situation by situation, with a tracker and an engine that are told what to do."""
 
+import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -314,6 +316,19 @@ def test_a_style_that_cannot_be_opened_leaves_the_old_one_drawing(told):
     toon = told()
     with pytest.raises(ConfigError.__base__):
         toon.filter.set_style("no such style")
+    assert toon.show(10.0).state is PROTECTED
+
+
+def test_a_style_whose_proportions_are_out_of_range_leaves_the_old_one_drawing(told, tiny_bundle, tmp_path):
+    toon = told()
+    shutil.copytree(tiny_bundle.folder, tmp_path / "odd")
+    content = json.loads((tmp_path / "odd" / "bundle.json").read_text())
+    content["geometry"]["eyes"] = 9.0
+    (tmp_path / "odd" / "bundle.json").write_text(json.dumps(content))
+    before = toon.filter.opened
+    with pytest.raises(ConfigError, match=r"exaggeration\.eyes is 9\.0"):
+        toon.filter.set_style(str(tmp_path / "odd"))
+    assert toon.filter.opened is before
     assert toon.show(10.0).state is PROTECTED
 
 

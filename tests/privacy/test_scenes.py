@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from toonfilter.benchmarks.leaks import Count, judge, leaked
 from toonfilter.runtime.faces import FaceDetector
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, PrivacyState
+from toonfilter.runtime.tracking import FaceTracker
 
 QUICK = ("appears", "leaves and returns", "hand over the face", "walks in", "swap")
 
@@ -125,6 +127,47 @@ def test_looks_at_a_failed_frame_are_over_before_the_next(toon, monkeypatch):
         patch.setattr(toon._tracker, "_detect", look)
         assert toon.process(Frame(image.copy(), 1, 0.04)).state is PrivacyState.COVERED
         assert ended
+
+
+def test_a_tracker_that_keeps_failing_is_told_once_and_gives_up(tiny_bundle, monkeypatch):
+    """So that the live loop opens the filter again."""
+    notes = []
+    toon = ToonFilter(FilterSettings(style=str(tiny_bundle.folder), engine="onnxruntime"), notify=notes.append)
+    image = next(iter(play("appears", frames=1))).image
+
+    def fail(*_):
+        raise RuntimeError("network failed")
+
+    monkeypatch.setattr(toon._tracker._mesher, "follow", fail)
+    for number in range(3):
+        assert toon.process(Frame(image.copy(), number, 0.04 * number)).state is PrivacyState.COVERED
+    with pytest.raises(RuntimeError, match="network failed"):
+        toon.process(Frame(image.copy(), 3, 0.12))
+    assert notes == ["face tracking failed (network failed); the frame is covered"]
+    toon.close()
+
+
+class AtOnce(ThreadPoolExecutor):
+    """Does what it is asked before it goes on, as if the looker were the faster thread."""
+
+    def submit(self, call, /, *args, **kwargs):
+        done = super().submit(call, *args, **kwargs)
+        done.exception()
+        return done
+
+
+def test_what_a_look_changes_is_told_late_however_fast_it_is():
+    """A sighting that is read while a look changes tracks and places could miss a face of either."""
+    looker = AtOnce(1)
+    tracker, told = FaceTracker(looker=looker), []
+    for number, frame in enumerate(play("appears", frames=24)):
+        sighting = tracker.track(frame.image, number / 25)
+        told.append((len(frame.faces), len(sighting.faces), len(sighting.late())))
+    tracker.close()
+    looker.shutdown()
+    first = next(place for place, (there, _, _) in enumerate(told) if there == 2)
+    assert told[first] == (2, 1, 1)
+    assert told[first + 1] == (2, 2, 0)
 
 
 def test_a_failed_tracker_starts_anew(toon, monkeypatch):
