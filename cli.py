@@ -1039,13 +1039,20 @@ def robustness(
 
 
 def main() -> None:
-    """Run the command; our errors become one line and exit status 1."""
+    """Run the command; errors become one line and exit status 1."""
     from toonfilter.runtime.errors import ToonfilterError
 
     try:
         app()
     except ToonfilterError as error:
         typer.secho(f"error: {error}", err=True, fg="red")
+        _leave(1)
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("TOONFILTER_TRACEBACK"):
+            raise
+        words = f"error: {type(error).__name__}: {error} (unexpected; TOONFILTER_TRACEBACK=1 shows where it happened)"
+        typer.secho(" ".join(words.split()), err=True, fg="red")
         _leave(1)
         sys.exit(1)
     except SystemExit as ending:

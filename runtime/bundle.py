@@ -234,7 +234,10 @@ def _check_file(bundle: Bundle, entry: ModelFile) -> None:
     path = bundle.path_of(entry)
     if not path.is_file():
         raise BundleError(f"{path} is missing, bundle.json names it; install the bundle again")
-    found = sha256_of(path)
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror or error})") from error
     if found != entry.sha256:
         raise BundleError(
             f"{path}: sha256 is {found[:12]}..., bundle.json says {entry.sha256[:12]}...; the file was damaged or "

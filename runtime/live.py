@@ -157,15 +157,15 @@ class _Live:
         self._errors: list[BaseException] = []
 
     def run(self, on_status: Callable[[LiveStatus], None]) -> LiveSummary:
-        self._output.cover_now("starting")
         stages = {"capture": self._capture.run, "track": self._filter.run_tracking, "draw": self._filter.run_drawing}
         threads = [
             threading.Thread(target=self._guarded, args=(stage,), name=f"live-{name}", daemon=True)
             for name, stage in stages.items()
         ]
-        for thread in threads:
-            thread.start()
         try:
+            self._output.cover_now("starting")
+            for thread in threads:
+                thread.start()
             self._send_until_stopped(on_status)
         except HandoverClosed:
             pass
@@ -206,15 +206,15 @@ class _Live:
     def _end(self, threads: list[threading.Thread]) -> None:
         """Cover first, then end the threads; one that hangs is left behind and told."""
         self._stop.set()
-        try:
-            self._output.cover_now("stopped")
-        except Exception as error:
-            self._errors.append(error)
-        self._output.close()
+        for last in (lambda: self._output.cover_now("stopped"), self._output.close):
+            try:
+                last()
+            except Exception as error:
+                self._errors.append(error)
         self._slot.close()
         self._outbox.close()
         self._filter.close()
-        for thread in threads:
+        for thread in [thread for thread in threads if thread.is_alive()]:
             thread.join(_JOIN_S)
             if thread.is_alive():
                 self._notify(f"{thread.name} does not answer and is left behind")

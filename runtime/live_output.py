@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -55,6 +57,7 @@ class LiveOutput:
         self.first_safe_s: float | None = None
         self.first_cartoon_s: float | None = None
         self._last: SafeFrame | None = None
+        self._last_shown_s = float("-inf")
         self._epoch = 0
         self._covers: dict[str, SafeFrame] = {}
         self._audit = _opened(audit) if audit else None
@@ -83,16 +86,24 @@ class LiveOutput:
         return StageReport.of(self.latencies_s)
 
     def close(self) -> None:
-        """Finish the audit."""
-        if self._audit is not None:
-            self._audit.close()
-            self._audit = None
+        """Finish the audit.
+
+        Raises:
+            OutputError: its last lines could not be written.
+        """
+        audit, self._audit = self._audit, None
+        if audit is not None:
+            with _written(audit):
+                audit.close()
 
     def _send_fresh(self, safe: SafeFrame) -> None:
         now_s = self._clock.now_s()
         self.latencies_s.append(now_s - safe.captured_at_s)
         del self.latencies_s[:-_KEPT_LATENCIES]
         self._last = safe
+        if safe.state is not PrivacyState.HOLDING:
+            # A held picture is as old as it was when it was fresh.
+            self._last_shown_s = safe.captured_at_s
         self._send(safe, is_repeat=False)
         # The camera's next picture is due in one period; it may come half a period late before the last is repeated.
         self.pacer.restart(0.5 * self.pacer.period_s)
@@ -102,7 +113,7 @@ class LiveOutput:
     def _send_stand_in(self, is_hidden: bool) -> None:
         if is_hidden:
             self._send(self._cover("hidden by the user"), is_repeat=False)
-        elif self._last is not None and self._clock.now_s() - self._last.captured_at_s <= self._hold_s:
+        elif self._last is not None and self._clock.now_s() - self._last_shown_s <= self._hold_s:
             self._send(self._last, is_repeat=True)
         else:
             was_shown = self._last is not None
@@ -123,7 +134,8 @@ class LiveOutput:
         if self.first_safe_s is None:
             self.first_safe_s = self._clock.now_s() - self.started_s
         if self._audit is not None:
-            self._audit.write(json.dumps(self._audit_line(safe, now_s, is_repeat)) + "\n")
+            with _written(self._audit):
+                self._audit.write(json.dumps(self._audit_line(safe, now_s, is_repeat)) + "\n")
 
     def _audit_line(self, safe: SafeFrame, now_s: float, is_repeat: bool) -> dict[str, Any]:
         return {
@@ -143,6 +155,14 @@ class LiveOutput:
             picture = self._placeholder if self._placeholder is not None else cover_picture(self._width, self._height)
             self._covers[reason] = privacy.cover(empty, reason, picture)
         return self._covers[reason]
+
+
+@contextmanager
+def _written(audit: IO[str]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{audit.name}: cannot be written ({error.strerror or error})") from error
 
 
 def _opened(path: Path) -> IO[str]:

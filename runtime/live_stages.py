@@ -175,7 +175,7 @@ class FilterStage:
         self._filter_number = 0
         self._in_use = threading.Lock()
         self._is_ready = threading.Event()
-        self._style = controls.wishes.style
+        self._first_style = self._style = controls.wishes.style
         self._failures = self._reopenings = self._successes = 0
         self._first_error: Exception | None = None
 
@@ -246,7 +246,7 @@ class FilterStage:
         try:
             self._filter.set_style(wishes.style)
             self._notify(f"style: {wishes.style}")
-        except ToonfilterError as error:
+        except Exception as error:
             self._notify(f"style {wishes.style} cannot be used ({error}); the old one stays")
 
     def _draw(self, item: _Tracked, wishes: Wishes) -> SafeFrame:
@@ -308,4 +308,5 @@ class FilterStage:
             self._govern(fresh)
             with self._in_use:
                 self._filter = fresh
-        self._style = self._controls.wishes.style
+        # It opens in the style of the start; what is wished now follows with the next frame.
+        self._style = self._first_style

@@ -88,12 +88,14 @@ class Preview:
 
     def __init__(self, title: str = "toonfilter") -> None:
         self._title = title
-        self._is_open = False
+        self._is_open = self._was_closed = False
 
     def send(self, safe: SafeFrame, now_s: float) -> None:  # noqa: ARG002
         import cv2
 
         picture = cv2.cvtColor(image_of(safe), cv2.COLOR_RGB2BGR)
+        if self._was_closed:
+            return
         words = f"{safe.state.value}   h hide  s style  q quit"
         for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
             cv2.putText(picture, words, (12, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, thickness, cv2.LINE_AA)
@@ -115,7 +117,13 @@ class Preview:
         if not self._is_open:
             return ""
         key = cv2.waitKey(1) & 0xFF
-        if key == 27 or cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
+        try:
+            is_shown = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:
+            # So does OpenCV with Qt answer for a window that was closed.
+            is_shown = False
+        self._was_closed = not is_shown
+        if key == 27 or self._was_closed:
             return "q"
         return chr(key).lower() if key < 128 else ""
 

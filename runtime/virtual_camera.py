@@ -60,6 +60,11 @@ class VirtualCamera:
             OutputError: there is none, it is busy, refused, or held at another size; with what to do.
         """
         texts = platform_texts()
+        if width % 2 or height % 2:
+            raise OutputError(
+                f"--size is {width} {height}; a virtual camera takes even sides only, such as {width + width % 2} "
+                f"{height + height % 2}"
+            )
         self.width, self.height = width, height
         self._camera: Any = None
         if sys.platform.startswith("linux"):

@@ -70,6 +70,15 @@ def test_missing_file_is_named(copy: Path) -> None:
         load_bundle(copy)
 
 
+def test_file_that_cannot_be_read_is_named(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("toonfilter.runtime.bundle.sha256_of", refuse)
+    with pytest.raises(BundleError, match=r"tiny\.onnx cannot be read \(Permission denied\)"):
+        load_bundle(copy)
+
+
 def test_path_out_of_the_bundle_is_refused(copy: Path) -> None:
     content = json.loads((copy / "bundle.json").read_text())
     content["files"][0]["path"] = "../tiny.onnx"

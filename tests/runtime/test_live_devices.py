@@ -281,6 +281,12 @@ def test_a_size_that_the_device_did_not_take_is_refused(fake_virtual, monkeypatc
     assert ("close",) in fake_virtual.log
 
 
+def test_odd_sides_are_refused_before_the_device_is_touched(fake_virtual):
+    with pytest.raises(OutputError, match="--size is 65 48; a virtual camera takes even sides only, such as 66 48"):
+        VirtualCamera(65, 48, 30)
+    assert fake_virtual.log == []
+
+
 def test_a_virtual_camera_that_does_not_open_is_told_with_the_cure(fake_virtual, monkeypatch):
     fake_virtual.Camera.error = RuntimeError("device /dev/video10 could not be opened: Device or resource busy")
     with pytest.raises(OutputError, match="another program writes to it"):
@@ -466,6 +472,29 @@ def test_a_preview_shows_the_state_and_reads_keys(monkeypatch):
     monkeypatch.setattr(cv2, "namedWindow", refuse)
     with pytest.raises(OutputError, match="no preview window"):
         Preview().send(source, 0.0)
+
+
+def test_a_preview_that_was_closed_ends_the_run_and_shows_nothing_more(monkeypatch):
+    import cv2
+
+    shown = []
+    for name in ("namedWindow", "resizeWindow", "destroyWindow"):
+        monkeypatch.setattr(cv2, name, lambda *_: None)
+    monkeypatch.setattr(cv2, "imshow", lambda _, picture: shown.append(picture))
+    monkeypatch.setattr(cv2, "waitKey", lambda _: -1)
+
+    def gone(*_):
+        raise cv2.error("NULL guiReceiver (please create a window)")
+
+    for answer in (lambda *_: 0.0, gone):
+        shown.clear()
+        monkeypatch.setattr(cv2, "getWindowProperty", answer)
+        preview = Preview()
+        preview.send(safe(320, 240), 0.0)
+        assert preview.keys() == "q"
+        preview.send(safe(320, 240), 0.1)
+        preview.close()
+        assert len(shown) == 1
 
 
 def test_several_sinks_get_the_same_pictures():

@@ -1,5 +1,6 @@
 import json
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,6 +165,19 @@ def test_a_late_picture_is_repeated_then_covered_after_half_a_second(output):
     assert output.states["holding"] == 4
 
 
+def test_a_picture_is_not_held_longer_because_the_guard_held_it_before(output):
+    guard, start_s = Guard(), output.clock.now_s()
+    output.step((0, safe_frame(guard, 1, start_s)))
+    output.clock.sleep(0.4)
+    held = guard.lost(Frame(np.zeros((24, 32, 3), np.uint8), 2, output.clock.now_s()), "no face found")
+    assert held.state is PrivacyState.HOLDING
+    output.step((0, held))
+    output.clock.sleep(output.pacer.wait_s())
+    assert output.clock.now_s() > start_s + 0.5
+    output.step(None)
+    assert output.sink.states == [PrivacyState.PROTECTED, PrivacyState.HOLDING, PrivacyState.COVERED]
+
+
 def test_nothing_is_sent_before_its_time(output):
     output.step((0, safe_frame(Guard(), 0, output.clock.now_s())))
     output.clock.sleep(0.05)
@@ -225,6 +239,16 @@ def test_an_audit_that_cannot_be_written_is_told(tmp_path):
         run_live(Script(), Cartoon, sink, LiveOptions(32, 24, audit=tmp_path / "gone" / "a.jsonl"))
     assert sink.is_closed
     assert sink.frames == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_disk_that_is_full_under_the_audit_ends_the_run_whole():
+    sink = Collecting()
+    with pytest.raises(OutputError, match="/dev/full: cannot be written"):
+        run_live(Script(), Cartoon, sink, LiveOptions(32, 24, audit=Path("/dev/full")))
+    assert sink.is_closed
+    assert sink.states[-1] is PrivacyState.COVERED
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("live-")] == []
 
 
 def test_the_cover_picture_has_a_figure_and_the_right_size():
@@ -457,6 +481,40 @@ def test_a_style_that_cannot_be_opened_is_told_and_the_old_one_stays():
 
     live(Script(), Cartoon, Collecting(on_send=on_send), controls=Controls(("cartoon", "broken")), notify=notes.append)
     assert any("the old one stays" in note for note in notes)
+
+
+def test_a_style_that_fails_in_an_unknown_way_leaves_the_old_one_too():
+    notes, pressed = [], []
+
+    class Torn(Cartoon):
+        def set_style(self, style):
+            raise PermissionError(f"{style}.onnx")
+
+    def on_send(sink):
+        if sink.states.count(PrivacyState.PROTECTED) == 3 and not pressed:
+            pressed.append("s")
+            return "s"
+        return "q" if pressed and sink.states[-1] is PrivacyState.PROTECTED and notes[1:] else ""
+
+    live(Script(), Torn, Collecting(on_send=on_send), controls=Controls(("cartoon", "ink")), notify=notes.append)
+    assert any("the old one stays" in note for note in notes)
+
+
+def test_a_filter_opened_again_draws_in_the_style_that_was_wished():
+    filters, pressed = [], []
+
+    def opener():
+        filters.append(Cartoon(fail=lambda _: len(filters) == 1 and bool(filters[0].styles)))
+        return filters[-1]
+
+    def on_send(sink):
+        if PrivacyState.PROTECTED in sink.states and not pressed:
+            pressed.append("s")
+            return "s"
+        return "q" if len(filters) == 2 and sink.states[-5:] == [PrivacyState.PROTECTED] * 5 else ""
+
+    live(Script(), opener, Collecting(on_send=on_send), controls=Controls(("cartoon", "ink")))
+    assert [one.styles for one in filters] == [["ink"], ["ink"]]
 
 
 def test_stopping_from_outside_ends_the_run():

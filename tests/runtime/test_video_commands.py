@@ -91,6 +91,21 @@ def test_batch_tells_what_failed_and_what_was_cut_off_and_goes_on_where_it_was(r
     assert {path.relative_to(out).as_posix(): path.stat().st_mtime_ns for path in out.rglob("*.mkv")} == made
 
 
+def test_an_error_that_nobody_thought_of_is_one_line_too(run, monkeypatch):
+    def fail():
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr("toonfilter.runtime.doctor.examine", fail)
+    status, _, err = run("doctor")
+    assert status == 1
+    assert err.strip().splitlines() == [
+        "error: ZeroDivisionError: division by zero (unexpected; TOONFILTER_TRACEBACK=1 shows where it happened)"
+    ]
+    monkeypatch.setenv("TOONFILTER_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        run("doctor")
+
+
 def test_video_refuses_in_one_line(run, clip, tiny_bundle, tmp_path):
     (tmp_path / "out.mp4").write_text("precious")
     (tmp_path / "empty.mp4").write_bytes(b"")
