@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from toonfilter.runtime.cameras import Camera
@@ -206,7 +207,7 @@ class _Live:
     def _end(self, threads: list[threading.Thread]) -> None:
         """Cover first, then end the threads; one that hangs is left behind and told."""
         self._stop.set()
-        for last in (lambda: self._output.cover_now("stopped"), self._output.close):
+        for last in (partial(self._output.cover_now, "stopped"), self._output.close):
             try:
                 last()
             except Exception as error:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from toonfilter.benchmarks.clip import load_clip
+from toonfilter.benchmarks.clip import load_clip, there_and_back, write_video
 from toonfilter.benchmarks.latency import BenchOptions, planned, run_bench
 from toonfilter.benchmarks.measure import MeasureOptions, measure
 from toonfilter.benchmarks.scaling import Load, measure_scaling
@@ -50,6 +50,19 @@ def test_clip_is_tiled_to_faces(clip: Path) -> None:
     assert none.std() < one.images[0].std()
     with pytest.raises(CaptureError):
         load_clip(clip.with_name("none.mp4"), 320, 240, faces=1, count=1)
+
+
+@pytest.mark.parametrize("frames", [4, 10, 37])
+def test_a_file_shows_the_clip_there_and_back_however_long_it_is(frames: int, clip: Path, tmp_path: Path) -> None:
+    pictures, path = load_clip(clip, 320, 240, faces=1, count=6), tmp_path / "long.mp4"
+    write_video(path, pictures, frames, 30)
+    with av.open(str(path)) as container:
+        shown = list(container.decode(video=0))
+        assert container.streams.video[0].frames == frames
+    assert [frame.time for frame in shown] == pytest.approx([number / 30 for number in range(frames)], abs=1e-4)
+    for number, frame in enumerate(shown):
+        errors = [np.abs(frame.to_ndarray(format="rgb24").astype(int) - picture).mean() for picture in pictures.images]
+        assert int(np.argmin(errors)) == there_and_back(number, 6)
 
 
 def test_cam_path_is_measured(clip: Path, tiny_bundle: Bundle) -> None:
