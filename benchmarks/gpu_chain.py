@@ -158,9 +158,9 @@ class _TimedChain(GpuChain):
         super()._run(count, region)
         self._marks = (start, self._device.event())
 
-    def _likeness(self, count: int) -> Any:
+    def _drawn(self, count: int) -> Any:
         _TimedChain.device_ms = self._device.elapsed_ms(*self._marks)
-        return super()._likeness(count)
+        return super()._drawn(count)
 
 
 def stand_in_bundle(size: int) -> Bundle:

@@ -1,4 +1,7 @@
-"""Crop, translate and blend without leaving the GPU: one upload, one crop kernel, the engine, a blend, one download."""
+"""Crop, translate and blend without leaving the GPU: one upload, one crop kernel, the engine, a blend, one download.
+
+Crops and drawings come back as well, a hundredth of a frame's time, so that they are checked like those of any engine.
+"""
 
 import ctypes
 from collections.abc import Callable, Sequence
@@ -8,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.backends.translator import Crops
 from toonfilter.runtime.blending import Mask, Region, border_window, head_oval
 from toonfilter.runtime.cuda.device import Device, Graph, PinnedBytes
 from toonfilter.runtime.cuda.kernels import shipped_ptx
@@ -17,10 +21,9 @@ from toonfilter.runtime.exaggeration import GRID, Field
 from toonfilter.runtime.frames import Image
 
 MAX_BATCH = 4
-_KERNELS = ("crop_faces", "blend_face", "measure_likeness")
+_KERNELS = ("crop_faces", "blend_face")
 _TILE = 16
 _BLEND_BLOCKS, _BLEND_THREADS = 512, 256
-_SUMS = 9
 
 
 class DeviceEngine(Protocol):
@@ -50,14 +53,6 @@ class FaceInputs:
     fields: Sequence[Field | None]
     guidance: Sequence[NDArray[np.uint8] | None]
     hulls: Sequence[Mask]
-
-
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """The middle of a crop and its drawing. difference: mean |photo - drawing|; spread: largest channel deviation."""
-
-    difference: float
-    spread: float
 
 
 class _Buffer:
@@ -104,10 +99,11 @@ class GpuChain:
         self._faces_fit, self._pool_fits = 0, 0
         self._reserve(MAX_BATCH, 1)
 
-    def draw(self, image: Image, plan: Plan, inputs: FaceInputs, region: Region) -> list[Likeness]:
+    def draw(self, image: Image, plan: Plan, inputs: FaceInputs, region: Region) -> tuple[Crops, Crops]:
         """Draw the faces and wait for the result; `finish` then puts it into the frame.
 
-        image: uint8 [H, W, 3] RGB, only read. Returns how each drawing differs from its photo.
+        image: uint8 [H, W, 3] RGB, only read. Returns crops uint8 [N, S, S, 3] and their drawings uint8 [N, S, S, C];
+        both are written over by the next call.
 
         Raises:
             BackendError: the GPU or the engine failed.
@@ -119,7 +115,7 @@ class GpuChain:
         self._run(count, region)
         self._pool.download(plan.pool_bytes)
         self._device.synchronize()
-        return self._likeness(count)
+        return self._drawn(count)
 
     def finish(self, image: Image, plan: Plan) -> None:
         """Put the changed rectangles into the frame, in place."""
@@ -159,8 +155,8 @@ class GpuChain:
             at = start * pixels
             crops, guidance = self._crops.address + 3 * at, self._guidance.address + 3 * at
             self._engine.enqueue(batch, crops, guidance, self._cartoons.address + self.channels * at)
-        self._launch_likeness(count)
-        self._sums.download(8 * _SUMS * count)
+        self._crops.download(3 * pixels * count)
+        self._cartoons.download(self.channels * pixels * count)
         for index in range(count):
             self._launch_blend(index, region)
 
@@ -175,16 +171,6 @@ class GpuChain:
             _address(self._crops.address),
         )
         self._device.launch(self._kernels["crop_faces"], (tiles, tiles, count), (_TILE, _TILE, 1), arguments)
-
-    def _launch_likeness(self, count: int) -> None:
-        arguments = (
-            _address(self._crops.address),
-            _address(self._cartoons.address),
-            ctypes.c_int(self.channels),
-            ctypes.c_int(self.size),
-            _address(self._sums.address),
-        )
-        self._device.launch(self._kernels["measure_likeness"], (count, 1, 1), (_BLEND_THREADS, 1, 1), arguments)
 
     def _launch_blend(self, index: int, region: Region) -> None:
         if self.channels == 4:
@@ -227,13 +213,12 @@ class GpuChain:
                     raise BackendError("the generator asks for guidance and got none")
                 guidance[index] = drawn
 
-    def _likeness(self, count: int) -> list[Likeness]:
-        sums = self._sums.host.view(np.uint64).reshape(-1, _SUMS)[:count].astype(np.float64)
-        side = (self.size - 2 * (self.size // 4) + 1) // 2
-        means = sums / (side * side)
-        variance = np.maximum(means[:, 6:] - means[:, 3:6] ** 2, 0)
-        differences, spreads = means[:, :3].mean(1), np.sqrt(variance).max(1)
-        return [Likeness(float(a), float(b)) for a, b in zip(differences, spreads, strict=True)]
+    def _drawn(self, count: int) -> tuple[Crops, Crops]:
+        shape = (-1, self.size, self.size)
+        return (
+            self._crops.host.reshape(*shape, 3)[:count],
+            self._cartoons.host.reshape(*shape, self.channels)[:count],
+        )
 
     def _reserve(self, faces: int, pool_bytes: int) -> None:
         """Make room; graphs hold addresses, so they go with the memory they were recorded for."""
@@ -244,9 +229,8 @@ class GpuChain:
             self._fields = _Buffer(self._device, _field_bytes() * faces)
             self._hulls = _Buffer(self._device, pixels * faces)
             self._guidance = _Buffer(self._device, 3 * pixels * faces, is_staged=self._has_guidance)
-            self._crops = _Buffer(self._device, 3 * pixels * faces, is_staged=False)
-            self._cartoons = _Buffer(self._device, self.channels * pixels * faces, is_staged=False)
-            self._sums = _Buffer(self._device, 8 * _SUMS * faces)
+            self._crops = _Buffer(self._device, 3 * pixels * faces)
+            self._cartoons = _Buffer(self._device, self.channels * pixels * faces)
             self._graphs.clear()
         if pool_bytes > self._pool_fits:
             self._pool_fits = max(pool_bytes, 2 * self._pool_fits)

@@ -6,15 +6,11 @@ from toonfilter.runtime.blending import Region, face_hull
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.cuda.device import Device
 from toonfilter.runtime.cuda.regions import plan_regions
-from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.exaggeration import Exaggeration, coarse_displacement, exaggerate_points
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.gpu_chain import ChainFactory, FaceInputs, GpuChain, Likeness
+from toonfilter.runtime.gpu_chain import ChainFactory, FaceInputs, GpuChain
 from toonfilter.runtime.guidance import draw_guidance
-from toonfilter.runtime.painter import Placed, far_to_near
-
-_SAME_LEVELS = 1.0
-_FLAT_LEVELS = 2.0
+from toonfilter.runtime.painter import Placed, check_drawings, far_to_near
 
 
 class GpuPainter:
@@ -66,17 +62,9 @@ class GpuPainter:
             if size not in self._chains:
                 self._chains[size] = self._make(size)
             chain = self._chains[size]
-            for likeness in chain.draw(image, plan, inputs, self._region):
-                _check_drawing(likeness, may_be_alike=self._takes_drawings)
+            crops, drawings = chain.draw(image, plan, inputs, self._region)
+            check_drawings(crops, drawings, may_be_alike=self._takes_drawings)
             chain.finish(image, plan)
 
     def forget(self) -> None:
         """Nothing is kept from frame to frame."""
-
-
-def _check_drawing(likeness: Likeness, *, may_be_alike: bool) -> None:
-    """A drawing that equals its photo, or is flat, is none."""
-    if likeness.spread < _FLAT_LEVELS:
-        raise BackendError("generator returned a flat picture; the frame is covered instead")
-    if likeness.difference < _SAME_LEVELS and not may_be_alike:
-        raise BackendError("generator returned its input unchanged; the frame is covered instead")

@@ -121,7 +121,7 @@ class Painter:
         expected = (*crops.shape[:3], self._channels)
         if result.shape != expected or result.dtype != np.uint8:
             raise BackendError(f"generator returned {result.dtype} {result.shape}; expected uint8 {expected}")
-        _check_drawings(crops, result, may_be_alike=self._takes_drawings)
+        check_drawings(crops, result, may_be_alike=self._takes_drawings)
         return [_drawing(portrait, whole) for portrait, whole in zip(portraits, result, strict=True)]
 
 
@@ -137,7 +137,7 @@ def _drawing(portrait: Portrait, whole: Image) -> Drawing:
     return Drawing(portrait, cv2.cvtColor(whole, cv2.COLOR_RGBA2RGB), cv2.extractChannel(whole, 3))
 
 
-def _check_drawings(crops: Crops, result: Crops, *, may_be_alike: bool) -> None:
+def check_drawings(crops: Crops, result: Crops, *, may_be_alike: bool) -> None:
     """A drawing that equals its photo, or is flat, is none.
 
     may_be_alike: the inputs are drawings themselves, and the results may be like them.

@@ -132,16 +132,6 @@ SHARED_CODE void blend_pixel(const Face* face, u8* pool, const u8* cartoon, int 
     for (int c = 0; c < 3; ++c) pixel[c] = level((1.0f - weight) * (float)pixel[c] + rgb[c]);
 }
 
-// Sums over the middle of the crop, every second pixel: |photo - drawing|, drawing, drawing squared; three channels each.
-SHARED_CODE void add_likeness(const u8* crop, const u8* drawing, int channels, int place, unsigned long long sums[9]) {
-    for (int c = 0; c < 3; ++c) {
-        int photo = crop[place * 3 + c], drawn = drawing[place * channels + c];
-        sums[c] += (unsigned long long)(photo > drawn ? photo - drawn : drawn - photo);
-        sums[3 + c] += (unsigned long long)drawn;
-        sums[6 + c] += (unsigned long long)(drawn * drawn);
-    }
-}
-
 // The negative, opaque: a drawing for tests and benchmarks that have no generator.
 SHARED_CODE void stand_in_pixel(const u8* crop, int channels, u8* out) {
     for (int c = 0; c < 3; ++c) out[c] = (u8)(255 - crop[c]);
@@ -171,23 +161,6 @@ extern "C" __global__ void blend_face(const Face* faces, int index, u8* pool, co
                     face->left + i % face->width, face->top + i / face->width);
 }
 
-// One block a face. sums: [faces, 9].
-extern "C" __global__ void measure_likeness(const u8* crops, const u8* cartoons, int channels, int size,
-                                            unsigned long long* sums) {
-    __shared__ unsigned long long total[9];
-    int n = blockIdx.x, first = size / 4, side = (size - 2 * first + 1) / 2;
-    if (threadIdx.x < 9) total[threadIdx.x] = 0;
-    __syncthreads();
-    unsigned long long own[9] = {0, 0, 0, 0, 0, 0, 0, 0, 0};
-    for (int i = threadIdx.x; i < side * side; i += blockDim.x) {
-        int place = (first + 2 * (i / side)) * size + first + 2 * (i % side);
-        add_likeness(crops + 3 * size * size * n, cartoons + channels * size * size * n, channels, place, own);
-    }
-    for (int c = 0; c < 9; ++c) atomicAdd(total + c, own[c]);
-    __syncthreads();
-    if (threadIdx.x < 9) sums[9 * n + threadIdx.x] = total[threadIdx.x];
-}
-
 extern "C" __global__ void stand_in_generator(const u8* crops, int pixels, int channels, u8* cartoons) {
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < pixels; i += gridDim.x * blockDim.x)
         stand_in_pixel(crops + 3 * i, channels, cartoons + channels * i);
@@ -212,18 +185,6 @@ void blend_face(const Face* faces, int index, u8* pool, const u8* cartoons, int 
         blend_pixel(face, pool, cartoons + channels * size * size * index, channels, matte + matte_stride * index,
                     matte_step, window, hulls + size * size * index, size, face->left + i % face->width,
                     face->top + i / face->width);
-}
-
-void measure_likeness(int count, const u8* crops, const u8* cartoons, int channels, int size, unsigned long long* sums) {
-    int first = size / 4, side = (size - 2 * first + 1) / 2;
-    for (int n = 0; n < count; ++n) {
-        unsigned long long* own = sums + 9 * n;
-        for (int c = 0; c < 9; ++c) own[c] = 0;
-        for (int i = 0; i < side * side; ++i) {
-            int place = (first + 2 * (i / side)) * size + first + 2 * (i % side);
-            add_likeness(crops + 3 * size * size * n, cartoons + channels * size * size * n, channels, place, own);
-        }
-    }
 }
 
 void stand_in_generator(const u8* crops, int pixels, int channels, u8* cartoons) {

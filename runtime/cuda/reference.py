@@ -34,16 +34,6 @@ def blend_face(
     target[inside] = blended[inside]
 
 
-def likeness_sums(crops: Picture, cartoons: Picture) -> NDArray[np.uint64]:
-    """uint64 [N, 9]: sums of |photo - drawing|, drawing and drawing squared, each for R, G, B, over the middle."""
-    size = crops.shape[1]
-    rows = slice(size // 4, size - size // 4, 2)
-    photo, drawn = (pictures[:, rows, rows, :3].astype(np.int64) for pictures in (crops, cartoons))
-    parts = [np.abs(photo - drawn), drawn, drawn * drawn]
-    sums: NDArray[np.uint64] = np.concatenate([part.sum((1, 2)) for part in parts], axis=1).astype(np.uint64)
-    return sums
-
-
 def _crop(face: NDArray[np.void], pool: Picture, field: Plane | None, size: int) -> Picture:
     region = _region(face, pool).astype(np.float32)
     axis = np.arange(size, dtype=np.float32)

@@ -100,7 +100,7 @@ int cuModuleLoadData(void** module, const void* image) {
 }
 int cuModuleUnload(void*) { return 0; }
 int cuModuleGetFunction(void** function, void*, const char* name) {
-    static std::vector<std::string> names = {"crop_faces", "blend_face", "measure_likeness", "stand_in_generator"};
+    static std::vector<std::string> names = {"crop_faces", "blend_face", "stand_in_generator"};
     for (size_t i = 0; i < names.size(); ++i)
         if (names[i] == name) { *function = (void*)(0x4000 + i); return 0; }
     return 500;
@@ -122,10 +122,6 @@ int cuLaunchKernel(void* function, unsigned gx, unsigned, unsigned gz, unsigned,
         return put("cuLaunchKernel", [=] {
             blend_face(f, index, pool, cartoons, channels, matte, step, stride, window, hulls, size);
         });
-    }
-    if (which == 2) {
-        auto crops = P(0, u8*); auto cartoons = P(1, u8*); int channels = P(2, int), size = P(3, int); auto sums = P(4, u64*);
-        return put("cuLaunchKernel", [=] { measure_likeness(gx, crops, cartoons, channels, size, sums); });
     }
     auto crops = P(0, u8*); int pixels = P(1, int), channels = P(2, int); auto cartoons = P(3, u8*);
     return put("cuLaunchKernel", [=] { stand_in_generator(crops, pixels, channels, cartoons); });

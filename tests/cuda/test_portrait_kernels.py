@@ -144,9 +144,6 @@ def test_the_compiled_kernels_draw_what_the_reference_draws(library, seed) -> No
             )  # fmt: skip
         assert np.abs(mine.astype(int) - theirs).max() <= 1
         assert (mine == theirs).mean() > 0.99
-        sums = np.empty((4, 9), np.uint64)
-        library.measure_likeness(4, address(crops), address(cartoons), channels, SIZE, address(sums))
-        np.testing.assert_array_equal(sums, reference.likeness_sums(crops, cartoons))
 
 
 def test_the_face_record_is_the_kernels_struct(library) -> None:
@@ -197,7 +194,7 @@ def test_the_shipped_ptx_is_that_of_the_source(tmp_path) -> None:
     built = tmp_path / "portrait.ptx"
     build_ptx(built)
     names = [line for line in SHIPPED.read_text().splitlines() if ".visible .entry" in line]
-    assert len(names) == 4
+    assert names == [f".visible .entry {name}(" for name in ("crop_faces", "blend_face", "stand_in_generator")]
     compiler = [line for line in SHIPPED.read_text().splitlines() if line.startswith("// Cuda compilation tools")]
     if compiler[0] in built.read_text():
         assert built.read_text() == SHIPPED.read_text()
