@@ -171,7 +171,9 @@ def batch(
     from toonfilter.runtime.lost_options import lost_policy
 
     lost = lost_policy(on_lost, confirmed=i_accept_exposure)
-    settings = FilterSettings(style=to, engine=engine, region=_region(region), lost=lost, on_drawings=True)
+    # Workers on other machines have another working directory.
+    style = str(Path(to).resolve()) if os.sep in to else to
+    settings = FilterSettings(style=style, engine=engine, region=_region(region), lost=lost, on_drawings=True)
     identity = filter_identity(settings)
     piece_workers = open_workers(workers, cluster)
     try:
@@ -201,7 +203,7 @@ def batch(
     )
     typer.echo(f"leak report: {states}")
     if stop.is_set():
-        typer.echo("stopped; the same command continues")
+        typer.echo("stopped; the same command continues" + (", without --overwrite" if overwrite else ""))
         raise typer.Exit(130)
     if report.failures:
         raise typer.Exit(1)
@@ -572,9 +574,11 @@ def bench(
         peers=peers,
         scaling=scaling,
     )
-    content = run_bench(options, lambda name, number, count: typer.echo(f"[{number + 1}/{count}] {name}", err=True))
-    if json_file:
-        write_results(json_file, content)
+    content = run_bench(
+        options,
+        lambda name, number, count: typer.echo(f"[{number + 1}/{count}] {name}", err=True),
+        lambda so_far: write_results(json_file, so_far) if json_file else None,
+    )
     if chart:
         write_chart(chart, content)
     console = Console(width=max(_BENCH_COLUMNS, Console().width))

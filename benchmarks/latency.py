@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,7 +15,7 @@ from toonfilter.benchmarks.scenarios import Scenario, by_engine, chosen, load_sc
 from toonfilter.runtime.backends import ENGINES, EngineOptions, open_translator
 from toonfilter.runtime.bundle import Bundle, find_bundle
 from toonfilter.runtime.cores import usable_cores
-from toonfilter.runtime.errors import ConfigError, ToonfilterError
+from toonfilter.runtime.errors import ConfigError, ToonfilterError, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +39,14 @@ class BenchOptions:
     scaling: bool = False
 
 
-def run_bench(options: BenchOptions, progress: Callable[[str, int, int], None] | None = None) -> Result:
+def run_bench(
+    options: BenchOptions,
+    progress: Callable[[str, int, int], None] | None = None,
+    keep: Callable[[Result], object] = lambda content: None,  # noqa: ARG005
+) -> Result:
     """Measure; the results with their header, ready for JSON. progress: called with scenario name, number, count.
 
+    keep: gets the results so far after each step, so that an hour's are not lost with the last one's failure.
     A scenario that cannot run is reported with its reason and does not stop the others.
 
     Raises:
@@ -54,6 +58,9 @@ def run_bench(options: BenchOptions, progress: Callable[[str, int, int], None] |
     clip = options.clip or example_clip()
     if not clip.is_file():
         raise ConfigError(f"{clip}: no such clip")
+    if options.peers:
+        require("torch", extra="export")
+        require("openvino", extra="openvino")
     scenarios = planned(options, bundle)
     measure_options = MeasureOptions(options.style, clip, frames=options.frames, threads=options.threads)
     content = run_header(bundle)
@@ -63,14 +70,18 @@ def run_bench(options: BenchOptions, progress: Callable[[str, int, int], None] |
         if progress:
             progress(scenario.name, number, len(scenarios))
         content["results"].append(_in_own_process(scenario, measure_options))
+        keep(content)
     if options.cold_start:
         if progress:
             progress("cold start", len(scenarios), len(scenarios) + 1)
         content["cold_start"] = measure_cold_start(options.style, clip)
+        keep(content)
     if options.peers:
         content["peers"] = _peers(options, clip, progress)
+        keep(content)
     if options.scaling:
         content["batch_scaling"] = _scaling(options, clip, progress)
+        keep(content)
     return content
 
 
@@ -125,8 +136,9 @@ def _in_own_process(scenario: Scenario, options: MeasureOptions) -> Result:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         try:
             return pool.submit(_measure_one, scenario, options).result()
-        except (ToonfilterError, BrokenProcessPool) as error:
-            return {"scenario": asdict(scenario), "error": str(error)}
+        except Exception as error:
+            words = str(error) if isinstance(error, ToonfilterError) else f"{type(error).__name__}: {error}"
+            return {"scenario": asdict(scenario), "error": words}
 
 
 def _measure_one(scenario: Scenario, options: MeasureOptions) -> Result:

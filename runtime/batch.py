@@ -24,6 +24,8 @@ MANIFEST = "toonfilter-batch.json"
 VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .vob .webm .wmv".split()  # noqa: SIM905
 )
+# Their sound or subtitles are of kinds that .mp4 does not take: WMA, AMR, DVB, PGS.
+_INTO_MATROSKA = frozenset((".3gp", ".m2ts", ".mts", ".ts", ".vob", ".wmv"))
 _FORMAT = 1
 
 Status = Literal["done", "partial", "failed", "interrupted"]
@@ -53,6 +55,7 @@ class Outcome:
     """What became of a recording. fingerprint: of the source. reason: why it failed. seconds: it took, this time.
 
     `partial`: the source was cut off or damaged and everything up to there was converted.
+    owns_target: whether a file under the target's name is a result of this batch, which it may replace.
     """
 
     status: Status
@@ -62,6 +65,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     reason: str = ""
     seconds: float = 0.0
+    owns_target: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,8 @@ def find_recordings(archive: Path, output: Path) -> list[Recording]:
     recordings = []
     for source in sources:
         below = source.relative_to(archive)
-        suffix = source.suffix.lower() if source.suffix.lower() in CONTAINERS else ".mp4"
+        suffix = source.suffix.lower()
+        suffix = suffix if suffix in CONTAINERS else ".mkv" if suffix in _INTO_MATROSKA else ".mp4"
         # lecture.avi and lecture.mpg must not become the same file.
         name = below.with_name(below.name + suffix) if stems[source.with_suffix("")] > 1 else below.with_suffix(suffix)
         recordings.append(Recording(below.as_posix(), source, output / name))
@@ -173,6 +178,17 @@ class BatchManifest:
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
             temporary.replace(self._path)
 
+    def begin_anew(self, recordings: Sequence[Recording]) -> None:
+        """What lies there may all be replaced, also by a later run that goes on after this one was stopped."""
+        for recording in recordings:
+            if recording.target.exists():
+                self.outcomes[recording.name] = Outcome("interrupted", "")
+
+    def owns_target(self, recording: Recording) -> bool:
+        """Whether nothing lies under the target's name but what this batch put there."""
+        outcome = self.outcomes.get(recording.name)
+        return not recording.target.exists() or (outcome is not None and outcome.owns_target)
+
     def is_done(self, recording: Recording) -> bool:
         """Whether this very file was converted before and the result is still there."""
         outcome = self.outcomes.get(recording.name)
@@ -225,13 +241,17 @@ def run_batch(
         written. What fails for one recording only is in the report.
     """
     options = options or BatchOptions()
+    # Workers on other machines have another working directory.
+    archive, output = archive.resolve(), output.resolve()
     recordings = find_recordings(archive, output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output}: cannot be made ({error.strerror or error})") from error
-    manifest = BatchManifest(output, filter_identity)
-    if not options.overwrite:
+    manifest = BatchManifest(output, f"{filter_identity}, {options.codec}, {options.quality}")
+    if options.overwrite:
+        manifest.begin_anew(recordings)
+    else:
         manifest.load()
     batch = _Batch(manifest, open_filter, workers, options, progress, stop or threading.Event())
     return batch.run(recordings)
@@ -276,14 +296,22 @@ class _Batch:
             return
         start_s = time.perf_counter()
         stamp = ""
+        owns_target = self._manifest.owns_target(recording)
         try:
             stamp = fingerprint(recording.source)
+            if not owns_target:
+                raise ConfigError(
+                    f"{recording.target}: exists already, not from this batch; move it, or use --overwrite"
+                )
+            earlier = self._manifest.outcomes.get(recording.name)
             recording.target.parent.mkdir(parents=True, exist_ok=True)
-            report = self._converted(recording)
+            self._manifest.note(recording.name, Outcome("interrupted", stamp))
+            report = self._converted(recording, is_same=earlier is None or earlier.fingerprint in ("", stamp))
             status: Status = "done" if report.status == "complete" else report.status
             outcome = Outcome(status, stamp, report.frames, report.states, report.notes)
         except Exception as error:
-            outcome = Outcome("failed", stamp, reason=str(error) or type(error).__name__)
+            reason = str(error) or type(error).__name__
+            outcome = Outcome("failed", stamp, reason=reason, owns_target=owns_target)
         seconds = round(time.perf_counter() - start_s, 3)
         self._manifest.note(recording.name, Outcome(**{**asdict(outcome), "seconds": seconds}))
         with self._lock:
@@ -291,15 +319,14 @@ class _Batch:
             self._failed += outcome.status == "failed"
         self._report()
 
-    def _converted(self, recording: Recording) -> ConvertReport:
+    def _converted(self, recording: Recording, *, is_same: bool) -> ConvertReport:
+        """is_same: as far as is known, the source is what it was when pieces of it were made."""
         options = self._options
-        # A target without a word about it in the manifest is somebody else's: `convert` refuses to replace it.
-        is_ours = recording.name in self._manifest.outcomes
         convert_options = ConvertOptions(
             codec=options.codec,
             quality=options.quality,
-            overwrite=options.overwrite or is_ours,
-            resume=not options.overwrite,
+            overwrite=True,
+            resume=is_same and not options.overwrite,
             piece_s=options.piece_s,
         )
 

@@ -181,7 +181,8 @@ class _Conversion:
         info = self._info
         pixels = info.width * info.height * self._index.frames
         video_bytes = min(pixels * _BITS_PER_PIXEL / 8, 3 * info.size_bytes + 1_000_000)
-        needed = int(2 * video_bytes + self._index.other_bytes)
+        done_bytes = sum(result.file_bytes for _, result in self._done())
+        needed = max(0, int(2 * video_bytes + self._index.other_bytes) - done_bytes)
         free = shutil.disk_usage(target.parent).free
         if free < needed:
             raise OutputError(
@@ -236,6 +237,8 @@ class _Conversion:
         done = self._done()
         if not any(result.frames for _, result in done):
             raise CaptureError(f"{self._info.path}: none of its pictures could be decoded")
+        if len(done) != len(self._pieces):
+            raise OutputError(f"{target}: {len(self._pieces) - len(done)} of {len(self._pieces)} pieces are missing")
         whole = self._job.folder.path / f"whole{target.suffix}"
         join_pieces(self._info, self._job.folder, done, whole)
         if self._options.audit is not None:

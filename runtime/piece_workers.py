@@ -7,9 +7,11 @@ converted again by another one.
 import signal
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from typing import Any, Protocol
 
@@ -21,7 +23,10 @@ from toonfilter.runtime.pieces import Piece
 
 ATTEMPTS = 4
 """How often a piece is tried when its workers die."""
+_TOGETHER = 2
+"""So often beside others, whose workers die with its own; then in a process of its own, so that they are spared."""
 _POLL_S = 0.2
+_OWN_POOL = -1
 _BYTES_PER_WORKER = 500_000_000
 
 OpenFilter = Callable[[], ResettableFilter]
@@ -90,7 +95,9 @@ class LocalWorkers:
         self._is_stopping = self._context.Event()
         self._lock = threading.Lock()
         self._names = OpenerNames()
-        self._pool = self._new_pool()
+        self._pool = self._new_pool(count)
+        # No more is handed to the pool than it works on: when a process dies, all that it holds counts as tried.
+        self._room = threading.Semaphore(count)
         self.deaths = 0
 
     @property
@@ -106,61 +113,70 @@ class LocalWorkers:
         stop: threading.Event,
     ) -> None:
         attempts = dict.fromkeys(pieces, 0)
+        missing = deque(pieces)
         waiting: dict[Future[int], tuple[Piece, int]] = {}
-
-        def submit(piece: Piece) -> None:
-            future, generation = self._submit(job, piece, open_filter)
-            waiting[future] = (piece, generation)
-
-        try:
-            for piece in pieces:
-                submit(piece)
-            while waiting:
-                done, _ = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+        while missing or waiting:
+            while missing and self._room.acquire(timeout=0 if waiting else _POLL_S):
+                piece = missing.popleft()
+                is_alone = attempts[piece] >= _TOGETHER
+                future, generation = self._submit(job, piece, open_filter, is_alone=is_alone)
+                waiting[future] = (piece, generation)
                 if stop.is_set():
-                    raise ConversionStopped
-                for future in done:
-                    piece, generation = waiting.pop(future)
-                    try:
-                        on_frames(future.result())
-                    except BrokenProcessPool as error:
-                        attempts[piece] += 1
-                        if attempts[piece] == ATTEMPTS:
-                            raise died_too_often(job, piece) from error
-                        self._replace_pool(generation)
-                        submit(piece)
-        finally:
-            for future in waiting:
-                future.cancel()
+                    break
+            done, _ = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+            if stop.is_set():
+                raise ConversionStopped
+            for future in done:
+                piece, generation = waiting.pop(future)
+                try:
+                    on_frames(future.result())
+                except BrokenProcessPool as error:
+                    attempts[piece] += 1
+                    if attempts[piece] == ATTEMPTS:
+                        raise died_too_often(job, piece) from error
+                    self._replace_pool(generation)
+                    missing.appendleft(piece)
 
     def close(self) -> None:
         self._is_stopping.set()
         with self._lock:
             self._pool.shutdown(cancel_futures=True)
 
-    def _new_pool(self) -> ProcessPoolExecutor:
+    def _new_pool(self, count: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            self._count, mp_context=self._context, initializer=_start_worker, initargs=(self._is_stopping,)
+            count, mp_context=self._context, initializer=_start_worker, initargs=(self._is_stopping,)
         )
 
-    def _submit(self, job: PieceJob, piece: Piece, open_filter: OpenFilter) -> tuple[Future[int], int]:
+    def _submit(
+        self, job: PieceJob, piece: Piece, open_filter: OpenFilter, *, is_alone: bool
+    ) -> tuple[Future[int], int]:
+        """Hand a piece to the pool, or to a process of its own; there is room for it again when it is done."""
         key = self._names.name(open_filter)
-        for _ in range(ATTEMPTS):
-            with self._lock:
-                pool, generation = self._pool, self.deaths
-                try:
-                    return pool.submit(_convert_piece, job, piece, open_filter, key), generation
-                except BrokenProcessPool:
-                    pass
-            self._replace_pool(generation)
-        raise died_too_often(job, piece)
+        try:
+            for _ in range(ATTEMPTS):
+                with self._lock:
+                    pool, generation = self._new_pool(1) if is_alone else self._pool, self.deaths
+                    future: Future[int] | None = None
+                    with suppress(BrokenProcessPool):
+                        future = pool.submit(_convert_piece, job, piece, open_filter, key)
+                if future is not None:
+                    future.add_done_callback(lambda _: self._room.release())
+                    if is_alone:
+                        pool.shutdown(wait=False)
+                        return future, _OWN_POOL
+                    return future, generation
+                self._replace_pool(generation)
+            raise died_too_often(job, piece)
+        except BaseException:
+            self._room.release()
+            raise
 
     def _replace_pool(self, generation: int) -> None:
         """A new pool for a broken one; only the first of those who noticed does it."""
         with self._lock:
             if generation == self.deaths:
                 self._pool.shutdown(wait=False, cancel_futures=True)
-                self._pool = self._new_pool()
+                self._pool = self._new_pool(self._count)
                 self.deaths += 1
 
 

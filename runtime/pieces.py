@@ -20,6 +20,7 @@ from toonfilter.runtime.video_files import VideoIndex, VideoInfo
 
 WARM_UP_FRAMES = 12
 _MANIFEST_FORMAT = 1
+_SAME_START_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ class WorkFolder:
             content = {
                 "format": _MANIFEST_FORMAT,
                 "process": os.getpid(),
+                "process_started_s": _started_s(os.getpid()),
                 "identity": identity,
                 "encoder": {"name": encoder.name, "options": dict(encoder.options), "threads": encoder.threads},
             }
@@ -169,11 +171,23 @@ class WorkFolder:
         return manifest if is_ours else None
 
     def _refuse_if_busy(self, manifest: Mapping[str, Any] | None) -> None:
-        import psutil
-
         owner = manifest.get("process") if manifest else None
-        if isinstance(owner, int) and owner != os.getpid() and psutil.pid_exists(owner):
+        if manifest is None or not isinstance(owner, int) or owner == os.getpid():
+            return
+        started_s = _started_s(owner)
+        # After a restart of the machine another process has the number. Clocks are set now and then.
+        if started_s is not None and abs(started_s - manifest.get("process_started_s", started_s)) < _SAME_START_S:
             raise OutputError(f"{self.path}: process {owner} is converting to this target now; wait or choose another")
+
+
+def _started_s(process: int) -> float | None:
+    """When a process began, seconds since 1970; None where there is none of this number."""
+    import psutil
+
+    try:
+        return float(psutil.Process(process).create_time())
+    except psutil.Error:
+        return None
 
 
 def _write_whole(path: Path, text: str) -> None:

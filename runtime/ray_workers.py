@@ -82,8 +82,6 @@ class RayWorkers:
                 for reference in done:
                     piece = waiting.pop(reference)
                     files = self._fetched(reference, job, piece)
-                    if files is None:
-                        continue
                     _store(job.folder, piece, files)
                     with self._lock:
                         self.pieces_by_node[files.node] = self.pieces_by_node.get(files.node, 0) + 1
@@ -99,10 +97,10 @@ class RayWorkers:
     def _nodes(self) -> list[dict[str, Any]]:
         return [node for node in self._ray.nodes() if node["Alive"]]
 
-    def _fetched(self, reference: Any, job: PieceJob, piece: Piece) -> PieceFiles | None:
+    def _fetched(self, reference: Any, job: PieceJob, piece: Piece) -> PieceFiles:
         exceptions = self._ray.exceptions
         try:
-            files: PieceFiles | None = self._ray.get(reference)
+            files: PieceFiles = self._ray.get(reference)
         except exceptions.RayTaskError as error:
             if isinstance(error.cause, ToonfilterError):
                 raise error.cause from None
@@ -130,10 +128,8 @@ def _check_reachable(address: str) -> None:
         ) from error
 
 
-def convert_remotely(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: str) -> PieceFiles | None:
+def convert_remotely(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: str) -> PieceFiles:
     """Convert a piece on a machine of the cluster, in a folder of its own: a task that was given up cannot disturb.
-
-    None for a piece of which no picture can be decoded.
 
     Raises:
         CaptureError: this machine does not see the recording. Any error of the conversion.
@@ -147,8 +143,10 @@ def convert_remotely(job: PieceJob, piece: Piece, open_filter: OpenFilter, key: 
         convert_piece(replace(job, folder=folder), piece, open_filter, key, threading.Event())
         result = folder.result(piece)
         if result is None:
-            return None
-        video, audit = folder.video_path(piece).read_bytes(), folder.audit_path(piece).read_bytes()
+            raise ToonfilterError(f"{job.info.path}: piece {piece.number} was not written whole on {node}")
+        # There is no file where no picture could be decoded.
+        video = folder.video_path(piece).read_bytes() if result.frames else b""
+        audit = folder.audit_path(piece).read_bytes()
         return PieceFiles(video, audit, result, _node_name())
 
 
@@ -159,7 +157,10 @@ def _node_name() -> str:
 
 
 def _store(folder: WorkFolder, piece: Piece, files: PieceFiles) -> None:
-    for path, content in ((folder.video_path(piece), files.video), (folder.audit_path(piece), files.audit)):
+    parts = [(folder.audit_path(piece), files.audit)]
+    if files.result.frames:
+        parts.append((folder.video_path(piece), files.video))
+    for path, content in parts:
         temporary = path.with_name(path.name + ".part")
         temporary.write_bytes(content)
         temporary.replace(path)

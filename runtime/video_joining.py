@@ -62,8 +62,10 @@ class _Joint:
             self._add_tracks(info, template)
             self._output.start_encoding()
         except (av.FFmpegError, OSError, ValueError) as error:
+            # Before the source is closed: it is asked for its tracks.
+            refusal = self._refusal(error)
             self.source.close()
-            raise OutputError(self._refusal(error)) from error
+            raise OutputError(refusal) from error
 
     def _add_tracks(self, info: VideoInfo, template: Path) -> None:
         import av

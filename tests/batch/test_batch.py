@@ -1,6 +1,7 @@
 import json
 import os
 import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from toonfilter.runtime.piece_workers import LocalWorkers, OpenerNames
 PIECES = BatchOptions(piece_s=1.0)
 
 
-def make_recording(path: Path, seconds: int = 1) -> Path:
+def make_recording(path: Path, seconds: int = 1, *, is_black: bool = False) -> Path:
     """10 frames a second, a key frame every second."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seconds)
@@ -27,7 +28,7 @@ def make_recording(path: Path, seconds: int = 1) -> Path:
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 10)
         for number in range(10 * seconds):
-            tiles = rng.integers(0, 255, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+            tiles = rng.integers(0, 1 if is_black else 255, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
             frame = av.VideoFrame.from_ndarray(tiles, format="rgb24").reformat(format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, 10)
             container.mux(stream.encode(frame))
@@ -60,6 +61,16 @@ class DyingFilterOpener:
         return dying
 
 
+class DarkDeathFilter(CoveringFilter):
+    """Takes its process down at a black picture; others take it a while."""
+
+    def draw(self, tracked: Frame) -> SafeFrame:
+        if tracked.image.max() < 20:
+            os._exit(9)
+        time.sleep(0.02)
+        return super().draw(tracked)
+
+
 @pytest.fixture(scope="module")
 def workers():
     pool = LocalWorkers(1)
@@ -87,6 +98,7 @@ def test_finds_recordings_largest_first(archive: Path, tmp_path: Path) -> None:
     make_recording(archive / "out" / "a.mp4")
     (archive / "old.avi").write_bytes(b"x")
     (archive / "old.MPG").write_bytes(b"x")
+    (archive / "phone.3gp").write_bytes(b"x")
     found = find_recordings(archive, archive / "out")
     assert {one.name: one.target.relative_to(archive / "out").as_posix() for one in found} == {
         "long.mp4": "long.mp4",
@@ -94,6 +106,7 @@ def test_finds_recordings_largest_first(archive: Path, tmp_path: Path) -> None:
         "term/short.mkv": "term/short.mkv",
         "old.avi": "old.avi.mp4",
         "old.MPG": "old.MPG.mp4",
+        "phone.3gp": "phone.mkv",
     }
     sizes = [one.source.stat().st_size for one in found]
     assert sizes == sorted(sizes, reverse=True)
@@ -144,9 +157,52 @@ def test_files_of_others_are_not_replaced(archive: Path, tmp_path: Path, workers
     output = tmp_path / "out"
     output.mkdir()
     (output / "long.mp4").write_text("mine")
-    report = run_batch(archive, output, CoveringFilter, workers, PIECES)
-    assert "exists already" in report.failures["long.mp4"].reason
-    assert (output / "long.mp4").read_text() == "mine"
+    for _ in range(2):
+        report = run_batch(archive, output, CoveringFilter, workers, PIECES)
+        assert "exists already, not from this batch" in report.failures["long.mp4"].reason
+        assert (output / "long.mp4").read_text() == "mine"
+
+
+def test_an_overwriting_run_that_was_stopped_goes_on_without_overwriting_again(archive: Path, tmp_path: Path, workers):
+    output, stop = tmp_path / "out", threading.Event()
+    make_recording(archive / "broken.mp4")
+    make_recording(archive / "never begun.mp4")
+    run_batch(archive, output, CoveringFilter, workers, PIECES)
+    options = BatchOptions(piece_s=1.0, overwrite=True)
+
+    def stop_after_the_first(progress: BatchProgress) -> None:
+        if progress.recordings:
+            stop.set()
+
+    first = run_batch(archive, output, CoveringFilter, workers, options, progress=stop_after_the_first, stop=stop)
+    assert {outcome.status for outcome in first.outcomes.values()} == {"done", "interrupted"}
+    second = run_batch(archive, output, CoveringFilter, workers, PIECES)
+    assert (second.kept, second.failures) == (1, {})
+    assert {outcome.status for outcome in second.outcomes.values()} == {"done"}
+
+
+def test_another_quality_needs_another_place(archive: Path, tmp_path: Path, workers) -> None:
+    (archive / "broken.mp4").unlink()
+    run_batch(archive, tmp_path / "out", CoveringFilter, workers, BatchOptions(quality="small", piece_s=1.0))
+    with pytest.raises(ConfigError, match="another style or other settings"):
+        run_batch(archive, tmp_path / "out", CoveringFilter, workers, BatchOptions(quality="high", piece_s=1.0))
+
+
+def test_workers_get_paths_that_hold_everywhere(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[Path] = []
+
+    class Elsewhere:
+        count = 1
+
+        def spread(self, job, pieces, *_):  # noqa: ARG002
+            places.extend((job.info.path, job.folder.path))
+            raise ConfigError("only looking")
+
+    (archive / "broken.mp4").unlink()
+    monkeypatch.chdir(tmp_path)
+    run_batch(Path("archive"), Path("out"), CoveringFilter, Elsewhere(), PIECES)
+    assert len(places) == 4
+    assert all(place.is_absolute() for place in places)
 
 
 def test_stopped_at_once_leaves_nothing_done(archive: Path, tmp_path: Path, workers) -> None:
@@ -192,6 +248,20 @@ def test_a_piece_that_kills_every_process_is_a_failure(tmp_path: Path) -> None:
     finally:
         workers.close()
     assert "workers died on piece 0" in report.failures["lecture.mp4"].reason
+
+
+@pytest.mark.slow
+def test_a_recording_that_kills_its_processes_does_not_fail_the_others(tmp_path: Path) -> None:
+    make_recording(tmp_path / "archive" / "lecture.mp4", 6)
+    make_recording(tmp_path / "archive" / "deadly.mp4", 1, is_black=True)
+    workers = LocalWorkers(2)
+    try:
+        report = run_batch(tmp_path / "archive", tmp_path / "out", DarkDeathFilter, workers, PIECES)
+    finally:
+        workers.close()
+    assert list(report.failures) == ["deadly.mp4"]
+    assert "4 workers died on piece 0" in report.failures["deadly.mp4"].reason
+    assert report.outcomes["lecture.mp4"].frames == 60
 
 
 def test_needs_a_worker() -> None:

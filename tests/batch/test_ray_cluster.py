@@ -15,7 +15,8 @@ from toonfilter.runtime.batch import BatchOptions, run_batch
 from toonfilter.runtime.errors import CaptureError, ConfigError
 from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.frames import Frame, SafeFrame
-from toonfilter.runtime.ray_workers import RayWorkers, convert_remotely
+from toonfilter.runtime.pieces import Piece, PieceResult, WorkFolder
+from toonfilter.runtime.ray_workers import PieceFiles, RayWorkers, _store, convert_remotely
 
 pytestmark = [
     pytest.mark.slow,
@@ -149,3 +150,13 @@ def test_a_machine_that_does_not_see_the_recording_says_so(tmp_path: Path) -> No
     path.unlink()
     with pytest.raises(CaptureError, match="share the storage"):
         convert_remotely(job, Piece(0, None, None, None), CoveringFilter, "key")
+
+
+def test_a_piece_without_pictures_comes_back_without_a_file(tmp_path: Path) -> None:
+    folder, piece = WorkFolder(tmp_path / "out.mp4"), Piece(0, None, None, None)
+    folder.path.mkdir()
+    _store(folder, piece, PieceFiles(b"", b"", PieceResult(0, {}, 3, 0, 0), "node"))
+    found = folder.result(piece)
+    assert found is not None
+    assert (found.frames, found.damaged_packets) == (0, 3)
+    assert not folder.video_path(piece).exists()

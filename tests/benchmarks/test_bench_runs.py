@@ -110,10 +110,13 @@ def test_a_whole_run_with_cold_start(clip: Path, tiny_bundle: Bundle, tmp_path: 
         "[paced]\nwidth = 320\nheight = 240\nsize = 64\ncamera_fps = 10\n[wrong]\nengine = 'abacus'\nsize = 64\n"
     )
     names: list[str] = []
+    kept: list[tuple[int, bool]] = []
     content = run_bench(
         BenchOptions(str(tiny_bundle.folder), scenarios=scenarios, clip=clip, frames=20),
         lambda name, number, count: names.append(f"{name} {number} {count}"),
+        lambda so_far: kept.append((len(so_far["results"]), "cold_start" in so_far)),
     )
+    assert kept == [(1, False), (2, False), (2, True)]
     assert names == ["paced 0 2", "wrong 1 2", "cold start 2 3"]
     assert content["results"][0]["frames"] > 0
     assert "unknown engine 'abacus'" in content["results"][1]["error"]

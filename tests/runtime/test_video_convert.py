@@ -541,9 +541,16 @@ def test_unknown_names_list_the_known_ones(clip, tmp_path):
 def test_a_busy_work_folder_is_respected(clip, tmp_path):
     import os
 
+    import psutil
+
     with pytest.raises(RuntimeError):
         convert(clip, tmp_path / "out.mp4", lambda: InvertingFilter(fail_at=60), FAST)
     manifest = tmp_path / ".out.mp4.toonfilter" / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "process": os.getppid()}))
+    other_s = psutil.Process(os.getppid()).create_time()
+    content = {**json.loads(manifest.read_text()), "process": os.getppid(), "process_started_s": other_s}
+    manifest.write_text(json.dumps(content))
     with pytest.raises(OutputError, match="is converting to this target now"):
         convert(clip, tmp_path / "out.mp4", InvertingFilter, FAST)
+    # Its number belonged to another process before the machine was started again.
+    manifest.write_text(json.dumps({**content, "process_started_s": other_s - 3600}))
+    assert convert(clip, tmp_path / "out.mp4", InvertingFilter, FAST).status == "complete"
