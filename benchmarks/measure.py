@@ -345,7 +345,7 @@ def _run_video(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _
     for number in range(options.warm_up):
         timed.draw(timed.track(Frame(clip.take(number), number, number / _NOMINAL_FPS)))
 
-    marks = [(0, 0.0)]
+    marks: list[tuple[int, float]] = []
 
     def note(progress: ConvertProgress) -> None:
         record.resident_bytes.append(process.memory_info().rss)
@@ -356,7 +356,7 @@ def _run_video(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _
         write_video(source, clip, options.frames, _NOMINAL_FPS)
         record.is_on = True
         meter.restart()
-        marks[0] = (0, time.perf_counter())
+        marks.append((0, time.perf_counter()))
         report = convert(source, target, lambda: timed, ConvertOptions(), progress=note)
         usage = meter.read()
         record.is_on = False

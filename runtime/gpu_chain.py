@@ -1,6 +1,6 @@
 """Crop, translate and blend without leaving the GPU: one upload, one crop kernel, the engine, a blend, one download.
 
-Crops and drawings come back as well, a hundredth of a frame's time, so that they are checked like those of any engine.
+Crops and drawings, a few hundred kilobytes, come back as well, so that they are checked like those of any engine.
 """
 
 import ctypes
