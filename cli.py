@@ -14,11 +14,11 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from toonfilter.runtime.batch import BatchProgress
-    from toonfilter.runtime.convert import ConvertProgress
     from toonfilter.runtime.filter import ToonFilter
-    from toonfilter.runtime.live import LiveOptions, LiveStatus, LiveSummary
-    from toonfilter.runtime.sinks import LiveSink
+    from toonfilter.runtime.live.pipeline import LiveOptions, LiveStatus, LiveSummary
+    from toonfilter.runtime.live.sinks import LiveSink
+    from toonfilter.runtime.video.batch import BatchProgress
+    from toonfilter.runtime.video.convert import ConvertProgress
     from toonfilter.train.loop import Progress as TrainingProgress
 
 app = typer.Typer(
@@ -65,7 +65,7 @@ def image(
 ) -> None:
     """Draw the faces of still pictures."""
     from toonfilter.runtime.frames import PrivacyState
-    from toonfilter.runtime.stills import StillFilter, StillSettings, convert_pictures, plan_pictures
+    from toonfilter.runtime.still_images import StillFilter, StillSettings, convert_pictures, plan_pictures
 
     pairs = plan_pictures(inputs, output, overwrite=overwrite)
     still = StillFilter(StillSettings(style=to, engine=engine, region=_region(region)))
@@ -110,15 +110,15 @@ def video(
 
     Exit status: 0 whole, 3 when the source was cut off or damaged, 130 when stopped (--resume continues).
     """
-    from toonfilter.runtime.convert import ConvertOptions, convert
-    from toonfilter.runtime.file_filter import file_filter_opener, filter_identity
     from toonfilter.runtime.filter import FilterSettings
     from toonfilter.runtime.lost_options import lost_policy
-    from toonfilter.runtime.piece_workers import sensible_count
+    from toonfilter.runtime.video.convert import ConvertOptions, convert
+    from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
+    from toonfilter.runtime.video.workers import default_workers
 
     lost = lost_policy(on_lost, confirmed=i_accept_exposure)
     settings = FilterSettings(style=to, engine=engine, region=_region(region), lost=lost, on_drawings=True)
-    options = ConvertOptions(codec, quality, overwrite, resume, jobs or sensible_count(), audit)
+    options = ConvertOptions(codec, quality, overwrite, resume, jobs or default_workers(), audit)
     with _stop_on_signals() as stop, _conversion_bar() as progress:
         report = convert(
             source,
@@ -138,7 +138,7 @@ def video(
     typer.echo(f"{output}: {_count(report.frames, 'frame')}, {report.fps:.1f} per second, {report.encoder}")
     typer.echo(f"leak report: {states}")
     if before_after:
-        from toonfilter.runtime.before_after import write_before_after
+        from toonfilter.runtime.video.before_after import write_before_after
 
         write_before_after(source, output, before_after)
         typer.echo(f"{before_after}: before and after")
@@ -165,10 +165,10 @@ def batch(
 
     Exit status: 0 all done, 1 when some failed (the others are done), 130 when stopped.
     """
-    from toonfilter.runtime.batch import BatchOptions, open_workers, run_batch
-    from toonfilter.runtime.file_filter import file_filter_opener, filter_identity
     from toonfilter.runtime.filter import FilterSettings
     from toonfilter.runtime.lost_options import lost_policy
+    from toonfilter.runtime.video.batch import BatchOptions, open_workers, run_batch
+    from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
 
     lost = lost_policy(on_lost, confirmed=i_accept_exposure)
     # Workers on other machines have another working directory.
@@ -292,12 +292,12 @@ def cam(
     Choose the virtual camera by its name in Zoom, Teams, Meet or OBS. Nothing but cartoons and covered pictures leaves.
     """
     from toonfilter.runtime.bundle import find_bundle
-    from toonfilter.runtime.cameras import CameraRequest, open_source, prepare_environment, wished_path
+    from toonfilter.runtime.live.sources import CameraRequest, open_source, prepare_environment, wished_path
 
     prepare_environment()
-    from toonfilter.runtime.effort import EffortSettings
-    from toonfilter.runtime.live import LiveOptions, run_live
-    from toonfilter.runtime.live_stages import Controls
+    from toonfilter.runtime.live.pipeline import LiveOptions, run_live
+    from toonfilter.runtime.live.quality_control import EffortSettings
+    from toonfilter.runtime.live.stages import Controls
     from toonfilter.runtime.lost_options import lost_policy
 
     lost = lost_policy(on_lost, confirmed=i_accept_exposure)
@@ -340,8 +340,8 @@ def _live_sink(
     output: str, options: "LiveOptions", *, device: str, avoid: str, with_preview: bool, overwrite: bool
 ) -> "LiveSink":
     """What `--output` and `--preview` mean, opened."""
-    from toonfilter.runtime.sinks import LiveSink, Preview, Recording, SeveralSinks
-    from toonfilter.runtime.virtual_camera import VirtualCamera
+    from toonfilter.runtime.live.sinks import LiveSink, Preview, Recording, SeveralSinks
+    from toonfilter.runtime.live.virtual_camera import VirtualCamera
 
     sink: LiveSink
     if output == "preview":
@@ -434,8 +434,8 @@ def doctor() -> None:
 
     Exit status: 0 everything works, 1 cam does not but video and image do, 2 nothing does.
     """
-    from toonfilter.runtime.cameras import prepare_environment
-    from toonfilter.runtime.doctor import examine, exit_status
+    from toonfilter.runtime.doctor.checks import examine, exit_status
+    from toonfilter.runtime.live.sources import prepare_environment
 
     prepare_environment()
     marks = {"ok": ("ok   ", "green"), "note": ("note ", "yellow"), "fault": ("fault", "red")}
@@ -628,11 +628,11 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from toonfilter.train.evaluation.distribution import NetOptions
-    from toonfilter.train.evaluation.evaluate import EvaluationOptions
-    from toonfilter.train.evaluation.evaluate import evaluate as run
-    from toonfilter.train.evaluation.temporal import TemporalOptions
-    from toonfilter.train.evaluation.terminal_table import missing_lines, table_width, terminal_table
+    from toonfilter.benchmarks.quality.distribution import NetOptions
+    from toonfilter.benchmarks.quality.evaluate import EvaluationOptions
+    from toonfilter.benchmarks.quality.evaluate import evaluate as run
+    from toonfilter.benchmarks.quality.temporal import TemporalOptions
+    from toonfilter.benchmarks.quality.terminal_table import missing_lines, table_width, terminal_table
 
     options = EvaluationOptions(
         models=tuple(models),
@@ -687,10 +687,10 @@ def vote(
 
     from rich.console import Console
 
+    from toonfilter.benchmarks.quality.vote.ballot import QUESTION, BallotOptions, prepare_ballot
+    from toonfilter.benchmarks.quality.vote.server import VoteServer
+    from toonfilter.benchmarks.quality.vote.table import vote_table
     from toonfilter.runtime.errors import ConfigError
-    from toonfilter.train.evaluation.vote.ballot import QUESTION, BallotOptions, prepare_ballot
-    from toonfilter.train.evaluation.vote.server import VoteServer
-    from toonfilter.train.evaluation.vote.table import vote_table
 
     console = Console()
     if models:
@@ -920,7 +920,7 @@ def prepare_pairs(
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
 ) -> None:
     """Draw photos as cartoons by algorithm: training pairs. Stopped and called again, it goes on where it was."""
-    from toonfilter.runtime.exaggeration import Exaggeration
+    from toonfilter.runtime.geometry.warp import FaceWarp
     from toonfilter.train.data.pairs import PairOptions
     from toonfilter.train.data.pairs import prepare_pairs as run
 
@@ -934,7 +934,7 @@ def prepare_pairs(
         workers=workers,
         new_backdrops=not keep_backdrops,
         weights=tuple(_number_for(text, "PATTERN=FACTOR, like portraits/*=2.5") for text in weight or ()),
-        exaggeration=Exaggeration.from_dict(Exaggeration().to_dict() | proportions),
+        exaggeration=FaceWarp.from_dict(FaceWarp().to_dict() | proportions),
         drawing=cast(Literal["teacher", "opencv"], drawing),
     )
     with _picture_bar("pictures") as show:

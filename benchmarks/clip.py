@@ -123,8 +123,8 @@ def _join(container: Any, parts: Sequence[Path], part_ticks: int) -> None:
 def _encode(path: Path, clip: Clip, frames: int, fps: float) -> None:
     import av
 
-    from toonfilter.runtime.video_colour import Colour
-    from toonfilter.runtime.video_encoding import Encoder, VideoWriter
+    from toonfilter.runtime.video.colour import Colour
+    from toonfilter.runtime.video.writer import Encoder, VideoWriter
 
     height, width = clip.images.shape[1:3]
     encoder = Encoder("libx264", {"preset": "superfast", "crf": "20", "g": str(round(2 * fps))}, 2)
@@ -146,8 +146,8 @@ def _encode(path: Path, clip: Clip, frames: int, fps: float) -> None:
 
 
 def _pictures(path: Path) -> Iterator[Image]:
-    from toonfilter.runtime.piece_runner import make_converter
-    from toonfilter.runtime.video_files import VideoFile, inspect_video
+    from toonfilter.runtime.video.reader import VideoFile, inspect_video
+    from toonfilter.runtime.video.segment_pipeline import make_converter
 
     info = inspect_video(path)
     colours = make_converter(info)

@@ -60,7 +60,7 @@ def _start_once(style: str, clip: Path) -> dict[str, float]:
 
 
 class _ClipCamera:
-    """The first pictures of a clip at 30 frames a second. See `toonfilter.runtime.cameras.Camera`."""
+    """The first pictures of a clip at 30 frames a second. See `toonfilter.runtime.live.sources.Camera`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -82,7 +82,7 @@ class _ClipCamera:
 
 
 class _StampingSink:
-    """Notes when the first picture and the first cartoon come. See `toonfilter.runtime.sinks.LiveSink`."""
+    """Notes when the first picture and the first cartoon come. See `toonfilter.runtime.live.sinks.LiveSink`."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
@@ -103,7 +103,7 @@ class _StampingSink:
 
 def _stamps(style: str, clip: Path) -> dict[str, float]:
     """What `cam` does at its start: covered pictures go out while camera and model are opened."""
-    from toonfilter.runtime.live import run_live
+    from toonfilter.runtime.live.pipeline import run_live
 
     stop = threading.Event()
     timer = threading.Timer(_TIMEOUT_S / 2, stop.set)

@@ -84,9 +84,9 @@ def compare_engines(
 def _portrait(bundle: Bundle) -> Callable[[int], tuple[Crops, Crops | None]]:
     """The portrait that scikit-image carries, as the runtime crops it."""
     from toonfilter.export.crops import load_crops
-    from toonfilter.runtime.exaggeration import Exaggeration
+    from toonfilter.runtime.geometry.warp import FaceWarp
 
-    exaggeration = Exaggeration.from_dict(dict(bundle.geometry)) if bundle.geometry else None
+    exaggeration = FaceWarp.from_dict(dict(bundle.geometry)) if bundle.geometry else None
     with_guidance = bundle.input.guidance_channels > 0
     taken = load_crops(None, with_guidance=with_guidance, exaggeration=exaggeration, size=512, count=1)
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import require
-from toonfilter.runtime.faces import Box, StillFaceFinder
+from toonfilter.runtime.faces.detection import StillFaceFinder
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.box import Box
 
 Mask = NDArray[np.uint8]
 """uint8 [H, W]: 0 to 255."""

@@ -23,20 +23,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.alignment import CropTransform, crop_transform, mean_face
 from toonfilter.runtime.bundle import Bundle, InputSpec, OutputSpec, Training, find_bundle
 from toonfilter.runtime.cuda.device import LAYERS, Device, open_device
 from toonfilter.runtime.errors import BackendError, ToonfilterError
-from toonfilter.runtime.exaggeration import Exaggeration
-from toonfilter.runtime.faces import Face, face_from
-from toonfilter.runtime.gpu_chain import DeviceEngine, GpuChain, StandIn
-from toonfilter.runtime.gpu_painter import GpuPainter
+from toonfilter.runtime.faces.detection import Face, face_from
+from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform, mean_face
+from toonfilter.runtime.geometry.warp import FaceWarp
+from toonfilter.runtime.render.gpu_chain import DeviceEngine, GpuChain, StandIn
+from toonfilter.runtime.render.gpu_renderer import GpuRenderer
 
 RESOLUTIONS = {"720p": (720, 1280), "1080p": (1080, 1920), "4K": (2160, 3840)}
 FACES = (1, 2, 4)
 _WARM_UP = 20
 
-Placed = list[tuple[Face, CropTransform]]
+AlignedFace = list[tuple[Face, CropTransform]]
 EngineMaker = Callable[[Device, int], DeviceEngine]
 
 
@@ -76,17 +76,17 @@ def percentiles(times_ms: Sequence[float]) -> Percentiles:
     return Percentiles(at(0.5), at(0.95), at(0.99), round(ordered[-1], 4))
 
 
-def faces_in(height: int, width: int, count: int, size: int) -> Placed:
+def faces_in(height: int, width: int, count: int, size: int) -> AlignedFace:
     """Frontal faces side by side: one of 40 % of the frame's height, more of them smaller."""
     tall = height * (0.4 if count == 1 else 0.28)
-    placed: Placed = []
+    aligned: AlignedFace = []
     for index in range(count):
         x = width * (index + 1) / (count + 1)
         landmarks = (mean_face() * tall + [x, 0.45 * height, 0]).astype(np.float32)
         face = face_from(landmarks, index)
         if face is not None:
-            placed.append((face, crop_transform(face.landmarks, size, face.fit)))
-    return placed
+            aligned.append((face, crop_transform(face.landmarks, size, face.fit)))
+    return aligned
 
 
 def run_case(
@@ -105,7 +105,7 @@ def run_case(
     height, width = RESOLUTIONS[resolution]
     picture = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3)).astype(np.uint8)
     source: NDArray[np.uint8] = np.ascontiguousarray(picture.repeat(8, 0).repeat(8, 1))
-    placed = faces_in(height, width, faces, size)
+    aligned = faces_in(height, width, faces, size)
     timed = _TimedChain
 
     def chain(side: int) -> GpuChain:
@@ -118,12 +118,12 @@ def run_case(
             use_graph=graph,
         )
 
-    painter = GpuPainter(bundle, device, chain)
+    renderer = GpuRenderer(bundle, device, chain)
     whole, inputs, on_device = [], [], []
     for index in range(_WARM_UP + frames):
         image = source.copy()
         started = time.perf_counter()
-        painter.paint(image, placed)
+        renderer.render(image, aligned)
         ended = time.perf_counter()
         if index >= _WARM_UP:
             whole.append((ended - started) * 1e3)
@@ -166,7 +166,7 @@ class _TimedChain(GpuChain):
 def stand_in_bundle(size: int) -> Bundle:
     """What the stand-in pretends to be: guidance in, RGBA out, the default exaggeration."""
     training = Training("none", "", "", 0)
-    output, geometry = OutputSpec(4), Exaggeration().to_dict()
+    output, geometry = OutputSpec(4), FaceWarp().to_dict()
     return Bundle("stand-in", "0", "MIT", "", training, InputSpec([size], 3), output, [], geometry=geometry)
 
 

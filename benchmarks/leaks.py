@@ -23,13 +23,13 @@ import cv2
 import numpy as np
 
 from toonfilter.benchmarks.face_scenes import SCENES, Cutout, Mask, SceneFrame, cut_out, play
-from toonfilter.runtime import faces as detection
-from toonfilter.runtime.faces import FaceDetector, StillFaceFinder
+from toonfilter.runtime.faces import detection
+from toonfilter.runtime.faces.detection import FaceDetector, StillFaceFinder
+from toonfilter.runtime.faces.motion import Newcomers
+from toonfilter.runtime.faces.tracker import TrackerSettings
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState
-from toonfilter.runtime.motion import Newcomers
-from toonfilter.runtime.painter import likeness
-from toonfilter.runtime.tracking import TrackerSettings
+from toonfilter.runtime.render.renderer import likeness
 
 SAME_LEVELS = 2
 MOST_UNCHANGED = 0.2

@@ -21,7 +21,7 @@ from toonfilter.runtime.clock import Pacer, SystemClock
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
-from toonfilter.runtime.live import LiveOptions, run_live
+from toonfilter.runtime.live.pipeline import LiveOptions, run_live
 
 BLOCKS = 8
 _CLIP_PICTURES = 48
@@ -243,7 +243,7 @@ class _Meter:
 
 
 class _BenchCamera:
-    """Shows the clip so many times; paced, or as fast as frames are taken. See `toonfilter.runtime.cameras.Camera`."""
+    """Shows the clip so many times; paced, or as fast as frames are taken. See `live.sources.Camera`."""
 
     def __init__(self, clip: Clip, total: int, fps: float | None, record: _Record, stop: threading.Event) -> None:
         self._clip, self._total, self._fps, self._record, self._stop = clip, total, fps, record, stop
@@ -283,7 +283,7 @@ class _BenchCamera:
 
 
 class _BenchSink:
-    """Notes when frames arrive. See `toonfilter.runtime.sinks.LiveSink`."""
+    """Notes when frames arrive. See `toonfilter.runtime.live.sinks.LiveSink`."""
 
     def __init__(self, record: _Record, warm_up: int, total: int, meter: _Meter, stop: threading.Event) -> None:
         import psutil
@@ -339,7 +339,7 @@ def _run_video(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _
     import psutil
 
     from toonfilter.benchmarks.clip import write_video
-    from toonfilter.runtime.convert import ConvertOptions, ConvertProgress, convert
+    from toonfilter.runtime.video.convert import ConvertOptions, ConvertProgress, convert
 
     process, meter = psutil.Process(), _Meter()
     for number in range(options.warm_up):

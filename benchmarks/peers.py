@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.benchmarks.clip import Clip, load_clip
-from toonfilter.runtime.alignment import crop_transform
 from toonfilter.runtime.backends import EngineOptions, open_translator
 from toonfilter.runtime.backends.translator import Translator
-from toonfilter.runtime.blending import blend_mask, paste
 from toonfilter.runtime.bundle import Bundle, InputSpec, ModelFile, OutputSpec, Training, find_bundle, sha256_of
 from toonfilter.runtime.errors import CaptureError, require
-from toonfilter.runtime.exaggeration import Exaggeration
-from toonfilter.runtime.faces import StillFaceFinder
+from toonfilter.runtime.faces.detection import StillFaceFinder
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.portrait import Portrait, take_portrait
+from toonfilter.runtime.geometry.alignment import crop_transform
+from toonfilter.runtime.geometry.warp import FaceWarp
+from toonfilter.runtime.render.blending import blend_mask, paste
+from toonfilter.runtime.render.portrait import Portrait, take_portrait
 
 ENGINES = ("onnxruntime", "openvino")
 TARGET_RATIO = 25.0
@@ -84,7 +84,7 @@ def _portraits(clip: Clip, size: int) -> Iterator[Portrait]:
         for image in clip.images:
             for face in finder.find(image)[0]:
                 transform = crop_transform(face.landmarks, size, face.fit)
-                yield take_portrait(image, face.landmarks, transform, Exaggeration(), with_guidance=True)
+                yield take_portrait(image, face.landmarks, transform, FaceWarp(), with_guidance=True)
     finally:
         finder.close()
 

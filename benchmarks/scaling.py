@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from toonfilter.benchmarks.clip import load_clip, write_video
-from toonfilter.runtime.batch import BatchOptions, run_batch
 from toonfilter.runtime.cores import usable_cores
-from toonfilter.runtime.file_filter import file_filter_opener
 from toonfilter.runtime.filter import FilterSettings
-from toonfilter.runtime.piece_workers import LocalWorkers
+from toonfilter.runtime.video.batch import BatchOptions, run_batch
+from toonfilter.runtime.video.file_filter import file_filter_opener
+from toonfilter.runtime.video.workers import LocalWorkers
 
 _RECORDINGS = 2
 _FPS = 30.0

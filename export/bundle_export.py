@@ -24,7 +24,7 @@ from toonfilter.runtime.bundle import (
     write_bundle,
 )
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.exaggeration import Exaggeration
+from toonfilter.runtime.geometry.warp import FaceWarp
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -145,7 +145,7 @@ def _filled(source: ExportSource, options: BundleOptions) -> BundleOptions:
 
 
 def _crops(source: ExportSource, options: BundleOptions, sizes: tuple[int, ...]) -> FaceCrops:
-    exaggeration = Exaggeration.from_dict(dict(source.geometry)) if source.geometry else None
+    exaggeration = FaceWarp.from_dict(dict(source.geometry)) if source.geometry else None
     count = _CALIBRATION_CROPS if "int8" in options.precisions else 8
     return load_crops(
         options.crops,

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.alignment import CropTransform, crop_transform
 from toonfilter.runtime.errors import DataError, require
-from toonfilter.runtime.exaggeration import Exaggeration
-from toonfilter.runtime.faces import StillFaceFinder
-from toonfilter.runtime.portrait import take_portrait
+from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
+from toonfilter.runtime.geometry.warp import FaceWarp
+from toonfilter.runtime.render.portrait import take_portrait
 
 Feeds = dict[str, NDArray[np.uint8]]
 """What one call of a model file gets: image uint8 [N, S, S, 3] and, where it has one, guidance uint8 [N, S, S, G]."""
@@ -50,7 +50,7 @@ def load_crops(
     folder: Path | None,
     *,
     with_guidance: bool,
-    exaggeration: Exaggeration | None,
+    exaggeration: FaceWarp | None,
     size: int,
     count: int,
     pictures: Literal["photo", "cartoon"] = "photo",
@@ -89,9 +89,7 @@ def _pairs(folder: Path, pictures: str, with_guidance: bool, size: int, count: i
     return FaceCrops(images, guidance, folder.name)
 
 
-def _photographs(
-    folder: Path, with_guidance: bool, exaggeration: Exaggeration | None, size: int, count: int
-) -> FaceCrops:
+def _photographs(folder: Path, with_guidance: bool, exaggeration: FaceWarp | None, size: int, count: int) -> FaceCrops:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give one with face pictures")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
@@ -116,7 +114,7 @@ def _photographs(
 
 
 def _crops_of_portrait(
-    picture: NDArray[np.uint8], with_guidance: bool, exaggeration: Exaggeration | None, size: int, count: int
+    picture: NDArray[np.uint8], with_guidance: bool, exaggeration: FaceWarp | None, size: int, count: int
 ) -> FaceCrops:
     """One face under small moves and changes of light, for want of more."""
     finder = StillFaceFinder(max_faces=1)

@@ -1,4 +1,4 @@
-"""MediaPipe's face detectors in the form in which ONNX Runtime is fastest; `toonfilter.runtime.blazeface` runs them.
+"""MediaPipe's face detectors in the form in which ONNX Runtime is fastest; `runtime.faces.blazeface` runs them.
 
 Answers differ from the originals by the order of sums only. What changes is the form:
 

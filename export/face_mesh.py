@@ -1,5 +1,5 @@
 """MediaPipe's face mesh with attention (Grishchenko et al. 2020, "Attention Mesh") as an ONNX file for
-`toonfilter.runtime.face_mesh`.
+`toonfilter.runtime.faces.mesh`.
 
 The TensorFlow Lite file needs operations that only MediaPipe has, and leaves it to MediaPipe to join the mesh with the
 finer lips, eyes and irises. Here all of that is in the graph, in operations of ONNX. Landmarks differ from MediaPipe's

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from toonfilter.export.detectors import convert_detector
 from toonfilter.export.face_mesh import convert_mesh, read_refinements
 from toonfilter.export.tflite import mediapipe_folder
-from toonfilter.runtime.blazeface import FULL_RANGE, SHORT_RANGE
-from toonfilter.runtime.face_mesh import MESH
-from toonfilter.runtime.network_files import FOLDER
+from toonfilter.runtime.faces.blazeface import FULL_RANGE, SHORT_RANGE
+from toonfilter.runtime.faces.mesh import MESH
+from toonfilter.runtime.faces.network_files import FOLDER
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from toonfilter.runtime.bundle import MANIFEST, Bundle, Training, find_bundle, known_bundles, load_bundle, sha256_of
 from toonfilter.runtime.errors import BundleError
-from toonfilter.runtime.exaggeration import Exaggeration
+from toonfilter.runtime.geometry.warp import FaceWarp
 from toonfilter.train.systems import ExportSpec
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class ExportSource:
     """A generator and its papers.
 
     network: in training's weights, or None where only the bundle's fp32 files exist. geometry: what
-    `Exaggeration` takes, or empty for true proportions. takes_drawings: made for cartoons, not for photographs.
+    `FaceWarp` takes, or empty for true proportions. takes_drawings: made for cartoons, not for photographs.
     """
 
     name: str
@@ -128,9 +128,9 @@ def _geometry(pairs: Path | None, checkpoint: "Checkpoint", *, has_guidance: boo
     factors = exaggeration_of(pairs) if pairs is not None else {}
     factors = factors or dict(checkpoint.geometry)
     if not factors:
-        return Exaggeration().to_dict() if has_guidance else {}
-    exaggeration = Exaggeration.from_dict(factors)
-    return {} if exaggeration == Exaggeration.none() else exaggeration.to_dict()
+        return FaceWarp().to_dict() if has_guidance else {}
+    exaggeration = FaceWarp.from_dict(factors)
+    return {} if exaggeration == FaceWarp.none() else exaggeration.to_dict()
 
 
 def open_source(path: Path | None, *, runs: Path = _RUNS, head: str = "", crops: Path | None = None) -> ExportSource:

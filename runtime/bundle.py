@@ -72,7 +72,7 @@ class Parity:
 class Bundle:
     """What bundle.json says, and the folder it lies in.
 
-    geometry: keyword arguments of `toonfilter.runtime.exaggeration.Exaggeration`; empty draws true to scale.
+    geometry: keyword arguments of `toonfilter.runtime.geometry.warp.FaceWarp`; empty draws true to scale.
     takes_drawings: made for cartoons, not for photographs: it hides nobody, and cameras refuse it.
     scores: evaluation results by measure.
     """
@@ -157,11 +157,11 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     Raises:
         BundleError: a value out of range, or a file missing or of another sha256.
     """
-    placed = dataclasses.replace(bundle, folder=folder)
-    _check_values(placed)
-    for entry in placed.files:
-        _check_file(placed, entry)
-    content = dataclasses.asdict(placed)
+    aligned = dataclasses.replace(bundle, folder=folder)
+    _check_values(aligned)
+    for entry in aligned.files:
+        _check_file(aligned, entry)
+    content = dataclasses.asdict(aligned)
     del content["folder"]
     temporary = folder / f".{MANIFEST}.{os.getpid()}"
     temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -9,19 +9,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from toonfilter.runtime.alignment import CropTransform, crop_transform
 from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
-from toonfilter.runtime.blending import Region, mosaic
 from toonfilter.runtime.bundle import Bundle, Precision, find_bundle
 from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import BackendError, ConfigError
-from toonfilter.runtime.faces import Face
+from toonfilter.runtime.faces.detection import Face
+from toonfilter.runtime.faces.head_motion import SteadyCrop
+from toonfilter.runtime.faces.smoothing import OneEuroSettings
+from toonfilter.runtime.faces.tracker import FaceTracker, TrackerSettings, TrackingResult
 from toonfilter.runtime.frames import Frame, SafeFrame
-from toonfilter.runtime.head_motion import SteadyCrop
-from toonfilter.runtime.painter import FramePainter, Placed, open_painter
-from toonfilter.runtime.privacy import Guard, LostPolicy, Witness
-from toonfilter.runtime.smoothing import OneEuroSettings
-from toonfilter.runtime.tracking import FaceTracker, Sighting, TrackerSettings
+from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
+from toonfilter.runtime.geometry.pixelate import mosaic
+from toonfilter.runtime.privacy import CoverageCheck, Guard, LostPolicy
+from toonfilter.runtime.render.blending import Region
+from toonfilter.runtime.render.renderer import AlignedFace, FrameRenderer, open_renderer
 
 _TIER_MARGIN = 1.1
 _ENGINE_TRIES = 3
@@ -65,13 +66,13 @@ class FilterSettings:
 class Tracked:
     """A frame and what the tracker saw in it; error is what went wrong instead.
 
-    placed: the followed faces and their steadied crops. prepared: by `painter`, of them.
+    aligned: the followed faces and their steadied crops. prepared: by `renderer`, of them.
     """
 
     frame: Frame
-    sighting: Sighting
-    placed: list[Placed] = field(default_factory=list)
-    painter: FramePainter | None = None
+    tracking: TrackingResult
+    aligned: list[AlignedFace] = field(default_factory=list)
+    renderer: FrameRenderer | None = None
     prepared: Any = None
     error: Exception | None = None
 
@@ -103,7 +104,7 @@ class ToonFilter:
         self._bundle = find_bundle(self._settings.style)
         self._check(self._bundle)
         self._opened = self._open(self._settings.engine)
-        self._painter = open_painter(self._bundle, self._opened.translator, self._settings.region)
+        self._renderer = open_renderer(self._bundle, self._opened.translator, self._settings.region)
         self._beside = ThreadPoolExecutor(1, "beside")
         self._threads_beside = [self._beside.submit(threading.get_native_id).result()]
         self._tracker = tracker or FaceTracker(self._settings.tracker, self._beside)
@@ -151,38 +152,38 @@ class ToonFilter:
                 self._unrelated_at_s = frame.captured_at_s
             self._shape, self._tracked_at_s = frame.image.shape, frame.captured_at_s
             moving = {key: self._beside.submit(crop.followed, frame.image) for key, crop in self._crops.items()}
-            sighting = self._tracker.track(frame.image, frame.captured_at_s)
-            crops = self._steadied(sighting.faces, frame, moving)
+            tracking = self._tracker.track(frame.image, frame.captured_at_s)
+            crops = self._steadied(tracking.faces, frame, moving)
             if not crops:
-                return Tracked(frame, sighting)
-            painter = self._painter
-            placed = self._sized(list(zip(sighting.faces, crops, strict=True)))
-            return Tracked(frame, sighting, placed, painter, painter.prepare(placed))
+                return Tracked(frame, tracking)
+            renderer = self._renderer
+            aligned = self._sized(list(zip(tracking.faces, crops, strict=True)))
+            return Tracked(frame, tracking, aligned, renderer, renderer.prepare(aligned))
         except Exception as error:
             if self._settings.on_error == "raise":
                 raise
-            return Tracked(frame, Sighting(), error=error)
+            return Tracked(frame, TrackingResult(), error=error)
 
     def draw(self, tracked: Tracked) -> SafeFrame:
         """Draw the faces found and let the guard decide what may leave."""
-        frame, sighting = tracked.frame, tracked.sighting
+        frame, tracking = tracked.frame, tracked.tracking
         if self.is_hidden:
             return self._guard.cover(frame, "hidden by the user")
         if tracked.error is not None:
             return self._untracked(frame, tracked.error)
-        faces, elsewhere = sighting.faces, [*sighting.unmeshed, *sighting.lost]
+        faces, elsewhere = tracking.faces, [*tracking.unmeshed, *tracking.lost]
         if not faces:
             self._tracking_failures = 0
             for box in elsewhere:
                 mosaic(frame.image, box)
             return self._guard.lost(frame, "no face found")
-        witness = Witness(frame.image, faces)
+        witness = CoverageCheck(frame.image, faces)
         try:
-            placed, prepared = tracked.placed, tracked.prepared
-            if tracked.painter is not self._painter:
+            aligned, prepared = tracked.aligned, tracked.prepared
+            if tracked.renderer is not self._renderer:
                 # The style changed since the frame was tracked.
-                placed, prepared = self._sized(placed), None
-            self._painter.paint(frame.image, placed, frame.captured_at_s, prepared)
+                aligned, prepared = self._sized(aligned), None
+            self._renderer.render(frame.image, aligned, frame.captured_at_s, prepared)
             self._engine_failures = 0
         except Exception as error:
             if self._settings.on_error == "raise":
@@ -192,7 +193,7 @@ class ToonFilter:
         covered = len(faces) if self._bundle.takes_drawings else witness.covered(frame.image)
         try:
             # The detector looked on meanwhile.
-            elsewhere += sighting.late()
+            elsewhere += tracking.pending_detections()
         except Exception as error:
             if self._settings.on_error == "raise":
                 raise
@@ -234,21 +235,21 @@ class ToonFilter:
         self._check(bundle)
         opened = self._opener(bundle, self._settings.engine, self._options(bundle))
         try:
-            painter = open_painter(bundle, opened.translator, self._settings.region)
+            renderer = open_renderer(bundle, opened.translator, self._settings.region)
         except Exception:
             opened.translator.close()
             raise
         self._opened.translator.close()
         self._bundle, self._opened = bundle, opened
-        # Last: who takes the new painter must find the new bundle's sizes.
-        self._painter = painter
+        # Last: who takes the new renderer must find the new bundle's sizes.
+        self._renderer = renderer
         self._guard.forget()
 
     def reset(self) -> None:
         """Forget all earlier frames, for another piece of a file: faces, held pictures, drawings, sizes."""
         self._tracker.reset()
         self._guard = Guard(self._settings.lost)
-        self._painter.forget()
+        self._renderer.forget()
         self._crops = {}
         self._size = 0
         self._shape = ()
@@ -288,10 +289,10 @@ class ToonFilter:
             steadied.append(steady)
         return steadied
 
-    def _sized(self, placed: list[Placed]) -> list[Placed]:
+    def _sized(self, aligned: list[AlignedFace]) -> list[AlignedFace]:
         """The crops at the size that suits the largest of them."""
-        size = self._size_for(max(crop.side_px for _, crop in placed), len(placed))
-        return [(face, replace(crop, size=size)) for face, crop in placed]
+        size = self._size_for(max(crop.side_px for _, crop in aligned), len(aligned))
+        return [(face, replace(crop, size=size)) for face, crop in aligned]
 
     def _size_for(self, side_px: float, faces: int = 1) -> int:
         """The smallest size that shows the crop sharply; changes only when the face has clearly grown or shrunk."""
@@ -342,7 +343,7 @@ class ToonFilter:
         try:
             self._opened.translator.close()
             self._opened = self._open(engine)
-            self._painter = open_painter(self._bundle, self._opened.translator, self._settings.region)
+            self._renderer = open_renderer(self._bundle, self._opened.translator, self._settings.region)
         except Exception as again:
             self._notify(f"the engine could not be opened again ({again})")
 

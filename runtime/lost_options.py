@@ -14,7 +14,7 @@ def lost_policy(text: str, *, confirmed: bool = False) -> LostPolicy:
     """
     action, _, value = text.partition("=")
     if action == "image" and value:
-        from toonfilter.runtime.stills import read_picture
+        from toonfilter.runtime.still_images import read_picture
 
         return LostPolicy("image", placeholder=read_picture(Path(value)), confirmed=confirmed)
     match text:

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.blending import pixelated
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.faces import Face
+from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import _GUARD, Frame, Image, PrivacyState, SafeFrame
+from toonfilter.runtime.geometry.pixelate import pixelated
 
 COVER_TILES = 12
 HOLD_S = 0.5
@@ -54,7 +54,7 @@ class LostPolicy:
             )
 
 
-class Witness:
+class CoverageCheck:
     """Checks that drawings really replaced the faces: what lay on the mesh points before must be gone afterwards."""
 
     def __init__(self, image: Image, faces: Sequence[Face]) -> None:

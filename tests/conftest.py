@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from toonfilter.runtime.bundle import Bundle, InputSpec, ModelFile, OutputSpec, Training, sha256_of, write_bundle
-from toonfilter.runtime.exaggeration import Exaggeration
+from toonfilter.runtime.geometry.warp import FaceWarp
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +92,7 @@ def tiny_bundle_in(folder: Path, name: str = "tiny") -> Bundle:
         input=InputSpec(sizes=[64, 128], guidance_channels=3),
         output=OutputSpec(channels=4),
         files=[ModelFile("onnx", "fp32", "tiny.onnx", sha256_of(folder / "tiny.onnx"), 20)],
-        geometry=Exaggeration().to_dict(),
+        geometry=FaceWarp().to_dict(),
         folder=folder,
     )
     write_bundle(bundle, folder)

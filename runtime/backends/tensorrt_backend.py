@@ -9,17 +9,17 @@ from toonfilter.runtime.backends.engine_cache import EngineCache, EngineKey
 from toonfilter.runtime.backends.tensorrt_engines import MAX_BATCH, engine_of
 from toonfilter.runtime.backends.tensorrt_flavours import Flavour, Progress, check_driver, flavour_for, load_engine
 from toonfilter.runtime.backends.translator import Crops, Description, blank_inputs
-from toonfilter.runtime.blending import Region
 from toonfilter.runtime.bundle import Bundle, Precision
 from toonfilter.runtime.cuda.device import Device, open_device
 from toonfilter.runtime.cuda.driver import gpu_info
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.gpu_chain import GpuChain
-from toonfilter.runtime.gpu_painter import GpuPainter
+from toonfilter.runtime.render.blending import Region
+from toonfilter.runtime.render.gpu_chain import GpuChain
+from toonfilter.runtime.render.gpu_renderer import GpuRenderer
 
 
 class TensorRtEngine:
-    """One engine in one stream; see `toonfilter.runtime.gpu_chain.DeviceEngine`."""
+    """One engine in one stream; see `toonfilter.runtime.render.gpu_chain.DeviceEngine`."""
 
     def __init__(self, flavour: Flavour, plan: bytes, runtime_cache: bytes, device: Device, size: int) -> None:
         self._flavour, self._device, self._size = flavour, device, size
@@ -120,8 +120,8 @@ class TensorRtTranslator:
         with self._opened().current():
             self._cache.keep_runtime_cache(self._keys[size], self._engine(size).compiled())
 
-    def open_painter(self, bundle: Bundle, region: Region) -> GpuPainter:
-        """A painter whose frames stay on the GPU."""
+    def open_renderer(self, bundle: Bundle, region: Region) -> GpuRenderer:
+        """A renderer whose frames stay on the GPU."""
         device = self._opened()
 
         def chain(size: int) -> GpuChain:
@@ -129,7 +129,7 @@ class TensorRtTranslator:
             has_guidance = bundle.input.guidance_channels > 0
             return GpuChain(device, engine, size=size, channels=engine.channels, has_guidance=has_guidance)
 
-        return GpuPainter(bundle, device, chain, region)
+        return GpuRenderer(bundle, device, chain, region)
 
     def close(self) -> None:
         if self._device is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.alignment import CropTransform
+from toonfilter.runtime.geometry.alignment import CropTransform
 
 FACE = np.dtype(
     [
@@ -82,15 +82,15 @@ def plan_regions(transforms: Sequence[CropTransform], height: int, width: int) -
     """
     boxes = [_box(transform, height, width) for transform in transforms]
     regions = _apart(boxes)
-    placed, offset = [], 0
+    aligned, offset = [], 0
     for region in regions:
-        placed.append(FrameRegion(region.left, region.top, region.right, region.bottom, offset))
+        aligned.append(FrameRegion(region.left, region.top, region.right, region.bottom, offset))
         offset += region.size_bytes
     faces = np.zeros(len(transforms), FACE)
     for index, (transform, box) in enumerate(zip(transforms, boxes, strict=True)):
-        region = next(region for region in placed if region.overlaps(box))
+        region = next(region for region in aligned if region.overlaps(box))
         faces[index] = _parameters(transform, box, region)
-    return Plan(tuple(placed), faces)
+    return Plan(tuple(aligned), faces)
 
 
 def _box(transform: CropTransform, height: int, width: int) -> FrameRegion:

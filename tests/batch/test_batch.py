@@ -9,12 +9,12 @@ import av
 import numpy as np
 import pytest
 
-from toonfilter.runtime.batch import MANIFEST, BatchOptions, BatchProgress, find_recordings, run_batch
-from toonfilter.runtime.convert import ConvertOptions, convert
 from toonfilter.runtime.errors import CaptureError, ConfigError
 from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.frames import Frame, SafeFrame
-from toonfilter.runtime.piece_workers import LocalWorkers, OpenerNames
+from toonfilter.runtime.video.batch import MANIFEST, BatchOptions, BatchProgress, find_recordings, run_batch
+from toonfilter.runtime.video.convert import ConvertOptions, convert
+from toonfilter.runtime.video.workers import LocalWorkers, OpenerNames
 
 PIECES = BatchOptions(piece_s=1.0)
 

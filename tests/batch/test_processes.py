@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from toonfilter.runtime import piece_workers
-from toonfilter.runtime.convert import ConvertOptions, convert
 from toonfilter.runtime.frame_filter import CoveringFilter
+from toonfilter.runtime.video import workers as piece_workers
+from toonfilter.runtime.video.convert import ConvertOptions, convert
 
 _DEADLINE_S = 60
 
@@ -32,7 +32,7 @@ def test_as_many_as_there_are_cores_and_memory_for(
 ) -> None:
     monkeypatch.setattr(piece_workers, "usable_cores", lambda: list(range(cores)))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free_bytes))
-    assert piece_workers.sensible_count() == expected
+    assert piece_workers.default_workers() == expected
 
 
 def test_stopping_processes_keeps_whole_pieces_and_resumes_to_the_same_bytes(clip: Path, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ _PARENT = """
 import os, signal
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from toonfilter.runtime.piece_workers import obey_parent
+from toonfilter.runtime.video.workers import obey_parent
 
 if __name__ == "__main__":
     pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=obey_parent)

@@ -11,12 +11,12 @@ import av
 import numpy as np
 import pytest
 
-from toonfilter.runtime.batch import BatchOptions, run_batch
 from toonfilter.runtime.errors import CaptureError, ConfigError
 from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.frames import Frame, SafeFrame
-from toonfilter.runtime.pieces import Piece, PieceResult, WorkFolder
-from toonfilter.runtime.ray_workers import PieceFiles, RayWorkers, _store, convert_remotely
+from toonfilter.runtime.video.batch import BatchOptions, run_batch
+from toonfilter.runtime.video.ray_workers import PieceFiles, RayWorkers, _store, convert_remotely
+from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder
 
 pytestmark = [
     pytest.mark.slow,
@@ -140,22 +140,22 @@ def test_no_cluster_there() -> None:
 
 
 def test_a_machine_that_does_not_see_the_recording_says_so(tmp_path: Path) -> None:
-    from toonfilter.runtime.piece_runner import PieceJob
-    from toonfilter.runtime.pieces import Piece, WorkFolder
-    from toonfilter.runtime.video_encoding import Encoder
-    from toonfilter.runtime.video_files import inspect_video
+    from toonfilter.runtime.video.reader import inspect_video
+    from toonfilter.runtime.video.segment_pipeline import SegmentJob
+    from toonfilter.runtime.video.segments import Segment, WorkFolder
+    from toonfilter.runtime.video.writer import Encoder
 
     path = make_recording(tmp_path / "lecture.mp4", 1, 1)
-    job = PieceJob(inspect_video(path), Encoder("libx264", {}, 1), WorkFolder(tmp_path / "out.mp4"))
+    job = SegmentJob(inspect_video(path), Encoder("libx264", {}, 1), WorkFolder(tmp_path / "out.mp4"))
     path.unlink()
     with pytest.raises(CaptureError, match="share the storage"):
-        convert_remotely(job, Piece(0, None, None, None), CoveringFilter, "key")
+        convert_remotely(job, Segment(0, None, None, None), CoveringFilter, "key")
 
 
 def test_a_piece_without_pictures_comes_back_without_a_file(tmp_path: Path) -> None:
-    folder, piece = WorkFolder(tmp_path / "out.mp4"), Piece(0, None, None, None)
+    folder, piece = WorkFolder(tmp_path / "out.mp4"), Segment(0, None, None, None)
     folder.path.mkdir()
-    _store(folder, piece, PieceFiles(b"", b"", PieceResult(0, {}, 3, 0, 0), "node"))
+    _store(folder, piece, PieceFiles(b"", b"", SegmentResult(0, {}, 3, 0, 0), "node"))
     found = folder.result(piece)
     assert found is not None
     assert (found.frames, found.damaged_packets) == (0, 3)

@@ -6,7 +6,6 @@ import os
 import numpy as np
 import pytest
 
-from toonfilter.runtime.alignment import CropTransform, crop_transform, mean_face
 from toonfilter.runtime.backends import EngineOptions, Opened
 from toonfilter.runtime.backends.identity_backend import IdentityTranslator
 from toonfilter.runtime.bundle import Bundle, InputSpec, OutputSpec, Training
@@ -15,11 +14,12 @@ from toonfilter.runtime.cuda.device import LAYERS, open_device
 from toonfilter.runtime.cuda.kernels import shipped_ptx
 from toonfilter.runtime.cuda.regions import plan_regions
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.exaggeration import Exaggeration
-from toonfilter.runtime.faces import face_from
-from toonfilter.runtime.gpu_chain import GpuChain, StandIn
-from toonfilter.runtime.gpu_painter import GpuPainter
-from toonfilter.runtime.painter import Painter, open_painter
+from toonfilter.runtime.faces.detection import face_from
+from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform, mean_face
+from toonfilter.runtime.geometry.warp import FaceWarp
+from toonfilter.runtime.render.gpu_chain import GpuChain, StandIn
+from toonfilter.runtime.render.gpu_renderer import GpuRenderer
+from toonfilter.runtime.render.renderer import Renderer, open_renderer
 
 IS_IMAGINED = "FAKE_CUDA" in os.environ
 SIZE = 128
@@ -51,12 +51,12 @@ def face_at(x: float, y: float, height: float, face_id: int = 0):
     return face
 
 
-def placed(faces, size: int = SIZE):
+def aligned(faces, size: int = SIZE):
     return [(face, crop_transform(face.landmarks, size, face.fit)) for face in faces]
 
 
 def bundle(channels: int, guidance: int = 3, geometry: bool = True) -> Bundle:
-    factors = Exaggeration().to_dict() if geometry else {}
+    factors = FaceWarp().to_dict() if geometry else {}
     training = Training("toon", "0", "", 0)
     return Bundle(
         "b", "1", "MIT", "", training, InputSpec([SIZE], guidance), OutputSpec(channels), [], geometry=factors
@@ -73,14 +73,14 @@ def negative(channels: int) -> IdentityTranslator:
     return IdentityTranslator(draw)
 
 
-def gpu_painter(device, about: Bundle, region="head", *, use_graph=True, engine=StandIn) -> GpuPainter:
+def gpu_painter(device, about: Bundle, region="head", *, use_graph=True, engine=StandIn) -> GpuRenderer:
     def chain(size: int) -> GpuChain:
         channels = about.output.channels
         generator = engine(device, size, channels)
         guidance = about.input.guidance_channels > 0
         return GpuChain(device, generator, size=size, channels=channels, has_guidance=guidance, use_graph=use_graph)
 
-    return GpuPainter(about, device, chain, region)
+    return GpuRenderer(about, device, chain, region)
 
 
 def test_copies_events_and_what_it_says(device) -> None:
@@ -193,8 +193,8 @@ def test_a_recorded_graph_repeats_the_work_with_new_contents(device) -> None:
 def test_the_chain_draws_what_the_cpu_draws(device, channels, region, geometry) -> None:
     random = np.random.default_rng(1)
     about = bundle(channels, geometry=geometry)
-    painter = gpu_painter(device, about, region)
-    plain = Painter(about, negative(channels), region)
+    renderer = gpu_painter(device, about, region)
+    plain = Renderer(about, negative(channels), region)
     for frame, faces in enumerate(
         (
             [face_at(200, 150, 100)],
@@ -206,8 +206,8 @@ def test_the_chain_draws_what_the_cpu_draws(device, channels, region, geometry) 
     ):
         image = picture(random, 360, 640)
         expected, result = image.copy(), image.copy()
-        plain.paint(expected, placed(faces))
-        painter.paint(result, placed(faces))
+        plain.render(expected, aligned(faces))
+        renderer.render(result, aligned(faces))
         error = np.abs(result.astype(int) - expected)
         assert np.abs(result.astype(int) - image).mean() > 1, frame
         assert error.mean() < 0.25, frame
@@ -220,23 +220,23 @@ def test_graphs_change_nothing_but_the_time(device) -> None:
     with_graph, without = gpu_painter(device, about), gpu_painter(device, about, use_graph=False)
     for step in range(6):
         image = picture(random, 240, 320)
-        faces = placed([face_at(150 + 3 * step, 120, 60 + step)] + [face_at(60, 60, 40, 1)] * (step % 2))
+        faces = aligned([face_at(150 + 3 * step, 120, 60 + step)] + [face_at(60, 60, 40, 1)] * (step % 2))
         one, other = image.copy(), image.copy()
-        with_graph.paint(one, faces)
-        without.paint(other, faces)
+        with_graph.render(one, faces)
+        without.render(other, faces)
         np.testing.assert_array_equal(one, other)
 
 
 def test_large_faces_and_large_frames(device) -> None:
     random = np.random.default_rng(3)
     about = bundle(4)
-    painter, plain = gpu_painter(device, about), Painter(about, negative(4))
+    renderer, plain = gpu_painter(device, about), Renderer(about, negative(4))
     for height, width, tall in ((240, 320, 100), (720, 1280, 360), (240, 320, 90)):
         image = picture(random, height, width)
-        faces = placed([face_at(width / 2, height / 2, tall)])
+        faces = aligned([face_at(width / 2, height / 2, tall)])
         expected, result = image.copy(), image.copy()
-        plain.paint(expected, faces)
-        painter.paint(result, faces)
+        plain.render(expected, faces)
+        renderer.render(result, faces)
         error = np.abs(result.astype(int) - expected)
         assert error.mean() < 0.6
         assert np.percentile(error, 99) <= 12
@@ -247,11 +247,11 @@ def test_no_memory_is_taken_per_frame(device, monkeypatch) -> None:
     for name in ("allocate", "allocate_pinned"):
         original = getattr(device, name)
         monkeypatch.setattr(device, name, lambda size, original=original: (taken.append(size), original(size))[1])
-    painter = gpu_painter(device, bundle(4))
+    renderer = gpu_painter(device, bundle(4))
     random = np.random.default_rng(4)
     counts = []
     for step in range(5):
-        painter.paint(picture(random, 240, 320), placed([face_at(150 + step, 120, 80 - step)]))
+        renderer.render(picture(random, 240, 320), aligned([face_at(150 + step, 120, 80 - step)]))
         counts.append(len(taken))
     assert counts[0] > 0
     assert counts[-1] == counts[0]
@@ -288,20 +288,20 @@ def test_a_failing_engine_leaves_the_frame_alone(device) -> None:
     image = picture(np.random.default_rng(5), 240, 320)
     before = image.copy()
     with pytest.raises(BackendError, match="engine lost"):
-        gpu_painter(device, bundle(4), engine=Broken).paint(image, placed([face_at(150, 120, 80)]))
+        gpu_painter(device, bundle(4), engine=Broken).render(image, aligned([face_at(150, 120, 80)]))
     np.testing.assert_array_equal(image, before)
 
 
 def test_a_drawing_that_is_none_is_refused(device) -> None:
     flat = np.full((240, 320, 3), 90, np.uint8)
     with pytest.raises(BackendError, match="flat picture"):
-        gpu_painter(device, bundle(4)).paint(flat, placed([face_at(150, 120, 80)]))
+        gpu_painter(device, bundle(4)).render(flat, aligned([face_at(150, 120, 80)]))
     assert (flat == 90).all()
     image = picture(np.random.default_rng(6), 240, 320)
     before = image.copy()
     for engine in (Silent, Darker):
         with pytest.raises(BackendError, match="its input unchanged"):
-            gpu_painter(device, bundle(3), engine=engine).paint(image, placed([face_at(150, 120, 80)]))
+            gpu_painter(device, bundle(3), engine=engine).render(image, aligned([face_at(150, 120, 80)]))
         np.testing.assert_array_equal(image, before)
 
 
@@ -312,7 +312,7 @@ class GpuStandInTranslator(IdentityTranslator):
         super().__init__(negative(4)._draw)
         self.device = device
 
-    def open_painter(self, about: Bundle, region) -> GpuPainter:
+    def open_renderer(self, about: Bundle, region) -> GpuRenderer:
         return gpu_painter(self.device, about, region)
 
     def close(self) -> None:
@@ -320,8 +320,8 @@ class GpuStandInTranslator(IdentityTranslator):
 
 
 def test_the_painter_of_the_translator_is_taken(device) -> None:
-    assert isinstance(open_painter(bundle(4), GpuStandInTranslator(device)), GpuPainter)
-    assert isinstance(open_painter(bundle(4), negative(4)), Painter)
+    assert isinstance(open_renderer(bundle(4), GpuStandInTranslator(device)), GpuRenderer)
+    assert isinstance(open_renderer(bundle(4), negative(4)), Renderer)
 
 
 @pytest.mark.skipif(not IS_IMAGINED, reason="asks the imagined driver for its failures")
@@ -338,17 +338,17 @@ class TestFailures:
     def test_everything_is_given_back(self, device) -> None:
         library = ctypes.CDLL("libcuda.so.1")
         before = library.fakeLiveAllocations()
-        painter = gpu_painter(device, bundle(4))
-        painter.paint(picture(np.random.default_rng(7), 240, 320), placed([face_at(150, 120, 80)]))
+        renderer = gpu_painter(device, bundle(4))
+        renderer.render(picture(np.random.default_rng(7), 240, 320), aligned([face_at(150, 120, 80)]))
         assert library.fakeLiveAllocations() > before
         device.close()
         assert library.fakeLiveAllocations() == before
 
     def test_a_lost_device_covers_reopens_and_ends_on_the_cpu(self, monkeypatch) -> None:
         from toonfilter.runtime import filter as filter_module
+        from toonfilter.runtime.faces.tracker import TrackingResult
         from toonfilter.runtime.filter import FilterSettings, ToonFilter
         from toonfilter.runtime.frames import Frame, PrivacyState
-        from toonfilter.runtime.tracking import Sighting
 
         about = bundle(4)
         monkeypatch.setattr(filter_module, "find_bundle", lambda style: about)  # noqa: ARG005
@@ -363,7 +363,7 @@ class TestFailures:
 
         class Tracker:
             def track(self, image, time_s):  # noqa: ARG002
-                return Sighting(faces=[face_at(150, 120, 80)])
+                return TrackingResult(faces=[face_at(150, 120, 80)])
 
             def reset(self) -> None: ...
 
@@ -421,13 +421,13 @@ class TestFailures:
             np.testing.assert_array_equal(drawn[..., :3], np.bitwise_not(crops))
         about = translator.describe()
         assert (about.engine, about.device) == ("tensorrt-rtx" if has_runtime_cache else "tensorrt", "Imagined GPU")
-        painter, plain = open_painter(bundle(4), translator), Painter(bundle(4), negative(4))
+        renderer, plain = open_renderer(bundle(4), translator), Renderer(bundle(4), negative(4))
         for step in range(3):
             image = picture(random, 240, 320)
-            faces = placed([face_at(150 + step, 120, 80), face_at(60, 60, 40, 1)])
+            faces = aligned([face_at(150 + step, 120, 80), face_at(60, 60, 40, 1)])
             expected, result = image.copy(), image.copy()
-            plain.paint(expected, faces)
-            painter.paint(result, faces)
+            plain.render(expected, faces)
+            renderer.render(result, faces)
             assert np.abs(result.astype(int) - expected).mean() < 0.25
         ImaginedTensorRt.fails = True
         with pytest.raises(BackendError, match="failed to run the engine"):

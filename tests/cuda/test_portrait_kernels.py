@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from toonfilter.runtime.alignment import CropTransform
 from toonfilter.runtime.cuda import reference
 from toonfilter.runtime.cuda.kernels import SHIPPED, SOURCE, build_library, build_ptx, shipped_ptx
 from toonfilter.runtime.cuda.regions import FACE, plan_regions
 from toonfilter.runtime.errors import BackendError
+from toonfilter.runtime.geometry.alignment import CropTransform
 
 SIZE = 64
 GRID = 48
@@ -65,12 +65,12 @@ def address(array: np.ndarray) -> ctypes.c_void_p:
 def test_cropping_is_that_of_opencv(seed) -> None:
     random = np.random.default_rng(seed)
     image = picture(random, 150, 200)
-    placed = transforms(random, 3, 150, 200, (40, 100))
-    plan = plan_regions(placed, 150, 200)
-    fields = np.stack([smooth_field(random) for _ in placed])
+    aligned = transforms(random, 3, 150, 200, (40, 100))
+    plan = plan_regions(aligned, 150, 200)
+    fields = np.stack([smooth_field(random) for _ in aligned])
     crops = reference.crop_faces(plan.faces, pooled(plan, image), fields, SIZE)
     axis = np.arange(SIZE, dtype=np.float32)
-    for n, transform in enumerate(placed):
+    for n, transform in enumerate(aligned):
         places = np.dstack(np.meshgrid(axis, axis)) + cv2.resize(fields[n], (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
         maps = cv2.transform(places.astype(np.float32), transform.crop_to_frame)
         expected = cv2.remap(image, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -118,9 +118,9 @@ def test_blending_is_that_of_opencv(seed, with_matte) -> None:
 def test_the_compiled_kernels_draw_what_the_reference_draws(library, seed) -> None:
     random = np.random.default_rng(100 + seed)
     image = picture(random, 220, 300)
-    placed = transforms(random, 4, 220, 300, (30, 260))
-    plan = plan_regions(placed, 220, 300)
-    fields = np.stack([smooth_field(random) for _ in placed])
+    aligned = transforms(random, 4, 220, 300, (30, 260))
+    plan = plan_regions(aligned, 220, 300)
+    fields = np.stack([smooth_field(random) for _ in aligned])
     pool = pooled(plan, image)
     for given, grid in ((fields, GRID), (None, 0)):
         crops = np.empty((4, SIZE, SIZE, 3), np.uint8)
@@ -128,10 +128,10 @@ def test_the_compiled_kernels_draw_what_the_reference_draws(library, seed) -> No
         expected = reference.crop_faces(plan.faces, pool, given, SIZE)
         assert np.abs(crops.astype(int) - expected).max() <= 1
     for channels in (3, 4):
-        cartoons = np.stack([np.dstack([picture(random, SIZE, SIZE)] * 2)[..., :channels] for _ in placed])
+        cartoons = np.stack([np.dstack([picture(random, SIZE, SIZE)] * 2)[..., :channels] for _ in aligned])
         cartoons = np.ascontiguousarray(cartoons)
         window, oval = (picture(random, SIZE, SIZE)[..., 0].copy() for _ in range(2))
-        hulls = np.stack([picture(random, SIZE, SIZE)[..., 0] for _ in placed])
+        hulls = np.stack([picture(random, SIZE, SIZE)[..., 0] for _ in aligned])
         mine, theirs = pool.copy(), pool.copy()
         for n in range(4):
             matte = cartoons[n, ..., 3] if channels == 4 else oval
@@ -162,15 +162,15 @@ def test_the_face_record_is_the_kernels_struct(library) -> None:
 def test_regions_hold_all_crops_once() -> None:
     random = np.random.default_rng(3)
     for _ in range(30):
-        placed = transforms(random, 4, 300, 400, (30, 260))
-        plan = plan_regions(placed, 300, 400)
+        aligned = transforms(random, 4, 300, 400, (30, 260))
+        plan = plan_regions(aligned, 300, 400)
         covered = np.zeros((300, 400), int)
         for region in plan.regions:
             covered[region.top : region.bottom, region.left : region.right] += 1
         assert covered.max() == 1
         assert plan.pool_bytes == 3 * covered.sum()
         assert plan.regions[-1].offset + plan.regions[-1].size_bytes == plan.pool_bytes
-        for face, transform in zip(plan.faces, placed, strict=True):
+        for face, transform in zip(plan.faces, aligned, strict=True):
             assert face["left"] + face["width"] <= face["region_width"]
             assert face["top"] + face["height"] <= face["region_height"]
             region = next(region for region in plan.regions if region.offset == face["region_offset"])

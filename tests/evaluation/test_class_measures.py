@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import skimage.color
 
-from toonfilter.runtime.alignment import mean_face
-from toonfilter.train.evaluation import expression, identity, measures, seam, skin_tone
-from toonfilter.train.evaluation.bootstrap import bootstrap, from_spread
-from toonfilter.train.evaluation.face_reader import FaceReader, compare_faces
-from toonfilter.train.evaluation.thresholds import judge
+from toonfilter.benchmarks.quality import expression, identity, measures, seam, skin_tone
+from toonfilter.benchmarks.quality.bootstrap import bootstrap, from_spread
+from toonfilter.benchmarks.quality.face_reader import FaceReader, compare_faces
+from toonfilter.benchmarks.quality.thresholds import judge
+from toonfilter.runtime.geometry.alignment import mean_face
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,8 @@ def test_alignment_puts_five_points_onto_the_template() -> None:
     landmarks = np.zeros((478, 3))
     landmarks[[468, 473, 1, 61, 291], :2] = 2.5 * template @ np.array([[0.8, 0.6], [-0.6, 0.8]]) + [30, -7]
     matrix = identity.alignment(landmarks)
-    placed = landmarks[[468, 473, 1, 61, 291], :2] @ matrix[:, :2].T + matrix[:, 2]
-    np.testing.assert_allclose(placed, template, atol=1e-9)
+    aligned = landmarks[[468, 473, 1, 61, 291], :2] @ matrix[:, :2].T + matrix[:, 2]
+    np.testing.assert_allclose(aligned, template, atol=1e-9)
 
 
 def test_alignment_is_the_least_squares_similarity(astronaut, reader) -> None:

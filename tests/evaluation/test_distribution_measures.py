@@ -9,9 +9,9 @@ import torch
 from torchmetrics.image.fid import _compute_fid
 from torchmetrics.image.kid import poly_mmd
 
-from toonfilter.train.evaluation import feature_store, frechet, kernel_distance
-from toonfilter.train.evaluation.distribution import DistributionPass, measure_distribution
-from toonfilter.train.evaluation.nearest_neighbour import nearest_neighbour
+from toonfilter.benchmarks.quality import feature_store, frechet, kernel_distance
+from toonfilter.benchmarks.quality.distribution import DistributionPass, measure_distribution
+from toonfilter.benchmarks.quality.nearest_neighbour import nearest_neighbour
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from toonfilter.benchmarks.quality import contact_sheet, pictures
+from toonfilter.benchmarks.quality.evaluate import EvaluationOptions, evaluate
+from toonfilter.benchmarks.quality.models import find_model
+from toonfilter.benchmarks.quality.temporal import TemporalOptions
+from toonfilter.benchmarks.quality.terminal_table import missing_lines
 from toonfilter.runtime.errors import ConfigError, DataError
-from toonfilter.train.evaluation import contact_sheet, pictures
-from toonfilter.train.evaluation.evaluate import EvaluationOptions, evaluate
-from toonfilter.train.evaluation.models import find_model
-from toonfilter.train.evaluation.temporal import TemporalOptions
-from toonfilter.train.evaluation.terminal_table import missing_lines
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import skimage.metrics
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from toonfilter.benchmarks.quality import feature_nets, paired, sift
 from toonfilter.runtime.errors import ConfigError, DataError
-from toonfilter.train.evaluation import feature_nets, paired, sift
 
 
 @pytest.fixture(scope="module")

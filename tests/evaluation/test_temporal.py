@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import skimage.data
 
+from toonfilter.benchmarks.quality import clips, temporal
+from toonfilter.benchmarks.quality.models import FunctionDrawer, Model
+from toonfilter.benchmarks.quality.pictures import Picture
 from toonfilter.runtime.errors import DataError
-from toonfilter.train.evaluation import clips, temporal
-from toonfilter.train.evaluation.models import FunctionDrawer, Model
-from toonfilter.train.evaluation.pictures import Picture
 
 
 @pytest.fixture(scope="module")

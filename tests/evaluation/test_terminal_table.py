@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from toonfilter.train.evaluation.bootstrap import Estimate
-from toonfilter.train.evaluation.results import Evaluation, ModelReport
-from toonfilter.train.evaluation.terminal_table import table_width, terminal_table
+from toonfilter.benchmarks.quality.bootstrap import Estimate
+from toonfilter.benchmarks.quality.results import Evaluation, ModelReport
+from toonfilter.benchmarks.quality.terminal_table import table_width, terminal_table
 
 
 @pytest.mark.parametrize("count", [1, 3, 12])

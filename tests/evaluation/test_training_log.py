@@ -6,10 +6,10 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
+from toonfilter.benchmarks.quality import charts
+from toonfilter.benchmarks.quality.bootstrap import Estimate
+from toonfilter.benchmarks.quality.training_log import read_training_log
 from toonfilter.runtime.errors import DataError
-from toonfilter.train.evaluation import charts
-from toonfilter.train.evaluation.bootstrap import Estimate
-from toonfilter.train.evaluation.training_log import read_training_log
 
 
 def test_scores_of_the_discriminator_start_and_end(tmp_path) -> None:

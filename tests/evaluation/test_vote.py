@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from toonfilter.benchmarks.quality.vote.agreement import count_votes, fleiss_kappa
+from toonfilter.benchmarks.quality.vote.ballot import BallotOptions, prepare_ballot, read_ballot
+from toonfilter.benchmarks.quality.vote.server import VoteServer
+from toonfilter.benchmarks.quality.vote.store import FILE_NAME, Vote, VoteStore, counting_votes, read_votes
+from toonfilter.benchmarks.quality.vote.table import vote_table
 from toonfilter.runtime.errors import DataError
-from toonfilter.train.evaluation.vote.agreement import count_votes, fleiss_kappa
-from toonfilter.train.evaluation.vote.ballot import BallotOptions, prepare_ballot, read_ballot
-from toonfilter.train.evaluation.vote.server import VoteServer
-from toonfilter.train.evaluation.vote.store import FILE_NAME, Vote, VoteStore, counting_votes, read_votes
-from toonfilter.train.evaluation.vote.table import vote_table
 
 # Ten subjects, fourteen raters, five categories: the worked example of Fleiss' kappa in the Wikipedia article.
 EXAMPLE = np.array(

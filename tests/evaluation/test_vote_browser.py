@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from toonfilter.train.evaluation.vote.ballot import BallotOptions, prepare_ballot
-from toonfilter.train.evaluation.vote.server import VoteServer
-from toonfilter.train.evaluation.vote.store import counting_votes, read_votes
+from toonfilter.benchmarks.quality.vote.ballot import BallotOptions, prepare_ballot
+from toonfilter.benchmarks.quality.vote.server import VoteServer
+from toonfilter.benchmarks.quality.vote.store import counting_votes, read_votes
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None

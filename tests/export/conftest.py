@@ -11,7 +11,7 @@ from toonfilter.export.crops import FaceCrops, load_crops  # noqa: E402
 from toonfilter.export.onnx_export import export_graph, picture_graph  # noqa: E402
 from toonfilter.export.source import ExportSource  # noqa: E402
 from toonfilter.runtime.bundle import Training  # noqa: E402
-from toonfilter.runtime.exaggeration import Exaggeration  # noqa: E402
+from toonfilter.runtime.geometry.warp import FaceWarp  # noqa: E402
 from toonfilter.train.systems import ExportSpec  # noqa: E402
 
 
@@ -38,7 +38,7 @@ class TinyGenerator(nn.Module):
 @pytest.fixture(scope="session")
 def crops() -> FaceCrops:
     """Eight 64 px crops of a real face with their guidance."""
-    return load_crops(None, with_guidance=True, exaggeration=Exaggeration(), size=64, count=8)
+    return load_crops(None, with_guidance=True, exaggeration=FaceWarp(), size=64, count=8)
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_the_newest_run_is_taken(tmp_path) -> None:
 
 
 def test_a_trained_checkpoint_becomes_a_bundle(tmp_path, pairs) -> None:
-    from toonfilter.runtime.exaggeration import Exaggeration
+    from toonfilter.runtime.geometry.warp import FaceWarp
     from toonfilter.train.checkpoint import write_checkpoint
     from toonfilter.train.recipe import load_recipe
     from toonfilter.train.systems import build_system
@@ -89,9 +89,9 @@ def test_a_trained_checkpoint_becomes_a_bundle(tmp_path, pairs) -> None:
     )
     source = open_source(tmp_path / "run", crops=pairs)
     assert (source.name, source.training.steps, source.training.recipe) == ("run", 7, "toon")
-    assert source.geometry == Exaggeration().to_dict()
+    assert source.geometry == FaceWarp().to_dict()
     assert "your own use" in source.licence
-    proportions = {**Exaggeration().to_dict(), "eyes": 1.2}
+    proportions = {**FaceWarp().to_dict(), "eyes": 1.2}
     about = {"step": 8, "recipe": recipe, "data": "pairs", "weights": weights, "averaged": {}, "state": {}, "keep": 1}
     write_checkpoint(tmp_path / "other", geometry=proportions, **about)
     assert open_source(tmp_path / "other").geometry == proportions

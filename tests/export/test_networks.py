@@ -10,9 +10,9 @@ from toonfilter.export.face_mesh import convert_mesh
 from toonfilter.export.networks import converted
 from toonfilter.export.onnx_export import ExportError
 from toonfilter.export.tflite import mediapipe_folder, read_tflite
-from toonfilter.runtime.blazeface import FULL_RANGE, SHORT_RANGE
-from toonfilter.runtime.face_mesh import MESH
-from toonfilter.runtime.network_files import FOLDER, NetworkFile
+from toonfilter.runtime.faces.blazeface import FULL_RANGE, SHORT_RANGE
+from toonfilter.runtime.faces.mesh import MESH
+from toonfilter.runtime.faces.network_files import FOLDER, NetworkFile
 
 _FOLDER = mediapipe_folder() / "modules"
 

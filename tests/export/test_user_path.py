@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from toonfilter.cli import app
 from toonfilter.runtime.bundle import find_bundle
-from toonfilter.runtime.exaggeration import Exaggeration
+from toonfilter.runtime.geometry.warp import FaceWarp
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
 
@@ -46,7 +46,7 @@ def test_from_a_folder_of_faces_to_the_camera(
     toonfilter("train", recipe, "--data", pairs, "--out", run, "--accelerator", "cpu", *sets)
     assert "use it with --to mine" in toonfilter("export", run, "--name", "mine")
     if recipe == "pix2pix":
-        assert find_bundle("mine").geometry == Exaggeration(eyes=1.25).to_dict()
+        assert find_bundle("mine").geometry == FaceWarp(eyes=1.25).to_dict()
     toonfilter("image", faces / "a.png", "-o", tmp_path / "drawn", "--to", "mine")
     before, after = (cv2.imread(str(folder / "a.png")).astype(float) for folder in (faces, tmp_path / "drawn"))
     changed = np.abs(after - before).max(2) > 8

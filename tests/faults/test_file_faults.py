@@ -8,14 +8,15 @@ import av
 import numpy as np
 import pytest
 
-from toonfilter.runtime import painter, piece_runner
-from toonfilter.runtime.alignment import fit_head, mean_face
 from toonfilter.runtime.backends import Description, Opened
-from toonfilter.runtime.convert import ConvertOptions, convert
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.faces import Face, box_around
+from toonfilter.runtime.faces.detection import Face, box_around
+from toonfilter.runtime.faces.tracker import TrackingResult
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
-from toonfilter.runtime.tracking import Sighting
+from toonfilter.runtime.geometry.alignment import fit_head, mean_face
+from toonfilter.runtime.render import renderer
+from toonfilter.runtime.video import segment_pipeline as piece_runner
+from toonfilter.runtime.video.convert import ConvertOptions, convert
 
 FRAMES = 24
 PARTS = ("source", "tracker", "engine", "blend", "sink")
@@ -75,7 +76,7 @@ class Tracker:
         self.fault = fault
 
     def track(self, *_):
-        return self.fault("tracker", Sighting([FACE]), "no sighting")
+        return self.fault("tracker", TrackingResult([FACE]), "no tracking")
 
     def reset(self):
         pass
@@ -105,7 +106,7 @@ def clip(tmp_path_factory):
 def run(clip, tmp_path, tiny_bundle, monkeypatch):
     def go(part, way, moment):
         fault = Fault(part, way, MOMENTS[moment])
-        blend, write, frames = painter.paste, piece_runner._PieceOutput.write, piece_runner.VideoFile.frames
+        blend, write, frames = renderer.paste, piece_runner._PieceOutput.write, piece_runner.VideoFile.frames
 
         def decoded(self, *arguments):
             for frame in frames(self, *arguments):
@@ -120,7 +121,7 @@ def run(clip, tmp_path, tiny_bundle, monkeypatch):
             write(self, *arguments)
 
         monkeypatch.setattr(piece_runner.VideoFile, "frames", decoded)
-        monkeypatch.setattr(painter, "paste", paste)
+        monkeypatch.setattr(renderer, "paste", paste)
         monkeypatch.setattr(piece_runner._PieceOutput, "write", written)
 
         def open_filter():

@@ -191,7 +191,7 @@ from fractions import Fraction
 from pathlib import Path
 import av, numpy as np
 from toonfilter.runtime import privacy
-from toonfilter.runtime.convert import ConvertOptions, convert
+from toonfilter.runtime.video.convert import ConvertOptions, convert
 from toonfilter.runtime.errors import ToonfilterError
 
 class Covering:

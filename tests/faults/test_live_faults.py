@@ -6,15 +6,16 @@ import time
 import numpy as np
 import pytest
 
-from toonfilter.runtime import live, painter
-from toonfilter.runtime.alignment import fit_head, mean_face
 from toonfilter.runtime.backends import Description, Opened
 from toonfilter.runtime.errors import BackendError, CaptureError, OutputError
-from toonfilter.runtime.faces import Face, box_around
+from toonfilter.runtime.faces.detection import Face, box_around
+from toonfilter.runtime.faces.tracker import TrackingResult
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import PrivacyState, SafeFrame
-from toonfilter.runtime.live import LiveOptions, run_live
-from toonfilter.runtime.tracking import Sighting
+from toonfilter.runtime.geometry.alignment import fit_head, mean_face
+from toonfilter.runtime.live import pipeline as live
+from toonfilter.runtime.live.pipeline import LiveOptions, run_live
+from toonfilter.runtime.render import renderer
 
 AFTERWARDS = 40
 PERIOD_S = 0.002
@@ -84,8 +85,8 @@ class Tracker:
         self.fault = fault
 
     def track(self, image, _):
-        nonsense = Sighting([Face(LANDMARKS * np.nan, FACE.box, FACE.fit, 0, 1.0)])
-        return self.fault("tracker", Sighting([FACE]) if image.ndim == 3 else Sighting(), nonsense)
+        nonsense = TrackingResult([Face(LANDMARKS * np.nan, FACE.box, FACE.fit, 0, 1.0)])
+        return self.fault("tracker", TrackingResult([FACE]) if image.ndim == 3 else TrackingResult(), nonsense)
 
     def reset(self):
         pass
@@ -152,7 +153,7 @@ def run(tiny_bundle, monkeypatch):
         fault = Fault(part, way, moment, stop)
         faults.append(fault)
         sink = Sink(fault)
-        blend = painter.paste
+        blend = renderer.paste
 
         def paste(image, *rest):
             blend(image, *rest)
@@ -160,7 +161,7 @@ def run(tiny_bundle, monkeypatch):
             if fault.part == "blend" and fault.way == "garbage" and fault.calls["blend"] == fault.at + 1:
                 image[:] = PHOTO
 
-        monkeypatch.setattr(painter, "paste", paste)
+        monkeypatch.setattr(renderer, "paste", paste)
 
         def open_filter():
             opener = lambda *_: Opened(Engine(fault), {})  # noqa: E731

@@ -7,15 +7,16 @@ import numpy as np
 import psutil
 import pytest
 
-from toonfilter.runtime.alignment import fit_head, mean_face
 from toonfilter.runtime.backends import Description, Opened
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.faces import Box, Face, box_around
+from toonfilter.runtime.faces.detection import Face, box_around
+from toonfilter.runtime.faces.tracker import TrackingResult
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, PrivacyState
-from toonfilter.runtime.live_output import LiveOutput
-from toonfilter.runtime.live_stages import Controls
-from toonfilter.runtime.tracking import Sighting
+from toonfilter.runtime.geometry.alignment import fit_head, mean_face
+from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.live.output import LiveOutput
+from toonfilter.runtime.live.stages import Controls
 
 FRAMES = 100_000
 DRAWING = np.full((128, 128, 4), 255, np.uint8)
@@ -42,10 +43,10 @@ class Tracker:
         if self.calls % 997 == 0:
             raise RuntimeError("graph failed")
         if self.calls % 50 < 5:
-            return Sighting(lost=[Box(10, 10, 20, 20)])
+            return TrackingResult(lost=[Box(10, 10, 20, 20)])
         landmarks = (mean_face() * 20 + np.array([32 + self.calls % 7, 24, 0])).astype(np.float32)
         face = Face(landmarks, box_around(landmarks), fit_head(landmarks), self.calls // 50, 1.0)
-        return Sighting([face])
+        return TrackingResult([face])
 
     def reset(self):
         pass

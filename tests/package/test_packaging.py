@@ -14,22 +14,7 @@ ALLOWED = {
     "train": {"runtime"},
     "benchmarks": {"runtime", "export", "train"},
 }
-TRAIN_MAY_USE = {
-    "alignment",
-    "backends",
-    "blending",
-    "bundle",
-    "errors",
-    "exaggeration",
-    "faces",
-    "filter",
-    "frames",
-    "guidance",
-    "painter",
-    "portrait",
-    "stills",
-    "tracking",
-}
+TRAIN_MAY_USE = {"backends", "bundle", "errors", "faces", "filter", "frames", "geometry", "render", "still_images"}
 
 
 def modules() -> list[tuple[str, Path]]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from toonfilter.runtime.alignment import fit_head, mean_face
 from toonfilter.runtime.backends import Description, Opened
-from toonfilter.runtime.faces import Face, box_around
+from toonfilter.runtime.faces.detection import Face, box_around
+from toonfilter.runtime.faces.tracker import TrackingResult
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame
-from toonfilter.runtime.tracking import Sighting
+from toonfilter.runtime.geometry.alignment import fit_head, mean_face
 
 HEIGHT, WIDTH = 180, 240
 GREEN_STRIPES = np.zeros((512, 512, 4), np.uint8)
@@ -28,7 +28,7 @@ class ToldTracker:
     """Sees what `sees` says; an exception in it is raised."""
 
     def __init__(self):
-        self.sees = Sighting([face_at()])
+        self.sees = TrackingResult([face_at()])
         self.resets = 0
 
     def track(self, image, time_s):  # noqa: ARG002

@@ -10,15 +10,15 @@ import pytest
 
 from toonfilter.runtime import frames
 from toonfilter.runtime.errors import BackendError, ConfigError
-from toonfilter.runtime.faces import Box
+from toonfilter.runtime.faces.tracker import TrackingResult
 from toonfilter.runtime.frames import Frame, PrivacyState, SafeFrame
-from toonfilter.runtime.privacy import COVER_TILES, Guard, LostPolicy, Witness, cover
-from toonfilter.runtime.tracking import Sighting
+from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.privacy import COVER_TILES, CoverageCheck, Guard, LostPolicy, cover
 
 from .conftest import HEIGHT, WIDTH, face_at, photo  # noqa: TID252 - the tests are no package of ours
 
 PROTECTED, HOLDING, COVERED, EXPOSED = PrivacyState
-NOBODY = Sighting(detected=True)
+NOBODY = TrackingResult(detected=True)
 
 
 def is_pixelated(image):
@@ -65,7 +65,7 @@ def test_before_the_first_face_the_frame_is_covered(told):
 @pytest.mark.parametrize("region", ["head", "face"])
 def test_the_face_is_drawn_to_the_last_pixel_even_with_an_empty_matte(told, region):
     toon = told(region=region)
-    toon.tracker.sees = Sighting([face_at(100, 95, 70), face_at(190, 60, 30, 1)])
+    toon.tracker.sees = TrackingResult([face_at(100, 95, 70), face_at(190, 60, 30, 1)])
     safe = toon.show(0.0)
     assert (safe.state, safe.faces_found, safe.faces_covered) == (PROTECTED, 2, 2)
     for face in toon.tracker.sees.faces:
@@ -76,7 +76,7 @@ def test_the_face_is_drawn_to_the_last_pixel_even_with_an_empty_matte(told, regi
 @pytest.mark.parametrize("place", [(5, 90), (236, 90), (120, 4), (120, 176), (-10, 90), (3, 3)])
 def test_a_face_half_out_of_the_frame_is_drawn_where_it_shows(told, place):
     toon = told()
-    toon.tracker.sees = Sighting([face_at(*place)])
+    toon.tracker.sees = TrackingResult([face_at(*place)])
     safe = toon.show(0.0)
     shown = hull_of(face_at(*place))
     assert safe.state is COVERED or safe.image[shown][:, 0].max() <= 2
@@ -129,7 +129,7 @@ def test_a_new_format_in_mid_stream_is_not_held_over(told):
     toon.tracker.sees = NOBODY
     safe = toon.show(10.1, photo(90, 120))
     assert (safe.state, safe.image.shape, toon.tracker.resets) == (COVERED, (90, 120, 3), before + 1)
-    toon.tracker.sees = Sighting([face_at(60, 45, 30)])
+    toon.tracker.sees = TrackingResult([face_at(60, 45, 30)])
     assert toon.show(10.2, photo(90, 120)).state is PROTECTED
 
 
@@ -165,7 +165,7 @@ def test_nobody_can_hold_longer(hold_s):
 def test_a_face_without_a_mesh_is_hidden_under_tiles_beside_one_that_is_drawn(told):
     toon = told()
     box = Box(180, 30, 210, 60)
-    for sees in (Sighting([face_at(80)], unmeshed=[box]), Sighting([face_at(80)], lost=[box])):
+    for sees in (TrackingResult([face_at(80)], unmeshed=[box]), TrackingResult([face_at(80)], lost=[box])):
         toon.tracker.sees = sees
         safe = toon.show(0.0)
         assert (safe.state, safe.faces_found, safe.faces_covered) == (PROTECTED, 2, 2)
@@ -175,7 +175,11 @@ def test_a_face_without_a_mesh_is_hidden_under_tiles_beside_one_that_is_drawn(to
 def test_tiles_beside_a_drawn_face_leave_the_drawing(told):
     toon, face = told(), face_at(100)
     box = Box(110, 60, 170, 130)
-    for sees in (Sighting([face], unmeshed=[box]), Sighting([face], lost=[box]), Sighting([face], late=lambda: [box])):
+    for sees in (
+        TrackingResult([face], unmeshed=[box]),
+        TrackingResult([face], lost=[box]),
+        TrackingResult([face], pending_detections=lambda: [box]),
+    ):
         toon.tracker.sees = sees
         safe = toon.show(0.0)
         drawn = hull_of(face)
@@ -189,7 +193,7 @@ def test_tiles_beside_a_drawn_face_leave_the_drawing(told):
 def test_what_the_looks_find_while_others_are_drawn_is_hidden_in_the_same_frame(told):
     toon = told()
     box = Box(180, 30, 210, 60)
-    toon.tracker.sees = Sighting([face_at(80)], late=lambda: [box])
+    toon.tracker.sees = TrackingResult([face_at(80)], pending_detections=lambda: [box])
     safe = toon.show(0.0)
     assert (safe.state, safe.faces_found, safe.faces_covered) == (PROTECTED, 2, 2)
     assert len(np.unique(safe.image[30:60, 180:210].reshape(-1, 3), axis=0)) <= 25
@@ -200,19 +204,19 @@ def test_looks_that_fail_while_faces_are_drawn_cover_the_frame(told):
         raise RuntimeError("graph failed")
 
     toon = told()
-    toon.tracker.sees = Sighting([face_at(80)], late=fail)
+    toon.tracker.sees = TrackingResult([face_at(80)], pending_detections=fail)
     safe = toon.show(0.0)
     assert safe.state is COVERED
     assert is_pixelated(safe.image)
     toon = told(on_error="raise")
-    toon.tracker.sees = Sighting([face_at(80)], late=fail)
+    toon.tracker.sees = TrackingResult([face_at(80)], pending_detections=fail)
     with pytest.raises(RuntimeError, match="graph failed"):
         toon.show(0.0)
 
 
 def test_only_faces_without_a_mesh_is_doubt_and_covered(told):
     toon = told()
-    for sees in (Sighting(unmeshed=[Box(60, 60, 90, 90)]), Sighting(lost=[Box(60, 60, 90, 90)])):
+    for sees in (TrackingResult(unmeshed=[Box(60, 60, 90, 90)]), TrackingResult(lost=[Box(60, 60, 90, 90)])):
         toon.tracker.sees = sees
         safe = toon.show(0.0)
         assert safe.state is COVERED
@@ -221,7 +225,7 @@ def test_only_faces_without_a_mesh_is_doubt_and_covered(told):
 
 def test_exposure_still_hides_a_face_that_has_no_mesh(told):
     toon = told(lost=LostPolicy("pass", confirmed=True))
-    toon.tracker.sees = Sighting(lost=[Box(100, 60, 140, 100)])
+    toon.tracker.sees = TrackingResult(lost=[Box(100, 60, 140, 100)])
     safe = toon.show(0.0)
     assert safe.state is EXPOSED
     assert len(np.unique(safe.image[60:100, 100:140].reshape(-1, 3), axis=0)) <= 25
@@ -233,7 +237,7 @@ def test_a_failing_tracker_covers_and_the_next_frame_goes_on(told):
     toon.tracker.sees = RuntimeError("graph failed")
     assert toon.show(10.1).state is COVERED
     assert any("graph failed" in note for note in toon.notes)
-    toon.tracker.sees = Sighting([face_at()])
+    toon.tracker.sees = TrackingResult([face_at()])
     assert toon.show(10.2).state is PROTECTED
 
 
@@ -336,7 +340,7 @@ def test_a_face_that_outruns_its_steadied_crop_is_drawn_where_it_is(told):
     toon = told()
     for number in range(20):
         face = face_at(60 + 25 * (number % 6), 60 + 20 * (number % 4), 40)
-        toon.tracker.sees = Sighting([face])
+        toon.tracker.sees = TrackingResult([face])
         safe = toon.show(10 + number / 30)
         assert safe.state is PROTECTED
         assert safe.image[hull_of(face)][:, 0].max() <= 2
@@ -353,7 +357,7 @@ def test_the_guard_does_not_take_less_than_all_faces():
 def test_the_witness_notices_a_face_that_was_not_drawn():
     faces = [face_at(70), face_at(180, 90, 40, 1)]
     image = photo()
-    witness = Witness(image, faces)
+    witness = CoverageCheck(image, faces)
     assert witness.covered(image) == 0
     image[hull_of(faces[0])] = 255 - image[hull_of(faces[0])]
     assert witness.covered(image) == 1
@@ -365,13 +369,13 @@ def test_the_witness_notices_a_face_that_was_not_drawn():
 
 def test_the_witness_stops_a_painter_that_forgets_a_face(told, monkeypatch):
     toon = told()
-    monkeypatch.setattr(toon.filter._painter, "paint", lambda *_: [])
+    monkeypatch.setattr(toon.filter._renderer, "paint", lambda *_: [])
     assert toon.show(10.0).state is COVERED
 
 
 def test_a_face_wholly_outside_counts_as_covered():
     image = photo()
-    assert Witness(image, [face_at(-500, 90)]).covered(image) == 1
+    assert CoverageCheck(image, [face_at(-500, 90)]).covered(image) == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 64), (64, 1), (3, 5), (1080, 1920)])

@@ -13,10 +13,10 @@ import pytest
 
 from toonfilter.benchmarks.face_scenes import SCENES, play, portrait
 from toonfilter.benchmarks.leaks import Count, judge, leaked
-from toonfilter.runtime.faces import FaceDetector
+from toonfilter.runtime.faces.detection import FaceDetector
+from toonfilter.runtime.faces.tracker import FaceTracker
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, PrivacyState
-from toonfilter.runtime.tracking import FaceTracker
 
 QUICK = ("appears", "leaves and returns", "hand over the face", "walks in", "swap")
 
@@ -82,9 +82,9 @@ def test_a_newcomer_is_reported_in_its_first_frame_although_the_frame_is_drawn_i
     tracker, newcomers = toon._tracker, []
     for number, frame in enumerate(play("appears", frames=24)):
         image = frame.image.copy()
-        sighting = tracker.track(image, number / 25)
+        tracking = tracker.track(image, number / 25)
         image[:] = 128
-        late = sighting.late()
+        late = tracking.pending_detections()
         if len(frame.faces) == 2:
             newcomers.append(late)
     middle = np.array(np.nonzero(frame.faces[-1])).mean(1)[::-1] if frame.faces else None
@@ -96,12 +96,12 @@ def test_a_newcomer_is_reported_in_its_first_frame_although_the_frame_is_drawn_i
 def test_the_place_of_a_face_that_is_gone_stays_covered_and_grows(toon):
     tracker, widths, face_px = toon._tracker, [], 0.0
     for number, frame in enumerate(play("leaves for good", frames=24)):
-        sighting = tracker.track(frame.image, number / 25)
-        sighting.late()
+        tracking = tracker.track(frame.image, number / 25)
+        tracking.pending_detections()
         if len(frame.faces) == 2:
-            face_px = max(face.box.width for face in sighting.faces)
+            face_px = max(face.box.width for face in tracking.faces)
         else:
-            widths.append(max((box.width for box in sighting.lost), default=0.0))
+            widths.append(max((box.width for box in tracking.lost), default=0.0))
     assert len(widths) == 16
     assert min(widths) > 1.2 * face_px
     assert all(after > before for before, after in itertools.pairwise(widths[:6]))
@@ -157,12 +157,12 @@ class AtOnce(ThreadPoolExecutor):
 
 
 def test_what_a_look_changes_is_told_late_however_fast_it_is():
-    """A sighting that is read while a look changes tracks and places could miss a face of either."""
+    """A tracking that is read while a look changes tracks and places could miss a face of either."""
     looker = AtOnce(1)
     tracker, told = FaceTracker(looker=looker), []
     for number, frame in enumerate(play("appears", frames=24)):
-        sighting = tracker.track(frame.image, number / 25)
-        told.append((len(frame.faces), len(sighting.faces), len(sighting.late())))
+        tracking = tracker.track(frame.image, number / 25)
+        told.append((len(frame.faces), len(tracking.faces), len(tracking.pending_detections())))
     tracker.close()
     looker.shutdown()
     first = next(place for place, (there, _, _) in enumerate(told) if there == 2)
@@ -186,7 +186,7 @@ def test_a_failed_tracker_starts_anew(toon, monkeypatch):
 def test_a_person_taken_up_again_and_lost_behind_another_stays_a_place(toon):
     """As where a mesh slips from the face behind to the one in front, and back, before both are one to the detector."""
     tracker, image = toon._tracker, next(iter(play("swap", frames=2))).image
-    tracker.track(image, 0.0).late()
+    tracker.track(image, 0.0).pending_detections()
     behind, before = tracker._tracks
     behind.is_person = True
     tracker._lose(behind)

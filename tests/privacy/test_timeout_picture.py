@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from toonfilter.runtime import v4l2_devices
-from toonfilter.runtime.cover_pictures import cover_picture
+from toonfilter.runtime.live import v4l2 as v4l2_devices
+from toonfilter.runtime.live.cover_pictures import cover_picture
 
 
 def test_a_device_that_is_none_is_left_alone(tmp_path):

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from toonfilter.runtime.alignment import CropTransform, crop_transform, fit_head, mean_face
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform, fit_head, mean_face
 
 
 def turned(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
@@ -54,13 +54,13 @@ def test_speaking_does_not_move_the_crop() -> None:
 
 def test_crop_is_upright_and_holds_the_head() -> None:
     landmarks = posed(turned(0, 0, 25))
-    placed = crop_transform(landmarks, 256).to_crop(landmarks)
-    eyes = placed[263, :2] - placed[33, :2]
+    aligned = crop_transform(landmarks, 256).to_crop(landmarks)
+    eyes = aligned[263, :2] - aligned[33, :2]
     assert abs(eyes[1]) < 1.0
     assert eyes[0] > 0
-    assert placed[:, :2].min() > 20
-    assert placed[:, :2].max() < 236
-    assert 0.5 * 256 < placed[152, 1] - placed[10, 1] < 0.6 * 256
+    assert aligned[:, :2].min() > 20
+    assert aligned[:, :2].max() < 236
+    assert 0.5 * 256 < aligned[152, 1] - aligned[10, 1] < 0.6 * 256
 
 
 @given(st.floats(-50, 2000), st.floats(-50, 1200), st.floats(20, 1500), st.floats(-3, 3), st.sampled_from([64, 256]))

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from toonfilter.runtime import network_files
-from toonfilter.runtime.blazeface import FULL_RANGE, SHORT_RANGE, BlazeFace, DetectorModel, merged
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.network_files import NetworkFile
+from toonfilter.runtime.faces import network_files
+from toonfilter.runtime.faces.blazeface import FULL_RANGE, SHORT_RANGE, BlazeFace, DetectorModel, merged
+from toonfilter.runtime.faces.network_files import NetworkFile
 
 Image = NDArray[np.uint8]
 _REACHES = {"short": SHORT_RANGE, "full": FULL_RANGE}

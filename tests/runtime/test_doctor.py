@@ -4,10 +4,8 @@ import sys
 import numpy as np
 import pytest
 
-from toonfilter.runtime import doctor
-from toonfilter.runtime.camera_reader import judge
-from toonfilter.runtime.cover_pictures import two_tone_frame
-from toonfilter.runtime.doctor import (
+from toonfilter.runtime.doctor import checks as doctor
+from toonfilter.runtime.doctor.checks import (
     Check,
     check_cameras,
     check_engines,
@@ -19,8 +17,10 @@ from toonfilter.runtime.doctor import (
     exit_status,
     read_back,
 )
+from toonfilter.runtime.doctor.loopback_reader import judge
 from toonfilter.runtime.errors import CaptureError, OutputError
-from toonfilter.runtime.v4l2_devices import LOOPBACK_DRIVER, VideoDevice
+from toonfilter.runtime.live.cover_pictures import two_tone_frame
+from toonfilter.runtime.live.v4l2 import LOOPBACK_DRIVER, VideoDevice
 
 WEBCAM = VideoDevice("/dev/video0", "HD Webcam", "uvcvideo", True, False)
 LOOPBACK = VideoDevice("/dev/video10", "Toonfilter", LOOPBACK_DRIVER, False, True)
@@ -112,7 +112,7 @@ class FakeWebcam:
 
 @pytest.fixture
 def webcam(monkeypatch):
-    from toonfilter.runtime import cameras
+    from toonfilter.runtime.live import sources as cameras
 
     class Camera(FakeWebcam):
         pass
@@ -153,7 +153,7 @@ def test_the_virtual_camera_is_read_by_a_second_process(monkeypatch):
 
 
 def test_a_missing_virtual_camera_is_a_fault_of_live_only(monkeypatch):
-    from toonfilter.runtime import virtual_camera
+    from toonfilter.runtime.live import virtual_camera
 
     def refuse(*_):
         raise OutputError("no virtual camera found; load it")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from toonfilter.runtime.alignment import CropTransform, Landmarks
-from toonfilter.runtime.blazeface import SHORT_RANGE, BlazeFace
-from toonfilter.runtime.face_mesh import FaceMesh, square_after, square_around
+from toonfilter.runtime.faces.blazeface import SHORT_RANGE, BlazeFace
+from toonfilter.runtime.faces.mesh import FaceMesh, square_after, square_around
+from toonfilter.runtime.geometry.alignment import CropTransform, Landmarks
 
 Image = NDArray[np.uint8]
 _SIDE_PX = 256

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from toonfilter.runtime.alignment import crop_transform, mean_face
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.guidance import draw_guidance, face_shape, stroke, taper
+from toonfilter.runtime.geometry.alignment import crop_transform, mean_face
+from toonfilter.runtime.render.guidance import draw_guidance, face_shape, stroke, taper
 
 SIZE = 256
 EYES, LINES, REGIONS = range(3)

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import skimage.data
 
-from toonfilter.runtime.alignment import crop_transform, fit_head, mean_face
 from toonfilter.runtime.backends import EngineOptions, open_translator
 from toonfilter.runtime.bundle import Bundle
-from toonfilter.runtime.faces import Face, box_around
+from toonfilter.runtime.faces.detection import Face, box_around
+from toonfilter.runtime.faces.head_motion import SteadyCrop
+from toonfilter.runtime.faces.smoothing import OneEuroSettings
+from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState
-from toonfilter.runtime.head_motion import SteadyCrop
-from toonfilter.runtime.painter import Painter, Placed
-from toonfilter.runtime.smoothing import OneEuroSettings
-from toonfilter.runtime.tracking import FaceTracker, Sighting
+from toonfilter.runtime.geometry.alignment import crop_transform, fit_head, mean_face
+from toonfilter.runtime.render.renderer import AlignedFace, Renderer
 
 
 def face_at(x: float, y: float, height: float, face_id: int = 0) -> Face:
@@ -34,16 +34,16 @@ def picture() -> Image:
     return image
 
 
-def placed(size: int) -> list[Placed]:
+def aligned(size: int) -> list[AlignedFace]:
     return [(face, crop_transform(face.landmarks, size, face.fit)) for face in FACES]
 
 
 def test_what_was_prepared_before_is_painted_alike(tiny_bundle: Bundle, picture: Image) -> None:
     translator = open_translator(tiny_bundle, "onnxruntime", EngineOptions(64)).translator
-    painter = Painter(tiny_bundle, translator)
+    renderer = Renderer(tiny_bundle, translator)
     at_once, prepared = picture.copy(), picture.copy()
-    painter.paint(at_once, placed(64))
-    painter.paint(prepared, placed(64), None, painter.prepare(placed(64)))
+    renderer.render(at_once, aligned(64))
+    renderer.render(prepared, aligned(64), None, renderer.prepare(aligned(64)))
     assert (at_once != picture).any()
     assert np.array_equal(at_once, prepared)
     translator.close()
@@ -52,8 +52,8 @@ def test_what_was_prepared_before_is_painted_alike(tiny_bundle: Bundle, picture:
 class _Tracker:
     """Always sees the same two faces."""
 
-    def track(self, image: Image, time_s: float) -> Sighting:  # noqa: ARG002
-        return Sighting(FACES)
+    def track(self, image: Image, time_s: float) -> TrackingResult:  # noqa: ARG002
+        return TrackingResult(FACES)
 
     def reset(self) -> None:
         """Nothing to forget."""
@@ -88,9 +88,9 @@ def test_frames_tracked_ahead_are_drawn_as_one_by_one(tiny_bundle: Bundle, pictu
 def test_a_frame_tracked_before_the_style_changed_is_drawn_in_the_new_one(tiny_bundle: Bundle, picture: Image) -> None:
     toon, fresh = opened(tiny_bundle), opened(tiny_bundle)
     tracked = toon.track(Frame(picture.copy(), 0))
-    before = toon._painter
+    before = toon._renderer
     toon.set_style(str(tiny_bundle.folder))
-    assert toon._painter is not before
+    assert toon._renderer is not before
     safe = toon.draw(tracked)
     assert safe.state is PrivacyState.PROTECTED
     assert np.array_equal(safe.image, fresh.process(Frame(picture.copy(), 0)).image)
@@ -105,7 +105,7 @@ def test_a_portrait_that_cannot_be_taken_covers_the_frame(
         raise ValueError("no memory left")
 
     toon = opened(tiny_bundle)
-    monkeypatch.setattr("toonfilter.runtime.painter.finish_portrait", broken)
+    monkeypatch.setattr("toonfilter.runtime.render.renderer.finish_portrait", broken)
     safe = toon.process(Frame(picture.copy(), 0))
     assert safe.state is PrivacyState.COVERED
     assert "no memory left" in safe.reason

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 import skimage.data
 
-from toonfilter.runtime.alignment import CropTransform
+from toonfilter.runtime.faces.head_motion import SteadyCrop
+from toonfilter.runtime.faces.smoothing import OneEuroSettings
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.head_motion import SteadyCrop
-from toonfilter.runtime.smoothing import OneEuroSettings
+from toonfilter.runtime.geometry.alignment import CropTransform
 
 STEP_S = 1 / 30
 FACE = CropTransform(222.0, 130.0, 240.0, 0.0, 256)

@@ -10,8 +10,13 @@ import av
 import numpy as np
 import pytest
 
-from toonfilter.runtime import cameras, v4l2_devices, virtual_camera
-from toonfilter.runtime.cameras import (
+from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
+from toonfilter.runtime.frames import Frame
+from toonfilter.runtime.live import sources as cameras
+from toonfilter.runtime.live import v4l2 as v4l2_devices
+from toonfilter.runtime.live import virtual_camera
+from toonfilter.runtime.live.sinks import Discard, Preview, Recording, SeveralSinks, fitted
+from toonfilter.runtime.live.sources import (
     CameraRequest,
     ImageFile,
     PlayedFile,
@@ -21,13 +26,10 @@ from toonfilter.runtime.cameras import (
     open_source,
     wished_path,
 )
-from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
-from toonfilter.runtime.frames import Frame
+from toonfilter.runtime.live.v4l2 import LOOPBACK_DRIVER, VideoDevice, list_devices
+from toonfilter.runtime.live.virtual_camera import VirtualCamera, find_virtual_camera
 from toonfilter.runtime.platform_texts import platform_texts
 from toonfilter.runtime.privacy import cover
-from toonfilter.runtime.sinks import Discard, Preview, Recording, SeveralSinks, fitted
-from toonfilter.runtime.v4l2_devices import LOOPBACK_DRIVER, VideoDevice, list_devices
-from toonfilter.runtime.virtual_camera import VirtualCamera, find_virtual_camera
 
 WEBCAM = VideoDevice("/dev/video0", "Integrated Camera: HD", "uvcvideo", True, False)
 METADATA = VideoDevice("/dev/video1", "Integrated Camera: HD", "uvcvideo", False, False)

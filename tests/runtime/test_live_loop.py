@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toonfilter.runtime.cover_pictures import cover_picture
 from toonfilter.runtime.errors import BackendError, CaptureError, ConfigError, OutputError
 from toonfilter.runtime.frames import Frame, PrivacyState
-from toonfilter.runtime.handover import LatestSlot
-from toonfilter.runtime.live import LiveOptions, run_live
-from toonfilter.runtime.live_output import LiveOutput
-from toonfilter.runtime.live_stages import CaptureStage, Controls
+from toonfilter.runtime.live.cover_pictures import cover_picture
+from toonfilter.runtime.live.output import LiveOutput
+from toonfilter.runtime.live.pipeline import LiveOptions, run_live
+from toonfilter.runtime.live.sinks import Discard
+from toonfilter.runtime.live.stages import CaptureStage, Controls
 from toonfilter.runtime.privacy import Guard
-from toonfilter.runtime.sinks import Discard
+from toonfilter.runtime.queues import LatestSlot
 
 PERIOD_S = 0.1
 

@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from toonfilter.runtime.faces import Box
-from toonfilter.runtime.motion import Beats, Motion, Newcomers
+from toonfilter.runtime.faces.motion import Motion, Newcomers, RateLimiter
+from toonfilter.runtime.geometry.box import Box
 
 
 def due(times_s):
-    beats = Beats()
+    beats = RateLimiter()
     return [beats.is_due(time_s) for time_s in times_s]
 
 

@@ -3,11 +3,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from toonfilter.runtime.alignment import CropTransform, crop_transform
-from toonfilter.runtime.blending import blend_mask, mosaic, paste, pixelated
-from toonfilter.runtime.exaggeration import Exaggeration
-from toonfilter.runtime.faces import Box, Face, StillFaceFinder
-from toonfilter.runtime.portrait import Portrait, take_portrait
+from toonfilter.runtime.faces.detection import Face, StillFaceFinder
+from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
+from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.geometry.pixelate import mosaic, pixelated
+from toonfilter.runtime.geometry.warp import FaceWarp
+from toonfilter.runtime.render.blending import blend_mask, paste
+from toonfilter.runtime.render.portrait import Portrait, take_portrait
 
 Image = NDArray[np.uint8]
 
@@ -22,7 +24,7 @@ def face(astronaut: Image) -> Face:
     return faces[0]
 
 
-def portrait_of(image: Image, face: Face, size: int = 256, exaggeration: Exaggeration | None = None) -> Portrait:
+def portrait_of(image: Image, face: Face, size: int = 256, exaggeration: FaceWarp | None = None) -> Portrait:
     transform = crop_transform(face.landmarks, size, face.fit)
     return take_portrait(image, face.landmarks, transform, exaggeration, with_guidance=True)
 
@@ -56,7 +58,7 @@ def test_shrinking_keeps_the_place(face: Face) -> None:
 @pytest.mark.parametrize("region", ["head", "face"])
 def test_no_real_face_stays_and_nothing_else_changes(astronaut: Image, face: Face, region: str) -> None:
     """A drawing of pure green must cover the whole face, with a soft seam, and leave the far picture alone."""
-    portrait = portrait_of(astronaut, face, exaggeration=Exaggeration())
+    portrait = portrait_of(astronaut, face, exaggeration=FaceWarp())
     mask = blend_mask(portrait, None, "head" if region == "head" else "face")
     canvas = astronaut.copy()
     green = np.zeros((256, 256, 3), np.uint8)
@@ -92,7 +94,7 @@ def test_face_at_the_border_of_the_frame(astronaut: Image, face: Face) -> None:
     cut = np.ascontiguousarray(astronaut[:, left:])
     landmarks = face.landmarks - np.array([left, 0, 0], np.float32)
     transform = crop_transform(landmarks, 128)
-    portrait = take_portrait(cut, landmarks, transform, Exaggeration(), with_guidance=True)
+    portrait = take_portrait(cut, landmarks, transform, FaceWarp(), with_guidance=True)
     canvas = cut.copy()
     paste(canvas, np.zeros((128, 128, 3), np.uint8), blend_mask(portrait, None, "head"), portrait)
     assert canvas[150, 0].max() == 0

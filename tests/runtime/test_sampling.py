@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from toonfilter.runtime import blending
-from toonfilter.runtime.alignment import CropTransform
-from toonfilter.runtime.blending import paste
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.portrait import Portrait
-from toonfilter.runtime.sampling import halved, halvings_for, shrunk_region, take_view
+from toonfilter.runtime.geometry.alignment import CropTransform
+from toonfilter.runtime.geometry.sampling import halved, halvings_for, shrunk_region, take_view
+from toonfilter.runtime.render import blending
+from toonfilter.runtime.render.blending import paste
+from toonfilter.runtime.render.portrait import Portrait
 
 SIZE = 64
 

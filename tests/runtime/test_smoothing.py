@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from toonfilter.runtime.alignment import CropTransform
-from toonfilter.runtime.smoothing import OneEuroFilter, OneEuroSettings, TransformSmoother
+from toonfilter.runtime.faces.smoothing import OneEuroFilter, OneEuroSettings, TransformSmoother
+from toonfilter.runtime.geometry.alignment import CropTransform
 
 STEP_S = 1 / 30
 

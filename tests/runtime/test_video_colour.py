@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
-from toonfilter.runtime.video_colour import Colour, ColourConverter, Orientation
+from toonfilter.runtime.video.colour import Colour, ColourConverter, Orientation
 
 LIMITED, FULL = 1, 2
 # Code point of ITU-T H.273 and libswscale's number for it.

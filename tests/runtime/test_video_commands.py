@@ -95,7 +95,7 @@ def test_an_error_that_nobody_thought_of_is_one_line_too(run, monkeypatch):
     def fail():
         raise ZeroDivisionError("division\nby zero")
 
-    monkeypatch.setattr("toonfilter.runtime.doctor.examine", fail)
+    monkeypatch.setattr("toonfilter.runtime.doctor.checks.examine", fail)
     status, _, err = run("doctor")
     assert status == 1
     assert err.strip().splitlines() == [
@@ -129,7 +129,7 @@ def test_video_refuses_in_one_line(run, clip, tiny_bundle, tmp_path):
 
 
 def test_cam_without_a_virtual_camera_says_what_to_do(run, monkeypatch):
-    from toonfilter.runtime import virtual_camera
+    from toonfilter.runtime.live import virtual_camera
 
     monkeypatch.setattr(virtual_camera, "list_devices", list)
     monkeypatch.setattr(virtual_camera.sys, "platform", "linux")
@@ -140,7 +140,7 @@ def test_cam_without_a_virtual_camera_says_what_to_do(run, monkeypatch):
 
 
 def test_cam_without_a_camera_says_what_to_do(run, tmp_path, tiny_bundle, monkeypatch):
-    from toonfilter.runtime import cameras
+    from toonfilter.runtime.live import sources as cameras
 
     monkeypatch.setattr(cameras, "list_devices", list)
     status, _, err = run("cam", "-o", tmp_path / "out.mp4", "--camera", "Logitech", "--to", tiny_bundle.folder)
@@ -190,7 +190,7 @@ def test_cam_ends_in_order_when_asked_to(tiny_bundle, tmp_path, number):
 
 def test_the_status_line_says_what_is_seen():
     from toonfilter.runtime.frames import PrivacyState
-    from toonfilter.runtime.live import LiveStatus
+    from toonfilter.runtime.live.pipeline import LiveStatus
 
     plain = LiveStatus(
         fps=29.7,
@@ -234,7 +234,7 @@ def test_the_status_line_is_only_for_terminals(monkeypatch, capsys):
 
 
 def test_doctor_lists_every_check_and_its_status_tells(run, monkeypatch):
-    from toonfilter.runtime import doctor
+    from toonfilter.runtime.doctor import checks as doctor
 
     checks = [
         doctor.Check("numpy", "ok", "1.26"),

@@ -8,10 +8,10 @@ import av
 import numpy as np
 import pytest
 
-from toonfilter.runtime.convert import ConvertOptions, convert
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
 from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.privacy import Guard
+from toonfilter.runtime.video.convert import ConvertOptions, convert
 
 TICKS = 90_000
 

@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from toonfilter.runtime.convert import ConvertOptions, convert
 from toonfilter.runtime.errors import ToonfilterError
 from toonfilter.runtime.frame_filter import CoveringFilter
+from toonfilter.runtime.video.convert import ConvertOptions, convert
 
 OPTIONS = ConvertOptions(codec="h264", piece_s=0.4, overwrite=True)
 

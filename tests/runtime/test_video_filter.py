@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from toonfilter.runtime.convert import ConvertOptions, convert
 from toonfilter.runtime.errors import BundleError, CaptureError, ConfigError
-from toonfilter.runtime.file_filter import file_filter_opener, filter_identity
 from toonfilter.runtime.filter import FilterSettings
 from toonfilter.runtime.lost_options import lost_policy
+from toonfilter.runtime.video.convert import ConvertOptions, convert
+from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from toonfilter.runtime.video_colour import Colour
-from toonfilter.runtime.video_encoding import VideoWriter, choose_encoder
+from toonfilter.runtime.video.colour import Colour
+from toonfilter.runtime.video.writer import VideoWriter, choose_encoder
 
 # x265 left stamps unset in one such file out of six.
 TRIES = 8

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from toonfilter.runtime.alignment import crop_transform
-from toonfilter.runtime.exaggeration import Exaggeration
-from toonfilter.runtime.faces import StillFaceFinder
-from toonfilter.runtime.guidance import face_shape
-from toonfilter.runtime.portrait import take_portrait
+from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.geometry.alignment import crop_transform
+from toonfilter.runtime.geometry.warp import FaceWarp
+from toonfilter.runtime.render.guidance import face_shape
+from toonfilter.runtime.render.portrait import take_portrait
 from toonfilter.train.data.backdrops import draw_backdrop, is_uniform, replace_backdrop
 from toonfilter.train.data.cartooniser.flow import Flow, ink_lines
 from toonfilter.train.data.cartooniser.teacher import Cartooniser
@@ -43,7 +43,7 @@ def sitter(astronaut: Image, teacher: Cartooniser) -> Sitter:
     faces, _ = finder.find(astronaut)
     finder.close()
     transform = crop_transform(faces[0].landmarks, SIZE)
-    portrait = take_portrait(astronaut, faces[0].landmarks, transform, Exaggeration(), with_guidance=False)
+    portrait = take_portrait(astronaut, faces[0].landmarks, transform, FaceWarp(), with_guidance=False)
     matte = teacher.matte(portrait.crop)
     return Sitter(portrait.crop, portrait.landmarks, matte, teacher.draw(portrait.crop, portrait.landmarks, matte))
 
@@ -197,10 +197,10 @@ def test_backdrops(sitter: Sitter) -> None:
     backdrop = draw_backdrop(SIZE, 3)
     assert (backdrop == draw_backdrop(SIZE, 3)).all()
     assert (backdrop != draw_backdrop(SIZE, 4)).any()
-    placed = replace_backdrop(sitter.photo, sitter.matte, backdrop)
-    assert (placed[sitter.matte == 0] == backdrop[sitter.matte == 0]).all()
+    aligned = replace_backdrop(sitter.photo, sitter.matte, backdrop)
+    assert (aligned[sitter.matte == 0] == backdrop[sitter.matte == 0]).all()
     core = cv2.erode((sitter.matte > 0.999).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-    assert np.abs(placed.astype(int) - sitter.photo)[core].max() <= 1
+    assert np.abs(aligned.astype(int) - sitter.photo)[core].max() <= 1
 
 
 def test_opencv_cartoon(astronaut: Image) -> None:

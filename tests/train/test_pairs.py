@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import ConfigError, DataError
-from toonfilter.runtime.exaggeration import Exaggeration
+from toonfilter.runtime.geometry.warp import FaceWarp
 from toonfilter.train.data.opencv_cartoon import opencv_cartoon
 from toonfilter.train.data.pairs import PairOptions, PairsReport, prepare_pairs
 from toonfilter.train.data.pictures import read_rgba, write_png
@@ -91,7 +91,7 @@ def test_the_plain_filter_draws_in_true_proportions(faces: Path, tmp_path: Path)
     assert np.array_equal(cartoon[..., :3], opencv_cartoon(np.ascontiguousarray(photo[..., :3])))
     assert 0.2 < (cartoon[..., 3] > 128).mean() < 0.95
     about = json.loads((tmp_path / "pairs.json").read_text())
-    assert about["exaggeration"] == Exaggeration.none().to_dict()
+    assert about["exaggeration"] == FaceWarp.none().to_dict()
     # Asked for the other drawings, nothing of these is kept.
     assert prepare_pairs(PairOptions(faces, tmp_path, size=128, workers=1)).kept == 0
 

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from toonfilter.runtime.cover_pictures import cover_picture
-from toonfilter.runtime.painter import likeness
-from toonfilter.runtime.v4l2_devices import heal_loopback, list_devices, output_size
+from toonfilter.runtime.live.cover_pictures import cover_picture
+from toonfilter.runtime.live.v4l2 import heal_loopback, list_devices, output_size
+from toonfilter.runtime.render.renderer import likeness
 
 WEBCAM, VIRTUAL = "/dev/video0", "/dev/video10"
 WIDTH, HEIGHT, FPS = 640, 480, 25
@@ -137,7 +137,7 @@ class Webcam:
         return min(turn, 2 * len(self.pictures) - 2 - turn)
 
     def find_faces(self):
-        from toonfilter.runtime.faces import FaceDetector
+        from toonfilter.runtime.faces.detection import FaceDetector
 
         detector = FaceDetector()
         self.faces = [detector.find(picture)[0] for picture in self.pictures]

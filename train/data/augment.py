@@ -56,9 +56,9 @@ def toon(pictures: Mapping[str, Image], rng: np.random.Generator, size: int) -> 
     again[y, x] shows what source[y + dy, x + dx] shows.
     """
     margin = SHIFT_MARGIN_PX
-    placed = _place(pictures, rng, size + 2 * margin)
+    aligned = _place(pictures, rng, size + 2 * margin)
     table = _light_table(rng)
-    source, target = cv2.LUT(placed["source"], table), cv2.LUT(placed["target"], table)
+    source, target = cv2.LUT(aligned["source"], table), cv2.LUT(aligned["target"], table)
     dx, dy = (int(v) for v in rng.integers(-margin, margin + 1, 2))
     inner = slice(margin, margin + size), slice(margin, margin + size)
     moved = slice(margin + dy, margin + dy + size), slice(margin + dx, margin + dx + size)
@@ -68,10 +68,10 @@ def toon(pictures: Mapping[str, Image], rng: np.random.Generator, size: int) -> 
         "again": wear(source[moved], rng),
         "shift": np.array([dx, dy], np.int64),
     }
-    if "matte" in placed:
-        sample["matte"] = np.ascontiguousarray(placed["matte"][inner])
-    if "guidance" in placed:
-        guidance = _loosened(placed["guidance"], rng)
+    if "matte" in aligned:
+        sample["matte"] = np.ascontiguousarray(aligned["matte"][inner])
+    if "guidance" in aligned:
+        guidance = _loosened(aligned["guidance"], rng)
         sample["guidance"] = np.ascontiguousarray(guidance[inner])
         sample["again_guidance"] = np.ascontiguousarray(guidance[moved])
     return sample

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.alignment import crop_transform
-from toonfilter.runtime.faces import Face, StillFaceFinder
+from toonfilter.runtime.faces.detection import Face, StillFaceFinder
+from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
 from toonfilter.train.data.published import celeba_identities
 from toonfilter.train.data.splits import write_identities

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.faces import StillFaceFinder
+from toonfilter.runtime.faces.detection import StillFaceFinder
 from toonfilter.train.data.pictures import picture_paths, read_rgb
 
 Report = Callable[[int, int], None]

@@ -21,9 +21,9 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from toonfilter.runtime.alignment import CropTransform, crop_transform
 from toonfilter.runtime.errors import ConfigError, DataError
-from toonfilter.runtime.exaggeration import Exaggeration
+from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
+from toonfilter.runtime.geometry.warp import FaceWarp
 from toonfilter.train.data.opencv_cartoon import opencv_cartoon
 from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
 from toonfilter.train.data.splits import split_of
@@ -51,14 +51,14 @@ class PairOptions:
     workers: int = 2
     new_backdrops: bool = True
     weights: tuple[tuple[str, float], ...] = ()
-    exaggeration: Exaggeration = field(default_factory=Exaggeration)
+    exaggeration: FaceWarp = field(default_factory=FaceWarp)
     drawing: Literal["teacher", "opencv"] = "teacher"
 
     def __post_init__(self) -> None:
         if self.drawing not in ("teacher", "opencv"):
             raise ConfigError(f"drawing is {self.drawing!r}; must be teacher or opencv.")
         if self.drawing == "opencv":
-            object.__setattr__(self, "exaggeration", Exaggeration.none())
+            object.__setattr__(self, "exaggeration", FaceWarp.none())
         if self.size < 128 or self.size % 32:
             raise ConfigError(f"size is {self.size}; must be a multiple of 32 and at least 128.")
         if self.workers < 1:
@@ -240,7 +240,7 @@ class _PairMaker:
     """Draws pairs, one after another."""
 
     def __init__(self) -> None:
-        from toonfilter.runtime.faces import FaceDetector, FaceMesher
+        from toonfilter.runtime.faces.detection import FaceDetector, FaceMesher
         from toonfilter.train.data.cartooniser.teacher import Cartooniser
 
         self._detector = FaceDetector()
@@ -262,7 +262,7 @@ class _PairMaker:
 
     def _draw(self, task: _Task) -> dict[str, Any] | str:
         """The pair's record, or why there is none."""
-        from toonfilter.runtime.portrait import take_portrait
+        from toonfilter.runtime.render.portrait import take_portrait
         from toonfilter.train.data.backdrops import draw_backdrop, is_uniform, replace_backdrop
 
         options = task.options

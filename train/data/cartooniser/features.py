@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.guidance import (
+from toonfilter.runtime.render.guidance import (
     Curve,
     EyeShape,
     FaceShape,

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.guidance import Curve, FaceShape, fill
+from toonfilter.runtime.render.guidance import Curve, FaceShape, fill
 from toonfilter.train.data.cartooniser.flow import Plane
 
 _FRAME_LOW, _FRAME_HIGH = 0.045, 0.07

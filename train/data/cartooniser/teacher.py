@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import require
-from toonfilter.runtime.guidance import face_shape
+from toonfilter.runtime.render.guidance import face_shape
 from toonfilter.train.data.cartooniser.features import FeaturePainter
 from toonfilter.train.data.cartooniser.flow import Flow, Plane, ink_lines
 from toonfilter.train.data.cartooniser.regions import Regions, find_regions, refine_matte, smoothstep

@@ -1,0 +1,191 @@
+"""Nets whose features stand for what a picture looks like: torchvision's, or any ONNX file."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.benchmarks.quality.pictures import Image
+from toonfilter.runtime.errors import ConfigError, DataError, require
+
+Vector = NDArray[np.float32]
+
+_IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_IMAGENET_SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
+_CAFFE_MEAN = np.array([104, 117, 123], np.float32)
+
+SCALINGS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "signed": lambda rgb: rgb / np.float32(127.5) - np.float32(1),
+    "unit": lambda rgb: rgb / np.float32(255),
+    "imagenet": lambda rgb: (rgb / np.float32(255) - _IMAGENET_MEAN) / _IMAGENET_SPREAD,
+    "caffe": lambda rgb: rgb[..., ::-1] - _CAFFE_MEAN,
+    "raw": lambda rgb: rgb,
+}
+"""From float32 [H, W, 3] RGB 0..255 to what a net was trained on; caffe is BGR."""
+
+_KNOWN_SCALINGS = {"mobilenet_v2_float": "signed", "squeezenet10_dc": "caffe"}
+_ALL_MEASURES = ("mmd", "nn", "fid", "kid")
+
+
+class FeatureNet(Protocol):
+    """name: for the report. measures: of `_ALL_MEASURES`, those that are taken in these features. Thread safe."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def measures(self) -> tuple[str, ...]: ...
+
+    def vector(self, image: Image) -> Vector:
+        """One feature vector, float32 [D]. image: uint8 [H, W, 3] RGB of any size."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MissingNet:
+    """A net whose weights are not here, in one line."""
+
+    name: str
+    reason: str
+
+
+class OnnxFeatures:
+    """An ONNX file with one picture input [N, 3, H, W].
+
+    The vector is its output [N, D] with the most numbers that is not called logits; without one, its deepest feature
+    map averaged over the picture.
+    """
+
+    measures = _ALL_MEASURES
+
+    def __init__(self, text: str, *, side: int = 224, threads: int = 1) -> None:
+        """text: FILE.onnx or FILE.onnx:SCALING.
+
+        Raises:
+            ConfigError: the scaling is not known and not given.
+            DataError: no such file, or outputs that are no features.
+        """
+        import onnxruntime
+
+        file, _, scaling = text.rpartition(":") if text.rpartition(":")[2] in SCALINGS else (text, "", "")
+        path = Path(file)
+        scaling = scaling or _KNOWN_SCALINGS.get(path.stem, "")
+        if scaling not in SCALINGS:
+            raise ConfigError(f"features {path.name}: unknown input scaling; give FILE.onnx:SCALING, one of {_names()}")
+        if not path.is_file():
+            raise DataError(f"feature net {path} does not exist; give an ONNX file")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+        self._scale, self._side, self.name = SCALINGS[scaling], side, path.stem
+        outputs = self._session.get_outputs()
+        flat = [output for output in outputs if len(output.shape) == 2 and output.name != "logits"]
+        self.map_names = [output.name for output in outputs if len(output.shape) == 4]
+        if not flat and not self.map_names:
+            raise DataError(f"feature net {path.name} has no output [N, D] or [N, C, H, W] that is not its logits")
+        self._vector_name = max(flat, key=lambda output: _width(output.shape)).name if flat else self.map_names[-1]
+
+    def vector(self, image: Image) -> Vector:
+        """One feature vector, float32 [D]."""
+        found: NDArray[np.float32] = self._session.run([self._vector_name], {self._input: self._planes(image)})[0][0]
+        vector: Vector = found if found.ndim == 1 else found.mean((1, 2))
+        return vector
+
+    def maps(self, image: Image) -> list[NDArray[np.float32]]:
+        """Feature maps float32 [C, H, W], shallow ones first."""
+        return [found[0] for found in self._session.run(self.map_names, {self._input: self._planes(image)})]
+
+    def _planes(self, image: Image) -> NDArray[np.float32]:
+        scaled = self._scale(_resized(image, self._side).astype(np.float32))
+        return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+
+
+class TorchvisionFeatures:
+    """ResNet-34 or Inception v3 of torchvision, up to the average pooling, on ImageNet weights."""
+
+    def __init__(self, name: str, network: Any, side: int, measures: tuple[str, ...]) -> None:
+        self.name, self.measures = name, measures
+        self._network, self._side = network, side
+
+    def vector(self, image: Image) -> Vector:
+        """One feature vector, float32 [D]."""
+        torch = require("torch", extra="train")
+        scaled = SCALINGS["imagenet"](_resized(image, self._side).astype(np.float32))
+        with torch.inference_mode():
+            found = self._network(torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])))
+        vector: Vector = found[0].numpy()
+        return vector
+
+
+def open_torchvision(
+    kind: str, measures: tuple[str, ...], weights: Path | None = None, *, download: bool = False
+) -> TorchvisionFeatures | MissingNet:
+    """ "resnet34" or "inception_v3" with the weights in the folder, in torch's cache, or fetched where that is allowed.
+
+    Raises:
+        ConfigError: torchvision is not installed.
+        DataError: the weights file is not of this net.
+    """
+    torch, models = require("torch", extra="train"), require("torchvision.models", extra="train")
+    entry = models.get_model_weights(kind).IMAGENET1K_V1
+    folder = weights or Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / Path(entry.url).name
+    try:
+        if path.is_file():
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        elif download:
+            state = entry.get_state_dict(progress=False, check_hash=True)
+        else:
+            return MissingNet(kind, f"no {path.name} in {folder}; put it there, or allow --download")
+    except OSError as error:
+        return MissingNet(kind, f"{path.name} could not be fetched ({error})")
+    options = {"aux_logits": True, "init_weights": False} if kind == "inception_v3" else {}
+    network = models.get_model(kind, weights=None, **options)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise DataError(f"{path} does not hold the weights of {kind}") from error
+    network.fc = torch.nn.Identity()
+    network.eval()
+    return TorchvisionFeatures(kind, network, 299 if kind == "inception_v3" else 224, measures)
+
+
+def perceptual_distance(first: Sequence[NDArray[np.float32]], second: Sequence[NDArray[np.float32]]) -> float:
+    """Distance of two pictures by their feature maps: 0 for equal ones.
+
+    Zhang et al. 2018, "The unreasonable effectiveness of deep features as a perceptual metric", eq. 1 with all
+    weights 1: channels are normalised at every place, squared differences summed over channels and layers and
+    averaged over places.
+    """
+    total = 0.0
+    for one, other in zip(first, second, strict=True):
+        difference = _normalised(one) - _normalised(other)
+        total += float((difference**2).sum(0).mean())
+    return total
+
+
+def _normalised(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = maps / (np.sqrt((maps**2).sum(0, keepdims=True)) + 1e-10)
+    return result
+
+
+def _resized(image: Image, side: int) -> Image:
+    if image.shape[:2] == (side, side):
+        return image
+    shrinks = max(image.shape[:2]) > side
+    resized: Image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized
+
+
+def _width(shape: Sequence[Any]) -> int:
+    return shape[1] if isinstance(shape[1], int) else 0
+
+
+def _names() -> str:
+    return ", ".join(SCALINGS)

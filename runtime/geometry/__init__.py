@@ -1,0 +1,1 @@
+"""Where a head lies and how it is sampled: alignment, warps, boxes."""

@@ -1,0 +1,1 @@
+"""From the webcam to the virtual camera: sources, pipeline, output policy, sinks."""

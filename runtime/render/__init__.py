@@ -1,0 +1,1 @@
+"""What draws a face into the frame."""

@@ -1,0 +1,1 @@
+"""Converting recordings: reading, segments, workers, writing, joining."""

@@ -1,0 +1,167 @@
+"""Workers on a Ray cluster (extra `cluster`): one task for each piece, so that one long lecture spreads out too.
+
+The machines share the storage that the recordings lie on, under the same path; results come back through Ray, so only
+the machine that runs the batch writes.
+"""
+
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from toonfilter.runtime.errors import CaptureError, ConfigError, ToonfilterError, require
+from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob
+from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder
+from toonfilter.runtime.video.workers import ATTEMPTS, OpenerNames, OpenFilter, convert_segment, died_too_often
+
+_POLL_S = 0.2
+_CPUS_PER_PIECE = 2
+_CONNECT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class PieceFiles:
+    """A converted piece on its way back. node: the machine that made it."""
+
+    video: bytes
+    audit: bytes
+    result: SegmentResult
+    node: str
+
+
+class RayWorkers:
+    """See `SegmentWorkers`. pieces_by_node: how many pieces each machine has made.
+
+    address: of the cluster's head, `HOST:PORT` or `auto`. cpus_per_piece: cores that Ray sets aside for one piece;
+    its decoding, tracking, drawing and encoding run beside each other.
+    """
+
+    def __init__(self, address: str, *, cpus_per_piece: float = _CPUS_PER_PIECE) -> None:
+        """Raises: ConfigError: Ray is not installed, or there is no cluster at this address."""
+        ray = require("ray", extra="cluster")
+        self._ray: Any = ray
+        self._is_ours = not ray.is_initialized()
+        if self._is_ours:
+            _check_reachable(address)
+            try:
+                ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+                raise ConfigError(
+                    f"no Ray cluster at {address} ({str(error).splitlines()[0]}); start one with `ray start --head`"
+                ) from error
+        largest = max((node["Resources"].get("CPU", 0.0) for node in self._nodes()), default=0.0)
+        # A task that no machine is large enough for would wait for ever.
+        self._cpus = min(cpus_per_piece, largest) if largest else cpus_per_piece
+        self._task: Any = ray.remote(num_cpus=self._cpus, max_retries=ATTEMPTS - 1)(convert_remotely)
+        self.pieces_by_node: dict[str, int] = {}
+        self._names = OpenerNames()
+        self._lock = threading.Lock()
+
+    @property
+    def count(self) -> int:
+        return max(1, sum(int(node["Resources"].get("CPU", 0.0) / self._cpus) for node in self._nodes()))
+
+    def spread(
+        self,
+        job: SegmentJob,
+        pieces: Sequence[Segment],
+        open_filter: OpenFilter,
+        on_frames: Callable[[int], None],
+        stop: threading.Event,
+    ) -> None:
+        key = self._names.name(open_filter)
+        waiting = {self._task.remote(job, piece, open_filter, key): piece for piece in pieces}
+        try:
+            while waiting:
+                done, _ = self._ray.wait(list(waiting), timeout=_POLL_S)
+                if stop.is_set():
+                    raise ConversionStopped
+                for reference in done:
+                    piece = waiting.pop(reference)
+                    files = self._fetched(reference, job, piece)
+                    _store(job.folder, piece, files)
+                    with self._lock:
+                        self.pieces_by_node[files.node] = self.pieces_by_node.get(files.node, 0) + 1
+                    on_frames(files.result.frames)
+        finally:
+            for reference in waiting:
+                self._ray.cancel(reference, force=True)
+
+    def close(self) -> None:
+        if self._is_ours:
+            self._ray.shutdown()
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        return [node for node in self._ray.nodes() if node["Alive"]]
+
+    def _fetched(self, reference: Any, job: SegmentJob, piece: Segment) -> PieceFiles:
+        exceptions = self._ray.exceptions
+        try:
+            files: PieceFiles = self._ray.get(reference)
+        except exceptions.RayTaskError as error:
+            if isinstance(error.cause, ToonfilterError):
+                raise error.cause from None
+            reason = str(error.cause).splitlines()[0]
+            raise ToonfilterError(f"{job.info.path}: piece {piece.number} failed: {reason}") from error
+        except exceptions.RayError as error:
+            raise died_too_often(job, piece) from error
+        return files
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself asks a wrong address again and again, for minutes.
+
+    Raises:
+        ConfigError: nothing answers there.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+    except OSError as error:
+        raise ConfigError(
+            f"no Ray cluster at {address} ({error.strerror or error}); start one with `ray start --head`"
+        ) from error
+
+
+def convert_remotely(job: SegmentJob, piece: Segment, open_filter: OpenFilter, key: str) -> PieceFiles:
+    """Convert a piece on a machine of the cluster, in a folder of its own: a task that was given up cannot disturb.
+
+    Raises:
+        CaptureError: this machine does not see the recording. Any error of the conversion.
+    """
+    node = socket.gethostname()
+    if not job.info.path.exists():
+        raise CaptureError(f"{job.info.path}: {node} does not see it; the cluster's machines must share the storage")
+    with tempfile.TemporaryDirectory(prefix="toonfilter-piece-") as temporary:
+        folder = WorkFolder(Path(temporary) / "piece.mp4")
+        folder.path.mkdir()
+        convert_segment(replace(job, folder=folder), piece, open_filter, key, threading.Event())
+        result = folder.result(piece)
+        if result is None:
+            raise ToonfilterError(f"{job.info.path}: piece {piece.number} was not written whole on {node}")
+        # There is no file where no picture could be decoded.
+        video = folder.video_path(piece).read_bytes() if result.frames else b""
+        audit = folder.audit_path(piece).read_bytes()
+        return PieceFiles(video, audit, result, _node_name())
+
+
+def _node_name() -> str:
+    import ray
+
+    return f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}"
+
+
+def _store(folder: WorkFolder, piece: Segment, files: PieceFiles) -> None:
+    parts = [(folder.audit_path(piece), files.audit)]
+    if files.result.frames:
+        parts.append((folder.video_path(piece), files.video))
+    for path, content in parts:
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    folder.finish(piece, files.result)

@@ -1,0 +1,320 @@
+"""Reading video files: what is in them, where they can be cut, and their pictures in order."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from toonfilter.runtime.errors import CaptureError
+from toonfilter.runtime.video.colour import Colour, Orientation
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a file says about its first video track.
+
+    width, height: of the stored picture, before `orientation` turns it upright.
+    left_out: the tracks that a conversion does not carry over, in words.
+    """
+
+    path: Path
+    codec: str
+    width: int
+    height: int
+    time_base: Fraction
+    frame_rate: Fraction
+    pixel_aspect: Fraction | None
+    pixel_format: str
+    bit_depth: int
+    colour: Colour
+    display_matrix: tuple[int, ...] | None
+    declared_frames: int
+    declared_duration_s: float | None
+    size_bytes: int
+    audio_tracks: int
+    subtitle_tracks: int
+    left_out: tuple[str, ...]
+
+    @property
+    def orientation(self) -> Orientation:
+        return Orientation.of_display_matrix(self.display_matrix)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoIndex:
+    """What reading through all packets told: how many pictures there are, and where decoding can start.
+
+    key_pts: presentation stamps of the key frames, ascending; empty where the packets carry no stamps.
+    key_positions: how many packets come before each of them in the file.
+    damage: why the file counts as cut off or damaged, in words; None for a whole one.
+    """
+
+    frames: int
+    key_pts: tuple[int, ...]
+    key_positions: tuple[int, ...]
+    first_pts: int
+    other_bytes: int
+    damage: str | None
+
+
+def _open(path: Path) -> Any:
+    import av
+
+    if not path.exists():
+        raise CaptureError(f"{path}: no such file")
+    if path.is_dir():
+        raise CaptureError(f"{path}: a folder, not a video file")
+    if path.stat().st_size == 0:
+        raise CaptureError(f"{path}: the file is empty (0 bytes)")
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except PermissionError as error:
+        raise CaptureError(f"{path}: no permission to read it") from error
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise CaptureError(
+            f"{path}: not a video file that can be read ({_reason(error)}); "
+            "a recording that was cut off may have lost its index"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _pictures_of(container: Any, path: Path) -> Any:
+    """The first video track that is not a cover picture."""
+    for stream in container.streams.video:
+        if not stream.disposition & type(stream.disposition).attached_pic:
+            return stream
+    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    raise CaptureError(f"{path}: no video track in it (found: {kinds})")
+
+
+def inspect_video(path: Path) -> VideoInfo:
+    """Open the file, decode its first picture, and tell what is there.
+
+    Raises:
+        CaptureError: the file is missing, empty, not a video, or its pictures cannot be decoded.
+    """
+    with _open(path) as container:
+        stream = _pictures_of(container, path)
+        first = _first_picture(container, stream, path)
+        context = stream.codec_context
+        pixel_format = first.format
+        duration_s = None
+        if stream.duration is not None:
+            duration_s = float(stream.duration * stream.time_base)
+        elif container.duration is not None:
+            duration_s = container.duration / 1_000_000
+        matrix = first.side_data.get("DISPLAYMATRIX")
+        return VideoInfo(
+            path=path,
+            codec=context.name,
+            width=first.width,
+            height=first.height,
+            time_base=stream.time_base,
+            frame_rate=stream.average_rate or stream.guessed_rate or Fraction(30),
+            pixel_aspect=stream.sample_aspect_ratio or None,
+            pixel_format=pixel_format.name,
+            bit_depth=max(component.bits for component in pixel_format.components),
+            colour=_colour_of(first),
+            display_matrix=None if matrix is None else tuple(memoryview(bytes(matrix)).cast("i")),
+            declared_frames=stream.frames,
+            declared_duration_s=duration_s,
+            size_bytes=path.stat().st_size,
+            audio_tracks=len(container.streams.audio),
+            subtitle_tracks=len(container.streams.subtitles),
+            left_out=_left_out(container, stream),
+        )
+
+
+def _first_picture(container: Any, stream: Any, path: Path) -> Any:
+    import av
+
+    damaged = ""
+    try:
+        for packet in container.demux(stream):
+            try:
+                for frame in packet.decode():
+                    return frame
+            except av.FFmpegError as error:
+                damaged = f" ({_reason(error)})"
+    except av.FFmpegError as error:
+        damaged = f" ({_reason(error)})"
+    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+    raise CaptureError(f"{path}: no picture of its {codec} track can be decoded{damaged}")
+
+
+def _colour_of(frame: Any) -> Colour:
+    colour_range = int(frame.color_range)
+    if frame.format.name.startswith("yuvj"):
+        colour_range = 2
+    return Colour(colour_range, int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc))
+
+
+def _left_out(container: Any, chosen: Any) -> tuple[str, ...]:
+    words = []
+    for stream in container.streams:
+        if stream.type == "video" and stream.index != chosen.index:
+            is_cover = bool(stream.disposition & type(stream.disposition).attached_pic)
+            # A cover picture or a second camera may show the face.
+            words.append(f"track {stream.index}: {'cover picture' if is_cover else 'second video track'}")
+        elif stream.type not in ("video", "audio", "subtitle"):
+            words.append(f"track {stream.index}: {stream.type}")
+    return tuple(words)
+
+
+def scan_video(info: VideoInfo) -> VideoIndex:
+    """Read through all packets without decoding them (as fast as the disk).
+
+    Raises:
+        CaptureError: the file is gone or has no packet of its video track.
+    """
+    import av
+
+    frames, all_packets, other_bytes, has_stamps = 0, 0, 0, True
+    key_positions: dict[int, int] = {}
+    first_pts: int | None = None
+    end_s, failure = 0.0, None
+    with _open(info.path) as container:
+        stream = _pictures_of(container, info.path)
+        try:
+            for packet in container.demux():
+                if packet.size == 0:
+                    continue
+                if packet.pts is not None:
+                    end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if packet.stream_index != stream.index:
+                    other_bytes += packet.size
+                    continue
+                all_packets += 1
+                frames += not packet.is_discard
+                if packet.is_corrupt:
+                    failure = "its last packets are damaged"
+                if packet.pts is None:
+                    has_stamps = False
+                    continue
+                if not packet.is_discard:
+                    first_pts = packet.pts if first_pts is None else min(first_pts, packet.pts)
+                if packet.is_keyframe:
+                    key_positions.setdefault(packet.pts, all_packets - 1)
+        except av.FFmpegError as error:
+            failure = _reason(error)
+    if all_packets == 0:
+        raise CaptureError(f"{info.path}: its video track is empty")
+    damage = _damage(info, all_packets, end_s, failure)
+    keys = tuple(sorted(key_positions)) if has_stamps else ()
+    positions = tuple(key_positions[pts] for pts in keys)
+    return VideoIndex(frames, keys, positions, first_pts or 0, other_bytes, damage)
+
+
+def _damage(info: VideoInfo, packets: int, end_s: float, failure: str | None) -> str | None:
+    # AVI files count one frame more than they have now and then.
+    if info.declared_frames > packets + 2:
+        return f"the file ends after {packets} of {info.declared_frames} frames"
+    declared_s = info.declared_duration_s
+    if failure is None and declared_s is not None and end_s > 0 and declared_s > end_s + max(0.5, 0.02 * declared_s):
+        return f"the file ends after {end_s:.1f} of {declared_s:.1f} s"
+    return failure
+
+
+class VideoFile:
+    """The pictures of a file's first video track, in the order they are shown.
+
+    `frames` yields `av.VideoFrame` with strictly growing `pts`; `damaged_packets` counts what could not be decoded.
+    """
+
+    def __init__(self, info: VideoInfo, threads: int = 0) -> None:
+        self.info = info
+        self.damaged_packets = 0
+        self._threads = threads
+        self._is_flushed = False
+        self._open()
+
+    def _open(self) -> None:
+        self._container = _open(self.info.path)
+        self._stream = _pictures_of(self._container, self.info.path)
+        self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = self._threads
+        self._is_flushed = False
+
+    def frames(self, start_pts: int | None = None) -> Iterator[Any]:
+        """All pictures from a key frame at or before `start_pts` on (None: from the beginning).
+
+        Call it once; for a second pass open the file again.
+        """
+        pictures = self._decoded() if start_pts is None else self._decoded_from(start_pts)
+        last_pts: int | None = None
+        for frame in pictures:
+            last_pts = self._stamp(frame, last_pts)
+            yield frame
+
+    def close(self) -> None:
+        self._container.close()
+
+    def __enter__(self) -> "VideoFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _decoded_from(self, start_pts: int) -> Iterator[Any]:
+        """Pictures from a key frame at or before `start_pts` on, even where seeking lands too late."""
+        import av
+
+        back = max(1, round(10 / self.info.time_base))
+        for target in (start_pts, start_pts - back):
+            try:
+                self._container.seek(target, stream=self._stream, backward=True)
+            except av.FFmpegError:
+                break
+            pictures = self._decoded()
+            first = next(pictures, None)
+            if first is not None and first.pts is not None and first.pts <= start_pts:
+                return chain([first], pictures)
+        self.close()
+        self._open()
+        return self._decoded()
+
+    def _decoded(self) -> Iterator[Any]:
+        import av
+
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:
+                self.damaged_packets += 1
+                packet = None
+            if packet is None:
+                break
+            yield from self._decode(packet)
+        if not self._is_flushed:
+            yield from self._decode(None)
+
+    def _decode(self, packet: Any) -> list[Any]:
+        import av
+
+        try:
+            if packet is None:
+                return list(self._stream.codec_context.decode(None))
+            self._is_flushed = packet.size == 0
+            return list(packet.decode())
+        except av.EOFError:
+            return []
+        except av.FFmpegError:
+            self.damaged_packets += 1
+            return []
+
+    def _stamp(self, frame: Any, last_pts: int | None) -> int:
+        step = max(1, round(1 / (self.info.frame_rate * self.info.time_base)))
+        pts: int = frame.pts if frame.pts is not None else (0 if last_pts is None else last_pts + step)
+        if last_pts is not None and pts <= last_pts:
+            # Far enough that containers that count in milliseconds keep them apart.
+            pts = last_pts + math.ceil(Fraction(11, 10_000) / self.info.time_base)
+        if frame.pts != pts:
+            frame.pts = pts
+        return pts

@@ -1,0 +1,289 @@
+"""Converting pieces: decode, track, draw and encode in four threads with short queues between them."""
+
+import json
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toonfilter.runtime.errors import OutputError
+from toonfilter.runtime.frame_filter import ResettableFilter
+from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
+from toonfilter.runtime.queues import BoundedQueue, QueueClosed, quick_switching
+from toonfilter.runtime.video.colour import ColourConverter
+from toonfilter.runtime.video.reader import VideoFile, VideoInfo
+from toonfilter.runtime.video.segments import WARM_UP_FRAMES, Segment, SegmentResult, WorkFolder
+from toonfilter.runtime.video.writer import Encoder, VideoWriter
+
+_QUEUE_BYTES = 64 << 20
+_QUEUE_FRAMES = 8
+
+
+class ConversionStopped(Exception):  # noqa: N818 - the user's wish, not a fault
+    """The user asked to stop; finished pieces stay in the work folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentJob:
+    """Everything but the filter that makes pieces; plain data, so that another process can do it."""
+
+    info: VideoInfo
+    encoder: Encoder
+    folder: WorkFolder
+    decoder_threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A picture on its way; is_warm_up: only for the filter's memory, not for the file."""
+
+    piece: Segment
+    image: Image
+    index: int
+    pts: int
+    duration: int
+    is_first: bool
+    is_warm_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _PieceEnd:
+    piece: Segment
+    damaged_packets: int
+
+
+def run_pieces(
+    job: SegmentJob,
+    pieces: Sequence[Segment],
+    frame_filter: ResettableFilter,
+    *,
+    on_frame: Callable[[PrivacyState], None],
+    stop: threading.Event,
+) -> None:
+    """Convert consecutive pieces; each is noted in the work folder when its file is whole.
+
+    The first error of any thread ends all of them and comes out here.
+
+    Raises:
+        ConversionStopped: `stop` was set.
+    """
+    with quick_switching():
+        _Runner(job, pieces, frame_filter, on_frame, stop).run()
+
+
+class _Runner:
+    def __init__(
+        self,
+        job: SegmentJob,
+        pieces: Sequence[Segment],
+        frame_filter: ResettableFilter,
+        on_frame: Callable[[PrivacyState], None],
+        stop: threading.Event,
+    ) -> None:
+        self._job, self._pieces, self._filter = job, pieces, frame_filter
+        self._on_frame, self._stop = on_frame, stop
+        info = job.info
+        # Decoding and encoding are in different threads; a converter belongs to one of them.
+        self._decoding_colours = make_converter(info)
+        self._encoding_colours = make_converter(info)
+        room = max(2, min(_QUEUE_FRAMES, _QUEUE_BYTES // (3 * info.width * info.height)))
+        self._decoded: BoundedQueue[Any] = BoundedQueue(room)
+        self._tracked: BoundedQueue[Any] = BoundedQueue(2)
+        self._drawn: BoundedQueue[Any] = BoundedQueue(room)
+        self._drawn_pieces: BoundedQueue[Any] = BoundedQueue(1)
+        self._errors: list[BaseException] = []
+
+    def run(self) -> None:
+        threads = [
+            threading.Thread(target=self._guarded, args=(stage,), name=f"convert-{stage.__name__.strip('_')}")
+            for stage in (self._decode, self._track, self._encode)
+        ]
+        for thread in threads:
+            thread.start()
+        self._guarded(self._draw)
+        for thread in threads:
+            thread.join()
+        if self._errors:
+            raise self._errors[0]
+
+    def _guarded(self, stage: Callable[[], None]) -> None:
+        try:
+            stage()
+        except QueueClosed:
+            pass
+        except BaseException as error:
+            if error not in self._errors:
+                self._errors.append(error)
+            for queue in (self._decoded, self._tracked, self._drawn, self._drawn_pieces):
+                queue.close(error)
+
+    def _decode(self) -> None:
+        with VideoFile(self._job.info, self._job.decoder_threads) as file:
+            for item in pictures_of(file, self._pieces, self._decoding_colours):
+                if self._stop.is_set():
+                    raise ConversionStopped
+                self._decoded.put(item)
+        self._decoded.close()
+
+    def _track(self) -> None:
+        while True:
+            try:
+                item = taken(self._decoded)
+            except QueueClosed:
+                self._tracked.close()
+                return
+            if isinstance(item, _Picture):
+                if item.is_first:
+                    self._start_piece()
+                time_s = float(item.pts * self._job.info.time_base)
+                self._tracked.put((item, self._filter.track(Frame(item.image, item.index, time_s, item.pts))))
+            else:
+                self._tracked.put((item, None))
+
+    def _start_piece(self) -> None:
+        """Make the filter forget, once everything before has been drawn."""
+        self._tracked.put((None, None))
+        taken(self._drawn_pieces)
+        self._filter.reset()
+
+    def _draw(self) -> None:
+        while True:
+            try:
+                item, tracked = taken(self._tracked)
+            except QueueClosed:
+                self._drawn.close()
+                return
+            if item is None:
+                self._drawn_pieces.put(True)
+            elif isinstance(item, _PieceEnd):
+                self._drawn.put((item, None))
+            else:
+                safe = self._filter.draw(tracked)
+                if not item.is_warm_up:
+                    self._drawn.put((item, safe))
+
+    def _encode(self) -> None:
+        output: _PieceOutput | None = None
+        try:
+            while True:
+                item, safe = taken(self._drawn)
+                output = output or _PieceOutput(self._job, item.piece, self._encoding_colours)
+                if isinstance(item, _PieceEnd):
+                    output.finish(item.damaged_packets)
+                    output = None
+                else:
+                    output.write(item, safe)
+                    self._on_frame(safe.state)
+        finally:
+            if output is not None:
+                output.abandon()
+
+
+def taken(queue: BoundedQueue[Any]) -> Any:
+    """The next item, however long it takes."""
+    return queue.get()
+
+
+def make_converter(info: VideoInfo) -> ColourConverter:
+    """The colours and orientation of a file, for one thread."""
+    return ColourConverter(info.colour, info.orientation, info.width, info.height)
+
+
+def pictures_of(file: VideoFile, pieces: Sequence[Segment], colours: ColourConverter) -> Iterator[_Picture | _PieceEnd]:
+    """The pictures of consecutive pieces in order, each piece preceded by its warm-up frames."""
+    remaining = deque(pieces)
+    piece = remaining.popleft()
+    before: deque[Any] = deque(maxlen=WARM_UP_FRAMES)
+    index, damaged = -1, 0
+    for decoded in file.frames(piece.decode_from_pts):
+        while not piece.has(decoded.pts):
+            yield _PieceEnd(piece, file.damaged_packets - damaged)
+            if not remaining:
+                return
+            piece, index, damaged = remaining.popleft(), -1, file.damaged_packets
+        if piece.start_pts is None or decoded.pts >= piece.start_pts:
+            if index < 0:
+                for index, earlier in enumerate(before):
+                    yield _picture(piece, earlier, index, colours, is_warm_up=True)
+            index += 1
+            yield _picture(piece, decoded, index, colours, is_warm_up=False)
+        before.append(decoded)
+    for ended in (piece, *remaining):
+        yield _PieceEnd(ended, file.damaged_packets - damaged)
+        damaged = file.damaged_packets
+
+
+def _picture(piece: Segment, decoded: Any, index: int, colours: ColourConverter, *, is_warm_up: bool) -> _Picture:
+    image = colours.upright_rgb(decoded)
+    return _Picture(piece, image, index, decoded.pts, decoded.duration or 0, index == 0, is_warm_up)
+
+
+class _PieceOutput:
+    """The file of one piece and its audit, under temporary names until it is whole."""
+
+    def __init__(self, job: SegmentJob, piece: Segment, colours: ColourConverter) -> None:
+        self._job, self._piece, self._colours = job, piece, colours
+        self._video = job.folder.video_path(piece)
+        self._audit = job.folder.audit_path(piece)
+        self._states: Counter[str] = Counter()
+        self._last_duration = 0
+        # Stamps inside a piece count from its start: large first stamps are a burden for some muxers.
+        self._origin = piece.start_pts or 0
+        self._writer: VideoWriter | None = None
+        self._audit_file = self._audit.with_suffix(".part").open("w", encoding="utf-8")
+
+    def _open_writer(self) -> VideoWriter:
+        info, colours = self._job.info, self._colours
+        return VideoWriter(
+            self._video.with_suffix(".part.mp4"),
+            self._job.encoder,
+            width=colours.coded_width,
+            height=colours.coded_height,
+            time_base=info.time_base,
+            frame_rate=info.frame_rate,
+            colour=colours.output,
+            pixel_aspect=info.pixel_aspect,
+        )
+
+    def write(self, item: _Picture, safe: SafeFrame) -> None:
+        if not isinstance(safe, SafeFrame):
+            raise OutputError(f"the filter returned {type(safe).__name__}; only a SafeFrame may be written")
+        if safe.image.shape != item.image.shape:
+            raise OutputError(f"the filter changed the frame's shape from {item.image.shape} to {safe.image.shape}")
+        frame = self._colours.stored_frame(safe.image)
+        frame.pts = item.pts - self._origin
+        self._writer = self._writer or self._open_writer()
+        self._writer.write(frame)
+        self._states[safe.state.value] += 1
+        self._last_duration = item.duration
+        line = {"pts": item.pts, "time_s": round(float(item.pts * self._job.info.time_base), 6), **audit_entry(safe)}
+        self._audit_file.write(json.dumps(line) + "\n")
+
+    def finish(self, damaged_packets: int) -> None:
+        self._audit_file.close()
+        frames = file_bytes = 0
+        if self._writer is not None:
+            self._writer.close()
+            self._writer.path.replace(self._video)
+            frames, file_bytes = self._writer.frames, self._video.stat().st_size
+        Path(self._audit_file.name).replace(self._audit)
+        result = SegmentResult(frames, dict(self._states), damaged_packets, self._last_duration, file_bytes)
+        self._job.folder.finish(self._piece, result)
+
+    def abandon(self) -> None:
+        if self._writer is not None:
+            self._writer.abandon()
+        self._audit_file.close()
+        Path(self._audit_file.name).unlink(missing_ok=True)
+
+
+def audit_entry(safe: SafeFrame) -> dict[str, Any]:
+    """What an audit line says about a frame; nothing of the picture."""
+    return {
+        "state": safe.state.value,
+        "faces_found": safe.faces_found,
+        "faces_covered": safe.faces_covered,
+        "reason": safe.reason,
+    }
