@@ -58,8 +58,8 @@ class TrackingResult:
     faces: those with a mesh. unmeshed: places where the detector sees a face that has no mesh.
     lost: last places of faces that were seen and are not seen now, growing with time; and what just comes in at a side.
     detected: whether the detector looks at this very frame.
-    pending_detections: waits for detection passes that are not over yet, and gives the places where they found something
-    that is neither in faces nor in the other lists. Raises what went wrong in them.
+    pending_detections: waits for detection passes that are not over yet, and gives where they found something that
+    is neither in faces nor in the other lists. Raises what went wrong in them.
     """
 
     faces: list[Face] = field(default_factory=list)

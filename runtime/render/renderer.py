@@ -111,7 +111,7 @@ class Renderer:
         """Translate up to MAX_BATCH portraits of the same size.
 
         Raises:
-            BackendError: see `paint`.
+            BackendError: see `render`.
         """
         crops = np.stack([portrait.crop for portrait in portraits])
         guidance = np.stack(

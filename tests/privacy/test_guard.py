@@ -367,9 +367,9 @@ def test_the_witness_notices_a_face_that_was_not_drawn():
     assert witness.covered(image) == 1
 
 
-def test_the_witness_stops_a_painter_that_forgets_a_face(told, monkeypatch):
+def test_the_coverage_check_stops_a_renderer_that_forgets_a_face(told, monkeypatch):
     toon = told()
-    monkeypatch.setattr(toon.filter._renderer, "paint", lambda *_: [])
+    monkeypatch.setattr(toon.filter._renderer, "render", lambda *_: [])
     assert toon.show(10.0).state is COVERED
 
 
