@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import OutputError
+from toonfilter.runtime.video.pyav_versions import open_input
 from toonfilter.runtime.video.reader import VideoInfo
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder
 
@@ -55,7 +56,7 @@ class _Joint:
         import av
 
         self._target = target
-        self.source = av.open(str(info.path), metadata_errors="replace")
+        self.source = open_input(info.path)
         options = {}
         if target.suffix.lower() in (".mp4", ".m4v", ".mov"):
             options = _exact_mp4_times(info, [stream for stream in self.source.streams if stream.type in _COPIED])

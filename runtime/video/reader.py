@@ -10,6 +10,7 @@ from typing import Any
 
 from toonfilter.runtime.errors import CaptureError
 from toonfilter.runtime.video.colour import Colour, Orientation
+from toonfilter.runtime.video.pyav_versions import open_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _open(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise CaptureError(f"{path}: the file is empty (0 bytes)")
     try:
-        return av.open(str(path), metadata_errors="replace")
+        return open_input(path)
     except PermissionError as error:
         raise CaptureError(f"{path}: no permission to read it") from error
     except (av.FFmpegError, ValueError, OSError) as error:
