@@ -339,7 +339,8 @@ def _run_video(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _
     import psutil
 
     from toonfilter.benchmarks.clip import write_video
-    from toonfilter.runtime.video.convert import ConvertOptions, ConvertProgress, convert
+    from toonfilter.runtime.progress import Progress
+    from toonfilter.runtime.video.convert import ConvertOptions, convert
 
     process, meter = psutil.Process(), _Meter()
     for number in range(options.warm_up):
@@ -347,9 +348,9 @@ def _run_video(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _
 
     marks: list[tuple[int, float]] = []
 
-    def note(progress: ConvertProgress) -> None:
+    def note(progress: Progress) -> None:
         record.resident_bytes.append(process.memory_info().rss)
-        marks.append((progress.frames_done, time.perf_counter()))
+        marks.append((progress.done, time.perf_counter()))
 
     with tempfile.TemporaryDirectory(prefix="toonfilter-bench-") as folder:
         source, target = Path(folder) / "source.mp4", Path(folder) / "target.mp4"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
 from toonfilter.runtime.video.segments import fingerprint
 from toonfilter.runtime.video.workers import LocalWorkers, OpenFilter, SegmentWorkers, default_workers
@@ -66,17 +67,6 @@ class Outcome:
     reason: str = ""
     seconds: float = 0.0
     owns_target: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class BatchProgress:
-    """recordings: how many are finished, of `total`; frames, fps: converted in this run."""
-
-    recordings: int
-    total: int
-    failed: int
-    frames: int
-    fps: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +216,7 @@ def run_batch(
     options: BatchOptions | None = None,
     *,
     filter_identity: str = "",
-    progress: Callable[[BatchProgress], None] | None = None,
+    progress: ShowProgress | None = None,
     stop: threading.Event | None = None,
 ) -> BatchReport:
     """Convert every recording below `archive` into the same place below `output`.
@@ -264,7 +254,7 @@ class _Batch:
         open_filter: OpenFilter,
         workers: SegmentWorkers,
         options: BatchOptions,
-        progress: Callable[[BatchProgress], None] | None,
+        progress: ShowProgress | None,
         stop: threading.Event,
     ) -> None:
         self._manifest, self._open_filter, self._workers = manifest, open_filter, workers
@@ -355,5 +345,6 @@ class _Batch:
         with self._lock:
             elapsed_s = time.perf_counter() - self._start_s
             rate = self._frames / elapsed_s if elapsed_s > 0 else 0.0
-            state = BatchProgress(self._finished, self._total, self._failed, self._frames, rate)
+            failed = f", {self._failed} failed" if self._failed else ""
+            state = Progress(self._finished, self._total, f"recordings{failed}, {self._frames} frames", rate)
         self._progress(state)

@@ -12,6 +12,7 @@ from typing import Literal
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
 from toonfilter.runtime.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import PrivacyState
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.runtime.video.mux import check_container, join_pieces
 from toonfilter.runtime.video.parallel_segments import run_pieces_in_processes
 from toonfilter.runtime.video.reader import VideoIndex, VideoInfo, inspect_video, scan_video
@@ -46,16 +47,6 @@ class ConvertOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ConvertProgress:
-    """frames_done counts those of an earlier, interrupted run; fps only this run's."""
-
-    frames_done: int
-    frames_total: int
-    fps: float
-    left_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class ConvertReport:
     """status: `partial` when the source was cut off or damaged; `interrupted` when asked to stop (no output then).
 
@@ -83,7 +74,7 @@ def convert(
     options: ConvertOptions | None = None,
     *,
     filter_identity: str = "",
-    progress: Callable[[ConvertProgress], None] | None = None,
+    progress: ShowProgress | None = None,
     stop: threading.Event | None = None,
     spread: SpreadPieces | None = None,
 ) -> ConvertReport:
@@ -166,7 +157,7 @@ class _Conversion:
         pieces: Sequence[Segment],
         job: SegmentJob,
         options: ConvertOptions,
-        progress: Callable[[ConvertProgress], None] | None,
+        progress: ShowProgress | None,
     ) -> None:
         self._info, self._index, self._pieces, self._job = info, index, pieces, job
         self._options, self._progress = options, progress
@@ -285,7 +276,7 @@ class _Conversion:
             fps = self._frames_now / (now_s - self._start_s)
             done = self._frames_before + self._frames_now
             left_s = max(0, self._index.frames - done) / fps if fps > 0 else None
-            self._progress(ConvertProgress(done, self._index.frames, fps, left_s))
+            self._progress(Progress(done, self._index.frames, "frames", fps, left_s))
 
     def _write_audit(self, path: Path, done: Sequence[tuple[Segment, SegmentResult]]) -> None:
         temporary = path.with_name(path.name + ".part")

@@ -12,7 +12,8 @@ import pytest
 from toonfilter.runtime.errors import CaptureError, ConfigError
 from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.frames import Frame, SafeFrame
-from toonfilter.runtime.video.batch import MANIFEST, BatchOptions, BatchProgress, find_recordings, run_batch
+from toonfilter.runtime.progress import Progress
+from toonfilter.runtime.video.batch import MANIFEST, BatchOptions, find_recordings, run_batch
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 from toonfilter.runtime.video.workers import LocalWorkers, OpenerNames
 
@@ -120,13 +121,14 @@ def test_finds_recordings_largest_first(archive: Path, tmp_path: Path) -> None:
 
 
 def test_converts_all_reports_failures_and_goes_on_where_it_was(archive: Path, tmp_path: Path, workers) -> None:
-    output, seen = tmp_path / "out", list[BatchProgress]()
+    output, seen = tmp_path / "out", list[Progress]()
     report = run_batch(archive, output, CoveringFilter, workers, PIECES, filter_identity="a", progress=seen.append)
     assert report.frames == 40
     assert list(report.failures) == ["broken.mp4"]
     assert "not a video file" in report.failures["broken.mp4"].reason
     assert report.states["covered"] == 40
-    assert (seen[-1].recordings, seen[-1].total, seen[-1].failed) == (3, 3, 1)
+    assert (seen[-1].done, seen[-1].total) == (3, 3)
+    assert "1 failed" in seen[-1].words
     assert sorted(path.name for path in output.rglob("*") if path.is_file()) == ["long.mp4", "short.mkv", MANIFEST]
     manifest = json.loads((output / MANIFEST).read_text())
     assert {name: one["status"] for name, one in manifest["recordings"].items()} == {
@@ -170,8 +172,8 @@ def test_an_overwriting_run_that_was_stopped_goes_on_without_overwriting_again(a
     run_batch(archive, output, CoveringFilter, workers, PIECES)
     options = BatchOptions(piece_s=1.0, overwrite=True)
 
-    def stop_after_the_first(progress: BatchProgress) -> None:
-        if progress.recordings:
+    def stop_after_the_first(progress: Progress) -> None:
+        if progress.done:
             stop.set()
 
     first = run_batch(archive, output, CoveringFilter, workers, options, progress=stop_after_the_first, stop=stop)

@@ -10,6 +10,8 @@ import av
 import pytest
 
 from toonfilter import cli
+from toonfilter.runtime.live import status_line
+from toonfilter.runtime.live.status_line import StatusLine, status_words
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def test_batch_tells_what_failed_and_what_was_cut_off_and_goes_on_where_it_was(r
     assert "exposed 0" in told
     first, second = err.strip().splitlines()
     assert first.startswith("note: week 1/cut off.mkv: the source is not whole")
-    assert second.startswith("failed: notes.mp4: ")
+    assert second.startswith("error: notes.mp4: ")
     made = {path.relative_to(out).as_posix(): path.stat().st_mtime_ns for path in out.rglob("*.mkv")}
     assert set(made) == {"whole.mkv", "week 1/cut off.mkv"}
     (archive / "notes.mp4").unlink()
@@ -118,11 +120,11 @@ def test_video_refuses_in_one_line(run, clip, tiny_bundle, tmp_path):
         ((clip, "-o", tmp_path / "a.mp4", "--to", "no-such-style"), "no-such-style"),
         ((clip, "-o", tmp_path / "a.mp4", *style, "--quality", "best"), "small, normal, high"),
         ((clip, "-o", tmp_path / "a.mp4", *style, "--on-lost", "pass"), "--i-accept-exposure"),
-        ((clip, "-o", tmp_path / "a.mp4", *style, "--region", "body"), "head or face"),
+        ((clip, "-o", tmp_path / "a.mp4", *style, "--region", "body"), "'head', 'face'"),
     ]
     for words, expected in cases:
         status, _, err = run("video", *words)
-        assert status == 1, words
+        assert status == (2 if "--region" in words else 1), words
         assert expected in err
         assert len(err.strip().splitlines()) == 1
     assert (tmp_path / "out.mp4").read_text() == "precious"
@@ -207,7 +209,7 @@ def test_the_status_line_says_what_is_seen():
         style="cartoon",
         is_hidden=False,
     )
-    words = cli._status_words(plain)
+    words = status_words(plain)
     assert words == "protected | 30 fps (camera 30) | latency 12 ms, p95 17 | dropped 3 | faces 1 | cartoon"
     for change, expected in (
         ({"is_hidden": True}, "hidden |"),
@@ -215,16 +217,16 @@ def test_the_status_line_says_what_is_seen():
         ({"is_camera_connected": False}, "covered (waiting for the camera)"),
         ({"state": PrivacyState.COVERED, "reason": "no face found"}, "covered (no face found)"),
     ):
-        assert cli._status_words(dataclasses.replace(plain, **change)).startswith(expected)
+        assert status_words(dataclasses.replace(plain, **change)).startswith(expected)
 
 
 def test_the_status_line_is_only_for_terminals(monkeypatch, capsys):
-    line = cli._StatusLine()
+    line = StatusLine()
     with line:
         line.show(None)
         line.note("camera: HD Webcam")
     assert capsys.readouterr().err == "camera: HD Webcam\n"
-    monkeypatch.setattr(cli, "_status_words", lambda status: f"status {status}")
+    monkeypatch.setattr(status_line, "status_words", lambda status: f"status {status}")
     with line:
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
         line.show("one")

@@ -374,8 +374,8 @@ def test_progress_counts_up_to_the_end(clip, tmp_path):
     seen = []
     convert(clip, tmp_path / "out.mp4", InvertingFilter, FAST, progress=seen.append)
     assert seen
-    assert all(step.frames_total == 60 for step in seen)
-    assert [step.frames_done for step in seen] == sorted(step.frames_done for step in seen)
+    assert all(step.total == 60 for step in seen)
+    assert [step.done for step in seen] == sorted(step.done for step in seen)
 
 
 def test_the_target_is_protected(clip, tmp_path):

@@ -1,0 +1,134 @@
+"""The commands `evaluate` and `vote`."""
+
+import contextlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toonfilter.runtime import terminal
+
+app = typer.Typer()
+
+
+def _bundle_in(folder: Path, checkpoint: Path) -> Path:
+    """Export a checkpoint into the folder; the bundle's place."""
+    from toonfilter.export.command import ExportRequest, export_model
+
+    # The bundle is gone after the measuring: nobody gets it, under any licence.
+    request = ExportRequest(source=checkpoint, output=folder / checkpoint.name, licence="none: only measured")
+    return export_model(request).folder
+
+
+@app.command(rich_help_panel="Help and measures")
+def evaluate(
+    models: Annotated[
+        list[str], typer.Argument(help="Bundles, checkpoints or folders of results; 'opencv'; LABEL=MODEL names one.")
+    ],
+    source: Annotated[Path, typer.Option(help="Folder of input pictures; index.csv in it is read.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for report.html, report.json, pictures.csv.")],
+    target: Annotated[Path | None, typer.Option(help="Folder of ground truth, same names as the source.")] = None,
+    identity: Annotated[Path | None, typer.Option(help="Face recogniser as ONNX, input [N, 3, 112, 112].")] = None,
+    features: Annotated[
+        list[str] | None, typer.Option(help="Feature net as ONNX (FILE.onnx or FILE.onnx:SCALING); may be repeated.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder of torchvision's ResNet-34, Inception v3.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Let torchvision fetch the weights.")] = False,
+    log: Annotated[Path | None, typer.Option(help="Folder of a training run: D(real) and D(fake) over time.")] = None,
+    stills: Annotated[int, typer.Option(min=0, help="Pictures moved in known ways to measure steadiness.")] = 8,
+    clips: Annotated[Path | None, typer.Option(help="Folder of recorded videos to measure steadiness on.")] = None,
+    split: Annotated[str, typer.Option(help="all, train or validation identities by index.csv.")] = "all",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, drawn with --seed.")] = None,
+    seed: Annotated[int, typer.Option(help="For everything that is drawn.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Threads.")] = 2,
+) -> None:
+    """Measure models on pictures: what a class needs, distances to targets, by group; one report for all."""
+    import tempfile
+
+    from rich.progress import Progress, TaskID
+
+    from toonfilter.benchmarks.quality.distribution import NetOptions
+    from toonfilter.benchmarks.quality.evaluate import EvaluationOptions
+    from toonfilter.benchmarks.quality.evaluate import evaluate as run
+    from toonfilter.benchmarks.quality.temporal import TemporalOptions
+    from toonfilter.benchmarks.quality.terminal_table import missing_lines, table_width, terminal_table
+
+    options = EvaluationOptions(
+        models=tuple(models),
+        source=source,
+        output=output,
+        target=target,
+        identity=identity,
+        nets=NetOptions(tuple(features or ()), weights, download),
+        log=log,
+        temporal=TemporalOptions(stills, clips, seed),
+        split=split,
+        limit=limit,
+        seed=seed,
+        workers=workers,
+        export=lambda path: _bundle_in(Path(scratch), path),
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="toonfilter-") as scratch,
+        Progress(console=terminal.error_console(), transient=True) as progress,
+    ):
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done)
+
+        evaluation = run(options, show)
+    # Where the output is no terminal, rich takes 80 characters and would squeeze the names of the measures away.
+    console = terminal.output_console(max(terminal.output_console().width, table_width(evaluation)))
+    console.print(terminal_table(evaluation))
+    for line in missing_lines(evaluation):
+        terminal.say(line)
+    terminal.say(f"written: {output / 'report.html'}")
+
+
+@app.command(rich_help_panel="Help and measures")
+def vote(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the vote: its pictures and votes.jsonl.")],
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Two to nine models as for evaluate; none prints the table of votes.")
+    ] = None,
+    source: Annotated[Path | None, typer.Option(help="Folder of input pictures.")] = None,
+    question: Annotated[str | None, typer.Option(help="What reviewers are asked.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many pictures, drawn with --seed.")] = 40,
+    seed: Annotated[int, typer.Option(help="Of pictures, and of each reviewer's order.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8731,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+) -> None:
+    """Let people choose between the results of models, without names, on a local web page; then count."""
+    import tempfile
+
+    from toonfilter.benchmarks.quality.vote.ballot import QUESTION, BallotOptions, prepare_ballot
+    from toonfilter.benchmarks.quality.vote.server import VoteServer
+    from toonfilter.benchmarks.quality.vote.table import vote_table
+    from toonfilter.runtime.errors import ConfigError
+
+    console = terminal.output_console()
+    if models:
+        if source is None:
+            raise ConfigError("vote needs pictures: --source DIR")
+        with tempfile.TemporaryDirectory(prefix="toonfilter-") as scratch:
+            options = BallotOptions(
+                models=tuple(models),
+                source=source,
+                output=output,
+                question=question or QUESTION,
+                limit=limit,
+                seed=seed,
+                export=lambda path: _bundle_in(Path(scratch), path),
+            )
+            with console.status("drawing the pictures"):
+                ballot = prepare_ballot(options)
+        with VoteServer(ballot, output, port) as server:
+            terminal.say(f"{len(ballot.items)} pictures, {len(ballot.models)} models: {server.url}  (Ctrl-C ends)")
+            if browser:
+                typer.launch(server.url)
+            with contextlib.suppress(KeyboardInterrupt):
+                server.serve_forever()
+    console.print(vote_table(output))

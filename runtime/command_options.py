@@ -1,0 +1,65 @@
+"""Options that several commands share, and what stops a running one."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Engine = Literal["auto", "onnxruntime", "openvino", "tensorrt"]
+Region = Literal["head", "face"]
+
+DRAWING, PRIVACY, OUTPUT = "How it is drawn", "Privacy", "Output"
+"""Headings under which help groups options."""
+
+StyleOption = Annotated[
+    str,
+    typer.Option(
+        "--to", help="Style: a name from `toonfilter models list`, or a bundle folder.", rich_help_panel=DRAWING
+    ),
+]
+EngineOption = Annotated[
+    Engine, typer.Option("--engine", help="What runs the model; auto takes the fastest.", rich_help_panel=DRAWING)
+]
+RegionOption = Annotated[
+    Region, typer.Option("--region", help="head: hair and neck too. face: the face alone.", rich_help_panel=DRAWING)
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=OUTPUT)]
+OnLostOption = Annotated[
+    str, typer.Option("--on-lost", help="No face found: hold, cover, image=FILE or pass.", rich_help_panel=PRIVACY)
+]
+ExposureOption = Annotated[
+    bool,
+    typer.Option(
+        "--i-accept-exposure",
+        help="Needed for --on-lost pass: the real picture may be seen.",
+        rich_help_panel=PRIVACY,
+    ),
+]
+AuditOption = Annotated[
+    Path | None, typer.Option("--audit", help="Write one JSON line per emitted frame here.", rich_help_panel=PRIVACY)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C, SIGTERM and a closed terminal (SIGHUP) set; a second Ctrl-C breaks off at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: object) -> None:  # noqa: ARG001
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = [(number, signal.signal(number, ask)) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)

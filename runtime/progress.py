@@ -1,0 +1,18 @@
+"""How far a long job is: one shape for all of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """done, total: in the job's own unit, which `words` names. fps: of this run. left_s: None while unknown."""
+
+    done: int
+    total: int
+    words: str = ""
+    fps: float = 0.0
+    left_s: float | None = None
+
+
+ShowProgress = Callable[[Progress], None]

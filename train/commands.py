@@ -1,0 +1,104 @@
+"""The commands `train`, `recipes` and `robustness`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from toonfilter.runtime import terminal
+
+if TYPE_CHECKING:
+    from toonfilter.train.loop import Progress as TrainingProgress
+
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel="Making styles")
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe by name (`toonfilter recipes`), or a .toml file.")],
+    data: Annotated[Path | None, typer.Option("--data", help="Folder with photo/ and cartoon/.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of this run.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.")] = False,
+    weights_from: Annotated[Path | None, typer.Option(help="Begin with the weights of another run.")] = None,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="table.key=value; can be repeated.")] = None,
+    features: Annotated[Path | None, typer.Option(help="Weights file of the recipe's pretrained network.")] = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Processes on each machine.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
+) -> None:
+    """Train a generator by a recipe. Ctrl-C stops; --resume goes on as if it had never stopped."""
+    import json
+
+    from toonfilter.train.recipe import load_recipe, recipe_table
+
+    overrides = list(changes or [])
+    if features is not None:
+        overrides.append(f"method.perceptual.weights={json.dumps(str(features.resolve()))}")
+    chosen = load_recipe(recipe, overrides)
+    if dry_run:
+        terminal.say(json.dumps(recipe_table(chosen), indent=2))
+        return
+    if data is None or out is None:
+        raise typer.BadParameter("--data and --out are needed to train")
+    from toonfilter.runtime.errors import require
+
+    require("lightning", extra="train")
+    from toonfilter.train.loop import TrainOptions
+    from toonfilter.train.loop import train as run
+
+    options = TrainOptions(data, out, resume, weights_from, accelerator, devices, nodes)
+    try:
+        with _training_bar() as progress:
+            result = run(chosen, options, progress)
+    except KeyboardInterrupt:
+        terminal.say(f"stopped; --resume goes on from the newest checkpoint in {out}")
+        return
+    terminal.say(f"{result.checkpoint}: {result.steps} steps, {result.seconds:.0f} s")
+    if result.unreadable:
+        terminal.say(f"{terminal.count(result.unreadable, 'sample')} left out: a file of it cannot be read")
+
+
+@contextmanager
+def _training_bar() -> "Iterator[Callable[[TrainingProgress], None]]":
+    """A progress bar over steps, with the speed and the first scalars."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=terminal.error_console()) as bar:
+        task = bar.add_task("")
+
+        def show(done: "TrainingProgress") -> None:
+            values = "  ".join(f"{name} {value:.3g}" for name, value in list(done.scalars.items())[:4])
+            words = f"{done.pictures_per_s:.1f} pictures/s  {values}"
+            bar.update(task, total=done.total_steps, completed=done.step, description=words)
+
+        yield show
+
+
+@app.command("recipes", rich_help_panel="Making styles")
+def recipes_list() -> None:
+    """List the training recipes."""
+    from toonfilter.train.recipe import load_recipe, recipe_names
+
+    for name in recipe_names():
+        terminal.say(f"{name:20} {load_recipe(name).description}")
+
+
+@app.command(rich_help_panel="Making styles")
+def robustness(
+    run: Annotated[Path, typer.Argument(help="A run from cartoon to photo: pix2pix-human, human.")],
+    data: Annotated[Path, typer.Option("--data", help="The pairs folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for robustness.png and robustness.json.")],
+    pictures: Annotated[int, typer.Option(min=1, help="Held-out faces.")] = 24,
+) -> None:
+    """Show what a cartoon-to-photo generator makes of drawings it never saw."""
+    from toonfilter.train.robustness import robustness_study
+
+    study = robustness_study(run, data, out, pictures=pictures)
+    for name, scores in study.scores.items():
+        terminal.say(f"{name:15} " + "  ".join(f"{key} {value:.3f}" for key, value in scores.items()))
+    terminal.say(f"{study.grid}: {terminal.count(study.pictures, 'face')}")
