@@ -6,12 +6,14 @@ has no high dynamic range.
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.video.pyav_versions import matrix_of_rgb, set_primaries_and_transfer
 
 UNSPECIFIED = 2
 _BT709, _BT470BG, _SMPTE170M, _BT2020_NCL, _BT2020_CL = 1, 5, 6, 9, 10
@@ -96,15 +98,22 @@ class ColourConverter:
 
     width, height: of the stored picture; encoders of 4:2:0 need even sides, so an odd one gets its last column
     or row repeated (`coded_width`, `coded_height`).
+    stores_upright: filtered pictures stay upright, for files that cannot say how to turn them.
     """
 
-    def __init__(self, colour: Colour, orientation: Orientation, width: int, height: int) -> None:
+    def __init__(
+        self, colour: Colour, orientation: Orientation, width: int, height: int, *, stores_upright: bool = False
+    ) -> None:
         from av.video.reformatter import VideoReformatter
 
         self.source = colour
         self.orientation = orientation
         self.width, self.height = width, height
-        self.coded_width, self.coded_height = max(2, width + width % 2), max(2, height + height % 2)
+        self._stored_as = Orientation() if stores_upright else orientation
+        self._swaps_sides = stores_upright and orientation.swaps_sides
+        stored_width, stored_height = (height, width) if self._swaps_sides else (width, height)
+        self._pad_x, self._pad_y = (max(2, side + side % 2) - side for side in (stored_width, stored_height))
+        self.coded_width, self.coded_height = stored_width + self._pad_x, stored_height + self._pad_y
         self.output = BT709 if colour.is_hdr else colour
         self._to_rgb = VideoReformatter()
         self._to_yuv = yuv_weights(self._matrix(self.output), is_full=self.output.range == _FULL)
@@ -118,7 +127,7 @@ class ColourConverter:
             height=self.height,
             format="rgb48le" if self._tone_map else "rgb24",
             src_colorspace=self._matrix(self.source),
-            dst_colorspace=self._matrix(self.source),
+            dst_colorspace=matrix_of_rgb(self._matrix(self.source)),
             src_color_range=_FULL if self._is_full(frame.format.name) else _LIMITED,
             dst_color_range=_FULL,
         ).to_ndarray()
@@ -131,10 +140,9 @@ class ColourConverter:
         import cv2
         from av import VideoFrame
 
-        image = self.orientation.stored(image)
-        pad_x, pad_y = self.coded_width - self.width, self.coded_height - self.height
-        if pad_x or pad_y:
-            image = np.pad(image, ((0, pad_y), (0, pad_x), (0, 0)), mode="edge")
+        image = self._stored_as.stored(image)
+        if self._pad_x or self._pad_y:
+            image = np.pad(image, ((0, self._pad_y), (0, self._pad_x), (0, 0)), mode="edge")
         frame = VideoFrame(self.coded_width, self.coded_height, "yuv420p")
         # A third of libswscale's time; and colours that were decoded from 2x2 equal ones come out as they were.
         yuv = cv2.transform(image, self._to_yuv)
@@ -143,8 +151,12 @@ class ColourConverter:
             rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
             cv2.extractChannel(picture, channel, rows[: plane.height, : plane.width])
         frame.colorspace, frame.color_range = self.output.matrix, self.output.range
-        frame.color_primaries, frame.color_trc = self.output.primaries, self.output.transfer
+        set_primaries_and_transfer(frame, self.output.primaries, self.output.transfer)
         return frame
+
+    def stored_aspect(self, pixel_aspect: Fraction | None) -> Fraction | None:
+        """Width to height of a pixel, as it is in `stored_frame`."""
+        return 1 / pixel_aspect if pixel_aspect and self._swaps_sides else pixel_aspect
 
     def _is_full(self, pixel_format: str) -> bool:
         return self.source.range == _FULL or pixel_format.startswith("yuvj")

@@ -193,7 +193,7 @@ class _Conversion:
             time_base=self._info.time_base,
             frame_rate=self._info.frame_rate,
             colour=colours.output,
-            pixel_aspect=self._info.pixel_aspect,
+            pixel_aspect=colours.stored_aspect(self._info.pixel_aspect),
         )
         try:
             writer.write(_grey_frame(colours.coded_width, colours.coded_height))

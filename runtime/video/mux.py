@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import OutputError
-from toonfilter.runtime.video.pyav_versions import open_input
+from toonfilter.runtime.video.pyav_versions import copy_chapters, open_input, set_time_base, stores_rotation, type_of
 from toonfilter.runtime.video.reader import VideoInfo
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder
 
@@ -59,7 +59,7 @@ class _Joint:
         self.source = open_input(info.path)
         options = {}
         if target.suffix.lower() in (".mp4", ".m4v", ".mov"):
-            options = _exact_mp4_times(info, [stream for stream in self.source.streams if stream.type in _COPIED])
+            options = _exact_mp4_times(info, [stream for stream in self.source.streams if type_of(stream) in _COPIED])
         try:
             self._output = av.open(str(target), "w", options=options)
             self._add_tracks(info, template)
@@ -80,18 +80,19 @@ class _Joint:
             if stream.index == chosen.index:
                 with av.open(str(template)) as piece:
                     self.pictures = self._output.add_stream_from_template(piece.streams.video[0], opaque=True)
-                if info.display_matrix is not None:
+                if info.display_matrix is not None and stores_rotation():
                     self.pictures.set_display_matrix(info.display_matrix)
                 added = self.pictures
-            elif stream.type in _COPIED:
+            elif type_of(stream) in _COPIED:
                 added = self.copies[stream.index] = self._output.add_stream_from_template(stream, opaque=True)
             else:
                 continue
-            added.time_base = Fraction(1, info.time_base.denominator) if added is self.pictures else stream.time_base
+            unit = Fraction(1, info.time_base.denominator) if added is self.pictures else stream.time_base
+            set_time_base(added, unit)
             added.metadata.update(_public(stream.metadata))
-            added.disposition = stream.disposition
+            added.disposition = stream.disposition.value
         self._output.metadata.update(_public(self.source.metadata))
-        self._output.set_chapters(self.source.chapters())
+        copy_chapters(self.source, self._output)
 
     def mux(self, packet: Any, stream: Any) -> None:
         import av
@@ -123,9 +124,9 @@ class _Joint:
         kinds = (
             sorted(
                 {
-                    f"{s.type} {getattr(s.codec_context, 'name', 'unknown')}"
+                    f"{type_of(s)} {getattr(s.codec_context, 'name', 'unknown')}"
                     for s in self.source.streams
-                    if s.type in _COPIED
+                    if type_of(s) in _COPIED
                 }
             )
             if (self.source.streams)

@@ -1,5 +1,7 @@
 """What differs between the PyAV releases that are allowed (14 to 19)."""
 
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,55 @@ def open_input(path: Path) -> Any:
     # From 19 on such bytes come back as surrogates and are written as they were; the option is gone.
     given = {"metadata_errors": "replace"} if _major() < 19 else {}
     return av.open(str(path), **given)
+
+
+def type_of(stream: Any) -> str:
+    """video, audio, subtitle, data, attachment, or unknown; asking PyAV 14 to 16 for the last one ends the process."""
+    from av.stream import Stream
+
+    return "unknown" if type(stream) is Stream else str(stream.type)
+
+
+def stores_rotation() -> bool:
+    """Whether a display matrix can be written (PyAV 17); older ones get pictures that are stored upright."""
+    from av.video.stream import VideoStream
+
+    return hasattr(VideoStream, "set_display_matrix")
+
+
+def primaries_and_transfer(frame: Any, codec_context: Any) -> tuple[int, int]:
+    """Code points of ITU-T H.273 of a decoded picture; before PyAV 17 only its codec context knows them."""
+    known = frame if hasattr(frame, "color_primaries") else codec_context
+    return int(known.color_primaries), int(known.color_trc)
+
+
+def set_primaries_and_transfer(frame: Any, primaries: int, transfer: int) -> None:
+    """Label a picture for the encoder; before PyAV 17 only the codec context carries these labels."""
+    if hasattr(frame, "color_primaries"):
+        frame.color_primaries, frame.color_trc = primaries, transfer
+
+
+def matrix_of_rgb(matrix: int) -> int:
+    """A matrix for RGB, which has none, in a conversion from or to YUV of this matrix (libswscale's numbers)."""
+    # Before 17 PyAV sets libswscale up only where source and destination differ.
+    return matrix if _major() >= 17 else (1 if matrix != 1 else 5)
+
+
+def duration_of(frame: Any) -> int:
+    """How long a decoded picture is shown, in units of its track; 0 where nothing says so, as before PyAV 14.3."""
+    return getattr(frame, "duration", None) or 0
+
+
+def set_time_base(stream: Any, unit: Fraction) -> None:
+    """The unit of a copied track's stamps; PyAV 14 leaves it to the muxer."""
+    with suppress(RuntimeError):
+        stream.time_base = unit
+
+
+def copy_chapters(source: Any, target: Any) -> None:
+    """Chapter marks from one open container to another; PyAV 14 and 15 cannot read or write them."""
+    if hasattr(target, "set_chapters"):
+        target.set_chapters(source.chapters())
 
 
 def _major() -> int:

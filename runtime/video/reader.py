@@ -10,7 +10,7 @@ from typing import Any
 
 from toonfilter.runtime.errors import CaptureError
 from toonfilter.runtime.video.colour import Colour, Orientation
-from toonfilter.runtime.video.pyav_versions import open_input
+from toonfilter.runtime.video.pyav_versions import open_input, primaries_and_transfer, type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _pictures_of(container: Any, path: Path) -> Any:
     for stream in container.streams.video:
         if not stream.disposition & type(stream.disposition).attached_pic:
             return stream
-    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    kinds = ", ".join(sorted({type_of(stream) for stream in container.streams})) or "nothing"
     raise CaptureError(f"{path}: no video track in it (found: {kinds})")
 
 
@@ -121,7 +121,7 @@ def inspect_video(path: Path) -> VideoInfo:
             pixel_aspect=stream.sample_aspect_ratio or None,
             pixel_format=pixel_format.name,
             bit_depth=max(component.bits for component in pixel_format.components),
-            colour=_colour_of(first),
+            colour=_colour_of(first, context),
             display_matrix=None if matrix is None else tuple(memoryview(bytes(matrix)).cast("i")),
             declared_frames=stream.frames,
             declared_duration_s=duration_s,
@@ -149,22 +149,22 @@ def _first_picture(container: Any, stream: Any, path: Path) -> Any:
     raise CaptureError(f"{path}: no picture of its {codec} track can be decoded{damaged}")
 
 
-def _colour_of(frame: Any) -> Colour:
+def _colour_of(frame: Any, context: Any) -> Colour:
     colour_range = int(frame.color_range)
     if frame.format.name.startswith("yuvj"):
         colour_range = 2
-    return Colour(colour_range, int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc))
+    return Colour(colour_range, int(frame.colorspace), *primaries_and_transfer(frame, context))
 
 
 def _left_out(container: Any, chosen: Any) -> tuple[str, ...]:
     words = []
     for stream in container.streams:
-        if stream.type == "video" and stream.index != chosen.index:
+        if type_of(stream) == "video" and stream.index != chosen.index:
             is_cover = bool(stream.disposition & type(stream.disposition).attached_pic)
             # A cover picture or a second camera may show the face.
             words.append(f"track {stream.index}: {'cover picture' if is_cover else 'second video track'}")
-        elif stream.type not in ("video", "audio", "subtitle"):
-            words.append(f"track {stream.index}: {stream.type}")
+        elif type_of(stream) not in ("video", "audio", "subtitle"):
+            words.append(f"track {stream.index}: {type_of(stream)}")
     return tuple(words)
 
 

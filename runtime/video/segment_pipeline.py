@@ -13,6 +13,7 @@ from toonfilter.runtime.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.queues import BoundedQueue, QueueClosed, quick_switching
 from toonfilter.runtime.video.colour import ColourConverter
+from toonfilter.runtime.video.pyav_versions import duration_of, stores_rotation
 from toonfilter.runtime.video.reader import VideoFile, VideoInfo
 from toonfilter.runtime.video.segments import WARM_UP_FRAMES, Segment, SegmentResult, WorkFolder
 from toonfilter.runtime.video.writer import Encoder, VideoWriter
@@ -188,7 +189,7 @@ def taken(queue: BoundedQueue[Any]) -> Any:
 
 def make_converter(info: VideoInfo) -> ColourConverter:
     """The colours and orientation of a file, for one thread."""
-    return ColourConverter(info.colour, info.orientation, info.width, info.height)
+    return ColourConverter(info.colour, info.orientation, info.width, info.height, stores_upright=not stores_rotation())
 
 
 def pictures_of(file: VideoFile, pieces: Sequence[Segment], colours: ColourConverter) -> Iterator[_Picture | _PieceEnd]:
@@ -217,7 +218,7 @@ def pictures_of(file: VideoFile, pieces: Sequence[Segment], colours: ColourConve
 
 def _picture(piece: Segment, decoded: Any, index: int, colours: ColourConverter, *, is_warm_up: bool) -> _Picture:
     image = colours.upright_rgb(decoded)
-    return _Picture(piece, image, index, decoded.pts, decoded.duration or 0, index == 0, is_warm_up)
+    return _Picture(piece, image, index, decoded.pts, duration_of(decoded), index == 0, is_warm_up)
 
 
 class _PieceOutput:
@@ -244,7 +245,7 @@ class _PieceOutput:
             time_base=info.time_base,
             frame_rate=info.frame_rate,
             colour=colours.output,
-            pixel_aspect=info.pixel_aspect,
+            pixel_aspect=colours.stored_aspect(info.pixel_aspect),
         )
 
     def write(self, item: _Picture, safe: SafeFrame) -> None:

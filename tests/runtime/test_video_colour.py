@@ -7,6 +7,7 @@ import pytest
 from av.video.reformatter import VideoReformatter
 
 from toonfilter.runtime.video.colour import Colour, ColourConverter, Orientation
+from toonfilter.runtime.video.pyav_versions import matrix_of_rgb
 
 LIMITED, FULL = 1, 2
 # Code point of ITU-T H.273 and libswscale's number for it.
@@ -31,10 +32,13 @@ def test_the_same_levels_as_libswscale(matrix, colour_range):
     frame = ColourConverter(Colour(colour_range, matrix), Orientation(), 320, 200).stored_frame(image)
     assert (frame.colorspace, frame.color_range, frame.format.name) == (matrix, colour_range, "yuv420p")
     number = MATRICES[matrix]
+    rgb = av.VideoFrame.from_ndarray(image, format="rgb24")
+    # PyAV 17 knows no number for BT.2020 and takes the frame's own.
+    rgb.colorspace = matrix
     expected = VideoReformatter().reformat(
-        av.VideoFrame.from_ndarray(image, format="rgb24"),
+        rgb,
         format="yuv420p",
-        src_colorspace=number,
+        src_colorspace=matrix_of_rgb(number),
         dst_colorspace=number,
         src_color_range=FULL,
         dst_color_range=colour_range,

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import struct
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,11 @@ import pytest
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
 from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.privacy import Guard
+from toonfilter.runtime.video import mux, segment_pipeline
+from toonfilter.runtime.video.colour import Colour
 from toonfilter.runtime.video.convert import ConvertOptions, convert
+from toonfilter.runtime.video.pyav_versions import stores_rotation
+from toonfilter.runtime.video.reader import inspect_video
 
 TICKS = 90_000
 
@@ -62,8 +67,6 @@ def make_clip(path, *, frames=60, size=(64, 48), codec="libx264", pix_fmt="yuv42
             context.sample_aspect_ratio = aspect
         if colour:
             context.color_range, context.colorspace, context.color_primaries, context.color_trc = colour
-        if matrix:
-            video.set_display_matrix(matrix)
         tracks = [container.add_stream(sound, rate=48000) for _ in range(sounds if sound else 0)]
         step = int(1 / (30 * time_base))
         y, x = np.mgrid[: size[1], : size[0]]
@@ -87,7 +90,19 @@ def make_clip(path, *, frames=60, size=(64, 48), codec="libx264", pix_fmt="yuv42
                 block.sample_rate, block.pts = 48000, number * 1024
                 container.mux(track.encode(block))
             container.mux(track.encode(None))
+    if matrix:
+        turn_track(path, matrix)
     return path
+
+
+def turn_track(path, matrix):
+    """Puts the display matrix into the first track's header, which not every PyAV can."""
+    content = bytearray(path.read_bytes())
+    # ISO/IEC 14496-12, 8.3.2: version 0 of the box has it 40 bytes after its version and flags.
+    start = content.index(b"tkhd") + 4 + 40
+    assert content[start : start + 36] == struct.pack(">9i", *rotation(1, 0, 0, 1))
+    content[start : start + 36] = struct.pack(">9i", *matrix)
+    path.write_bytes(content)
 
 
 def packets_of(path, kind):
@@ -187,9 +202,10 @@ def test_subtitles_language_and_chapters_are_kept(tmp_path):
         subtitle.metadata["language"] = "deu"
         target.metadata["title"] = "Lecture 3"
         target.metadata["location"] = "+48.1+11.5/"
-        target.set_chapters(
-            [{"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "Intro"}}]
-        )
+        if hasattr(target, "set_chapters"):
+            target.set_chapters(
+                [{"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "Intro"}}]
+            )
         for container, select in ((words, lambda _: subtitle), (source, lambda packet: streams[packet.stream_index])):
             for packet in container.demux():
                 if packet.size:
@@ -199,7 +215,8 @@ def test_subtitles_language_and_chapters_are_kept(tmp_path):
     assert packets_of(tmp_path / "out.mkv", "subtitle") == packets_of(titled, "subtitle")
     with av.open(str(tmp_path / "out.mkv")) as out:
         assert out.streams.subtitles[0].metadata["language"] == "deu"
-        assert [chapter["metadata"]["title"] for chapter in out.chapters()] == ["Intro"]
+        if hasattr(out, "chapters"):
+            assert [chapter["metadata"]["title"] for chapter in out.chapters()] == ["Intro"]
         assert out.metadata["title"] == "Lecture 3"
         assert not any("location" in key.lower() for key in out.metadata)
     with pytest.raises(OutputError, match=r"\.mkv"):
@@ -223,10 +240,10 @@ def test_rotated_recordings_are_upright_for_the_filter_and_keep_their_matrix(tmp
             return super().draw(frame)
 
     convert(clip, tmp_path / "out.mp4", Watching, FAST)
-    with av.open(str(tmp_path / "out.mp4")) as out:
-        first = next(out.decode(video=0))
-        assert tuple(np.frombuffer(first.side_data.get("DISPLAYMATRIX"), np.int32)) == matrix
-        assert (first.width, first.height) == (64, 48)
+    written = inspect_video(tmp_path / "out.mp4")
+    if stores_rotation():
+        assert written.display_matrix == matrix
+        assert (written.width, written.height) == (64, 48)
     stored = pictures_of(clip)[0].astype(int)
     height, width = stored.shape[:2]
     a, b, c, d = (value >> 16 for value in (matrix[0], matrix[1], matrix[3], matrix[4]))
@@ -236,9 +253,22 @@ def test_rotated_recordings_are_upright_for_the_filter_and_keep_their_matrix(tmp
         right += (width if a < 0 else height if c < 0 else 0) - (a < 0 or c < 0)
         down += (width if b < 0 else height if d < 0 else 0) - (b < 0 or d < 0)
         assert np.abs(upright[down, right] - stored[y, x]).max() < 12
-    back = pictures_of(tmp_path / "out.mp4")[0].astype(int)
+    shown_after = written.orientation.upright(pictures_of(tmp_path / "out.mp4")[0])
+    assert shown_after.shape == upright.shape
     inner = slice(8, -8), slice(8, -8)
-    assert np.abs(255 - stored - back)[inner].mean() < 6
+    assert np.abs(255 - upright.astype(int) - shown_after)[inner].mean() < 6
+
+
+def test_a_file_that_cannot_say_how_to_turn_gets_upright_pictures(tmp_path, monkeypatch):
+    for module in (mux, segment_pipeline):
+        monkeypatch.setattr(module, "stores_rotation", lambda: False)
+    clip = make_clip(tmp_path / "in.mp4", matrix=rotation(0, 1, -1, 0), frames=3, size=(64, 46), aspect=Fraction(4, 3))
+    convert(clip, tmp_path / "out.mp4", InvertingFilter, FAST)
+    written = inspect_video(tmp_path / "out.mp4")
+    assert (written.display_matrix, written.width, written.height) == (None, 46, 64)
+    assert written.pixel_aspect == Fraction(3, 4)
+    expected = 255 - np.rot90(pictures_of(clip)[0], -1).astype(int)
+    assert np.abs(expected - pictures_of(tmp_path / "out.mp4")[0])[8:-8, 8:-8].mean() < 6
 
 
 @pytest.mark.parametrize("colour", [(1, 1, 1, 1), (2, 5, 1, 1), (1, 6, 6, 6), (0, 2, 2, 2)])
@@ -252,9 +282,10 @@ def test_colour_labels_and_levels_are_kept(tmp_path, colour):
     convert(clip, tmp_path / "out.mp4", Unchanged, ConvertOptions(codec="h264", quality="high"))
     with av.open(str(clip)) as before, av.open(str(tmp_path / "out.mp4")) as after:
         for one, other in zip(before.decode(video=0), after.decode(video=0), strict=True):
-            assert (other.color_range, other.colorspace, other.color_primaries, other.color_trc) == colour
+            assert (other.color_range, other.colorspace) == colour[:2]
             difference = one.to_ndarray(format="yuv420p").astype(int) - other.to_ndarray(format="yuv420p")
             assert np.abs(difference).mean() < 3
+    assert inspect_video(tmp_path / "out.mp4").colour == Colour(*colour)
 
 
 def test_resumed_parallel_and_straight_results_are_the_same_bytes(clip, tmp_path):
@@ -490,9 +521,8 @@ def test_hdr_becomes_ordinary_colour(tmp_path, transfer):
                      colour=(1, 9, 9, transfer))  # fmt: skip
     report = convert(clip, tmp_path / "out.mp4", InvertingFilter, FAST)
     assert any("HDR" in note for note in report.notes)
-    with av.open(str(tmp_path / "out.mp4")) as out:
-        frame = next(out.decode(video=0))
-        assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (1, 1, 1)
+    colour = inspect_video(tmp_path / "out.mp4").colour
+    assert (colour.matrix, colour.primaries, colour.transfer) == (1, 1, 1)
 
 
 def test_cover_pictures_and_second_cameras_are_left_out(tmp_path):
@@ -521,7 +551,9 @@ def test_webm_gets_vp9(tmp_path):
 
 
 @pytest.mark.parametrize("codec", ["hevc", "vp9", "av1"])
-def test_other_codecs_keep_stamps_over_joints(clip, tmp_path, codec):
+def test_other_codecs_keep_stamps_over_joints(tmp_path, codec):
+    # The smallest that older SVT-AV1 takes.
+    clip = make_clip(tmp_path / "in.mp4", size=(64, 64))
     report = convert(clip, tmp_path / "out.mp4", InvertingFilter, ConvertOptions(codec=codec, piece_s=0.5))
     assert report.frames == 60
     assert stamps_of(tmp_path / "out.mp4") == pytest.approx(stamps_of(clip), abs=1e-9)
