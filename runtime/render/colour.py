@@ -1,0 +1,51 @@
+"""Colours as an animator mixes them: floats, sRGB 0 to 1 or CIE L*a*b*, and deep relatives of a colour for shade and ink."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Colour = NDArray[np.float32]
+"""float32 [3]: sRGB, 0 to 1."""
+Lab = NDArray[np.float32]
+"""float32 [3]: CIE L* 0 to 100, a*, b*."""
+
+_SHADE = np.array([0.84, 0.68, 0.70], np.float32)
+"""What full shade leaves of red, green and blue: shadows turn to a warm violet, not to black."""
+
+
+def to_lab(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[..., 3] sRGB 0 to 1 to L*a*b*."""
+    flat = np.ascontiguousarray(colours, np.float32).reshape(-1, 1, 3)
+    lab: NDArray[np.float32] = cv2.cvtColor(flat, cv2.COLOR_RGB2LAB).reshape(np.shape(colours))
+    return lab
+
+
+def to_rgb(lab: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[..., 3] L*a*b* to sRGB, clipped to 0 to 1."""
+    flat = np.ascontiguousarray(lab, np.float32).reshape(-1, 1, 3)
+    rgb: NDArray[np.float32] = np.clip(cv2.cvtColor(flat, cv2.COLOR_LAB2RGB), 0, 1).reshape(np.shape(lab))
+    return rgb
+
+
+def picture_lab(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """uint8 [H, W, 3] RGB to float32 [H, W, 3] L*a*b*."""
+    lab: NDArray[np.float32] = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return lab
+
+
+def shade(colour: Colour, strength: float) -> Colour:
+    """The colour in shadow. strength: 0 leaves it, 1 is the deepest shadow of a drawing."""
+    shaded: Colour = colour * (1 - np.float32(strength) * (1 - _SHADE))
+    return shaded
+
+
+def ink(lab: Lab, share: float = 0.26) -> Colour:
+    """Line colour beside a region of this colour: a quarter of its lightness, its own hue, never pure black."""
+    deep = np.array([lab[0] * share + 3.0, lab[1] * 0.75 + 4.0, lab[2] * 0.6 + 1.0], np.float32)
+    return to_rgb(deep)
+
+
+def mix(first: NDArray[np.float32], second: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """share: 0 gives the first, 1 the second."""
+    mixed: NDArray[np.float32] = first + (second - first) * np.float32(share)
+    return mixed

@@ -1,0 +1,65 @@
+"""Outlines of soft fields: closed polygons with sub-pixel, smoothed points, ready to be filled and inked."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.uint8]
+"""uint8 [H, W]: 0 outside, 255 inside, soft between."""
+Points = NDArray[np.float32]
+"""float32 [N, 2]: x, y."""
+
+_CORNER_PX = 0.05
+"""How far a simplified outline may lie from the smooth one, in field px. Raising it saves points and shows corners."""
+_STEP_PX = 1.0
+"""How far a point may be moved onto the exact level."""
+
+
+def outlines(
+    plane: Plane, *, level: int = 128, blur_px: float = 1.0, smooth_px: float = 1.5, least_px2: float = 20.0
+) -> list[Points]:
+    """Closed outlines where the plane crosses `level`, outer ones and holes alike, in field px.
+
+    blur_px: the plane is smoothed so far first; more gives calmer shapes and loses thin ones. smooth_px: along the
+    outline. least_px2: smaller shapes are left out. Fill them with the even-odd rule. Shapes at the picture's edge are
+    closed beyond it, so that no ink runs along it.
+    """
+    soft = cv2.GaussianBlur(plane, (0, 0), blur_px) if blur_px > 0.3 else plane
+    soft = cv2.copyMakeBorder(soft, 3, 3, 3, 3, cv2.BORDER_REPLICATE)
+    inside = cv2.compare(soft, level, cv2.CMP_GE)
+    inside[[0, -1]] = 0
+    inside[:, [0, -1]] = 0
+    found, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    shapes = []
+    slopes: tuple[NDArray[np.int16], NDArray[np.int16]] | None = None
+    for contour in found:
+        if len(contour) < 6 or cv2.contourArea(contour) < least_px2:
+            continue
+        slopes = slopes or (cv2.Sobel(soft, cv2.CV_16S, 1, 0), cv2.Sobel(soft, cv2.CV_16S, 0, 1))
+        points = _on_level(contour[:, 0], soft, level, *slopes)
+        points = smoothed(points, min(smooth_px, len(points) / 10))
+        shapes.append(cv2.approxPolyDP(points[:, None], _CORNER_PX, True)[:, 0] - np.float32(3))
+    return shapes
+
+
+def _on_level(
+    pixels: NDArray[np.int32], soft: Plane, level: int, across: NDArray[np.int16], down: NDArray[np.int16]
+) -> Points:
+    """Border pixels moved along the slope to where the plane has the level exactly."""
+    x, y = pixels[:, 0], pixels[:, 1]
+    slope = np.stack([across[y, x], down[y, x]], 1).astype(np.float32) / 8
+    missing = level - soft[y, x].astype(np.float32)
+    step = slope * (missing / ((slope**2).sum(1) + 1.0))[:, None]
+    moved: Points = pixels + np.clip(step, -_STEP_PX, _STEP_PX)
+    return moved
+
+
+def smoothed(points: Points, sigma: float) -> Points:
+    """A closed line smoothed along itself. sigma: in points."""
+    if sigma < 0.4:
+        return points.astype(np.float32)
+    reach = min(int(2.5 * sigma) + 1, len(points))
+    wrapped = np.concatenate([points[-reach:], points, points[:reach]]).astype(np.float32)
+    kernel = cv2.getGaussianKernel(2 * reach + 1, sigma, cv2.CV_32F)
+    flat: Points = cv2.filter2D(wrapped, -1, kernel, borderType=cv2.BORDER_REPLICATE)
+    return flat[reach : reach + len(points)]

@@ -1,0 +1,98 @@
+"""The face as a map: every place of the mesh by its position on the mean face, so that shade and hatching stay on the head."""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.geometry.alignment import Landmarks, mean_face
+from toonfilter.runtime.render.contours import Points
+
+SIDE = 72
+"""Cells of the map along each side."""
+_POINTS = 468
+_SOFT_CELLS = 1.6
+
+
+@lru_cache(maxsize=1)
+def _layout() -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
+    """For each cell three mesh points and their weights, [SIDE, SIDE, 3] each; and the cells that lie on the face."""
+    flat = mean_face()[:_POINTS, :2]
+    low, high = flat.min(0), flat.max(0)
+    places = ((flat - low) / (high - low) * (SIDE - 3) + 1).astype(np.float32)
+    mesh = cv2.Subdiv2D((0, 0, SIDE, SIDE))
+    index: dict[tuple[float, float], int] = {}
+    for number, (x, y) in enumerate(places.tolist()):
+        index.setdefault((round(x, 4), round(y, 4)), number)
+        mesh.insert((x, y))
+    points = np.zeros((SIDE, SIDE, 3), np.int32)
+    weights = np.zeros((SIDE, SIDE, 3), np.float32)
+    known = np.zeros((SIDE, SIDE), np.bool_)
+    grid = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE)), -1).astype(np.float32)
+    for corners in mesh.getTriangleList().reshape(-1, 3, 2):
+        names = [index.get((round(float(x), 4), round(float(y), 4))) for x, y in corners]
+        if None in names:
+            continue
+        left, top = np.maximum(np.floor(corners.min(0)).astype(int), 0)
+        right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, SIDE)
+        cells = grid[top:bottom, left:right].reshape(-1, 2)
+        edges = np.stack([corners[1] - corners[0], corners[2] - corners[0]], 1)
+        if abs(np.linalg.det(edges)) < 1e-6:
+            continue
+        second = (cells - corners[0]) @ np.linalg.inv(edges).T
+        share = np.concatenate([1 - second.sum(1, keepdims=True), second], 1)
+        inside = (share > -1e-3).all(1).reshape(bottom - top, right - left)
+        window = np.s_[top:bottom, left:right]
+        points[window][inside] = names
+        weights[window][inside] = share.reshape(*inside.shape, 3)[inside]
+        known[window] |= inside
+    return points, weights, known
+
+
+@lru_cache(maxsize=1)
+def _beyond() -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Cells beside the face, the face's cell nearest to each, and the one as far on its inner side: flat indices."""
+    known = _layout()[2]
+    closed = cv2.morphologyEx(known.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    inner = known & (cv2.erode(closed, np.ones((3, 3), np.uint8)) > 0)
+    rows, columns = np.nonzero(inner)
+    outside = np.argwhere(~inner)
+    distance = (outside[:, :1] - rows) ** 2 + (outside[:, 1:] - columns) ** 2
+    nearest = distance.argmin(1)
+    edge = np.stack([rows[nearest], columns[nearest]], 1)
+    mirrored = np.clip(2 * edge - outside, 0, SIDE - 1)
+    back = ((mirrored[:, :1] - rows) ** 2 + (mirrored[:, 1:] - columns) ** 2).argmin(1)
+    flat = np.array([SIDE, 1])
+    return outside @ flat, edge @ flat, rows[back] * SIDE + columns[back]
+
+
+class FaceMap:
+    """The mesh of one face laid out flat, SIDE x SIDE cells. Cells beside the face go on as those at its edge.
+
+    places: float32 [SIDE, SIDE, 3] in the landmarks' pixels. normals: float32 [SIDE, SIDE, 3], unit length, z below 0
+    towards the camera. known: float32 [SIDE, SIDE], 1 on the face.
+    """
+
+    def __init__(self, landmarks: Landmarks) -> None:
+        points, weights, known = _layout()
+        places = np.einsum("hwk,hwkc->hwc", weights, landmarks[points])
+        self.known = known.astype(np.float32)
+        self.places: NDArray[np.float32] = _filled(places.astype(np.float32))
+        calm = cv2.GaussianBlur(self.places, (0, 0), _SOFT_CELLS)
+        across, down = cv2.Sobel(calm, cv2.CV_32F, 1, 0), cv2.Sobel(calm, cv2.CV_32F, 0, 1)
+        normals = np.cross(down, across)
+        self.normals: NDArray[np.float32] = normals / (np.linalg.norm(normals, axis=2, keepdims=True) + 1e-6)
+
+    def to_picture(self, cells: Points) -> Points:
+        """Places on the map, x and y in cells, to pixels: [N, 2]."""
+        moved: Points = cv2.remap(self.places[..., :2], cells[:, None, 0], cells[:, None, 1], cv2.INTER_LINEAR)[:, 0]
+        return moved
+
+
+def _filled(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Beside the face values go on as they run at its edge, so that outlines may cross it."""
+    outside, edge, back = _beyond()
+    flat = values.reshape(SIDE * SIDE, -1)
+    flat[outside] = 2 * flat[edge] - flat[back]
+    return flat.reshape(values.shape)

@@ -1,0 +1,44 @@
+"""One person as the layers draw it: soft fields, the crop they were made of, and the way onto the canvas."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.render.contours import Plane, Points, outlines
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """photo: uint8 [S, S, 3] RGB, the crop. fields: planes uint8 [S, S] by name, see `fields.FieldName`.
+
+    to_canvas: float64 [2, 3], crop px to canvas px. unit_px: distance of the pupils on the canvas, in 3-D; about a
+    fifth of a head's height where no face is known. landmarks: float32 [478, 3] canvas px in the style's proportions;
+    None without a face. move: canvas points to the style's proportions.
+    """
+
+    photo: Image
+    fields: Mapping[str, Plane]
+    to_canvas: NDArray[np.float64]
+    unit_px: float
+    landmarks: Landmarks | None = None
+    move: Callable[[Points], Points] = staticmethod(lambda points: points)
+
+    @property
+    def unit_crop_px(self) -> float:
+        """`unit_px` in crop px."""
+        return self.unit_px / float(np.sqrt(abs(np.linalg.det(self.to_canvas[:, :2]))))
+
+    def place(self, points: Points) -> Points:
+        """Crop px to canvas px, in the style's proportions."""
+        plain = (points @ self.to_canvas[:, :2].T + self.to_canvas[:, 2]).astype(np.float32)
+        return self.move(plain)
+
+    def outlines(self, plane: Plane, *, level: int = 128, blur_u: float = 0.02, smooth_u: float = 0.03, least_u2: float = 0.02) -> list[Points]:
+        """Outlines of a plane on the canvas; lengths in units of `unit_px`, see `contours.outlines`."""
+        unit = self.unit_crop_px
+        shapes = outlines(plane, level=level, blur_px=blur_u * unit, smooth_px=smooth_u * unit, least_px2=least_u2 * unit * unit)
+        return [self.place(shape) for shape in shapes]

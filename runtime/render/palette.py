@@ -1,0 +1,94 @@
+"""The colours of hair, cloth and headwear, taken from the person and made paintable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.render.colour import Lab, picture_lab
+from toonfilter.runtime.render.contours import Plane
+
+_CLOTH_COLOURS = 5
+_ALIKE = 9.0
+"""Cloth colours nearer than this (L*a*b* distance) are one. Raising it gives plainer clothes."""
+_SMALL_PX = 96
+_DARKEST_HAIR = 20.0
+_LEAST_PIXELS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """L*a*b* colours. cloth: the largest first; empty where there is none."""
+
+    hair: Lab = field(default_factory=lambda: np.array([24, 5, 8], np.float32))
+    beard: Lab = field(default_factory=lambda: np.array([24, 6, 9], np.float32))
+    skin: Lab = field(default_factory=lambda: np.array([62, 14, 19], np.float32))
+    cloth: tuple[Lab, ...] = ()
+    headwear: tuple[Lab, ...] = ()
+
+
+def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette | None = None) -> Palette:
+    """photo: uint8 [S, S, 3] RGB; fields in its pixels. before: colours are looked for from here, so that they stay."""
+    small = cv2.resize(photo, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA)
+    lab = cv2.bilateralFilter(picture_lab(small), 5, 12, 2)
+    plane = {name: cv2.resize(one, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA) for name, one in fields.items()}
+    default = before or Palette()
+    head_hair = _median(lab[plane["hair"] > 200], default.hair)
+    hair = head_hair * np.array([0.96, 1.25, 1.25], np.float32)
+    hair[0] = max(hair[0] + 3, _DARKEST_HAIR)
+    beard = _median(lab[plane["beard"] > 170], head_hair) if "beard" in plane else head_hair
+    beard = np.array([max(beard[0], 15), beard[1] * 1.1, beard[2] * 1.1], np.float32)
+    cloth = cloth_plane(plane)
+    return Palette(
+        hair=hair,
+        beard=beard,
+        skin=_median(lab[plane["skin"] > 220], default.skin),
+        cloth=_clusters(lab[cloth > 200], default.cloth),
+        headwear=_clusters(lab[plane["headwear"] > 200], default.headwear) if "headwear" in plane else (),
+    )
+
+
+def cloth_plane(fields: Mapping[str, Plane]) -> Plane:
+    """The person without hair, skin, beard, headwear and what lies before the face."""
+    cloth = fields["person"]
+    for name in ("hair", "skin", "beard", "headwear", "over"):
+        if name in fields:
+            cloth = cv2.subtract(cloth, fields[name])
+    return cloth
+
+
+def _median(pixels: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", default: Lab) -> Lab:
+    return np.median(pixels, 0).astype(np.float32) if len(pixels) >= _LEAST_PIXELS else default
+
+
+def _clusters(pixels: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", before: tuple[Lab, ...]) -> tuple[Lab, ...]:
+    """Few colours that stand for all of them, the most frequent first."""
+    if len(pixels) < _LEAST_PIXELS:
+        return ()
+    pixels = np.ascontiguousarray(pixels[:: max(1, len(pixels) // 1500)], np.float32)
+    count = min(_CLOTH_COLOURS, len(pixels))
+    if before:
+        centres = np.stack(before)
+        for _ in range(2):
+            nearest = ((pixels[:, None] - centres[None]) ** 2).sum(2).argmin(1)
+            centres = np.stack([pixels[nearest == k].mean(0) if (nearest == k).any() else centres[k] for k in range(len(centres))])
+        far = ((pixels[:, None] - centres[None]) ** 2).sum(2).min(1) > (2.5 * _ALIKE) ** 2
+        if far.mean() < 0.06:
+            return tuple(centres.astype(np.float32))
+    cv2.setRNGSeed(7)
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 0.5)
+    _, labels, centres = cv2.kmeans(pixels, count, None, criteria, 2, cv2.KMEANS_PP_CENTERS)
+    sizes = np.bincount(labels.ravel(), minlength=count)
+    kept: list[tuple[float, Lab]] = []
+    for number in np.argsort(-sizes):
+        for place, (weight, centre) in enumerate(kept):
+            if float(np.linalg.norm(centre - centres[number])) < _ALIKE:
+                total = weight + sizes[number]
+                kept[place] = (total, (centre * weight + centres[number] * sizes[number]) / total)
+                break
+        else:
+            if sizes[number] >= 0.03 * len(pixels):
+                kept.append((float(sizes[number]), centres[number]))
+    return tuple(centre.astype(np.float32) for _, centre in sorted(kept, key=lambda one: -one[0]))

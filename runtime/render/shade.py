@@ -1,0 +1,62 @@
+"""Shade of a face from its form and one fitted light: a clean shape that stays on the head and cannot flicker."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.render.contours import Plane, Points, outlines
+from toonfilter.runtime.render.face_map import FaceMap
+
+_LEAST_SIDE = 0.5
+"""How far to the side the drawn light comes from at least, so that every face gets a designed shadow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """Where the light comes from: side below 0 is the picture's left, above 0 the right; strength 0 flat to 1 hard."""
+
+    side: float = -0.6
+    strength: float = 0.4
+
+
+def fit_light(photo: Image, landmarks: Landmarks) -> Light:
+    """From the brightness of the skin over the mesh's normals, robustly. photo: uint8 [S, S, 3]; landmarks in its px."""
+    face = FaceMap(landmarks)
+    gray = cv2.GaussianBlur(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), (0, 0), photo.shape[0] / 60)
+    level = cv2.remap(gray, face.places[..., 0], face.places[..., 1], cv2.INTER_LINEAR).astype(np.float32)
+    chosen = (face.known > 0) & (face.normals[..., 2] < -0.2)
+    chosen &= (np.arange(level.size).reshape(level.shape) % 7) == 0
+    normals, levels = face.normals[chosen], level[chosen]
+    if len(levels) < 40 or float(np.median(levels)) < 4:
+        return Light()
+    levels = levels / float(np.median(levels))
+    columns = np.stack([np.ones(len(levels)), normals[:, 0], normals[:, 1]], 1)
+    weight = np.ones(len(levels))
+    solution = np.zeros(3)
+    for _ in range(4):
+        solution = np.linalg.lstsq(columns * weight[:, None], levels * weight, rcond=None)[0]
+        weight = 1 / (1 + ((columns @ solution - levels) / 0.12) ** 2)
+    return Light(math.tanh(4 * solution[1]), min(1.0, math.hypot(solution[1], solution[2]) / 0.35))
+
+
+def shade_field(face: FaceMap, light: Light) -> Plane:
+    """uint8 [SIDE, SIDE] on the map: shade is where it is 128 or more."""
+    side = math.copysign(max(abs(light.side), _LEAST_SIDE), light.side)
+    direction = np.array([side * 0.80, -0.34, -0.60], np.float32)
+    direction /= np.linalg.norm(direction)
+    facing = face.normals @ direction
+    dark = 0.5 + (0.02 + 0.14 * light.strength - facing) * 0.85
+    dark = np.where(face.normals[..., 2] > -0.02, 0.0, dark)
+    soft: NDArray[np.float32] = cv2.GaussianBlur(dark.astype(np.float32), (0, 0), 2.2)
+    return np.clip(soft * 255, 0, 255).astype(np.uint8)
+
+
+def shade_shapes(face: FaceMap, light: Light) -> list[Points]:
+    """Outlines of the shaded parts of a face, in px."""
+    shapes = outlines(shade_field(face, light), blur_px=0.8, smooth_px=2.0, least_px2=25)
+    return [face.to_picture(shape) for shape in shapes]
