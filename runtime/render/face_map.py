@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from toonfilter.runtime.geometry.alignment import Landmarks, mean_face
 from toonfilter.runtime.render.contours import Points
 
-SIDE = 72
+SIDE = 80
 """Cells of the map along each side."""
 _POINTS = 468
 _SOFT_CELLS = 1.6
+_BEYOND_CELLS = 5
+_MARGIN_CELLS = 8
 
 
 @lru_cache(maxsize=1)
@@ -20,7 +22,7 @@ def _layout() -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]
     """For each cell three mesh points and their weights, [SIDE, SIDE, 3] each; and the cells that lie on the face."""
     flat = mean_face()[:_POINTS, :2]
     low, high = flat.min(0), flat.max(0)
-    places = ((flat - low) / (high - low) * (SIDE - 3) + 1).astype(np.float32)
+    places = ((flat - low) / (high - low) * (SIDE - 1 - 2 * _MARGIN_CELLS) + _MARGIN_CELLS).astype(np.float32)
     mesh = cv2.Subdiv2D((0, 0, SIDE, SIDE))
     index: dict[tuple[float, float], int] = {}
     for number, (x, y) in enumerate(places.tolist()):
@@ -48,6 +50,14 @@ def _layout() -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]
         weights[window][inside] = share.reshape(*inside.shape, 3)[inside]
         known[window] |= inside
     return points, weights, known
+
+
+@lru_cache(maxsize=1)
+def _around() -> NDArray[np.float32]:
+    closed = cv2.morphologyEx(_layout()[2].astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _BEYOND_CELLS + 1, 2 * _BEYOND_CELLS + 1))
+    wide: NDArray[np.float32] = cv2.dilate(closed, reach).astype(np.float32)
+    return wide
 
 
 @lru_cache(maxsize=1)
@@ -84,9 +94,20 @@ class FaceMap:
         normals = np.cross(down, across)
         self.normals: NDArray[np.float32] = normals / (np.linalg.norm(normals, axis=2, keepdims=True) + 1e-6)
 
+    @property
+    def around(self) -> NDArray[np.float32]:
+        """float32 [SIDE, SIDE]: 1 on the face and a little beyond, where places can still be trusted."""
+        return _around()
+
     def to_picture(self, cells: Points) -> Points:
         """Places on the map, x and y in cells, to pixels: [N, 2]."""
-        moved: Points = cv2.remap(self.places[..., :2], cells[:, None, 0], cells[:, None, 1], cv2.INTER_LINEAR)[:, 0]
+        moved: Points = cv2.remap(
+            self.places[..., :2],
+            cells[:, None, 0],
+            cells[:, None, 1],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )[:, 0]
         return moved
 
 

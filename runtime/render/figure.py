@@ -37,8 +37,12 @@ class Figure:
         plain = (points @ self.to_canvas[:, :2].T + self.to_canvas[:, 2]).astype(np.float32)
         return self.move(plain)
 
-    def outlines(self, plane: Plane, *, level: int = 128, blur_u: float = 0.02, smooth_u: float = 0.03, least_u2: float = 0.02) -> list[Points]:
+    def outlines(
+        self, plane: Plane, *, level: int = 128, blur_u: float = 0.02, smooth_u: float = 0.03, least_u2: float = 0.02
+    ) -> list[Points]:
         """Outlines of a plane on the canvas; lengths in units of `unit_px`, see `contours.outlines`."""
         unit = self.unit_crop_px
-        shapes = outlines(plane, level=level, blur_px=blur_u * unit, smooth_px=smooth_u * unit, least_px2=least_u2 * unit * unit)
+        shapes = outlines(
+            plane, level=level, blur_px=blur_u * unit, smooth_px=smooth_u * unit, least_px2=least_u2 * unit * unit
+        )
         return [self.place(shape) for shape in shapes]

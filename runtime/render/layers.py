@@ -1,12 +1,14 @@
 """The layers of a person, back to front: cloth, skin, shade, hair, headwear, and their ink."""
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 import skia
 from numpy.typing import NDArray
 
 from toonfilter.runtime.render.canvas import clipped, paint, path_of, stroke
-from toonfilter.runtime.render.colour import Lab, ink, mix, picture_lab, shade, to_rgb
+from toonfilter.runtime.render.colour import Lab, ink, picture_lab, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.figure import Figure
@@ -14,37 +16,54 @@ from toonfilter.runtime.render.palette import Palette, cloth_plane
 from toonfilter.runtime.render.shade import Light, shade_shapes
 from toonfilter.runtime.render.style import BaseRules
 
+_PARTS = ("skin", "hair", "beard", "headwear", "over")
 _JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
 
 
+def contested(planes: Mapping[str, Plane]) -> dict[str, Plane]:
+    """Planes whose edge lies where another part of the person wins, so that parts meet without gaps.
+
+    Beyond the person they go on: clip them to its outline. Adds `cloth`.
+    """
+    parts = {name: planes[name] for name in _PARTS if name in planes}
+    parts["cloth"] = cloth_plane(planes)
+    calm = {name: cv2.GaussianBlur(plane, (0, 0), 1.2) for name, plane in parts.items()}
+    result = {**planes, "person": cv2.max(planes["person"], planes["hair"])}
+    for name, plane in calm.items():
+        others = np.maximum.reduce([other for key, other in calm.items() if key != name])
+        result[name] = cv2.addWeighted(plane, 0.5, others, -0.5, 128)
+    return result
+
+
 def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette, rules: BaseRules) -> skia.Path:
-    """The whole person in its cloth's colour, with the outer ink. Returns its outline."""
+    """The outer ink of the whole person. Returns its outline."""
     unit = figure.unit_px
-    person = path_of(figure.outlines(figure.fields["person"], blur_u=0.03, smooth_u=0.05))
-    colour = _paintable(palette.cloth[0]) if palette.cloth else palette.skin
+    person = path_of(figure.outlines(figure.fields["person"], blur_u=0.025, smooth_u=0.035))
+    colour = paintable(palette.cloth[0]) if palette.cloth else palette.skin
     canvas.drawPath(person, stroke(ink(colour), 2 * rules.outer_line_u * unit))
     canvas.drawPath(person, paint(to_rgb(colour)))
     return person
 
 
 def draw_cloth(canvas: skia.Canvas, figure: Figure, colours: tuple[Lab, ...], plane: Plane, rules: BaseRules) -> None:
-    """Flat regions of few colours with thin ink between them."""
+    """Flat regions of few colours with thin ink between them. plane: where the cloth is."""
     if not colours:
         return
     unit = figure.unit_px
-    region = path_of(figure.outlines(cv2.dilate(plane, np.ones((3, 3), np.uint8)), blur_u=0.02, smooth_u=0.04))
+    region = path_of(figure.outlines(plane, blur_u=0.01, smooth_u=0.03))
     with clipped(canvas, region):
-        canvas.drawPath(region, paint(to_rgb(_paintable(colours[0]))))
+        canvas.drawPath(region, paint(to_rgb(paintable(colours[0]))))
         for colour, soft in zip(colours[1:], _memberships(figure, colours, plane)[1:], strict=True):
-            shapes = path_of(figure.outlines(soft, blur_u=0.035, smooth_u=0.06, least_u2=0.015))
-            canvas.drawPath(shapes, stroke(ink(_paintable(colour)), rules.fold_line_u * unit, rules.fold_ink))
-            canvas.drawPath(shapes, paint(to_rgb(_paintable(colour))))
+            shapes = path_of(figure.outlines(soft, blur_u=0.02, smooth_u=0.04, least_u2=0.012))
+            canvas.drawPath(shapes, stroke(ink(paintable(colour)), rules.fold_line_u * unit, rules.fold_ink))
+            canvas.drawPath(shapes, paint(to_rgb(paintable(colour))))
+    canvas.drawPath(region, stroke(ink(paintable(colours[0])), rules.inner_line_u * unit))
 
 
 def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rules: BaseRules) -> None:
     """Flat skin, one shade of the face's form, the neck in the chin's shadow, the line of the jaw."""
     unit = figure.unit_px
-    shapes = figure.outlines(figure.fields["skin"], blur_u=0.03, smooth_u=0.05, least_u2=0.03)
+    shapes = figure.outlines(figure.fields["skin"], blur_u=0.02, smooth_u=0.045, least_u2=0.03)
     region = path_of(shapes)
     flat, dark = to_rgb(skin), shade(to_rgb(skin), rules.shade)
     canvas.drawPath(region, stroke(ink(skin), rules.inner_line_u * unit))
@@ -60,7 +79,8 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
         jaw = face[list(_JAW), :2]
         drop = down * rules.neck_shadow_u * unit - across * np.sign(light.side) * 0.10 * unit
         with clipped(canvas, outside=hull):
-            below = path_of([np.concatenate([_curve(jaw, 40), _curve(jaw, 40)[::-1] + drop])])
+            line = _curve(jaw, 40)
+            below = path_of([np.concatenate([line, line[::-1] + drop])])
             canvas.drawPath(below, paint(dark))
             canvas.drawPath(below, stroke(dark, 0.04 * unit))
         canvas.drawPath(path_of(shade_shapes(FaceMap(face), light)), paint(dark))
@@ -85,7 +105,9 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, plane: Plane, rule
             shapes = figure.outlines(soft, blur_u=0.012, smooth_u=0.025, least_u2=0.006)
             canvas.drawPath(path_of(shapes), paint(to_rgb(tone)))
         if "ink" in figure.fields:
-            strands = figure.outlines(cv2.min(figure.fields["ink"], plane), level=150, blur_u=0.01, smooth_u=0.02, least_u2=0.004)
+            strands = figure.outlines(
+                cv2.min(figure.fields["ink"], plane), level=150, blur_u=0.01, smooth_u=0.02, least_u2=0.004
+            )
             canvas.drawPath(path_of(strands), paint(ink(base, 0.4), 0.8))
     return region
 
@@ -116,7 +138,9 @@ def _cast_by_hair(canvas: skia.Canvas, figure: Figure, dark: NDArray[np.float32]
     shift = down * 0.085 * unit + np.array([-np.sign(light.side) * 0.03 * unit, 0], np.float32)
     hull = path_of([cv2.convexHull(np.ascontiguousarray(figure.landmarks[:, :2]))[:, 0]])
     cross = np.array([down[1], -down[0]], np.float32)
-    above = np.stack([eyes + cross * a * 3 * unit - down * b * unit for a, b in ((-1, 0.35), (1, 0.35), (1, 4), (-1, 4))])
+    above = np.stack(
+        [eyes + cross * a * 3 * unit - down * b * unit for a, b in ((-1, 0.35), (1, 0.35), (1, 4), (-1, 4))]
+    )
     with clipped(canvas, hull, path_of([above.astype(np.float32)])):
         canvas.translate(float(shift[0]), float(shift[1]))
         canvas.drawPath(hair, paint(dark))
@@ -124,18 +148,21 @@ def _cast_by_hair(canvas: skia.Canvas, figure: Figure, dark: NDArray[np.float32]
 
 def _memberships(figure: Figure, colours: tuple[Lab, ...], plane: Plane) -> list[Plane]:
     """For each colour how near the cloth's pixels are to it, against the others: uint8 [S, S], 128 at the border."""
-    lab = picture_lab(cv2.bilateralFilter(figure.photo, 7, 30, 5))
-    sigma = 0.05 * figure.unit_crop_px
-    distances = [cv2.GaussianBlur(((lab - colour) ** 2).sum(2), (0, 0), sigma) for colour in colours]
-    stacked = np.stack(distances)
+    if len(colours) == 1:
+        return [plane]
+    lab = picture_lab(cv2.bilateralFilter(figure.photo, 5, 30, 4))
+    weight = cv2.erode(plane, np.ones((3, 3), np.uint8)).astype(np.float32) / 255 + 1e-3
+    sigma = 0.035 * figure.unit_crop_px
+    stacked = np.stack([_spread(((lab - colour) ** 2).sum(2), weight, sigma) for colour in colours])
     soft = []
     for number in range(len(colours)):
-        others = np.delete(stacked, number, 0).min(0) if len(colours) > 1 else stacked[number] + 1
-        soft.append(np.clip(128 + 127 * (others - stacked[number]) / (others + stacked[number] + 1), 0, 255).astype(np.uint8))
-    return [cv2.min(one, cv2.dilate(plane, np.ones((5, 5), np.uint8))) for one in soft]
+        others = np.delete(stacked, number, 0).min(0)
+        share = (others - stacked[number]) / (others + stacked[number] + 1)
+        soft.append(np.clip(128 + 127 * share, 0, 255).astype(np.uint8))
+    return soft
 
 
-def _paintable(colour: Lab) -> Lab:
+def paintable(colour: Lab) -> Lab:
     """A cloth's colour, a little lighter and livelier."""
     return np.array([9 + 0.91 * colour[0], colour[1] * 1.12, colour[2] * 1.12], np.float32)
 

@@ -28,12 +28,28 @@ class Palette:
     cloth: tuple[Lab, ...] = ()
     headwear: tuple[Lab, ...] = ()
 
+    def toward(self, other: "Palette", share: float) -> "Palette":
+        """Mixed with a later measurement. share: 0 stays, 1 is the other. A change of the number of colours is at once."""
+
+        def mixed(first: tuple[Lab, ...], second: tuple[Lab, ...]) -> tuple[Lab, ...]:
+            if len(first) != len(second):
+                return second
+            return tuple(a + (b - a) * np.float32(share) for a, b in zip(first, second, strict=True))
+
+        return Palette(
+            *mixed((self.hair, self.beard, self.skin), (other.hair, other.beard, other.skin)),
+            cloth=mixed(self.cloth, other.cloth),
+            headwear=mixed(self.headwear, other.headwear),
+        )
+
 
 def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette | None = None) -> Palette:
     """photo: uint8 [S, S, 3] RGB; fields in its pixels. before: colours are looked for from here, so that they stay."""
     small = cv2.resize(photo, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA)
     lab = cv2.bilateralFilter(picture_lab(small), 5, 12, 2)
-    plane = {name: cv2.resize(one, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA) for name, one in fields.items()}
+    plane = {
+        name: cv2.resize(one, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA) for name, one in fields.items()
+    }
     default = before or Palette()
     head_hair = _median(lab[plane["hair"] > 200], default.hair)
     hair = head_hair * np.array([0.96, 1.25, 1.25], np.float32)
@@ -73,7 +89,9 @@ def _clusters(pixels: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", befor
         centres = np.stack(before)
         for _ in range(2):
             nearest = ((pixels[:, None] - centres[None]) ** 2).sum(2).argmin(1)
-            centres = np.stack([pixels[nearest == k].mean(0) if (nearest == k).any() else centres[k] for k in range(len(centres))])
+            centres = np.stack(
+                [pixels[nearest == k].mean(0) if (nearest == k).any() else centres[k] for k in range(len(centres))]
+            )
         far = ((pixels[:, None] - centres[None]) ** 2).sum(2).min(1) > (2.5 * _ALIKE) ** 2
         if far.mean() < 0.06:
             return tuple(centres.astype(np.float32))

@@ -52,7 +52,8 @@ def shade_field(face: FaceMap, light: Light) -> Plane:
     facing = face.normals @ direction
     dark = 0.5 + (0.02 + 0.14 * light.strength - facing) * 0.85
     dark = np.where(face.normals[..., 2] > -0.02, 0.0, dark)
-    soft: NDArray[np.float32] = cv2.GaussianBlur(dark.astype(np.float32), (0, 0), 2.2)
+    soft: NDArray[np.float32] = cv2.GaussianBlur(dark.astype(np.float32), (0, 0), 2.6)
+    soft *= face.around
     return np.clip(soft * 255, 0, 255).astype(np.uint8)
 
 

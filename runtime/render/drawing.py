@@ -1,0 +1,198 @@
+"""Draws a frame in layers: ground, then each person from far to near as cloth, skin, features, hair and what lies over."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import skia
+
+from toonfilter.runtime.backends.translator import Translator
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.render import layers
+from toonfilter.runtime.render.canvas import canvas_on, clipped
+from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.figure import Figure
+from toonfilter.runtime.render.ground import Ground, GroundPainter
+from toonfilter.runtime.render.palette import Palette, measure_palette
+from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
+from toonfilter.runtime.render.scene import FieldsReader, SceneFields
+from toonfilter.runtime.render.shade import Light, fit_light
+from toonfilter.runtime.render.style import BaseRules
+
+Extent = Literal["whole", "person", "head"]
+_PALETTE_S = 1.5
+"""Time constant of colours and light. Raising it calms them and follows a change of light later."""
+_GAP_S = 0.7
+_HEAD_REACH_U = 3.2
+"""How far from the eyes a head's own hair and skin are drawn where only heads are wanted."""
+_UNKNOWN_UNIT = 0.09
+"""Distance of the pupils of a person without a known face, in shorter sides of the frame."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    palette: Palette
+    light: Light
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The fields of a frame and the faces they were read with."""
+
+    scene: SceneFields
+    faces: Sequence[AlignedFace]
+
+
+class LayeredRenderer:
+    """Draws whole frames from the fields network's planes. `prepare` and `render` may run in two threads, in order."""
+
+    def __init__(
+        self,
+        translator: Translator,
+        rules: BaseRules,
+        *,
+        extent: Extent = "whole",
+        ground: Ground | None = None,
+    ) -> None:
+        self._reader = FieldsReader(translator)
+        self._rules = rules
+        self._extent = extent
+        self._ground = GroundPainter(ground or Ground("keep" if extent != "whole" else "drawn"))
+        self._memories: dict[int, _Memory] = {}
+        self._read_at_s = -math.inf
+
+    def prepare(self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None) -> Prepared:
+        """Read the fields. image: uint8 [H, W, 3] RGB, not changed.
+
+        Raises:
+            BackendError: the engine failed.
+        """
+        ordered = far_to_near(faces)
+        steady = time_s is not None and 0 <= time_s - self._read_at_s <= _GAP_S
+        self._read_at_s = -math.inf if time_s is None else time_s
+        heads = [(face.id, face.landmarks, transform) for face, transform in ordered]
+        return Prepared(self._reader.read(image, heads, steady=steady), ordered)
+
+    def render(
+        self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Prepared | None = None
+    ) -> None:
+        """Draw the frame, in place. image: uint8 [H, W, 3] RGB; untouched when this raises."""
+        prepared = prepared or self.prepare(image, faces, time_s)
+        scene = prepared.scene
+        drawn = self._ground.paint(image, scene.planes["person"])
+        pixels = cv2.cvtColor(drawn, cv2.COLOR_RGB2RGBA)
+        canvas = canvas_on(pixels)
+        self._memories = {face.id: self._memories[face.id] for face, _ in prepared.faces if face.id in self._memories}
+        shares = _shares(scene, prepared.faces)
+        self._draw_unknown(canvas, scene, shares[-1])
+        for (face, _), share in zip(prepared.faces, shares, strict=False):
+            self._draw_person(canvas, scene, face, share, time_s)
+        cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
+
+    def forget(self) -> None:
+        """The next frame has nothing to do with the last."""
+        self._reader.forget()
+        self._ground.forget()
+        self._memories = {}
+        self._read_at_s = -math.inf
+
+    def _draw_person(
+        self, canvas: skia.Canvas, scene: SceneFields, face: Any, share: Plane | None, time_s: float | None
+    ) -> None:
+        planes = _within(scene.planes, share)
+        small = (face.landmarks + np.array([0.5, 0.5, 0], np.float32)) / np.float32(scene.scale)
+        small[:, :2] -= 0.5
+        memory = self._remembered(face.id, scene.photo, planes, small, time_s)
+        unit = float(np.linalg.norm(face.landmarks[[33, 133]].mean(0) - face.landmarks[[263, 362]].mean(0)))
+        figure = Figure(scene.photo, planes, _to_canvas(scene), unit, face.landmarks)
+        self._draw_figure(canvas, figure, memory.palette, memory.light)
+
+    def _draw_figure(self, canvas: skia.Canvas, figure: Figure, palette: Palette, light: Light) -> None:
+        rules = self._rules
+        figure = replace(figure, fields=layers.contested(figure.fields))
+        planes = figure.fields
+        person = layers.draw_silhouette(canvas, figure, palette, rules)
+        with clipped(canvas, person):
+            layers.draw_skin(canvas, figure, palette.skin, light, rules)
+            layers.draw_cloth(canvas, figure, palette.cloth, planes["cloth"], rules)
+            layers.draw_hair(canvas, figure, palette.hair, planes["hair"], rules)
+
+    def _draw_unknown(self, canvas: skia.Canvas, scene: SceneFields, share: Plane | None) -> None:
+        """People without a known face: flat figures without features."""
+        planes = _within(scene.planes, share)
+        if int(np.count_nonzero(planes["person"] > 127)) < 30:
+            return
+        unit = _UNKNOWN_UNIT * min(scene.photo.shape[:2]) * scene.scale
+        palette = measure_palette(scene.photo, planes)
+        self._draw_figure(canvas, Figure(scene.photo, planes, _to_canvas(scene), unit), palette, Light())
+
+    def _remembered(
+        self, key: int, photo: Image, planes: dict[str, Plane], small: Any, time_s: float | None
+    ) -> _Memory:
+        last = self._memories.get(key)
+        palette = measure_palette(photo, planes, last.palette if last else None)
+        light = fit_light(photo, small)
+        now = time_s or 0.0
+        if last is not None and time_s is not None:
+            share = 1 - math.exp(-max(0.0, now - last.time_s) / _PALETTE_S)
+            palette = last.palette.toward(palette, share)
+            light = Light(
+                *(
+                    a + (b - a) * share
+                    for a, b in ((last.light.side, light.side), (last.light.strength, light.strength))
+                )
+            )
+        memory = _Memory(palette, light, now)
+        self._memories[key] = memory
+        return memory
+
+
+def _to_canvas(scene: SceneFields) -> Any:
+    shift = scene.scale * 0.5 - 0.5
+    return np.array([[scene.scale, 0, shift], [0, scene.scale, shift]], np.float64)
+
+
+def _within(planes: dict[str, Plane], share: Plane | None) -> dict[str, Plane]:
+    """The planes of one person. share: uint8 [h, w], 255 where the picture is theirs; None is everywhere."""
+    if share is None:
+        return planes
+    return {name: plane if name in ("tone", "ink") else cv2.min(plane, share) for name, plane in planes.items()}
+
+
+def _shares(scene: SceneFields, faces: Sequence[AlignedFace]) -> list[Plane | None]:
+    """Which part of the picture belongs to each face, and last to nobody known."""
+    height, width = scene.photo.shape[:2]
+    person = scene.planes["person"]
+    if not faces:
+        return [None]
+    step = 8
+    grid = np.stack(np.meshgrid(np.arange(0, width, step), np.arange(0, height, step)), -1) * scene.scale
+    costs = []
+    for face, transform in faces:
+        centre = np.array([transform.centre_x_px, transform.centre_y_px])
+        apart = (grid - centre) / transform.side_px
+        apart[..., 1] = np.where(apart[..., 1] > 0, apart[..., 1] * 0.35, apart[..., 1])
+        costs.append(np.hypot(apart[..., 0], apart[..., 1]))
+    stacked = np.stack(costs)
+    owner = stacked.argmin(0)
+    owner[stacked.min(0) > 1.6] = len(faces)
+    _, blobs = cv2.connectedComponents(
+        cv2.compare(cv2.resize(person, (grid.shape[1], grid.shape[0]), interpolation=cv2.INTER_AREA), 100, cv2.CMP_GE)
+    )
+    for blob in range(1, int(blobs.max()) + 1):
+        # What hangs together with a known person is theirs, however far it reaches.
+        inside = blobs == blob
+        if (owner[inside] < len(faces)).any():
+            stranger = inside & (owner == len(faces))
+            owner[stranger] = stacked[:, stranger].argmin(0)
+    if len(faces) == 1 and not (owner[blobs > 0] == 1).any():
+        return [None, np.zeros((height, width), np.uint8)]
+    shares = []
+    for number in range(len(faces) + 1):
+        mine = cv2.resize((owner == number).astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
+        shares.append(mine)
+    return shares

@@ -1,0 +1,114 @@
+"""What lies behind the people: the room as a calm painting, or something else instead of it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.render.contours import Plane
+
+GroundKind = Literal["keep", "drawn", "blur", "colour", "picture"]
+_SMALL_PX = 200
+_FILL_PX = (2.0, 7.0, 25.0)
+"""How far colours of the room are spread behind the people, in px of the small picture, near before far."""
+_PALER = 0.16
+"""How far the room is mixed with white, so that people stand before it."""
+_STILL_LEVELS = 6.0
+_MEMORY = 0.75
+"""Share of the last painting that stays where nothing moved. Raising it calms a noisy camera and trails more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """kind: what is behind the people. colour: sRGB 0 to 255 for `colour`. picture: uint8 [H, W, 3] for `picture`."""
+
+    kind: GroundKind = "drawn"
+    colour: tuple[int, int, int] = (214, 222, 226)
+    picture: Image | None = None
+
+
+class GroundPainter:
+    """Paints the ground of a video's frames; remembers the last, so that a still room stays still."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._last: NDArray[np.float32] | None = None
+        self._scaled: Image | None = None
+
+    def paint(self, image: Image, person: Plane) -> Image:
+        """uint8 [H, W, 3] RGB of the frame's size, new memory. person: uint8 [h, w], where people are."""
+        height, width = image.shape[:2]
+        kind = self._ground.kind
+        if kind == "keep":
+            return image.copy()
+        if kind == "colour":
+            return np.full_like(image, self._ground.colour)
+        if kind == "picture" and self._ground.picture is not None:
+            if self._scaled is None or self._scaled.shape != image.shape:
+                self._scaled = fill_size(self._ground.picture, width, height)
+            return self._scaled.copy()
+        room = self._steady(room_behind(image, person))
+        if kind == "drawn":
+            room = painted(room)
+        small = np.clip(room, 0, 255).astype(np.uint8)
+        enlarged: Image = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+        return enlarged
+
+    def forget(self) -> None:
+        """The next frame has nothing to do with the last."""
+        self._last = None
+
+    def _steady(self, room: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._last is not None and self._last.shape == room.shape:
+            change = cv2.blur(np.abs(room - self._last).max(2), (7, 7))
+            stay = _MEMORY * np.clip(1.5 - change / _STILL_LEVELS, 0, 1)[..., None]
+            room = room + (self._last - room) * stay
+        self._last = room
+        return room
+
+
+def room_behind(image: Image, person: Plane) -> NDArray[np.float32]:
+    """The room without its people, small: float32 [h, w, 3], 0 to 255. Behind people colours of the room go on."""
+    height, width = image.shape[:2]
+    factor = _SMALL_PX / max(height, width)
+    size = (max(8, round(width * factor)), max(8, round(height * factor)))
+    room = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    people = cv2.dilate(cv2.resize(person, size, interpolation=cv2.INTER_AREA), np.ones((5, 5), np.uint8))
+    seen = np.clip(1 - people.astype(np.float32) / 60, 0, 1)
+    filled = room
+    hole = 1 - seen[..., None]
+    spread: NDArray[np.float32] | None = None
+    for sigma in reversed(_FILL_PX):
+        weight = cv2.GaussianBlur(seen, (0, 0), sigma)
+        near = cv2.GaussianBlur(room * seen[..., None], (0, 0), sigma) / (weight[..., None] + 1e-3)
+        trust = np.clip(weight[..., None] * 4, 0, 1)
+        spread = near if spread is None else spread + (near - spread) * trust
+    assert spread is not None
+    filled = room + (spread - room) * hole
+    result: NDArray[np.float32] = filled.astype(np.float32)
+    return result
+
+
+def painted(room: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Broad strokes, few tones, paler and a little warmer: nothing in the room can be read."""
+    lab = cv2.cvtColor(np.clip(room, 0, 255) / np.float32(255), cv2.COLOR_RGB2LAB)
+    lab = cv2.bilateralFilter(lab, 7, 14, 3)
+    lab = cv2.bilateralFilter(lab, 7, 10, 4)
+    lab[..., 0] += (96 - lab[..., 0]) * _PALER
+    lab[..., 1:] *= 1.08
+    lab = cv2.GaussianBlur(lab, (0, 0), 0.7)
+    result: NDArray[np.float32] = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255
+    return result
+
+
+def fill_size(picture: Image, width: int, height: int) -> Image:
+    """The picture scaled to fill width x height px, its middle kept."""
+    factor = max(width / picture.shape[1], height / picture.shape[0])
+    scaled = cv2.resize(
+        picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    )
+    top, left = (scaled.shape[0] - height) // 2, (scaled.shape[1] - width) // 2
+    return np.ascontiguousarray(scaled[top : top + height, left : left + width])

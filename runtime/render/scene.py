@@ -1,0 +1,153 @@
+"""The fields of a whole frame: read coarsely everywhere and finely around known heads, joined into one set of planes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.backends.translator import Translator
+from toonfilter.runtime.errors import BackendError
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.alignment import CropTransform, Landmarks
+from toonfilter.runtime.geometry.sampling import take_view
+from toonfilter.runtime.render.blending import border_window
+from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.fields import FIELDS, mesh_plane
+
+MAX_BATCH = 4
+LONG_SIDE_PX = 640
+"""Long side of the joined planes. Raising it draws small heads finer and costs time in proportion to its square."""
+COARSE_LONG_SIDE_PX = 256
+_STRIDE_PX = 32
+_CALM_LEVELS = 18.0
+_LEAST_NEW = 0.4
+"""Share of a new reading where it differs from the last by noise only. Lowering it calms outlines and trails more."""
+
+Planes = NDArray[np.uint8]
+"""uint8 [H, W, 9]: the fields in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneFields:
+    """photo: uint8 [h, w, 3], the frame made small. planes: by name, uint8 [h, w]. scale: frame px per plane px."""
+
+    photo: Image
+    planes: dict[str, Plane]
+    scale: float
+
+
+class FieldsReader:
+    """Runs the fields network on crops and on whole frames, and keeps readings steady in time. Not thread safe."""
+
+    def __init__(self, translator: Translator) -> None:
+        self._translator = translator
+        self._last_crops: dict[int, Planes] = {}
+        self._last_coarse: Planes | None = None
+
+    def read(
+        self, image: Image, heads: Sequence[tuple[int, Landmarks, CropTransform]], *, steady: bool, coarse: bool = True
+    ) -> SceneFields:
+        """image: uint8 [H, W, 3] RGB. heads: id, landmarks in frame px, and crop of each known face, far ones first.
+
+        steady: the frame follows the last one. coarse: False keeps the last coarse reading, where there is one.
+
+        Raises:
+            BackendError: the engine failed or returned something else than fields.
+        """
+        height, width = image.shape[:2]
+        scale = max(1.0, max(height, width) / LONG_SIDE_PX)
+        size = (round(width / scale), round(height / scale))
+        photo = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale > 1 else image.copy()
+        whole = self._coarse(photo, [landmarks for _, landmarks, _ in heads], scale, steady=steady, fresh=coarse)
+        joined = cv2.resize(whole, size, interpolation=cv2.INTER_LINEAR)
+        crops = self._fine(image, heads, steady=steady)
+        for (_, _, transform), planes in zip(heads, crops, strict=True):
+            _lay_in(joined, planes, transform, scale)
+        planes = {name: np.ascontiguousarray(joined[..., number]) for number, name in enumerate(FIELDS)}
+        return SceneFields(photo, planes, scale)
+
+    def forget(self) -> None:
+        """The next frame has nothing to do with the last."""
+        self._last_crops = {}
+        self._last_coarse = None
+
+    def _coarse(self, photo: Image, faces: list[Landmarks], scale: float, *, steady: bool, fresh: bool) -> Planes:
+        height, width = photo.shape[:2]
+        factor = COARSE_LONG_SIDE_PX / max(height, width)
+        size = tuple(max(_STRIDE_PX, round(side * factor / _STRIDE_PX) * _STRIDE_PX) for side in (width, height))
+        last = self._last_coarse
+        fits = last is not None and last.shape[:2] == (size[1], size[0])
+        if last is not None and fits and not fresh:
+            return last
+        small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+        ratio = np.array([size[0] / (width * scale), size[1] / (height * scale)], np.float32)
+        told = mesh_plane([face[:, :2] * ratio for face in faces], (size[0], size[1]))
+        planes = self._run(small[None], told[None, ..., None])[0]
+        if last is not None and fits and steady:
+            planes = steadied(last, planes)
+        self._last_coarse = planes
+        return planes
+
+    def _fine(
+        self, image: Image, heads: Sequence[tuple[int, Landmarks, CropTransform]], *, steady: bool
+    ) -> list[Planes]:
+        found: list[Planes] = []
+        for start in range(0, len(heads), MAX_BATCH):
+            some = heads[start : start + MAX_BATCH]
+            crops = np.stack([take_view(image, transform) for _, _, transform in some])
+            told = np.stack([mesh_plane([t.to_crop(face)], (t.size, t.size)) for _, face, t in some])
+            found += [planes.copy() for planes in self._run(crops, told[..., None])]
+        if steady:
+            for place, (key, _, _) in enumerate(heads):
+                last = self._last_crops.get(key)
+                if last is not None and last.shape == found[place].shape:
+                    found[place] = steadied(last, found[place])
+        self._last_crops = {key: planes for (key, _, _), planes in zip(heads, found, strict=True)}
+        return found
+
+    def _run(self, crops: Image, told: Planes) -> Planes:
+        planes = self._translator.translate(np.ascontiguousarray(crops), np.ascontiguousarray(told))
+        expected = (*crops.shape[:3], len(FIELDS))
+        if planes.shape != expected or planes.dtype != np.uint8:
+            raise BackendError(f"fields network returned {planes.dtype} {planes.shape}; expected uint8 {expected}")
+        return planes
+
+
+def steadied(last: Planes, planes: Planes) -> Planes:
+    """The new reading, averaged with the last where they differ by noise only. uint8 [H, W, C], new memory."""
+    flat_last, flat = last.reshape(last.shape[0], -1), planes.reshape(planes.shape[0], -1)
+    change = cv2.absdiff(flat_last, flat)
+    share = cv2.LUT(change, _NEW_SHARE)
+    step = cv2.multiply(cv2.subtract(flat, flat_last, dtype=cv2.CV_16S), share, scale=1 / 255, dtype=cv2.CV_16S)
+    mixed: Planes = cv2.add(flat_last, step, dtype=cv2.CV_8U).reshape(planes.shape)
+    return mixed
+
+
+_NEW_SHARE = np.round(255 * np.clip(_LEAST_NEW + np.arange(256) / _CALM_LEVELS * 0.25, 0, 1)).astype(np.uint8)
+
+
+def _lay_in(joined: Planes, planes: Planes, transform: CropTransform, scale: float) -> None:
+    """Put a crop's planes over the joined ones, in place, softly at the crop's border."""
+    height, width = joined.shape[:2]
+    matrix = transform.crop_to_frame.copy()
+    # Pixel centres lie at whole numbers: frame x is (x + 0.5) * scale - 0.5 of the planes.
+    matrix[:, :2] /= scale
+    matrix[:, 2] = (matrix[:, 2] + 0.5) / scale - 0.5
+    side = transform.size - 1
+    corners = np.array([[0, 0], [side, 0], [side, side], [0, side]]) @ matrix[:, :2].T + matrix[:, 2]
+    left, top = np.maximum(np.floor(corners.min(0)).astype(int), 0)
+    right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, (width, height))
+    if right <= left or bottom <= top:
+        return
+    shifted = matrix - np.array([[0, 0, left], [0, 0, top]])
+    size = (int(right - left), int(bottom - top))
+    window = cv2.warpAffine(border_window(transform.size), shifted, size, flags=cv2.INTER_LINEAR)
+    share = window.astype(np.uint16)[..., None]
+    for start in range(0, planes.shape[2], 4):
+        part = np.ascontiguousarray(planes[..., start : start + 4])
+        warped = cv2.warpAffine(part, shifted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        warped = warped.reshape(size[1], size[0], -1)
+        target = joined[top:bottom, left:right, start : start + 4]
+        target[:] = ((warped * share + target * (255 - share)) // 255).astype(np.uint8)
