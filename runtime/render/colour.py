@@ -1,4 +1,4 @@
-"""Colours as an animator mixes them: floats, sRGB 0 to 1 or CIE L*a*b*, and deep relatives of a colour for shade and ink."""
+"""Colours as an animator mixes them: sRGB 0 to 1 or CIE L*a*b*, and deep relatives of a colour for shade and ink."""
 
 import cv2
 import numpy as np
