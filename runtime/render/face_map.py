@@ -1,4 +1,4 @@
-"""The face as a map: every place of the mesh by its position on the mean face, so that shade and hatching stay on the head."""
+"""The face as a map: every place of the mesh by its position on the mean face, so that shade stays on the head."""
 
 from functools import lru_cache
 

@@ -25,7 +25,7 @@ class Figure:
     to_canvas: NDArray[np.float64]
     unit_px: float
     landmarks: Landmarks | None = None
-    move: Callable[[Points], Points] = staticmethod(lambda points: points)
+    move: Callable[[Points], Points] | None = None
 
     @property
     def unit_crop_px(self) -> float:
@@ -35,7 +35,7 @@ class Figure:
     def place(self, points: Points) -> Points:
         """Crop px to canvas px, in the style's proportions."""
         plain = (points @ self.to_canvas[:, :2].T + self.to_canvas[:, 2]).astype(np.float32)
-        return self.move(plain)
+        return plain if self.move is None else self.move(plain)
 
     def outlines(
         self, plane: Plane, *, level: int = 128, blur_u: float = 0.02, smooth_u: float = 0.03, least_u2: float = 0.02

@@ -107,8 +107,7 @@ def painted(room: NDArray[np.float32]) -> NDArray[np.float32]:
 def fill_size(picture: Image, width: int, height: int) -> Image:
     """The picture scaled to fill width x height px, its middle kept."""
     factor = max(width / picture.shape[1], height / picture.shape[0])
-    scaled = cv2.resize(
-        picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    )
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    scaled = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=way)
     top, left = (scaled.shape[0] - height) // 2, (scaled.shape[1] - width) // 2
     return np.ascontiguousarray(scaled[top : top + height, left : left + width])

@@ -57,6 +57,9 @@ def draw_cloth(canvas: skia.Canvas, figure: Figure, colours: tuple[Lab, ...], pl
             shapes = path_of(figure.outlines(soft, blur_u=0.02, smooth_u=0.04, least_u2=0.012))
             canvas.drawPath(shapes, stroke(ink(paintable(colour)), rules.fold_line_u * unit, rules.fold_ink))
             canvas.drawPath(shapes, paint(to_rgb(paintable(colour))))
+        folds = cv2.min(figure.fields["ink"], plane)
+        lines = path_of(figure.outlines(folds, level=170, blur_u=0.012, smooth_u=0.02, least_u2=0.004))
+        canvas.drawPath(lines, paint(ink(paintable(colours[0])), rules.fold_ink))
     canvas.drawPath(region, stroke(ink(paintable(colours[0])), rules.inner_line_u * unit))
 
 
@@ -105,11 +108,29 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, plane: Plane, rule
             shapes = figure.outlines(soft, blur_u=0.012, smooth_u=0.025, least_u2=0.006)
             canvas.drawPath(path_of(shapes), paint(to_rgb(tone)))
         if "ink" in figure.fields:
-            strands = figure.outlines(
-                cv2.min(figure.fields["ink"], plane), level=150, blur_u=0.01, smooth_u=0.02, least_u2=0.004
-            )
+            lines = cv2.min(figure.fields["ink"], plane)
+            strands = figure.outlines(lines, level=150, blur_u=0.01, smooth_u=0.02, least_u2=0.004)
             canvas.drawPath(path_of(strands), paint(ink(base, 0.4), 0.8))
     return region
+
+
+def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, rules: BaseRules) -> None:
+    """A beard as hair with a soft edge; stubble, where the plane is weaker, as a tint of the skin."""
+    plane = figure.fields["beard"]
+    tint = to_rgb(skin + (base - skin) * np.float32(0.45))
+    shadow = path_of(figure.outlines(plane, level=64, blur_u=0.04, smooth_u=0.05, least_u2=0.03))
+    canvas.drawPath(shadow, paint(tint, rules.stubble))
+    dense = figure.outlines(plane, level=160, blur_u=0.02, smooth_u=0.03, least_u2=0.02)
+    if not dense:
+        return
+    region = path_of(dense)
+    canvas.drawPath(region, paint(to_rgb(base)))
+    relief = hair_relief(figure, plane)
+    with clipped(canvas, region):
+        for level, step in rules.beard_tones:
+            soft = np.clip(128 + (np.sign(level) * relief - abs(level)) * 9, 0, 255).astype(np.uint8)
+            shapes = figure.outlines(soft, blur_u=0.012, smooth_u=0.02, least_u2=0.004)
+            canvas.drawPath(path_of(shapes), paint(to_rgb(base + np.array([step, 0, 0], np.float32))))
 
 
 def hair_relief(figure: Figure, plane: Plane) -> NDArray[np.float32]:
@@ -138,9 +159,8 @@ def _cast_by_hair(canvas: skia.Canvas, figure: Figure, dark: NDArray[np.float32]
     shift = down * 0.085 * unit + np.array([-np.sign(light.side) * 0.03 * unit, 0], np.float32)
     hull = path_of([cv2.convexHull(np.ascontiguousarray(figure.landmarks[:, :2]))[:, 0]])
     cross = np.array([down[1], -down[0]], np.float32)
-    above = np.stack(
-        [eyes + cross * a * 3 * unit - down * b * unit for a, b in ((-1, 0.35), (1, 0.35), (1, 4), (-1, 4))]
-    )
+    corners = ((-3, 0.35), (3, 0.35), (3, 4), (-3, 4))
+    above = np.stack([eyes + cross * a * unit - down * b * unit for a, b in corners])
     with clipped(canvas, hull, path_of([above.astype(np.float32)])):
         canvas.translate(float(shift[0]), float(shift[1]))
         canvas.drawPath(hair, paint(dark))

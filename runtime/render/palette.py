@@ -27,9 +27,10 @@ class Palette:
     skin: Lab = field(default_factory=lambda: np.array([62, 14, 19], np.float32))
     cloth: tuple[Lab, ...] = ()
     headwear: tuple[Lab, ...] = ()
+    over: tuple[Lab, ...] = ()
 
     def toward(self, other: "Palette", share: float) -> "Palette":
-        """Mixed with a later measurement. share: 0 stays, 1 is the other. A change of the number of colours is at once."""
+        """Mixed with a later measurement. share: 0 stays, 1 is the other; another number of colours is at once."""
 
         def mixed(first: tuple[Lab, ...], second: tuple[Lab, ...]) -> tuple[Lab, ...]:
             if len(first) != len(second):
@@ -40,6 +41,7 @@ class Palette:
             *mixed((self.hair, self.beard, self.skin), (other.hair, other.beard, other.skin)),
             cloth=mixed(self.cloth, other.cloth),
             headwear=mixed(self.headwear, other.headwear),
+            over=mixed(self.over, other.over),
         )
 
 
@@ -47,9 +49,8 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     """photo: uint8 [S, S, 3] RGB; fields in its pixels. before: colours are looked for from here, so that they stay."""
     small = cv2.resize(photo, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA)
     lab = cv2.bilateralFilter(picture_lab(small), 5, 12, 2)
-    plane = {
-        name: cv2.resize(one, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA) for name, one in fields.items()
-    }
+    size = (_SMALL_PX, _SMALL_PX)
+    plane = {name: cv2.resize(one, size, interpolation=cv2.INTER_AREA) for name, one in fields.items()}
     default = before or Palette()
     head_hair = _median(lab[plane["hair"] > 200], default.hair)
     hair = head_hair * np.array([0.96, 1.25, 1.25], np.float32)
@@ -62,7 +63,8 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
         beard=beard,
         skin=_median(lab[plane["skin"] > 220], default.skin),
         cloth=_clusters(lab[cloth > 200], default.cloth),
-        headwear=_clusters(lab[plane["headwear"] > 200], default.headwear) if "headwear" in plane else (),
+        headwear=_clusters(lab[plane["headwear"] > 200], default.headwear),
+        over=_clusters(lab[plane["over"] > 200], default.over),
     )
 
 
@@ -89,9 +91,9 @@ def _clusters(pixels: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", befor
         centres = np.stack(before)
         for _ in range(2):
             nearest = ((pixels[:, None] - centres[None]) ** 2).sum(2).argmin(1)
-            centres = np.stack(
-                [pixels[nearest == k].mean(0) if (nearest == k).any() else centres[k] for k in range(len(centres))]
-            )
+            counts = np.bincount(nearest, minlength=len(centres))
+            sums = np.stack([np.bincount(nearest, pixels[:, c], len(centres)) for c in range(3)], 1)
+            centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres).astype(np.float32)
         far = ((pixels[:, None] - centres[None]) ** 2).sum(2).min(1) > (2.5 * _ALIKE) ** 2
         if far.mean() < 0.06:
             return tuple(centres.astype(np.float32))

@@ -1,4 +1,4 @@
-"""The fields of a whole frame: read coarsely everywhere and finely around known heads, joined into one set of planes."""
+"""The fields of a whole frame: read coarsely everywhere and finely around known heads, joined into one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ class Light:
 
 
 def fit_light(photo: Image, landmarks: Landmarks) -> Light:
-    """From the brightness of the skin over the mesh's normals, robustly. photo: uint8 [S, S, 3]; landmarks in its px."""
+    """From the brightness of the skin over the mesh's normals. photo: uint8 [S, S, 3]; landmarks in its px."""
     face = FaceMap(landmarks)
     gray = cv2.GaussianBlur(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), (0, 0), photo.shape[0] / 60)
     level = cv2.remap(gray, face.places[..., 0], face.places[..., 1], cv2.INTER_LINEAR).astype(np.float32)
