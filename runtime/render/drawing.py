@@ -1,4 +1,4 @@
-"""Draws a frame in layers: ground, then each person from far to near as cloth, skin, features, hair and what lies over."""
+"""Draws a frame in layers: ground, then each person from far to near: cloth, skin, features, hair, what lies over."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,9 @@ import numpy as np
 import skia
 
 from toonfilter.runtime.backends.translator import Translator
+from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.canvas import canvas_on, clipped
 from toonfilter.runtime.render.contours import Plane
@@ -101,7 +103,7 @@ class LayeredRenderer:
         self._read_at_s = -math.inf
 
     def _draw_person(
-        self, canvas: skia.Canvas, scene: SceneFields, face: Any, share: Plane | None, time_s: float | None
+        self, canvas: skia.Canvas, scene: SceneFields, face: Face, share: Plane | None, time_s: float | None
     ) -> None:
         planes = _within(scene.planes, share)
         small = (face.landmarks + np.array([0.5, 0.5, 0], np.float32)) / np.float32(scene.scale)
@@ -119,7 +121,10 @@ class LayeredRenderer:
         with clipped(canvas, person):
             layers.draw_skin(canvas, figure, palette.skin, light, rules)
             layers.draw_cloth(canvas, figure, palette.cloth, planes["cloth"], rules)
+            layers.draw_beard(canvas, figure, palette.skin, palette.beard, rules)
             layers.draw_hair(canvas, figure, palette.hair, planes["hair"], rules)
+            layers.draw_cloth(canvas, figure, palette.headwear, planes["headwear"], rules)
+            layers.draw_cloth(canvas, figure, palette.over, planes["over"], rules)
 
     def _draw_unknown(self, canvas: skia.Canvas, scene: SceneFields, share: Plane | None) -> None:
         """People without a known face: flat figures without features."""
@@ -131,7 +136,7 @@ class LayeredRenderer:
         self._draw_figure(canvas, Figure(scene.photo, planes, _to_canvas(scene), unit), palette, Light())
 
     def _remembered(
-        self, key: int, photo: Image, planes: dict[str, Plane], small: Any, time_s: float | None
+        self, key: int, photo: Image, planes: dict[str, Plane], small: Landmarks, time_s: float | None
     ) -> _Memory:
         last = self._memories.get(key)
         palette = measure_palette(photo, planes, last.palette if last else None)
@@ -140,12 +145,7 @@ class LayeredRenderer:
         if last is not None and time_s is not None:
             share = 1 - math.exp(-max(0.0, now - last.time_s) / _PALETTE_S)
             palette = last.palette.toward(palette, share)
-            light = Light(
-                *(
-                    a + (b - a) * share
-                    for a, b in ((last.light.side, light.side), (last.light.strength, light.strength))
-                )
-            )
+            light = last.light.toward(light, share)
         memory = _Memory(palette, light, now)
         self._memories[key] = memory
         return memory
@@ -172,7 +172,7 @@ def _shares(scene: SceneFields, faces: Sequence[AlignedFace]) -> list[Plane | No
     step = 8
     grid = np.stack(np.meshgrid(np.arange(0, width, step), np.arange(0, height, step)), -1) * scene.scale
     costs = []
-    for face, transform in faces:
+    for _, transform in faces:
         centre = np.array([transform.centre_x_px, transform.centre_y_px])
         apart = (grid - centre) / transform.side_px
         apart[..., 1] = np.where(apart[..., 1] > 0, apart[..., 1] * 0.35, apart[..., 1])
@@ -180,9 +180,8 @@ def _shares(scene: SceneFields, faces: Sequence[AlignedFace]) -> list[Plane | No
     stacked = np.stack(costs)
     owner = stacked.argmin(0)
     owner[stacked.min(0) > 1.6] = len(faces)
-    _, blobs = cv2.connectedComponents(
-        cv2.compare(cv2.resize(person, (grid.shape[1], grid.shape[0]), interpolation=cv2.INTER_AREA), 100, cv2.CMP_GE)
-    )
+    coarse = cv2.resize(person, (grid.shape[1], grid.shape[0]), interpolation=cv2.INTER_AREA)
+    _, blobs = cv2.connectedComponents(cv2.compare(coarse, 100, cv2.CMP_GE))
     for blob in range(1, int(blobs.max()) + 1):
         # What hangs together with a known person is theirs, however far it reaches.
         inside = blobs == blob

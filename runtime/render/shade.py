@@ -23,6 +23,12 @@ class Light:
     side: float = -0.6
     strength: float = 0.4
 
+    def toward(self, other: "Light", share: float) -> "Light":
+        """Mixed with a later measurement. share: 0 stays, 1 is the other."""
+        return Light(
+            self.side + (other.side - self.side) * share, self.strength + (other.strength - self.strength) * share
+        )
+
 
 def fit_light(photo: Image, landmarks: Landmarks) -> Light:
     """From the brightness of the skin over the mesh's normals. photo: uint8 [S, S, 3]; landmarks in its px."""
