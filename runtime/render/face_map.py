@@ -32,7 +32,7 @@ def _layout() -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]
     weights = np.zeros((SIDE, SIDE, 3), np.float32)
     known = np.zeros((SIDE, SIDE), np.bool_)
     grid = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE)), -1).astype(np.float32)
-    for corners in mesh.getTriangleList().reshape(-1, 3, 2):
+    for corners in np.asarray(mesh.getTriangleList()).reshape(-1, 3, 2):
         names = [index.get((round(float(x), 4), round(float(y), 4))) for x, y in corners]
         if None in names:
             continue

@@ -1,7 +1,7 @@
 """The planes that the fields network reads and gives: their names, order, meaning, and the mesh plane it is told."""
 
 from collections.abc import Sequence
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import cv2
 import numpy as np
@@ -55,7 +55,7 @@ def field_index(name: FieldName) -> int:
     return FIELDS.index(name)
 
 
-def draw_mesh_plane(plane: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> None:
+def draw_mesh_plane(plane: NDArray[np.uint8], landmarks: NDArray[np.floating[Any]]) -> None:
     """Draw one face into the mesh plane, in place.
 
     plane: uint8 [H, W], zeros where no face is known. landmarks: [478 or 468, 2 or 3] in pixels of the plane, pixel
@@ -66,7 +66,7 @@ def draw_mesh_plane(plane: NDArray[np.uint8], landmarks: NDArray[np.floating]) -
         cv2.fillPoly(plane, [points[list(part)]], level, lineType=cv2.LINE_8, shift=_SHIFT)
 
 
-def mesh_plane(faces: Sequence[NDArray[np.floating]], size: tuple[int, int]) -> NDArray[np.uint8]:
+def mesh_plane(faces: Sequence[NDArray[np.floating[Any]]], size: tuple[int, int]) -> NDArray[np.uint8]:
     """The mesh plane uint8 [H, W] of these faces' landmarks. size: (width, height) px. See `draw_mesh_plane`."""
     plane = np.zeros((size[1], size[0]), np.uint8)
     for landmarks in faces:

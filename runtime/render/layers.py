@@ -196,4 +196,5 @@ def _curve(points: Points, count: int) -> Points:
     t = (place - index)[:, None]
     a, b, c, d = (padded[index + k] for k in range(4))
     line = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
-    return line.astype(np.float32)
+    smooth: Points = line.astype(np.float32)
+    return smooth

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.colour import Lab, picture_lab
@@ -37,12 +38,9 @@ class Palette:
                 return second
             return tuple(a + (b - a) * np.float32(share) for a, b in zip(first, second, strict=True))
 
-        return Palette(
-            *mixed((self.hair, self.beard, self.skin), (other.hair, other.beard, other.skin)),
-            cloth=mixed(self.cloth, other.cloth),
-            headwear=mixed(self.headwear, other.headwear),
-            over=mixed(self.over, other.over),
-        )
+        hair, beard, skin = mixed((self.hair, self.beard, self.skin), (other.hair, other.beard, other.skin))
+        cloth, headwear = mixed(self.cloth, other.cloth), mixed(self.headwear, other.headwear)
+        return Palette(hair, beard, skin, cloth, headwear, mixed(self.over, other.over))
 
 
 def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette | None = None) -> Palette:
@@ -77,11 +75,11 @@ def cloth_plane(fields: Mapping[str, Plane]) -> Plane:
     return cloth
 
 
-def _median(pixels: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", default: Lab) -> Lab:
+def _median(pixels: NDArray[np.float32], default: Lab) -> Lab:
     return np.median(pixels, 0).astype(np.float32) if len(pixels) >= _LEAST_PIXELS else default
 
 
-def _clusters(pixels: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", before: tuple[Lab, ...]) -> tuple[Lab, ...]:
+def _clusters(pixels: NDArray[np.float32], before: tuple[Lab, ...]) -> tuple[Lab, ...]:
     """Few colours that stand for all of them, the most frequent first."""
     if len(pixels) < _LEAST_PIXELS:
         return ()

@@ -63,10 +63,10 @@ class FieldsReader:
         whole = self._coarse(photo, [landmarks for _, landmarks, _ in heads], scale, steady=steady, fresh=coarse)
         joined = cv2.resize(whole, size, interpolation=cv2.INTER_LINEAR)
         crops = self._fine(image, heads, steady=steady)
-        for (_, _, transform), planes in zip(heads, crops, strict=True):
-            _lay_in(joined, planes, transform, scale)
-        planes = {name: np.ascontiguousarray(joined[..., number]) for number, name in enumerate(FIELDS)}
-        return SceneFields(photo, planes, scale)
+        for (_, _, transform), fine in zip(heads, crops, strict=True):
+            _lay_in(joined, fine, transform, scale)
+        named: dict[str, Plane] = {name: np.ascontiguousarray(joined[..., place]) for place, name in enumerate(FIELDS)}
+        return SceneFields(photo, named, scale)
 
     def forget(self) -> None:
         """The next frame has nothing to do with the last."""
@@ -84,7 +84,7 @@ class FieldsReader:
         small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
         ratio = np.array([size[0] / (width * scale), size[1] / (height * scale)], np.float32)
         told = mesh_plane([face[:, :2] * ratio for face in faces], (size[0], size[1]))
-        planes = self._run(small[None], told[None, ..., None])[0]
+        planes: Planes = self._run(small[None], told[None, ..., None])[0]
         if last is not None and fits and steady:
             planes = steadied(last, planes)
         self._last_coarse = planes
