@@ -8,16 +8,26 @@ import hashlib
 import json
 import os
 import sys
-import types
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Literal
 
 from toonfilter.runtime.errors import BundleError
+from toonfilter.runtime.render.fields import FIELDS
+from toonfilter.runtime.render.style import Style, read_style
+from toonfilter.runtime.strict import Problem, parse
 
 FORMAT = 1
 MANIFEST = "bundle.json"
+NETWORKS = "networks"
+"""Folder, beside the styles, of the networks that several of them share."""
 Precision = Literal["fp32", "fp16", "int8"]
+_CHANNELS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "picture": ((0, 3), (3, 4)),
+    "fields": ((1,), (len(FIELDS),)),
+}
+"""By kind of output: numbers of guidance channels, and of output channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,10 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """uint8 [N, S, S, 3] RGB crops, S one of sizes; with guidance_channels > 0 a second input uint8 [N, S, S, G]."""
+    """uint8 [N, S, S, 3] RGB crops, S one of sizes; with guidance_channels > 0 a second input uint8 [N, S, S, G].
+
+    guidance_channels: 3 is the drawn guidance of picture networks, 1 the mesh plane of fields networks.
+    """
 
     sizes: list[int]
     guidance_channels: int = 0
@@ -40,9 +53,13 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """uint8 [N, S, S, channels]: 3 is RGB; 4 is RGB and the matte of the person to blend with."""
+    """uint8 [N, S, S, channels]. kind `picture`: 3 is RGB; 4 is RGB and the matte of the person to blend with.
+
+    kind `fields`: the planes of `toonfilter.runtime.render.fields`, from which a style draws.
+    """
 
     channels: int = 3
+    kind: Literal["picture", "fields"] = "picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,7 @@ class Bundle:
 
     geometry: keyword arguments of `toonfilter.runtime.geometry.warp.FaceWarp`; empty draws true to scale.
     takes_drawings: made for cartoons, not for photographs: it hides nobody, and cameras refuse it.
-    scores: evaluation results by measure.
+    scores: evaluation results by measure. style: how a fields network's planes are drawn; None draws pictures.
     """
 
     name: str
@@ -91,6 +108,7 @@ class Bundle:
     scores: dict[str, float] = field(default_factory=dict)
     takes_drawings: bool = False
     folder: Path = field(default=Path(), compare=False)
+    style: Style | None = None
 
     def file_for(self, precision: Precision, size: int, backend: str = "onnx") -> ModelFile:
         """The file of this precision that takes this size.
@@ -143,7 +161,10 @@ def load_bundle(folder: Path) -> Bundle:
             f"{manifest}: format is {found!r}; this toonfilter reads format {FORMAT}. Export the model again, "
             "or install the toonfilter version that wrote it"
         )
-    parsed: Bundle = _parse(Bundle, content, "")
+    try:
+        parsed: Bundle = parse(Bundle, content, without=("folder", "style"))
+    except Problem as problem:
+        raise BundleError(f"bundle.json: {problem}") from None
     bundle = dataclasses.replace(parsed, folder=folder)
     _check_values(bundle)
     for entry in bundle.files:
@@ -162,7 +183,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     for entry in aligned.files:
         _check_file(aligned, entry)
     content = dataclasses.asdict(aligned)
-    del content["folder"]
+    del content["folder"], content["style"]
     temporary = folder / f".{MANIFEST}.{os.getpid()}"
     temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     temporary.replace(folder / MANIFEST)
@@ -187,28 +208,54 @@ def user_folder() -> Path:
 
 
 def known_bundles() -> dict[str, Path]:
-    """Bundle folders by name: the user's first, then those that ship."""
+    """What can be drawn with, by name: bundle folders and style files, the user's first, then those that ship."""
     found: dict[str, Path] = {}
     for root in (user_folder(), shipped_folder()):
         if root.is_dir():
             for manifest in sorted(root.glob(f"*/{MANIFEST}")):
                 found.setdefault(manifest.parent.name, manifest.parent)
+            for style in sorted(root.glob("*.toml")):
+                found.setdefault(style.stem, style)
     return found
 
 
 def find_bundle(name: str) -> Bundle:
-    """Load the bundle of this name, or at this path.
+    """Load the bundle or style of this name, or at this path.
 
     Raises:
         BundleError: no such name (the known ones are listed), or the bundle is not whole.
     """
-    known = known_bundles()
-    if name in known:
-        return load_bundle(known[name])
-    if (Path(name) / MANIFEST).is_file():
-        return load_bundle(Path(name))
-    listing = ", ".join(sorted(known)) or "none"
-    raise BundleError(f"unknown style {name!r}; known styles: {listing}. A path to a bundle folder works too")
+    path = known_bundles().get(name, Path(name))
+    if path.suffix == ".toml" and path.is_file():
+        return styled_bundle(path)
+    if (path / MANIFEST).is_file():
+        return load_bundle(path)
+    listing = ", ".join(sorted(known_bundles())) or "none"
+    raise BundleError(
+        f"unknown style {name!r}; known styles: {listing}. A path to a style file (.toml) or a bundle folder works too"
+    )
+
+
+def styled_bundle(path: Path) -> Bundle:
+    """The fields network that a style file names, with the style.
+
+    Raises:
+        BundleError: the file is no style, or its network is missing or not whole.
+    """
+    style = read_style(path)
+    network = load_bundle(_network_folder(style.network, path))
+    if network.output.kind != "fields":
+        raise BundleError(f"{path.name}: network is {style.network!r}, which draws pictures; must be a fields network")
+    return dataclasses.replace(
+        network, name=style.name, version=style.version, description=style.description, style=style
+    )
+
+
+def _network_folder(name: str, path: Path) -> Path:
+    for root in (user_folder(), shipped_folder()):
+        if (root / NETWORKS / name / MANIFEST).is_file():
+            return root / NETWORKS / name
+    raise BundleError(f"{path.name}: network is {name!r}; no fields network of that name is installed")
 
 
 def _check_values(bundle: Bundle) -> None:
@@ -220,12 +267,17 @@ def _check_values(bundle: Bundle) -> None:
     for size in bundle.input.sizes:
         if not 32 <= size <= 2048 or size % 4:
             raise BundleError(f"bundle.json: input.sizes has {size}; must be a multiple of 4 from 32 to 2048")
-    if bundle.input.guidance_channels not in (0, 3):
-        raise BundleError(f"bundle.json: input.guidance_channels is {bundle.input.guidance_channels}; must be 0 or 3")
-    if bundle.output.channels not in (3, 4):
-        raise BundleError(f"bundle.json: output.channels is {bundle.output.channels}; must be 3 or 4")
+    given, allowed = ((bundle.input.guidance_channels, bundle.output.channels), _CHANNELS[bundle.output.kind])
+    if given[0] not in allowed[0]:
+        raise BundleError(f"bundle.json: input.guidance_channels is {given[0]}; must be {_either(allowed[0])}")
+    if given[1] not in allowed[1]:
+        raise BundleError(f"bundle.json: output.channels is {given[1]}; must be {_either(allowed[1])}")
     if not bundle.files:
         raise BundleError("bundle.json: files is empty; must name at least one model file")
+
+
+def _either(numbers: Sequence[int]) -> str:
+    return " or ".join(map(str, numbers))
 
 
 def _check_file(bundle: Bundle, entry: ModelFile) -> None:
@@ -243,48 +295,3 @@ def _check_file(bundle: Bundle, entry: ModelFile) -> None:
             f"{path}: sha256 is {found[:12]}..., bundle.json says {entry.sha256[:12]}...; the file was damaged or "
             "changed. Install the bundle again"
         )
-
-
-def _parse(kind: Any, value: Any, where: str) -> Any:
-    """Value as the annotated type, strictly; `where` is the dotted path for the error text."""
-    origin = get_origin(kind)
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _parse_dataclass(kind, value, where)
-    if origin is list:
-        if not isinstance(value, list):
-            raise _wrong(where, value, "a list")
-        return [_parse(get_args(kind)[0], item, f"{where}[{index}]") for index, item in enumerate(value)]
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise _wrong(where, value, "an object")
-        return {str(key): _parse(get_args(kind)[1], item, f"{where}.{key}") for key, item in value.items()}
-    if origin is Literal:
-        if value not in get_args(kind):
-            raise _wrong(where, value, " or ".join(map(str, get_args(kind))))
-        return value
-    if origin in (Union, types.UnionType):
-        return None if value is None else _parse(get_args(kind)[0], value, where)
-    accepted = (int, float) if kind is float else (kind,)
-    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        raise _wrong(where, value, f"a {kind.__name__}")
-    return float(value) if kind is float else value
-
-
-def _parse_dataclass(kind: type, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise _wrong(where, value, "an object")
-    hints = get_type_hints(kind)
-    fields = {entry.name: entry for entry in dataclasses.fields(kind) if entry.name != "folder"}
-    prefix = f"{where}." if where else ""
-    unknown = sorted(set(value) - set(fields))
-    if unknown:
-        raise BundleError(f"bundle.json: unknown key {prefix}{unknown[0]}; known: {', '.join(fields)}")
-    for name, entry in fields.items():
-        optional = entry.default is not dataclasses.MISSING or entry.default_factory is not dataclasses.MISSING
-        if name not in value and not optional:
-            raise BundleError(f"bundle.json: {prefix}{name} is missing")
-    return kind(**{name: _parse(hints[name], item, prefix + name) for name, item in value.items()})
-
-
-def _wrong(where: str, value: Any, expected: str) -> BundleError:
-    return BundleError(f"bundle.json: {where} is {str(value)[:80]!r}; must be {expected}")

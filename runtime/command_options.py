@@ -1,16 +1,21 @@
 """Options that several commands share, and what stops a running one."""
 
+import re
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+if TYPE_CHECKING:
+    from toonfilter.runtime.render.opening import RenderOptions
+
 Engine = Literal["auto", "onnxruntime", "openvino", "tensorrt"]
 Region = Literal["head", "face"]
+Extent = Literal["whole", "person", "head"]
 
 DRAWING, PRIVACY, OUTPUT = "How it is drawn", "Privacy", "Output"
 """Headings under which help groups options."""
@@ -26,6 +31,20 @@ EngineOption = Annotated[
 ]
 RegionOption = Annotated[
     Region, typer.Option("--region", help="head: hair and neck too. face: the face alone.", rich_help_panel=DRAWING)
+]
+ExtentOption = Annotated[
+    Extent,
+    typer.Option(
+        "--frame", help="whole: people and room. person: people alone. head: heads alone.", rich_help_panel=DRAWING
+    ),
+]
+BackgroundOption = Annotated[
+    str,
+    typer.Option(
+        "--background",
+        help="Behind people: drawn, blur, keep, a colour as #rrggbb, or a picture file.",
+        rich_help_panel=DRAWING,
+    ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=OUTPUT)]
 OnLostOption = Annotated[
@@ -43,6 +62,35 @@ AuditOption = Annotated[
     Path | None, typer.Option("--audit", help="Write one JSON line per emitted frame here.", rich_help_panel=PRIVACY)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
+
+
+def render_options(extent: Extent, background: str, region: Region) -> "RenderOptions":
+    """What `--frame`, `--background` and `--region` say.
+
+    Raises:
+        ConfigError: the background is neither a known word, nor a colour, nor a picture that can be read.
+    """
+    from toonfilter.runtime.errors import CaptureError, ConfigError
+    from toonfilter.runtime.render.ground import Ground
+    from toonfilter.runtime.render.opening import RenderOptions
+    from toonfilter.runtime.still_images import read_picture
+
+    if background == "drawn":
+        return RenderOptions(extent, Ground("keep" if extent != "whole" else "drawn"), region)
+    if background == "blur":
+        return RenderOptions(extent, Ground("blur"), region)
+    if background == "keep":
+        return RenderOptions(extent, Ground("keep"), region)
+    if re.fullmatch(r"#[0-9a-fA-F]{6}", background):
+        red, green, blue = (int(background[place : place + 2], 16) for place in (1, 3, 5))
+        return RenderOptions(extent, Ground("colour", (red, green, blue)), region)
+    try:
+        picture = read_picture(Path(background))
+    except CaptureError as error:
+        raise ConfigError(
+            f"--background is {background!r}; must be drawn, blur, keep, #rrggbb or a picture file ({error})"
+        ) from error
+    return RenderOptions(extent, Ground("picture", picture=picture), region)
 
 
 @contextmanager

@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from toonfilter.runtime import terminal
-from toonfilter.runtime.command_options import EngineOption, OverwriteOption, RegionOption, StyleOption
+from toonfilter.runtime.command_options import (
+    BackgroundOption,
+    EngineOption,
+    ExtentOption,
+    OverwriteOption,
+    RegionOption,
+    StyleOption,
+    render_options,
+)
 
 app = typer.Typer()
 models_app = typer.Typer(help="Styles: list, show, verify.", no_args_is_help=True)
@@ -19,6 +27,8 @@ def image(
     output: Annotated[Path, typer.Option("--output", "-o", help="A picture, or a folder for several.")],
     to: StyleOption = "cartoon",
     engine: EngineOption = "auto",
+    extent: ExtentOption = "whole",
+    background: BackgroundOption = "drawn",
     region: RegionOption = "head",
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -27,7 +37,7 @@ def image(
     from toonfilter.runtime.still_images import StillFilter, StillSettings, convert_pictures, plan_pictures
 
     pairs = plan_pictures(inputs, output, overwrite=overwrite)
-    still = StillFilter(StillSettings(style=to, engine=engine, region=region))
+    still = StillFilter(StillSettings(style=to, engine=engine, rendering=render_options(extent, background, region)))
     failed = 0
     for done in convert_pictures(pairs, still):
         if done.safe is None:

@@ -21,8 +21,8 @@ from toonfilter.runtime.frames import Frame, SafeFrame
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
 from toonfilter.runtime.geometry.pixelate import mosaic
 from toonfilter.runtime.privacy import CoverageCheck, Guard, LostPolicy
-from toonfilter.runtime.render.blending import Region
-from toonfilter.runtime.render.renderer import AlignedFace, FrameRenderer, open_renderer
+from toonfilter.runtime.render.opening import RenderOptions, open_renderer
+from toonfilter.runtime.render.renderer import AlignedFace, FrameRenderer
 
 _TIER_MARGIN = 1.1
 _ENGINE_TRIES = 3
@@ -54,7 +54,7 @@ class FilterSettings:
     size: int | None = None
     max_size: int = 320
     most_crops: float = 2.0
-    region: Region = "head"
+    rendering: RenderOptions = field(default_factory=RenderOptions)
     lost: LostPolicy = field(default_factory=LostPolicy)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     smoothing: OneEuroSettings = field(default_factory=OneEuroSettings)
@@ -104,7 +104,7 @@ class ToonFilter:
         self._bundle = find_bundle(self._settings.style)
         self._check(self._bundle)
         self._opened = self._open(self._settings.engine)
-        self._renderer = open_renderer(self._bundle, self._opened.translator, self._settings.region)
+        self._renderer = open_renderer(self._bundle, self._opened.translator, self._settings.rendering)
         self._beside = ThreadPoolExecutor(1, "beside")
         self._threads_beside = [self._beside.submit(threading.get_native_id).result()]
         self._tracker = tracker or FaceTracker(self._settings.tracker, self._beside)
@@ -158,7 +158,9 @@ class ToonFilter:
                 return Tracked(frame, tracking)
             renderer = self._renderer
             aligned = self._sized(list(zip(tracking.faces, crops, strict=True)))
-            return Tracked(frame, tracking, aligned, renderer, renderer.prepare(aligned))
+            return Tracked(
+                frame, tracking, aligned, renderer, renderer.prepare(frame.image, aligned, frame.captured_at_s)
+            )
         except Exception as error:
             if self._settings.on_error == "raise":
                 raise
@@ -235,7 +237,7 @@ class ToonFilter:
         self._check(bundle)
         opened = self._opener(bundle, self._settings.engine, self._options(bundle))
         try:
-            renderer = open_renderer(bundle, opened.translator, self._settings.region)
+            renderer = open_renderer(bundle, opened.translator, self._settings.rendering)
         except Exception:
             opened.translator.close()
             raise
@@ -343,7 +345,7 @@ class ToonFilter:
         try:
             self._opened.translator.close()
             self._opened = self._open(engine)
-            self._renderer = open_renderer(self._bundle, self._opened.translator, self._settings.region)
+            self._renderer = open_renderer(self._bundle, self._opened.translator, self._settings.rendering)
         except Exception as again:
             self._notify(f"the engine could not be opened again ({again})")
 

@@ -17,8 +17,7 @@ from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.geometry.pixelate import mosaic
 from toonfilter.runtime.privacy import CoverageCheck, Guard, LostPolicy
-from toonfilter.runtime.render.blending import Region
-from toonfilter.runtime.render.renderer import open_renderer
+from toonfilter.runtime.render.opening import RenderOptions, open_renderer
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _ENLARGE_UP_TO = 1.25
@@ -26,11 +25,11 @@ _ENLARGE_UP_TO = 1.25
 
 @dataclass(frozen=True, slots=True)
 class StillSettings:
-    """style, engine, region: as for `FilterSettings`. lost: what a picture without a face becomes."""
+    """style, engine, rendering: as for `FilterSettings`. lost: what a picture without a face becomes."""
 
     style: str = "cartoon"
     engine: str = "auto"
-    region: Region = "head"
+    rendering: RenderOptions = field(default_factory=RenderOptions)
     lost: LostPolicy = field(default_factory=lambda: LostPolicy(action="cover"))
 
 
@@ -57,7 +56,7 @@ class StillFilter:
         # Precision before speed: nobody waits for the next frame.
         options = EngineOptions(size=self._sizes[0], precision="fp32" if "fp32" in bundle.precisions else None)
         self.opened = opener(bundle, settings.engine, options)
-        self._renderer = open_renderer(bundle, self.opened.translator, settings.region)
+        self._renderer = open_renderer(bundle, self.opened.translator, settings.rendering)
         self._finder = StillFaceFinder()
         self._guard = Guard(settings.lost)
         self._takes_drawings = bundle.takes_drawings

@@ -9,12 +9,15 @@ import typer
 from toonfilter.runtime import terminal
 from toonfilter.runtime.command_options import (
     AuditOption,
+    BackgroundOption,
     EngineOption,
     ExposureOption,
+    ExtentOption,
     OnLostOption,
     OverwriteOption,
     RegionOption,
     StyleOption,
+    render_options,
     stop_on_signals,
 )
 from toonfilter.runtime.live.status_line import StatusLine
@@ -42,6 +45,8 @@ def cam(
         bool, typer.Option("--preview", help="Also show a window: h hides, s next style, q quits.")
     ] = False,
     engine: EngineOption = "auto",
+    extent: ExtentOption = "whole",
+    background: BackgroundOption = "drawn",
     region: RegionOption = "head",
     on_lost: OnLostOption = "hold",
     i_accept_exposure: ExposureOption = False,
@@ -77,7 +82,10 @@ def cam(
     def open_filter() -> "ToonFilter":
         from toonfilter.runtime.filter import FilterSettings, ToonFilter
 
-        return ToonFilter(FilterSettings(style=to, engine=engine, region=region, lost=lost), notify=line.note)
+        return ToonFilter(
+            FilterSettings(style=to, engine=engine, rendering=render_options(extent, background, region), lost=lost),
+            notify=line.note,
+        )
 
     with stop_on_signals() as stop, StatusLine() as line:
         sink = _live_sink(

@@ -22,7 +22,7 @@ from toonfilter.runtime.render.palette import Palette, measure_palette
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
-from toonfilter.runtime.render.style import BaseRules
+from toonfilter.runtime.render.style import Style
 
 Extent = Literal["whole", "person", "head"]
 _PALETTE_S = 1.5
@@ -55,13 +55,13 @@ class LayeredRenderer:
     def __init__(
         self,
         translator: Translator,
-        rules: BaseRules,
+        style: Style,
         *,
         extent: Extent = "whole",
         ground: Ground | None = None,
     ) -> None:
         self._reader = FieldsReader(translator)
-        self._rules = rules
+        self._rules = style.base
         self._extent = extent
         self._ground = GroundPainter(ground or Ground("keep" if extent != "whole" else "drawn"))
         self._memories: dict[int, _Memory] = {}

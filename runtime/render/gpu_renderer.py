@@ -23,7 +23,12 @@ class GpuRenderer:
         self._exaggeration = FaceWarp.from_dict(dict(bundle.geometry)) if bundle.geometry else None
         self._chains: dict[int, GpuChain] = {}
 
-    def prepare(self, faces: Sequence[AlignedFace]) -> FaceInputs:
+    def prepare(
+        self,
+        image: Image,  # noqa: ARG002
+        faces: Sequence[AlignedFace],
+        time_s: float | None = None,  # noqa: ARG002
+    ) -> FaceInputs:
         """What the CPU computes of each face."""
         fields, guidance, hulls = [], [], []
         for face, transform in far_to_near(faces):
@@ -57,7 +62,7 @@ class GpuRenderer:
         ordered = far_to_near(faces)
         size = ordered[0][1].size
         plan = plan_regions([transform for _, transform in ordered], image.shape[0], image.shape[1])
-        inputs = self.prepare(faces) if prepared is None else prepared
+        inputs = self.prepare(image, faces) if prepared is None else prepared
         with self._device.current():
             if size not in self._chains:
                 self._chains[size] = self._make(size)

@@ -1,6 +1,6 @@
 """From faces to drawings in the frame: portraits in one batch through the engine, checked, and blended back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import cv2
@@ -39,19 +39,13 @@ AlignedFace = tuple[Face, CropTransform]
 class FrameRenderer(Protocol):
     """Draws faces into frames; see `Renderer`."""
 
-    def prepare(self, faces: Sequence[AlignedFace]) -> Any: ...
+    def prepare(self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None) -> Any: ...
 
     def render(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Any = None
     ) -> object: ...
 
     def forget(self) -> None: ...
-
-
-def open_renderer(bundle: Bundle, translator: Translator, region: Region = "head") -> FrameRenderer:
-    """The translator's own renderer, where its frames stay on a device; else one that hands it crops."""
-    own: Callable[[Bundle, Region], FrameRenderer] | None = getattr(translator, "open_renderer", None)
-    return Renderer(bundle, translator, region) if own is None else own(bundle, region)
 
 
 class Renderer:
@@ -66,7 +60,12 @@ class Renderer:
         self._exaggeration = FaceWarp.from_dict(dict(bundle.geometry)) if bundle.geometry else None
         self._smoother = TemporalSmoother()
 
-    def prepare(self, faces: Sequence[AlignedFace]) -> list[Layout]:
+    def prepare(
+        self,
+        image: Image,  # noqa: ARG002
+        faces: Sequence[AlignedFace],
+        time_s: float | None = None,  # noqa: ARG002
+    ) -> list[Layout]:
         """What can be done before the frame's turn to be painted. All transforms have the same size."""
         return [lay_out(face.landmarks, transform, self._exaggeration) for face, transform in far_to_near(faces)]
 
@@ -87,7 +86,7 @@ class Renderer:
             BackendError: the engine failed, or what it returned is no drawing of its input.
         """
         ordered = far_to_near(faces)
-        layouts = self.prepare(faces) if prepared is None else prepared
+        layouts = self.prepare(image, faces) if prepared is None else prepared
         portraits = [finish_portrait(image, layout, with_guidance=self._with_guidance) for layout in layouts]
         drawings: list[Drawing] = []
         for start in range(0, len(portraits), MAX_BATCH):

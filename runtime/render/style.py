@@ -1,6 +1,11 @@
-"""What a style decides."""
+"""What a style decides: a file of rules, without any training."""
 
-from dataclasses import dataclass
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toonfilter.runtime.errors import BundleError
+from toonfilter.runtime.strict import Problem, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +25,32 @@ class BaseRules:
     stubble: float = 0.35
     beard_tones: tuple[tuple[float, float], ...] = ((-6.0, -8.0), (6.0, 8.0))
     hair_tones: tuple[tuple[float, float], ...] = ((-5.0, -10.0), (5.0, 9.0), (13.0, 20.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """name, version, description: for people. network: the fields network that it draws with."""
+
+    name: str
+    version: str = "1.0"
+    description: str = ""
+    network: str = "fields"
+    base: BaseRules = field(default_factory=BaseRules)
+
+
+def read_style(path: Path) -> Style:
+    """The style of a TOML file; its name is the file's.
+
+    Raises:
+        BundleError: it cannot be read, or a key or value is wrong; the text names key, value and what is allowed.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BundleError(f"{path} cannot be read as a style ({error}); a style is a TOML file") from error
+    content.setdefault("name", path.stem)
+    try:
+        style: Style = parse(Style, content)
+    except Problem as problem:
+        raise BundleError(f"{path.name}: {problem}") from None
+    return style

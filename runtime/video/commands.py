@@ -9,12 +9,15 @@ import typer
 from toonfilter.runtime import terminal
 from toonfilter.runtime.command_options import (
     AuditOption,
+    BackgroundOption,
     EngineOption,
     ExposureOption,
+    ExtentOption,
     OnLostOption,
     OverwriteOption,
     RegionOption,
     StyleOption,
+    render_options,
     stop_on_signals,
 )
 
@@ -27,6 +30,8 @@ def video(
     output: Annotated[Path, typer.Option("--output", "-o", help=".mp4, .mov, .mkv or .webm.")],
     to: StyleOption = "cartoon",
     engine: EngineOption = "auto",
+    extent: ExtentOption = "whole",
+    background: BackgroundOption = "drawn",
     region: RegionOption = "head",
     codec: Annotated[str, typer.Option(help="auto, h264, hevc, vp9, av1, or an encoder's own name.")] = "auto",
     quality: Annotated[str, typer.Option(help="small, normal or high.")] = "normal",
@@ -54,7 +59,9 @@ def video(
     from toonfilter.runtime.video.workers import default_workers
 
     lost = lost_policy(on_lost, confirmed=i_accept_exposure)
-    settings = FilterSettings(style=to, engine=engine, region=region, lost=lost, on_drawings=True)
+    settings = FilterSettings(
+        style=to, engine=engine, rendering=render_options(extent, background, region), lost=lost, on_drawings=True
+    )
     options = ConvertOptions(codec, quality, overwrite, resume, jobs or default_workers(), audit)
     with stop_on_signals() as stop, terminal.progress_shown("opening the model") as progress:
         report = convert(
@@ -89,6 +96,8 @@ def batch(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the converted ones.")],
     to: StyleOption = "cartoon",
     engine: EngineOption = "auto",
+    extent: ExtentOption = "whole",
+    background: BackgroundOption = "drawn",
     region: RegionOption = "head",
     codec: Annotated[str, typer.Option(help="As for `video`.")] = "auto",
     quality: Annotated[str, typer.Option(help="small, normal or high.")] = "normal",
@@ -110,7 +119,9 @@ def batch(
     lost = lost_policy(on_lost, confirmed=i_accept_exposure)
     # Workers on other machines have another working directory.
     style = str(Path(to).resolve()) if os.sep in to else to
-    settings = FilterSettings(style=style, engine=engine, region=region, lost=lost, on_drawings=True)
+    settings = FilterSettings(
+        style=style, engine=engine, rendering=render_options(extent, background, region), lost=lost, on_drawings=True
+    )
     identity = filter_identity(settings)
     piece_workers = open_workers(workers, cluster)
     try:

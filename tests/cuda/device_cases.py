@@ -19,7 +19,8 @@ from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform,
 from toonfilter.runtime.geometry.warp import FaceWarp
 from toonfilter.runtime.render.gpu_chain import GpuChain, StandIn
 from toonfilter.runtime.render.gpu_renderer import GpuRenderer
-from toonfilter.runtime.render.renderer import Renderer, open_renderer
+from toonfilter.runtime.render.opening import open_renderer
+from toonfilter.runtime.render.renderer import Renderer
 
 IS_IMAGINED = "FAKE_CUDA" in os.environ
 SIZE = 128

@@ -14,6 +14,7 @@ from toonfilter.runtime.faces.tracker import TrackingResult
 from toonfilter.runtime.frames import Frame, PrivacyState, SafeFrame
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.privacy import COVER_TILES, CoverageCheck, Guard, LostPolicy, cover
+from toonfilter.runtime.render.opening import RenderOptions
 
 from .conftest import HEIGHT, WIDTH, face_at, photo  # noqa: TID252 - the tests are no package of ours
 
@@ -64,7 +65,7 @@ def test_before_the_first_face_the_frame_is_covered(told):
 
 @pytest.mark.parametrize("region", ["head", "face"])
 def test_the_face_is_drawn_to_the_last_pixel_even_with_an_empty_matte(told, region):
-    toon = told(region=region)
+    toon = told(rendering=RenderOptions(region=region))
     toon.tracker.sees = TrackingResult([face_at(100, 95, 70), face_at(190, 60, 30, 1)])
     safe = toon.show(0.0)
     assert (safe.state, safe.faces_found, safe.faces_covered) == (PROTECTED, 2, 2)

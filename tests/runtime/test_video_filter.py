@@ -10,6 +10,7 @@ import pytest
 from toonfilter.runtime.errors import BundleError, CaptureError, ConfigError
 from toonfilter.runtime.filter import FilterSettings
 from toonfilter.runtime.lost_options import lost_policy
+from toonfilter.runtime.render.opening import RenderOptions
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
 
@@ -50,7 +51,9 @@ def test_pieces_resume_and_processes_make_the_same_bytes_with_the_real_filter(ta
 def test_the_identity_names_bundle_and_settings(tiny_bundle):
     settings = FilterSettings(style=str(tiny_bundle.folder))
     assert filter_identity(settings) == filter_identity(settings)
-    assert filter_identity(settings) != filter_identity(FilterSettings(style=str(tiny_bundle.folder), region="face"))
+    assert filter_identity(settings) != filter_identity(
+        FilterSettings(style=str(tiny_bundle.folder), rendering=RenderOptions(extent="head"))
+    )
     with pytest.raises(BundleError):
         filter_identity(FilterSettings(style="no such style"))
 

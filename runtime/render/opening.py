@@ -1,0 +1,33 @@
+"""Choosing what draws: layers for styles, pasted pictures for picture networks, on whichever device runs them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from toonfilter.runtime.backends.translator import Translator
+from toonfilter.runtime.bundle import Bundle
+from toonfilter.runtime.render.blending import Region
+from toonfilter.runtime.render.drawing import Extent, LayeredRenderer
+from toonfilter.runtime.render.ground import Ground
+from toonfilter.runtime.render.renderer import FrameRenderer, Renderer
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """What of the frame is drawn.
+
+    extent: `whole` draws people and room, `person` people alone, `head` heads alone. ground: what is behind people, for
+    styles that draw in layers. region: how much of a head picture networks show.
+    """
+
+    extent: Extent = "whole"
+    ground: Ground = field(default_factory=Ground)
+    region: Region = "head"
+
+
+def open_renderer(bundle: Bundle, translator: Translator, options: RenderOptions | None = None) -> FrameRenderer:
+    """The renderer for this bundle; a translator whose frames stay on a device brings its own for picture networks."""
+    options = options or RenderOptions()
+    if bundle.style is not None:
+        return LayeredRenderer(translator, bundle.style, extent=options.extent, ground=options.ground)
+    own: Callable[[Bundle, Region], FrameRenderer] | None = getattr(translator, "open_renderer", None)
+    return Renderer(bundle, translator, options.region) if own is None else own(bundle, options.region)

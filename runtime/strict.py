@@ -1,0 +1,70 @@
+"""Plain data (JSON, TOML) as frozen dataclasses, strictly: unknown keys, missing keys and wrong types are errors."""
+
+import dataclasses
+import types
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+
+class Problem(Exception):  # noqa: N818 - turned into the reader's own error, which knows the file
+    """Says which key is wrong, what it holds and what it must be."""
+
+
+def parse(kind: Any, value: Any, where: str = "", *, without: tuple[str, ...] = ()) -> Any:
+    """`value` as the annotated type. where: the dotted path for the error text. without: fields that no file sets.
+
+    Raises:
+        Problem: see there.
+    """
+    origin = get_origin(kind)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _parse_dataclass(kind, value, where, without)
+    if origin in (list, tuple):
+        return _parse_sequence(kind, value, where)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise _wrong(where, value, "an object")
+        return {str(key): parse(get_args(kind)[1], item, f"{where}.{key}") for key, item in value.items()}
+    if origin is Literal:
+        if value not in get_args(kind):
+            raise _wrong(where, value, " or ".join(map(str, get_args(kind))))
+        return value
+    if origin in (Union, types.UnionType):
+        return None if value is None else parse(get_args(kind)[0], value, where)
+    accepted = (int, float) if kind is float else (kind,)
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise _wrong(where, value, f"a {kind.__name__}")
+    return float(value) if kind is float else value
+
+
+def _parse_sequence(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, list):
+        raise _wrong(where, value, "a list")
+    kinds = get_args(kind)
+    if get_origin(kind) is list:
+        return [parse(kinds[0], item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if kinds[-1] is Ellipsis:
+        return tuple(parse(kinds[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+    if len(value) != len(kinds):
+        raise _wrong(where, value, f"a list of {len(kinds)}")
+    parts = zip(kinds, value, strict=True)
+    return tuple(parse(one, item, f"{where}[{index}]") for index, (one, item) in enumerate(parts))
+
+
+def _parse_dataclass(kind: type, value: Any, where: str, without: tuple[str, ...]) -> Any:
+    if not isinstance(value, dict):
+        raise _wrong(where, value, "an object")
+    hints = get_type_hints(kind)
+    fields = {entry.name: entry for entry in dataclasses.fields(kind) if entry.name not in without}
+    prefix = f"{where}." if where else ""
+    unknown = sorted(set(value) - set(fields))
+    if unknown:
+        raise Problem(f"unknown key {prefix}{unknown[0]}; known: {', '.join(fields)}")
+    for name, entry in fields.items():
+        optional = entry.default is not dataclasses.MISSING or entry.default_factory is not dataclasses.MISSING
+        if name not in value and not optional:
+            raise Problem(f"{prefix}{name} is missing")
+    return kind(**{name: parse(hints[name], item, prefix + name) for name, item in value.items()})
+
+
+def _wrong(where: str, value: Any, expected: str) -> Problem:
+    return Problem(f"{where} is {str(value)[:80]!r}; must be {expected}")
