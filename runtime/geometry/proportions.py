@@ -1,0 +1,147 @@
+"""A style's proportions: a smooth displacement that enlarges the eyes, shrinks the nose and slims the jaw.
+
+Each part is scaled about its own centre with a weight that falls off as a Gaussian. All is laid in the plane of the
+face, foreshortened as the head turns; so landmarks, outlines of regions and glasses move alike at every pose.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.geometry.alignment import HeadFit, Landmarks
+from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, CHIN, EYES, LIP_BOTTOM, LIP_TOP, NOSE_TIP
+
+Points = NDArray[np.float32]
+"""float32 [N, 2]: x and y px."""
+
+_SCALES = (0.7, 1.5)
+_MOVES = (-0.08, 0.08)
+# Falloff of each part across and down, in units of the pupil distance.
+_CHIN_REACH = (0.6, 0.3)
+_EYE_REACH = (0.33, 0.27)
+_NOSE_REACH = (0.30, 0.34)
+_MOUTH_REACH = (0.42, 0.26)
+_JAW_REACH = (1.0, 0.80)
+_JAW_TOP, _JAW_FULL = -0.55, 0.35
+_LEAST_FORESHORTENING = 0.35
+_INVERSION_STEPS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Proportions:
+    """How far a style departs from the person; the defaults are those of `cartoon`.
+
+    Scales, 0.7 to 1.5, where 1 leaves the person's own: eye_width, eye_height, nose_width, nose_length, mouth_width,
+    jaw_width. Moves, -0.08 to 0.08 of the pupil distance: eye_drop (down), nose_lift (up), chin_lift (up).
+    """
+
+    eye_width: float = 1.20
+    eye_height: float = 1.36
+    nose_width: float = 0.86
+    nose_length: float = 0.93
+    mouth_width: float = 1.0
+    jaw_width: float = 0.94
+    eye_drop: float = 0.015
+    nose_lift: float = 0.02
+    chin_lift: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            low, high = _MOVES if field.name.endswith(("drop", "lift")) else _SCALES
+            value = getattr(self, field.name)
+            if not low <= value <= high:
+                raise ConfigError(f"{field.name} is {value:g}; must be {low:g} to {high:g}.")
+
+    @classmethod
+    def none(cls) -> "Proportions":
+        """The person's own."""
+        return cls().toned(1.0)
+
+    def toned(self, likeness: float) -> "Proportions":
+        """Nearer to the person. likeness: 0 leaves the style's proportions, 1 gives the person's own."""
+        keep = 1 - likeness
+        moved = ("drop", "lift")
+        return Proportions(
+            **{
+                field.name: getattr(self, field.name) * keep + (0.0 if field.name.endswith(moved) else likeness)
+                for field in fields(self)
+            }
+        )
+
+    def warp(self, landmarks: Landmarks, fit: HeadFit, unit_px: float) -> "ProportionWarp":
+        """The displacement for one face.
+
+        landmarks: float32 [478, 3] px. fit: its rigid fit. unit_px: distance of the pupils in three dimensions.
+        """
+        flat = landmarks[:, :2]
+        frame = _face_plane(fit, unit_px)
+        parts = []
+        for eye in EYES:
+            centre = flat[[*eye.corners, eye.upper[4], eye.lower[4]]].mean(0)
+            parts.append((centre, _EYE_REACH, (self.eye_width - 1, self.eye_height - 1), (0.0, self.eye_drop)))
+        nose = flat[[BELOW_NOSE, NOSE_TIP]].mean(0)
+        parts.append((nose, _NOSE_REACH, (self.nose_width - 1, self.nose_length - 1), (0.0, -self.nose_lift)))
+        mouth = flat[[LIP_TOP[0], LIP_TOP[-1], LIP_TOP[5], LIP_BOTTOM[5]]].mean(0)
+        parts.append((mouth, _MOUTH_REACH, (self.mouth_width - 1, 0.0), (0.0, 0.0)))
+        chin = flat[CHIN]
+        parts.append((chin, _CHIN_REACH, (0.0, 0.0), (0.0, -self.chin_lift)))
+        centres = np.array([part[0] for part in parts], np.float32)
+        numbers = np.array([[*part[1], *part[2], *part[3]] for part in parts], np.float32)
+        return ProportionWarp(frame, _inverse(frame), centres, numbers, mouth, self.jaw_width - 1)
+
+
+def _face_plane(fit: HeadFit, unit_px: float) -> NDArray[np.float32]:
+    """float32 [2, 2]: columns are one unit across and one down the face, as the picture shows them."""
+    axes = fit.rotation[:2, :2].copy()
+    for column in range(2):
+        length = float(np.hypot(*axes[:, column]))
+        if length < _LEAST_FORESHORTENING:
+            other = axes[:, 1 - column]
+            upright = np.array([other[1], -other[0]] if column == 0 else [-other[1], other[0]])
+            upright /= max(float(np.hypot(*upright)), 1e-6)
+            axes[:, column] = upright * _LEAST_FORESHORTENING
+    scaled: NDArray[np.float32] = (axes * unit_px).astype(np.float32)
+    return scaled
+
+
+def _inverse(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    (a, b), (c, d) = matrix.tolist()
+    return np.array([[d, -b], [-c, a]], np.float32) / np.float32(a * d - b * c)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProportionWarp:
+    """The displacement of one face in one picture; see `Proportions.warp`."""
+
+    _frame: NDArray[np.float32]
+    _inverse: NDArray[np.float32]
+    _centres: NDArray[np.float32]
+    _numbers: NDArray[np.float32]
+    _mouth: NDArray[np.float32]
+    _jaw: float
+
+    def move(self, points: NDArray[np.floating[Any]]) -> Points:
+        """Where points of the photo lie in the drawing: [N, 2] px to float32 [N, 2] px."""
+        points = points.astype(np.float32)
+        offsets = (points[None] - self._centres[:, None]) @ self._inverse.T
+        reach, scale, shift = self._numbers[:, None, 0:2], self._numbers[:, None, 2:4], self._numbers[:, None, 4:6]
+        weight = np.exp(-0.5 * ((offsets / reach) ** 2).sum(2, keepdims=True))
+        moved = (weight * (offsets * scale + shift)).sum(0)
+        if self._jaw:
+            below = (points - self._mouth) @ self._inverse.T
+            rise = np.clip((below[:, 1] - _JAW_TOP) / (_JAW_FULL - _JAW_TOP), 0, 1)
+            fall = np.exp(-0.5 * ((below[:, 0] / _JAW_REACH[0]) ** 2 + (below[:, 1] / _JAW_REACH[1]) ** 2))
+            moved[:, 0] += self._jaw * below[:, 0] * rise * rise * (3 - 2 * rise) * fall
+        drawn: Points = points + moved @ self._frame.T
+        return drawn
+
+    def source(self, points: NDArray[np.floating[Any]]) -> Points:
+        """The inverse of `move`: where points of the drawing lie in the photo, float32 [N, 2] px, by fixed point."""
+        points = points.astype(np.float32)
+        found = points
+        for _ in range(_INVERSION_STEPS):
+            found = points - (self.move(found) - found)
+        return found

@@ -1,0 +1,156 @@
+"""A face as the feature painters see it: its mesh in the style's proportions, its unit, axes and visible sides."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.geometry.alignment import HeadFit, Landmarks, fit_head, mean_face
+from toonfilter.runtime.geometry.landmarks import EYES, MESH_POINTS, NOSE_RIDGE
+from toonfilter.runtime.geometry.proportions import Points, Proportions, ProportionWarp
+
+Axis = NDArray[np.float32]
+"""float32 [2]: a direction in the picture."""
+
+_UNIT_TOLERANCE = 0.15
+_FAR_YAW = (58.0, 70.0)
+"""Yaw in degrees between which the far eye goes, however wide the mesh makes it."""
+_RIDGE_HIDES_FROM = 18.0
+"""Yaw in degrees from which the nose's ridge covers a part of the far eye's place."""
+_FAR_FADE = (0.19, 0.33)
+"""An eye as narrow as this share of its true width, seen from the side, is hidden; it is whole from the second on."""
+
+
+@dataclass(frozen=True)
+class FaceGeometry:
+    """One face on the canvas. Sides: 0 is the person's right (left in an unmirrored picture), 1 their left.
+
+    points: float32 [478, 3] canvas px, in the style's proportions. photo_points: the same as the photo shows them.
+    unit_px: distance of the pupils in three dimensions, which a turned head keeps. yaw, pitch, roll: degrees, see
+    `HeadFit.pose_degrees`.
+    """
+
+    points: Landmarks
+    photo_points: Landmarks
+    fit: HeadFit
+    warp: ProportionWarp
+    unit_px: float
+    yaw: float
+    pitch: float
+    roll: float
+
+    @classmethod
+    def of(
+        cls, landmarks: Landmarks, proportions: Proportions | None = None, fit: HeadFit | None = None
+    ) -> "FaceGeometry":
+        """landmarks: float32 [478, 3] canvas px, not kept nor changed. fit: the result of `fit_head`, when at hand.
+
+        Raises:
+            ConfigError: the landmarks are not [478, 3] or not finite.
+        """
+        fit = fit or fit_head(landmarks)
+        unit_px = _unit_px(landmarks, fit)
+        warp = (proportions or Proportions()).warp(landmarks, fit, unit_px)
+        points = landmarks.astype(np.float32)
+        points[:, :2] = warp.move(landmarks[:, :2])
+        return cls(points, landmarks.astype(np.float32), fit, warp, unit_px, *fit.pose_degrees)
+
+    @cached_property
+    def flat(self) -> Points:
+        """float32 [478, 2] canvas px."""
+        return np.ascontiguousarray(self.points[:, :2])
+
+    @cached_property
+    def right(self) -> Axis:
+        """Unit vector along the eyes' line, to the picture's right of an upright face."""
+        across = self.fit.rotation[:2, 0]
+        down = self.fit.rotation[:2, 1]
+        # The sum of both stays well defined where yaw shortens one of them to nothing.
+        turned = np.array([across[0] + down[1], across[1] - down[0]])
+        return (turned / max(float(np.hypot(*turned)), 1e-6)).astype(np.float32)
+
+    @cached_property
+    def down(self) -> Axis:
+        """Unit vector from the eyes to the chin."""
+        return np.array([-self.right[1], self.right[0]], np.float32)
+
+    @cached_property
+    def across_face(self) -> Axis:
+        """One unit across the face as the picture shows it: shortened as the head turns. px."""
+        return (self.fit.rotation[:2, 0] * self.unit_px).astype(np.float32)
+
+    @cached_property
+    def down_face(self) -> Axis:
+        """One unit down the face as the picture shows it. px."""
+        return (self.fit.rotation[:2, 1] * self.unit_px).astype(np.float32)
+
+    @cached_property
+    def turn(self) -> float:
+        """-1 to 1: sine of the yaw."""
+        return math.sin(math.radians(self.yaw))
+
+    @cached_property
+    def far_side(self) -> int:
+        """The side that is turned away."""
+        return 1 if self.yaw > 0 else 0
+
+    @cached_property
+    def eye_foreshortening(self) -> tuple[float, float]:
+        """Seen width of each eye over its true width, 0 to 1."""
+        found = []
+        for eye in EYES:
+            span = self.points[eye.corners[1]] - self.points[eye.corners[0]]
+            seen = float(span[:2] @ self.right) * (1 if eye is EYES[0] else -1)
+            found.append(float(np.clip(seen / max(float(np.linalg.norm(span)), 1e-6), 0.0, 1.0)))
+        return found[0], found[1]
+
+    @cached_property
+    def eye_visibility(self) -> tuple[float, float]:
+        """0 for an eye that the head hides, 1 for one in full view."""
+        low, high = _FAR_FADE
+        seen = []
+        for side, width in enumerate(self.eye_foreshortening):
+            if side != self.far_side:
+                seen.append(1.0)
+                continue
+            turned = 1 - (abs(self.yaw) - _FAR_YAW[0]) / (_FAR_YAW[1] - _FAR_YAW[0])
+            seen.append(min(max(min((width - low) / (high - low), turned), 0.0), 1.0))
+        return seen[0], seen[1]
+
+    @cached_property
+    def outline(self) -> Points:
+        """float32 [N, 2] px: convex hull of the mesh as the picture shows it, profiles included."""
+        hull: Points = cv2.convexHull(self.flat[:MESH_POINTS])[:, 0]
+        return hull
+
+    @cached_property
+    def beyond_nose(self) -> Points | None:
+        """float32 [N, 2] px: what lies on the far side of the nose's ridge; None for a face that looks ahead."""
+        if abs(self.yaw) < _RIDGE_HIDES_FROM:
+            return None
+        ridge = self.flat[list(NOSE_RIDGE)]
+        away = self.right * np.float32((1 if self.turn > 0 else -1) * self.unit_px)
+        above = ridge[:1] - self.down * np.float32(2 * self.unit_px)
+        below = ridge[-1:] + self.down * np.float32(2 * self.unit_px)
+        region: Points = np.concatenate([above, ridge, below, below + 3 * away, above + 3 * away]).astype(np.float32)
+        return region
+
+    def project(self, face_points: NDArray[np.floating[Any]]) -> Points:
+        """Points of the mean face's space, [N, 3] face heights, to canvas px float32 [N, 2], unwarped."""
+        placed = self.fit.scale * face_points @ self.fit.rotation.T + self.fit.translation
+        return placed[:, :2].astype(np.float32)
+
+
+def _unit_px(landmarks: Landmarks, fit: HeadFit) -> float:
+    """Distance of the eyes' centres, kept near what the head's size leads to expect, for depth is a guess."""
+
+    def distance(points: NDArray[np.floating[Any]]) -> float:
+        right, left = (points[[*eye.corners, eye.upper[4], eye.lower[4]]].mean(0) for eye in EYES)
+        return float(np.linalg.norm(left - right))
+
+    expected = distance(mean_face()) * fit.scale
+    return float(np.clip(distance(landmarks), expected * (1 - _UNIT_TOLERANCE), expected * (1 + _UNIT_TOLERANCE)))

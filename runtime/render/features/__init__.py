@@ -1,0 +1,1 @@
+"""The features of a face as vectors: eyes, brows, nose, mouth, lines, glasses."""

@@ -1,0 +1,63 @@
+"""The features of one face onto a canvas."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import skia
+
+from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.features.brows import draw_brow
+from toonfilter.runtime.render.features.brush import Pen, polygon
+from toonfilter.runtime.render.features.curves import FaceCurves
+from toonfilter.runtime.render.features.eyes import draw_eye, eye_shape
+from toonfilter.runtime.render.features.glasses import DARK_LENS
+from toonfilter.runtime.render.features.lines import draw_blush, draw_lines
+from toonfilter.runtime.render.features.mouth import draw_mouth
+from toonfilter.runtime.render.features.nose import draw_nose
+from toonfilter.runtime.render.features.palette import FeatureColours, feature_colours
+from toonfilter.runtime.render.features.rules import FeatureRules
+from toonfilter.runtime.render.look import Look
+
+
+def draw_features(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: FeatureRules) -> None:
+    """Blush, lines, nose, mouth, brows and eyes over skin that is already drawn; what the head hides is left out."""
+    pen = Pen(canvas)
+    curves = FaceCurves(face.flat)
+    colours = feature_colours(look, rules)
+    draw_blush(pen, face, colours, rules.lines)
+    draw_lines(pen, face, curves, look, colours, rules.lines)
+    with _far_side(pen, face):
+        _draw_side(pen, face, curves, look, colours, rules, face.far_side)
+    if look.mouth_covered < 0.5:
+        draw_nose(pen, face, curves, colours, rules.nose)
+        draw_mouth(pen, face, curves, look, colours, rules.mouth)
+    _draw_side(pen, face, curves, look, colours, rules, 1 - face.far_side)
+
+
+def _draw_side(
+    pen: Pen,
+    face: FaceGeometry,
+    curves: FaceCurves,
+    look: Look,
+    colours: FeatureColours,
+    rules: FeatureRules,
+    side: int,
+) -> None:
+    alpha = face.eye_visibility[side]
+    if alpha < 0.01:
+        return
+    with pen.faded(alpha):
+        draw_brow(pen, face, curves, look, colours, rules.brows, side)
+        if look.glasses is None or look.glasses.darkness < DARK_LENS:
+            draw_eye(pen, face, look, colours, rules.eyes, eye_shape(face, curves, side))
+
+
+@contextmanager
+def _far_side(pen: Pen, face: FaceGeometry) -> Iterator[None]:
+    """Draw only what a turned head shows of its far side: beyond the ridge of the nose, within the face."""
+    beyond = face.beyond_nose
+    if beyond is None:
+        yield
+        return
+    with pen.inside(polygon(beyond)), pen.inside(polygon(face.outline)):
+        yield

@@ -1,0 +1,101 @@
+"""The nose: a shadow below the tip, nostrils, wings, a plane of shade, and the bridge's line when the head turns."""
+
+import numpy as np
+
+from toonfilter.runtime.geometry.landmarks import NOSE_TIP
+from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.features.brush import Pen, outline, taper
+from toonfilter.runtime.render.features.curves import FaceCurves, resampled
+from toonfilter.runtime.render.features.palette import FeatureColours
+from toonfilter.runtime.render.features.rules import NoseRules
+from toonfilter.runtime.render.features.smooth import smoothstep
+
+_BRIDGE_FROM, _BRIDGE_FULL = 16.0, 36.0
+"""Yaw in degrees from which the bridge's line shows, and at which it is whole."""
+_WINGS = ((49, 48, 64, 98), (279, 278, 294, 327))
+_NOSTRILS = (((75, 240), (60, 60, 79), (99, 20)), ((305, 460), (290, 290, 309), (328, 250)))
+"""Outer, middle and inner end of each: means of these points."""
+_UNDER_UPPER = (98, 75, 44, 19, 274, 305, 327)
+_UNDER_LOWER = (98, 97, 2, 326, 327)
+
+
+def draw_nose(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
+    """The nose at any pose."""
+    _plane(pen, face, colours, rules)
+    _under(pen, face, colours, rules)
+    _wings(pen, face, colours, rules)
+    _nostrils(pen, face, colours, rules)
+    strength = smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL)
+    if strength > 0.02:
+        _bridge(pen, face, curves, colours, rules, strength)
+    unit = np.float32(face.unit_px)
+    tip = face.flat[NOSE_TIP] * np.float32(0.7) + face.flat[5] * np.float32(0.3) - face.right * np.float32(0.020) * unit
+    pen.glow(
+        tip, face.right * np.float32(0.055) * unit, face.down * np.float32(0.050) * unit, colours.light, rules.light
+    )
+
+
+def _plane(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
+    """One crisp plane along the side that looks away from the light, from the brow to the wing."""
+    side = 1 if face.yaw > -12 else 0
+    if rules.side_shade <= 0 or abs(face.yaw) > _BRIDGE_FULL:
+        return
+    fade = 1 - smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL) if side == face.far_side else 1.0
+    flat = face.flat
+    # Along the ridge's edge down, and back up through the hollow beside the eye.
+    edge = (((417, 351, 419, 248, 281)), ((193, 122, 196, 3, 51)))[1 - side]
+    hollow = ((285, 413, 412, 399, 437), (55, 189, 188, 174, 217))[1 - side]
+    ridge = flat[list(edge)] * np.float32(0.75) + flat[[168, 6, 197, 195, 5]] * np.float32(0.25)
+    outer = flat[list(edge)] * np.float32(0.35) + flat[list(hollow)] * np.float32(0.65)
+    outer[-1] = ridge[-1]
+    path = outline(resampled(ridge, 9), resampled(outer[::-1].copy(), 9))
+    pen.fill(path, colours.shade, rules.side_shade * fade)
+
+
+def _under(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
+    """The plane below the tip, which looks down and lies in shade, with a little of its cast shadow."""
+    unit, down, flat = np.float32(face.unit_px), face.down, face.flat
+    upper = flat[list(_UNDER_UPPER)].copy()
+    upper[1] = upper[1] * np.float32(0.6) + flat[79] * np.float32(0.4)
+    upper[5] = upper[5] * np.float32(0.6) + flat[309] * np.float32(0.4)
+    upper = resampled(upper, 13)
+    lower = resampled(flat[list(_UNDER_LOWER)], 13)
+    bow = np.sin(np.linspace(0, 1, 13) * np.pi).clip(0).astype(np.float32)
+    lower = lower + down * (np.float32(0.034) * unit * bow)[:, None]
+    depth = np.maximum((lower - upper) @ down, np.float32(0.012) * unit * bow)
+    upper = lower - down * depth[:, None] + face.right * ((upper - lower) @ face.right)[:, None]
+    pen.fill(outline(upper, lower[::-1]), colours.shade, rules.under_shade)
+
+
+def _nostrils(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
+    """Two commas, thick outside, that leave the middle free."""
+    unit, flat = np.float32(face.unit_px), face.flat
+    looking_up = float(np.clip(-face.pitch / 25, 0, 1))
+    for side, (outer, middle, inner) in enumerate(_NOSTRILS):
+        hidden = smoothstep(abs(face.yaw), 26, 42) if side == face.far_side else 0.0
+        points = np.stack([flat[list(outer)].mean(0), flat[list(middle)].mean(0), flat[list(inner)].mean(0)])
+        line = resampled(points, 9)
+        widths = taper(9, 0.30, 0.06, 0.34) * np.float32(rules.nostril_u * (1 + 0.5 * looking_up)) * unit
+        pen.stroke(line, widths, colours.ink, 0.82 * (1 - hidden))
+
+
+def _wings(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
+    unit = np.float32(face.unit_px)
+    for side, points in enumerate(_WINGS):
+        hidden = smoothstep(abs(face.yaw), 18, 36) if side == face.far_side else 0.0
+        wing = resampled(face.flat[list(points)], 11)
+        widths = taper(len(wing), 0.05, 0.12, 0.60) * np.float32(rules.wing_u) * unit
+        pen.stroke(wing, widths, colours.soft_ink, 0.9 * (1 - hidden))
+
+
+def _bridge(
+    pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules, strength: float
+) -> None:
+    """From between the brows over the tip to below it, along the far side."""
+    unit = np.float32(face.unit_px)
+    profile = curves["nose_profile"]
+    start = round(9 * (1 - strength) ** 0.5) + 2
+    line = profile[start : len(profile) - 1]
+    away = face.right * np.float32(np.sign(face.turn) * 0.012) * unit
+    widths = taper(len(line), 0.06, 0.25, 0.78) * np.float32(rules.bridge_u) * unit
+    pen.stroke(line + away, widths, colours.soft_ink, 0.95 * strength)

@@ -1,0 +1,110 @@
+"""The colours of the features, mixed from a look."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from toonfilter.runtime.render.colour import Colour, Lab, ink, mix, to_rgb
+from toonfilter.runtime.render.features.rules import FeatureRules
+from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.look import Look
+
+_WHITE = np.array([0.985, 0.978, 0.972], np.float32)
+_LASH = np.array([0.11, 0.06, 0.07], np.float32)
+_TEETH = np.array([0.985, 0.972, 0.955], np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureColours:
+    """sRGB 0 to 1, float32 [3] each."""
+
+    skin: Colour
+    shade: Colour
+    light: Colour
+    """Skin where it catches the light."""
+    ink: Colour
+    soft_ink: Colour
+    blush: Colour
+    freckle: Colour
+    eye_white: Colour
+    caruncle: Colour
+    iris_ring: Colour
+    iris_deep: Colour
+    iris: Colour
+    iris_glow: Colour
+    pupil: Colour
+    lash: Colour
+    lower_lid: Colour
+    brow: Colour
+    lip: Colour
+    lip_upper: Colour
+    lip_light: Colour
+    mouth: Colour
+    tongue: Colour
+    teeth: Colour
+
+    @classmethod
+    def of(cls, look: Look, rules: FeatureRules) -> "FeatureColours":
+        """Mix the palette; a drawing of the same look can keep it."""
+        skin, shade = to_rgb(look.skin), to_rgb(look.shadow)
+        dark = 1 - smoothstep(float(look.skin[0]), 38, 58)
+        line = ink(look.skin)
+        soft = to_rgb(_between(look.shadow, look.skin * np.array([0.26, 0.75, 0.6], np.float32), 0.42 + 0.1 * dark))
+        lash = mix(ink(look.brow), _LASH, 0.65)
+        iris = look.iris.copy()
+        iris[1:] *= np.float32(rules.eyes.iris_saturation)
+        bright = np.float32(0.90 + 0.10 * min(1.0, float(look.skin[0]) / 62))
+        lip, upper = _lips(look, rules)
+        return cls(
+            skin=skin,
+            shade=shade,
+            light=_lab_rgb(look.skin, 9 + 3 * dark, 0.80, 0.85),
+            ink=line,
+            soft_ink=soft,
+            blush=_lab_rgb(look.skin, -5 - 2 * dark, 1.0, 1.0, red=17 - 4 * dark),
+            freckle=_lab_rgb(look.skin, -13, 1.1, 1.15, red=5),
+            eye_white=(_WHITE + (skin - _WHITE) * np.float32(rules.eyes.white_tint)) * bright,
+            caruncle=_lab_rgb(look.skin, -4, 1.0, 0.9, red=14),
+            iris_ring=_lab_rgb(iris * np.array([0.30, 0.75, 0.6], np.float32), 1, 1, 1, red=1.5),
+            iris_deep=_lab_rgb(iris * np.array([0.50, 0.95, 0.85], np.float32), 0, 1, 1),
+            iris=to_rgb(iris),
+            iris_glow=_lab_rgb(iris, min(20.0, 80 - float(iris[0])), 1.2, 1.3),
+            pupil=_lab_rgb(iris * np.array([0.16, 0.4, 0.3], np.float32), 2, 1, 1),
+            lash=lash,
+            lower_lid=mix(soft, lash, 0.25 + 0.35 * look.lash),
+            brow=to_rgb(look.brow),
+            lip=to_rgb(lip),
+            lip_upper=to_rgb(upper),
+            lip_light=_lab_rgb(lip, 10, 0.85, 0.85),
+            mouth=_lab_rgb(np.array([17, 26, 13], np.float32), 0, 1, 1),
+            tongue=_lab_rgb(np.array([50, 38, 20], np.float32), 0, 1, 1),
+            teeth=_TEETH * (np.float32(0.92) + np.float32(0.08) * bright),
+        )
+
+
+@lru_cache(maxsize=32)
+def feature_colours(look: Look, rules: FeatureRules) -> FeatureColours:
+    """As `FeatureColours.of`, kept for as long as the same look is drawn."""
+    return FeatureColours.of(look, rules)
+
+
+def _lips(look: Look, rules: FeatureRules) -> tuple[Lab, Lab]:
+    share = rules.mouth.lip_colour * (0.38 + 0.62 * look.lip_strength)
+    lip = _between(look.skin, look.lip, share)
+    upper = lip * np.array([0.86, 1.0, 0.95], np.float32) + np.array([0, 3.5, 0], np.float32)
+    return lip, upper
+
+
+def _between(first: Lab, second: Lab, share: float) -> Lab:
+    between: Lab = first + (second - first) * np.float32(share)
+    return between
+
+
+def _lab_rgb(lab: Lab, lighter: float, red_scale: float, yellow_scale: float, *, red: float = 0.0) -> Colour:
+    """A relative of a colour: lightness added to, chroma scaled, redness added to."""
+    moved = np.array(
+        [min(max(float(lab[0]) + lighter, 2.0), 98.0), float(lab[1]) * red_scale + red, float(lab[2]) * yellow_scale],
+        np.float32,
+    )
+    return to_rgb(moved)

@@ -1,0 +1,109 @@
+"""What a style may change of the features. Names that end in _u are lengths in pupil distances."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class EyeRules:
+    """Eyes. Sizes of parts of the iris are shares of its radius."""
+
+    iris_size: float = 1.26
+    """Radius over the person's own."""
+    iris_least_u: float = 0.115
+    pupil: float = 0.45
+    highlight: float = 0.27
+    second_highlight: float = 0.13
+    glow: float = 0.55
+    """Light in the lower half of the iris, 0 to 1."""
+    iris_saturation: float = 1.0
+    white_tint: float = 0.07
+    """Share of skin colour in the white."""
+    lid_shadow_u: float = 0.055
+    """Depth of the lid's shadow on the white."""
+    lid_line_u: float = 0.034
+    lash_line_u: float = 0.020
+    """What full lashes add to the lid's line."""
+    wing_u: float = 0.055
+    lashes: int = 3
+    """Single lashes at the outer corner of made-up eyes."""
+    lower_line_u: float = 0.013
+    crease_line_u: float = 0.015
+    crease_shade: float = 0.34
+    closed_line_u: float = 0.040
+
+
+@dataclass(frozen=True, slots=True)
+class BrowRules:
+    """Brows."""
+
+    thickness: float = 1.0
+    """Over the person's own."""
+    least_u: float = 0.040
+    most_u: float = 0.130
+    likeness: float = 1.0
+    """How far the person's own shape and place are kept, 0 to 1."""
+    friendly_u: float = 0.026
+    """How far the inner end is raised, so that rest is not angry."""
+    alpha: float = 0.94
+
+
+@dataclass(frozen=True, slots=True)
+class NoseRules:
+    """Nose."""
+
+    under_shade: float = 0.62
+    side_shade: float = 0.22
+    nostril_u: float = 0.032
+    wing_u: float = 0.016
+    bridge_u: float = 0.018
+    """Line along the bridge of a turned head."""
+    light: float = 0.55
+
+
+@dataclass(frozen=True, slots=True)
+class MouthRules:
+    """Mouth."""
+
+    line_u: float = 0.024
+    corner_u: float = 0.012
+    lip_colour: float = 1.0
+    """0 paints no lips."""
+    light: float = 0.5
+    under_shade: float = 0.55
+    lower_edge_u: float = 0.010
+    friendly_u: float = 0.014
+    """How far the corners are raised, so that rest is not sad."""
+    exaggeration: float = 0.30
+    """How much further than in life the corners rise in a smile and fall in a frown."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineRules:
+    """Lines of age and smile, freckles, blush."""
+
+    strength: float = 1.0
+    width_u: float = 0.017
+    blush: float = 0.26
+    freckles: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class GlassesRules:
+    """Glasses."""
+
+    width: float = 1.0
+    """Of the rims, over the person's own."""
+    glare: float = 0.16
+    shadow: float = 0.30
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRules:
+    """All features; the defaults are those of `cartoon`."""
+
+    eyes: EyeRules = field(default_factory=EyeRules)
+    brows: BrowRules = field(default_factory=BrowRules)
+    nose: NoseRules = field(default_factory=NoseRules)
+    mouth: MouthRules = field(default_factory=MouthRules)
+    lines: LineRules = field(default_factory=LineRules)
+    glasses: GlassesRules = field(default_factory=GlassesRules)

@@ -1,0 +1,179 @@
+"""What is measured from the person for the drawing of the features, and its average over seconds."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.render.colour import Lab
+
+_T = TypeVar("_T")
+Pair = NDArray[np.float32]
+"""float32 [2]: the person's right, then left side."""
+
+BROW_STATIONS: Final = 9
+LENS_POINTS: Final = 36
+FOREHEAD_LINES: Final = 3
+
+
+def _lab(lightness: float, red: float, yellow: float) -> Lab:
+    return np.array([lightness, red, yellow], np.float32)
+
+
+def _pair(value: float) -> Pair:
+    return np.full(2, value, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class GlassesLook:
+    """Glasses, the same for both eyes but mirrored.
+
+    outline: float32 [LENS_POINTS, 2], the rim around an eye in units of the pupil distance in the face's plane: x
+    outwards, y down, from the eye's centre, beginning outwards and turning down. width: of the rim, in the same unit;
+    lower: share of it below (half-rims are thin there).
+    colour: of the rim. lens: colour of the glass. darkness: 0 clear glass, 1 sunglasses.
+    """
+
+    outline: NDArray[np.float32]
+    width: float
+    lower: float
+    colour: Lab
+    lens: Lab
+    darkness: float
+
+
+@dataclass(frozen=True, eq=False)
+class AgeLines:
+    """How deep lines are in the photo, 0 (none) to 1. Sides: the person's right, then left."""
+
+    forehead: NDArray[np.float32]
+    """float32 [FOREHEAD_LINES]: from the lowest to the highest."""
+    frown: Pair
+    crow: Pair
+    bag: Pair
+    fold: Pair
+    """From the wings of the nose to the mouth's corners."""
+    marionette: Pair
+
+    @classmethod
+    def none(cls) -> "AgeLines":
+        """A smooth face."""
+        zero = _pair(0)
+        return cls(np.zeros(FOREHEAD_LINES, np.float32), zero, zero, zero, zero, zero)
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One person's colours and measures; sides are the person's right, then left. Lengths in pupil distances.
+
+    skin: the lit skin. shadow: the skin in shade. lip, iris, brow: colours as drawn. lip_strength: 0 lips like skin,
+    1 full colour. brow_offset, brow_thickness: float32 [2, BROW_STATIONS] from the temple to the nose: how far below
+    the mesh's middle line the brow lies, and how thick it is. brow_strength: 0 invisible, 1 dark. lash: 0 bare, 1 made
+    up. crease: how clear the fold above the eye is, 0 to 1 (none in many East Asian eyes); crease_height: its distance
+    from the lashes. teeth_top, teeth_bottom: share of the mouth's opening that upper and lower teeth fill. freckles:
+    0 to 1. mouth_covered: 1 where a mask or a hand hides the mouth. glasses: None where there are none.
+    """
+
+    skin: Lab
+    shadow: Lab
+    lip: Lab
+    iris: Lab
+    brow: Lab
+    lip_strength: float
+    brow_offset: NDArray[np.float32]
+    brow_thickness: NDArray[np.float32]
+    brow_strength: Pair
+    lash: float
+    crease: Pair
+    crease_height: Pair
+    teeth_top: float
+    teeth_bottom: float
+    lines: AgeLines
+    freckles: float
+    mouth_covered: float
+    glasses: GlassesLook | None
+
+    @classmethod
+    def plain(cls) -> "Look":
+        """Somebody of middle skin without anything special, for what nothing is known of."""
+        stations = np.zeros((2, BROW_STATIONS), np.float32)
+        return cls(
+            skin=_lab(70, 14, 20),
+            shadow=_lab(56, 21, 20),
+            lip=_lab(56, 28, 18),
+            iris=_lab(32, 12, 20),
+            brow=_lab(24, 8, 12),
+            lip_strength=0.4,
+            brow_offset=stations,
+            brow_thickness=stations + np.float32(0.09),
+            brow_strength=_pair(0.8),
+            lash=0.4,
+            crease=_pair(0.6),
+            crease_height=_pair(0.07),
+            teeth_top=0.5,
+            teeth_bottom=0.0,
+            lines=AgeLines.none(),
+            freckles=0.0,
+            mouth_covered=0.0,
+            glasses=None,
+        )
+
+
+SLOW_S: Final = 2.5
+"""Time constant of what belongs to the person."""
+MIDDLE_S: Final = 0.35
+"""Time constant of lines that come and go with the expression."""
+FAST_S: Final = 0.08
+"""Time constant of what moves with speech."""
+_FAST = frozenset({"teeth_top", "teeth_bottom", "mouth_covered"})
+_MIDDLE = frozenset({"lines"})
+_GLASSES_ON, _GLASSES_OFF = 0.6, 0.4
+
+
+class LookAverage:
+    """Looks of one person averaged over time, so that no colour or line flickers.
+
+    At first the plain mean of what was seen; the longer, the more an exponential average.
+    """
+
+    def __init__(self) -> None:
+        self._mean: Look | None = None
+        self._seen_s = 0.0
+        self._glasses: GlassesLook | None = None
+        self._glasses_share = 0.0
+
+    def update(self, look: Look, elapsed_s: float) -> Look:
+        """Take in one measurement and give the average. elapsed_s: since the one before."""
+        elapsed_s = max(elapsed_s, 1e-3)
+        self._seen_s += elapsed_s
+        if self._mean is None:
+            self._mean, self._glasses, self._glasses_share = look, look.glasses, float(look.glasses is not None)
+            return look
+        shares = {name: self._share(elapsed_s, name) for name in (field.name for field in fields(Look))}
+        mixed = {
+            name: _mixed(getattr(self._mean, name), getattr(look, name), share)
+            for name, share in shares.items()
+            if name != "glasses"
+        }
+        self._mean = replace(look, **mixed, glasses=self._worn(look.glasses, shares["skin"]))
+        return self._mean
+
+    def _share(self, elapsed_s: float, name: str) -> float:
+        constant_s = FAST_S if name in _FAST else MIDDLE_S if name in _MIDDLE else min(SLOW_S, self._seen_s)
+        return float(1 - np.exp(-elapsed_s / max(constant_s, 1e-3)))
+
+    def _worn(self, glasses: GlassesLook | None, share: float) -> GlassesLook | None:
+        self._glasses_share += (float(glasses is not None) - self._glasses_share) * share
+        if glasses is not None:
+            self._glasses = glasses if self._glasses is None else _mixed(self._glasses, glasses, share)
+        level = _GLASSES_OFF if self._mean is not None and self._mean.glasses is not None else _GLASSES_ON
+        return self._glasses if self._glasses_share > level else None
+
+
+def _mixed(before: _T, now: _T, share: float) -> _T:
+    if isinstance(before, AgeLines | GlassesLook):
+        parts = {f.name: _mixed(getattr(before, f.name), getattr(now, f.name), share) for f in fields(before)}
+        return replace(before, **parts)
+    mixed: _T = before + (now - before) * share  # type: ignore[operator]
+    return mixed

@@ -1,0 +1,1 @@
+"""What a photo tells of a person's features."""

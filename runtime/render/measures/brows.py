@@ -1,0 +1,96 @@
+"""Brows and the folds above the eyes, where the photo shows them beside the mesh."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.render.colour import Lab
+from toonfilter.runtime.render.features.curves import resampled
+from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.look import BROW_STATIONS, Pair
+from toonfilter.runtime.render.measures.photo import MeasuredPhoto, across, median_lab
+
+_REACH = np.linspace(-0.20, 0.20, 41).astype(np.float32)
+_STEP = float(_REACH[1] - _REACH[0])
+_TRUST = 0.12
+"""How far from the mesh a brow is believed, in pupil distances."""
+_FAINT = 0.05
+_KERNEL = np.array([1, 2, 3, 2, 1], np.float32) / 9
+
+
+class BrowMeasure:
+    """Offsets, thickness [2, BROW_STATIONS], strength [2] and colour."""
+
+    def __init__(self, photo: MeasuredPhoto, raw: Lab, skin: Lab) -> None:
+        self.offset = np.zeros((2, BROW_STATIONS), np.float32)
+        self.thickness = np.full((2, BROW_STATIONS), 0.085, np.float32)
+        self.strength = np.zeros(2, np.float32)
+        colours = []
+        for side, name in enumerate(("right", "left")):
+            if photo.face.eye_visibility[side] < 0.5:
+                continue
+            colours.append(self._side(photo, side, name))
+        seen = [side for side in (0, 1) if photo.face.eye_visibility[side] >= 0.5]
+        if len(seen) == 1:
+            for values in (self.offset, self.thickness, self.strength):
+                values[1 - seen[0]] = values[seen[0]]
+        found = [colour for colour in colours if colour is not None]
+        self.colour = drawn_brow(np.mean(found, 0) if found else raw * np.array([0.6, 0.8, 0.8], np.float32), raw, skin)
+
+    def _side(self, photo: MeasuredPhoto, side: int, name: str) -> NDArray[np.float32] | None:
+        middle = (photo.curves[f"{name}_brow_upper"] + photo.curves[f"{name}_brow_lower"]) / 2
+        line = resampled(middle, BROW_STATIONS)
+        points = across(line, photo.face.down, _REACH * photo.unit_px)
+        profile = photo.lightness_at(points)
+        around = np.percentile(profile, 72, axis=1, keepdims=True)
+        dark = np.clip((around - profile) / (around + 8) - _FAINT, 0, 0.6) * np.exp(-((_REACH / _TRUST) ** 2))
+        dark = dark * (1 - photo.hidden(points, "hair", "over", "headwear"))
+        total = dark.sum(1) + 1e-4
+        peak = dark.max(1)
+        sure = np.clip((peak - 0.03) / 0.12, 0.02, 1)
+        centre = (dark * _REACH).sum(1) / total
+        thick = total / np.maximum(peak, 0.02) * _STEP
+        self.offset[side] = _calm(centre, sure)
+        self.thickness[side] = _calm(np.clip(thick, 0.03, 0.16), sure)
+        self.strength[side] = smoothstep(float(np.median(peak[2:8])), 0.03, 0.42)
+        core = points[(dark > 0.6 * peak[:, None]) & (peak > 0.06)[:, None]]
+        return median_lab(photo.colours_at(core)) if len(core) > 8 else None
+
+
+def _calm(values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Smoothed along the brow, by how sure each station is."""
+    weights = weights.astype(np.float32)
+    top = np.convolve(np.pad(values * weights, 2, "edge"), _KERNEL, "valid")
+    bottom = np.convolve(np.pad(weights, 2, "edge"), _KERNEL, "valid")
+    calm: NDArray[np.float32] = (top / np.maximum(bottom, 1e-3)).astype(np.float32)
+    return calm
+
+
+def drawn_brow(measured: NDArray[np.float32], raw: Lab, skin: Lab) -> Lab:
+    """A colour for the brow: the photo's, a little deeper, moved to the drawn skin."""
+    share = float(np.clip(measured[0] / max(float(raw[0]), 10), 0.15, 0.9))
+    lightness = float(np.clip(skin[0] * share * 0.80, 9, float(skin[0]) * 0.68))
+    return np.array([lightness, np.clip(measured[1], -2, 24) * 0.95 + 1.5, np.clip(measured[2], -4, 34)], np.float32)
+
+
+_LID_REACH = np.linspace(0, 0.22, 45).astype(np.float32)
+_CREASE_FROM, _CREASE_TO = 0.040, 0.165
+
+
+def creases(photo: MeasuredPhoto) -> tuple[Pair, Pair]:
+    """How clear the fold above each eye is, 0 to 1, and how far it lies above the lashes, in pupil distances."""
+    strength, height = np.full(2, 0.5, np.float32), np.full(2, 0.075, np.float32)
+    for side, name in enumerate(("right", "left")):
+        if photo.face.eye_visibility[side] < 0.5:
+            continue
+        lid = photo.curves[f"{name}_upper"][7:19:2]
+        profile = photo.lightness_at(across(lid, -photo.face.down, _LID_REACH * photo.unit_px))
+        mean = profile.mean(0)
+        before = np.maximum.accumulate(np.where(_LID_REACH > 0.015, mean, 0))
+        after = np.maximum.accumulate(mean[::-1])[::-1]
+        valley = (np.minimum(before, after) - mean) / (mean + 10)
+        valley[(_LID_REACH < _CREASE_FROM) | (_LID_REACH > _CREASE_TO)] = 0
+        deepest = int(valley.argmax())
+        strength[side] = smoothstep(float(valley[deepest]), 0.012, 0.16)
+        if strength[side] > 0.1:
+            height[side] = _LID_REACH[deepest]
+    return strength, height

@@ -1,0 +1,175 @@
+"""The frame of the glasses: one outline for both eyes, found on the photo's edges by dynamic programming."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.render.colour import Lab
+from toonfilter.runtime.render.features.lens import lens_points
+from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.look import LENS_POINTS, GlassesLook
+from toonfilter.runtime.render.measures.photo import MeasuredPhoto, median_lab
+
+_ANGLES = 72
+_RADII = np.linspace(0.20, 0.66, 47).astype(np.float32)
+_TURN = np.linspace(0, 2 * np.pi, _ANGLES, endpoint=False).astype(np.float32)
+"""From outwards over downwards."""
+_DOWNWARDS = np.sin(_TURN)
+_TYPICAL = (1 / np.sqrt((np.cos(_TURN) / 0.45) ** 2 + (np.sin(_TURN) / 0.36) ** 2)).astype(np.float32)
+_STEPS = np.abs(np.arange(len(_RADII))[:, None] - np.arange(len(_RADII))[None])
+_BEND = np.where(_STEPS <= 3, 0.006 * _STEPS**2, 9.0).astype(np.float32)
+_STRONGEST = 0.35
+_HARMONICS = np.array([1, 1, 1, 1, 0.8, 0.35, 0.2])
+"""What is kept of each harmonic of the outline: round and square lenses, no wobble."""
+_BLUR_WIDTH, _WIDTH_SHARE = 0.030, 0.80
+"""Width that blur alone gives to a rim, in pupil distances, and the true width over the rest."""
+_WORN = 0.30
+"""Share of the lenses' place that the plane of glasses must cover."""
+_SUN_FROM, _SUN_FULL = 0.62, 0.85
+
+
+def wears_glasses(photo: MeasuredPhoto) -> bool:
+    """Whether the plane of glasses covers the eyes; False where the plane is not known."""
+    return _coverage(photo) > _WORN
+
+
+def _coverage(photo: MeasuredPhoto) -> float:
+    outline = np.stack([np.cos(_TURN) * 0.36, np.sin(_TURN) * 0.28], 1).astype(np.float32)
+    covered = []
+    for side in (0, 1):
+        if photo.face.eye_visibility[side] < 0.5:
+            continue
+        values = photo.plane_at("glasses", lens_points(photo.face, outline, side))
+        if values is None:
+            return 0.0
+        covered.append(float((values > 0.3).mean()))
+    return float(np.mean(covered)) if covered else 0.0
+
+
+def fit_glasses(photo: MeasuredPhoto, raw: Lab) -> GlassesLook:
+    """The glasses that are known to be there. raw: the skin as the photo shows it."""
+    evidence = _evidence(photo)
+    rim = _rim(evidence)
+    radius = _RADII[rim]
+    spectrum = np.fft.rfft(radius)
+    spectrum[: len(_HARMONICS)] *= _HARMONICS
+    spectrum[len(_HARMONICS) :] = 0
+    smooth = np.fft.irfft(spectrum, _ANGLES).astype(np.float32)
+    full = np.stack([smooth * np.cos(_TURN), smooth * np.sin(_TURN)], 1).astype(np.float32)
+    hull = cv2.convexHull(full)
+    inward = np.array([cv2.pointPolygonTest(hull, (float(x), float(y)), True) for x, y in full])
+    full *= (1 + 0.8 * np.maximum(inward, 0) / smooth)[:, None].astype(np.float32)
+    on_rim = evidence[np.arange(_ANGLES), rim]
+    lower, upper = float(on_rim[_DOWNWARDS > 0.3].mean()), float(on_rim[_DOWNWARDS < -0.3].mean())
+    width = _width(evidence, rim)
+    colour, lens, darkness = _colours(photo, raw, full, width)
+    return GlassesLook(
+        outline=full[:: _ANGLES // LENS_POINTS],
+        width=width,
+        lower=float(np.clip(lower / max(upper, 0.05) * 1.3, 0.35, 1.0)),
+        colour=colour,
+        lens=lens,
+        darkness=darkness,
+    )
+
+
+def _evidence(photo: MeasuredPhoto) -> NDArray[np.float32]:
+    """float32 [angle, radius]: how much like a rim the photo is, mean of both eyes mirrored onto each other."""
+    unit = photo.unit_px
+    plane = photo.lightness
+    ridge = np.zeros_like(plane)
+    for reach in (0.05, 0.09):
+        size = 2 * max(1, round(reach * unit)) + 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+        closed, opened = (
+            cv2.morphologyEx(plane, cv2.MORPH_CLOSE, kernel),
+            cv2.morphologyEx(plane, cv2.MORPH_OPEN, kernel),
+        )
+        ridge = np.maximum(ridge, np.maximum((closed - plane) / (closed + 12), 0.35 * (plane - opened) / (plane + 12)))
+    grid = (_RADII[None, :, None] * np.stack([np.cos(_TURN), np.sin(_TURN)], 1)[:, None]).astype(np.float32)
+    views, weights = [], []
+    for side in (0, 1):
+        place = lens_points(photo.face, grid.reshape(-1, 2), side).reshape(_ANGLES, len(_RADII), 2)
+        view = np.minimum(cv2.remap(ridge, place[..., 0], place[..., 1], cv2.INTER_LINEAR), _STRONGEST)
+        glasses = photo.plane_at("glasses", place)
+        if glasses is not None:
+            view = view * (0.4 + 0.6 * np.minimum(1, glasses * 1.6)) + 0.12 * np.maximum(glasses - 0.6, 0)
+        views.append(view)
+        weights.append(max(photo.face.eye_foreshortening[side], 0.05) ** 4)
+    mean = (views[0] * weights[0] + views[1] * weights[1]) / sum(weights)
+    if min(weights) > 0.4 * max(weights):
+        # What both eyes have is a frame; what one has may be a fold.
+        mean = 0.6 * mean + 0.4 * np.minimum(views[0] + 0.06, views[1] + 0.06)
+    evidence: NDArray[np.float32] = mean.astype(np.float32)
+    return evidence
+
+
+def _rim(evidence: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Index of the radius at each angle: first freely, then with the upper half bound to the mirrored lower one."""
+    first = _closed_path(evidence, _TYPICAL, np.ones(_ANGLES, np.float32))
+    found = _RADII[first]
+    mirrored = found[(-np.arange(_ANGLES)) % _ANGLES]
+    upper = _DOWNWARDS < -0.05
+    prior = np.where(upper, 0.35 * _TYPICAL + 0.60 * mirrored, found).astype(np.float32)
+    return _closed_path(evidence, prior, np.where(upper, 0.5, 1.0).astype(np.float32))
+
+
+def _closed_path(
+    evidence: NDArray[np.float32], prior: NDArray[np.float32], tolerance: NDArray[np.float32]
+) -> NDArray[np.intp]:
+    """The cheapest closed line r(angle): along edges, near the prior, without jumps."""
+    pull = 0.033 * (_RADII[None] - prior[:, None]) ** 2 / (0.12 * tolerance[:, None]) ** 2
+    # Brows are dark, too: above the eyes an edge says less.
+    cost = np.where(_DOWNWARDS < -0.25, 0.6, 1.0)[:, None] * (pull - evidence)
+    # Three rounds, of which the middle one counts: so the line closes.
+    rounds = np.concatenate([cost] * 3).astype(np.float32)
+    back = np.zeros(rounds.shape, np.intp)
+    total = rounds[0]
+    for row in range(1, len(rounds)):
+        ways = total[None] + _BEND
+        back[row] = ways.argmin(1)
+        total = rounds[row] + ways.min(1)
+    place = int(total.argmin())
+    path = np.zeros(len(rounds), np.intp)
+    for row in range(len(rounds) - 1, -1, -1):
+        path[row] = place
+        place = int(back[row, place])
+    return path[_ANGLES : 2 * _ANGLES]
+
+
+def _width(evidence: NDArray[np.float32], rim: NDArray[np.intp]) -> float:
+    """Width of the rim where it is clearest, in pupil distances."""
+    peak = evidence[np.arange(_ANGLES), rim]
+    near = np.abs(np.arange(len(_RADII))[None] - rim[:, None]) <= 6
+    wide = ((evidence > 0.5 * peak[:, None]) & near).sum(1)
+    clear = peak >= np.median(peak)
+    step = float(_RADII[1] - _RADII[0])
+    seen = float(np.percentile(wide[clear], 40)) * step
+    return float(np.clip((seen - _BLUR_WIDTH) * _WIDTH_SHARE, 0.014, 0.070))
+
+
+def _colours(photo: MeasuredPhoto, raw: Lab, outline: NDArray[np.float32], width: float) -> tuple[Lab, Lab, float]:
+    """Colour of the rim, colour of the glass and how dark it is."""
+    side = 1 - photo.face.far_side
+    places = np.concatenate([lens_points(photo.face, outline * np.float32(share), side) for share in (0.98, 1.0, 1.02)])
+    rim = photo.colours_at(places)
+    away = np.abs(rim - raw) @ np.array([1.0, 1.2, 1.2], np.float32)
+    rim = rim[away >= np.percentile(away, 60)]
+    colour = median_lab(rim)
+    # The pixels of a thin rim are half skin.
+    thin = 1 - smoothstep(width, 0.015, 0.045)
+    colour = raw + (colour - raw) * np.float32(1 + 0.5 * thin)
+    colour = np.array([np.clip(colour[0] * 0.92, 7, 82), colour[1], colour[2]], np.float32)
+    lens, darkness = _glass(photo, raw, outline, side)
+    return colour, lens, darkness
+
+
+def _glass(photo: MeasuredPhoto, raw: Lab, outline: NDArray[np.float32], side: int) -> tuple[Lab, float]:
+    inside = np.concatenate([lens_points(photo.face, outline * np.float32(share), side) for share in (0.3, 0.5, 0.7)])
+    colours = photo.colours_at(inside)
+    lens = median_lab(colours)
+    plane = photo.plane_at("glasses", inside)
+    if plane is not None:
+        return lens, smoothstep(float(np.median(plane)), _SUN_FROM, _SUN_FULL)
+    lit = float(np.percentile(colours[:, 0], 80))
+    return lens, smoothstep(1 - lit / max(float(raw[0]), 10), 0.42, 0.62)

@@ -1,0 +1,134 @@
+"""Lines of age, teeth and freckles."""
+
+from dataclasses import fields
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.geometry.proportions import Points
+from toonfilter.runtime.render.colour import Lab
+from toonfilter.runtime.render.features.brush import normals
+from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.look import FOREHEAD_LINES, AgeLines
+from toonfilter.runtime.render.measures.photo import MeasuredPhoto, across
+
+_OFFSETS = np.linspace(-0.085, 0.085, 35).astype(np.float32)
+_STEP = float(_OFFSETS[1] - _OFFSETS[0])
+_FLANK = round(0.040 / _STEP)
+_HIDING = ("hair", "beard", "over", "headwear", "glasses")
+# Relative depth of the valley at which a line begins to be drawn, and at which it is full.
+_DEPTHS = {
+    "fold": (0.050, 0.24),
+    "marionette": (0.035, 0.12),
+    "bag": (0.040, 0.13),
+    "frown": (0.003, 0.045),
+    "crow": (0.025, 0.11),
+    "forehead": (0.004, 0.040),
+}
+
+
+def valley_depth(photo: MeasuredPhoto, curve: Points) -> float:
+    """How much darker than both sides the photo is along a curve or close beside it, relative to its lightness."""
+    points = across(curve, normals(curve), _OFFSETS * photo.unit_px)
+    profile = photo.lightness_at(points)
+    centre = profile[:, _FLANK:-_FLANK]
+    first, second = profile[:, : -2 * _FLANK], profile[:, 2 * _FLANK :]
+    # Most folds lie between a lit and a shaded side; a step alone is half believed.
+    sides = 0.7 * np.minimum(first, second) + 0.15 * (first + second)
+    depth = (sides - centre) / (centre + 12)
+    depth = depth * (1 - photo.hidden(points[:, _FLANK:-_FLANK], *_HIDING))
+    # The line may lie beside the mesh, but it runs along: neighbours agree.
+    smooth = cv2.blur(depth, (1, 5))
+    return float(np.percentile(smooth.max(1), 50))
+
+
+def age_lines(photo: MeasuredPhoto) -> AgeLines:
+    """Depth of every line that is drawn."""
+
+    def pair(kind: str, first: int, last: int | None) -> NDArray[np.float32]:
+        found = np.zeros(2, np.float32)
+        for side, name in enumerate(("right", "left")):
+            if photo.face.eye_visibility[side] >= 0.6:
+                found[side] = smoothstep(
+                    valley_depth(photo, photo.curves[f"{name}_{kind}"][first:last]), *_DEPTHS[kind]
+                )
+        return found
+
+    def even(kind: str, first: int, last: int | None) -> NDArray[np.float32]:
+        """Light from one side hides a fold of the other: both come near their mean."""
+        found = pair(kind, first, last)
+        evened: NDArray[np.float32] = 0.5 * found + 0.5 * np.float32(found.max())
+        return evened
+
+    lines = AgeLines(
+        forehead=_forehead(photo),
+        frown=pair("frown", 2, -1),
+        crow=even("crow", 3, None),
+        bag=even("bag", 3, -2),
+        fold=even("fold", 3, -4),
+        marionette=even("marionette", 2, -2),
+    )
+    return _believed(lines)
+
+
+def _believed(lines: AgeLines) -> AgeLines:
+    """A single line is a shadow more often than a wrinkle: lines count where there are several kinds of them."""
+    kinds = [float(getattr(lines, field.name).max()) for field in fields(lines)]
+    second, third = sorted(kinds, reverse=True)[1:3]
+    share = np.float32(0.25 + 0.75 * smoothstep(0.5 * (second + third), 0.10, 0.55))
+    return AgeLines(**{field.name: getattr(lines, field.name) * share for field in fields(lines)})
+
+
+_HEIGHTS = np.linspace(0.30, 1.55, 51).astype(np.float32)
+
+
+def _forehead(photo: MeasuredPhoto) -> NDArray[np.float32]:
+    """The deepest horizontal line in each third of the forehead."""
+    low, middle, high = (photo.curves[f"forehead_{row}"][3:-3] for row in ("low", "middle", "high"))
+    lower = low[None] + (middle - low)[None] * np.minimum(_HEIGHTS, 1)[:, None, None]
+    points = lower + (high - middle)[None] * np.maximum(_HEIGHTS - 1, 0)[:, None, None]
+    profile = photo.lightness_at(points)
+    step = float(np.median(np.hypot(*(points[1:] - points[:-1]).reshape(-1, 2).T))) / photo.unit_px
+    flank = max(1, round(0.035 / max(step, 1e-3)))
+    centre = profile[flank:-flank]
+    first, second = profile[: -2 * flank], profile[2 * flank :]
+    valley = (0.7 * np.minimum(first, second) + 0.15 * (first + second) - centre) / (centre + 12)
+    valley = valley * (1 - photo.hidden(points[flank:-flank], "hair", "over", "headwear"))
+    along = np.percentile(cv2.dilate(valley, np.ones((7, 1), np.uint8)), 40, axis=1)
+    thirds = np.array_split(along, FOREHEAD_LINES)
+    return np.array([smoothstep(float(part.max()), *_DEPTHS["forehead"]) for part in thirds], np.float32)
+
+
+_TEETH_ROWS = np.linspace(0.05, 0.95, 19).astype(np.float32)
+_LEAST_GAP = 0.02
+
+
+def teeth(photo: MeasuredPhoto, raw: Lab) -> tuple[float, float]:
+    """Share of the mouth's opening that upper and lower teeth fill."""
+    top, bottom = photo.curves["mouth_top"][8:17], photo.curves["mouth_bottom"][8:17]
+    gap = float(np.hypot(*(bottom - top).T).mean()) / photo.unit_px
+    if gap < _LEAST_GAP:
+        return 0.0, 0.0
+    points = top[:, None] + (bottom - top)[:, None] * _TEETH_ROWS[None, :, None]
+    colours = photo.colours_at(points.reshape(-1, 2)).reshape(9, len(_TEETH_ROWS), 3)
+    lightness = colours[..., 0]
+    redness = colours[..., 1] / (lightness + 12)
+    skin_red = float(raw[1]) / (float(raw[0]) + 12)
+    bright = np.clip((lightness - 0.45 * float(raw[0])) / (0.18 * float(raw[0])), 0, 1)
+    red = np.clip((redness - (skin_red * 1.0 + 0.02)) / (0.5 * skin_red + 0.06), 0, 1)
+    tooth = np.median(bright * (1 - red), 0) > 0.5
+    from_top = _run(tooth)
+    from_bottom = 0.0 if from_top > 0.85 else _run(tooth[::-1])
+    return from_top, min(from_bottom, 0.5)
+
+
+def _run(tooth: NDArray[np.bool_]) -> float:
+    """Share of the rows from the first on that are teeth; the lip's shadow before them counts as theirs."""
+    start = next((number for number in range(6) if tooth[number]), None)
+    if start is None:
+        return 0.0
+    stop = start
+    while stop < len(tooth) and tooth[stop]:
+        stop += 1
+    return stop / len(tooth)

@@ -1,0 +1,158 @@
+"""Skin, lips and irises: true colours, made clean for a drawing."""
+
+import math
+
+import cv2
+import numpy as np
+
+from toonfilter.runtime.geometry.landmarks import EYES
+from toonfilter.runtime.render.colour import Lab
+from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.measures.photo import MeasuredPhoto, median_lab
+
+_REGIONS = (
+    (116, 117, 118, 101, 36, 205, 187, 123),
+    (345, 346, 347, 330, 266, 425, 411, 352),
+    (69, 67, 109, 10, 338, 297, 299, 337, 151, 108),
+)
+"""Cheeks and forehead."""
+_HIDING = ("hair", "glasses", "over", "headwear", "beard")
+_LIT = (32.0, 68.0)
+"""Percentiles of lightness that count as the lit skin: above them lie highlights, below shade."""
+_FEWEST_PX = 30
+_SKIN_HUE = 54.0
+_LEAST_CHROMA, _MOST_CHROMA = 12.0, 40.0
+_BROWN_IRIS = np.array([30, 13, 20], np.float32)
+
+
+def raw_skin(photo: MeasuredPhoto) -> Lab:
+    """The lit skin as the photo shows it."""
+    mask = np.zeros(photo.lab.shape[:2], np.uint8)
+    for region in _REGIONS:
+        hull = cv2.convexHull(np.round(photo.face.flat[list(region)]).astype(np.int32))
+        cv2.fillConvexPoly(mask, hull, 1)
+    for name in _HIDING:
+        plane = photo.planes.get(name)
+        if plane is not None and int((mask & (plane < 100)).sum()) > _FEWEST_PX:
+            mask &= (plane < 100).astype(np.uint8)
+    pixels = photo.lab[mask > 0]
+    if len(pixels) < _FEWEST_PX:
+        return median_lab(photo.colours_at(photo.face.flat[list(range(0, 468, 7))]))
+    middle = np.median(pixels, 0)
+    # Hair and frames over the forehead are far from the rest in colour.
+    near = np.abs(pixels - middle) < np.array([30, 14, 16])
+    pixels = pixels[near.all(1)]
+    low, high = np.percentile(pixels[:, 0], _LIT)
+    lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
+    return lit
+
+
+def clean_skin(raw: Lab) -> Lab:
+    """The drawn skin: as light and as yellow as measured, so that its tone is true, but never grey.
+
+    Light skin gains lightness and yellow in one proportion, deep skin gains red; both keep the typology angle.
+    """
+    lightness, red, yellow = (float(value) for value in raw)
+    chroma = math.hypot(red, yellow)
+    hue = math.degrees(math.atan2(yellow, red)) if chroma > 3 else _SKIN_HUE
+    turn = math.radians(_SKIN_HUE + 24 * math.tanh((hue - _SKIN_HUE) / 30))
+    chroma = min(max(chroma, _LEAST_CHROMA), _MOST_CHROMA)
+    red, yellow = chroma * math.cos(turn), chroma * math.sin(turn)
+    light = smoothstep(lightness, 50, 62)
+    fuller = 1 + 0.07 * light
+    lightness = 50 + (lightness - 50) * fuller if lightness > 50 else lightness
+    return np.array(
+        [min(lightness + 0.8 * light, 93.0), red * (1.12 - 0.08 * light) + 0.6, yellow * fuller], np.float32
+    )
+
+
+def skin_shadow(skin: Lab) -> Lab:
+    """The same skin in shade: darker, redder, not greyer."""
+    dark = 1 - smoothstep(float(skin[0]), 35, 58)
+    return np.array([skin[0] * (0.83 - 0.04 * dark) - 1, skin[1] + 7 - 2.5 * dark, skin[2] * 0.98 + 1], np.float32)
+
+
+def lips(photo: MeasuredPhoto, raw: Lab, skin: Lab) -> tuple[Lab, float]:
+    """Colour and strength of the lips, moved from the measured to the drawn skin."""
+    top, bottom = photo.curves["lip_top"], photo.curves["lip_bottom"]
+    inner_top, inner_bottom = photo.curves["mouth_top"], photo.curves["mouth_bottom"]
+    rows = [bottom * t + inner_bottom * (1 - t) for t in (0.3, 0.5, 0.7)]
+    rows += [top * t + inner_top * (1 - t) for t in (0.35, 0.6)]
+    points = np.concatenate([row[5:-5] for row in rows])
+    colours = photo.colours_at(points)
+    shown = photo.hidden(points, "beard", "over") < 0.5
+    colours = colours[shown] if int(shown.sum()) > 10 else colours
+    difference = median_lab(colours) - raw
+    red = float(difference[1]) - 0.25 * float(difference[2])
+    strength = smoothstep(red, 4, 19)
+    moved = np.array(
+        [
+            np.clip(difference[0], -20, -3) * 0.8 - 1.5,
+            np.clip(difference[1], 5, 24) * 0.95,
+            np.clip(difference[2], -9, 5),
+        ],
+        np.float32,
+    )
+    return skin + moved, strength
+
+
+def iris(photo: MeasuredPhoto, raw: Lab, *, behind_glasses: bool) -> Lab:
+    """Colour of the irises: light ones keep their hue, dark ones become a warm brown."""
+    found = []
+    for side, eye in enumerate(EYES):
+        if photo.face.eye_visibility[side] < 0.5:
+            continue
+        centre, *edge = photo.face.flat[list(eye.iris)]
+        radius = float(np.mean([np.hypot(*(point - centre)) for point in edge]))
+        turns = np.radians(np.arange(-10, 191, 12))
+        rings = [centre + radius * share * np.stack([np.cos(turns), np.sin(turns)], 1) for share in (0.55, 0.68, 0.8)]
+        points = np.concatenate(rings).astype(np.float32)
+        upper, lower = (
+            float(np.median(photo.curves[f"{('right', 'left')[side]}_{lid}"][8:17] @ photo.face.down))
+            for lid in ("upper", "lower")
+        )
+        height = points @ photo.face.down
+        inside = (height > upper + 0.2 * (lower - upper)) & (height < lower - 0.05 * (lower - upper))
+        found.append(photo.colours_at(points[inside]))
+    colours = np.concatenate(found) if found else np.empty((0, 3), np.float32)
+    if len(colours) < 10:
+        return _BROWN_IRIS
+    low, high = np.percentile(colours[:, 0], [30, 85])
+    colours = colours[(colours[:, 0] >= low) & (colours[:, 0] <= high)]
+    return drawn_iris(median_lab(colours), raw, behind_glasses=behind_glasses)
+
+
+def drawn_iris(measured: Lab, raw: Lab, *, behind_glasses: bool) -> Lab:
+    """From the photo's iris colour to the drawn one. raw: the skin in the same light."""
+    lightness, _red, yellow = (float(value) for value in measured)
+    # The skin tells the light: what is less yellow than this share of the skin is a cool iris.
+    coolness = 0.45 * float(raw[2]) - yellow
+    light = smoothstep(lightness / max(float(raw[0]), 20), 0.36, 0.62) * smoothstep(lightness, 20, 32)
+    cool = smoothstep(coolness, -2, 6)
+    if behind_glasses:
+        cool, light = cool * 0.45, light * 0.6
+    blue = np.array([np.clip(lightness * 1.1 + 6, 40, 60), -6, -24], np.float32)
+    green = np.array([np.clip(lightness * 1.1 + 4, 38, 56), -10, 12], np.float32)
+    hazel = np.array([np.clip(lightness * 1.1 + 4, 36, 52), 8, 28], np.float32)
+    grey = smoothstep(coolness, 1, 8)
+    cold = green + (blue - green) * np.float32(grey)
+    bright = hazel + (cold - hazel) * np.float32(cool)
+    brown = _BROWN_IRIS + np.array([np.clip((lightness - 24) * 0.35, -6, 6), 0, 0], np.float32)
+    share = np.float32(max(light, 0.9 * cool * smoothstep(lightness, 18, 28)))
+    drawn: Lab = brown + (bright - brown) * share
+    return drawn
+
+
+def lid_darkness(photo: MeasuredPhoto, raw: Lab) -> float:
+    """How dark the lash line is, 0 to 1 of the skin's lightness."""
+    darkest = []
+    offsets = np.linspace(-0.03, 0.025, 6).astype(np.float32) * photo.unit_px
+    for side, name in enumerate(("right", "left")):
+        if photo.face.eye_visibility[side] < 0.5:
+            continue
+        lid = photo.curves[f"{name}_upper"][2:-4]
+        points = lid[:, None] + photo.face.down[None, None] * offsets[None, :, None]
+        darkest.append(float(photo.lightness_at(points).min(1).mean()))
+    if not darkest:
+        return 0.4
+    return 1 - float(np.mean(darkest)) / max(float(raw[0]), 10)

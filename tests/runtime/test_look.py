@@ -1,0 +1,111 @@
+"""Looks measured from a portrait whose colours are known, and from changed copies of it."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from toonfilter.benchmarks.quality.skin_tone import ita_degrees, skin_tone
+from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.render.look import Look
+from toonfilter.runtime.render.measures.measure import measure_look
+
+
+@pytest.fixture(scope="module")
+def landmarks(astronaut: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """float32 [478, 3] px of the portrait."""
+    finder = StillFaceFinder()
+    faces, _ = finder.find(astronaut)
+    finder.close()
+    return faces[0].landmarks
+
+
+def _planes(astronaut: NDArray[np.uint8], **values: Any) -> dict[str, NDArray[np.uint8]]:
+    return {name: np.full(astronaut.shape[:2], value, np.uint8) for name, value in values.items()}
+
+
+def test_skin_tone_is_true(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    for exposure in (0.5, 0.75, 1.0):
+        photo = np.round(astronaut * exposure).astype(np.uint8)
+        skin = measure_look(photo, landmarks, {}).skin
+        assert ita_degrees(float(skin[0]), float(skin[2])) == pytest.approx(skin_tone(photo, landmarks), abs=8)
+
+
+def test_measures_are_finite_and_in_range(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    look = measure_look(astronaut, landmarks, {})
+    for share in (look.lip_strength, look.lash, look.teeth_top, look.freckles, *look.crease, *look.brow_strength):
+        assert 0 <= share <= 1
+    assert np.isfinite(look.brow_offset).all()
+    assert look.glasses is None
+
+
+def test_teeth_of_a_smile_are_seen(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    assert measure_look(astronaut, landmarks, {}).teeth_top > 0.4
+    mouth = cv2.convexHull(landmarks[[78, 80, 13, 310, 308, 318, 14, 88], :2].round().astype(np.int32))
+    dark = astronaut.copy()
+    cv2.fillConvexPoly(dark, mouth, (40, 12, 15))
+    assert measure_look(dark, landmarks, {}).teeth_top < 0.1
+
+
+def test_painted_lips_are_stronger(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    def look_with(colour: tuple[int, int, int]) -> Look:
+        painted = astronaut.copy()
+        lips = landmarks[
+            [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146], :2
+        ]
+        cv2.fillPoly(painted, [lips.round().astype(np.int32)], colour)
+        return measure_look(painted, landmarks, {})
+
+    red, bare = look_with((190, 30, 50)), look_with((205, 160, 140))
+    assert red.lip_strength > 0.9
+    assert bare.lip_strength < 0.35
+
+
+def test_glasses_come_from_their_plane(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    worn = measure_look(astronaut, landmarks, _planes(astronaut, glasses=255)).glasses
+    assert worn is not None
+    assert worn.darkness == 1.0
+    clear = measure_look(astronaut, landmarks, _planes(astronaut, glasses=128)).glasses
+    assert clear is not None
+    assert clear.darkness == 0.0
+    assert measure_look(astronaut, landmarks, _planes(astronaut, glasses=0)).glasses is None
+
+
+def test_a_drawn_frame_is_found(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    photo, plane = astronaut.copy(), np.zeros(astronaut.shape[:2], np.uint8)
+    unit = float(np.hypot(*(landmarks[468, :2] - landmarks[473, :2])))
+    for corners in ((33, 133), (263, 362)):
+        centre = tuple(int(value) for value in landmarks[list(corners), :2].mean(0).round())
+        cv2.ellipse(
+            photo,
+            centre,
+            (round(0.42 * unit), round(0.36 * unit)),
+            0,
+            0,
+            360,
+            (20, 20, 120),
+            max(2, round(0.05 * unit)),
+        )
+        cv2.ellipse(plane, centre, (round(0.42 * unit), round(0.36 * unit)), 0, 0, 360, 128, -1)
+    glasses = measure_look(photo, landmarks, {"glasses": plane}).glasses
+    assert glasses is not None
+    reach = np.abs(glasses.outline).max(0)
+    assert reach[0] == pytest.approx(0.42, abs=0.09)
+    assert reach[1] == pytest.approx(0.36, abs=0.08)
+    assert glasses.colour[2] < -10
+
+
+def test_a_covered_mouth_is_known(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    plane = np.zeros(astronaut.shape[:2], np.uint8)
+    plane[round(float(landmarks[1, 1])) - 6 :] = 255
+    assert measure_look(astronaut, landmarks, {"over": plane}).mouth_covered == 1.0
+    assert measure_look(astronaut, landmarks, {}).mouth_covered == 0.0
+
+
+def test_a_face_at_the_picture_edge_is_measured(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    left = round(float(landmarks[:, 0].mean()))
+    moved = landmarks - np.array([left, 0, 0], np.float32)
+    look = measure_look(np.ascontiguousarray(astronaut[:, left:]), moved, {})
+    assert np.isfinite(look.skin).all()
