@@ -44,6 +44,30 @@ def path_of(shapes: Iterable[Points], *, closed: bool = True) -> skia.Path:
     return path
 
 
+def ribbons(shapes: Iterable[Points], width_px: float, *, lit_from: tuple[float, float] = (-0.5, -0.86)) -> skia.Path:
+    """Closed lines of a brush: thin where the outline faces the light, twice as wide on the far side.
+
+    shapes: closed outlines. width_px: of a line that runs along the light. lit_from: unit vector, x right, y down.
+    """
+    path = skia.Path()
+    path.setFillType(skia.PathFillType.kEvenOdd)
+    toward = np.array(lit_from, np.float32)
+    for points in shapes:
+        along = np.roll(points, -1, 0) - np.roll(points, 1, 0)
+        normal = np.stack([along[:, 1], -along[:, 0]], 1) / (np.linalg.norm(along, axis=1, keepdims=True) + 1e-6)
+        if _signed_area(points) < 0:
+            normal = -normal
+        half = (0.5 * width_px * (1 - 0.42 * (normal @ toward)))[:, None]
+        for side in (points + normal * half, points - normal * half):
+            path.addPoly([skia.Point(x, y) for x, y in side.tolist()], True)
+    return path
+
+
+def _signed_area(points: Points) -> float:
+    x, y = points[:, 0], points[:, 1]
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
+
+
 @contextmanager
 def clipped(canvas: skia.Canvas, *paths: skia.Path, outside: skia.Path | None = None) -> Iterator[None]:
     """Draw only inside all of `paths`, and not inside `outside`."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.render import layers
-from toonfilter.runtime.render.canvas import canvas_on, clipped
+from toonfilter.runtime.render.canvas import canvas_on, clipped, path_of
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.ground import Ground, GroundPainter
@@ -28,6 +28,11 @@ Extent = Literal["whole", "person", "head"]
 _PALETTE_S = 1.5
 """Time constant of colours and light. Raising it calms them and follows a change of light later."""
 _GAP_S = 0.7
+_MEASURE_EVERY_S = 0.15
+_LEAST_PERSON_PX = 60
+"""Pixels of the planes that must show a person without a face. Raising it leaves more specks out."""
+_DOUBTFUL_LEVEL = 40
+_WINDOW_MARGIN_PX = 6
 _HEAD_REACH_U = 3.2
 """How far from the eyes a head's own hair and skin are drawn where only heads are wanted."""
 _UNKNOWN_UNIT = 0.09
@@ -105,62 +110,59 @@ class LayeredRenderer:
     def _draw_person(
         self, canvas: skia.Canvas, scene: SceneFields, face: Face, share: Plane | None, time_s: float | None
     ) -> None:
-        planes = _within(scene.planes, share)
-        small = (face.landmarks + np.array([0.5, 0.5, 0], np.float32)) / np.float32(scene.scale)
-        small[:, :2] -= 0.5
-        memory = self._remembered(face.id, scene.photo, planes, small, time_s)
+        scene = _window(scene, share)
         unit = float(np.linalg.norm(face.landmarks[[33, 133]].mean(0) - face.landmarks[[263, 362]].mean(0)))
-        figure = Figure(scene.photo, planes, _to_canvas(scene), unit, face.landmarks)
+        memory = self._remembered(face.id, scene, scene.from_frame(face.landmarks), time_s)
+        figure = Figure(scene.photo, scene.planes, scene.to_frame, unit, face.landmarks)
         self._draw_figure(canvas, figure, memory.palette, memory.light)
 
     def _draw_figure(self, canvas: skia.Canvas, figure: Figure, palette: Palette, light: Light) -> None:
         rules = self._rules
         figure = replace(figure, fields=layers.contested(figure.fields))
-        planes = figure.fields
-        person = layers.draw_silhouette(canvas, figure, palette, rules)
-        with clipped(canvas, person):
+        person = layers.draw_silhouette(canvas, figure, palette)
+        with clipped(canvas, path_of(person)):
             layers.draw_skin(canvas, figure, palette.skin, light, rules)
-            layers.draw_cloth(canvas, figure, palette.cloth, planes["cloth"], rules)
+            layers.draw_cloth(canvas, figure, "cloth", palette.cloth, rules)
             layers.draw_beard(canvas, figure, palette.skin, palette.beard, rules)
-            layers.draw_hair(canvas, figure, palette.hair, planes["hair"], rules)
-            layers.draw_cloth(canvas, figure, palette.headwear, planes["headwear"], rules)
-            layers.draw_cloth(canvas, figure, palette.over, planes["over"], rules)
+            layers.draw_hair(canvas, figure, palette.hair, rules)
+            layers.draw_cloth(canvas, figure, "headwear", palette.headwear, rules)
+            layers.draw_cloth(canvas, figure, "over", palette.over, rules)
+        layers.ink_silhouette(canvas, figure, person, palette, rules)
 
     def _draw_unknown(self, canvas: skia.Canvas, scene: SceneFields, share: Plane | None) -> None:
         """People without a known face: flat figures without features."""
-        planes = _within(scene.planes, share)
-        if int(np.count_nonzero(planes["person"] > 127)) < 30:
+        person = scene.planes["person"] if share is None else cv2.min(scene.planes["person"], share)
+        if int(np.count_nonzero(cv2.compare(person, 127, cv2.CMP_GT))) < _LEAST_PERSON_PX:
             return
         unit = _UNKNOWN_UNIT * min(scene.photo.shape[:2]) * scene.scale
-        palette = measure_palette(scene.photo, planes)
-        self._draw_figure(canvas, Figure(scene.photo, planes, _to_canvas(scene), unit), palette, Light())
+        scene = _window(scene, share)
+        palette = measure_palette(scene.photo, scene.planes)
+        self._draw_figure(canvas, Figure(scene.photo, scene.planes, scene.to_frame, unit), palette, Light())
 
-    def _remembered(
-        self, key: int, photo: Image, planes: dict[str, Plane], small: Landmarks, time_s: float | None
-    ) -> _Memory:
+    def _remembered(self, key: int, scene: SceneFields, landmarks: Landmarks, time_s: float | None) -> _Memory:
+        """Colours and light, measured now and then and averaged. landmarks: in px of the planes."""
         last = self._memories.get(key)
-        palette = measure_palette(photo, planes, last.palette if last else None)
-        light = fit_light(photo, small)
-        now = time_s or 0.0
+        if last is not None and time_s is not None and 0 <= time_s - last.time_s < _MEASURE_EVERY_S:
+            return last
+        palette = measure_palette(scene.photo, scene.planes, last.palette if last else None)
+        light = fit_light(scene.photo, landmarks)
         if last is not None and time_s is not None:
-            share = 1 - math.exp(-max(0.0, now - last.time_s) / _PALETTE_S)
-            palette = last.palette.toward(palette, share)
-            light = last.light.toward(light, share)
-        memory = _Memory(palette, light, now)
+            share = 1 - math.exp(-max(0.0, time_s - last.time_s) / _PALETTE_S)
+            palette, light = last.palette.toward(palette, share), last.light.toward(light, share)
+        memory = _Memory(palette, light, time_s or 0.0)
         self._memories[key] = memory
         return memory
 
 
-def _to_canvas(scene: SceneFields) -> Any:
-    shift = scene.scale * 0.5 - 0.5
-    return np.array([[scene.scale, 0, shift], [0, scene.scale, shift]], np.float64)
-
-
-def _within(planes: dict[str, Plane], share: Plane | None) -> dict[str, Plane]:
-    """The planes of one person. share: uint8 [h, w], 255 where the picture is theirs; None is everywhere."""
-    if share is None:
-        return planes
-    return {name: plane if name in ("tone", "ink") else cv2.min(plane, share) for name, plane in planes.items()}
+def _window(scene: SceneFields, share: Plane | None) -> SceneFields:
+    """The part of the scene in which one person lies. share: uint8 [h, w], 255 where it is theirs; None: everywhere."""
+    planes = scene.planes
+    if share is not None:
+        planes = {name: one if name in ("tone", "ink") else cv2.min(one, share) for name, one in planes.items()}
+    left, top, width, height = cv2.boundingRect(cv2.compare(planes["person"], _DOUBTFUL_LEVEL, cv2.CMP_GT))
+    margin = _WINDOW_MARGIN_PX
+    whole = SceneFields(scene.photo, planes, scene.scale, scene.origin)
+    return whole.cut(left - margin, top - margin, left + width + margin, top + height + margin)
 
 
 def _shares(scene: SceneFields, faces: Sequence[AlignedFace]) -> list[Plane | None]:

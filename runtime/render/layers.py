@@ -1,13 +1,13 @@
 """The layers of a person, back to front: cloth, skin, shade, hair, headwear, and their ink."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.canvas import clipped, paint, path_of, stroke
+from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
 from toonfilter.runtime.render.colour import Lab, ink, picture_lab, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.face_map import FaceMap
@@ -16,51 +16,73 @@ from toonfilter.runtime.render.palette import Palette, cloth_plane
 from toonfilter.runtime.render.shade import Light, shade_shapes
 from toonfilter.runtime.render.style import BaseRules
 
-_PARTS = ("skin", "hair", "beard", "headwear", "over")
+_PARTS = ("skin", "hair", "headwear")
+_SEEN = 100
+"""Level that a part must reach somewhere to be drawn. Raising it leaves doubtful parts out."""
+_CLOTH_PX = 2
+"""Cloth's colours are told apart in a picture so many times smaller than the planes."""
 _JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
 
 
 def contested(planes: Mapping[str, Plane]) -> dict[str, Plane]:
     """Planes whose edge lies where another part of the person wins, so that parts meet without gaps.
 
-    Beyond the person they go on: clip them to its outline. Adds `cloth`.
+    Beyond the person they go on: clip them to its outline. Adds `cloth`. A part that is nowhere is left out.
     """
-    parts = {name: planes[name] for name in _PARTS if name in planes}
+    parts = {name: planes[name] for name in _PARTS}
     parts["cloth"] = cloth_plane(planes)
-    calm = {name: cv2.GaussianBlur(plane, (0, 0), 1.2) for name, plane in parts.items()}
-    result = {**planes, "person": cv2.max(planes["person"], planes["hair"])}
-    for name, plane in calm.items():
-        others = np.maximum.reduce([other for key, other in calm.items() if key != name])
+    calm = {name: cv2.blur(plane, (3, 3)) for name, plane in parts.items() if name == "skin" or plane.max() > _SEEN}
+    before, after = _running_max(list(calm.values())), _running_max(list(calm.values())[::-1])[::-1]
+    result = {name: plane for name, plane in planes.items() if name not in parts}
+    result["person"] = cv2.max(planes["person"], planes["hair"])
+    for place, (name, plane) in enumerate(calm.items()):
+        others = cv2.max(before[place], after[place])
         result[name] = cv2.addWeighted(plane, 0.5, others, -0.5, 128)
     return result
 
 
-def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette, rules: BaseRules) -> skia.Path:
-    """The outer ink of the whole person. Returns its outline."""
-    unit = figure.unit_px
-    person = path_of(figure.outlines(figure.fields["person"], blur_u=0.025, smooth_u=0.035))
+def _running_max(planes: Sequence[Plane]) -> list[Plane]:
+    """For each plane the largest of those before it."""
+    highest = [np.zeros_like(planes[0])]
+    for plane in planes[:-1]:
+        highest.append(cv2.max(highest[-1], plane))
+    return highest
+
+
+def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette) -> list[Points]:
+    """The whole person in one colour. Returns its outlines."""
+    shapes = figure.outlines(figure.fields["person"], blur_u=0.025, smooth_u=0.035)
     colour = paintable(palette.cloth[0]) if palette.cloth else palette.skin
-    canvas.drawPath(person, stroke(ink(colour), 2 * rules.outer_line_u * unit))
-    canvas.drawPath(person, paint(to_rgb(colour)))
-    return person
+    canvas.drawPath(path_of(shapes), paint(to_rgb(colour)))
+    return shapes
 
 
-def draw_cloth(canvas: skia.Canvas, figure: Figure, colours: tuple[Lab, ...], plane: Plane, rules: BaseRules) -> None:
-    """Flat regions of few colours with thin ink between them. plane: where the cloth is."""
-    if not colours:
+def ink_silhouette(
+    canvas: skia.Canvas, figure: Figure, shapes: list[Points], palette: Palette, rules: BaseRules
+) -> None:
+    """The outer line of the whole person."""
+    dark = ink(paintable(palette.cloth[0]) if palette.cloth else palette.skin)
+    canvas.drawPath(ribbons(shapes, rules.outer_line_u * figure.unit_px), paint(dark))
+
+
+def draw_cloth(canvas: skia.Canvas, figure: Figure, part: str, colours: tuple[Lab, ...], rules: BaseRules) -> None:
+    """Flat regions of few colours with thin ink between them. part: the plane that says where."""
+    plane = figure.fields.get(part)
+    if plane is None or not colours or plane.max() < _SEEN:
         return
     unit = figure.unit_px
-    region = path_of(figure.outlines(plane, blur_u=0.01, smooth_u=0.03))
+    outer = figure.outlines(plane, blur_u=0.01, smooth_u=0.03)
+    region = path_of(outer)
+    canvas.drawPath(region, paint(to_rgb(paintable(colours[0]))))
     with clipped(canvas, region):
-        canvas.drawPath(region, paint(to_rgb(paintable(colours[0]))))
         for colour, soft in zip(colours[1:], _memberships(figure, colours, plane)[1:], strict=True):
-            shapes = path_of(figure.outlines(soft, blur_u=0.02, smooth_u=0.04, least_u2=0.012))
-            canvas.drawPath(shapes, stroke(ink(paintable(colour)), rules.fold_line_u * unit, rules.fold_ink))
-            canvas.drawPath(shapes, paint(to_rgb(paintable(colour))))
+            shapes = figure.outlines(soft, blur_u=0.02, smooth_u=0.04, least_u2=0.012)
+            canvas.drawPath(path_of(shapes), paint(to_rgb(paintable(colour))))
+            canvas.drawPath(ribbons(shapes, rules.fold_line_u * unit), paint(ink(paintable(colour)), rules.fold_ink))
         folds = cv2.min(figure.fields["ink"], plane)
         lines = path_of(figure.outlines(folds, level=170, blur_u=0.012, smooth_u=0.02, least_u2=0.004))
         canvas.drawPath(lines, paint(ink(paintable(colours[0])), rules.fold_ink))
-    canvas.drawPath(region, stroke(ink(paintable(colours[0])), rules.inner_line_u * unit))
+    canvas.drawPath(ribbons(outer, rules.inner_line_u * unit), paint(ink(paintable(colours[0]))))
 
 
 def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rules: BaseRules) -> None:
@@ -69,9 +91,10 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     shapes = figure.outlines(figure.fields["skin"], blur_u=0.02, smooth_u=0.045, least_u2=0.03)
     region = path_of(shapes)
     flat, dark = to_rgb(skin), shade(to_rgb(skin), rules.shade)
-    canvas.drawPath(region, stroke(ink(skin), rules.inner_line_u * unit))
     canvas.drawPath(region, paint(flat))
+    outline = ribbons(shapes, rules.inner_line_u * unit)
     if figure.landmarks is None:
+        canvas.drawPath(outline, paint(ink(skin)))
         return
     face = figure.landmarks
     hull = path_of([cv2.convexHull(np.ascontiguousarray(face[:, :2]))[:, 0]])
@@ -85,18 +108,21 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
             line = _curve(jaw, 40)
             below = path_of([np.concatenate([line, line[::-1] + drop])])
             canvas.drawPath(below, paint(dark))
-            canvas.drawPath(below, stroke(dark, 0.04 * unit))
         canvas.drawPath(path_of(shade_shapes(FaceMap(face), light)), paint(dark))
         _cast_by_hair(canvas, figure, dark, down, light)
         jaw_line = _curve(jaw, 40)[5:-5]
         canvas.drawPath(path_of([jaw_line], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85))
+    canvas.drawPath(outline, paint(ink(skin)))
 
 
-def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, plane: Plane, rules: BaseRules) -> skia.Path:
-    """Hair in three tones that follow its strands, with its outline. Returns the outline."""
+def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, rules: BaseRules) -> None:
+    """Hair in three tones that follow its strands, with its outline."""
+    plane = figure.fields.get("hair")
+    if plane is None:
+        return
     unit = figure.unit_px
-    region = path_of(figure.outlines(plane, blur_u=0.018, smooth_u=0.03, least_u2=0.02))
-    canvas.drawPath(region, stroke(ink(base), 2 * rules.hair_line_u * unit))
+    outer = figure.outlines(plane, blur_u=0.018, smooth_u=0.03, least_u2=0.02)
+    region = path_of(outer)
     canvas.drawPath(region, paint(to_rgb(base)))
     relief = hair_relief(figure, plane)
     with clipped(canvas, region):
@@ -111,16 +137,18 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, plane: Plane, rule
             lines = cv2.min(figure.fields["ink"], plane)
             strands = figure.outlines(lines, level=150, blur_u=0.01, smooth_u=0.02, least_u2=0.004)
             canvas.drawPath(path_of(strands), paint(ink(base, 0.4), 0.8))
-    return region
+    canvas.drawPath(ribbons(outer, rules.hair_line_u * unit), paint(ink(base)))
 
 
 def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, rules: BaseRules) -> None:
     """A beard as hair with a soft edge; stubble, where the plane is weaker, as a tint of the skin."""
     plane = figure.fields["beard"]
+    if plane.max() < _SEEN:
+        return
     tint = to_rgb(skin + (base - skin) * np.float32(0.45))
-    shadow = path_of(figure.outlines(plane, level=64, blur_u=0.04, smooth_u=0.05, least_u2=0.03))
+    shadow = path_of(figure.outlines(plane, level=70, blur_u=0.04, smooth_u=0.05, least_u2=0.03))
     canvas.drawPath(shadow, paint(tint, rules.stubble))
-    dense = figure.outlines(plane, level=160, blur_u=0.02, smooth_u=0.03, least_u2=0.02)
+    dense = figure.outlines(plane, level=165, blur_u=0.02, smooth_u=0.03, least_u2=0.02)
     if not dense:
         return
     region = path_of(dense)
@@ -135,19 +163,21 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, rules:
 
 def hair_relief(figure: Figure, plane: Plane) -> NDArray[np.float32]:
     """How much lighter or darker than their surroundings strands are, in L* of a middling contrast: float32 [S, S]."""
-    tone = figure.fields["tone"].astype(np.float32) / 2.55
-    weight = cv2.erode(plane, np.ones((3, 3), np.uint8)).astype(np.float32) / 255 + 1e-3
+    tone = figure.fields["tone"]
     unit = figure.unit_crop_px
-    near = _spread(tone, weight, 0.03 * unit)
-    wide = _spread(tone, weight, 0.30 * unit)
-    relief: NDArray[np.float32] = (near - wide) * 60 / (wide + 16)
+    inside = cv2.compare(cv2.erode(plane, np.ones((3, 3), np.uint8)), 128, cv2.CMP_GE)
+    height, width = tone.shape
+    size = (max(2, width // 4), max(2, height // 4))
+    weight = cv2.resize(inside, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    sums = cv2.resize(cv2.bitwise_and(tone, inside), size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    reach = max(1, round(0.30 * unit / 4)) * 2 + 1
+    blur = (reach, reach)
+    around = cv2.blur(cv2.blur(sums, blur), blur) / (cv2.blur(cv2.blur(weight, blur), blur) + 1e-3)
+    wide = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
+    filled = np.where(inside > 0, tone, wide).astype(np.float32)
+    near = cv2.GaussianBlur(filled, (0, 0), max(0.6, 0.03 * unit))
+    relief: NDArray[np.float32] = (near - wide) * (60 / 2.55) / (wide / 2.55 + 16)
     return relief
-
-
-def _spread(values: NDArray[np.float32], weight: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:
-    blurred = cv2.GaussianBlur(values * weight, (0, 0), sigma_px) / cv2.GaussianBlur(weight, (0, 0), sigma_px)
-    spread: NDArray[np.float32] = blurred
-    return spread
 
 
 def _cast_by_hair(canvas: skia.Canvas, figure: Figure, dark: NDArray[np.float32], down: Points, light: Light) -> None:
@@ -155,6 +185,8 @@ def _cast_by_hair(canvas: skia.Canvas, figure: Figure, dark: NDArray[np.float32]
     assert figure.landmarks is not None
     unit = figure.unit_px
     eyes = figure.landmarks[[33, 263], :2].mean(0)
+    if "hair" not in figure.fields:
+        return
     hair = path_of(figure.outlines(figure.fields["hair"], blur_u=0.02, smooth_u=0.04))
     shift = down * 0.085 * unit + np.array([-np.sign(light.side) * 0.03 * unit, 0], np.float32)
     hull = path_of([cv2.convexHull(np.ascontiguousarray(figure.landmarks[:, :2]))[:, 0]])
@@ -170,15 +202,30 @@ def _memberships(figure: Figure, colours: tuple[Lab, ...], plane: Plane) -> list
     """For each colour how near the cloth's pixels are to it, against the others: uint8 [S, S], 128 at the border."""
     if len(colours) == 1:
         return [plane]
-    lab = picture_lab(cv2.bilateralFilter(figure.photo, 5, 30, 4))
-    weight = cv2.erode(plane, np.ones((3, 3), np.uint8)).astype(np.float32) / 255 + 1e-3
-    sigma = 0.035 * figure.unit_crop_px
-    stacked = np.stack([_spread(((lab - colour) ** 2).sum(2), weight, sigma) for colour in colours])
+    height, width = plane.shape
+    size = (max(2, width // _CLOTH_PX), max(2, height // _CLOTH_PX))
+    lab = picture_lab(cv2.resize(figure.photo, size, interpolation=cv2.INTER_AREA))
+    inside = cv2.compare(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), 150, cv2.CMP_GE)
+    weight = inside.astype(np.float32) / 255 + 1e-3
+    centres = np.stack(colours)
+    # Squared distances less what all colours share: |c|^2 - 2 p.c, for all colours in one pass.
+    affine = np.concatenate([-2 * centres, (centres**2).sum(1, keepdims=True)], 1)
+    reach = max(1, round(0.05 * figure.unit_crop_px / _CLOTH_PX)) * 2 + 1
+    total = cv2.blur(weight, (reach, reach))
+    norm = (lab**2).sum(2)
+    apart = []
+    for row in affine:
+        distance = lab[..., 0] * row[0] + lab[..., 1] * row[1] + lab[..., 2] * row[2] + row[3] + norm
+        apart.append(cv2.blur(distance * weight, (reach, reach)) / total)
     soft = []
-    for number in range(len(colours)):
-        others = np.delete(stacked, number, 0).min(0)
-        share = (others - stacked[number]) / (others + stacked[number] + 1)
-        soft.append(np.clip(128 + 127 * share, 0, 255).astype(np.uint8))
+    for number, mine in enumerate(apart):
+        rest = [one for place, one in enumerate(apart) if place != number]
+        others = rest[0]
+        for one in rest[1:]:
+            others = cv2.min(others, one)
+        share = 128 + 127 * (others - mine) / (others + mine + 1)
+        level = cv2.convertScaleAbs(share)
+        soft.append(cv2.resize(level, (width, height), interpolation=cv2.INTER_LINEAR))
     return soft
 
 

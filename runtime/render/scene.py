@@ -31,11 +31,36 @@ Planes = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class SceneFields:
-    """photo: uint8 [h, w, 3], the frame made small. planes: by name, uint8 [h, w]. scale: frame px per plane px."""
+    """A frame, or a part of one, made small.
+
+    photo: uint8 [h, w, 3]. planes: by name, uint8 [h, w]. scale: frame px per plane px. origin: column and row, in
+    plane px, of the part's first pixel in the whole.
+    """
 
     photo: Image
     planes: dict[str, Plane]
     scale: float
+    origin: tuple[int, int] = (0, 0)
+
+    @property
+    def to_frame(self) -> NDArray[np.float64]:
+        """float64 [2, 3]: plane px to frame px; pixel centres lie at whole numbers."""
+        shift = [self.scale * (place + 0.5) - 0.5 for place in self.origin]
+        return np.array([[self.scale, 0, shift[0]], [0, self.scale, shift[1]]])
+
+    def from_frame(self, landmarks: Landmarks) -> Landmarks:
+        """float32 [N, 3] frame px to plane px."""
+        moved = landmarks / np.float32(self.scale)
+        moved[:, :2] += 0.5 / self.scale - 0.5 - np.array(self.origin, np.float32)
+        return moved
+
+    def cut(self, left: int, top: int, right: int, bottom: int) -> "SceneFields":
+        """The part between these columns and rows; views, not copies."""
+        height, width = self.photo.shape[:2]
+        left, top, right, bottom = max(0, left), max(0, top), min(width, right), min(height, bottom)
+        part = np.s_[top:bottom, left:right]
+        planes = {name: plane[part] for name, plane in self.planes.items()}
+        return SceneFields(self.photo[part], planes, self.scale, (self.origin[0] + left, self.origin[1] + top))
 
 
 class FieldsReader:

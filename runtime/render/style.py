@@ -15,10 +15,10 @@ class BaseRules:
     hair_tones: from which relief on (L*) a tone is drawn, and its step in L*.
     """
 
-    outer_line_u: float = 0.028
-    hair_line_u: float = 0.018
-    inner_line_u: float = 0.026
-    fold_line_u: float = 0.016
+    outer_line_u: float = 0.036
+    hair_line_u: float = 0.026
+    inner_line_u: float = 0.024
+    fold_line_u: float = 0.012
     fold_ink: float = 0.5
     shade: float = 0.62
     neck_shadow_u: float = 0.5
