@@ -16,7 +16,12 @@ from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.canvas import canvas_on, clipped, path_of
 from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.features.drawing import draw_features
+from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
+from toonfilter.runtime.render.look import Look, LookAverage
+from toonfilter.runtime.render.measures.measure import measure_look
 from toonfilter.runtime.render.ground import Ground, GroundPainter
 from toonfilter.runtime.render.palette import Palette, measure_palette
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
@@ -41,8 +46,12 @@ _UNKNOWN_UNIT = 0.09
 
 @dataclass(slots=True)
 class _Memory:
+    """What is known of a person, averaged over seconds."""
+
     palette: Palette
     light: Light
+    look: Look
+    average: LookAverage
     time_s: float
 
 
@@ -66,7 +75,7 @@ class LayeredRenderer:
         ground: Ground | None = None,
     ) -> None:
         self._reader = FieldsReader(translator)
-        self._rules = style.base
+        self._style = style
         self._extent = extent
         self._ground = GroundPainter(ground or Ground("keep" if extent != "whole" else "drawn"))
         self._memories: dict[int, _Memory] = {}
@@ -111,21 +120,28 @@ class LayeredRenderer:
         self, canvas: skia.Canvas, scene: SceneFields, face: Face, share: Plane | None, time_s: float | None
     ) -> None:
         scene = _window(scene, share)
-        unit = float(np.linalg.norm(face.landmarks[[33, 133]].mean(0) - face.landmarks[[263, 362]].mean(0)))
         memory = self._remembered(face.id, scene, scene.from_frame(face.landmarks), time_s)
-        figure = Figure(scene.photo, scene.planes, scene.to_frame, unit, face.landmarks)
-        self._draw_figure(canvas, figure, memory.palette, memory.light)
+        head = FaceGeometry.of(face.landmarks, self._style.proportions, face.fit)
+        figure = Figure(scene.photo, scene.planes, scene.to_frame, head.unit_px, head, head.warp.move)
+        self._draw_figure(canvas, figure, memory.palette, memory.light, memory.look)
 
-    def _draw_figure(self, canvas: skia.Canvas, figure: Figure, palette: Palette, light: Light) -> None:
-        rules = self._rules
+    def _draw_figure(
+        self, canvas: skia.Canvas, figure: Figure, palette: Palette, light: Light, look: Look | None
+    ) -> None:
+        """look: None draws a figure without features."""
+        rules = self._style.base
         figure = replace(figure, fields=layers.contested(figure.fields))
         person = layers.draw_silhouette(canvas, figure, palette)
         with clipped(canvas, path_of(person)):
             layers.draw_skin(canvas, figure, palette.skin, light, rules)
             layers.draw_cloth(canvas, figure, "cloth", palette.cloth, rules)
             layers.draw_beard(canvas, figure, palette.skin, palette.beard, rules)
+            if look is not None and figure.head is not None:
+                draw_features(canvas, figure.head, look, self._style.features)
             layers.draw_hair(canvas, figure, palette.hair, rules)
             layers.draw_cloth(canvas, figure, "headwear", palette.headwear, rules)
+            if look is not None and figure.head is not None:
+                draw_glasses(canvas, figure.head, look, self._style.features)
             layers.draw_cloth(canvas, figure, "over", palette.over, rules)
         layers.ink_silhouette(canvas, figure, person, palette, rules)
 
@@ -137,7 +153,7 @@ class LayeredRenderer:
         unit = _UNKNOWN_UNIT * min(scene.photo.shape[:2]) * scene.scale
         scene = _window(scene, share)
         palette = measure_palette(scene.photo, scene.planes)
-        self._draw_figure(canvas, Figure(scene.photo, scene.planes, scene.to_frame, unit), palette, Light())
+        self._draw_figure(canvas, Figure(scene.photo, scene.planes, scene.to_frame, unit), palette, Light(), None)
 
     def _remembered(self, key: int, scene: SceneFields, landmarks: Landmarks, time_s: float | None) -> _Memory:
         """Colours and light, measured now and then and averaged. landmarks: in px of the planes."""
@@ -146,10 +162,14 @@ class LayeredRenderer:
             return last
         palette = measure_palette(scene.photo, scene.planes, last.palette if last else None)
         light = fit_light(scene.photo, landmarks)
-        if last is not None and time_s is not None:
-            share = 1 - math.exp(-max(0.0, time_s - last.time_s) / _PALETTE_S)
+        look = measure_look(scene.photo, landmarks, scene.planes)
+        elapsed_s = 0.0 if last is None or time_s is None else max(0.0, time_s - last.time_s)
+        average = LookAverage() if last is None else last.average
+        look = average.update(look, elapsed_s)
+        if last is not None:
+            share = 1 - math.exp(-elapsed_s / _PALETTE_S)
             palette, light = last.palette.toward(palette, share), last.light.toward(light, share)
-        memory = _Memory(palette, light, time_s or 0.0)
+        memory = _Memory(replace(palette, skin=look.skin), light, look, average, time_s or 0.0)
         self._memories[key] = memory
         return memory
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.render.contours import Plane, Points, outlines
+from toonfilter.runtime.render.face_geometry import FaceGeometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +16,14 @@ class Figure:
     """photo: uint8 [S, S, 3] RGB, the crop. fields: planes uint8 [S, S] by name, see `fields.FieldName`.
 
     to_canvas: float64 [2, 3], crop px to canvas px. unit_px: distance of the pupils on the canvas, in 3-D; about a
-    fifth of a head's height where no face is known. landmarks: float32 [478, 3] canvas px in the style's proportions;
-    None without a face. move: canvas points to the style's proportions.
+    fifth of a head's height where no face is known. head: its mesh on the canvas, in the style's proportions; None without a face. move: canvas points to the style's proportions.
     """
 
     photo: Image
     fields: Mapping[str, Plane]
     to_canvas: NDArray[np.float64]
     unit_px: float
-    landmarks: Landmarks | None = None
+    head: FaceGeometry | None = None
     move: Callable[[Points], Points] | None = None
 
     @property

@@ -7,6 +7,7 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
+from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
 from toonfilter.runtime.render.colour import Lab, ink, picture_lab, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
@@ -93,10 +94,10 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     flat, dark = to_rgb(skin), shade(to_rgb(skin), rules.shade)
     canvas.drawPath(region, paint(flat))
     outline = ribbons(shapes, rules.inner_line_u * unit)
-    if figure.landmarks is None:
+    if figure.head is None:
         canvas.drawPath(outline, paint(ink(skin)))
         return
-    face = figure.landmarks
+    face = figure.head.points
     hull = path_of([cv2.convexHull(np.ascontiguousarray(face[:, :2]))[:, 0]])
     across = face[263, :2] - face[33, :2]
     across = across / (np.linalg.norm(across) + 1e-6)
@@ -109,7 +110,7 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
             below = path_of([np.concatenate([line, line[::-1] + drop])])
             canvas.drawPath(below, paint(dark))
         canvas.drawPath(path_of(shade_shapes(FaceMap(face), light)), paint(dark))
-        _cast_by_hair(canvas, figure, dark, down, light)
+        _cast_by_hair(canvas, figure, face, dark, down, light)
         jaw_line = _curve(jaw, 40)[5:-5]
         canvas.drawPath(path_of([jaw_line], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85))
     canvas.drawPath(outline, paint(ink(skin)))
@@ -180,16 +181,17 @@ def hair_relief(figure: Figure, plane: Plane) -> NDArray[np.float32]:
     return relief
 
 
-def _cast_by_hair(canvas: skia.Canvas, figure: Figure, dark: NDArray[np.float32], down: Points, light: Light) -> None:
+def _cast_by_hair(
+    canvas: skia.Canvas, figure: Figure, face: Landmarks, dark: NDArray[np.float32], down: Points, light: Light
+) -> None:
     """Hair throws a narrow shadow on the forehead."""
-    assert figure.landmarks is not None
     unit = figure.unit_px
-    eyes = figure.landmarks[[33, 263], :2].mean(0)
+    eyes = face[[33, 263], :2].mean(0)
     if "hair" not in figure.fields:
         return
     hair = path_of(figure.outlines(figure.fields["hair"], blur_u=0.02, smooth_u=0.04))
     shift = down * 0.085 * unit + np.array([-np.sign(light.side) * 0.03 * unit, 0], np.float32)
-    hull = path_of([cv2.convexHull(np.ascontiguousarray(figure.landmarks[:, :2]))[:, 0]])
+    hull = path_of([cv2.convexHull(np.ascontiguousarray(face[:, :2]))[:, 0]])
     cross = np.array([down[1], -down[0]], np.float32)
     corners = ((-3, 0.35), (3, 0.35), (3, 4), (-3, 4))
     above = np.stack([eyes + cross * a * unit - down * b * unit for a, b in corners])

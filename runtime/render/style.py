@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toonfilter.runtime.errors import BundleError
+from toonfilter.runtime.geometry.proportions import Proportions
+from toonfilter.runtime.render.features.rules import FeatureRules
 from toonfilter.runtime.strict import Problem, parse
 
 
@@ -36,6 +38,8 @@ class Style:
     description: str = ""
     network: str = "fields"
     base: BaseRules = field(default_factory=BaseRules)
+    features: FeatureRules = field(default_factory=FeatureRules)
+    proportions: Proportions = field(default_factory=Proportions)
 
 
 def read_style(path: Path) -> Style:
