@@ -16,7 +16,8 @@ class Figure:
     """photo: uint8 [S, S, 3] RGB, the crop. fields: planes uint8 [S, S] by name, see `fields.FieldName`.
 
     to_canvas: float64 [2, 3], crop px to canvas px. unit_px: distance of the pupils on the canvas, in 3-D; about a
-    fifth of a head's height where no face is known. head: its mesh on the canvas, in the style's proportions; None without a face. move: canvas points to the style's proportions.
+    fifth of a head's height where no face is known. head: its mesh on the canvas, in the style's proportions; None
+    without a face. move: canvas points to the style's proportions; None leaves them.
     """
 
     photo: Image
