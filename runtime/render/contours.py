@@ -11,6 +11,8 @@ Points = NDArray[np.float32]
 
 _CORNER_PX = 0.05
 """How far a simplified outline may lie from the smooth one, in field px. Raising it saves points and shows corners."""
+_BORDER_PX = 10
+"""How far beyond the picture shapes at its edge are closed, so that their ink is not seen there."""
 _STEP_PX = 1.0
 """How far a point may be moved onto the exact level."""
 
@@ -25,7 +27,7 @@ def outlines(
     closed beyond it, so that no ink runs along it.
     """
     soft = cv2.GaussianBlur(plane, (0, 0), blur_px) if blur_px > 0.3 else plane
-    soft = cv2.copyMakeBorder(soft, 3, 3, 3, 3, cv2.BORDER_REPLICATE)
+    soft = cv2.copyMakeBorder(soft, *[_BORDER_PX] * 4, cv2.BORDER_REPLICATE)
     inside = cv2.compare(soft, level, cv2.CMP_GE)
     inside[[0, -1]] = 0
     inside[:, [0, -1]] = 0
@@ -38,7 +40,7 @@ def outlines(
         slopes = slopes or (cv2.Sobel(soft, cv2.CV_16S, 1, 0), cv2.Sobel(soft, cv2.CV_16S, 0, 1))
         points = _on_level(contour[:, 0], soft, level, *slopes)
         points = smoothed(points, min(smooth_px, len(points) / 10))
-        shapes.append(cv2.approxPolyDP(points[:, None], _CORNER_PX, True)[:, 0] - np.float32(3))
+        shapes.append(cv2.approxPolyDP(points[:, None], _CORNER_PX, True)[:, 0] - np.float32(_BORDER_PX))
     return shapes
 
 

@@ -23,6 +23,7 @@ from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.ground import Ground, GroundPainter
 from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import measure_look
+from toonfilter.runtime.render.neck import with_neck
 from toonfilter.runtime.render.palette import Palette, measure_palette
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import FieldsReader, SceneFields
@@ -122,7 +123,9 @@ class LayeredRenderer:
         scene = _window(scene, share)
         memory = self._remembered(face.id, scene, scene.from_frame(face.landmarks), time_s)
         head = FaceGeometry.of(face.landmarks, self._style.proportions, face.fit)
-        figure = Figure(scene.photo, scene.planes, scene.to_frame, head.unit_px, head, head.warp.move)
+        small = scene.from_frame(face.landmarks)
+        planes = with_neck(scene.planes, scene.photo, small, head.unit_px / scene.scale, memory.look.skin)
+        figure = Figure(scene.photo, planes, scene.to_frame, head.unit_px, head, head.warp.move)
         self._draw_figure(canvas, figure, memory.palette, memory.light, memory.look)
 
     def _draw_figure(

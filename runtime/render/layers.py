@@ -62,7 +62,7 @@ def ink_silhouette(
     canvas: skia.Canvas, figure: Figure, shapes: list[Points], palette: Palette, rules: BaseRules
 ) -> None:
     """The outer line of the whole person."""
-    dark = ink(paintable(palette.cloth[0]) if palette.cloth else palette.skin)
+    dark = ink(palette.skin, 0.20)
     canvas.drawPath(ribbons(shapes, rules.outer_line_u * figure.unit_px), paint(dark))
 
 
@@ -122,7 +122,7 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, rules: BaseRules) 
     if plane is None:
         return
     unit = figure.unit_px
-    outer = figure.outlines(plane, blur_u=0.018, smooth_u=0.03, least_u2=0.02)
+    outer = figure.outlines(plane, blur_u=0.018, smooth_u=0.03, least_u2=0.06)
     region = path_of(outer)
     canvas.drawPath(region, paint(to_rgb(base)))
     relief = hair_relief(figure, plane)
@@ -166,7 +166,8 @@ def hair_relief(figure: Figure, plane: Plane) -> NDArray[np.float32]:
     """How much lighter or darker than their surroundings strands are, in L* of a middling contrast: float32 [S, S]."""
     tone = figure.fields["tone"]
     unit = figure.unit_crop_px
-    inside = cv2.compare(cv2.erode(plane, np.ones((3, 3), np.uint8)), 128, cv2.CMP_GE)
+    rim = max(1, round(0.05 * unit)) * 2 + 1
+    inside = cv2.compare(cv2.erode(plane, np.ones((rim, rim), np.uint8)), 128, cv2.CMP_GE)
     height, width = tone.shape
     size = (max(2, width // 4), max(2, height // 4))
     weight = cv2.resize(inside, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255

@@ -17,9 +17,9 @@ class BaseRules:
     hair_tones: from which relief on (L*) a tone is drawn, and its step in L*.
     """
 
-    outer_line_u: float = 0.036
-    hair_line_u: float = 0.026
-    inner_line_u: float = 0.024
+    outer_line_u: float = 0.032
+    hair_line_u: float = 0.020
+    inner_line_u: float = 0.017
     fold_line_u: float = 0.012
     fold_ink: float = 0.5
     shade: float = 0.62

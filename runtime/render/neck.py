@@ -1,0 +1,54 @@
+"""The neck under the chin: skin in deep shade, which planes take for cloth now and then."""
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.geometry.landmarks import JAW
+from toonfilter.runtime.render.colour import Lab, picture_lab
+from toonfilter.runtime.render.contours import Plane
+
+_DEPTH_U = 0.55
+"""How far below the jaw skin is looked for, in distances of the pupils. Raising it turns skin-like collars to skin."""
+_INSET = 0.12
+"""Share of the jaw's width left out on either side, where a collar or hair may begin."""
+_BRIGHTER = 1.06
+_OTHER_HUE = 0.30
+"""How far a* and b*, over L* + 15, may lie from the skin's. Raising it takes cloth of like colour for skin."""
+_DARK = 14.0
+
+
+def with_neck(
+    planes: Mapping[str, Plane], photo: Image, landmarks: Landmarks, unit_px: float, skin: Lab
+) -> dict[str, Plane]:
+    """The planes with skin wherever the neck has the skin's colour, however dark. New memory for `skin` only.
+
+    photo: uint8 [h, w, 3]. landmarks: float32 [478, 3] px of it. unit_px: distance of the pupils in its px.
+    """
+    jaw = landmarks[list(JAW), :2]
+    trim = max(1, round(len(jaw) * _INSET))
+    jaw = jaw[trim:-trim]
+    across = landmarks[263, :2] - landmarks[33, :2]
+    down = np.array([-across[1], across[0]], np.float32) / (np.linalg.norm(across) + 1e-6)
+    polygon = np.concatenate([jaw, jaw[::-1] + down * _DEPTH_U * unit_px])
+    region = np.zeros(photo.shape[:2], np.uint8)
+    cv2.fillPoly(region, [np.rint(polygon).astype(np.int32)], 255)
+    left, top, width, height = cv2.boundingRect(region)
+    if width == 0 or height == 0:
+        return dict(planes)
+    part = np.s_[top : top + height, left : left + width]
+    lab = picture_lab(np.ascontiguousarray(photo[part]))
+    scaled = lab[..., 1:] / (lab[..., :1] + 15)
+    own = skin[1:] / (skin[0] + 15)
+    like = (np.abs(scaled - own).max(2) < _OTHER_HUE) & (lab[..., 0] < _BRIGHTER * skin[0])
+    like |= lab[..., 0] < _DARK
+    found = cv2.bitwise_and(region[part], like.astype(np.uint8) * 255)
+    reach = max(1, round(0.05 * unit_px))
+    found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    found = cv2.blur(found, (2 * reach + 1, 2 * reach + 1))
+    skin_plane = planes["skin"].copy()
+    skin_plane[part] = cv2.max(skin_plane[part], cv2.subtract(found, planes["hair"][part]))
+    return {**planes, "skin": skin_plane}
