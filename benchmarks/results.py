@@ -21,7 +21,7 @@ from toonfilter.runtime.errors import ConfigError, OutputError
 from toonfilter.runtime.latency import StageReport
 
 FORMAT = 1
-_PACKAGES = ("toonfilter", "numpy", "opencv-contrib-python", "onnxruntime", "openvino", "av")
+_PACKAGES = ("toonfilter", "numpy", "opencv-python", "onnxruntime", "openvino", "av")
 _STAGE_ORDER = ("capture", "track", "translate", "compose", "draw")
 _CERTAIN = 0.05
 """Differences below this share are never called slower or faster."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.errors import ConfigError, missing_package
 
 _TYPES = {0: np.float32, 1: np.float16, 2: np.int32, 4: np.int64}
 _SPARSE = 1
@@ -81,7 +81,7 @@ def mediapipe_folder() -> Path:
     """
     found = importlib.util.find_spec("mediapipe")
     if found is None or not found.submodule_search_locations:
-        raise ConfigError("mediapipe is not installed; pip install 'toonfilter[train]'")
+        raise missing_package("mediapipe", extra="mediapipe")
     return Path(found.submodule_search_locations[0])
 
 

@@ -1,7 +1,10 @@
 """The errors of toonfilter: one small tree. Texts say what was found, what was expected and what to do."""
 
 import importlib
+import sys
 from types import ModuleType
+
+_LAST_PYTHON = {"mediapipe": (3, 12)}
 
 
 class ToonfilterError(Exception):
@@ -47,6 +50,17 @@ def require(module: str, *, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
-        raise ConfigError(
-            f"{module} is not installed; it is needed here. Install it with: pip install 'toonfilter[{extra}]'"
-        ) from error
+        raise missing_package(module, extra=extra) from error
+
+
+def missing_package(module: str, *, extra: str) -> ConfigError:
+    """The error for an optional package that is needed here and not installed, with what to do."""
+    limit = _LAST_PYTHON.get(extra)
+    if limit is not None and sys.version_info[:2] > limit:
+        return ConfigError(
+            f"{module} is not installed; it is needed here, and has no wheels for Python newer than "
+            f"{limit[0]}.{limit[1]}. Use such a Python with: pip install 'toonfilter[{extra}]'"
+        )
+    return ConfigError(
+        f"{module} is not installed; it is needed here. Install it with: pip install 'toonfilter[{extra}]'"
+    )

@@ -3,31 +3,35 @@
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from toonfilter.runtime.errors import ToonfilterError
+from toonfilter.runtime.graphics_libraries import missing
 from toonfilter.runtime.live.v4l2 import VideoDevice, list_devices
 from toonfilter.runtime.platform_texts import platform_texts
 
 Verdict = Literal["ok", "note", "fault"]
 
-# Tried together in November 2026; another version is a note, not a fault.
+# From which version on, and before which, the tests pass; as in pyproject.toml. Others are a note, not a fault.
 TESTED_VERSIONS = {
-    "av": "18.1",
-    "numpy": "1.26",
-    "onnxruntime": "1.32",
-    "opencv-contrib-python": "4.11",
-    "pyvirtualcam": "0.15",
-    "openvino": "2026.4",
+    "av": ("14.2", "20"),
+    "numpy": ("1.26", "3"),
+    "onnxruntime": ("1.23", "2"),
+    "opencv-python": ("4.9", "6"),
+    "pyvirtualcam": ("0.13", "1"),
+    "skia-python": ("138", "145"),
+    "openvino": ("2025.1", "2027"),
 }
 _OPTIONAL = ("openvino",)
-_OTHER_OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python-headless")
+_OTHER_OPENCV = ("opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
 _RATE_FRAMES = 20
 _READER_S = 30.0
 
@@ -72,15 +76,15 @@ def check_system() -> Iterator[Check]:
     """Operating system, Python and cores."""
     version = sys.version_info
     found = f"{platform.system()} {platform.release()}, Python {platform.python_version()}, {os.cpu_count()} cores"
-    if (3, 11) <= version[:2] < (3, 13):
+    if (3, 11) <= version[:2] < (3, 15):
         yield Check("system", "ok", found)
     else:
-        yield Check("system", "fault", found, "use Python 3.11 or 3.12")
+        yield Check("system", "fault", found, "use Python 3.11 to 3.14")
 
 
 def check_versions(installed: Callable[[str], str] = importlib.metadata.version) -> Iterator[Check]:
     """Packages against the table of versions that were tried together."""
-    for name, tested in TESTED_VERSIONS.items():
+    for name, (lowest, too_new) in TESTED_VERSIONS.items():
         try:
             found = installed(name)
         except importlib.metadata.PackageNotFoundError:
@@ -91,19 +95,30 @@ def check_versions(installed: Callable[[str], str] = importlib.metadata.version)
             else:
                 yield Check(name, "fault", "not installed", "pip install --upgrade toonfilter")
             continue
-        if found == tested or found.startswith(tested + "."):
+        if _numbers(lowest) <= _numbers(found) < _numbers(too_new):
             yield Check(name, "ok", found)
         else:
-            yield Check(
-                name, "note", found, f"tried with {tested}; if something fails: pip install '{name}=={tested}.*'"
-            )
+            wanted = f"'{name}>={lowest},<{too_new}'"
+            yield Check(name, "note", found, f"not among the tested versions; if something fails: pip install {wanted}")
+    yield from _check_other_opencv(installed)
+
+
+def _check_other_opencv(installed: Callable[[str], str]) -> Iterator[Check]:
+    """All distributions of OpenCV share one folder; two of the same version do no harm."""
+    try:
+        ours = installed("opencv-python")
+    except importlib.metadata.PackageNotFoundError:
+        return
     for name in _OTHER_OPENCV:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             found = installed(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        cure = f"pip uninstall {name} opencv-contrib-python && pip install opencv-contrib-python"
-        yield Check(name, "fault", f"{found} beside opencv-contrib-python: they overwrite each other", cure)
+            if found != ours:
+                cure = f"pip uninstall {name} opencv-python && pip install opencv-python"
+                yield Check(name, "fault", f"{found} beside opencv-python {ours}: they overwrite each other", cure)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:3])
 
 
 def check_engines() -> Iterator[Check]:
@@ -265,6 +280,12 @@ def _text(path: Path) -> str:
 
 def check_preview() -> Iterator[Check]:
     """Whether a window can be expected to open."""
+    import cv2  # noqa: F401  (finds out what is missing)
+
+    if missing:
+        advice = "--preview needs them: apt install libgl1 libegl1 libglib2.0-0 libsm6 libxext6; nothing else does"
+        yield Check("preview", "note", f"this machine lacks {', '.join(sorted(missing))}", advice)
+        return
     has_display = not sys.platform.startswith("linux") or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from toonfilter.runtime.errors import ConfigError, OutputError
 from toonfilter.runtime.frames import Image, SafeFrame
+from toonfilter.runtime.graphics_libraries import missing
 
 _TICKS = Fraction(1, 90_000)
 
@@ -99,6 +100,11 @@ class Preview:
         words = f"{safe.state.value}   h hide  s style  q quit"
         for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
             cv2.putText(picture, words, (12, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, thickness, cv2.LINE_AA)
+        if missing:
+            raise OutputError(
+                f"no preview window can be opened: this machine lacks {', '.join(sorted(missing))}; "
+                "apt install libgl1 libegl1 libglib2.0-0 libsm6 libxext6, or use --output virtual or a file's name"
+            )
         try:
             if not self._is_open:
                 cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)

@@ -1,5 +1,7 @@
 import importlib.metadata
 import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,8 +39,8 @@ def test_the_exit_status_tells_what_works():
 
 
 def test_versions_are_compared_with_those_that_were_tried():
-    found = {name: f"{tested}.3" for name, tested in doctor.TESTED_VERSIONS.items()}
-    found.update({"av": "99.0", "opencv-python": "4.9"})
+    found = {name: f"{lowest}.3" for name, (lowest, _) in doctor.TESTED_VERSIONS.items()}
+    found.update({"av": "99.0", "opencv-contrib-python": "4.12.0.88"})
     del found["openvino"], found["pyvirtualcam"]
 
     def version(name):
@@ -49,10 +51,19 @@ def test_versions_are_compared_with_those_that_were_tried():
     checks = {check.name: check for check in check_versions(version)}
     assert checks["numpy"].verdict == checks["onnxruntime"].verdict == "ok"
     assert checks["av"].verdict == "note"
-    assert "av==18.1" in checks["av"].advice
+    assert "av>=14.2,<20" in checks["av"].advice
     assert checks["openvino"].verdict == "note"
     assert checks["pyvirtualcam"].verdict == "fault"
-    assert "overwrite each other" in checks["opencv-python"].found
+    assert "overwrite each other" in checks["opencv-contrib-python"].found
+    found["opencv-python"] = "4.12.0.88"
+    assert "opencv-contrib-python" not in {check.name for check in check_versions(version)}
+
+
+def test_the_doctor_knows_the_declared_versions():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    declared = {*project["dependencies"], *project["optional-dependencies"]["openvino"]}
+    for name, (lowest, too_new) in doctor.TESTED_VERSIONS.items():
+        assert f"{name}>={lowest},<{too_new}" in declared
 
 
 def test_this_system_is_fine():
@@ -60,7 +71,7 @@ def test_this_system_is_fine():
 
 
 def test_an_unknown_python_is_a_fault(monkeypatch):
-    monkeypatch.setattr(doctor.sys, "version_info", (3, 14, 0))
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 15, 0))
     assert [check.verdict for check in check_system()] == ["fault"]
 
 
@@ -69,7 +80,14 @@ def test_a_check_that_fails_is_a_fault_and_the_others_go_on(monkeypatch):
         raise ZeroDivisionError("oh")
         yield
 
-    for name in ("check_engines", "check_tracking", "check_encoders", "check_cameras", "check_virtual_camera"):
+    for name in (
+        "check_versions",
+        "check_engines",
+        "check_tracking",
+        "check_encoders",
+        "check_cameras",
+        "check_virtual_camera",
+    ):
         monkeypatch.setattr(doctor, name, lambda: iter([Check("fine", "ok", "")]))
     monkeypatch.setattr(doctor, "check_tracking", broken)
     checks = list(examine())

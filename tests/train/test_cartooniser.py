@@ -15,6 +15,7 @@ from toonfilter.runtime.render.guidance import face_shape
 from toonfilter.runtime.render.portrait import take_portrait
 from toonfilter.train.data.backdrops import draw_backdrop, is_uniform, replace_backdrop
 from toonfilter.train.data.cartooniser.flow import Flow, ink_lines
+from toonfilter.train.data.cartooniser.regions import guided_filter
 from toonfilter.train.data.cartooniser.teacher import Cartooniser
 from toonfilter.train.data.cartooniser.tones import spread_from, steps, to_lab
 from toonfilter.train.data.opencv_cartoon import opencv_cartoon
@@ -33,6 +34,7 @@ class Sitter:
 
 @pytest.fixture(scope="module")
 def teacher() -> Iterator[Cartooniser]:
+    pytest.importorskip("mediapipe")
     with Cartooniser() as cartooniser:
         yield cartooniser
 
@@ -201,6 +203,20 @@ def test_backdrops(sitter: Sitter) -> None:
     assert (aligned[sitter.matte == 0] == backdrop[sitter.matte == 0]).all()
     core = cv2.erode((sitter.matte > 0.999).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     assert np.abs(aligned.astype(int) - sitter.photo)[core].max() <= 1
+
+
+def test_the_guided_filter_keeps_the_photos_edge_and_smooths_the_rest() -> None:
+    edge = np.zeros((96, 96), np.float32)
+    edge[:, 48:] = 1
+    photo = np.round(np.stack([40 + 120 * edge, 80 + 30 * edge, 60 + 0 * edge], -1)).astype(np.uint8)
+    coarse = cv2.GaussianBlur(edge, (0, 0), 6)
+    refined = guided_filter(coarse, photo, radius_px=8, levels=8)
+    at_edge, before = (np.diff(plane, axis=1)[:, 47] for plane in (refined, coarse))
+    assert at_edge.min() > 5 * before.max()
+    assert np.abs(np.delete(np.diff(refined, axis=1), 47, axis=1)).max() < before.max()
+    even = np.full_like(photo, 90)
+    box = cv2.blur(cv2.blur(coarse, (17, 17), borderType=cv2.BORDER_REFLECT), (17, 17), borderType=cv2.BORDER_REFLECT)
+    assert np.abs(guided_filter(coarse, even, radius_px=8, levels=8) - box).max() < 1e-4
 
 
 def test_opencv_cartoon(astronaut: Image) -> None:

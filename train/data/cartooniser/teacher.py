@@ -32,7 +32,7 @@ class Cartooniser:
     """
 
     def __init__(self) -> None:
-        segmentation = require("mediapipe.python.solutions.selfie_segmentation", extra="train")
+        segmentation = require("mediapipe.python.solutions.selfie_segmentation", extra="mediapipe")
         self._segmenter = segmentation.SelfieSegmentation(model_selection=0)
 
     def __enter__(self) -> "Cartooniser":
