@@ -14,6 +14,7 @@ from toonfilter.runtime.faces.blazeface import FULL_RANGE, SHORT_RANGE
 from toonfilter.runtime.faces.mesh import MESH
 from toonfilter.runtime.faces.network_files import FOLDER, NetworkFile
 
+pytest.importorskip("mediapipe")
 _FOLDER = mediapipe_folder() / "modules"
 
 

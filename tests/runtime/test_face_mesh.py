@@ -69,6 +69,7 @@ def _found(detector: BlazeFace, mesh: FaceMesh, image: Image) -> tuple[Landmarks
 
 
 def test_the_same_landmarks_as_mediapipe(detector: BlazeFace, mesh: FaceMesh, astronaut: Image) -> None:
+    pytest.importorskip("mediapipe")
     from mediapipe.python.solutions.face_mesh import FaceMesh as Reference
 
     with Reference(static_image_mode=True, refine_landmarks=True) as graph:
@@ -84,6 +85,7 @@ def test_the_same_landmarks_as_mediapipe(detector: BlazeFace, mesh: FaceMesh, as
 
 
 def test_a_face_is_followed_as_mediapipe_follows_it(detector: BlazeFace, mesh: FaceMesh, astronaut: Image) -> None:
+    pytest.importorskip("mediapipe")
     from mediapipe.python.solutions.face_mesh import FaceMesh as Reference
 
     before: Landmarks | None = None
