@@ -27,7 +27,7 @@ def outlines(
     closed beyond it, so that no ink runs along it.
     """
     soft = cv2.GaussianBlur(plane, (0, 0), blur_px) if blur_px > 0.3 else plane
-    soft = cv2.copyMakeBorder(soft, *[_BORDER_PX] * 4, cv2.BORDER_REPLICATE)
+    soft = cv2.copyMakeBorder(soft, _BORDER_PX, _BORDER_PX, _BORDER_PX, _BORDER_PX, cv2.BORDER_REPLICATE)
     inside = cv2.compare(soft, level, cv2.CMP_GE)
     inside[[0, -1]] = 0
     inside[:, [0, -1]] = 0

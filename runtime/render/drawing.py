@@ -14,6 +14,7 @@ from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.render import layers
+from toonfilter.runtime.render.beard import BeardMap, measure_beard
 from toonfilter.runtime.render.canvas import canvas_on, clipped, path_of
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.face_geometry import FaceGeometry
@@ -23,12 +24,12 @@ from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.ground import Ground, GroundPainter
 from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import measure_look
-from toonfilter.runtime.render.neck import with_neck
 from toonfilter.runtime.render.palette import Palette, measure_palette
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
 from toonfilter.runtime.render.style import Style
+from toonfilter.runtime.render.sure_skin import with_sure_skin
 
 Extent = Literal["whole", "person", "head"]
 _PALETTE_S = 1.5
@@ -53,6 +54,7 @@ class _Memory:
     light: Light
     look: Look
     average: LookAverage
+    beard: BeardMap
     time_s: float
 
 
@@ -124,12 +126,18 @@ class LayeredRenderer:
         memory = self._remembered(face.id, scene, scene.from_frame(face.landmarks), time_s)
         head = FaceGeometry.of(face.landmarks, self._style.proportions, face.fit)
         small = scene.from_frame(face.landmarks)
-        planes = with_neck(scene.planes, scene.photo, small, head.unit_px / scene.scale, memory.look.skin)
+        planes = with_sure_skin(scene.planes, scene.photo, small, head.unit_px / scene.scale, memory.look.skin)
         figure = Figure(scene.photo, planes, scene.to_frame, head.unit_px, head, head.warp.move)
-        self._draw_figure(canvas, figure, memory.palette, memory.light, memory.look)
+        self._draw_figure(canvas, figure, memory.palette, memory.light, memory.look, memory.beard)
 
     def _draw_figure(
-        self, canvas: skia.Canvas, figure: Figure, palette: Palette, light: Light, look: Look | None
+        self,
+        canvas: skia.Canvas,
+        figure: Figure,
+        palette: Palette,
+        light: Light,
+        look: Look | None = None,
+        beard: BeardMap | None = None,
     ) -> None:
         """look: None draws a figure without features."""
         rules = self._style.base
@@ -138,7 +146,8 @@ class LayeredRenderer:
         with clipped(canvas, path_of(person)):
             layers.draw_skin(canvas, figure, palette.skin, light, rules)
             layers.draw_cloth(canvas, figure, "cloth", palette.cloth, rules)
-            layers.draw_beard(canvas, figure, palette.skin, palette.beard, rules)
+            if beard is not None:
+                layers.draw_beard(canvas, figure, beard, palette.skin, palette.beard, rules)
             if look is not None and figure.head is not None:
                 draw_features(canvas, figure.head, look, self._style.features)
             layers.draw_hair(canvas, figure, palette.hair, rules)
@@ -156,7 +165,7 @@ class LayeredRenderer:
         unit = _UNKNOWN_UNIT * min(scene.photo.shape[:2]) * scene.scale
         scene = _window(scene, share)
         palette = measure_palette(scene.photo, scene.planes)
-        self._draw_figure(canvas, Figure(scene.photo, scene.planes, scene.to_frame, unit), palette, Light(), None)
+        self._draw_figure(canvas, Figure(scene.photo, scene.planes, scene.to_frame, unit), palette, Light())
 
     def _remembered(self, key: int, scene: SceneFields, landmarks: Landmarks, time_s: float | None) -> _Memory:
         """Colours and light, measured now and then and averaged. landmarks: in px of the planes."""
@@ -165,6 +174,7 @@ class LayeredRenderer:
             return last
         palette = measure_palette(scene.photo, scene.planes, last.palette if last else None)
         light = fit_light(scene.photo, landmarks)
+        beard = measure_beard(scene.planes["beard"], landmarks)
         look = measure_look(scene.photo, landmarks, scene.planes)
         elapsed_s = 0.0 if last is None or time_s is None else max(0.0, time_s - last.time_s)
         average = LookAverage() if last is None else last.average
@@ -172,7 +182,8 @@ class LayeredRenderer:
         if last is not None:
             share = 1 - math.exp(-elapsed_s / _PALETTE_S)
             palette, light = last.palette.toward(palette, share), last.light.toward(light, share)
-        memory = _Memory(replace(palette, skin=look.skin), light, look, average, time_s or 0.0)
+            beard = last.beard + (beard - last.beard) * np.float32(share)
+        memory = _Memory(replace(palette, skin=look.skin), light, look, average, beard, time_s or 0.0)
         self._memories[key] = memory
         return memory
 

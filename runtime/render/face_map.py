@@ -18,11 +18,18 @@ _MARGIN_CELLS = 8
 
 
 @lru_cache(maxsize=1)
-def _layout() -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
-    """For each cell three mesh points and their weights, [SIDE, SIDE, 3] each; and the cells that lie on the face."""
+def mean_cells() -> Points:
+    """float32 [468, 2]: where the points of the mesh lie on the map, column and row."""
     flat = mean_face()[:_POINTS, :2]
     low, high = flat.min(0), flat.max(0)
-    places = ((flat - low) / (high - low) * (SIDE - 1 - 2 * _MARGIN_CELLS) + _MARGIN_CELLS).astype(np.float32)
+    cells: Points = ((flat - low) / (high - low) * (SIDE - 1 - 2 * _MARGIN_CELLS) + _MARGIN_CELLS).astype(np.float32)
+    return cells
+
+
+@lru_cache(maxsize=1)
+def _layout() -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
+    """For each cell three mesh points and their weights, [SIDE, SIDE, 3] each; and the cells that lie on the face."""
+    places = mean_cells()
     mesh = cv2.Subdiv2D((0, 0, SIDE, SIDE))
     index: dict[tuple[float, float], int] = {}
     for number, (x, y) in enumerate(places.tolist()):

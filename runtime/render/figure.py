@@ -37,6 +37,12 @@ class Figure:
         plain = (points @ self.to_canvas[:, :2].T + self.to_canvas[:, 2]).astype(np.float32)
         return plain if self.move is None else self.move(plain)
 
+    def to_crop(self, points: Points) -> Points:
+        """Canvas px to crop px, for points that the style's proportions hardly move."""
+        inverse = np.linalg.inv(self.to_canvas[:, :2])
+        back: Points = ((points - self.to_canvas[:, 2]) @ inverse.T).astype(np.float32)
+        return back
+
     def outlines(
         self, plane: Plane, *, level: int = 128, blur_u: float = 0.02, smooth_u: float = 0.03, least_u2: float = 0.02
     ) -> list[Points]:

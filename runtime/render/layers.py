@@ -8,9 +8,11 @@ import skia
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.render.beard import DENSE, STUBBLE, BeardMap, beard_shapes
 from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
 from toonfilter.runtime.render.colour import Lab, ink, picture_lab, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
+from toonfilter.runtime.render.ears import draw_ears
 from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.palette import Palette, cloth_plane
@@ -114,6 +116,7 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
         jaw_line = _curve(jaw, 40)[5:-5]
         canvas.drawPath(path_of([jaw_line], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85))
     canvas.drawPath(outline, paint(ink(skin)))
+    draw_ears(canvas, figure, figure.fields["skin"], ink(skin), dark)
 
 
 def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, rules: BaseRules) -> None:
@@ -141,25 +144,31 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, rules: BaseRules) 
     canvas.drawPath(ribbons(outer, rules.hair_line_u * unit), paint(ink(base)))
 
 
-def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, rules: BaseRules) -> None:
-    """A beard as hair with a soft edge; stubble, where the plane is weaker, as a tint of the skin."""
-    plane = figure.fields["beard"]
-    if plane.max() < _SEEN:
+def draw_beard(canvas: skia.Canvas, figure: Figure, beard: BeardMap, skin: Lab, base: Lab, rules: BaseRules) -> None:
+    """Stubble as a tint of the skin; a dense beard as hair, with what hangs below the chin."""
+    if figure.head is None or float(beard.max()) < STUBBLE:
         return
-    tint = to_rgb(skin + (base - skin) * np.float32(0.45))
-    shadow = path_of(figure.outlines(plane, level=70, blur_u=0.04, smooth_u=0.05, least_u2=0.03))
-    canvas.drawPath(shadow, paint(tint, rules.stubble))
-    dense = figure.outlines(plane, level=165, blur_u=0.02, smooth_u=0.03, least_u2=0.02)
-    if not dense:
+    face = FaceMap(figure.head.points)
+    tint = to_rgb(skin + (base - skin) * np.float32(0.5))
+    canvas.drawPath(path_of(beard_shapes(face, beard, STUBBLE)), paint(tint, rules.stubble))
+    if float(beard.max()) < DENSE:
         return
+    dense = beard_shapes(face, beard, DENSE)
+    below = figure.outlines(figure.fields["beard"], level=165, blur_u=0.05, smooth_u=0.08, least_u2=0.06)
+    hull = path_of([cv2.convexHull(figure.head.flat)[:, 0]])
+    line = ribbons(dense, 0.6 * rules.hair_line_u * figure.unit_px)
+    with clipped(canvas, outside=hull):
+        canvas.drawPath(path_of(below), paint(to_rgb(base)))
+        canvas.drawPath(ribbons(below, rules.hair_line_u * figure.unit_px), paint(ink(base)))
     region = path_of(dense)
     canvas.drawPath(region, paint(to_rgb(base)))
-    relief = hair_relief(figure, plane)
+    relief = hair_relief(figure, figure.fields["beard"])
     with clipped(canvas, region):
         for level, step in rules.beard_tones:
             soft = np.clip(128 + (np.sign(level) * relief - abs(level)) * 9, 0, 255).astype(np.uint8)
             shapes = figure.outlines(soft, blur_u=0.012, smooth_u=0.02, least_u2=0.004)
             canvas.drawPath(path_of(shapes), paint(to_rgb(base + np.array([step, 0, 0], np.float32))))
+    canvas.drawPath(line, paint(ink(base, 0.4), 0.7))
 
 
 def hair_relief(figure: Figure, plane: Plane) -> NDArray[np.float32]:

@@ -51,7 +51,7 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     plane = {name: cv2.resize(one, size, interpolation=cv2.INTER_AREA) for name, one in fields.items()}
     default = before or Palette()
     head_hair = _median(lab[plane["hair"] > 200], default.hair)
-    hair = head_hair * np.array([0.96, 1.25, 1.25], np.float32)
+    hair = head_hair * _livelier(head_hair)
     hair[0] = max(hair[0] + 3, _DARKEST_HAIR)
     beard = _median(lab[plane["beard"] > 170], head_hair) if "beard" in plane else head_hair
     beard = np.array([max(beard[0], 15), beard[1] * 1.1, beard[2] * 1.1], np.float32)
@@ -73,6 +73,13 @@ def cloth_plane(fields: Mapping[str, Plane]) -> Plane:
         if name in fields:
             cloth = cv2.subtract(cloth, fields[name])
     return cloth
+
+
+def _livelier(colour: Lab) -> NDArray[np.float32]:
+    """Factors for L*, a*, b*: coloured hair gains colour, grey hair stays grey."""
+    chroma = float(np.hypot(colour[1], colour[2]))
+    gain = 1 + 0.25 * min(1.0, max(0.0, (chroma - 6) / 10))
+    return np.array([0.97, gain, gain], np.float32)
 
 
 def _median(pixels: NDArray[np.float32], default: Lab) -> Lab:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -10,8 +11,12 @@ from numpy.typing import NDArray
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.render.contours import Plane, Points, outlines
-from toonfilter.runtime.render.face_map import FaceMap
+from toonfilter.runtime.render.face_map import SIDE, FaceMap, mean_cells
 
+_MOUTH_CORNERS = [61, 291]
+_BETWEEN_BROWS = 9
+_CLEAR_MOUTHS = (0.75, 1.35)
+"""From the face's middle, in half widths of the mouth: up to where there is no shade, and from where it is whole."""
 _LEAST_SIDE = 0.5
 """How far to the side the drawn light comes from at least, so that every face gets a designed shadow."""
 
@@ -50,6 +55,20 @@ def fit_light(photo: Image, landmarks: Landmarks) -> Light:
     return Light(math.tanh(4 * solution[1]), min(1.0, math.hypot(solution[1], solution[2]) / 0.35))
 
 
+@lru_cache(maxsize=1)
+def _beside() -> NDArray[np.float32]:
+    """float32 [SIDE, SIDE]: 1 beside the face's middle, 0 in it, so that no shade cuts through nose, mouth and chin."""
+    cells = mean_cells()
+    half = float(cells[_MOUTH_CORNERS[1], 0] - cells[_MOUTH_CORNERS[0], 0]) / 2
+    middle = float(cells[_MOUTH_CORNERS, 0].mean())
+    away = np.abs(np.arange(SIDE, dtype=np.float32) - middle) / half
+    across = np.clip((away - _CLEAR_MOUTHS[0]) / (_CLEAR_MOUTHS[1] - _CLEAR_MOUTHS[0]), 0, 1)
+    brow = float(cells[_BETWEEN_BROWS, 1])
+    above = np.clip((brow - np.arange(SIDE, dtype=np.float32)) / 6, 0, 1)[:, None]
+    beside: NDArray[np.float32] = np.maximum(across[None, :], above).astype(np.float32)
+    return beside
+
+
 def shade_field(face: FaceMap, light: Light) -> Plane:
     """uint8 [SIDE, SIDE] on the map: shade is where it is 128 or more."""
     side = math.copysign(max(abs(light.side), _LEAST_SIDE), light.side)
@@ -59,7 +78,7 @@ def shade_field(face: FaceMap, light: Light) -> Plane:
     dark = 0.5 + (0.02 + 0.14 * light.strength - facing) * 0.85
     dark = np.where(face.normals[..., 2] > -0.02, 0.0, dark)
     soft: NDArray[np.float32] = cv2.GaussianBlur(dark.astype(np.float32), (0, 0), 2.6)
-    soft *= face.around
+    soft *= face.around * _beside()
     return np.clip(soft * 255, 0, 255).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""The neck under the chin: skin in deep shade, which planes take for cloth now and then."""
+"""Skin that must be there where a face is known: its middle, and the neck in the chin's deep shade."""
 
 from collections.abc import Mapping
 
@@ -15,16 +15,18 @@ _DEPTH_U = 0.55
 """How far below the jaw skin is looked for, in distances of the pupils. Raising it turns skin-like collars to skin."""
 _INSET = 0.12
 """Share of the jaw's width left out on either side, where a collar or hair may begin."""
+_FACE_INSET_U = 0.16
+"""How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
 _BRIGHTER = 1.06
 _OTHER_HUE = 0.30
 """How far a* and b*, over L* + 15, may lie from the skin's. Raising it takes cloth of like colour for skin."""
 _DARK = 14.0
 
 
-def with_neck(
+def with_sure_skin(
     planes: Mapping[str, Plane], photo: Image, landmarks: Landmarks, unit_px: float, skin: Lab
 ) -> dict[str, Plane]:
-    """The planes with skin wherever the neck has the skin's colour, however dark. New memory for `skin` only.
+    """The planes with skin in the face's middle, and wherever the neck has the skin's colour, however dark.
 
     photo: uint8 [h, w, 3]. landmarks: float32 [478, 3] px of it. unit_px: distance of the pupils in its px.
     """
@@ -51,4 +53,15 @@ def with_neck(
     found = cv2.blur(found, (2 * reach + 1, 2 * reach + 1))
     skin_plane = planes["skin"].copy()
     skin_plane[part] = cv2.max(skin_plane[part], cv2.subtract(found, planes["hair"][part]))
-    return {**planes, "skin": skin_plane}
+    middle = _middle_of_face(landmarks, photo.shape[:2], unit_px)
+    return {**planes, "skin": cv2.max(skin_plane, middle), "hair": cv2.subtract(planes["hair"], middle)}
+
+
+def _middle_of_face(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float) -> Plane:
+    """Where a known face is skin whatever the planes say: within its outline, below the brows."""
+    region = np.zeros(shape[:2], np.uint8)
+    ring = landmarks[list(JAW), :2]
+    brows = landmarks[[300, 9, 70], :2]
+    cv2.fillPoly(region, [np.rint(np.concatenate([ring, brows])).astype(np.int32)], 255)
+    inset = 2 * max(1, round(_FACE_INSET_U * unit_px)) + 1
+    return cv2.blur(cv2.erode(region, np.ones((inset, inset), np.uint8)), (5, 5))
