@@ -91,7 +91,7 @@ def test_lids_close_steadily() -> None:
     heights = []
     for share in np.linspace(0, 1, 21):
         face = FaceGeometry.of(_face(mean=_blinking(float(share))))
-        heights.append(eye_shape(face, FaceCurves(face.flat), 0).height_px)
+        heights.append(eye_shape(face, FaceCurves(face.flat), FeatureRules().eyes, 0).height_px)
     assert heights[-1] < 0.02 * heights[0]
     steps = np.diff(heights)
     assert (steps <= 1e-3).all()

@@ -26,11 +26,24 @@ def _planes(astronaut: NDArray[np.uint8], **values: Any) -> dict[str, NDArray[np
     return {name: np.full(astronaut.shape[:2], value, np.uint8) for name, value in values.items()}
 
 
-def test_skin_tone_is_true(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
-    for exposure in (0.5, 0.75, 1.0):
-        photo = np.round(astronaut * exposure).astype(np.uint8)
-        skin = measure_look(photo, landmarks, {}).skin
-        assert ita_degrees(float(skin[0]), float(skin[2])) == pytest.approx(skin_tone(photo, landmarks), abs=8)
+@pytest.mark.parametrize("colour", [(62, 41, 33), (120, 80, 58), (176, 128, 98), (214, 172, 146), (238, 208, 190)])
+def test_skin_tone_is_true(
+    astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32], colour: tuple[int, int, int]
+) -> None:
+    photo = astronaut.copy()
+    hull = cv2.convexHull(landmarks[:, :2].round().astype(np.int32))
+    cv2.fillConvexPoly(photo, hull, colour)
+    skin = measure_look(photo, landmarks, {}).skin
+    assert ita_degrees(float(skin[0]), float(skin[2])) == pytest.approx(skin_tone(photo, landmarks), abs=4)
+
+
+def test_dim_light_leaves_the_tone_of_the_photo(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    lightness = [
+        float(measure_look(np.round(astronaut * share).astype(np.uint8), landmarks, {}).skin[0])
+        for share in (0.5, 0.75, 1)
+    ]
+    assert lightness[0] < lightness[1] < lightness[2]
+    assert lightness[2] - lightness[0] > 15
 
 
 def test_measures_are_finite_and_in_range(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:

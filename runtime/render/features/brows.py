@@ -11,6 +11,7 @@ from toonfilter.runtime.render.look import BROW_STATIONS, Look
 
 _PROFILE = np.array([0.08, 0.34, 0.56, 0.73, 0.87, 0.97, 1.0, 0.93, 0.46], np.float32)
 """Thickness from the temple to the nose of a brow of which nothing else is known."""
+_ROUNDED = np.linspace(1, 0.8, 13, dtype=np.float32)[:, None]
 _EVEN = np.linspace(-1, 1, BROW_STATIONS).astype(np.float32)
 
 
@@ -38,12 +39,10 @@ def draw_brow(
     )
     slim = float(np.clip(np.hypot(*(line[-1] - line[0])) / (0.72 * face.unit_px), 0.4, 1.0))
     half = (thick * unit * np.float32(0.5 * (0.55 + 0.45 * slim)))[:, None]
-    line, half = resampled(line, 17), resampled(half, 17)
+    line, half = resampled(line, 13), resampled(half, 13)
     normal = normals(line)
     # The upper edge of the inner end is rounder than the lower, as hair grows there.
-    path = outline(
-        line + normal * half * np.linspace(1, 0.8, 17, dtype=np.float32)[:, None], (line - normal * half)[::-1]
-    )
+    path = outline(line + normal * half * _ROUNDED, (line - normal * half)[::-1])
     colour = colours.brow
     shader = linear(
         line[0],

@@ -1,7 +1,11 @@
-"""The pen: smooth outlines as cubic paths, tapered strokes, flat and graded fills, with one paint reused for all."""
+"""The pen: smooth outlines, tapered strokes, flat and graded fills, recorded first and then built and drawn in one go.
+
+Building paths point by point costs more than drawing them; so the points of all shapes go through numpy together.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -15,73 +19,38 @@ Widths = NDArray[np.float32]
 """float32 [N]: px at each point of a curve."""
 MULTIPLY = skia.BlendMode.kMultiply
 _OVER = skia.BlendMode.kSrcOver
+_LEAST_ALPHA = 0.004
 
 
-@lru_cache(maxsize=128)
-def taper(count: int, start: float = 0.1, end: float = 0.1, peak: float = 0.5) -> NDArray[np.float32]:
-    """Width along a stroke, float32 [count], 1 at the peak. start, end: width of the ends. Read only."""
-    along = np.linspace(0, 1, count)
-    rise = start + (1 - start) * np.sin(np.clip(along / peak, 0, 1) * np.pi / 2)
-    fall = end + (1 - end) * np.sin(np.clip((1 - along) / (1 - peak), 0, 1) * np.pi / 2)
-    widths: NDArray[np.float32] = np.minimum(rise, fall).astype(np.float32)
-    widths.flags.writeable = False
-    return widths
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """A closed shape: runs float32 [N, 2] px, smooth along each, with corners between them.
+
+    is_closed: the one run goes on smoothly from its last to its first point. is_hollow: shapes within are holes.
+    """
+
+    runs: tuple[Points, ...]
+    is_closed: bool = False
+    is_hollow: bool = False
 
 
-def normals(curve: Points) -> Points:
-    """Unit normals along a curve, float32 [N, 2]: to the left of its direction as the picture shows it, y down."""
-    steps = np.empty_like(curve)
-    steps[1:-1] = curve[2:] - curve[:-2]
-    steps[0], steps[-1] = curve[1] - curve[0], curve[-1] - curve[-2]
-    lengths = np.maximum(np.hypot(steps[:, 0], steps[:, 1]), 1e-6)
-    return np.stack([steps[:, 1] / lengths, -steps[:, 0] / lengths], 1)
+def outline(*runs: Points) -> Shape:
+    """A shape with corners between its runs."""
+    return Shape(runs)
 
 
-def ribbon(curve: Points, widths: NDArray[np.float32]) -> tuple[Points, Points]:
-    """Both edges of a stroke, each a run for `outline`."""
-    offset = normals(curve) * (widths * np.float32(0.5))[:, None]
-    return curve + offset, (curve - offset)[::-1]
+def closed_curve(points: Points) -> Shape:
+    """A smooth shape without corners."""
+    return Shape((_wrapped(points),), is_closed=True)
 
 
-def outline(*runs: Points) -> skia.Path:
-    """A closed path: smooth along each run float32 [N, 2], with corners between runs."""
-    path = skia.Path()
-    started = False
-    for run in runs:
-        x, y = run[0].tolist()
-        if started:
-            path.lineTo(x, y)
-        else:
-            path.moveTo(x, y)
-            started = True
-        curve_to = path.cubicTo
-        for segment in _cubics(run):
-            curve_to(*segment)
-    path.close()
-    return path
+def ring(outer: Points, inner: Points) -> Shape:
+    """The band between two smooth closed curves."""
+    return Shape((_wrapped(outer), _wrapped(inner)), is_closed=True, is_hollow=True)
 
 
-def _cubics(run: Points) -> list[list[float]]:
-    tangents = np.empty_like(run)
-    tangents[1:-1] = (run[2:] - run[:-2]) / 6
-    tangents[0], tangents[-1] = (run[1] - run[0]) / 3, (run[-1] - run[-2]) / 3
-    segments: list[list[float]] = np.concatenate(
-        [run[:-1] + tangents[:-1], run[1:] - tangents[1:], run[1:]], axis=1
-    ).tolist()
-    return segments
-
-
-def closed_curve(points: Points) -> skia.Path:
-    """A smooth closed path through points, without corners."""
-    after = np.roll(points, -1, 0)
-    tangents = (after - np.roll(points, 1, 0)) / 6
-    segments = np.concatenate([points + tangents, after - np.roll(tangents, -1, 0), after], axis=1).tolist()
-    path = skia.Path()
-    path.moveTo(*points[0].tolist())
-    for segment in segments:
-        path.cubicTo(*segment)
-    path.close()
-    return path
+def _wrapped(points: Points) -> Points:
+    return np.concatenate([points[-1:], points, points[:2]])
 
 
 def polygon(points: Points) -> skia.Path:
@@ -91,68 +60,102 @@ def polygon(points: Points) -> skia.Path:
     return path
 
 
+@lru_cache(maxsize=256)
+def taper(count: int, start: float = 0.1, end: float = 0.1, peak: float = 0.5) -> Widths:
+    """Width along a stroke, float32 [count], 1 at the peak. start, end: width of the ends. Read only."""
+    along = np.linspace(0, 1, count)
+    rise = start + (1 - start) * np.sin(np.clip(along / peak, 0, 1) * np.pi / 2)
+    fall = end + (1 - end) * np.sin(np.clip((1 - along) / (1 - peak), 0, 1) * np.pi / 2)
+    widths: Widths = np.minimum(rise, fall).astype(np.float32)
+    widths.flags.writeable = False
+    return widths
+
+
+@lru_cache(maxsize=64)
+def bow(count: int, power: float = 1.0) -> Widths:
+    """0 at both ends, 1 in the middle: a half wave to a power, float32 [count]. Read only."""
+    wave: Widths = (np.sin(np.linspace(0, np.pi, count)).clip(0) ** power).astype(np.float32)
+    wave.flags.writeable = False
+    return wave
+
+
+def part(curve: Points, start: float, end: float) -> Points:
+    """The points of a curve between two shares of its length in points."""
+    last = len(curve) - 1
+    return curve[round(start * last) : round(end * last) + 1]
+
+
+def normals(curve: Points) -> Points:
+    """Unit normals along a curve, float32 [N, 2]: to the left of its direction as the picture shows it, y down."""
+    return _normals(curve, np.array([0]), np.array([len(curve) - 1]))
+
+
+def _normals(curves: Points, firsts: NDArray[np.intp], lasts: NDArray[np.intp]) -> Points:
+    """As `normals`, of several curves in one array. firsts, lasts: where they begin and end."""
+    steps = np.empty_like(curves)
+    steps[1:-1] = curves[2:] - curves[:-2]
+    steps[firsts] = curves[firsts + 1] - curves[firsts]
+    steps[lasts] = curves[lasts] - curves[lasts - 1]
+    lengths = np.maximum(np.hypot(steps[:, 0], steps[:, 1]), 1e-6)
+    turned: Points = np.stack([steps[:, 1], -steps[:, 0]], 1) / lengths[:, None]
+    return turned
+
+
+@dataclass(slots=True)
+class _Op:
+    """One recorded step. shape: to fill or to clip by; None where the step needs none."""
+
+    kind: str
+    shape: Shape | skia.Path | None = None
+    colour: Colour | None = None
+    alpha: float = 1.0
+    blend: skia.BlendMode = _OVER
+    shader: skia.Shader | None = None
+    matrix: skia.Matrix | None = None
+
+
 class Pen:
-    """Draws onto a canvas. Not thread safe; make one for each drawing."""
+    """Records steps; `draw` lays them onto a canvas in their order. One for each drawing; not thread safe."""
 
-    def __init__(self, canvas: skia.Canvas) -> None:
-        self.canvas = canvas
-        self._flat = skia.Paint(AntiAlias=True)
-        self._graded = skia.Paint(AntiAlias=True)
+    def __init__(self) -> None:
+        self._ops: list[_Op] = []
+        self._curves: list[Points] = []
+        self._widths: list[Widths] = []
+        self._stroke_ops: list[_Op] = []
 
-    def fill(self, path: skia.Path, colour: Colour, alpha: float = 1.0, blend: skia.BlendMode = _OVER) -> None:
+    def fill(self, shape: Shape | skia.Path, colour: Colour, alpha: float = 1.0, blend: skia.BlendMode = _OVER) -> None:
         """Flat colour, sRGB 0 to 1."""
-        if alpha <= 0.004:
-            return
-        red, green, blue = colour.tolist()
-        self._flat.setColor4f(skia.Color4f(red, green, blue, min(alpha, 1.0)))
-        self._flat.setBlendMode(blend)
-        self.canvas.drawPath(path, self._flat)
+        if alpha > _LEAST_ALPHA:
+            self._ops.append(_Op("fill", shape, colour, min(alpha, 1.0), blend))
 
-    def stroke(self, curve: Points, widths: NDArray[np.float32], colour: Colour, alpha: float = 1.0) -> None:
-        """A brush stroke along a curve. widths: px, float32 [N]."""
-        if alpha > 0.004:
-            self.fill(outline(*ribbon(curve, widths)), colour, alpha)
+    def stroke(self, curve: Points, widths: Widths, colour: Colour, alpha: float = 1.0) -> None:
+        """A brush stroke along a curve, float32 [N, 2] px. widths: px, float32 [N]."""
+        if alpha > _LEAST_ALPHA:
+            step = _Op("fill", None, colour, min(alpha, 1.0))
+            self._ops.append(step)
+            self._stroke_ops.append(step)
+            self._curves.append(curve)
+            self._widths.append(widths)
 
-    def graded(self, path: skia.Path, shader: skia.Shader, alpha: float = 1.0) -> None:
+    def graded(self, shape: Shape | skia.Path, shader: skia.Shader, alpha: float = 1.0) -> None:
         """Fill with a gradient."""
-        self._graded.setShader(shader)
-        self._graded.setAlphaf(alpha)
-        self.canvas.drawPath(path, self._graded)
+        self._ops.append(_Op("graded", shape, None, alpha, shader=shader))
 
     def glow(self, centre: Points, across: Points, down: Points, colour: Colour, alpha: float) -> None:
         """A soft ellipse that fades to nothing. across, down: px from the centre to its edge."""
-        if alpha <= 0.004:
-            return
-        clear = to_argb(colour, 0.0)
-        shader = skia.GradientShader.MakeRadial(
-            skia.Point(0, 0), 1.0, [to_argb(colour, alpha), to_argb(colour, alpha * 0.55), clear], [0.0, 0.45, 1.0]
-        )
-        with self.frame(centre, across, down):
-            self._graded.setShader(shader)
-            self._graded.setAlphaf(1.0)
-            self.canvas.drawCircle(0, 0, 1, self._graded)
+        if alpha > _LEAST_ALPHA:
+            with self.frame(centre, across, down):
+                self.graded(_UNIT_DISC, _glow_shader(to_argb(colour)), alpha)
 
     @contextmanager
     def frame(self, centre: Points, across: Points, down: Points) -> Iterator[None]:
-        """Coordinates in which `centre` is the origin and `across`, `down` are the unit vectors."""
+        """Coordinates in which `centre` is the origin and `across`, `down` are the unit vectors; for paths of skia."""
         matrix = skia.Matrix()
-        matrix.setAll(
-            float(across[0]),
-            float(down[0]),
-            float(centre[0]),
-            float(across[1]),
-            float(down[1]),
-            float(centre[1]),
-            0,
-            0,
-            1,
-        )
-        self.canvas.save()
-        self.canvas.concat(matrix)
-        try:
-            yield
-        finally:
-            self.canvas.restore()
+        (a, b), (c, d), (x, y) = across.tolist(), down.tolist(), centre.tolist()
+        matrix.setAll(a, c, x, b, d, y, 0, 0, 1)
+        self._ops.append(_Op("frame", matrix=matrix))
+        yield
+        self._ops.append(_Op("restore"))
 
     @contextmanager
     def faded(self, alpha: float) -> Iterator[None]:
@@ -160,21 +163,102 @@ class Pen:
         if alpha > 0.99:
             yield
             return
-        self.canvas.saveLayerAlpha(None, round(alpha * 255))
-        try:
-            yield
-        finally:
-            self.canvas.restore()
+        self._ops.append(_Op("fade", alpha=alpha))
+        yield
+        self._ops.append(_Op("restore"))
 
     @contextmanager
-    def inside(self, path: skia.Path) -> Iterator[None]:
-        """Draw only inside a path."""
-        self.canvas.save()
-        self.canvas.clipPath(path, skia.ClipOp.kIntersect, True)
-        try:
-            yield
-        finally:
-            self.canvas.restore()
+    def inside(self, shape: Shape | skia.Path) -> Iterator[None]:
+        """Draw only inside a shape."""
+        self._ops.append(_Op("clip", shape))
+        yield
+        self._ops.append(_Op("restore"))
+
+    def draw(self, canvas: skia.Canvas) -> None:
+        """Lay everything onto the canvas."""
+        self._shape_strokes()
+        paths = iter(_paths([step.shape for step in self._ops if isinstance(step.shape, Shape)]))
+        flat, graded = skia.Paint(AntiAlias=True), skia.Paint(AntiAlias=True)
+        for step in self._ops:
+            path = next(paths) if isinstance(step.shape, Shape) else step.shape
+            _perform(canvas, step, path, flat, graded)
+
+    def _shape_strokes(self) -> None:
+        """Turn strokes into shapes, all at once."""
+        if not self._curves:
+            return
+        ends = np.cumsum([len(curve) for curve in self._curves])
+        firsts = np.concatenate([[0], ends[:-1]])
+        curves = np.concatenate(self._curves).astype(np.float32, copy=False)
+        half = (np.concatenate(self._widths) * np.float32(0.5))[:, None]
+        offsets = _normals(curves, firsts, ends - 1) * half
+        left, right = curves + offsets, curves - offsets
+        for step, first, end in zip(self._stroke_ops, firsts.tolist(), ends.tolist(), strict=True):
+            step.shape = Shape((left[first:end], right[first:end][::-1]))
+
+
+def _perform(canvas: skia.Canvas, step: _Op, path: skia.Path | None, flat: skia.Paint, graded: skia.Paint) -> None:
+    if step.kind == "fill" and step.colour is not None:
+        red, green, blue = step.colour.tolist()
+        flat.setColor4f(skia.Color4f(red, green, blue, step.alpha))
+        flat.setBlendMode(step.blend)
+        canvas.drawPath(path, flat)
+    elif step.kind == "graded":
+        graded.setShader(step.shader)
+        graded.setAlphaf(step.alpha)
+        canvas.drawPath(path, graded)
+    elif step.kind == "restore":
+        canvas.restore()
+    elif step.kind == "fade":
+        canvas.saveLayerAlpha(None, round(step.alpha * 255))
+    else:
+        canvas.save()
+        if step.kind == "frame":
+            canvas.concat(step.matrix)
+        else:
+            canvas.clipPath(path, skia.ClipOp.kIntersect, True)
+
+
+def _paths(shapes: Sequence[Shape]) -> list[skia.Path]:
+    """Cubic paths through the points of all shapes."""
+    runs = [run for shape in shapes for run in shape.runs]
+    if not runs:
+        return []
+    points = np.concatenate(runs).astype(np.float32, copy=False)
+    ends = np.cumsum([len(run) for run in runs])
+    firsts, lasts = np.concatenate([[0], ends[:-1]]), ends - 1
+    tangents = np.empty_like(points)
+    tangents[1:-1] = (points[2:] - points[:-2]) * np.float32(1 / 6)
+    tangents[firsts] = (points[firsts + 1] - points[firsts]) * np.float32(1 / 3)
+    tangents[lasts] = (points[lasts] - points[lasts - 1]) * np.float32(1 / 3)
+    # Row i is the segment from the point before to point i.
+    rows = np.empty((len(points), 6), np.float32)
+    rows[1:, 0:2] = points[:-1] + tangents[:-1]
+    rows[:, 2:4] = points - tangents
+    rows[:, 4:6] = points
+    segments = rows.tolist()
+    paths, place = [], 0
+    for shape in shapes:
+        path = skia.Path()
+        curve_to = path.cubicTo
+        for number, run in enumerate(shape.runs):
+            first, end = place, place + len(run)
+            place = end
+            if shape.is_closed:
+                # The first and the last point are there for their tangents only.
+                first, end = first + 1, end - 1
+            start = segments[first]
+            if number == 0 or shape.is_closed:
+                path.moveTo(start[4], start[5])
+            else:
+                path.lineTo(start[4], start[5])
+            for segment in segments[first + 1 : end]:
+                curve_to(*segment)
+        path.close()
+        if shape.is_hollow:
+            path.setFillType(skia.PathFillType.kEvenOdd)
+        paths.append(path)
+    return paths
 
 
 def to_argb(colour: Colour, alpha: float = 1.0) -> int:
@@ -189,3 +273,26 @@ def linear(start: Points, end: Points, colours: Sequence[int], places: Sequence[
     return skia.GradientShader.MakeLinear(
         [skia.Point(*start.tolist()), skia.Point(*end.tolist())], list(colours), list(places)
     )
+
+
+@lru_cache(maxsize=64)
+def _glow_shader(argb: int) -> skia.Shader:
+    clear = argb & 0x00FFFFFF
+    return skia.GradientShader.MakeRadial(skia.Point(0, 0), 1.0, [argb, clear | (140 << 24), clear], [0.0, 0.45, 1.0])
+
+
+def disc(x: float, y: float, radius: float) -> skia.Path:
+    """A circle as a path of skia."""
+    path = skia.Path()
+    path.addCircle(x, y, radius)
+    return path
+
+
+def oval(x: float, y: float, across: float, down: float) -> skia.Path:
+    """An ellipse as a path of skia."""
+    path = skia.Path()
+    path.addOval(skia.Rect.MakeLTRB(x - across, y - down, x + across, y + down))
+    return path
+
+
+_UNIT_DISC = disc(0, 0, 1)

@@ -13,10 +13,10 @@ from toonfilter.runtime.geometry.proportions import Points
 _CALM = 0.5
 """How far each point is drawn towards the middle of its neighbours before the curve is laid. More gives calmer arcs."""
 
-_EYE: Final = 25
-_LIP: Final = 25
-_LONG: Final = 17
-_SHORT: Final = 11
+_EYE: Final = 15
+_LIP: Final = 15
+_LONG: Final = 11
+_SHORT: Final = 7
 
 
 def _eye_curves(side: str, eye: EyePoints) -> dict[str, tuple[Indices, int]]:

@@ -21,7 +21,7 @@ from toonfilter.runtime.render.look import Look
 
 def draw_features(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: FeatureRules) -> None:
     """Blush, lines, nose, mouth, brows and eyes over skin that is already drawn; what the head hides is left out."""
-    pen = Pen(canvas)
+    pen = Pen()
     curves = FaceCurves(face.flat)
     colours = feature_colours(look, rules)
     draw_blush(pen, face, colours, rules.lines)
@@ -32,6 +32,7 @@ def draw_features(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: Fe
         draw_nose(pen, face, curves, colours, rules.nose)
         draw_mouth(pen, face, curves, look, colours, rules.mouth)
     _draw_side(pen, face, curves, look, colours, rules, 1 - face.far_side)
+    pen.draw(canvas)
 
 
 def _draw_side(
@@ -49,7 +50,7 @@ def _draw_side(
     with pen.faded(alpha):
         draw_brow(pen, face, curves, look, colours, rules.brows, side)
         if look.glasses is None or look.glasses.darkness < DARK_LENS:
-            draw_eye(pen, face, look, colours, rules.eyes, eye_shape(face, curves, side))
+            draw_eye(pen, face, look, colours, rules.eyes, eye_shape(face, curves, rules.eyes, side))
 
 
 @contextmanager

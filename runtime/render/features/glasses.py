@@ -2,12 +2,22 @@
 
 import numpy as np
 import skia
-from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.colour import Colour, to_rgb
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.features.brush import Pen, closed_curve, linear, normals, polygon, taper, to_argb
+from toonfilter.runtime.render.features.brush import (
+    Pen,
+    Shape,
+    Widths,
+    closed_curve,
+    linear,
+    normals,
+    polygon,
+    ring,
+    taper,
+    to_argb,
+)
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.features.lens import lens_points
 from toonfilter.runtime.render.features.rules import FeatureRules, GlassesRules
@@ -30,7 +40,7 @@ def draw_glasses(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: Fea
     glasses = look.glasses
     if glasses is None:
         return
-    pen = Pen(canvas)
+    pen = Pen()
     rim = to_rgb(glasses.colour)
     shade = to_rgb(look.shadow)
     rims = [face.warp.move(lens_points(face, glasses.outline, side)) for side in (0, 1)]
@@ -46,20 +56,18 @@ def draw_glasses(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: Fea
                 _lens(pen, face, glasses, rules.glasses, rims[side], rim, shade)
             _temple(pen, face, glasses, rules.glasses, rims[side], side, rim)
     _bridge(pen, face, glasses, rules.glasses, rims, rim)
+    pen.draw(canvas)
 
 
 def _width_px(face: FaceGeometry, glasses: GlassesLook, rules: GlassesRules) -> np.float32:
     return np.float32(max(glasses.width * rules.width, 0.014) * face.unit_px)
 
 
-def _ring(points: Points, widths: NDArray[np.float32]) -> skia.Path:
+def _band(points: Points, widths: Widths) -> Shape:
     """A closed band along a closed curve."""
     extended = np.concatenate([points[-1:], points, points[:1]])
     offset = normals(extended)[1:-1] * (widths * np.float32(0.5))[:, None]
-    path = closed_curve(points + offset)
-    path.addPath(closed_curve(points - offset))
-    path.setFillType(skia.PathFillType.kEvenOdd)
-    return path
+    return ring(points + offset, points - offset)
 
 
 def _lens(
@@ -73,16 +81,16 @@ def _lens(
     widths = widths * (1 - (1 - slim) * np.float32(0.5) * np.abs(np.cos(_TURN)))
     if rules.shadow > 0:
         moved = points + face.down * np.float32(0.030 * face.unit_px)
-        pen.fill(_ring(moved, widths), shade, rules.shadow * (1 - glasses.darkness))
+        pen.fill(_band(moved, widths), shade, rules.shadow * (1 - glasses.darkness))
     _glass(pen, face, glasses, rules, points, path)
-    pen.fill(_ring(points, widths.astype(np.float32)), rim)
+    pen.fill(_band(points, widths), rim)
     top = points[round(0.60 * LENS_POINTS) : round(0.90 * LENS_POINTS)] - face.down * width * np.float32(0.22)
     light = rim + (_WHITE - rim) * np.float32(0.32)
     pen.stroke(top, taper(len(top), 0.05, 0.05, 0.5) * width * np.float32(0.34), light, 0.8)
 
 
 def _glass(
-    pen: Pen, face: FaceGeometry, glasses: GlassesLook, rules: GlassesRules, points: Points, path: skia.Path
+    pen: Pen, face: FaceGeometry, glasses: GlassesLook, rules: GlassesRules, points: Points, path: Shape
 ) -> None:
     """Tint and glare: two slanting bands of light."""
     unit = np.float32(face.unit_px)
@@ -121,8 +129,8 @@ def _bridge(
     points = [start, middle, end]
     if face.eye_visibility[face.far_side] < 0.5 or abs(face.yaw) > 48:
         points = points[:2] if face.far_side == 1 else points[1:]
-    arc = resampled(np.stack(points).astype(np.float32), 11)
-    pen.stroke(arc, np.full(11, max(float(width) * 0.95, 0.020 * face.unit_px), np.float32), rim)
+    arc = resampled(np.stack(points).astype(np.float32), 7)
+    pen.stroke(arc, np.full(7, max(float(width) * 0.95, 0.020 * face.unit_px), np.float32), rim)
 
 
 def _temple(
@@ -148,5 +156,5 @@ def _temple(
     if alpha < 0.02:
         return
     middle = (hinge + ear) / 2 - face.down * np.float32(0.012 * face.unit_px)
-    line = resampled(np.stack([hinge, middle, ear]).astype(np.float32), 9)
-    pen.stroke(line, np.linspace(1.15, 0.85, 9, dtype=np.float32) * width, rim, alpha)
+    line = resampled(np.stack([hinge, middle, ear]).astype(np.float32), 5)
+    pen.stroke(line, np.linspace(1.15, 0.85, 5, dtype=np.float32) * width, rim, alpha)

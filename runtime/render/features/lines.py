@@ -4,11 +4,21 @@ import numpy as np
 
 from toonfilter.runtime.geometry.landmarks import CHEEKS
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.features.brush import Pen, taper
+from toonfilter.runtime.render.features.brush import Pen, part, taper
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.palette import FeatureColours
 from toonfilter.runtime.render.features.rules import LineRules
 from toonfilter.runtime.render.look import Look
+
+_SIDE_LINES = {
+    "fold": (0.12, 0.82, 1.0, (0.35, 0.05, 0.35)),
+    "marionette": (0.0, 0.7, 0.6, (0.1, 0.05, 0.4)),
+    "bag": (0.18, 0.88, 0.8, (0.05, 0.1, 0.6)),
+    "frown": (0.2, 0.9, 0.8, (0.05, 0.1, 0.6)),
+}
+"""Which part of the curve is drawn, its weight, and its taper: width of both ends, place of the peak."""
+_FOREHEAD_HEIGHTS = (0.62, 1.0, 1.36)
+"""Of the lines, from the lowest to the highest: 1 is the mesh's middle row."""
 
 
 def draw_blush(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: LineRules) -> None:
@@ -26,40 +36,17 @@ def draw_lines(
     """Only lines that the photo shows, thin and tapered."""
     lines = look.lines
     for side, name in enumerate(("right", "left")):
-        seen = face.eye_visibility[side]
-        if seen < 0.5:
+        if face.eye_visibility[side] < 0.5:
             continue
-        _line(pen, face, colours, rules, curves[f"{name}_fold"][2:-3], float(lines.fold[side]), 1.0, (0.35, 0.05, 0.35))
-        _line(
-            pen,
-            face,
-            colours,
-            rules,
-            curves[f"{name}_marionette"][:-3],
-            float(lines.marionette[side]),
-            0.6,
-            (0.1, 0.05, 0.4),
-        )
-        _line(pen, face, colours, rules, curves[f"{name}_bag"][3:-2], float(lines.bag[side]), 0.8, (0.05, 0.1, 0.6))
-        _line(pen, face, colours, rules, curves[f"{name}_frown"][2:-1], float(lines.frown[side]), 0.8, (0.05, 0.1, 0.6))
+        for kind, (start, end, weight, shape) in _SIDE_LINES.items():
+            depth = float(getattr(lines, kind)[side])
+            _line(pen, face, colours, rules, part(curves[f"{name}_{kind}"], start, end), depth, weight, shape)
         _crow(pen, face, colours, rules, curves, name, float(lines.crow[side]))
     low, middle, high = (curves[f"forehead_{row}"] for row in ("low", "middle", "high"))
-    for number, height in enumerate((0.62, 1.0, 1.36)):
-        row = (
-            low + (middle - low) * np.float32(height)
-            if height <= 1
-            else middle + (high - middle) * np.float32(height - 1)
-        )
-        _line(
-            pen,
-            face,
-            colours,
-            rules,
-            row[3 + number // 2 : -3 - number // 2],
-            float(lines.forehead[number]),
-            0.7,
-            (0.05, 0.05, 0.5),
-        )
+    for depth, height, inset in zip(lines.forehead.tolist(), _FOREHEAD_HEIGHTS, (0.18, 0.22, 0.26), strict=True):
+        upper, lower, share = (middle, low, height) if height <= 1 else (high, middle, height - 1)
+        row = part(lower + (upper - lower) * np.float32(share), inset, 1 - inset)
+        _line(pen, face, colours, rules, row, depth, 0.75, (0.05, 0.05, 0.5))
 
 
 def _line(

@@ -1,12 +1,21 @@
 """The mouth: lips, teeth, tongue, and the line between the lips."""
 
 import numpy as np
-import skia
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.features.brush import MULTIPLY, Pen, closed_curve, outline, taper
+from toonfilter.runtime.render.features.brush import (
+    MULTIPLY,
+    Pen,
+    Shape,
+    Widths,
+    bow,
+    closed_curve,
+    outline,
+    part,
+    taper,
+)
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.palette import FeatureColours
 from toonfilter.runtime.render.features.rules import MouthRules
@@ -15,7 +24,11 @@ from toonfilter.runtime.render.look import Look
 
 SHUT_GAP, OPEN_GAP = 0.012, 0.045
 """Gap of the inner lips, in pupil distances, between which the inside of the mouth fades in."""
-_ALONG = np.linspace(-1, 1, 25).astype(np.float32)
+_ALONG = np.linspace(-1, 1, 15).astype(np.float32)
+_RIGHT, _LEFT = np.clip(-_ALONG, 0, 1) ** np.float32(2.2), np.clip(_ALONG, 0, 1) ** np.float32(2.2)
+_ENDS = taper(15, 0.12, 0.12, 0.14)
+_MIDDLE = (0.62 + 0.38 * np.exp(-((_ALONG / np.float32(0.45)) ** 2))) * _ENDS
+_CORNERS = np.abs(_ALONG) ** np.float32(6) * _ENDS
 _REST_DROP = 0.02
 """How far below its middle the mouth's corners lie at rest, in pupil distances."""
 _TEETH_SHADOW = np.array([0.66, 0.55, 0.62], np.float32)
@@ -39,7 +52,7 @@ def draw_mouth(
     _lips(pen, face, look, colours, rules, (top, bottom, inner_top, inner_bottom))
     if opened > 0.02:
         _inside(pen, face, look, colours, rules, inner_top, inner_bottom, gap)
-    _line(pen, face, colours, rules, inner_top, gap)
+    _line(pen, face, colours, rules, inner_top)
     _under(pen, face, colours, rules, bottom)
 
 
@@ -56,8 +69,7 @@ def _corner_lift(face: FaceGeometry, rules: MouthRules) -> NDArray[np.float32]:
         # In three dimensions: seen from below, every mouth is an arch.
         drop = float((points[corner] - middle) @ face.fit.rotation[:, 1]) / face.unit_px
         ends.append(rules.friendly_u - rules.exaggeration * float(np.clip(drop - _REST_DROP, -0.14, 0.14)))
-    right = np.clip(-_ALONG, 0, 1) ** np.float32(2.2) * np.float32(ends[0])
-    lift: NDArray[np.float32] = right + np.clip(_ALONG, 0, 1) ** np.float32(2.2) * np.float32(ends[1])
+    lift: NDArray[np.float32] = _RIGHT * np.float32(ends[0]) + _LEFT * np.float32(ends[1])
     return lift
 
 
@@ -76,8 +88,8 @@ def _lips(
         return
     pen.fill(outline(top, inner_top[::-1]), colours.lip_upper, alpha)
     pen.fill(outline(inner_bottom, bottom[::-1]), colours.lip, alpha)
-    middle = (inner_bottom * 0.55 + bottom * 0.45)[8:17]
-    depth = float(np.abs((bottom - inner_bottom)[12] @ face.down)) / face.unit_px
+    middle = part(inner_bottom * np.float32(0.55) + bottom * np.float32(0.45), 0.34, 0.66)
+    depth = float(np.abs((bottom - inner_bottom)[len(bottom) // 2] @ face.down)) / face.unit_px
     widths = taper(len(middle), 0.08, 0.08, 0.5) * np.float32(min(0.030, 0.32 * depth)) * unit
     pen.stroke(
         middle - face.right * np.float32(0.02) * unit,
@@ -117,8 +129,8 @@ def _inside(
             pen.fill(outline(top - down * np.float32(0.02) * unit, lower[::-1]), colours.teeth, shown)
         below = smoothstep(look.teeth_bottom, 0.14, 0.3)
         if below > 0.02 and look.teeth_top < 0.7:
-            rise = np.float32(min(look.teeth_bottom, 0.30)) * np.sin(np.linspace(0, np.pi, count)).clip(0) ** 0.5
-            upper = bottom + (top - bottom) * rise[:, None].astype(np.float32)
+            rise = np.float32(min(look.teeth_bottom, 0.30)) * bow(count, 0.5)
+            upper = bottom + (top - bottom) * rise[:, None]
             pen.fill(outline(upper, (bottom + down * np.float32(0.02) * unit)[::-1]), colours.teeth * 0.86, 0.9 * below)
         shade = top + down * np.float32(0.020 + 0.08 * gap) * unit
         pen.fill(outline(top - down * np.float32(0.02) * unit, shade[::-1]), _TEETH_SHADOW, 0.55, MULTIPLY)
@@ -126,32 +138,26 @@ def _inside(
     pen.stroke(bottom, widths, colours.ink, 0.7 * smoothstep(gap, 0.02, 0.06))
 
 
-def _ellipse(centre: Points, face: FaceGeometry, across: float, down: float) -> skia.Path:
+def _ellipse(centre: Points, face: FaceGeometry, across: float, down: float) -> Shape:
     turns = np.linspace(0, 2 * np.pi, 12, endpoint=False, dtype=np.float32)[:, None]
     return closed_curve(
         centre + np.cos(turns) * face.right * np.float32(across) + np.sin(turns) * face.down * np.float32(down)
     )
 
 
-def _line(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: MouthRules, top: Points, gap: float) -> None:
+def _line(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: MouthRules, top: Points) -> None:
     """Between the lips: strongest in the middle and at the corners, which it overruns a little."""
     unit = np.float32(face.unit_px)
-    along = np.linspace(-1, 1, len(top)).astype(np.float32)
-    weight = (
-        np.float32(rules.line_u) * (0.62 + 0.38 * np.exp(-((along / 0.45) ** 2)))
-        + np.float32(rules.corner_u) * np.abs(along) ** 6
-    )
-    widths = weight * unit * taper(len(top), 0.12, 0.12, 0.14) / 1
+    widths: Widths = (np.float32(rules.line_u) * _MIDDLE + np.float32(rules.corner_u) * _CORNERS) * unit
     line = top.copy()
     line[0] += (top[0] - top[2]) * np.float32(0.25)
     line[-1] += (top[-1] - top[-3]) * np.float32(0.25)
-    pen.stroke(line, widths.astype(np.float32), colours.ink, 0.95)
-    del gap
+    pen.stroke(line, widths, colours.ink, 0.95)
 
 
 def _under(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: MouthRules, bottom: Points) -> None:
     """A short shadow below the lower lip."""
     unit = np.float32(face.unit_px)
-    line = (bottom + face.down * np.float32(0.040) * unit)[8:17]
+    line = part(bottom, 0.34, 0.66) + face.down * np.float32(0.040) * unit
     widths = taper(len(line), 0.1, 0.1, 0.5) * np.float32(0.030) * unit
     pen.stroke(line, widths, colours.shade, rules.under_shade)

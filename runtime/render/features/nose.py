@@ -4,7 +4,7 @@ import numpy as np
 
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.features.brush import Pen, outline, taper
+from toonfilter.runtime.render.features.brush import Pen, bow, outline, taper
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
 from toonfilter.runtime.render.features.palette import FeatureColours
 from toonfilter.runtime.render.features.rules import NoseRules
@@ -48,7 +48,7 @@ def _plane(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
     ridge = flat[list(edge)] * np.float32(0.75) + flat[[168, 6, 197, 195, 5]] * np.float32(0.25)
     outer = flat[list(edge)] * np.float32(0.35) + flat[list(hollow)] * np.float32(0.65)
     outer[-1] = ridge[-1]
-    path = outline(resampled(ridge, 9), resampled(outer[::-1].copy(), 9))
+    path = outline(ridge, outer[::-1])
     pen.fill(path, colours.shade, rules.side_shade * fade)
 
 
@@ -58,11 +58,11 @@ def _under(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
     upper = flat[list(_UNDER_UPPER)].copy()
     upper[1] = upper[1] * np.float32(0.6) + flat[79] * np.float32(0.4)
     upper[5] = upper[5] * np.float32(0.6) + flat[309] * np.float32(0.4)
-    upper = resampled(upper, 13)
-    lower = resampled(flat[list(_UNDER_LOWER)], 13)
-    bow = np.sin(np.linspace(0, 1, 13) * np.pi).clip(0).astype(np.float32)
-    lower = lower + down * (np.float32(0.034) * unit * bow)[:, None]
-    depth = np.maximum((lower - upper) @ down, np.float32(0.012) * unit * bow)
+    upper = resampled(upper, 9)
+    lower = resampled(flat[list(_UNDER_LOWER)], 9)
+    wave = bow(9)
+    lower = lower + down * (np.float32(0.034) * unit * wave)[:, None]
+    depth = np.maximum((lower - upper) @ down, np.float32(0.012) * unit * wave)
     upper = lower - down * depth[:, None] + face.right * ((upper - lower) @ face.right)[:, None]
     pen.fill(outline(upper, lower[::-1]), colours.shade, rules.under_shade)
 
@@ -74,8 +74,8 @@ def _nostrils(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: Nose
     for side, (outer, middle, inner) in enumerate(_NOSTRILS):
         hidden = smoothstep(abs(face.yaw), 26, 42) if side == face.far_side else 0.0
         points = np.stack([flat[list(outer)].mean(0), flat[list(middle)].mean(0), flat[list(inner)].mean(0)])
-        line = resampled(points, 9)
-        widths = taper(9, 0.30, 0.06, 0.34) * np.float32(rules.nostril_u * (1 + 0.5 * looking_up)) * unit
+        line = resampled(points, 5)
+        widths = taper(5, 0.30, 0.06, 0.34) * np.float32(rules.nostril_u * (1 + 0.5 * looking_up)) * unit
         pen.stroke(line, widths, colours.ink, 0.82 * (1 - hidden))
 
 
@@ -83,7 +83,7 @@ def _wings(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
     unit = np.float32(face.unit_px)
     for side, points in enumerate(_WINGS):
         hidden = smoothstep(abs(face.yaw), 18, 36) if side == face.far_side else 0.0
-        wing = resampled(face.flat[list(points)], 11)
+        wing = resampled(face.flat[list(points)], 7)
         widths = taper(len(wing), 0.05, 0.12, 0.60) * np.float32(rules.wing_u) * unit
         pen.stroke(wing, widths, colours.soft_ink, 0.9 * (1 - hidden))
 
@@ -93,7 +93,7 @@ def _bridge(
 ) -> None:
     """From between the brows over the tip to below it, along the far side."""
     unit = np.float32(face.unit_px)
-    profile = curves["nose_profile"]
+    profile = resampled(curves["nose_profile"], 25)
     start = round(9 * (1 - strength) ** 0.5) + 2
     line = profile[start : len(profile) - 1]
     away = face.right * np.float32(np.sign(face.turn) * 0.012) * unit

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 class EyeRules:
     """Eyes. Sizes of parts of the iris are shares of its radius."""
 
-    iris_size: float = 1.26
+    iris_size: float = 1.16
     """Radius over the person's own."""
-    iris_least_u: float = 0.115
+    iris_least_u: float = 0.108
     pupil: float = 0.45
     highlight: float = 0.27
     second_highlight: float = 0.13
@@ -20,10 +20,12 @@ class EyeRules:
     """Share of skin colour in the white."""
     lid_shadow_u: float = 0.055
     """Depth of the lid's shadow on the white."""
-    lid_line_u: float = 0.034
-    lash_line_u: float = 0.020
+    exaggeration: float = 0.30
+    """How much further than in life lids narrow and open."""
+    lid_line_u: float = 0.031
+    lash_line_u: float = 0.015
     """What full lashes add to the lid's line."""
-    wing_u: float = 0.055
+    wing_u: float = 0.045
     lashes: int = 3
     """Single lashes at the outer corner of made-up eyes."""
     lower_line_u: float = 0.013

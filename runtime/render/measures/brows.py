@@ -82,7 +82,7 @@ def creases(photo: MeasuredPhoto) -> tuple[Pair, Pair]:
     for side, name in enumerate(("right", "left")):
         if photo.face.eye_visibility[side] < 0.5:
             continue
-        lid = photo.curves[f"{name}_upper"][7:19:2]
+        lid = photo.curves[f"{name}_upper"][4:11]
         profile = photo.lightness_at(across(lid, -photo.face.down, _LID_REACH * photo.unit_px))
         mean = profile.mean(0)
         before = np.maximum.accumulate(np.where(_LID_REACH > 0.015, mean, 0))

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.colour import Lab
-from toonfilter.runtime.render.features.brush import normals
+from toonfilter.runtime.render.features.brush import normals, part
+from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import FOREHEAD_LINES, AgeLines
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, across
@@ -16,6 +17,7 @@ from toonfilter.runtime.render.measures.photo import MeasuredPhoto, across
 _OFFSETS = np.linspace(-0.085, 0.085, 35).astype(np.float32)
 _STEP = float(_OFFSETS[1] - _OFFSETS[0])
 _FLANK = round(0.040 / _STEP)
+_SAMPLES = 17
 _HIDING = ("hair", "beard", "over", "headwear", "glasses")
 # Relative depth of the valley at which a line begins to be drawn, and at which it is full.
 _DEPTHS = {
@@ -46,28 +48,27 @@ def valley_depth(photo: MeasuredPhoto, curve: Points) -> float:
 def age_lines(photo: MeasuredPhoto) -> AgeLines:
     """Depth of every line that is drawn."""
 
-    def pair(kind: str, first: int, last: int | None) -> NDArray[np.float32]:
+    def pair(kind: str, start: float, end: float) -> NDArray[np.float32]:
         found = np.zeros(2, np.float32)
         for side, name in enumerate(("right", "left")):
             if photo.face.eye_visibility[side] >= 0.6:
-                found[side] = smoothstep(
-                    valley_depth(photo, photo.curves[f"{name}_{kind}"][first:last]), *_DEPTHS[kind]
-                )
+                curve = part(resampled(photo.curves[f"{name}_{kind}"], _SAMPLES), start, end)
+                found[side] = smoothstep(valley_depth(photo, curve), *_DEPTHS[kind])
         return found
 
-    def even(kind: str, first: int, last: int | None) -> NDArray[np.float32]:
+    def even(kind: str, start: float, end: float) -> NDArray[np.float32]:
         """Light from one side hides a fold of the other: both come near their mean."""
-        found = pair(kind, first, last)
+        found = pair(kind, start, end)
         evened: NDArray[np.float32] = 0.5 * found + 0.5 * np.float32(found.max())
         return evened
 
     lines = AgeLines(
         forehead=_forehead(photo),
-        frown=pair("frown", 2, -1),
-        crow=even("crow", 3, None),
-        bag=even("bag", 3, -2),
-        fold=even("fold", 3, -4),
-        marionette=even("marionette", 2, -2),
+        frown=pair("frown", 0.2, 0.9),
+        crow=even("crow", 0.3, 1.0),
+        bag=even("bag", 0.18, 0.9),
+        fold=even("fold", 0.18, 0.8),
+        marionette=even("marionette", 0.2, 0.9),
     )
     return _believed(lines)
 
@@ -85,7 +86,9 @@ _HEIGHTS = np.linspace(0.30, 1.55, 51).astype(np.float32)
 
 def _forehead(photo: MeasuredPhoto) -> NDArray[np.float32]:
     """The deepest horizontal line in each third of the forehead."""
-    low, middle, high = (photo.curves[f"forehead_{row}"][3:-3] for row in ("low", "middle", "high"))
+    low, middle, high = (
+        resampled(photo.curves[f"forehead_{row}"], _SAMPLES)[3:-3] for row in ("low", "middle", "high")
+    )
     lower = low[None] + (middle - low)[None] * np.minimum(_HEIGHTS, 1)[:, None, None]
     points = lower + (high - middle)[None] * np.maximum(_HEIGHTS - 1, 0)[:, None, None]
     profile = photo.lightness_at(points)
@@ -106,7 +109,7 @@ _LEAST_GAP = 0.02
 
 def teeth(photo: MeasuredPhoto, raw: Lab) -> tuple[float, float]:
     """Share of the mouth's opening that upper and lower teeth fill."""
-    top, bottom = photo.curves["mouth_top"][8:17], photo.curves["mouth_bottom"][8:17]
+    top, bottom = photo.curves["mouth_top"][3:12], photo.curves["mouth_bottom"][3:12]
     gap = float(np.hypot(*(bottom - top).T).mean()) / photo.unit_px
     if gap < _LEAST_GAP:
         return 0.0, 0.0

@@ -17,8 +17,12 @@ _REGIONS = (
 )
 """Cheeks and forehead."""
 _HIDING = ("hair", "glasses", "over", "headwear", "beard")
-_LIT = (32.0, 68.0)
-"""Percentiles of lightness that count as the lit skin: above them lie highlights, below shade."""
+_EVENLY_LIT, _LIT_SIDE = (32.0, 68.0), (60.0, 86.0)
+"""Percentiles of lightness that count as the lit skin of an evenly and of a hard lit face: its shade is drawn anew."""
+_UNEVEN = (11.0, 24.0)
+"""Spread of lightness, L*, of an evenly and of a hard lit face."""
+_MOST_LIFT = 8.0
+"""How much lighter than the middle of the face, in L*, its lit side may make it."""
 _FEWEST_PX = 30
 _SKIN_HUE = 54.0
 _LEAST_CHROMA, _MOST_CHROMA = 12.0, 40.0
@@ -40,10 +44,17 @@ def raw_skin(photo: MeasuredPhoto) -> Lab:
         return median_lab(photo.colours_at(photo.face.flat[list(range(0, 468, 7))]))
     middle = np.median(pixels, 0)
     # Hair and frames over the forehead are far from the rest in colour.
-    near = np.abs(pixels - middle) < np.array([30, 14, 16])
+    near = np.abs(pixels - middle) < np.array([38, 16, 20])
     pixels = pixels[near.all(1)]
-    low, high = np.percentile(pixels[:, 0], _LIT)
+    quarter, three_quarters = np.percentile(pixels[:, 0], [25, 75])
+    uneven = smoothstep(float(three_quarters - quarter), *_UNEVEN)
+    places = np.array(_EVENLY_LIT) * (1 - uneven) + np.array(_LIT_SIDE) * uneven
+    low, high = np.percentile(pixels[:, 0], places)
     lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
+    middle = np.median(pixels, 0)
+    lit[0] = min(float(lit[0]), float(middle[0]) + _MOST_LIFT)
+    # A low sun colours the side that it lights.
+    lit[1:] += (middle[1:] - lit[1:]) * np.float32(0.5 * uneven)
     return lit
 
 
@@ -78,7 +89,7 @@ def lips(photo: MeasuredPhoto, raw: Lab, skin: Lab) -> tuple[Lab, float]:
     inner_top, inner_bottom = photo.curves["mouth_top"], photo.curves["mouth_bottom"]
     rows = [bottom * t + inner_bottom * (1 - t) for t in (0.3, 0.5, 0.7)]
     rows += [top * t + inner_top * (1 - t) for t in (0.35, 0.6)]
-    points = np.concatenate([row[5:-5] for row in rows])
+    points = np.concatenate([row[3:-3] for row in rows])
     colours = photo.colours_at(points)
     shown = photo.hidden(points, "beard", "over") < 0.5
     colours = colours[shown] if int(shown.sum()) > 10 else colours
@@ -108,7 +119,7 @@ def iris(photo: MeasuredPhoto, raw: Lab, *, behind_glasses: bool) -> Lab:
         rings = [centre + radius * share * np.stack([np.cos(turns), np.sin(turns)], 1) for share in (0.55, 0.68, 0.8)]
         points = np.concatenate(rings).astype(np.float32)
         upper, lower = (
-            float(np.median(photo.curves[f"{('right', 'left')[side]}_{lid}"][8:17] @ photo.face.down))
+            float(np.median(photo.curves[f"{('right', 'left')[side]}_{lid}"][5:10] @ photo.face.down))
             for lid in ("upper", "lower")
         )
         height = points @ photo.face.down
@@ -150,7 +161,7 @@ def lid_darkness(photo: MeasuredPhoto, raw: Lab) -> float:
     for side, name in enumerate(("right", "left")):
         if photo.face.eye_visibility[side] < 0.5:
             continue
-        lid = photo.curves[f"{name}_upper"][2:-4]
+        lid = photo.curves[f"{name}_upper"][1:-3]
         points = lid[:, None] + photo.face.down[None, None] * offsets[None, :, None]
         darkest.append(float(photo.lightness_at(points).min(1).mean()))
     if not darkest:
