@@ -75,7 +75,7 @@ def load_crops(
 
 
 def _pairs(folder: Path, pictures: str, with_guidance: bool, size: int, count: int) -> FaceCrops:
-    paths = _spread(sorted(path for path in (folder / pictures).iterdir() if path.suffix in _SUFFIXES), count)
+    paths = _spread(sorted(path for path in (folder / pictures).iterdir() if path.suffix.lower() in _SUFFIXES), count)
     if not paths:
         raise DataError(f"{folder / pictures} holds no pictures; give a folder made by `toonfilter prepare pairs`")
     images = np.stack([_resized(_read(path), size) for path in paths])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toonfilter.runtime.bundle import MANIFEST, Bundle, Training, find_bundle, known_bundles, load_bundle, sha256_of
 from toonfilter.runtime.errors import BundleError
 from toonfilter.runtime.geometry.warp import FaceWarp
+from toonfilter.train.checkpoint import BEST, EPOCHS
 from toonfilter.train.systems import ExportSpec
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def checkpoint_source(path: Path, head: str = "", crops: Path | None = None) -> 
     recipe = checkpoint.recipe
     weights = checkpoint.path / ("averaged.safetensors" if checkpoint.averaged else "weights.safetensors")
     is_from_photos = recipe.data.direction == "photo-to-cartoon" and not head
-    run = checkpoint.path.parents[1] if checkpoint.path.parent.name == "checkpoints" else checkpoint.path
+    run = _run_of(checkpoint.path)
     return ExportSource(
         name=run.name + (f"-{head}" if head else ""),
         spec=spec,
@@ -120,6 +121,12 @@ def checkpoint_source(path: Path, head: str = "", crops: Path | None = None) -> 
         geometry=_geometry(crops, checkpoint, has_guidance=spec.guidance_channels > 0) if is_from_photos else {},
         takes_drawings=not is_from_photos,
     )
+
+
+def _run_of(checkpoint: Path) -> Path:
+    if checkpoint.parent.name in ("checkpoints", EPOCHS):
+        return checkpoint.parents[1]
+    return checkpoint.parent if checkpoint.name == BEST else checkpoint
 
 
 def _geometry(pairs: Path | None, checkpoint: "Checkpoint", *, has_guidance: bool) -> Mapping[str, float]:

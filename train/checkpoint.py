@@ -3,19 +3,23 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toonfilter.runtime.errors import ConfigError, TrainingError, require
 from toonfilter.train.recipe import Recipe, recipe_from_table, recipe_table
 from toonfilter.train.systems import ExportSpec, build_system
+from toonfilter.train.validation_record import RECORD, Best
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FORMAT = 1
+# Folders of a run for weights that are kept for good: the best by validation, and those by epoch.
+BEST = "best"
+EPOCHS = "epochs"
 
 
 @dataclass(frozen=True)
@@ -53,27 +57,80 @@ def write_checkpoint(
         TrainingError: the disk does not take it.
     """
     import torch
-    from safetensors.torch import save_file
 
     folder = run / "checkpoints" / f"step-{step:07d}"
-    partial = folder.with_name(f".{folder.name}.partial")
+    about = _about(step, recipe, data, geometry)
+    _write_folder(folder, about, weights, averaged, lambda partial: torch.save(dict(state), partial / "training.pt"))
+    for old in list_checkpoints(run)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def keep_weights(
+    folder: Path,
+    *,
+    step: int,
+    recipe: Recipe,
+    data: str,
+    weights: Mapping[str, "Tensor"],
+    averaged: Mapping[str, "Tensor"],
+    geometry: Mapping[str, float] | None = None,
+    best: Best | None = None,
+) -> None:
+    """Write a checkpoint without training state: it can be exported and measured, not resumed. It replaces an
+    older one in the same place.
+
+    best: by which measure it is the best; written beside the weights.
+
+    Raises:
+        TrainingError: the disk does not take it.
+    """
+
+    def record(partial: Path) -> None:
+        if best is not None:
+            (partial / RECORD).write_text(json.dumps(asdict(best)) + "\n", encoding="utf-8")
+
+    _write_folder(folder, _about(step, recipe, data, geometry), weights, averaged, record)
+
+
+def epoch_folder(run: Path, epoch: int) -> Path:
+    """Where the weights of an epoch are kept."""
+    return run / EPOCHS / f"epoch-{epoch:04d}"
+
+
+def list_epochs(run: Path) -> dict[int, Path]:
+    """Weights kept by epoch, in order."""
+    return {int(path.name.rpartition("-")[2]): path for path in sorted((run / EPOCHS).glob("epoch-*"))}
+
+
+def _about(step: int, recipe: Recipe, data: str, geometry: Mapping[str, float] | None) -> dict[str, Any]:
     about: dict[str, Any] = {"format": FORMAT, "step": step, "data": data, "commit": _commit()}
-    about |= {"recipe": recipe_table(recipe), "geometry": dict(geometry or {})}
+    return about | {"recipe": recipe_table(recipe), "geometry": dict(geometry or {})}
+
+
+def _write_folder(
+    folder: Path,
+    about: Mapping[str, Any],
+    weights: Mapping[str, "Tensor"],
+    averaged: Mapping[str, "Tensor"],
+    write_more: Callable[[Path], None],
+) -> None:
+    """Write a checkpoint under another name, then rename it."""
+    from safetensors.torch import save_file
+
+    partial = folder.with_name(f".{folder.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         save_file(_whole(weights), partial / "weights.safetensors")
         if averaged:
             save_file(_whole(averaged), partial / "averaged.safetensors")
-        torch.save(dict(state), partial / "training.pt")
+        write_more(partial)
         (partial / "checkpoint.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     except OSError as error:
         raise TrainingError(f"{folder}: cannot be written: {error.strerror}; free some space") from error
-    for old in list_checkpoints(run)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
-    return folder
 
 
 def list_checkpoints(run: Path) -> list[Path]:

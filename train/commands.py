@@ -1,13 +1,13 @@
 """The commands `train`, `recipes` and `robustness`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from toonfilter.runtime import terminal
+from toonfilter.runtime.progress import Progress, ShowProgress
 
 if TYPE_CHECKING:
     from toonfilter.train.loop import Progress as TrainingProgress
@@ -52,31 +52,30 @@ def train(
 
     options = TrainOptions(data, out, resume, weights_from, accelerator, devices, nodes)
     try:
-        with _training_bar() as progress:
-            result = run(chosen, options, progress)
+        with terminal.progress_shown("steps") as show:
+            result = run(chosen, options, _shown_as_steps(show))
     except KeyboardInterrupt:
-        terminal.say(f"stopped; --resume goes on from the newest checkpoint in {out}")
+        terminal.say("stopped before a step was done; there is nothing new to go on from")
         return
     terminal.say(f"{result.checkpoint}: {result.steps} steps, {result.seconds:.0f} s")
+    if result.is_interrupted:
+        terminal.say("stopped; --resume goes on from this step")
+    if result.best is not None:
+        best = result.best
+        terminal.say(f"best {best.measure}: {best.value:.4g} at step {best.step}, in {out / 'best'}")
     if result.unreadable:
         terminal.say(f"{terminal.count(result.unreadable, 'sample')} left out: a file of it cannot be read")
 
 
-@contextmanager
-def _training_bar() -> "Iterator[Callable[[TrainingProgress], None]]":
-    """A progress bar over steps, with the speed and the first scalars."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def _shown_as_steps(show: ShowProgress) -> "Callable[[TrainingProgress], None]":
+    """Steps with the speed, the time left and the first scalars."""
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=terminal.error_console()) as bar:
-        task = bar.add_task("")
+    def report(done: "TrainingProgress") -> None:
+        values = "  ".join(f"{name} {value:.3g}" for name, value in list(done.scalars.items())[:4])
+        words = f"steps, {done.pictures_per_s:.1f} pictures/s  {values}"
+        show(Progress(done.step, done.total_steps, words, left_s=done.left_s))
 
-        def show(done: "TrainingProgress") -> None:
-            values = "  ".join(f"{name} {value:.3g}" for name, value in list(done.scalars.items())[:4])
-            words = f"{done.pictures_per_s:.1f} pictures/s  {values}"
-            bar.update(task, total=done.total_steps, completed=done.step, description=words)
-
-        yield show
+    return report
 
 
 @app.command("recipes", rich_help_panel="Making styles")

@@ -1,5 +1,6 @@
 """The training loop: any recipe, on a CPU, one GPU, several, or several machines, through Lightning Fabric."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,14 +14,28 @@ from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
 from toonfilter.runtime.errors import ConfigError, DataError, TrainingError
-from toonfilter.train.checkpoint import Checkpoint, load_weights, read_checkpoint, write_checkpoint
+from toonfilter.train.checkpoint import (
+    BEST,
+    Checkpoint,
+    epoch_folder,
+    keep_weights,
+    load_weights,
+    read_checkpoint,
+    write_checkpoint,
+)
 from toonfilter.train.data.datasets import BAD, FolderData, RunOrder, exaggeration_of, open_data, to_floats
+from toonfilter.train.interruption import Interruption
 from toonfilter.train.monitor import Monitor
 from toonfilter.train.optimisation import Average, Optimisers, step_factor
+from toonfilter.train.random_state import random_state, set_random_state
 from toonfilter.train.recipe import Recipe
 from toonfilter.train.systems import System, build_system
+from toonfilter.train.validation import Measurer, drawn, held_out_batches
+from toonfilter.train.validation_record import Best, check_measure, is_better, read_best, value_of
 
 SAMPLES = 6
+# Progress is reported at least as often as this, however long a step takes.
+REPORT_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,27 +51,36 @@ class TrainOptions:
     accelerator: str = "auto"
     devices: int = 1
     nodes: int = 1
+    # What measures the held-out pictures; needed where `run.validate_every_steps` is not 0.
+    measurer: Measurer | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Reported now and then, by the first process only."""
+    """Reported every second or so, by the first process only. scalars: the last ones that were logged."""
 
     step: int
     total_steps: int
     pictures_per_s: float
     scalars: Mapping[str, float]
+    # At the mean speed of this run.
+    left_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a run ended. `checkpoint` is the newest one; `unreadable` counts samples that were left out."""
+    """How a run ended. `checkpoint` is the newest one; `unreadable` counts samples that were left out.
+
+    is_interrupted: Ctrl-C came before the last step; the checkpoint is of the step at which it stopped.
+    """
 
     steps: int
     seconds: float
     checkpoint: Path
     scalars: Mapping[str, float]
     unreadable: int = 0
+    is_interrupted: bool = False
+    best: Best | None = None
 
 
 def train(recipe: Recipe, options: TrainOptions, report: Callable[[Progress], None] | None = None) -> TrainResult:
@@ -103,7 +127,10 @@ class _Run:
         self.system: System = build_system(recipe)
         self.data = open_data(options.data, recipe.data, "train", seed=recipe.run.seed)
         per_step = recipe.data.batch_size * fabric.world_size
-        self.total_steps = recipe.total_steps(max(1, len(self.data) // per_step))
+        self.steps_per_epoch = max(1, len(self.data) // per_step)
+        self.total_steps = recipe.total_steps(self.steps_per_epoch)
+        self.best: Best | None = read_best(options.out / BEST) if options.resume else None
+        self._check_validation()
         self.first_step = 0 if resumed is None else resumed.step
         if self.first_step >= self.total_steps:
             raise ConfigError(
@@ -127,25 +154,45 @@ class _Run:
     def to_the_end(self, report: Callable[[Progress], None]) -> TrainResult:
         """Train until the last step."""
         settings = self.recipe.run
-        started = logged = time.perf_counter()
+        started = reported = time.perf_counter()
         values: dict[str, float] = {}
         last = self.first_step
-        for step in range(self.first_step, self.total_steps):
-            scalars = self._step(step)
-            done = step + 1
-            is_last = done == self.total_steps
-            if done % settings.log_every_steps == 0 or is_last:
-                values = self._log(done, scalars)
+        with Interruption() as interruption:
+            for step in range(self.first_step, self.total_steps):
+                scalars = self._step(step)
+                done = step + 1
+                is_interrupted = interruption.is_asked(self.fabric.world_size)
+                is_last = done == self.total_steps or is_interrupted
+                is_logged = done % settings.log_every_steps == 0 or step == 0 or done == self.total_steps
+                if is_logged:
+                    values = self._log(done, scalars)
                 now = time.perf_counter()
-                rate = (done - last) * self.recipe.data.batch_size * self.fabric.world_size / (now - logged)
-                logged, last = now, done
-                if self.monitor is not None:
-                    report(Progress(done, self.total_steps, rate, values))
-            if done % settings.sample_every_steps == 0 or is_last:
-                self._sample(done)
-            if done % settings.checkpoint_every_steps == 0 or is_last:
-                path = self._write(done)
-        return TrainResult(self.total_steps, time.perf_counter() - started, path, values, len(self.unreadable))
+                if self.monitor is not None and (is_logged or now - reported >= REPORT_EVERY_S):
+                    pictures = (done - last) * self.recipe.data.batch_size * self.fabric.world_size
+                    left_s = (now - started) / (done - self.first_step) * (self.total_steps - done)
+                    report(Progress(done, self.total_steps, pictures / (now - reported), values, left_s))
+                    reported, last = now, done
+                self._look_and_keep(done, is_last, is_interrupted)
+                if done % settings.checkpoint_every_steps == 0 or is_last:
+                    path = self._write(done)
+                if is_interrupted:
+                    break
+        seconds = time.perf_counter() - started
+        is_whole = done == self.total_steps
+        return TrainResult(done, seconds, path, values, len(self.unreadable), not is_whole, self.best)
+
+    def _look_and_keep(self, done: int, is_last: bool, is_interrupted: bool) -> None:
+        """What is due after `done` steps: samples, measures, weights kept by epoch."""
+        settings = self.recipe.run
+        if done % settings.sample_every_steps == 0 or (is_last and not is_interrupted):
+            self._sample(done)
+        if settings.validate_every_steps and (
+            done % settings.validate_every_steps == 0 or (is_last and not is_interrupted)
+        ):
+            self._validate(done)
+        epochs, rest = divmod(done, self.steps_per_epoch)
+        if settings.save_every_epochs and rest == 0 and epochs % settings.save_every_epochs == 0:
+            self._keep(done, epoch_folder(self.options.out, epochs))
 
     def close(self) -> None:
         """Finish curves and logs; the checkpoints are whole at any time."""
@@ -187,13 +234,59 @@ class _Run:
             networks.train()
         self.monitor.curves()
 
+    def _validate(self, step: int) -> None:
+        """Measure the held-out pictures, and keep the weights where they are the best so far."""
+        if self.monitor is None or self.options.measurer is None:
+            return
+        spec = self.system.export_spec()
+        assert spec is not None  # checked when the run was opened
+        with torch.random.fork_rng(), self.average.in_use(self.system) as networks:
+            networks.eval()
+            batches = held_out_batches(self.held_out, self.recipe, self.fabric.device)
+            made, targets = drawn(networks[spec.network], spec, batches)
+            networks.train()
+        figures = self.options.measurer(made, targets, self.recipe.data.layout == "paired")
+        self.monitor.scalars(step, {f"val_{name}": value for name, value in figures.items()})
+        value = value_of(figures, self.recipe.run.best_measure)
+        if value is None:
+            raise ConfigError(
+                f"run.best_measure is {self.recipe.run.best_measure!r}; measured were: {', '.join(figures) or 'none'}"
+            )
+        if is_better(value, self.best):
+            self.best = Best(step, value, self.recipe.run.best_measure)
+            self._keep(step, self.options.out / BEST, self.best)
+
+    def _check_validation(self) -> None:
+        settings = self.recipe.run
+        if not settings.validate_every_steps:
+            return
+        check_measure(settings.best_measure)
+        if self.recipe.data.layout == "single" or self.system.export_spec() is None:
+            raise ConfigError(f"{self.recipe.name}: this method translates no pictures; nothing can be validated")
+        if self.options.measurer is None:
+            raise ConfigError("run.validate_every_steps is set; TrainOptions.measurer must be given")
+
+    def _keep(self, step: int, folder: Path, best: Best | None = None) -> None:
+        """Keep the weights alone, for good."""
+        if self.fabric.is_global_zero:
+            keep_weights(
+                folder,
+                step=step,
+                recipe=self.recipe,
+                data=self.options.data.resolve().name,
+                geometry=exaggeration_of(self.options.data),
+                weights=self.system.networks.state_dict(),
+                averaged=self.average.weights,
+                best=best,
+            )
+
     def _write(self, step: int) -> Path:
         weights = self.system.networks.state_dict()
         if any(not torch.isfinite(value).all() for value in weights.values() if value.is_floating_point()):
             raise TrainingError(f"a weight is not finite at step {step}; stopped. The last good checkpoint stays")
         state = {
             "optimisers": self.optimisers.state(),
-            "ranks": self._from_all({"random": _random_state(), "system": self.system.state()}),
+            "ranks": self._from_all({"random": random_state(), "system": self.system.state()}),
         }
         folder = self.options.out / "checkpoints" / f"step-{step:07d}"
         if self.fabric.is_global_zero:
@@ -238,7 +331,7 @@ class _Run:
         self.average.load(resumed.averaged)
         own = ranks[self.fabric.global_rank]
         self.system.load_state(own["system"])
-        _set_random_state(own["random"])
+        set_random_state(own["random"])
 
     def _loader(self) -> DataLoader[Any]:
         settings, fabric = self.recipe.data, self.fabric
@@ -259,7 +352,7 @@ class _Run:
             prefetch_factor=4 if settings.workers else None,
             # Its own generator: starting a loader must not move the global one, or a resumed run would differ.
             generator=torch.Generator(),
-            worker_init_fn=_one_thread,
+            worker_init_fn=_prepare_worker,
         )
 
     def _validation_batch(self) -> dict[str, Tensor]:
@@ -269,8 +362,11 @@ class _Run:
         try:
             held: FolderData = open_data(self.options.data, whole, "validation", seed=self.recipe.run.seed)
         except DataError:
+            if self.recipe.run.validate_every_steps:
+                raise
             # Too few pictures to hold some out: then grids show trained ones.
             held = open_data(self.options.data, whole, "train", seed=self.recipe.run.seed)
+        self.held_out = held
         count = min(SAMPLES, len(held))
         chosen = [held[index * len(held) // count] for index in range(count)]
         read = default_collate(chosen)
@@ -285,22 +381,13 @@ class _Run:
         return gathered
 
 
-def _one_thread(_: int) -> None:
+def _prepare_worker(_: int) -> None:
     import cv2
 
+    # Ctrl-C reaches every process of the terminal; the trainer finishes its step and ends its workers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-
-
-def _random_state() -> dict[str, Any]:
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"cpu": torch.get_rng_state(), "cuda": cuda}
-
-
-def _set_random_state(state: Mapping[str, Any]) -> None:
-    torch.set_rng_state(state["cpu"])
-    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
 
 
 @contextmanager

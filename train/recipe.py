@@ -35,6 +35,10 @@ class DataSettings:
     # Also give the edge-smoothed cartoons (a folder `edges`), CartoonGAN section 3.1.
     edges: bool = False
     workers: int = 1
+    # Decoded pictures that each worker keeps in memory, at most, in MiB; more saves decoding in later epochs.
+    cache_mib: int = 1024
+    # What becomes of pictures that are not square: stretched, cut to the middle square, or filled up by reflection.
+    fit: Literal["stretch", "crop", "pad"] = "stretch"
     # Side of the whole pictures in sample grids; 0: size_px.
     sample_px: int = 0
 
@@ -88,6 +92,13 @@ class RunSettings:
     sample_every_steps: int = 500
     checkpoint_every_steps: int = 500
     checkpoints_kept: int = 3
+    # Every so many epochs the weights are kept for good, in `epochs/epoch-N`; 0 keeps none.
+    save_every_epochs: int = 0
+    # Every so many steps held-out pictures are measured; 0 never. `best_measure` names the measure by which the best
+    # weights are kept in `best`; toonfilter.train.validation_record lists them.
+    validate_every_steps: int = 0
+    validation_pictures: int = 64
+    best_measure: str = "mmd"
 
 
 @dataclass(frozen=True)
@@ -146,6 +157,7 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
         raise ConfigError(f"{path}: not TOML: {error}") from error
     for override in overrides:
         _override(table, override)
+    _one_length(table, overrides)
     return recipe_from_table(table, where=path.name)
 
 
@@ -229,6 +241,14 @@ def _override(table: dict[str, Any], override: str) -> None:
         if not isinstance(table, dict):
             raise ConfigError(f"override {override!r}: {name} is not a table")
     table[last] = value
+
+
+def _one_length(table: dict[str, Any], overrides: Sequence[str]) -> None:
+    """A length given as an override replaces the recipe's own, in whichever unit that is."""
+    given = {override.partition("=")[0].strip() for override in overrides}
+    for key, other in (("steps", "epochs"), ("epochs", "steps")):
+        if f"run.{key}" in given and f"run.{other}" not in given and table["run"].get(key):
+            table["run"].pop(other, None)
 
 
 def _plain(value: Any) -> Any:

@@ -80,6 +80,34 @@ def test_unpaired_and_single_folders(tmp_path: Path) -> None:
     assert min(both) > 0
 
 
+def test_pictures_that_are_not_square_keep_their_aspect_where_asked(tmp_path: Path) -> None:
+    # A white disc of 20 px in the middle of 40 x 80.
+    y, x = np.mgrid[:40, :80]
+    disc = np.where((x - 39.5) ** 2 + (y - 19.5) ** 2 < 100, 255, 0).astype(np.uint8)
+    for number in range(12):
+        write_png(tmp_path / f"{number}.png", np.repeat(disc[..., None], 3, 2))
+    shapes = {}
+    for how in ("stretch", "crop", "pad"):
+        settings = DataSettings(layout="single", size_px=80, fit=how)
+        picture = open_data(tmp_path, settings, "train")[0]["source"][0].numpy() > 127
+        # Beyond the middle half a padded picture is its own mirror image.
+        shapes[how] = (picture[20:60].any(0).sum(), picture[20:60].any(1).sum())
+    assert shapes == {"stretch": (20, 40), "crop": (40, 40), "pad": (20, 20)}
+
+
+def test_memory_for_decoded_pictures_has_a_bound(pairs: Path) -> None:
+    count = sum(path.is_file() for path in (pairs / "photo").iterdir())
+    held = open_data(pairs, DataSettings(size_px=32, cache_mib=0), "train")
+    free = open_data(pairs, DataSettings(size_px=32), "train")
+    for data in (held, free):
+        for index in range(len(data)):
+            data[index]
+    assert count > 2
+    assert held.cached_bytes == 0
+    assert free.cached_bytes == sum(picture.nbytes for picture in free._decoded.values()) > 0
+    assert all(torch.equal(held[0][name], free[0][name]) for name in held[0])
+
+
 def test_what_is_missing_is_named(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.augment is 'swirl'; there are: none"):
         open_data(pairs, replace(PAIRED, augment="swirl"), "train")

@@ -55,6 +55,32 @@ def test_landmarks_are_scaled_with_the_picture(tmp_path: Path) -> None:
     np.testing.assert_allclose((small + 0.5) * 2, big + 0.5, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        # 80 x 40 to 32 x 32: 0.4 across, 0.8 down; (79.5, 19.5) + 0.5 is the right edge of the middle.
+        ("stretch", (31.5, 15.5)),
+        # 20 px fall away on the left, then 40 px become 32: a point at 59.5 is at the right edge.
+        ("crop", (31.5, 15.5)),
+        # 20 px come on above, then 80 px become 32.
+        ("pad", (31.5, 15.5)),
+    ],
+)
+def test_landmarks_of_pictures_that_are_not_square(tmp_path: Path, how: str, expected: tuple[float, float]) -> None:
+    x = 59.5 if how == "crop" else 79.5
+    for number in range(3):
+        for folder in ("photo", "cartoon"):
+            write_png(tmp_path / folder / f"{number}.png", np.zeros((40, 80, 3), np.uint8))
+            path = landmarks_path(tmp_path, folder, str(number))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, np.array([[x, 19.5]], np.float32))
+    settings = DataSettings(size_px=32, landmarks=True, fit=how)  # type: ignore[arg-type]
+    sample = open_data(tmp_path, settings, "train")[0]
+    assert sample["source"].shape == (3, 32, 32)
+    np.testing.assert_allclose(sample["landmarks"][0], expected, atol=1e-4)
+    np.testing.assert_allclose(sample["target_landmarks"][0], expected, atol=1e-4)
+
+
 def test_landmarks_allow_no_augmentation_that_does_not_move_them(tmp_path: Path) -> None:
     spotted_folder(tmp_path)
     with pytest.raises(ConfigError, match="landmarks"):

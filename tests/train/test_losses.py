@@ -178,6 +178,12 @@ def test_reversed_gradient_trains_the_classifier_and_fools_the_encoder() -> None
     torch.testing.assert_close(grad(plain, weight), grad(value, weight))
 
 
+def test_domain_least_squares_of_known_scores() -> None:
+    # mean(0.25, 1) + mean((2 - 1)^2, (0.5 - 1)^2) = 0.625 + 0.625
+    photo, cartoon = torch.tensor([[0.5], [-1.0]]), torch.tensor([[2.0], [0.5]])
+    assert float(domain.domain_least_squares(photo, cartoon)) == pytest.approx(1.25)
+
+
 def test_semantic_consistency() -> None:
     a, b = torch.randn(2, 5), torch.randn(2, 5)
     assert domain.semantic_consistency(a, b).item() == pytest.approx(float((a - b).abs().mean()), rel=1e-6)

@@ -143,6 +143,30 @@ def test_voila_splits_and_removes_the_emoji(tmp_path: Path, border_px: int) -> N
     assert yellow.mean() < 0.1
 
 
+def test_selfies_are_no_collages_and_do_not_hide_the_emoji(tmp_path: Path) -> None:
+    data = pytest.importorskip("skimage.data")
+    selfies = [astronaut(), astronaut()[:400, 60:460], astronaut()[:, ::-1].copy(), data.chelsea(), data.coffee()]
+    selfies.append(cv2.resize(astronaut(), (300, 330)))
+    for number, selfie in enumerate(selfies):
+        write_png(tmp_path / "in" / f"selfie{number}.png", np.ascontiguousarray(selfie[:, : selfie.shape[0]]))
+    for seed in range(12):
+        write_png(tmp_path / "in" / f"{seed:02}.png", four_panels(seed, emoji=True, border_px=0))
+    result = voila.split_folder(tmp_path / "in", tmp_path / "out", voila.VoilaSettings(size_px=120))
+    assert result.written == 12
+    assert result.not_four_panels == tuple(f"selfie{number}.png" for number in range(6))
+    assert result.masked_share_cartoon > 0.02
+
+
+def test_a_seam_is_found_where_one_side_has_the_same_backdrop() -> None:
+    collage = four_panels(1, emoji=False, border_px=0)
+    collage[40:120] = 230
+    collage[120:200] = 200
+    panels = voila.split_panels(collage, 120)
+    assert panels is not None
+    collage[:, 120:] = collage[:, 119::-1]
+    assert voila.split_panels(collage, 120) is None
+
+
 def test_voila_finds_no_overlay_where_there_is_none() -> None:
     panels = [drawing(n, 120) for n in range(12)]
     assert not voila.find_overlay(panels).any()

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from toonfilter.cli import app
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.train.networks import build_discriminator, build_generator
+from toonfilter.train.optimisation import step_factor
 from toonfilter.train.recipe import NetworkSettings, load_recipe, recipe_from_table, recipe_names, recipe_table
 from toonfilter.train.systems import build_system
 
@@ -25,7 +26,6 @@ def test_every_recipe_reads_and_comes_back(name: str) -> None:
         ("data.colour=1", "unknown key 'colour'"),
         ("run.steps=many", "run: steps is 'many'; expected int"),
         ("data.layout=triples", "expected one of 'paired'"),
-        ("run.epochs=3", "exactly one"),
         ("data.batch_size=0", "at least 1"),
         ("nonsense", "expected table.key=value"),
         ("name.first=1", "name is not a table"),
@@ -93,6 +93,10 @@ def test_published_hyper_parameters_of_pix2pix() -> None:
         assert (recipe.optimiser.epsilon, recipe.method["l1_weight"], recipe.data.size_px) == (1e-8, 100.0, 256)
         assert (recipe.generator.kind, recipe.generator.options["downs"]) == ("unet", 8)
         assert recipe.data.direction == direction
+        # 100 epochs at the full rate, 100 down to zero.
+        assert (recipe.run.epochs, recipe.schedule.kind, recipe.schedule.decay_from) == (200, "linear", 0.5)
+        rates = [step_factor(recipe.schedule, epoch, 200) for epoch in (0, 99, 150, 199)]
+        assert rates == pytest.approx([1.0, 1.0, 0.5, 0.01])
 
 
 @pytest.mark.parametrize(
@@ -124,3 +128,11 @@ def test_dry_run_prints_the_resolved_recipe() -> None:
     assert '"steps": 7' in result.stdout
     listed = CliRunner().invoke(app, ["recipes"])
     assert "pix2pix" in listed.stdout
+
+
+def test_a_length_that_is_set_replaces_the_recipes_own() -> None:
+    short = load_recipe("cyclegan", ["run.steps=5"]).run
+    assert (short.steps, short.epochs) == (5, 0)
+    assert load_recipe("toon", ["run.epochs=3"]).run.steps == 0
+    with pytest.raises(ConfigError, match="exactly one"):
+        load_recipe("cyclegan", ["run.steps=5", "run.epochs=3"])

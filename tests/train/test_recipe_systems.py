@@ -403,6 +403,26 @@ def test_critic_steps_update_the_generator_less_often() -> None:
     assert ["loss_g" in scalars for scalars in log] == [False, False, True] * 2
 
 
+def test_critic_steps_reach_both_halves_of_caricature() -> None:
+    system = tiny_system("caricature", "method.adversary.critic_steps=3", "method.faces_to_fit=2")
+    context = Context(system, 6)
+    updates: list[tuple[int, str]] = []
+    step, original = 0, context.update
+
+    def record(name: str, loss: Tensor) -> None:
+        updates.append((context.step, name))
+        original(name, loss)
+
+    context.update = record  # type: ignore[method-assign]
+    for step in range(6):
+        context.step = step
+        system.step(tiny_batch(system), context)
+    for name in ("generator", "geometry"):
+        assert [step for step, updated in updates if updated == name] == [2, 5]
+    for name in ("discriminator", "geometry_discriminators"):
+        assert [step for step, updated in updates if updated == name][-3:] == [3, 4, 5]
+
+
 def test_landmark_losses_reach_the_generator_through_the_frozen_regressor() -> None:
     system = tiny_system("landmark-cyclegan")
     batch = tiny_batch(system)
@@ -586,7 +606,12 @@ def test_xgan_terms_equal_the_formulas() -> None:
     close(losses["loss_reconstruction"], rebuilt)
     semantic = (net.encode(fake_y, "cartoon") - e_x).abs().mean() + (net.encode(fake_x, "photo") - e_y).abs().mean()
     close(losses["loss_semantic"], semantic)
-    p_x, p_y = torch.sigmoid(nets["classifier"](e_x)), torch.sigmoid(nets["classifier"](e_y))
+    d_x, d_y = nets["classifier"](e_x), nets["classifier"](e_y)
+    close(losses["loss_domain"], (d_x**2).mean() + ((d_y - 1) ** 2).mean())
+    royer = tiny_system("xgan", "method.domain_loss=cross-entropy")
+    royer.networks.load_state_dict(nets.state_dict())
+    losses = royer.generator_losses(x, y, e_x, e_y, fake_x, fake_y) | {"loss_g": losses["loss_g"]}
+    p_x, p_y = torch.sigmoid(d_x), torch.sigmoid(d_y)
     close(losses["loss_domain"], -(torch.log(p_x).mean() + torch.log(1 - p_y).mean()))
     d_x = torch.sigmoid(nets["discriminator_photo"](fake_x))
     d_y = torch.sigmoid(nets["discriminator_cartoon"](fake_y))

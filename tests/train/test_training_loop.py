@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,13 +16,21 @@ from torch import Tensor
 
 from toonfilter.runtime.errors import ConfigError, DataError, TrainingError
 from toonfilter.train import loop
-from toonfilter.train.checkpoint import find_checkpoint, list_checkpoints, load_generator, read_checkpoint
+from toonfilter.train.checkpoint import (
+    find_checkpoint,
+    list_checkpoints,
+    list_epochs,
+    load_generator,
+    read_checkpoint,
+)
 from toonfilter.train.data.pictures import write_png
+from toonfilter.train.interruption import Interruption
 from toonfilter.train.loop import Progress, TrainOptions, train
-from toonfilter.train.monitor import read_scalars
+from toonfilter.train.monitor import read_scalars, thinned
 from toonfilter.train.optimisation import step_factor
 from toonfilter.train.recipe import Recipe, ScheduleSettings, load_recipe
 from toonfilter.train.systems.toon import ToonSystem
+from toonfilter.train.validation_record import Best, read_best
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
 
@@ -115,6 +124,84 @@ def test_resumed_run_equals_an_unbroken_one(name: str, pairs: Path, tmp_path: Pa
     assert len(pools[0]) == (4 if name == "cyclegan" else 0)
     assert all(torch.equal(old, new) for old, new in zip(*pools, strict=True))
     assert read_scalars(tmp_path / "whole") == read_scalars(tmp_path / "broken")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_ctrl_c_writes_a_checkpoint_and_the_rest_is_as_if_it_had_not_been(
+    workers: int, pairs: Path, tmp_path: Path
+) -> None:
+    chosen = load_recipe(
+        "cyclegan",
+        [*SMALL_RECIPES["cyclegan"], "run.steps=6", "run.checkpoint_every_steps=100", f"data.workers={workers}"],
+    )
+    whole = run(pairs, tmp_path / "whole", chosen)
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    options = TrainOptions(data=pairs, out=tmp_path / "broken", accelerator="cpu")
+    stopped = train(chosen, options, stop)
+    assert stopped.is_interrupted
+    assert stopped.steps == 4
+    assert stopped.checkpoint == list_checkpoints(tmp_path / "broken")[-1]
+    assert read_checkpoint(tmp_path / "broken").step == 4
+    resumed = run(pairs, tmp_path / "broken", chosen, resume=True)
+    assert not resumed.is_interrupted
+    assert same(read_checkpoint(whole.checkpoint).weights, read_checkpoint(resumed.checkpoint).weights)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_ends_at_once() -> None:
+    with Interruption() as interruption:
+        signal.raise_signal(signal.SIGINT)
+        assert interruption.is_asked(1)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_weights_are_kept_by_epoch_and_the_best_by_a_named_measure(pairs: Path, tmp_path: Path) -> None:
+    values = iter([0.4, 0.9, 0.55, 0.7])
+    seen: list[tuple[Any, ...]] = []
+
+    def measure(made: np.ndarray, targets: np.ndarray, is_paired: bool) -> dict[str, float]:
+        seen.append((made.shape, made.dtype, targets.shape, is_paired))
+        return {"l1": 0.5, "nn:tiny": next(values)}
+
+    # Ten pictures to train on, two in a step: an epoch is five steps.
+    lengths = ["run.steps=20", "run.save_every_epochs=2", "run.validate_every_steps=5", "run.best_measure=nn"]
+    chosen = load_recipe("pix2pix", [*SMALL_RECIPES["pix2pix"], *lengths])
+    result = run(pairs, tmp_path, chosen, measurer=measure)
+    # 1-NN accuracy is best where it is nearest to 0.5.
+    assert result.best == Best(15, 0.55, "nn")
+    assert read_checkpoint(tmp_path / "best").step == 15
+    assert read_best(tmp_path / "best") == result.best
+    assert {epoch: read_checkpoint(path).step for epoch, path in list_epochs(tmp_path).items()} == {2: 10, 4: 20}
+    assert seen[0] == ((2, 32, 32, 3), np.uint8, (2, 32, 32, 3), True)
+    found = [line["val_nn:tiny"] for line in read_scalars(tmp_path) if "val_nn:tiny" in line]
+    assert found == [0.4, 0.9, 0.55, 0.7]
+    generator, _, _ = load_generator(tmp_path / "best")
+    assert generator(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 32, 32)
+
+
+def test_validation_that_cannot_be_is_refused_before_training(pairs: Path, tmp_path: Path) -> None:
+    tiny = [*SMALL_RECIPES["pix2pix"], "run.steps=3", "run.validate_every_steps=2"]
+    chosen = load_recipe("pix2pix", [*tiny, "run.best_measure=beauty"])
+    with pytest.raises(ConfigError, match=r"run.best_measure is 'beauty'; expected one of l1"):
+        run(pairs, tmp_path / "a", chosen, measurer=lambda *_: {})
+    with pytest.raises(ConfigError, match="measured were: l1"):
+        run(pairs, tmp_path / "b", load_recipe("pix2pix", tiny), measurer=lambda *_: {"l1": 1.0})
+
+
+def test_long_curves_are_means_of_stretches() -> None:
+    points = np.stack([np.arange(1000.0), np.arange(1000.0) % 2], 1)
+    thin = thinned(points, 10)
+    assert thin.shape == (10, 2)
+    np.testing.assert_allclose(thin[:, 0], np.arange(10) * 100 + 49.5)
+    np.testing.assert_allclose(thin[:, 1], 0.5)
+    assert thinned(points, 1000) is points
+    uneven = thinned(points[:7], 3)
+    np.testing.assert_allclose(uneven[:, 0], [0.5, 2.5, 5.0])
 
 
 def test_what_a_run_leaves(pairs: Path, tmp_path: Path) -> None:

@@ -23,13 +23,44 @@ TIER_SCALES = (2 / 3, 1.0, 4 / 3)
 TIER_SHARES = (0.5, 0.3, 0.2)
 
 
+def squared(pictures: Mapping[str, Image], how: str) -> dict[str, Image]:
+    """Pictures [H, W, C] and landmarks (names ending in `landmarks`) as squares: "crop" takes the middle square, "pad"
+    fills up by reflection, "stretch" leaves them to be stretched later."""
+    if how == "stretch":
+        return dict(pictures)
+    result = {}
+    for name, value in pictures.items():
+        partner = _picture_of(name, pictures) if name.endswith("landmarks") else value
+        height, width = partner.shape[:2]
+        side = min(height, width) if how == "crop" else max(height, width)
+        left, top = (side - width) // 2, (side - height) // 2
+        if name.endswith("landmarks"):
+            result[name] = cast(Image, (value + np.array([left, top], np.float32)).astype(np.float32))
+        elif how == "crop":
+            result[name] = np.ascontiguousarray(value[-top : side - top, -left : side - left])
+        else:
+            edges = (top, side - height - top, left, side - width - left)
+            padded = cv2.copyMakeBorder(value, *edges, cv2.BORDER_REFLECT)
+            result[name] = cast(Image, padded[..., None] if padded.ndim == 2 else padded)
+    return result
+
+
+def _picture_of(landmarks: str, pictures: Mapping[str, Image]) -> Image:
+    """The picture that landmarks are of; in unpaired data the only one there is."""
+    name = "target" if landmarks == "target_landmarks" and "target" in pictures else "source"
+    return pictures[name] if name in pictures else pictures["target"]
+
+
 def fit(pictures: Mapping[str, Image], rng: np.random.Generator, size: int) -> Sample:  # noqa: ARG001 (same call for all)
     """The whole picture at size x size; landmarks (float32 [P, 2] px, names ending in `landmarks`) with it."""
-    side = pictures["source"].shape[0]
-    return {
-        name: _scaled(value, size / side) if name.endswith("landmarks") else _resize(value, size)
-        for name, value in pictures.items()
-    }
+    sample: Sample = {}
+    for name, value in pictures.items():
+        if name.endswith("landmarks"):
+            height, width = _picture_of(name, pictures).shape[:2]
+            sample[name] = _scaled(value, (size / width, size / height))
+        else:
+            sample[name] = _resize(value, size)
+    return sample
 
 
 def flip(pictures: Mapping[str, Image], rng: np.random.Generator, size: int) -> Sample:
@@ -168,14 +199,15 @@ def _quick_cartoon(photo: Image, rng: np.random.Generator) -> Image:
     return cast(Image, np.where(ink[..., None] > 0, tones, tones // 4))
 
 
-def _scaled(points: NDArray[np.generic], factor: float) -> NDArray[np.generic]:
-    """Pixel centres lie at whole numbers, so it is the edge at -0.5 that stays."""
-    return cast(NDArray[np.generic], ((points.astype(np.float32) + 0.5) * factor - 0.5).astype(np.float32))
+def _scaled(points: NDArray[np.generic], factors: tuple[float, float]) -> NDArray[np.generic]:
+    """Points [P, 2] times factors across and down. Pixel centres lie at whole numbers, so the edge at -0.5 stays."""
+    scaled = (points.astype(np.float32) + 0.5) * np.array(factors, np.float32) - 0.5
+    return cast(NDArray[np.generic], scaled.astype(np.float32))
 
 
 def _resize(picture: Image, size: int) -> NDArray[np.generic]:
     if picture.shape[:2] == (size, size):
         return np.ascontiguousarray(picture)
-    how = cv2.INTER_AREA if picture.shape[0] > size else cv2.INTER_LINEAR
+    how = cv2.INTER_AREA if max(picture.shape[:2]) > size else cv2.INTER_LINEAR
     resized = cv2.resize(picture, (size, size), interpolation=how)
     return cast(NDArray[np.generic], resized[..., None] if resized.ndim == 2 else resized)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from toonfilter.runtime.errors import ConfigError, DataError
-from toonfilter.train.data.augment import AUGMENTATIONS, Sample
+from toonfilter.train.data.augment import AUGMENTATIONS, Sample, squared
 from toonfilter.train.data.landmark_files import has_landmarks, landmarks_path, read_landmarks
 from toonfilter.train.data.pictures import picture_paths, read_rgb, read_rgba
 from toonfilter.train.data.published import read_celeba, read_selfie2anime
@@ -49,8 +49,8 @@ class FolderData(Dataset[dict[str, Tensor]]):
     """Pictures of a folder as samples: uint8 [C, H, W], the names as in toonfilter.train.systems.
 
     Unpaired data: `entries` are the sources, `others` the pictures of the other domain, of which each draw takes a
-    random one. Decoded pictures stay in memory (384 px pairs: 1.5 MB each). A picture that cannot be read is
-    replaced by the next one, never fatal; `BAD` says which it was.
+    random one. Decoded pictures stay in memory up to `data.cache_mib` (a 384 px pair: 0.9 MB). A picture that cannot be
+    read is replaced by the next one, never fatal; `BAD` says which it was.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class FolderData(Dataset[dict[str, Tensor]]):
         self.seed = seed
         self._augment = AUGMENTATIONS[settings.augment]
         self._decoded: dict[Path, Image | None] = {}
+        self.cached_bytes = 0
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -79,19 +80,28 @@ class FolderData(Dataset[dict[str, Tensor]]):
         """The sample of a draw; a plain index gives it as the draw with that number."""
         if isinstance(draw, int):
             draw = Draw(draw, draw)
+        return self._sample(draw)
+
+    def _sample(self, draw: Draw, place: int | None = None) -> dict[str, Tensor]:
+        """place: of the other domain's picture, which is drawn where it is None."""
         rng = np.random.default_rng((self.seed, draw.number))
         pictures, is_bad = self._readable(self.entries, draw.index)
         bad = [draw.index if is_bad else -1, -1]
         sample = self._augment(pictures, rng, self.settings.size_px)
         if not self.others:
             return {**_as_tensors(sample), BAD: torch.tensor(bad)}
-        place = int(rng.integers(len(self.others)))
+        place = int(rng.integers(len(self.others))) if place is None else place
         other, is_bad = self._readable(self.others, place)
         bad[1] = place if is_bad else -1
         names = {"source" if name == "target" else name: picture for name, picture in other.items()}
         second = self._augment(names, rng, self.settings.size_px)
         renamed = {"target" if name == "source" else name: picture for name, picture in second.items()}
         return {**_as_tensors({**sample, **renamed}), BAD: torch.tensor(bad)}
+
+    def at(self, place: int) -> dict[str, Tensor]:
+        """The picture of this number, and beside it the one of the same number of the other domain, each from its start
+        again where there are fewer: for measuring, where nothing may be drawn by lot."""
+        return self._sample(Draw(place % len(self.entries), place), place % max(1, len(self.others)))
 
     def _readable(self, entries: Sequence[Entry], index: int) -> tuple[dict[str, Image], bool]:
         """The pictures of an entry, or of the next one that can be read, and whether it is another one."""
@@ -100,16 +110,22 @@ class FolderData(Dataset[dict[str, Tensor]]):
             pictures = {name: self._read(path, name) for name, path in entry.files.items()}
             good = {name: picture for name, picture in pictures.items() if picture is not None}
             if len(good) == len(pictures):
-                return self._arranged(good), offset > 0
+                return squared(self._arranged(good), self.settings.fit), offset > 0
         raise DataError(f"{entries[index].name}: this picture and the 19 after it cannot be read")
 
     def _read(self, path: Path, name: str) -> Image | None:
-        if path not in self._decoded:
-            if name.endswith("landmarks"):
-                self._decoded[path] = read_landmarks(path)
-            else:
-                self._decoded[path] = read_rgba(path) if name == "cartoon" else read_rgb(path)
-        return self._decoded[path]
+        if path in self._decoded:
+            return self._decoded[path]
+        if name.endswith("landmarks"):
+            decoded = read_landmarks(path)
+        else:
+            decoded = read_rgba(path) if name == "cartoon" else read_rgb(path)
+        # What fits first stays: under random access that hits as often as any other choice of the same size.
+        size = 0 if decoded is None else decoded.nbytes
+        if self.cached_bytes + size <= self.settings.cache_mib << 20:
+            self._decoded[path] = decoded
+            self.cached_bytes += size
+        return cast("Image | None", decoded)
 
     def _arranged(self, pictures: Mapping[str, Image]) -> dict[str, Image]:
         """photo and cartoon become source and target by the recipe's direction; alpha becomes the matte."""

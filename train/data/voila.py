@@ -21,6 +21,12 @@ Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Report = Callable[[int, int], None]
 
+# 8-bit levels between neighbouring pixels that count as a step, and the share of such pixels along a seam; the lower
+# share is for a seam that stands alone. Higher shares lose collages with flat backdrops, lower ones let selfies in.
+_STEP_LEVELS = 6.0
+_SEAM_SHARE = 0.55
+_WEAK_SEAM_SHARE = 0.12
+
 PANELS = ("top-left", "top-right", "bottom-left", "bottom-right")
 
 
@@ -51,13 +57,33 @@ class VoilaResult:
     masked_share_cartoon: float
 
 
-def _seam(profile: NDArray[np.float64]) -> int:
-    """Return where a picture is cut in two: the strongest step near the middle, or the middle."""
-    n = len(profile) + 1
-    first, last = int(n * 0.45), max(int(n * 0.55), int(n * 0.45) + 1)
-    window = profile[first - 1 : last]
+@dataclass(frozen=True)
+class _Seam:
+    """A line above row `place` along which pixels change; is_strong: nearly everywhere along it."""
+
+    place: int
+    is_strong: bool
+
+
+def _seam(gray: NDArray[np.float64]) -> _Seam | None:
+    """Return where a picture [H,W] is cut in two near its middle, or None where nothing cuts it.
+
+    Along a seam neighbouring pixels differ nearly everywhere, in the left half as in the right one; where both sides
+    have the same flat backdrop they differ less, but still much more than along any line near by. An edge of what a
+    picture shows is neither straight nor as wide as the picture: the lines beside it differ as well.
+    """
+    height, width = gray.shape
+    steps = np.abs(np.diff(gray, axis=0)) > _STEP_LEVELS
+    share = np.stack([steps[:, : width // 2].mean(1), steps[:, width // 2 :].mean(1)]).min(0)
+    first, last = int(height * 0.45), max(int(height * 0.55), int(height * 0.45) + 1)
+    window = share[first - 1 : last]
     place = int(window.argmax())
-    return first + place if window[place] > 2 * np.median(profile) + 1e-6 else n // 2
+    if window[place] >= _SEAM_SHARE and window[place] >= 2 * np.median(share):
+        return _Seam(first + place, is_strong=True)
+    # Scaling and JPEG spread a seam over its neighbours.
+    others = np.delete(window, slice(max(0, place - 2), place + 3))
+    is_alone = window[place] >= _WEAK_SEAM_SHARE and window[place] >= 2.5 * others.max(initial=0.0)
+    return _Seam(first + place, is_strong=False) if is_alone else None
 
 
 def _content(panel: Image) -> Image:
@@ -82,15 +108,17 @@ def split_panels(image: Image, size_px: int) -> dict[str, Image] | None:
         image: uint8 [H,W,3] RGB.
 
     Returns:
-        Panels by name (see PANELS), or None where the picture has no 2 x 2 panels: too small, or cut panels of
-        very different sizes.
+        Panels by name (see PANELS), or None where the picture has no 2 x 2 panels: too small, too wide or high, or no
+        seam in its middle in one of the two directions.
     """
     height, width = image.shape[:2]
     if min(height, width) < 64 or not 0.7 < width / height < 1.4:
         return None
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float64)
-    y = _seam(np.abs(np.diff(gray, axis=0)).mean(1))
-    x = _seam(np.abs(np.diff(gray, axis=1)).mean(0))
+    across, down = _seam(gray), _seam(gray.T)
+    if across is None or down is None or not (across.is_strong or down.is_strong):
+        return None
+    y, x = across.place, down.place
     cut = (image[:y, :x], image[:y, x:], image[y:, :x], image[y:, x:])
     panels = {}
     for name, panel in zip(PANELS, cut, strict=True):

@@ -35,6 +35,14 @@ def domain_adversarial(photo_logits: Tensor, cartoon_logits: Tensor) -> Tensor:
     ) + F.binary_cross_entropy_with_logits(cartoon_logits, torch.zeros_like(cartoon_logits))
 
 
+def domain_least_squares(photo_scores: Tensor, cartoon_scores: Tensor) -> Tensor:
+    """mean(D(e1(x))^2 + (D(e2(y)) - 1)^2), the least-squares form of equation 2 in the Face2Anime report.
+
+    To be used like `domain_adversarial`, with embeddings that went through `reverse_gradient`.
+    """
+    return photo_scores.float().square().mean() + (cartoon_scores.float() - 1).square().mean()
+
+
 def semantic_consistency(embedding: Tensor, translated_embedding: Tensor) -> Tensor:
     """||e1(x) - e2(d2(e1(x)))|| (equation 3), L1: the cartoon must mean the same as the photo."""
     return F.l1_loss(translated_embedding, embedding)

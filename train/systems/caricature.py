@@ -148,7 +148,8 @@ class CaricatureSystem:
             x, y = space.encode(points_x), space.encode(points_y)
             fake_y, fake_x = nets["geometry"](x), nets["geometry_back"](y)
             losses = self.geometry_losses(x, y, fake_x, fake_y)
-            context.update("geometry", torch.stack(list(losses.values())).sum())
+            if self.adversary.is_generators_turn(context.step):
+                context.update("geometry", torch.stack(list(losses.values())).sum())
             on_y = self.adversary.judge(nets["geometry_discriminator_y"], y, fake_y)
             on_x = self.adversary.judge(nets["geometry_discriminator_x"], x, fake_x)
             context.update("geometry_discriminators", on_y.loss + on_x.loss)
@@ -177,7 +178,8 @@ class CaricatureSystem:
         discriminator = self.networks["discriminator"]
         style = torch.randn(len(photo), network.style_size).to(photo.device)
         losses, fake = self.appearance_losses(photo, cartoon, style)
-        context.update("generator", torch.stack(list(losses.values())).sum())
+        if self.adversary.is_generators_turn(context.step):
+            context.update("generator", torch.stack(list(losses.values())).sum())
         verdict = self.adversary.judge(discriminator, cartoon, fake)
         context.update("discriminator", verdict.loss)
         self.adversary.constrain(discriminator)

@@ -2,8 +2,8 @@
 
 L = L_rec + w_d L_dann + w_s L_sem + w_g L_gan [+ w_p L_perceptual]; 1 is photos (`source`), 2 cartoons (`target`):
   L_rec   ||x - d1(e1(x))||_2 and the same for cartoons (equation 1)
-  L_dann  a classifier tells the embeddings of both domains apart, the encoders hinder it through a reversed gradient
-          (equation 2)
+  L_dann  a classifier tells the embeddings of both domains apart, the encoders hinder it through a reversed gradient:
+          least squares as in the Face2Anime report, or the cross entropy of Royer et al. (equation 2)
   L_sem   ||e1(x) - e2(d2(e1(x)))||_1 and the way back (equation 3)
   L_gan   the translated pictures against a discriminator (equation 4)
   L_perceptual  VGG features of photo and cartoon, optional (Face2Anime)
@@ -11,7 +11,7 @@ L = L_rec + w_d L_dann + w_s L_sem + w_g L_gan [+ w_p L_perceptual]; 1 is photos
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,12 @@ from toonfilter.runtime.errors import ConfigError
 from toonfilter.train.losses.adversary import Adversary, AdversaryOptions
 from toonfilter.train.losses.content import content_loss
 from toonfilter.train.losses.cycle import distance
-from toonfilter.train.losses.domain import domain_adversarial, reverse_gradient, semantic_consistency
+from toonfilter.train.losses.domain import (
+    domain_adversarial,
+    domain_least_squares,
+    reverse_gradient,
+    semantic_consistency,
+)
 from toonfilter.train.losses.perceptual import FeatureNetwork, FeatureSettings
 from toonfilter.train.networks import build_network
 from toonfilter.train.networks.xgan import DomainClassifier, XganAutoencoders
@@ -35,6 +40,7 @@ class Options:
     adversary: AdversaryOptions = field(default_factory=lambda: AdversaryOptions(kind="vanilla"))
     reconstruction_weight: float = 1.0
     domain_weight: float = 1.0
+    domain_loss: Literal["least-squares", "cross-entropy"] = "least-squares"
     semantic_weight: float = 1.0
     adversarial_weight: float = 1.0
     perceptual_weight: float = 0.0
@@ -119,7 +125,8 @@ class XganSystem:
         d_photo, d_cartoon = nets["discriminator_photo"], nets["discriminator_cartoon"]
         rebuilt_photo, rebuilt_cartoon = xgan.decode(e_photo, "photo"), xgan.decode(e_cartoon, "cartoon")
         rebuilt = distance(rebuilt_photo, photo, "l2") + distance(rebuilt_cartoon, cartoon, "l2")
-        domain = domain_adversarial(classifier(reverse_gradient(e_photo)), classifier(reverse_gradient(e_cartoon)))
+        domain_loss = domain_least_squares if options.domain_loss == "least-squares" else domain_adversarial
+        domain = domain_loss(classifier(reverse_gradient(e_photo)), classifier(reverse_gradient(e_cartoon)))
         semantic = semantic_consistency(e_photo, xgan.encode(fake_cartoon, "cartoon")) + semantic_consistency(
             e_cartoon, xgan.encode(fake_photo, "photo")
         )
