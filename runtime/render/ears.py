@@ -31,7 +31,7 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
     head = figure.head
     if head is None:
         return
-    pen = Pen(canvas)
+    pen = Pen()
     unit = np.float32(head.unit_px)
     for side in (-1, 1):
         if side * head.turn > 0.25:
@@ -45,6 +45,7 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
         pen.fill(polygon(resampled(_on_ear(head, _HOLLOW, side), 18)), shadow, 0.8)
         rim = resampled(_on_ear(head, _RIM, side), 20)
         pen.stroke(rim, taper(20, 0.2, 0.15, 0.4) * np.float32(_LINE_U) * unit, line, 0.85)
+    pen.draw(canvas)
 
 
 def _on_ear(head: FaceGeometry, places: NDArray[np.float32], side: int) -> Points:
