@@ -24,6 +24,7 @@ from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.ground import Ground, GroundPainter
 from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import measure_look
+from toonfilter.runtime.render.measures.teeth import measure_teeth
 from toonfilter.runtime.render.palette import Palette, measure_palette
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import FieldsReader, SceneFields
@@ -56,6 +57,7 @@ class _Memory:
     average: LookAverage
     beard: BeardMap
     time_s: float
+    teeth_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,10 @@ class LayeredRenderer:
         """Colours and light, measured now and then and averaged. landmarks: in px of the planes."""
         last = self._memories.get(key)
         if last is not None and time_s is not None and 0 <= time_s - last.time_s < _MEASURE_EVERY_S:
+            # Teeth come and go with speech.
+            teeth = measure_teeth(scene.photo, landmarks, last.look.skin)
+            last.look = last.average.update_teeth(teeth, time_s - last.teeth_s)
+            last.teeth_s = time_s
             return last
         palette = measure_palette(scene.photo, scene.planes, last.palette if last else None)
         light = fit_light(scene.photo, landmarks)
@@ -183,7 +189,7 @@ class LayeredRenderer:
             share = 1 - math.exp(-elapsed_s / _PALETTE_S)
             palette, light = last.palette.toward(palette, share), last.light.toward(light, share)
             beard = last.beard + (beard - last.beard) * np.float32(share)
-        memory = _Memory(replace(palette, skin=look.skin), light, look, average, beard, time_s or 0.0)
+        memory = _Memory(replace(palette, skin=look.skin), light, look, average, beard, time_s or 0.0, time_s or 0.0)
         self._memories[key] = memory
         return memory
 

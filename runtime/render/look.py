@@ -159,6 +159,21 @@ class LookAverage:
         self._mean = replace(look, **mixed, glasses=self._worn(look.glasses, shares["skin"]))
         return self._mean
 
+    def update_teeth(self, teeth: tuple[float, float], elapsed_s: float) -> Look:
+        """Take in what `measure_teeth` found in a frame between two whole measurements, and give the average.
+
+        `update` must have been called before.
+        """
+        if self._mean is None:
+            raise RuntimeError("teeth before the first look")
+        share = self._share(max(elapsed_s, 1e-3), "teeth_top")
+        top, bottom = (
+            _mixed(before, now, share)
+            for before, now in zip((self._mean.teeth_top, self._mean.teeth_bottom), teeth, strict=True)
+        )
+        self._mean = replace(self._mean, teeth_top=top, teeth_bottom=bottom)
+        return self._mean
+
     def _share(self, elapsed_s: float, name: str) -> float:
         constant_s = FAST_S if name in _FAST else MIDDLE_S if name in _MIDDLE else min(SLOW_S, self._seen_s)
         return float(1 - np.exp(-elapsed_s / max(constant_s, 1e-3)))

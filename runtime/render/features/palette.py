@@ -1,7 +1,6 @@
 """The colours of the features, mixed from a look."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -83,10 +82,20 @@ class FeatureColours:
         )
 
 
-@lru_cache(maxsize=32)
+_MIXED: dict[object, FeatureColours] = {}
+_KEPT = 64
+
+
 def feature_colours(look: Look, rules: FeatureRules) -> FeatureColours:
-    """As `FeatureColours.of`, kept for as long as the same look is drawn."""
-    return FeatureColours.of(look, rules)
+    """As `FeatureColours.of`, kept for as long as the colours of the look stay."""
+    parts = (look.skin, look.shadow, look.lip, look.iris, look.brow, (look.lip_strength, look.lash))
+    key = (rules, *(np.round(part, 1).tobytes() for part in parts))
+    colours = _MIXED.get(key)
+    if colours is None:
+        if len(_MIXED) >= _KEPT:
+            _MIXED.clear()
+        colours = _MIXED[key] = FeatureColours.of(look, rules)
+    return colours
 
 
 def _lips(look: Look, rules: FeatureRules) -> tuple[Lab, Lab]:

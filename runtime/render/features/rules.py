@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 class EyeRules:
     """Eyes. Sizes of parts of the iris are shares of its radius."""
 
-    iris_size: float = 1.16
+    iris_size: float = 1.12
     """Radius over the person's own."""
-    iris_least_u: float = 0.108
+    iris_least_u: float = 0.104
     pupil: float = 0.45
     highlight: float = 0.27
     second_highlight: float = 0.13
@@ -20,7 +20,7 @@ class EyeRules:
     """Share of skin colour in the white."""
     lid_shadow_u: float = 0.055
     """Depth of the lid's shadow on the white."""
-    exaggeration: float = 0.30
+    exaggeration: float = 0.42
     """How much further than in life lids narrow and open."""
     lid_line_u: float = 0.031
     lash_line_u: float = 0.015

@@ -1,4 +1,4 @@
-"""Lines of age, teeth and freckles."""
+"""Lines of age."""
 
 from dataclasses import fields
 
@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.proportions import Points
-from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.brush import normals, part
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.features.smooth import smoothstep
@@ -101,37 +100,3 @@ def _forehead(photo: MeasuredPhoto) -> NDArray[np.float32]:
     along = np.percentile(cv2.dilate(valley, np.ones((7, 1), np.uint8)), 40, axis=1)
     thirds = np.array_split(along, FOREHEAD_LINES)
     return np.array([smoothstep(float(part.max()), *_DEPTHS["forehead"]) for part in thirds], np.float32)
-
-
-_TEETH_ROWS = np.linspace(0.05, 0.95, 19).astype(np.float32)
-_LEAST_GAP = 0.02
-
-
-def teeth(photo: MeasuredPhoto, raw: Lab) -> tuple[float, float]:
-    """Share of the mouth's opening that upper and lower teeth fill."""
-    top, bottom = photo.curves["mouth_top"][3:12], photo.curves["mouth_bottom"][3:12]
-    gap = float(np.hypot(*(bottom - top).T).mean()) / photo.unit_px
-    if gap < _LEAST_GAP:
-        return 0.0, 0.0
-    points = top[:, None] + (bottom - top)[:, None] * _TEETH_ROWS[None, :, None]
-    colours = photo.colours_at(points.reshape(-1, 2)).reshape(9, len(_TEETH_ROWS), 3)
-    lightness = colours[..., 0]
-    redness = colours[..., 1] / (lightness + 12)
-    skin_red = float(raw[1]) / (float(raw[0]) + 12)
-    bright = np.clip((lightness - 0.45 * float(raw[0])) / (0.18 * float(raw[0])), 0, 1)
-    red = np.clip((redness - (skin_red * 1.0 + 0.02)) / (0.5 * skin_red + 0.06), 0, 1)
-    tooth = np.median(bright * (1 - red), 0) > 0.5
-    from_top = _run(tooth)
-    from_bottom = 0.0 if from_top > 0.85 else _run(tooth[::-1])
-    return from_top, min(from_bottom, 0.5)
-
-
-def _run(tooth: NDArray[np.bool_]) -> float:
-    """Share of the rows from the first on that are teeth; the lip's shadow before them counts as theirs."""
-    start = next((number for number in range(6) if tooth[number]), None)
-    if start is None:
-        return 0.0
-    stop = start
-    while stop < len(tooth) and tooth[stop]:
-        stop += 1
-    return stop / len(tooth)

@@ -8,9 +8,10 @@ from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.render.measures.brows import BrowMeasure, creases
 from toonfilter.runtime.render.measures.glasses import fit_glasses, wears_glasses
-from toonfilter.runtime.render.measures.lines import age_lines, teeth
+from toonfilter.runtime.render.measures.lines import age_lines
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, Picture, Plane
 from toonfilter.runtime.render.measures.skin import clean_skin, iris, lid_darkness, lips, raw_skin, skin_shadow
+from toonfilter.runtime.render.measures.teeth import measure_teeth
 
 _COVERED = 0.5
 """Share of a mouth and nose that must lie under something for them not to be drawn."""
@@ -33,7 +34,7 @@ def measure_look(photo: Picture, landmarks: Landmarks, planes: Mapping[str, Plan
     brow = BrowMeasure(measured, raw, skin)
     is_worn = wears_glasses(measured)
     crease, crease_height = creases(measured)
-    teeth_top, teeth_bottom = teeth(measured, raw)
+    teeth_top, teeth_bottom = measure_teeth(photo, landmarks, raw)
     return Look(
         skin=skin,
         shadow=skin_shadow(skin),
