@@ -78,6 +78,32 @@ def _shown_as_steps(show: ShowProgress) -> "Callable[[TrainingProgress], None]":
     return report
 
 
+@app.command(rich_help_panel="Making styles")
+def translate(
+    model: Annotated[Path, typer.Argument(help="A run, a checkpoint, a bundle's folder or the name of a style.")],
+    pictures: Annotated[
+        Path | None, typer.Argument(help="Folder of pictures, or a data folder (its held-out ones are taken).")
+    ] = None,
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results and index.html.")] = Path("out"),
+    head: Annotated[str, typer.Option(help="Another network of the run: back, the way back of a cycle.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, evenly spread.")] = None,
+    samples: Annotated[int, typer.Option(min=2, help="Pictures from noise, for dcgan.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+) -> None:
+    """Draw what a generator itself makes of whole pictures (or noise), without the filter; faces are not hidden."""
+    from toonfilter.train.translation import draw_from_noise
+    from toonfilter.train.translation import translate as run
+
+    if pictures is None:
+        result = draw_from_noise(model, out, count=samples, seed=seed)
+    else:
+        with terminal.counted("pictures") as show:
+            result = run(model, pictures, out, head=head, limit=limit, report=show)
+    terminal.say(f"{result.page}: {terminal.count(result.written, 'picture')}")
+    if result.unreadable:
+        terminal.say(f"{terminal.count(len(result.unreadable), 'picture')} left out: cannot be read")
+
+
 @app.command("recipes", rich_help_panel="Making styles")
 def recipes_list() -> None:
     """List the training recipes."""

@@ -10,13 +10,24 @@ from toonfilter.runtime import terminal
 
 app = typer.Typer()
 
+_RAW = typer.Option(
+    "--raw/--filter",
+    help="What generators make of whole pictures, or what the filter shows. Default: raw for runs and for styles that"
+    " are made for drawings, the filter for the rest.",
+    show_default=False,
+)
+
 
 def _bundle_in(folder: Path, checkpoint: Path) -> Path:
-    """Export a checkpoint into the folder; the bundle's place."""
+    """Export a checkpoint into a new folder below the given one; the bundle's place."""
+    import tempfile
+
     from toonfilter.export.command import ExportRequest, export_model
 
     # The bundle is gone after the measuring: nobody gets it, under any licence.
-    request = ExportRequest(source=checkpoint, output=folder / checkpoint.name, licence="none: only measured")
+    # Checkpoints of several runs have the same names.
+    place = Path(tempfile.mkdtemp(dir=folder)) / checkpoint.resolve().name
+    request = ExportRequest(source=checkpoint, output=place, licence="none: only measured")
     return export_model(request).folder
 
 
@@ -41,6 +52,7 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, drawn with --seed.")] = None,
     seed: Annotated[int, typer.Option(help="For everything that is drawn.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Threads.")] = 2,
+    raw: Annotated[bool | None, _RAW] = None,
 ) -> None:
     """Measure models on pictures: what a class needs, distances to targets, by group; one report for all."""
     import tempfile
@@ -66,6 +78,7 @@ def evaluate(
         limit=limit,
         seed=seed,
         workers=workers,
+        raw=raw,
         export=lambda path: _bundle_in(Path(scratch), path),
     )
     with (
@@ -100,6 +113,7 @@ def vote(
     seed: Annotated[int, typer.Option(help="Of pictures, and of each reviewer's order.")] = 0,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8731,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+    raw: Annotated[bool | None, _RAW] = None,
 ) -> None:
     """Let people choose between the results of models, without names, on a local web page; then count."""
     import tempfile
@@ -121,6 +135,7 @@ def vote(
                 question=question or QUESTION,
                 limit=limit,
                 seed=seed,
+                raw=raw,
                 export=lambda path: _bundle_in(Path(scratch), path),
             )
             with console.status("drawing the pictures"):

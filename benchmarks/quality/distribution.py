@@ -8,20 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.benchmarks.quality.bootstrap import Estimate
-from toonfilter.benchmarks.quality.feature_nets import FeatureNet, MissingNet, OnnxFeatures, open_torchvision
+from toonfilter.benchmarks.quality.feature_nets import (
+    FeatureNet,
+    MissingNet,
+    OnnxFeatures,
+    open_inception,
+    open_torchvision,
+)
 from toonfilter.benchmarks.quality.feature_store import Features, FeatureStore
 from toonfilter.benchmarks.quality.frechet import fid
 from toonfilter.benchmarks.quality.kernel_distance import kernel_mmd, kid
 from toonfilter.benchmarks.quality.nearest_neighbour import nearest_neighbour
 from toonfilter.benchmarks.quality.pictures import Image
+from toonfilter.benchmarks.quality.precision_recall import precision_recall
 
-MIN_PICTURES = {"mmd": 20, "nn": 20, "fid": 50, "kid": 50}
+MIN_PICTURES = {"mmd": 20, "nn": 20, "fid": 50, "kid": 50, "pr": 50}
 
 _TITLES = {
     "mmd": {"mmd": "kernel MMD"},
     "nn": {"nn": "1-NN accuracy", "nn_real": "1-NN accuracy, real part", "nn_fake": "1-NN accuracy, fake part"},
     "fid": {"fid": "Frechet distance (FID)"},
     "kid": {"kid": "kernel distance (KID)"},
+    "pr": {"precision": "precision", "recall": "recall"},
 }
 
 
@@ -30,11 +38,17 @@ def _nn(real: Features, fake: Features) -> dict[str, Estimate]:
     return {"nn": found.both, "nn_real": found.real, "nn_fake": found.fake}
 
 
+def _pr(real: Features, fake: Features) -> dict[str, Estimate]:
+    found = precision_recall(real, fake)
+    return {"precision": found.precision, "recall": found.recall}
+
+
 _MEASURES: dict[str, Callable[[Features, Features], dict[str, Estimate]]] = {
     "mmd": lambda real, fake: {"mmd": kernel_mmd(real, fake)},
     "nn": _nn,
     "fid": lambda real, fake: {"fid": fid(real, fake)},
     "kid": lambda real, fake: {"kid": kid(real, fake)},
+    "pr": _pr,
 }
 
 
@@ -58,8 +72,10 @@ def open_nets(options: NetOptions) -> tuple[list[FeatureNet], list[MissingNet]]:
     """
     nets: list[FeatureNet] = [OnnxFeatures(text) for text in options.features]
     missing: list[MissingNet] = []
-    for kind, measures in (("resnet34", ("mmd", "nn")), ("inception_v3", ("fid", "kid"))):
-        opened = open_torchvision(kind, measures, options.weights, download=options.download)
+    for opened in (
+        open_torchvision("resnet34", ("mmd", "nn"), options.weights, download=options.download),
+        open_inception(("fid", "kid", "pr"), options.weights, download=options.download),
+    ):
         if isinstance(opened, MissingNet):
             missing.append(opened)
         else:

@@ -19,9 +19,10 @@ from toonfilter.benchmarks.quality.charts import curves
 from toonfilter.benchmarks.quality.contact_sheet import Sheet, choose_sheets, draw_sheets
 from toonfilter.benchmarks.quality.distribution import DistributionPass, NetOptions, open_nets
 from toonfilter.benchmarks.quality.face_reader import FaceReader, compare_faces
-from toonfilter.benchmarks.quality.feature_nets import OnnxFeatures
+from toonfilter.benchmarks.quality.feature_nets import MissingNet, OnnxFeatures
 from toonfilter.benchmarks.quality.ground_truth import GroundTruth
 from toonfilter.benchmarks.quality.identity import Recogniser
+from toonfilter.benchmarks.quality.learned_perceptual import open_lpips
 from toonfilter.benchmarks.quality.models import Drawer, Drawn, Exporter, Model, find_model
 from toonfilter.benchmarks.quality.pictures import (
     GROUP_COLUMNS,
@@ -53,7 +54,7 @@ class EvaluationOptions:
     models: names and paths as `models.find_model` takes them. source: folder of input pictures. target: folder of
     real drawings, paired by name for the paired measures. identity: ONNX file of a face recogniser. split: "all",
     "train" or "validation" by index.csv. limit: at most so many pictures, drawn with the seed.
-    log: folder of a training run, for D(real) and D(fake). export: how checkpoints become bundles.
+    log: folder of a training run, for D(real) and D(fake). export, raw: see `models.find_model`.
     """
 
     models: tuple[str, ...]
@@ -69,6 +70,7 @@ class EvaluationOptions:
     seed: int = 0
     workers: int = 2
     export: Exporter | None = None
+    raw: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
     started, cpu_started = time.perf_counter(), time.process_time()
     report_progress = progress or (lambda *_: None)
     log = read_training_log(options.log) if options.log else None
-    models = _find_models(options.models, options.export)
+    models = _find_models(options)
     pictures = choose(list_pictures(options.source), split=options.split, limit=options.limit, seed=options.seed)
     with ExitStack() as stack:
         instruments, notes = _open_instruments(options, models)
@@ -119,6 +121,7 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
             outcomes.append(outcome)
             report_progress("pictures", len(outcomes), len(pictures))
         evaluation = _sum_up(options, pictures, models, outcomes)
+        evaluation.notes += [f"{model.name} is measured as {model.kind}" for model in models if ", " in model.kind]
         evaluation.notes += notes
         if distribution is not None:
             _add_distribution(evaluation, distribution, report_progress)
@@ -145,10 +148,10 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
     return evaluation
 
 
-def _find_models(texts: tuple[str, ...], export: Exporter | None) -> list[Model]:
+def _find_models(options: EvaluationOptions) -> list[Model]:
     found: list[Model] = []
-    for text in texts:
-        model = find_model(text, export)
+    for text in options.models:
+        model = find_model(text, options.export, options.raw)
         if any(other.name == model.name for other in found):
             raise DataError(f"two models are named {model.name}; give one of them a label: LABEL={text}")
         found.append(model)
@@ -166,7 +169,10 @@ def _open_instruments(options: EvaluationOptions, models: list[Model]) -> tuple[
         notes.append("not measured: MMD, 1-NN, FID, KID: needs a feature net; --features FILE.onnx works offline")
     perceptual = next((net for net in nets if isinstance(net, OnnxFeatures) and net.map_names), None)
     distribution = DistributionPass(nets, len(models)) if nets else None
-    return _Instruments(models, recogniser, distribution, GroundTruth(Pairing(options.target), perceptual)), notes
+    lpips = open_lpips(options.nets.weights, download=options.nets.download)
+    learned = None if isinstance(lpips, MissingNet) else lpips
+    truth = GroundTruth(Pairing(options.target), perceptual, learned)
+    return _Instruments(models, recogniser, distribution, truth), notes
 
 
 def _collect_targets(options: EvaluationOptions, distribution: DistributionPass, progress: Progress) -> list[str]:

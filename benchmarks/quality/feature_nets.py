@@ -1,5 +1,7 @@
 """Nets whose features stand for what a picture looks like: torchvision's, or any ONNX file."""
 
+import contextlib
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +30,7 @@ SCALINGS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
 """From float32 [H, W, 3] RGB 0..255 to what a net was trained on; caffe is BGR."""
 
 _KNOWN_SCALINGS = {"mobilenet_v2_float": "signed", "squeezenet10_dc": "caffe"}
-_ALL_MEASURES = ("mmd", "nn", "fid", "kid")
+_ALL_MEASURES = ("mmd", "nn", "fid", "kid", "pr")
 
 
 class FeatureNet(Protocol):
@@ -54,16 +56,17 @@ class MissingNet:
 
 
 class OnnxFeatures:
-    """An ONNX file with one picture input [N, 3, H, W].
+    """An ONNX file with one picture input [N, 3, H, W] or [N, H, W, 3].
 
-    The vector is its output [N, D] with the most numbers that is not called logits; without one, its deepest feature
-    map averaged over the picture.
+    It is fed at its input's own size, or at 224 px where that is open. The vector is the output that was asked for, or
+    its output [N, D] with the most numbers that is not called logits; without one, its deepest feature map. A feature
+    map is averaged over the picture.
     """
 
     measures = _ALL_MEASURES
 
     def __init__(self, text: str, *, side: int = 224, threads: int = 1) -> None:
-        """text: FILE.onnx or FILE.onnx:SCALING.
+        """text: FILE.onnx, FILE.onnx:SCALING or FILE.onnx:SCALING:OUTPUT.
 
         Raises:
             ConfigError: the scaling is not known and not given.
@@ -71,7 +74,7 @@ class OnnxFeatures:
         """
         import onnxruntime
 
-        file, _, scaling = text.rpartition(":") if text.rpartition(":")[2] in SCALINGS else (text, "", "")
+        file, scaling, asked = _parts(text)
         path = Path(file)
         scaling = scaling or _KNOWN_SCALINGS.get(path.stem, "")
         if scaling not in SCALINGS:
@@ -82,14 +85,21 @@ class OnnxFeatures:
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
-        self._scale, self._side, self.name = SCALINGS[scaling], side, path.stem
+        taken = self._session.get_inputs()[0]
+        self._input, self._is_nhwc = taken.name, len(taken.shape) == 4 and taken.shape[3] == 3
+        own_side = taken.shape[1 if self._is_nhwc else 2] if len(taken.shape) == 4 else None
+        self._scale, self.name = SCALINGS[scaling], path.stem
+        self._side = own_side if isinstance(own_side, int) else side
         outputs = self._session.get_outputs()
+        if asked and asked not in [output.name for output in outputs]:
+            names = ", ".join(output.name for output in outputs)
+            raise ConfigError(f"features {path.name}: no output {asked!r}; there are: {names}")
         flat = [output for output in outputs if len(output.shape) == 2 and output.name != "logits"]
         self.map_names = [output.name for output in outputs if len(output.shape) == 4]
         if not flat and not self.map_names:
             raise DataError(f"feature net {path.name} has no output [N, D] or [N, C, H, W] that is not its logits")
-        self._vector_name = max(flat, key=lambda output: _width(output.shape)).name if flat else self.map_names[-1]
+        widest = max(flat, key=lambda output: _width(output.shape)).name if flat else self.map_names[-1]
+        self._vector_name = asked or widest
 
     def vector(self, image: Image) -> Vector:
         """One feature vector, float32 [D]."""
@@ -103,20 +113,23 @@ class OnnxFeatures:
 
     def _planes(self, image: Image) -> NDArray[np.float32]:
         scaled = self._scale(_resized(image, self._side).astype(np.float32))
-        return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+        return np.ascontiguousarray((scaled if self._is_nhwc else scaled.transpose(2, 0, 1))[None])
 
 
 class TorchvisionFeatures:
-    """ResNet-34 or Inception v3 of torchvision, up to the average pooling, on ImageNet weights."""
+    """ResNet-34 or Inception v3 of torchvision, up to the average pooling, on ImageNet weights.
 
-    def __init__(self, name: str, network: Any, side: int, measures: tuple[str, ...]) -> None:
+    scaling: of `SCALINGS`; Inception v3 was trained on -1..1, the ResNets on ImageNet's mean and spread.
+    """
+
+    def __init__(self, name: str, network: Any, side: int, measures: tuple[str, ...], scaling: str) -> None:
         self.name, self.measures = name, measures
-        self._network, self._side = network, side
+        self._network, self._side, self._scale = network, side, SCALINGS[scaling]
 
     def vector(self, image: Image) -> Vector:
         """One feature vector, float32 [D]."""
         torch = require("torch", extra="train")
-        scaled = SCALINGS["imagenet"](_resized(image, self._side).astype(np.float32))
+        scaled = self._scale(_resized(image, self._side).astype(np.float32))
         with torch.inference_mode():
             found = self._network(torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])))
         vector: Vector = found[0].numpy()
@@ -153,7 +166,62 @@ def open_torchvision(
         raise DataError(f"{path} does not hold the weights of {kind}") from error
     network.fc = torch.nn.Identity()
     network.eval()
-    return TorchvisionFeatures(kind, network, 299 if kind == "inception_v3" else 224, measures)
+    if kind == "inception_v3":
+        return TorchvisionFeatures("inception_v3 (torchvision)", network, 299, measures, "signed")
+    return TorchvisionFeatures(kind, network, 224, measures, "imagenet")
+
+
+class FidelityFeatures:
+    """Inception v3 with the weights of the published FIDs (Heusel et al. 2017), as torch-fidelity runs it."""
+
+    name = "inception-2015-12-05"
+
+    def __init__(self, network: Any, measures: tuple[str, ...]) -> None:
+        self.measures, self._network = measures, network
+
+    def vector(self, image: Image) -> Vector:
+        """One feature vector, float32 [2048]; the network scales the picture itself, as TensorFlow 1 did."""
+        torch = require("torch", extra="train")
+        levels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)[None]))
+        with torch.inference_mode():
+            vector: Vector = self._network(levels)[0][0].numpy()
+        return vector
+
+
+def open_inception(
+    measures: tuple[str, ...], weights: Path | None = None, *, download: bool = False
+) -> FeatureNet | MissingNet:
+    """The network of the published FIDs where its weights are; else torchvision's Inception v3, whose distances
+    cannot be compared with published ones; the net's name says which it is.
+
+    Raises:
+        ConfigError: torchvision is not installed.
+        DataError: a weights file is not of its net.
+    """
+    torch = require("torch", extra="train")
+    fidelity = require("torch_fidelity.feature_extractor_inceptionv3", extra="train")
+    folder = weights or Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / Path(fidelity.URL_INCEPTION_V3).name
+    if download and not path.is_file():
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(fidelity.URL_INCEPTION_V3, str(path), progress=False)
+    if path.is_file():
+        return FidelityFeatures(_fidelity_network(fidelity, path), measures)
+    fallback = open_torchvision("inception_v3", measures, weights, download=download)
+    if isinstance(fallback, MissingNet):
+        return MissingNet("inception-2015-12-05", f"no {path.name} in {folder}; put it there, or allow --download")
+    return fallback
+
+
+def _fidelity_network(fidelity: Any, path: Path) -> Any:
+    torch = require("torch", extra="train")
+    try:
+        # The package loads the file without this precaution; a file that passes here holds nothing but tensors.
+        torch.load(path, map_location="cpu", weights_only=True)
+        return fidelity.FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=str(path))
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise DataError(f"{path} does not hold the Inception weights of the FID") from error
 
 
 def perceptual_distance(first: Sequence[NDArray[np.float32]], second: Sequence[NDArray[np.float32]]) -> float:
@@ -181,6 +249,15 @@ def _resized(image: Image, side: int) -> Image:
     shrinks = max(image.shape[:2]) > side
     resized: Image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return resized
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """File, scaling and output of FILE[:SCALING[:OUTPUT]]; a file may have colons in its name."""
+    file, _, scaling = text.rpartition(":")
+    if scaling in SCALINGS:
+        return file, scaling, ""
+    before, _, middle = file.rpartition(":")
+    return (before, middle, scaling) if middle in SCALINGS else (text, "", "")
 
 
 def _width(shape: Sequence[Any]) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from toonfilter.benchmarks.quality.feature_nets import OnnxFeatures, perceptual_distance
+from toonfilter.benchmarks.quality.learned_perceptual import LearnedPerceptual
 from toonfilter.benchmarks.quality.paired import l1, psnr, ssim
 from toonfilter.benchmarks.quality.pictures import Image, Pairing, Picture, read_result
 from toonfilter.benchmarks.quality.sift import sift_matches
@@ -10,10 +11,14 @@ from toonfilter.benchmarks.quality.sift import sift_matches
 
 @dataclass(frozen=True, slots=True)
 class GroundTruth:
-    """pairing: the target folder. net: for the perceptual distance; None leaves it out. Thread safe."""
+    """pairing: the target folder. net, lpips: for the perceptual distances; None leaves one out.
+
+    Thread safe.
+    """
 
     pairing: Pairing
     net: OnnxFeatures | None = None
+    lpips: LearnedPerceptual | None = None
 
     def read(self, picture: Picture, source: Image) -> Image | None:
         """The target of a picture at the source's size, or None where there is none of that name.
@@ -36,4 +41,6 @@ class GroundTruth:
         }
         if self.net is not None:
             row["perceptual"] = perceptual_distance(self.net.maps(result), self.net.maps(target))
+        if self.lpips is not None:
+            row["lpips"] = self.lpips.distance(result, target)
         return row

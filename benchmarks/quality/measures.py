@@ -97,6 +97,9 @@ PAIRED_MEASURES = (
         _mean,
         needs="--target DIR and a feature net with feature maps (--features FILE.onnx)",
     ),
+    Measure(
+        "lpips", "LPIPS (AlexNet)", "", ("lpips",), _mean, needs="--target DIR and AlexNet's weights (--weights DIR)"
+    ),
     Measure("sift_matches", "SIFT matches, ratio test", "a picture", ("sift_matches",), _mean, needs=_TARGET),
     Measure("sift_inliers", "SIFT matches, RANSAC", "a picture", ("sift_inliers",), _mean, needs=_TARGET),
 )

@@ -75,10 +75,12 @@ class Model:
     pairing: Pairing | None = None
 
 
-def find_model(text: str, export: Exporter | None = None) -> Model:
+def find_model(text: str, export: Exporter | None = None, raw: bool | None = None) -> Model:
     """The model that the text names: [LABEL=]NAME or PATH.
 
-    export: how checkpoints become bundles, so that they are measured as users will run them.
+    export: how checkpoints become bundles, so that they are measured as users will run them. raw: True measures what
+    the generator makes of the whole picture, False what the filter shows; None takes the generator for checkpoints and
+    for bundles that are made for drawings, and the filter where a generator needs landmarks and for all other bundles.
 
     Raises:
         ConfigError: nothing of that name.
@@ -89,8 +91,16 @@ def find_model(text: str, export: Exporter | None = None) -> Model:
     if spec == OPENCV:
         return _opencv_model(label or OPENCV)
     if (path / MANIFEST).is_file() or spec in known_bundles():
+        if raw or (raw is None and find_bundle(spec).takes_drawings):
+            return _raw_model(label or path.name, "bundle, raw", path)
         return _bundle_model(label or path.name, spec)
     if _is_checkpoint(path):
+        if raw is not False:
+            try:
+                return _raw_model(label or path.name, "checkpoint, raw", path)
+            except ConfigError:
+                if raw:
+                    raise
         return _checkpoint_model(label or path.name, path, export)
     if path.is_dir():
         return _folder_model(label or path.resolve().name, path)
@@ -137,6 +147,13 @@ def _opencv_model(name: str) -> Model:
     from toonfilter.train.data.opencv_cartoon import opencv_cartoon
 
     return Model(name, "filter", lambda: nullcontext(FunctionDrawer(opencv_cartoon)), draws_clips=True)
+
+
+def _raw_model(name: str, kind: str, path: Path) -> Model:
+    from toonfilter.train.raw import open_raw
+
+    generator = open_raw(path)
+    return Model(name, kind, lambda: nullcontext(FunctionDrawer(generator)), draws_clips=True)
 
 
 class _StillTracker:
@@ -198,7 +215,7 @@ class _BundleDrawer:
 
 def _bundle_model(name: str, spec: str) -> Model:
     find_bundle(spec)
-    return Model(name, "bundle", lambda: _BundleDrawer(spec), draws_clips=True)
+    return Model(name, "bundle, filter", lambda: _BundleDrawer(spec), draws_clips=True)
 
 
 def _is_checkpoint(path: Path) -> bool:
@@ -209,4 +226,4 @@ def _checkpoint_model(name: str, path: Path, export: Exporter | None) -> Model:
     if export is None:
         raise ConfigError(f"{path} is a checkpoint; export it first: toonfilter export {path}")
     model = _bundle_model(name, str(export(path)))
-    return dataclasses.replace(model, kind="checkpoint")
+    return dataclasses.replace(model, kind="checkpoint, filter")

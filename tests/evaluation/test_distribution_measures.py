@@ -12,6 +12,7 @@ from torchmetrics.image.kid import poly_mmd
 from toonfilter.benchmarks.quality import feature_store, frechet, kernel_distance
 from toonfilter.benchmarks.quality.distribution import DistributionPass, measure_distribution
 from toonfilter.benchmarks.quality.nearest_neighbour import nearest_neighbour
+from toonfilter.benchmarks.quality.precision_recall import precision_recall
 
 
 @pytest.fixture
@@ -129,6 +130,20 @@ def test_nearest_neighbour_by_brute_force(sets) -> None:
     assert found.both.value == own.mean()
     assert (found.real.value, found.fake.value) == (own[:50].mean(), own[50:].mean())
     assert found.both.value == pytest.approx((found.real.value + found.fake.value) / 2)
+
+
+def test_precision_and_recall_of_points_on_a_line() -> None:
+    # Real: 0 1 2 3 4, each ball reaches its third neighbour: 3 2 2 2 3. Fake: 0 and six far ones, with balls of up to 5.
+    real = np.array([0.0, 1, 2, 3, 4])[:, None]
+    fake = np.array([2.5, 20, 21, 22, 23, 24])[:, None]
+    found = precision_recall(real, fake)
+    assert found.precision.value == pytest.approx(1 / 6)
+    # The ball of 2.5 reaches its third neighbour, 22; all real points are within 19.5 of it.
+    assert found.recall.value == 1
+    far = precision_recall(real, fake[1:])
+    assert (far.precision.value, far.recall.value) == (0, 0)
+    near = precision_recall(real, real + 0.1)
+    assert (near.precision.value, near.recall.value) == (1, 1)
 
 
 def test_collapsed_drawings_show_in_the_fake_part(sets) -> None:

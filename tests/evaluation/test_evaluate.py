@@ -9,11 +9,17 @@ import pytest
 from typer.testing import CliRunner
 
 from toonfilter.benchmarks.quality import contact_sheet, pictures
+from toonfilter.benchmarks.quality.commands import _bundle_in
 from toonfilter.benchmarks.quality.evaluate import EvaluationOptions, evaluate
 from toonfilter.benchmarks.quality.models import find_model
 from toonfilter.benchmarks.quality.temporal import TemporalOptions
 from toonfilter.benchmarks.quality.terminal_table import missing_lines
+from toonfilter.benchmarks.quality.vote.ballot import BallotOptions, prepare_ballot
 from toonfilter.runtime.errors import ConfigError, DataError
+from toonfilter.train.checkpoint import keep_weights
+from toonfilter.train.raw import open_raw
+from toonfilter.train.recipe import load_recipe
+from toonfilter.train.systems import build_system
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +101,7 @@ def test_darker_pictures_have_darker_skin(evaluated) -> None:
 
 def test_bundles_are_drawn_in_stills_and_clips(evaluated) -> None:
     tiny = evaluated[0].models[2]
-    assert tiny.kind == "bundle"
+    assert tiny.kind == "bundle, filter"
     assert tiny.measured["face_found"].count == 12
     assert tiny.measured["seam_ratio"].count >= 10
     assert tiny.measured["temporal_ratio"].count == 5
@@ -172,11 +178,57 @@ def test_models_that_are_nothing_are_refused(tmp_path) -> None:
         find_model(str(tmp_path))
 
 
-def test_checkpoints_are_measured_as_the_bundle_they_become(tmp_path, tiny_bundle) -> None:
+def test_checkpoints_are_measured_as_the_bundle_they_become_where_the_filter_is_asked_for(
+    tmp_path, tiny_bundle
+) -> None:
     (tmp_path / "checkpoint.json").write_text("{}")
     asked = []
-    model = find_model(f"mine={tmp_path}", lambda path: asked.append(path) or tiny_bundle.folder)
-    assert (model.name, model.kind, asked) == ("mine", "checkpoint", [tmp_path])
+    model = find_model(f"mine={tmp_path}", lambda path: asked.append(path) or tiny_bundle.folder, raw=False)
+    assert (model.name, model.kind, asked) == ("mine", "checkpoint, filter", [tmp_path])
+
+
+def _run(place, recipe_name, *changes):
+    """A run's weights, as they are before training, at place/checkpoints/step-0000005."""
+    recipe = load_recipe(recipe_name, ["data.size_px=32", "generator.options.width=4", *changes])
+    weights = build_system(recipe).networks.state_dict()
+    folder = place / "checkpoints" / "step-0000005"
+    keep_weights(folder, step=5, recipe=recipe, data="", weights=weights, averaged={})
+    return folder
+
+
+def test_runs_from_drawings_to_photos_are_measured_and_voted_on(faces, tmp_path) -> None:
+    one = _run(tmp_path / "one", "pix2pix-human", "generator.options.downs=5")
+    other = _run(tmp_path / "other", "pix2pix-human", "generator.options.downs=5")
+    options = EvaluationOptions(
+        models=(f"a={one}", f"b={other}"),
+        source=faces / "set",
+        target=faces / "set",
+        output=tmp_path / "report",
+        temporal=TemporalOptions(stills=0),
+        limit=5,
+    )
+    found = evaluate(options)
+    assert [model.kind for model in found.models] == ["checkpoint, raw"] * 2
+    # The network is untrained: what is measured is its noise over the whole picture, not a blend with the source.
+    generator, distances = open_raw(one), []
+    for path in [faces / "set" / f"{key}.png" for key in found.keys if key.startswith("view")]:
+        picture = pictures.read_picture(path)
+        distances.append(np.abs(generator(picture).astype(float) - picture).mean() / 255)
+    columns = found.models[0].columns["l1"]
+    shown = [columns[row] for row, key in enumerate(found.keys) if key.startswith("view")]
+    assert shown == pytest.approx(distances, rel=1e-6)
+    assert any("a is measured as checkpoint, raw" in note for note in found.notes)
+    ballot = prepare_ballot(BallotOptions((f"a={one}", f"b={other}"), faces / "set", tmp_path / "vote", limit=2))
+    assert ballot.models == ("a", "b")
+
+
+def test_checkpoints_of_one_name_do_not_collide(tmp_path) -> None:
+    pytest.importorskip("onnx")
+    places = [
+        _bundle_in(tmp_path, _run(tmp_path / name, "cyclegan", "generator.options.blocks=1")) for name in ("a", "b")
+    ]
+    assert places[0] != places[1]
+    assert all((place / "bundle.json").is_file() for place in places)
 
 
 def test_two_models_of_one_name_are_refused(faces, tmp_path) -> None:

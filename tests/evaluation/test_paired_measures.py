@@ -10,6 +10,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from toonfilter.benchmarks.quality import feature_nets, paired, sift
+from toonfilter.benchmarks.quality.learned_perceptual import open_lpips
 from toonfilter.runtime.errors import ConfigError, DataError
 
 
@@ -136,6 +137,69 @@ def test_torchvision_weights_are_named_when_missing(tmp_path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_inception_of_published_fids_is_taken_where_its_weights_are(tmp_path, pair, monkeypatch) -> None:
+    fidelity = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    missing = feature_nets.open_inception(("fid",), tmp_path)
+    assert missing.reason.startswith("no weights-inception-2015-12-05-6726825d.pth in ")
+    path = tmp_path / "weights-inception-2015-12-05-6726825d.pth"
+    torch.save({"nothing": torch.zeros(1)}, path)
+    with pytest.raises(DataError, match="does not hold the Inception weights"):
+        feature_nets.open_inception(("fid",), tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.nn.Module, "load_state_dict", lambda *_: None)
+        plain = fidelity.FeatureExtractorInceptionV3("x", ["2048"], feature_extractor_weights_path=str(path))
+    torch.save(plain.state_dict(), path)
+    net = feature_nets.open_inception(("fid",), tmp_path)
+    assert net.name == "inception-2015-12-05"
+    levels = torch.from_numpy(pair[0]).permute(2, 0, 1)[None]
+    np.testing.assert_allclose(net.vector(pair[0]), plain(levels)[0][0].numpy(), rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_lpips_is_the_packages_own_on_alexnets_weights(tmp_path, pair) -> None:
+    lpips, models = pytest.importorskip("lpips"), pytest.importorskip("torchvision.models")
+    missing = open_lpips(tmp_path)
+    assert missing.reason == f"no alexnet-owt-7be5be79.pth in {tmp_path}; put it there, or allow --download"
+    torch.manual_seed(0)
+    alexnet = models.alexnet(weights=None)
+    torch.save(alexnet.state_dict(), tmp_path / "alexnet-owt-7be5be79.pth")
+    found = open_lpips(tmp_path)
+    expected = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
+    for number in range(1, 6):
+        for name, layer in getattr(expected.net, f"slice{number}").named_children():
+            layer.load_state_dict(alexnet.features[int(name)].state_dict())
+    pictures = [torch.from_numpy(image).permute(2, 0, 1)[None].float() / 127.5 - 1 for image in pair]
+    assert found.distance(*pair) == pytest.approx(float(expected(*pictures)), rel=1e-4)
+    assert found.distance(*pair) > 0
+    assert found.distance(pair[0], pair[0]) == 0
+    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "alexnet-owt-7be5be79.pth")
+    with pytest.raises(DataError, match="AlexNet"):
+        open_lpips(tmp_path)
+
+
+def test_any_net_is_fed_at_its_own_size_and_layout(tmp_path) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, types = onnx.helper, onnx.TensorProto
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1, 2], keepdims=0),
+            helper.make_node("ReduceMax", ["x"], ["most"], axes=[1, 2], keepdims=0),
+        ],
+        "nhwc",
+        [helper.make_tensor_value_info("x", types.FLOAT, [1, 48, 48, 3])],
+        [helper.make_tensor_value_info(name, types.FLOAT, [1, 3]) for name in ("mean", "most")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "n.onnx")
+    image = np.zeros((48, 48, 3), np.uint8)
+    image[:24, :, 1] = 200
+    np.testing.assert_allclose(feature_nets.OnnxFeatures(f"{tmp_path / 'n.onnx'}:raw").vector(image), (0, 100, 0))
+    np.testing.assert_allclose(feature_nets.OnnxFeatures(f"{tmp_path / 'n.onnx'}:raw:most").vector(image), (0, 200, 0))
+    with pytest.raises(ConfigError, match="no output 'least'; there are: mean, most"):
+        feature_nets.OnnxFeatures(f"{tmp_path / 'n.onnx'}:raw:least")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "width"), [("resnet34", 512), ("inception_v3", 2048)])
 def test_torchvision_nets_give_pooled_features(tmp_path, pair, kind: str, width: int) -> None:
     models = pytest.importorskip("torchvision.models")
@@ -145,6 +209,14 @@ def test_torchvision_nets_give_pooled_features(tmp_path, pair, kind: str, width:
     torch.save(network.state_dict(), tmp_path / name)
     net = feature_nets.open_torchvision(kind, ("fid",), tmp_path)
     assert net.vector(pair[0]).shape == (width,)
+    # What reaches the first layer: Inception was trained on -1..1, the ResNets on ImageNet's mean and spread.
+    fed = []
+    first = next(module for module in net._network.modules() if isinstance(module, torch.nn.Conv2d))
+    first.register_forward_pre_hook(lambda _, given: fed.append(given[0]))
+    for level in (0, 255):
+        net.vector(np.full((40, 40, 3), level, np.uint8))
+    low, high = (-1.0, 1.0) if kind == "inception_v3" else (-0.485 / 0.229, (1 - 0.485) / 0.229)
+    assert [float(given[0, 0, 9, 9]) for given in fed] == pytest.approx([low, high], rel=1e-5)
     torch.save({"fc.weight": torch.zeros(1)}, tmp_path / name)
     with pytest.raises(DataError, match="does not hold the weights"):
         feature_nets.open_torchvision(kind, ("fid",), tmp_path)

@@ -55,7 +55,7 @@ class Ballot:
 
 @dataclass(frozen=True, slots=True)
 class BallotOptions:
-    """models: as `find_model` takes them. limit: at most so many pictures, drawn with the seed."""
+    """models, export, raw: as `find_model` takes them. limit: at most so many pictures, drawn with the seed."""
 
     models: tuple[str, ...]
     source: Path
@@ -64,6 +64,7 @@ class BallotOptions:
     limit: int | None = 40
     seed: int = 0
     export: Exporter | None = None
+    raw: bool | None = None
 
 
 def prepare_ballot(options: BallotOptions, progress: Callable[[str, int, int], None] | None = None) -> Ballot:
@@ -73,7 +74,7 @@ def prepare_ballot(options: BallotOptions, progress: Callable[[str, int, int], N
         DataError: fewer than two models, no common pictures, or another ballot in the folder.
         ConfigError, BundleError: a model cannot be opened.
     """
-    models = [find_model(text, options.export) for text in options.models]
+    models = [find_model(text, options.export, options.raw) for text in options.models]
     names = tuple(model.name for model in models)
     if not 2 <= len(set(names)) == len(names) <= MOST_MODELS:
         raise DataError(f"vote needs 2 to {MOST_MODELS} models of different names; found {', '.join(names) or 'none'}")
