@@ -93,7 +93,7 @@ def _of_bundle(bundle: Bundle) -> RawGenerator:
 
     def draw(image: Image) -> Image:
         with lock:
-            return translator.translate(np.ascontiguousarray(image[None]), None)[0].copy()
+            return cast(Image, translator.translate(np.ascontiguousarray(image[None]), None)[0].copy())
 
     return RawGenerator(bundle.name, size, draw, bundle.takes_drawings)
 

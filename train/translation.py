@@ -15,7 +15,6 @@ from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
 from toonfilter.train.gallery import Row, write_gallery
 from toonfilter.train.raw import RawGenerator, open_raw
 from toonfilter.train.recipe import DataSettings
-from toonfilter.train.systems import build_system
 
 Image = NDArray[np.uint8]
 Report = Callable[[int, int], None]
@@ -117,12 +116,12 @@ def _samples(run: Path, count: int, seed: int) -> Iterator[tuple[str, str, Image
     import torch
 
     from toonfilter.train.checkpoint import load_weights
-    from toonfilter.train.systems.dcgan import DcganSystem, interpolate
+    from toonfilter.train.systems.dcgan import build, interpolate
 
     checkpoint = read_checkpoint(run)
-    system = build_system(checkpoint.recipe)
-    if not isinstance(system, DcganSystem):
+    if checkpoint.recipe.system != "dcgan":
         raise ConfigError(f"{run}: recipe {checkpoint.recipe.name!r} takes pictures; give a folder of them")
+    system = build(checkpoint.recipe)
     load_weights(system.networks, {**checkpoint.weights, **checkpoint.averaged}, str(checkpoint.path))
     network = system.networks["generator"].eval()
     noise = torch.randn(count, system.options.noise, generator=torch.Generator().manual_seed(seed))

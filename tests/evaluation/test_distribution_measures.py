@@ -133,7 +133,7 @@ def test_nearest_neighbour_by_brute_force(sets) -> None:
 
 
 def test_precision_and_recall_of_points_on_a_line() -> None:
-    # Real: 0 1 2 3 4, each ball reaches its third neighbour: 3 2 2 2 3. Fake: 0 and six far ones, with balls of up to 5.
+    # Balls around real points reach their third neighbours: 3 2 2 2 3. Of the fakes one is near, five are far away.
     real = np.array([0.0, 1, 2, 3, 4])[:, None]
     fake = np.array([2.5, 20, 21, 22, 23, 24])[:, None]
     found = precision_recall(real, fake)
