@@ -103,7 +103,13 @@ def _custom_options(operator: Any) -> dict[str, Any]:
     from flatbuffers import flexbuffers
 
     content = operator.customOptions
-    return {} if content is None or len(content) == 0 else dict(flexbuffers.Loads(bytes(content)))
+    if content is None or len(content) == 0:
+        return {}
+    try:
+        return dict(flexbuffers.Loads(bytes(content)))
+    except (TypeError, ValueError):
+        # Networks of 2019 keep a plain structure here.
+        return {"raw": bytes(content)}
 
 
 def _stored(model: Any, tensor: Any) -> NDArray[Any] | None:
