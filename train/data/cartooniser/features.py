@@ -15,9 +15,9 @@ from toonfilter.runtime.render.guidance import (
     stroke,
     taper,
 )
-from toonfilter.train.data.cartooniser.flow import Plane
 from toonfilter.train.data.cartooniser.regions import Regions, filled, smoothstep
 from toonfilter.train.data.cartooniser.tones import Lab
+from toonfilter.train.data.flow import Plane
 
 _LEAST_SKIN_REDNESS = 0.1
 _INK = np.array([9.0, 5.0, 3.0], np.float32)

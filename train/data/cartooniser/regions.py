@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.render.guidance import Curve, FaceShape, fill
-from toonfilter.train.data.cartooniser.flow import Plane
+from toonfilter.train.data.flow import Plane
 
 _FRAME_LOW, _FRAME_HIGH = 0.045, 0.07
 """Relative contrast of bars across the nose and below the eyes from which on frames may be, and surely are, there."""

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from toonfilter.runtime.errors import require
 from toonfilter.runtime.render.guidance import face_shape
 from toonfilter.train.data.cartooniser.features import FeaturePainter
-from toonfilter.train.data.cartooniser.flow import Flow, Plane, ink_lines
 from toonfilter.train.data.cartooniser.regions import Regions, find_regions, refine_matte, smoothstep
 from toonfilter.train.data.cartooniser.tones import (
     Lab,
@@ -20,6 +19,7 @@ from toonfilter.train.data.cartooniser.tones import (
     to_lab,
     to_rgb,
 )
+from toonfilter.train.data.flow import Flow, Plane, ink_lines
 
 STYLE_VERSION = 4
 """Grows whenever the drawing changes, so that old drawings are made again."""

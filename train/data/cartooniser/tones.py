@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.train.data.cartooniser.flow import Flow, Plane
 from toonfilter.train.data.cartooniser.regions import Regions, smoothstep
+from toonfilter.train.data.flow import Flow, Plane
 
 Lab = NDArray[np.float32]
 """float32 [H, W, 3], CIE L*a*b*, L 0 to 100."""

@@ -26,7 +26,7 @@ class HairNetwork:
         self._constants = {number: torch.tensor(values) for number, values in self._graph.constants.items()}
 
     def hair(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The probability of hair float32 [512, 512] of a photo uint8 [H, W, 3] RGB, mean of it and its mirror image."""
+        """Probability of hair float32 [512, 512] in a photo uint8 [H, W, 3] RGB: mean of it and its mirror image."""
         side = (INPUT_PX, INPUT_PX)
         interpolation = cv2.INTER_AREA if photo.shape[0] > INPUT_PX else cv2.INTER_CUBIC
         picture = cv2.resize(photo, side, interpolation=interpolation).astype(np.float32) / 255

@@ -15,6 +15,8 @@ Image = NDArray[np.uint8]
 
 _CUT_SCALE = 0.5
 """Side of the picture on which skin is cut out, of the full one: four times faster, edges are refined after."""
+_COVERS_FOREHEAD = ("hat", "helmet", "turban", "scarf", "hood", "band")
+_COVERS_TOP = ("hat", "helmet", "turban")
 _HEADWEAR_WITH_SIDES = ("scarf", "hood", "turban")
 
 
@@ -31,23 +33,46 @@ class Regions:
 
 def find_regions(photo: Image, person: Plane, hair: Plane, frame: FaceFrame, attributes: Attributes) -> Regions:
     """photo: uint8 [S, S, 3] RGB. person, hair: probabilities of the segmentation networks."""
-    hair = soft_edges(hair, photo)
-    if attributes.hair == "covered":
-        hair = hair * smoothstep(frame.up, -0.1, -0.3)
     face = frame.face()
+    hair = _plausible_hair(soft_edges(hair, photo), face, frame, attributes)
     person = soft_edges(np.maximum(person, face), photo)
     person = np.maximum(person, hair)
     lab = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     hair = hair * (1 - _features(frame))
+    if attributes.headwear in _COVERS_TOP:
+        # Dark felt looks like hair to the network.
+        brim = smoothstep(frame.up, -0.05, 0.05) * smoothstep(np.abs(frame.across), 0.46, 0.54)
+        hair = hair * (1 - np.maximum(smoothstep(frame.up, 0.2, 0.26), brim))
     skin = _skin(photo, lab, person, hair, face, frame, attributes)
     headwear = _headwear(person, hair, skin, frame, attributes)
     if attributes.headwear != "none":
         headwear = soft_edges(headwear, photo)
         skin = skin * (1 - headwear)
         hair = hair * (1 - headwear * smoothstep(frame.up, 0.1, 0.2))
-    beard = beard_mask(photo, lab, hair, skin, frame, attributes)
+    rest = _rest_of_head(person, hair, skin, headwear, frame) if attributes.over == "none" else np.zeros_like(hair)
+    if attributes.hair == "bald":
+        skin = skin + rest
+    elif attributes.headwear == "none":
+        hair = hair + rest
+    beard = beard_mask(photo, lab, hair, frame, attributes)
     hair = hair * (1 - beard)
     return Regions(person, hair, np.clip(skin - beard, 0, 1), beard, headwear)
+
+
+def _plausible_hair(hair: Plane, face: Plane, frame: FaceFrame, attributes: Attributes) -> Plane:
+    """Without what the network takes for hair and cannot be: necks and collars, bald heads, hair under scarves."""
+    if attributes.hair == "covered":
+        return np.zeros_like(hair)
+    if attributes.hair in ("short", "bald"):
+        hair = hair * smoothstep(frame.up, -0.62, -0.42)
+        hair = hair * (1 - face * smoothstep(frame.up, -0.2, -0.3))
+    if attributes.hair == "bald":
+        top = smoothstep(frame.up, 0.12, 0.22) * smoothstep(np.abs(frame.across), 0.42, 0.34)
+        hair = hair * (1 - top)
+    if attributes.glasses == "sun":
+        band = smoothstep(np.abs(frame.up), 0.2, 0.14)
+        hair = hair * (1 - band * face)
+    return hair
 
 
 def _features(frame: FaceFrame) -> Plane:
@@ -76,6 +101,15 @@ def _skin_likeness(lab: NDArray[np.float32], inner: NDArray[np.bool_], frame: Fa
     return np.exp(-0.5 * (away**2).sum(-1) / 4).astype(np.float32)
 
 
+def _white_cloth(lab: NDArray[np.float32], inner: NDArray[np.bool_], face: Plane) -> Plane:
+    """Lighter than the face and with hardly half its colour."""
+    smooth = cv2.GaussianBlur(lab, (0, 0), 1.5)
+    chroma = np.hypot(smooth[..., 1], smooth[..., 2])
+    lighter = smoothstep(smooth[..., 0] - float(np.median(smooth[..., 0][inner])), 2.0, 8.0)
+    paler = smoothstep(chroma / max(float(np.median(chroma[inner])), 4.0), 0.75, 0.6)
+    return lighter * paler * (1 - face)
+
+
 def _skin(
     photo: Image,
     lab: NDArray[np.float32],
@@ -95,9 +129,14 @@ def _skin(
     if inner.sum() < 60:
         return face * (1 - hair)
     alike = _skin_likeness(lab, inner, frame)
+    alike = alike * (1 - _white_cloth(lab, inner, face))
     likely = _cut_out(photo, alike, person, hair, face, frame, attributes)
     skin = soft_edges(likely, photo, 3, 0.02) * person
-    covers = attributes.headwear in ("hat", "helmet", "turban", "scarf", "hood", "band")
+    covers = attributes.headwear in _COVERS_FOREHEAD
+    if covers:
+        # A straw hat has the colour of skin. Ears lie lower.
+        lowest = 0.36 if attributes.headwear == "band" else 0.08
+        skin = skin * (1 - (1 - face) * smoothstep(frame.up, lowest, lowest + 0.06))
     upper = smoothstep(frame.up, 0.16, 0.26) if covers else np.zeros_like(face)
     skin = np.maximum(skin, grown(face, -frame.px(0.03)) * (1 - upper))
     return np.clip(skin * (1 - hair), 0, 1)
@@ -114,10 +153,10 @@ def _cut_out(
     }
     picture = cv2.resize(photo, small, interpolation=cv2.INTER_AREA)
     core = grown(half["face"], -frame.px(0.04) * _CUT_SCALE) > 0.5
-    if attributes.headwear in ("hat", "helmet", "turban", "scarf", "hood", "band"):
+    if attributes.headwear in _COVERS_FOREHEAD:
         core &= (half["up"] < 0.15) | (half["alike"] > 0.3)
     marks = np.where(half["alike"] > 0.4, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    marks[half["alike"] < 0.04] = cv2.GC_BGD
+    marks[half["alike"] < 0.1] = cv2.GC_BGD
     marks[core & (half["hair"] < 0.5)] = cv2.GC_FGD
     marks[(half["person"] < 0.3) | (half["hair"] > 0.6)] = cv2.GC_BGD
     if not (marks == cv2.GC_BGD).any() or not (marks == cv2.GC_FGD).any():
@@ -138,6 +177,13 @@ def _cut_out(
     return cv2.resize(kept.astype(np.float32), alike.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
+def _rest_of_head(person: Plane, hair: Plane, skin: Plane, headwear: Plane, frame: FaceFrame) -> Plane:
+    """What of the head nobody claims: parts of the hair that are in shadow, or pale."""
+    head = smoothstep(frame.up, -0.2, -0.1) * smoothstep(np.abs(frame.across), 0.7, 0.6)
+    rest: Plane = np.clip(person - hair - skin - headwear, 0, 1) * head
+    return rest
+
+
 def _headwear(person: Plane, hair: Plane, skin: Plane, frame: FaceFrame, attributes: Attributes) -> Plane:
     """What of the person around the head is neither hair nor skin; nothing where nobody saw headwear."""
     if attributes.headwear == "none":
@@ -150,5 +196,8 @@ def _headwear(person: Plane, hair: Plane, skin: Plane, frame: FaceFrame, attribu
         inside = smoothstep(frame.up, -0.5, -0.45) * smoothstep(np.abs(frame.across), 0.3, 0.36)
         inside = np.maximum(inside, smoothstep(frame.up, 0.35, 0.4))
     else:
-        inside = smoothstep(frame.up, 0.05, 0.12)
+        inside = np.maximum(
+            smoothstep(frame.up, 0.05, 0.12),
+            smoothstep(frame.up, -0.1, 0.0) * smoothstep(np.abs(frame.across), 0.46, 0.54),
+        )
     return rest * inside

@@ -1,0 +1,68 @@
+"""From photos, networks and attributes to the labels of all fields, picture by picture."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.render.fields import FIELDS, FieldName
+from toonfilter.train.data.fields.appearance import tone_and_ink
+from toonfilter.train.data.fields.attributes import Attributes
+from toonfilter.train.data.fields.face_frame import Plane, face_frame, soft_edges
+from toonfilter.train.data.fields.matting import foreground_and_background
+from toonfilter.train.data.fields.regions import find_regions
+from toonfilter.train.data.fields.store import Entry, LabelStore
+from toonfilter.train.data.fields.worn_glasses import glasses_mask
+
+UNKNOWN, NETWORKS_ONLY, COMPLETE = 0, 1, 2
+"""Values of `Entry.labelled`."""
+
+
+def picture_labels(
+    photo: NDArray[np.uint8], person: Plane, hair: Plane, landmarks: NDArray[np.float32], attributes: Attributes
+) -> dict[FieldName, Plane]:
+    """All fields of a picture but `over`, float32 [S, S], 0 to 1.
+
+    photo: uint8 [S, S, 3] RGB. person, hair: probabilities of the networks. landmarks: float32 [478, 3] px.
+    """
+    frame = face_frame(landmarks, photo.shape[0])
+    regions = find_regions(photo, person, hair, frame, attributes)
+    lab = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    tone, ink = tone_and_ink(photo)
+    return {
+        "person": regions.person,
+        "hair": regions.hair,
+        "skin": regions.skin,
+        "beard": regions.beard,
+        "headwear": regions.headwear,
+        "glasses": glasses_mask(lab, frame, attributes),
+        "over": np.zeros_like(tone),
+        "tone": tone,
+        "ink": ink,
+    }
+
+
+def label_picture(store: LabelStore, index: int, attributes: Attributes | None) -> Entry:
+    """Make and store the labels of one picture from its first labels; returns its entry as it is now.
+
+    attributes: None where nobody has looked at the picture; then only person, hair, tone and ink hold.
+    """
+    entry, photo = store.entries[index], np.array(store["photo"][index])
+    person, hair = (store[name][index].astype(np.float32) / 255 for name in ("person_raw", "hair_raw"))
+    landmarks = np.array(store["mesh"][index])
+    if not np.isfinite(landmarks).all() or (attributes is not None and attributes.bad == "1"):
+        return replace(entry, labelled=UNKNOWN)
+    if attributes is None:
+        hair, person = soft_edges(hair, photo), soft_edges(person, photo)
+        tone, ink = tone_and_ink(photo)
+        planes: dict[FieldName, Plane] = {"person": np.maximum(person, hair), "hair": hair, "tone": tone, "ink": ink}
+    else:
+        planes = picture_labels(photo, person, hair, landmarks, attributes)
+    empty = np.zeros_like(hair)
+    levels = np.stack([planes.get(name, empty) for name in FIELDS], -1)
+    store["labels"][index] = np.clip(levels * 255 + 0.5, 0, 255).astype(np.uint8)
+    store["foreground"][index], store["background"][index] = foreground_and_background(photo, planes["person"])
+    if attributes is None:
+        return replace(entry, labelled=NETWORKS_ONLY)
+    return replace(entry, labelled=COMPLETE, attributes=attributes)
