@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from toonfilter.export.onnx_export import ExportError
 from toonfilter.export.onnx_graphs import GraphWriter, convolution_border, filled_up
-from toonfilter.export.tflite import Operation, TfliteGraph, read_tflite
+from toonfilter.train.tflite import Operation, TfliteGraph, read_tflite
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -44,14 +44,14 @@ class FieldsGraph(nn.Module):
         super().__init__()
         self.network = copy.deepcopy(network).to("cpu", torch.float32).eval().requires_grad_(False)
         self.network.to(memory_format=torch.contiguous_format)
-        for block in self.network.mix:
-            block.fold()
+        self.network.fold()
         stem, head = self.network.features.stem.convolution, self.network.head
         with torch.no_grad():
             stem.weight /= HALF_LEVELS
             order = torch.arange(4 * len(FIELDS)).reshape(len(FIELDS), 4).T.flatten()
-            head.weight.copy_(head.weight[order])
-            head.bias.copy_(head.bias[order])
+            for tensor in (head.weight, head.bias):
+                if tensor is not None:
+                    tensor.copy_(tensor[order])
 
     def forward(self, image: Tensor, guidance: Tensor) -> Tensor:
         levels = torch.cat([image, guidance], 3).permute(0, 3, 1, 2)
@@ -134,7 +134,7 @@ def _fold_pads(model: "ModelProto") -> None:
 
 
 def to_int8(model: "ModelProto", feeds: Sequence[Feeds]) -> "ModelProto":
-    """The same graph as QDQ INT8: convolutions per channel, ranges measured on feeds; bytes enter and leave as they are.
+    """The same graph as QDQ INT8: convolutions per channel, ranges measured on feeds; bytes stay bytes at both ends.
 
     Raises:
         ExportError: no feeds, or the quantiser fails.
@@ -143,10 +143,13 @@ def to_int8(model: "ModelProto", feeds: Sequence[Feeds]) -> "ModelProto":
     onnx = require("onnx", extra="export")
     if not feeds:
         raise ExportError("int8 needs real pictures to measure ranges on")
+    from toonfilter.export.doubling import double_by_copying
+
     ends = _find_ends(model)
     try:
         quantised = _quantised(model, feeds, ends)
         _keep_bytes(quantised, ends)
+        double_by_copying(quantised)
         onnx.checker.check_model(quantised)
     except Exception as error:
         raise ExportError(f"the int8 quantisation failed: {str(error).splitlines()[0]}") from error

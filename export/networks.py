@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from toonfilter.export.detectors import convert_detector
 from toonfilter.export.face_mesh import convert_mesh, read_refinements
-from toonfilter.export.tflite import mediapipe_folder
 from toonfilter.runtime.faces.blazeface import FULL_RANGE, SHORT_RANGE
 from toonfilter.runtime.faces.mesh import MESH
 from toonfilter.runtime.faces.network_files import FOLDER
+from toonfilter.train.tflite import mediapipe_folder
 
 if TYPE_CHECKING:
     from onnx import ModelProto

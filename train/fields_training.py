@@ -24,6 +24,7 @@ from toonfilter.train.losses.fields import fields_loss, overlap
 from toonfilter.train.networks.fields import HALF_LEVELS, MIDDLE_LEVEL, FieldsNetwork, load_imagenet
 
 CHECKPOINT: Final = "checkpoint.pt"
+LOG: Final = "log.jsonl"
 _LARGEST_HELD = 0.03
 
 
@@ -66,6 +67,11 @@ def split_indices(store: LabelStore) -> tuple[NDArray[np.int64], NDArray[np.int6
     return np.flatnonzero(~np.array(held, bool)), np.flatnonzero(held)
 
 
+def usable(store: LabelStore, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of the pictures that have labels."""
+    return indices[[store.entries[index].labelled != UNKNOWN for index in indices]]
+
+
 def to_batch(samples: list[Sample]) -> tuple[Tensor, Tensor, Tensor]:
     """Input [N, 4, H, W] as the network takes it, planes [N, 9, H, W] 0..1 and known [N, 9]."""
     images = torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2).float()
@@ -84,7 +90,7 @@ class FieldsTraining:
         self.recipe, self.folder = recipe, folder
         self.store = LabelStore(labels)
         self._train, held = split_indices(self.store)
-        self.validation = held[[self.store.entries[i].labelled != UNKNOWN for i in held]]
+        self.validation = usable(self.store, held)
         hands = labels / "hands.npy"
         self._composer = Composer(
             self.store, self._train, np.load(hands) if hands.is_file() else np.zeros((0, 160, 160, 4), np.uint8)
@@ -120,7 +126,6 @@ class FieldsTraining:
 
     def run(self, report: Report | None = None) -> None:
         """Train until the recipe's steps are done. report: called with each logged row."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         recipe = self.recipe
         while self.step < recipe.steps:
             began = time.perf_counter()
@@ -150,7 +155,7 @@ class FieldsTraining:
         for group in self._optimiser.param_groups:
             group["lr"] = recipe.learning_rate * group["share"] * self._rate()
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
         self._optimiser.step()
         self._follow()
@@ -183,16 +188,18 @@ class FieldsTraining:
             either += (union * known[:, : len(MASKS)])[0]
             person = planes[:, :1] > 0.5
             levels += torch.stack([(found[:, k] - planes[:, k]).abs()[person[:, 0]].mean() for k in (7, 8)])
-        answer = {name: round(float(both[k] / either[k]), 4) for k, name in enumerate(MASKS)}
+        answer: dict[str, float] = {name: round(float(both[k] / either[k]), 4) for k, name in enumerate(MASKS)}
         return answer | {FIELDS[7 + k]: round(float(levels[k] / max(len(chosen), 1)), 4) for k in range(2)}
 
     def _log(self, row: dict[str, Any], report: Report | None) -> None:
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as stream:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / LOG).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
         if report is not None:
             report(row)
 
     def _save(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{CHECKPOINT}.partial"
         content = {
             "step": self.step,

@@ -9,10 +9,10 @@ from toonfilter.export.detectors import convert_detector
 from toonfilter.export.face_mesh import convert_mesh
 from toonfilter.export.networks import converted
 from toonfilter.export.onnx_export import ExportError
-from toonfilter.export.tflite import mediapipe_folder, read_tflite
 from toonfilter.runtime.faces.blazeface import FULL_RANGE, SHORT_RANGE
 from toonfilter.runtime.faces.mesh import MESH
 from toonfilter.runtime.faces.network_files import FOLDER, NetworkFile
+from toonfilter.train.tflite import mediapipe_folder, read_tflite
 
 pytest.importorskip("mediapipe")
 _FOLDER = mediapipe_folder() / "modules"

@@ -14,10 +14,10 @@ from toonfilter.runtime.geometry.warp import FaceWarp
 from toonfilter.runtime.render.guidance import face_shape
 from toonfilter.runtime.render.portrait import take_portrait
 from toonfilter.train.data.backdrops import draw_backdrop, is_uniform, replace_backdrop
-from toonfilter.train.data.cartooniser.regions import guided_filter
 from toonfilter.train.data.cartooniser.teacher import Cartooniser
 from toonfilter.train.data.cartooniser.tones import spread_from, steps, to_lab
 from toonfilter.train.data.flow import Flow, ink_lines
+from toonfilter.train.data.guided_filter import guided_filter
 from toonfilter.train.data.opencv_cartoon import opencv_cartoon
 
 Image = NDArray[np.uint8]

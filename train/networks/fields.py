@@ -138,6 +138,12 @@ class FieldsNetwork(nn.Module):
         self.mix = nn.ModuleList(_Block(width, width) for width in widths)
         self.head = nn.Conv2d(widths[-1], 4 * len(FIELDS), 3, padding=1)
 
+    def fold(self) -> None:
+        """Put the norms of the decoder into its convolutions; for inference only."""
+        for block in self.mix:
+            if isinstance(block, _Block):
+                block.fold()
+
     def forward(self, x: Tensor) -> Tensor:
         return F.pixel_shuffle(self.unshuffled(x), 2)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.render.guidance import Curve, FaceShape, fill
 from toonfilter.train.data.flow import Plane
+from toonfilter.train.data.guided_filter import guided_filter
 
 _FRAME_LOW, _FRAME_HIGH = 0.045, 0.07
 """Relative contrast of bars across the nose and below the eyes from which on frames may be, and surely are, there."""
@@ -48,29 +49,6 @@ def refine_matte(coarse: Plane, photo: NDArray[np.uint8]) -> Plane:
     refined = guided_filter(coarse, photo, radius_px=max(2, size // 64), levels=0.03 * 255)
     refined = cv2.GaussianBlur(refined, (0, 0), size / 260)
     return smoothstep(refined, 0.3, 0.7)
-
-
-def guided_filter(values: Plane, photo: NDArray[np.uint8], *, radius_px: int, levels: float) -> Plane:
-    """`values` float32 [H, W], smoothed where the photo is even and kept at its edges.
-
-    levels: contrast in the photo from which on an edge counts. After He, Sun and Tang, "Guided image filtering", 2010,
-    with a colour guide: in each window the values are a linear function of the three channels.
-    """
-
-    def mean(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        side = 2 * radius_px + 1
-        blurred: NDArray[np.float32] = cv2.blur(planes, (side, side), borderType=cv2.BORDER_REFLECT)
-        return blurred
-
-    guide = photo.astype(np.float32)
-    middle, level = mean(guide), mean(values)
-    products = np.stack([mean(guide * guide[..., channel, None]) for channel in range(3)], -2)
-    covariance = products - middle[..., :, None] * middle[..., None, :] + np.eye(3, dtype=np.float32) * levels**2
-    with_values = mean(guide * values[..., None]) - middle * level[..., None]
-    slope = np.linalg.solve(covariance, with_values[..., None])[..., 0].astype(np.float32)
-    offset = level - (slope * middle).sum(-1)
-    smoothed: Plane = (mean(slope) * guide).sum(-1) + mean(offset)
-    return smoothed
 
 
 def find_regions(lab: NDArray[np.float32], shape: FaceShape, person: Plane) -> Regions:

@@ -34,4 +34,5 @@ def _ink(lightness: Plane, flow: Flow, side: int) -> Plane:
     response = cv2.GaussianBlur(response, (0, 0), sigma_px * 0.6)
     # Not cut off: a higher level than 128 makes strong lines thinner and leaves weak ones out.
     dark = np.maximum(response, 0)
-    return (dark / (dark + np.float32(INK_THRESHOLD))).astype(np.float32)
+    ink: Plane = (dark / (dark + np.float32(INK_THRESHOLD))).astype(np.float32)
+    return ink

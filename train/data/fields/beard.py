@@ -32,7 +32,7 @@ def beard_mask(
     zone = _zone(frame, attributes.facial_hair)
     likely = _hairiness(lab, zone, hair, frame)
     lips = cv2.GaussianBlur(frame.filled(LIPS), (0, 0), max(frame.px(0.008), 0.5))
-    mask = soft_edges(likely * zone, photo, 3, 0.02) * zone * (1 - lips)
+    mask: Plane = soft_edges(likely * zone, photo, 3, 0.02) * zone * (1 - lips)
     if attributes.facial_hair == "beard":
         # The hair network knows no beards: what it finds below the mouth of a short-haired man is one.
         half_width = 0.45 if attributes.hair in ("short", "bald", "covered") else 0.22
@@ -60,7 +60,8 @@ def _zone(frame: FaceFrame, kind: str) -> Plane:
         zone = np.maximum(jaw, frame.filled(below, hull=True))
     nose = frame.filled((98, 97, 2, 326, 327, 4, 1, 5, 48, 278), hull=True)
     zone = zone * (1 - grown(nose, frame.px(0.004)))
-    return cv2.GaussianBlur(zone, (0, 0), max(frame.px(0.012), 0.6))
+    soft: Plane = cv2.GaussianBlur(zone, (0, 0), max(frame.px(0.012), 0.6))
+    return soft
 
 
 def _features(lab: NDArray[np.float32], frame: FaceFrame) -> NDArray[np.float32]:
@@ -83,7 +84,7 @@ def _hairiness(lab: NDArray[np.float32], zone: Plane, hair: Plane, frame: FaceFr
     away = ((features - skin_middle) @ skin_precision * (features - skin_middle)).sum(-1)
     threshold = max(float(np.percentile(away[inside], 55)), 4.0)
     chosen = inside & ((away > threshold) | (hair > 0.7))
-    posterior = np.clip(away / (2 * threshold), 0, 1).astype(np.float32)
+    posterior: Plane = np.clip(away / (2 * threshold), 0, 1).astype(np.float32)
     for _ in range(3):
         if chosen.sum() < _MIN_SAMPLES:
             return posterior
@@ -92,7 +93,8 @@ def _hairiness(lab: NDArray[np.float32], zone: Plane, hair: Plane, frame: FaceFr
         posterior = 1 / (1 + np.exp(np.clip((distance + volume - away - skin_volume) / 4, -30, 30)))
         posterior = np.maximum(posterior, smoothstep(hair, 0.5, 0.9)).astype(np.float32)
         chosen = inside & (posterior > 0.5)
-    return cv2.GaussianBlur(posterior, (0, 0), max(frame.px(0.012), 0.6))
+    soft: Plane = cv2.GaussianBlur(posterior, (0, 0), max(frame.px(0.012), 0.6))
+    return soft
 
 
 def _gaussian(samples: NDArray[np.float32], floor: float) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.fields import FIELDS, draw_mesh_plane, field_index
+from toonfilter.runtime.render.fields import FIELDS, FieldName, draw_mesh_plane, field_index
 from toonfilter.train.data.fields.drawn_glasses import put_on_glasses
 from toonfilter.train.data.fields.labels import COMPLETE, UNKNOWN
 from toonfilter.train.data.fields.layers import Layer, Matrix, paste, take
@@ -14,7 +14,7 @@ from toonfilter.train.data.fields.light import change_light, change_regions, pho
 from toonfilter.train.data.fields.occluders import hold_microphone, lay_hand, put_on_headwear, put_on_mask
 from toonfilter.train.data.fields.store import SIDE_PX, LabelStore
 
-_NEEDS_ATTRIBUTES = ("skin", "beard", "headwear", "glasses", "over")
+_NEEDS_ATTRIBUTES: tuple[FieldName, ...] = ("skin", "beard", "headwear", "glasses", "over")
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,4 +272,5 @@ def _painted_room(rng: np.random.Generator, side_px: int) -> NDArray[np.float32]
             cv2.circle(picture, low, int(extent[0] / 2) + 1, [float(c) for c in colour], -1)
     grain = rng.standard_normal((side_px // 4, side_px // 4), np.float32) * np.float32(rng.uniform(0, 0.08))
     picture += cv2.resize(grain, (side_px, side_px), interpolation=cv2.INTER_CUBIC)[..., None]
-    return np.clip(picture, 0, 1)
+    room: NDArray[np.float32] = np.clip(picture, 0, 1)
+    return room

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.render.fields import FACE_OVAL
+from toonfilter.train.data.guided_filter import guided_filter
 
 Plane = NDArray[np.float32]
 """float32 [S, S], 0 to 1 for masks."""
@@ -88,5 +89,5 @@ def soft_edges(mask: Plane, photo: NDArray[np.uint8], radius_px: int = 4, tolera
 
     tolerance: contrast, of 1, from which on the photo's edges count; raising it ignores weaker ones.
     """
-    refined = cv2.ximgproc.guidedFilter(photo, mask.astype(np.float32), radius_px, (tolerance * 255) ** 2)
+    refined = guided_filter(mask.astype(np.float32), photo, radius_px=radius_px, levels=tolerance * 255)
     return smoothstep(refined, 0.2, 0.8)

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from toonfilter.export.tflite import Operation, read_tflite
 from toonfilter.runtime.errors import DataError
+from toonfilter.train.tflite import Operation, read_tflite
 
 INPUT_PX = 512
 
@@ -66,7 +66,7 @@ class HairNetwork:
             values[operation.output - 1] = places
             return pooled
         if kind == "MaxUnpooling2D":
-            return F.max_unpool2d(first, values[operation.inputs[1]], 2)
+            return F.max_unpool2d(first, values[operation.inputs[1]], [2, 2])
         raise DataError(f"the hair network has an operation {kind}, which is not known here")
 
     def _convolution(self, operation: Operation, first: Tensor) -> Tensor:

@@ -30,7 +30,8 @@ def filled_from_around(photo: Image, known: Plane) -> Image:
         coarse = cv2.resize(answer, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
         sure = np.minimum(weight * 4, 1)[..., None]
         answer = coarse * (1 - sure) + colour / np.maximum(weight, 1e-4)[..., None] * sure
-    return np.clip(answer + 0.5, 0, 255).astype(np.uint8)
+    image: Image = np.clip(answer + 0.5, 0, 255).astype(np.uint8)
+    return image
 
 
 def foreground_and_background(photo: Image, person: Plane) -> tuple[Image, Image]:

@@ -65,7 +65,8 @@ def _plausible_hair(hair: Plane, face: Plane, frame: FaceFrame, attributes: Attr
         return np.zeros_like(hair)
     if attributes.hair in ("short", "bald"):
         hair = hair * smoothstep(frame.up, -0.62, -0.42)
-        hair = hair * (1 - face * smoothstep(frame.up, -0.2, -0.3))
+        middle = smoothstep(np.abs(frame.across), 0.3, 0.22) * smoothstep(frame.up, 0.12, 0.04)
+        hair = hair * (1 - face * np.maximum(smoothstep(frame.up, -0.2, -0.3), middle))
     if attributes.hair == "bald":
         top = smoothstep(frame.up, 0.12, 0.22) * smoothstep(np.abs(frame.across), 0.42, 0.34)
         hair = hair * (1 - top)
@@ -86,7 +87,8 @@ def _tone(lab: NDArray[np.float32], blur_px: float) -> NDArray[np.float32]:
     smooth = cv2.GaussianBlur(lab, (0, 0), blur_px)
     light = smooth[..., 0]
     planes = (np.log(np.maximum(light, 2.0)), smooth[..., 1] / (light + 15), smooth[..., 2] / (light + 15))
-    return np.stack(planes, -1).astype(np.float32)
+    tone: NDArray[np.float32] = np.stack(planes, -1).astype(np.float32)
+    return tone
 
 
 def _skin_likeness(lab: NDArray[np.float32], inner: NDArray[np.bool_], frame: FaceFrame) -> Plane:
@@ -98,7 +100,13 @@ def _skin_likeness(lab: NDArray[np.float32], inner: NDArray[np.bool_], frame: Fa
     away = (tone - middle) / spread
     # Shadows under the chin are darker than anything in the face; lights are rarer.
     away[..., 0] *= np.where(away[..., 0] < 0, 0.45, 0.7)
-    return np.exp(-0.5 * (away**2).sum(-1) / 4).astype(np.float32)
+    alike = np.exp(-0.5 * (away**2).sum(-1) / 4)
+    # The jaw's own shadow takes most of the colour, too; only there that much is forgiven.
+    neck = smoothstep(np.abs(frame.across), 0.34, 0.2) * smoothstep(frame.up, -0.5, -0.58)
+    neck = neck * smoothstep(frame.up, -1.1, -0.95)
+    shaded = np.exp(-0.5 * ((away * (0.6, 0.5, 0.5)) ** 2).sum(-1) / 4) * (away[..., 0] < 0)
+    either: Plane = np.maximum(alike, shaded * neck).astype(np.float32)
+    return either
 
 
 def _white_cloth(lab: NDArray[np.float32], inner: NDArray[np.bool_], face: Plane) -> Plane:
@@ -174,7 +182,8 @@ def _cut_out(
         large = statistics[number, cv2.CC_STAT_AREA] > 0.0012 * found.size
         if touches or (large and float(half["alike"][part].mean()) > 0.5):
             kept[part] = 1
-    return cv2.resize(kept.astype(np.float32), alike.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    full: Plane = cv2.resize(kept.astype(np.float32), alike.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return full
 
 
 def _rest_of_head(person: Plane, hair: Plane, skin: Plane, headwear: Plane, frame: FaceFrame) -> Plane:

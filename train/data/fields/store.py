@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ class LabelStore:
             raise DataError(f"{folder} holds no entries.json; make the labels first")
         rows = json.loads(path.read_text(encoding="utf-8"))
         self.entries = [Entry(**{**row, "attributes": Attributes(**row["attributes"])}) for row in rows]
-        mode = "r+" if writable else "r"
+        mode: Literal["r+", "r"] = "r+" if writable else "r"
         self._arrays = {name: np.load(folder / f"{name}.npy", mmap_mode=mode) for name in _SHAPES}
 
     @classmethod
@@ -61,14 +61,17 @@ class LabelStore:
         for name, (shape, kind) in _SHAPES.items():
             path = folder / f"{name}.npy"
             if not path.is_file():
-                made = np.lib.format.open_memmap(path, "w+", kind, (len(entries), *shape))
+                made = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+                    path, "w+", kind, (len(entries), *shape)
+                )
                 if kind is np.float32:
                     made[:] = np.nan
         write_entries(folder, entries)
         return cls(folder, writable=True)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return self._arrays[name]
+        array: NDArray[Any] = self._arrays[name]
+        return array
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -88,7 +88,8 @@ def _dark_lenses(lab: NDArray[np.float32], area: Plane, frame: FaceFrame, unit: 
         part = numbers == number
         if float(area[part].mean()) > 0.25:
             kept[part] = 1
-    return cv2.GaussianBlur(kept.astype(np.float32), (0, 0), 0.8)
+    soft: Plane = cv2.GaussianBlur(kept.astype(np.float32), (0, 0), 0.8)
+    return soft
 
 
 def _prior(horizontal: NDArray[np.float64], vertical: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,177 @@
+"""The fields network: shapes, the ImageNet start, one step of training, and its ONNX files."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from toonfilter.export.fields_export import (
+    Feeds,
+    FieldsGraph,
+    export_fp32,
+    plane_differences,
+    run_model,
+    to_int8,
+)
+from toonfilter.runtime.errors import ConfigError, DataError
+from toonfilter.runtime.render.fields import FIELDS
+from toonfilter.train.data.fields.store import LabelStore
+from toonfilter.train.fields_training import CHECKPOINT, FieldsRecipe, FieldsTraining, split_indices
+from toonfilter.train.losses.fields import fields_loss, overlap
+from toonfilter.train.networks.fields import FieldsNetwork, MobileNetFeatures, load_imagenet
+
+RECIPE = FieldsRecipe(
+    steps=2, small_steps=1, small_px=64, large_px=64, batch_size=2, large_batch_size=2, save_every=1,
+    validate_every=2, validation_pictures=1, bfloat16=False,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def network() -> FieldsNetwork:
+    torch.manual_seed(0)
+    made = FieldsNetwork()
+    for part in made.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.running_mean = torch.randn(part.num_features) * 0.1
+            part.running_var = torch.rand(part.num_features) + 0.5
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX file with convolutions of MobileNetV2's shapes for three planes."""
+    path: Path = tmp_path_factory.mktemp("imagenet") / "mobilenet.onnx"
+    torch.manual_seed(1)
+    nodes, weights, name = [], [], "input"
+    for number, part in enumerate(m for m in MobileNetFeatures(3).modules() if isinstance(m, nn.Conv2d)):
+        assert part.bias is not None
+        for kind, tensor in (("w", part.weight), ("b", part.bias)):
+            weights.append(numpy_helper.from_array(tensor.detach().numpy(), f"{kind}{number}"))
+        nodes.append(helper.make_node("Conv", [name, f"w{number}", f"b{number}"], [f"t{number}"]))
+        name = f"t{number}"
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("input", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)], weights,
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph), path)
+    return path
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 160)])
+def test_planes_have_the_size_of_the_picture(network: FieldsNetwork, size: tuple[int, int]) -> None:
+    with torch.no_grad():
+        assert network(torch.zeros(1, 4, *size)).shape == (1, len(FIELDS), *size)
+
+
+def test_mesh_plane_starts_without_effect(imagenet: Path) -> None:
+    features = MobileNetFeatures()
+    load_imagenet(features, imagenet)
+    picture = torch.rand(1, 4, 64, 64)
+    other = picture.clone()
+    other[:, 3] = 0
+    with torch.no_grad():
+        for first, second in zip(features(picture), features(other), strict=True):
+            assert torch.equal(first, second)
+
+
+def test_other_weights_are_refused(tmp_path: Path) -> None:
+    weight = numpy_helper.from_array(np.zeros((8, 3, 3, 3), np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"])], "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], [weight],
+    )  # fmt: skip
+    path = tmp_path / "small.onnx"
+    onnx.save(helper.make_model(graph), path)
+    with pytest.raises(DataError, match="1 convolutions"):
+        load_imagenet(MobileNetFeatures(), path)
+
+
+def test_unknown_planes_do_not_count() -> None:
+    torch.manual_seed(0)
+    logits, planes = torch.randn(2, 9, 32, 32), torch.rand(2, 9, 32, 32)
+    known = torch.ones(2, 9)
+    known[:, FIELDS.index("beard")] = 0
+    changed = planes.clone()
+    changed[:, FIELDS.index("beard")] = 1 - changed[:, FIELDS.index("beard")]
+    assert fields_loss(logits, planes, known)[0] == fields_loss(logits, changed, known)[0]
+    assert fields_loss(logits, planes, torch.ones(2, 9))[0] != fields_loss(logits, changed, torch.ones(2, 9))[0]
+
+
+def test_loss_is_least_for_the_label_itself() -> None:
+    planes = (torch.rand(1, 9, 32, 32) > 0.5).float()
+    right, wrong = (planes * 2 - 1) * 12, (1 - planes * 2) * 12
+    known = torch.ones(1, 9)
+    assert fields_loss(right, planes, known)[0] < 0.01 < fields_loss(wrong, planes, known)[0]
+
+
+def test_overlap_counts_lenses_as_glasses() -> None:
+    planes = torch.zeros(1, 9, 4, 4)
+    planes[:, FIELDS.index("glasses"), :2] = 0.5
+    both, either = overlap(planes, planes)
+    assert both[0, FIELDS.index("glasses")] == either[0, FIELDS.index("glasses")] == 8
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not(store: LabelStore, imagenet: Path, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    FieldsTraining(store.folder, whole, RECIPE, imagenet).run()
+    first = FieldsTraining(store.folder, parts, RECIPE, imagenet)
+    first.recipe = replace(RECIPE, steps=2)
+    first._one_step()
+    first.step = 1
+    first._save()
+    FieldsTraining(store.folder, parts, RECIPE, None).run()
+    a, b = (torch.load(folder / CHECKPOINT, weights_only=True) for folder in (whole, parts))
+    assert a["step"] == b["step"] == 2
+    for name, value in a["network"].items():
+        assert torch.equal(value, b["network"][name]), name
+
+
+def test_a_new_run_needs_the_imagenet_weights(store: LabelStore, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="ImageNet"):
+        FieldsTraining(store.folder, tmp_path / "run", RECIPE, None)
+
+
+def test_nobody_is_on_both_sides(store: LabelStore) -> None:
+    train, held = split_indices(store)
+    assert set(train) | set(held) == set(range(len(store)))
+    assert not {store.entries[i].cluster for i in train} & {store.entries[i].cluster for i in held}
+
+
+def feeds(size: tuple[int, int] = (64, 64)) -> Feeds:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (1, *size, 3), np.uint8)
+    return {"image": image, "guidance": np.full((1, *size, 1), 160, np.uint8)}
+
+
+def test_onnx_file_draws_what_pytorch_draws(network: FieldsNetwork) -> None:
+    run = run_model(export_fp32(network, {}))
+    for size in ((64, 64), (96, 160)):
+        given = feeds(size)
+        planes = torch.from_numpy(np.concatenate([given["image"], given["guidance"]], 3)).permute(0, 3, 1, 2)
+        with torch.no_grad():
+            expected = torch.sigmoid(network((planes.float() - 128) / 127.5)) * 255
+        found = run(given)
+        assert found.shape == (1, *size, len(FIELDS))
+        assert np.abs(found - expected.permute(0, 2, 3, 1).numpy()).max() < 1
+
+
+def test_int8_file_is_close_and_quantised_throughout(network: FieldsNetwork) -> None:
+    model = export_fp32(network, {"toonfilter.step": "7"})
+    small = to_int8(model, [feeds()])
+    assert not [node for node in small.graph.node if node.op_type in ("Clip", "Relu", "Cast") and "token" in node.name]
+    assert {entry.key: entry.value for entry in small.metadata_props}["toonfilter.step"] == "7"
+    assert max(plane_differences(run_model(model), run_model(small), [feeds()]).values()) < 6
+    assert run_model(small)(feeds((96, 160))).shape == (1, 96, 160, len(FIELDS))
+
+
+def test_graph_keeps_the_network_as_it_was(network: FieldsNetwork) -> None:
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    FieldsGraph(network)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name

@@ -1,0 +1,73 @@
+"""The commands of `fields`: labels, training and export of the fields network."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from toonfilter.runtime import terminal
+
+if TYPE_CHECKING:
+    from toonfilter.train.fields_training import FieldsRecipe
+
+app = typer.Typer(help="The fields network: its labels, its training, its ONNX files.", no_args_is_help=True)
+
+LabelsArgument = Annotated[Path, typer.Argument(help="Folder of labels, from `fields labels`.")]
+
+
+@app.command("labels")
+def labels(
+    faces: Annotated[Path, typer.Argument(help="Folder of pictures, one face each, with index.csv.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder of the labels; about 2 MB a picture.")],
+    hair_network: Annotated[Path, typer.Option(help="MediaPipe's hair_segmentation.tflite of 2019.")],
+    attributes: Annotated[Path, typer.Option(help="Folder of CSV files: what people saw on each picture.")],
+    clips: Annotated[Path | None, typer.Option(help="Folder of videos of signing people, for hands.")] = None,
+) -> None:
+    """Label faces by networks, attributes and rules. Repeated, it keeps what networks said and applies the rules."""
+    from toonfilter.train.data.fields.attributes import read_attributes
+    from toonfilter.train.data.fields.first_labels import make_first_labels, make_hands, make_labels
+
+    seen = read_attributes(sorted(attributes.glob("*.csv")))
+    if not (out / "entries.json").is_file():
+        with terminal.counted("pictures read") as show:
+            make_first_labels(faces, out, hair_network, show)
+    with terminal.counted("pictures labelled") as show:
+        store = make_labels(out, seen, show)
+    complete = sum(entry.labelled == 2 for entry in store.entries)
+    terminal.say(f"{out}: {terminal.count(complete, 'picture')} of {len(store)} with all fields")
+    if clips is not None:
+        found = make_hands(out, sorted(path for path in clips.iterdir() if path.suffix in (".mkv", ".mp4", ".mpg")))
+        terminal.say(f"{out}: {terminal.count(found, 'hand')}")
+
+
+@app.command("train")
+def train(
+    folder: LabelsArgument,
+    out: Annotated[Path, typer.Option("--out", help="Folder of this run; a run that is there goes on.")],
+    imagenet: Annotated[
+        Path | None, typer.Option(help="MobileNetV2 as ONNX, batch norms folded in; for a new run.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Other than the recipe's.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+) -> None:
+    """Train the fields network. Ctrl-C stops; the same command goes on from the newest checkpoint."""
+    import torch
+
+    from toonfilter.train.fields_training import FieldsRecipe, FieldsTraining
+
+    torch.set_num_threads(threads)
+    recipe = FieldsRecipe() if steps is None else _shorter(FieldsRecipe(), steps)
+    try:
+        FieldsTraining(folder, out, recipe, imagenet).run(_say)
+    except KeyboardInterrupt:
+        terminal.say(f"stopped; the same command goes on from {out}")
+
+
+def _shorter(recipe: "FieldsRecipe", steps: int) -> "FieldsRecipe":
+    from dataclasses import replace
+
+    return replace(recipe, steps=steps, small_steps=round(recipe.small_steps * steps / recipe.steps))
+
+
+def _say(row: dict[str, Any]) -> None:
+    terminal.say("  ".join(f"{name} {value}" for name, value in row.items()))
