@@ -21,10 +21,11 @@ _EVENLY_LIT, _LIT_SIDE = (32.0, 68.0), (60.0, 86.0)
 """Percentiles of lightness that count as the lit skin of an evenly and of a hard lit face: its shade is drawn anew."""
 _UNEVEN = (11.0, 24.0)
 """Spread of lightness, L*, of an evenly and of a hard lit face."""
-_MOST_LIFT = 8.0
+_MOST_LIFT = 10.0
 """How much lighter than the middle of the face, in L*, its lit side may make it."""
 _FEWEST_PX = 30
 _SKIN_HUE = 54.0
+_LEAST_RED = 10.5
 _LEAST_CHROMA, _MOST_CHROMA = 12.0, 40.0
 _BROWN_IRIS = np.array([30, 13, 20], np.float32)
 
@@ -69,6 +70,8 @@ def clean_skin(raw: Lab) -> Lab:
     turn = math.radians(_SKIN_HUE + 24 * math.tanh((hue - _SKIN_HUE) / 30))
     chroma = min(max(chroma, _LEAST_CHROMA), _MOST_CHROMA)
     red, yellow = chroma * math.cos(turn), chroma * math.sin(turn)
+    # Skin in cold or dim light looks ill without its red.
+    red = max(red, _LEAST_RED * smoothstep(lightness, 15, 40))
     light = smoothstep(lightness, 50, 62)
     fuller = 1 + 0.07 * light
     lightness = 50 + (lightness - 50) * fuller if lightness > 50 else lightness
@@ -135,21 +138,21 @@ def iris(photo: MeasuredPhoto, raw: Lab, *, behind_glasses: bool) -> Lab:
 
 def drawn_iris(measured: Lab, raw: Lab, *, behind_glasses: bool) -> Lab:
     """From the photo's iris colour to the drawn one. raw: the skin in the same light."""
-    lightness, _red, yellow = (float(value) for value in measured)
-    # The skin tells the light: what is less yellow than this share of the skin is a cool iris.
-    coolness = 0.45 * float(raw[2]) - yellow
-    light = smoothstep(lightness / max(float(raw[0]), 20), 0.36, 0.62) * smoothstep(lightness, 20, 32)
-    cool = smoothstep(coolness, -2, 6)
+    lightness, red, yellow = (float(value) for value in measured)
+    # The skin tells the light: what is much less yellow and less red than skin is a cool iris.
+    coolness = 0.55 * float(raw[2]) - yellow
+    warm = smoothstep(red / max(float(raw[1]), 6), 0.42, 0.68)
+    light = smoothstep(lightness / max(float(raw[0]), 20), 0.30, 0.50) * smoothstep(lightness, 22, 30)
+    cool = smoothstep(coolness, -1.5, 4) * (1 - warm)
     if behind_glasses:
         cool, light = cool * 0.45, light * 0.6
     blue = np.array([np.clip(lightness * 1.1 + 6, 40, 60), -6, -24], np.float32)
     green = np.array([np.clip(lightness * 1.1 + 4, 38, 56), -10, 12], np.float32)
-    hazel = np.array([np.clip(lightness * 1.1 + 4, 36, 52), 8, 28], np.float32)
-    grey = smoothstep(coolness, 1, 8)
-    cold = green + (blue - green) * np.float32(grey)
+    hazel = np.array([np.clip(lightness * 1.0 + 2, 34, 48), 9, 26], np.float32)
+    cold = green + (blue - green) * np.float32(smoothstep(coolness, 0.5, 5))
     bright = hazel + (cold - hazel) * np.float32(cool)
     brown = _BROWN_IRIS + np.array([np.clip((lightness - 24) * 0.35, -6, 6), 0, 0], np.float32)
-    share = np.float32(max(light, 0.9 * cool * smoothstep(lightness, 18, 28)))
+    share = np.float32(light)
     drawn: Lab = brown + (bright - brown) * share
     return drawn
 

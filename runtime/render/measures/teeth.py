@@ -12,6 +12,10 @@ from toonfilter.runtime.render.measures.photo import Picture
 
 _ROWS = np.linspace(0.05, 0.95, 19).astype(np.float32)
 _COLUMNS = 9
+_ONE_ROW = 0.85
+_LATEST_START = 8
+"""Row of the opening by which upper teeth must have begun."""
+_UPPER_LIP, _LOWER_LIP = (38, 12, 268, 72, 302), (86, 15, 316, 85, 315)
 _LEAST_GAP = 0.05
 """Gap of the lips, in widths of the mouth, from which teeth can be seen."""
 
@@ -33,19 +37,29 @@ def measure_teeth(photo: Picture, landmarks: Landmarks, skin: Lab) -> tuple[floa
     seen = photo[places[..., 1], places[..., 0]].astype(np.float32) / 255
     colours = cv2.cvtColor(seen, cv2.COLOR_RGB2LAB)
     lightness = colours[..., 0]
-    redness = colours[..., 1] / (lightness + 12)
+    redness = np.median(colours[..., 1] / (lightness + 12), 0)
     skin_red = float(skin[1]) / (float(skin[0]) + 12)
-    bright = np.clip((lightness - 0.45 * float(skin[0])) / (0.18 * float(skin[0])), 0, 1)
-    red = np.clip((redness - (skin_red + 0.02)) / (0.5 * skin_red + 0.06), 0, 1)
-    tooth = np.median(bright * (1 - red), 0) > 0.5
+    bright = np.clip((np.median(lightness, 0) - 0.42 * float(skin[0])) / (0.16 * float(skin[0])), 0, 1)
+    # Between the red of skin and of these lips.
+    lip_red = max(_lip_redness(photo, flat), skin_red + 0.06)
+    pale = np.clip((0.25 * skin_red + 0.75 * lip_red - redness) / (0.4 * (lip_red - skin_red) + 0.03), 0, 1)
+    tooth = bright * pale > 0.5
     from_top = _run(tooth)
-    from_bottom = 0.0 if from_top > 0.85 else _run(tooth[::-1])
-    return from_top, min(from_bottom, 0.5)
+    from_bottom = _run(tooth[::-1])
+    # Where both runs meet they are one row of teeth.
+    return from_top, 0.0 if from_top + from_bottom > _ONE_ROW else from_bottom
+
+
+def _lip_redness(photo: Picture, flat: NDArray[np.float32]) -> float:
+    points = np.concatenate([flat[list(_UPPER_LIP)], flat[list(_LOWER_LIP)]])
+    places = np.clip(np.rint(points), 0, (photo.shape[1] - 1, photo.shape[0] - 1)).astype(int)
+    lips = cv2.cvtColor(photo[places[:, 1], places[:, 0]][None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
+    return float(np.median(lips[:, 1] / (lips[:, 0] + 12)))
 
 
 def _run(tooth: NDArray[np.bool_]) -> float:
     """Share of the rows from the first on that are teeth; the lip's shadow before them counts as theirs."""
-    start = next((number for number in range(6) if tooth[number]), None)
+    start = next((number for number in range(_LATEST_START) if tooth[number]), None)
     if start is None:
         return 0.0
     stop = start
