@@ -53,19 +53,21 @@ def ribbons(shapes: Iterable[Points], width_px: float, *, lit_from: tuple[float,
     path.setFillType(skia.PathFillType.kEvenOdd)
     toward = np.array(lit_from, np.float32)
     for points in shapes:
-        along = np.roll(points, -1, 0) - np.roll(points, 1, 0)
-        normal = np.stack([along[:, 1], -along[:, 0]], 1) / (np.linalg.norm(along, axis=1, keepdims=True) + 1e-6)
-        if _signed_area(points) < 0:
+        padded = np.concatenate([points[-1:], points, points[:1]])
+        along = padded[2:] - padded[:-2]
+        normal = np.stack([along[:, 1], -along[:, 0]], 1)
+        normal /= np.sqrt((normal * normal).sum(1, keepdims=True)) + 1e-6
+        if _signed_area(padded) < 0:
             normal = -normal
-        half = (0.5 * width_px * (1 - 0.42 * (normal @ toward)))[:, None]
-        for side in (points + normal * half, points - normal * half):
+        reach = normal * (0.5 * width_px * (1 - 0.42 * (normal @ toward)))[:, None]
+        for side in (points + reach, points - reach):
             path.addPoly([skia.Point(x, y) for x, y in side.tolist()], True)
     return path
 
 
-def _signed_area(points: Points) -> float:
-    x, y = points[:, 0], points[:, 1]
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
+def _signed_area(closed: Points) -> float:
+    x, y = closed[:, 0], closed[:, 1]
+    return float(x[:-1] @ y[1:] - y[:-1] @ x[1:])
 
 
 @contextmanager

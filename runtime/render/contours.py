@@ -1,5 +1,7 @@
 """Outlines of soft fields: closed polygons with sub-pixel, smoothed points, ready to be filled and inked."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,22 +11,29 @@ Plane = NDArray[np.uint8]
 Points = NDArray[np.float32]
 """float32 [N, 2]: x, y."""
 
-_CORNER_PX = 0.05
+CORNER_PX = 0.12
 """How far a simplified outline may lie from the smooth one, in field px. Raising it saves points and shows corners."""
 _BORDER_PX = 10
 """How far beyond the picture shapes at its edge are closed, so that their ink is not seen there."""
+_LEAST_POINTS = 6
 _STEP_PX = 1.0
 """How far a point may be moved onto the exact level."""
 
 
 def outlines(
-    plane: Plane, *, level: int = 128, blur_px: float = 1.0, smooth_px: float = 1.5, least_px2: float = 20.0
+    plane: Plane,
+    *,
+    level: int = 128,
+    blur_px: float = 1.0,
+    smooth_px: float = 1.5,
+    least_px2: float = 20.0,
+    corner_px: float = CORNER_PX,
 ) -> list[Points]:
     """Closed outlines where the plane crosses `level`, outer ones and holes alike, in field px.
 
     blur_px: the plane is smoothed so far first; more gives calmer shapes and loses thin ones. smooth_px: along the
-    outline. least_px2: smaller shapes are left out. Fill them with the even-odd rule. Shapes at the picture's edge are
-    closed beyond it, so that no ink runs along it.
+    outline. least_px2: smaller shapes are left out. corner_px: see `CORNER_PX`. Fill them with the even-odd rule.
+    Shapes at the picture's edge are closed beyond it, so that no ink runs along it.
     """
     soft = cv2.GaussianBlur(plane, (0, 0), blur_px) if blur_px > 0.3 else plane
     soft = cv2.copyMakeBorder(soft, _BORDER_PX, _BORDER_PX, _BORDER_PX, _BORDER_PX, cv2.BORDER_REPLICATE)
@@ -32,24 +41,24 @@ def outlines(
     inside[[0, -1]] = 0
     inside[:, [0, -1]] = 0
     found, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    chosen = [one[:, 0] for one in found if len(one) >= _LEAST_POINTS and cv2.contourArea(one) >= least_px2]
+    if not chosen:
+        return []
+    exact = _on_level(np.concatenate(chosen), soft, level)
+    ends = np.cumsum([len(one) for one in chosen])[:-1]
     shapes = []
-    slopes: tuple[NDArray[np.int16], NDArray[np.int16]] | None = None
-    for contour in found:
-        if len(contour) < 6 or cv2.contourArea(contour) < least_px2:
-            continue
-        slopes = slopes or (cv2.Sobel(soft, cv2.CV_16S, 1, 0), cv2.Sobel(soft, cv2.CV_16S, 0, 1))
-        points = _on_level(contour[:, 0], soft, level, *slopes)
-        points = smoothed(points, min(smooth_px, len(points) / 10))
-        shapes.append(cv2.approxPolyDP(points[:, None], _CORNER_PX, True)[:, 0] - np.float32(_BORDER_PX))
+    for points in np.split(exact, ends):
+        smooth = smoothed(points, min(smooth_px, len(points) / 10))
+        shapes.append(cv2.approxPolyDP(smooth[:, None], corner_px, True)[:, 0] - np.float32(_BORDER_PX))
     return shapes
 
 
-def _on_level(
-    pixels: NDArray[np.int32], soft: Plane, level: int, across: NDArray[np.int16], down: NDArray[np.int16]
-) -> Points:
+def _on_level(pixels: NDArray[np.int32], soft: Plane, level: int) -> Points:
     """Border pixels moved along the slope to where the plane has the level exactly."""
     x, y = pixels[:, 0], pixels[:, 1]
-    slope = np.stack([across[y, x], down[y, x]], 1).astype(np.float32) / 8
+    slope = np.empty((len(pixels), 2), np.float32)
+    slope[:, 0] = (soft[y, x + 1].astype(np.float32) - soft[y, x - 1]) / 2
+    slope[:, 1] = (soft[y + 1, x].astype(np.float32) - soft[y - 1, x]) / 2
     missing = level - soft[y, x].astype(np.float32)
     step = slope * (missing / ((slope**2).sum(1) + 1.0))[:, None]
     moved: Points = pixels + np.clip(step, -_STEP_PX, _STEP_PX)
@@ -62,6 +71,12 @@ def smoothed(points: Points, sigma: float) -> Points:
         return points.astype(np.float32)
     reach = min(int(2.5 * sigma) + 1, len(points))
     wrapped = np.concatenate([points[-reach:], points, points[:reach]]).astype(np.float32)
-    kernel = cv2.getGaussianKernel(2 * reach + 1, sigma, cv2.CV_32F)
+    kernel = _kernel(reach, round(sigma, 1))
     flat: Points = cv2.filter2D(wrapped, -1, kernel, borderType=cv2.BORDER_REPLICATE)
     return flat[reach : reach + len(points)]
+
+
+@lru_cache(maxsize=256)
+def _kernel(reach: int, sigma: float) -> NDArray[np.float32]:
+    kernel: NDArray[np.float32] = cv2.getGaussianKernel(2 * reach + 1, sigma, cv2.CV_32F)
+    return kernel

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.render.contours import Plane, Points, outlines
+from toonfilter.runtime.render.contours import CORNER_PX, Plane, Points, outlines
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 
 
@@ -44,11 +44,26 @@ class Figure:
         return back
 
     def outlines(
-        self, plane: Plane, *, level: int = 128, blur_u: float = 0.02, smooth_u: float = 0.03, least_u2: float = 0.02
+        self,
+        plane: Plane,
+        *,
+        level: int = 128,
+        blur_u: float = 0.02,
+        smooth_u: float = 0.03,
+        least_u2: float = 0.02,
+        corner_px: float = CORNER_PX,
     ) -> list[Points]:
         """Outlines of a plane on the canvas; lengths in units of `unit_px`, see `contours.outlines`."""
         unit = self.unit_crop_px
         shapes = outlines(
-            plane, level=level, blur_px=blur_u * unit, smooth_px=smooth_u * unit, least_px2=least_u2 * unit * unit
+            plane,
+            level=level,
+            blur_px=blur_u * unit,
+            smooth_px=smooth_u * unit,
+            least_px2=least_u2 * unit * unit,
+            corner_px=corner_px,
         )
-        return [self.place(shape) for shape in shapes]
+        if not shapes:
+            return []
+        ends = np.cumsum([len(shape) for shape in shapes])[:-1]
+        return np.split(self.place(np.concatenate(shapes)), ends)

@@ -7,10 +7,11 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
+from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.render.beard import DENSE, STUBBLE, BeardMap, beard_shapes
 from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
-from toonfilter.runtime.render.colour import Lab, ink, picture_lab, shade, to_rgb
+from toonfilter.runtime.render.colour import Lab, ink, mix, picture_lab, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.ears import draw_ears
 from toonfilter.runtime.render.face_map import FaceMap
@@ -18,10 +19,16 @@ from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.palette import Palette, cloth_plane
 from toonfilter.runtime.render.shade import Light, shade_shapes
 from toonfilter.runtime.render.style import BaseRules
+from toonfilter.runtime.render.tones import Patch, chosen, lay, stepped
 
 _PARTS = ("skin", "hair", "headwear")
 _SEEN = 100
 """Level that a part must reach somewhere to be drawn. Raising it leaves doubtful parts out."""
+_LEVELS_PER_L = 6.0
+"""Levels of the relief field for each L* of relief."""
+_FOLD_LEVEL = 170
+_STRAND_LEVEL = 150
+"""Levels of the field `ink` from which folds and strands are drawn. Raising them draws fewer lines."""
 _CLOTH_PX = 2
 """Cloth's colours are told apart in a picture so many times smaller than the planes."""
 _JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
@@ -69,23 +76,21 @@ def ink_silhouette(
 
 
 def draw_cloth(canvas: skia.Canvas, figure: Figure, part: str, colours: tuple[Lab, ...], rules: BaseRules) -> None:
-    """Flat regions of few colours with thin ink between them. part: the plane that says where."""
+    """Flat regions of few colours, with ink in the folds. part: the plane that says where."""
     plane = figure.fields.get(part)
-    if plane is None or not colours or plane.max() < _SEEN:
+    patch = None if plane is None or not colours or plane.max() < _SEEN else Patch.around(figure, plane)
+    if plane is None or patch is None:
         return
-    unit = figure.unit_px
-    outer = figure.outlines(plane, blur_u=0.01, smooth_u=0.03)
-    region = path_of(outer)
-    canvas.drawPath(region, paint(to_rgb(paintable(colours[0]))))
-    with clipped(canvas, region):
-        for colour, soft in zip(colours[1:], _memberships(figure, colours, plane)[1:], strict=True):
-            shapes = figure.outlines(soft, blur_u=0.02, smooth_u=0.04, least_u2=0.012)
-            canvas.drawPath(path_of(shapes), paint(to_rgb(paintable(colour))))
-            canvas.drawPath(ribbons(shapes, rules.fold_line_u * unit), paint(ink(paintable(colour)), rules.fold_ink))
-        folds = cv2.min(figure.fields["ink"], plane)
-        lines = path_of(figure.outlines(folds, level=170, blur_u=0.012, smooth_u=0.02, least_u2=0.004))
-        canvas.drawPath(lines, paint(ink(paintable(colours[0])), rules.fold_ink))
-    canvas.drawPath(ribbons(outer, rules.inner_line_u * unit), paint(ink(paintable(colours[0]))))
+    outer = figure.outlines(plane, blur_u=0.01, smooth_u=0.03, least_u2=0.05)
+    if not outer:
+        return
+    flat = [to_rgb(paintable(colour)) for colour in colours]
+    dark = ink(paintable(colours[0]))
+    soft = [patch.enlarged(one) for one in _memberships(figure, colours, plane)]
+    folds = patch.lines(figure.fields["ink"], _FOLD_LEVEL)
+    picture = chosen(soft, flat, folds, mix(flat[0], dark, rules.fold_ink))
+    lay(canvas, picture, patch, path_of(outer))
+    canvas.drawPath(ribbons(outer, rules.inner_line_u * figure.unit_px), paint(dark))
 
 
 def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rules: BaseRules) -> None:
@@ -124,24 +129,25 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, rules: BaseRules) 
     plane = figure.fields.get("hair")
     if plane is None:
         return
-    unit = figure.unit_px
     outer = figure.outlines(plane, blur_u=0.018, smooth_u=0.03, least_u2=0.06)
-    region = path_of(outer)
-    canvas.drawPath(region, paint(to_rgb(base)))
-    relief = hair_relief(figure, plane)
-    with clipped(canvas, region):
-        for level, step in rules.hair_tones:
-            tone = base + np.array([step, 0, 0], np.float32)
-            tone[1:] *= 1 - 0.006 * step
-            signed = relief if level > 0 else -relief
-            soft = np.clip(128 + (signed - abs(level)) * 9, 0, 255).astype(np.uint8)
-            shapes = figure.outlines(soft, blur_u=0.012, smooth_u=0.025, least_u2=0.006)
-            canvas.drawPath(path_of(shapes), paint(to_rgb(tone)))
-        if "ink" in figure.fields:
-            lines = cv2.min(figure.fields["ink"], plane)
-            strands = figure.outlines(lines, level=150, blur_u=0.01, smooth_u=0.02, least_u2=0.004)
-            canvas.drawPath(path_of(strands), paint(ink(base, 0.4), 0.8))
-    canvas.drawPath(ribbons(outer, rules.hair_line_u * unit), paint(ink(base)))
+    patch = Patch.around(figure, plane)
+    if not outer or patch is None:
+        return
+    picture = _strands(figure, plane, patch, base, rules.hair_tones)
+    lay(canvas, picture, patch, path_of(outer))
+    canvas.drawPath(ribbons(outer, rules.hair_line_u * figure.unit_px), paint(ink(base)))
+
+
+def _strands(figure: Figure, plane: Plane, patch: Patch, base: Lab, tones: Sequence[tuple[float, float]]) -> Image:
+    """The tones of hair at the canvas' size. tones: see `BaseRules.hair_tones`."""
+    relief = cv2.convertScaleAbs(hair_relief(figure, plane) * _LEVELS_PER_L + 128)
+    steps = []
+    for level, step in sorted(tones, key=lambda one: abs(one[0])):
+        tone = base + np.array([step, 0, 0], np.float32)
+        tone[1:] *= 1 - 0.006 * step
+        steps.append((128 + level * _LEVELS_PER_L, to_rgb(tone)))
+    lines = patch.lines(figure.fields["ink"], _STRAND_LEVEL)
+    return stepped(patch.enlarged(relief), steps, to_rgb(base), lines, mix(to_rgb(base), ink(base, 0.4), 0.8))
 
 
 def draw_beard(canvas: skia.Canvas, figure: Figure, beard: BeardMap, skin: Lab, base: Lab, rules: BaseRules) -> None:
@@ -160,14 +166,11 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, beard: BeardMap, skin: Lab, 
     with clipped(canvas, outside=hull):
         canvas.drawPath(path_of(below), paint(to_rgb(base)))
         canvas.drawPath(ribbons(below, rules.hair_line_u * figure.unit_px), paint(ink(base)))
-    region = path_of(dense)
-    canvas.drawPath(region, paint(to_rgb(base)))
-    relief = hair_relief(figure, figure.fields["beard"])
-    with clipped(canvas, region):
-        for level, step in rules.beard_tones:
-            soft = np.clip(128 + (np.sign(level) * relief - abs(level)) * 9, 0, 255).astype(np.uint8)
-            shapes = figure.outlines(soft, blur_u=0.012, smooth_u=0.02, least_u2=0.004)
-            canvas.drawPath(path_of(shapes), paint(to_rgb(base + np.array([step, 0, 0], np.float32))))
+    plane = figure.fields["beard"]
+    canvas.drawPath(path_of(dense), paint(to_rgb(base)))
+    patch = Patch.around(figure, plane)
+    if patch is not None:
+        lay(canvas, _strands(figure, plane, patch, base, rules.beard_tones), patch, path_of(dense))
     canvas.drawPath(line, paint(ink(base, 0.4), 0.7))
 
 

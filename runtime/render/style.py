@@ -20,7 +20,6 @@ class BaseRules:
     outer_line_u: float = 0.032
     hair_line_u: float = 0.020
     inner_line_u: float = 0.017
-    fold_line_u: float = 0.012
     fold_ink: float = 0.5
     shade: float = 0.62
     neck_shadow_u: float = 0.5

@@ -64,4 +64,5 @@ def _middle_of_face(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float
     brows = landmarks[[300, 9, 70], :2]
     cv2.fillPoly(region, [np.rint(np.concatenate([ring, brows])).astype(np.int32)], 255)
     inset = 2 * max(1, round(_FACE_INSET_U * unit_px)) + 1
-    return cv2.blur(cv2.erode(region, np.ones((inset, inset), np.uint8)), (5, 5))
+    sure: Plane = cv2.blur(cv2.erode(region, np.ones((inset, inset), np.uint8)), (5, 5))
+    return sure

@@ -1,0 +1,115 @@
+"""Tones inside a region: small fields enlarged to the canvas and thresholded there, so that flat colours meet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import skia
+from numpy.typing import NDArray
+
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.render.canvas import clipped
+from toonfilter.runtime.render.colour import Colour
+from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.figure import Figure
+
+_SEEN = 40
+"""Level of a plane from which its region is painted. Raising it may leave the region's rim in the flat colour."""
+_RAMP_LEVELS = 7
+"""Half the width of the ramp between two tones, in levels of the field. Raising it softens their edges."""
+_MARGIN_PX = 3
+_LINE = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A part of the planes and where it lies on the canvas. left, top, width, height: plane px; the rest: canvas px."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    canvas_left: float
+    canvas_top: float
+    canvas_size: tuple[int, int]
+
+    @classmethod
+    def around(cls, figure: Figure, plane: Plane) -> "Patch | None":
+        """Where the plane is seen; None where nowhere."""
+        rows, columns = plane.shape
+        left, top, width, height = cv2.boundingRect(cv2.compare(plane, _SEEN, cv2.CMP_GE))
+        if width < 2 or height < 2:
+            return None
+        right, bottom = min(columns, left + width + _MARGIN_PX), min(rows, top + height + _MARGIN_PX)
+        left, top = max(0, left - _MARGIN_PX), max(0, top - _MARGIN_PX)
+        scale = float(figure.to_canvas[0, 0])
+        corner = figure.to_canvas[:, :2] @ np.array([left - 0.5, top - 0.5]) + figure.to_canvas[:, 2] + 0.5
+        size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
+        return cls(left, top, right - left, bottom - top, float(corner[0]), float(corner[1]), size)
+
+    def lines(self, plane: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
+        """Mask at the canvas' size of where the plane is above the level."""
+        mask: NDArray[np.uint8] = cv2.compare(self.enlarged(plane), level, cv2.CMP_GT)
+        return mask
+
+    def enlarged(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """This part of a plane at the canvas' size."""
+        part = plane[self.top : self.top + self.height, self.left : self.left + self.width]
+        large: NDArray[np.uint8] = cv2.resize(part, self.canvas_size, interpolation=cv2.INTER_LINEAR)
+        return large
+
+
+def stepped(
+    field: NDArray[np.uint8],
+    steps: Sequence[tuple[float, Colour]],
+    base: Colour,
+    lines: NDArray[np.uint8] | None = None,
+    dark: Colour | None = None,
+) -> Image:
+    """Flat colours by the level of a field: uint8 [h, w, 3].
+
+    steps: levels from which a colour holds (below 128: up to which), the nearest to 128 first on each side. base: the
+    colour between them. lines: mask of what is drawn in the colour `dark`.
+    """
+    levels = np.arange(256, dtype=np.float32)
+    table = np.repeat(np.asarray(base, np.float32)[None], 256, 0)
+    for level, colour in steps:
+        beyond = (levels - level) if level > 128 else (level - levels)
+        share = np.clip(beyond / (2 * _RAMP_LEVELS) + 0.5, 0, 1)[:, None]
+        table += (np.asarray(colour, np.float32) - table) * share
+    if lines is not None and dark is not None:
+        table[_LINE] = dark
+        field = cv2.max(cv2.min(field, _LINE - 1), cv2.bitwise_and(lines, _LINE))
+    return _coloured(field, table)
+
+
+def chosen(
+    memberships: Sequence[NDArray[np.uint8]], colours: Sequence[Colour], lines: NDArray[np.uint8], dark: Colour
+) -> Image:
+    """The colour with the highest membership everywhere, and over it lines: uint8 [h, w, 3]. lines: their mask."""
+    best = memberships[0]
+    index = np.zeros_like(best)
+    for number, soft in enumerate(memberships[1:], 1):
+        higher = cv2.compare(soft, best, cv2.CMP_GT)
+        best = cv2.max(best, soft)
+        index = cv2.max(cv2.bitwise_and(index, cv2.bitwise_not(higher)), cv2.bitwise_and(higher, number))
+    index = cv2.max(index, cv2.bitwise_and(lines, _LINE))
+    table = np.zeros((256, 3), np.float32)
+    table[: len(colours)] = colours
+    table[_LINE] = dark
+    return _coloured(index, table)
+
+
+def _coloured(index: NDArray[np.uint8], table: NDArray[np.float32]) -> Image:
+    """table: float32 [256, 3], sRGB 0 to 1. Edges are softened by a pixel, as a brush's are."""
+    lookup = np.round(np.clip(table, 0, 1) * 255).astype(np.uint8)[None]
+    picture: Image = cv2.blur(cv2.LUT(cv2.merge([index, index, index]), lookup), (3, 3))
+    return picture
+
+
+def lay(canvas: skia.Canvas, picture: Image, patch: Patch, region: skia.Path) -> None:
+    """Put a patch's picture onto the canvas, inside the region only."""
+    image = skia.Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), colorType=skia.kRGBA_8888_ColorType)
+    with clipped(canvas, region):
+        canvas.drawImage(image, patch.canvas_left, patch.canvas_top)
