@@ -15,7 +15,7 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.beard import BeardMap, measure_beard
-from toonfilter.runtime.render.canvas import canvas_on, clipped, path_of
+from toonfilter.runtime.render.canvas import canvas_on
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.drawing import draw_features
@@ -104,7 +104,7 @@ class LayeredRenderer:
         """Draw the frame, in place. image: uint8 [H, W, 3] RGB; untouched when this raises."""
         prepared = prepared or self.prepare(image, faces, time_s)
         scene = prepared.scene
-        drawn = self._ground.paint(image, scene.planes["person"])
+        drawn = self._ground.paint(image, scene.photo, scene.planes["person"])
         pixels = cv2.cvtColor(drawn, cv2.COLOR_RGB2RGBA)
         canvas = canvas_on(pixels)
         self._memories = {face.id: self._memories[face.id] for face, _ in prepared.faces if face.id in self._memories}
@@ -145,18 +145,17 @@ class LayeredRenderer:
         rules = self._style.base
         figure = replace(figure, fields=layers.contested(figure.fields))
         person = layers.draw_silhouette(canvas, figure, palette)
-        with clipped(canvas, path_of(person)):
-            layers.draw_skin(canvas, figure, palette.skin, light, rules)
-            layers.draw_cloth(canvas, figure, "cloth", palette.cloth, rules)
-            if beard is not None:
-                layers.draw_beard(canvas, figure, beard, palette.skin, palette.beard, rules)
-            if look is not None and figure.head is not None:
-                draw_features(canvas, figure.head, look, self._style.features)
-            layers.draw_hair(canvas, figure, palette.hair, rules)
-            layers.draw_cloth(canvas, figure, "headwear", palette.headwear, rules)
-            if look is not None and figure.head is not None:
-                draw_glasses(canvas, figure.head, look, self._style.features)
-            layers.draw_cloth(canvas, figure, "over", palette.over, rules)
+        layers.draw_skin(canvas, figure, palette.skin, light, rules)
+        layers.draw_cloth(canvas, figure, "cloth", palette.cloth, rules)
+        if beard is not None:
+            layers.draw_beard(canvas, figure, beard, palette.skin, palette.beard, rules)
+        if look is not None and figure.head is not None:
+            draw_features(canvas, figure.head, look, self._style.features)
+        layers.draw_hair(canvas, figure, palette.hair, rules)
+        layers.draw_cloth(canvas, figure, "headwear", palette.headwear, rules)
+        if look is not None and figure.head is not None:
+            draw_glasses(canvas, figure.head, look, self._style.features)
+        layers.draw_cloth(canvas, figure, "over", palette.over, rules)
         layers.ink_silhouette(canvas, figure, person, palette, rules)
 
     def _draw_unknown(self, canvas: skia.Canvas, scene: SceneFields, share: Plane | None) -> None:

@@ -17,6 +17,8 @@ _FILL = ((16, 5), (8, 3), (4, 3))
 _PALER = 0.16
 """How far the room is mixed with white, so that people stand before it."""
 _STILL_LEVELS = 6.0
+_KEPT_FRAMES = 2
+"""Frames for which a painted room is used again. Raising it costs less and lets the room lag behind a pan."""
 _MEMORY = 0.75
 """Share of the last painting that stays where nothing moved. Raising it calms a noisy camera and trails more."""
 
@@ -37,9 +39,14 @@ class GroundPainter:
         self._ground = ground
         self._last: NDArray[np.float32] | None = None
         self._scaled: Image | None = None
+        self._enlarged: Image | None = None
+        self._fresh = 0
 
-    def paint(self, image: Image, person: Plane) -> Image:
-        """uint8 [H, W, 3] RGB of the frame's size, new memory. person: uint8 [h, w], where people are."""
+    def paint(self, image: Image, small: Image, person: Plane) -> Image:
+        """uint8 [H, W, 3] RGB of the frame's size, the painter's memory where it is a painted room.
+
+        image: the frame. small: the frame made small. person: uint8 [h, w], where people are.
+        """
         height, width = image.shape[:2]
         kind = self._ground.kind
         if kind == "keep":
@@ -49,17 +56,22 @@ class GroundPainter:
         if kind == "picture" and self._ground.picture is not None:
             if self._scaled is None or self._scaled.shape != image.shape:
                 self._scaled = fill_size(self._ground.picture, width, height)
-            return self._scaled.copy()
-        room = self._steady(room_behind(image, person))
+            return self._scaled
+        if self._fresh > 0 and self._enlarged is not None and self._enlarged.shape == image.shape:
+            self._fresh -= 1
+            return self._enlarged
+        self._fresh = _KEPT_FRAMES
+        room = self._steady(room_behind(small, person))
         if kind == "drawn":
             room = painted(room)
-        small = np.clip(room, 0, 255).astype(np.uint8)
-        enlarged: Image = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-        return enlarged
+        levels = np.clip(room, 0, 255).astype(np.uint8)
+        self._enlarged = cv2.resize(levels, (width, height), interpolation=cv2.INTER_LINEAR)
+        return self._enlarged
 
     def forget(self) -> None:
         """The next frame has nothing to do with the last."""
         self._last = None
+        self._fresh = 0
 
     def _steady(self, room: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._last is not None and self._last.shape == room.shape:

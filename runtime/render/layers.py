@@ -7,10 +7,8 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from toonfilter.runtime.frames import Image
-from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.render.beard import DENSE, STUBBLE, BeardMap, beard_shapes
-from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
+from toonfilter.runtime.render.canvas import Pixels, clipped, paint, path_of, ribbons, stroke
 from toonfilter.runtime.render.colour import Lab, ink, mix, picture_lab, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.ears import draw_ears
@@ -24,8 +22,10 @@ from toonfilter.runtime.render.tones import Patch, chosen, lay, stepped
 _PARTS = ("skin", "hair", "headwear")
 _SEEN = 100
 """Level that a part must reach somewhere to be drawn. Raising it leaves doubtful parts out."""
-_LEVELS_PER_L = 6.0
+_LEVELS_PER_L = 9.0
 """Levels of the relief field for each L* of relief."""
+_CAST_U = 0.09
+"""Width of the shadow that hair throws on the face, in distances of the pupils."""
 _FOLD_LEVEL = 170
 _STRAND_LEVEL = 150
 """Levels of the field `ink` from which folds and strands are drawn. Raising them draws fewer lines."""
@@ -37,7 +37,7 @@ _JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397
 def contested(planes: Mapping[str, Plane]) -> dict[str, Plane]:
     """Planes whose edge lies where another part of the person wins, so that parts meet without gaps.
 
-    Beyond the person they go on: clip them to its outline. Adds `cloth`. A part that is nowhere is left out.
+    Adds `cloth`. A part that is nowhere is left out.
     """
     parts = {name: planes[name] for name in _PARTS}
     parts["cloth"] = cloth_plane(planes)
@@ -47,7 +47,7 @@ def contested(planes: Mapping[str, Plane]) -> dict[str, Plane]:
     result["person"] = cv2.max(planes["person"], planes["hair"])
     for place, (name, plane) in enumerate(calm.items()):
         others = cv2.max(before[place], after[place])
-        result[name] = cv2.addWeighted(plane, 0.5, others, -0.5, 128)
+        result[name] = cv2.min(cv2.addWeighted(plane, 0.5, others, -0.5, 128), result["person"])
     return result
 
 
@@ -94,34 +94,38 @@ def draw_cloth(canvas: skia.Canvas, figure: Figure, part: str, colours: tuple[La
 
 
 def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rules: BaseRules) -> None:
-    """Flat skin, one shade of the face's form, the neck in the chin's shadow, the line of the jaw."""
+    """Flat skin, the neck in the chin's shadow, one shade of the face's form and of the hair above, the jaw's line."""
     unit = figure.unit_px
-    shapes = figure.outlines(figure.fields["skin"], blur_u=0.02, smooth_u=0.045, least_u2=0.03)
+    shapes = figure.outlines(figure.fields["skin"], blur_u=0.02, smooth_u=0.045, least_u2=0.05)
     region = path_of(shapes)
     flat, dark = to_rgb(skin), shade(to_rgb(skin), rules.shade)
     canvas.drawPath(region, paint(flat))
     outline = ribbons(shapes, rules.inner_line_u * unit)
-    if figure.head is None:
+    head = figure.head
+    if head is None:
         canvas.drawPath(outline, paint(ink(skin)))
         return
-    face = figure.head.points
-    hull = path_of([cv2.convexHull(np.ascontiguousarray(face[:, :2]))[:, 0]])
-    across = face[263, :2] - face[33, :2]
-    across = across / (np.linalg.norm(across) + 1e-6)
-    down = np.array([-across[1], across[0]], np.float32)
+    jaw = _curve(head.flat[list(_JAW)], 40)
+    drop = head.down * rules.neck_shadow_u * unit - head.right * np.sign(light.side) * 0.10 * unit
     with clipped(canvas, region):
-        jaw = face[list(_JAW), :2]
-        drop = down * rules.neck_shadow_u * unit - across * np.sign(light.side) * 0.10 * unit
-        with clipped(canvas, outside=hull):
-            line = _curve(jaw, 40)
-            below = path_of([np.concatenate([line, line[::-1] + drop])])
-            canvas.drawPath(below, paint(dark))
-        canvas.drawPath(path_of(shade_shapes(FaceMap(face), light)), paint(dark))
-        _cast_by_hair(canvas, figure, face, dark, down, light)
-        jaw_line = _curve(jaw, 40)[5:-5]
-        canvas.drawPath(path_of([jaw_line], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85))
+        canvas.drawPath(path_of([np.concatenate([jaw, jaw[::-1] + drop])]), paint(dark))
+        canvas.drawPath(path_of([cv2.convexHull(head.flat)[:, 0]]), paint(flat))
+        canvas.drawPath(path_of(shade_shapes(FaceMap(head.points), light, _hair_above(figure, light))), paint(dark))
+        canvas.drawPath(path_of([jaw[5:-5]], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85))
     canvas.drawPath(outline, paint(ink(skin)))
     draw_ears(canvas, figure, figure.fields["skin"], ink(skin), dark)
+
+
+def _hair_above(figure: Figure, light: Light) -> Plane | None:
+    """Where hair throws a narrow shadow on the face, on its map: uint8 [SIDE, SIDE]."""
+    hair, head = figure.fields.get("hair"), figure.head
+    if hair is None or head is None:
+        return None
+    back = head.down * _CAST_U * head.unit_px - head.right * np.sign(light.side) * 0.3 * _CAST_U * head.unit_px
+    places = FaceMap(head.photo_points).places[..., :2] - back
+    crop = figure.to_crop(places.reshape(-1, 2)).reshape(places.shape)
+    cast: Plane = cv2.remap(hair, crop[..., 0], crop[..., 1], cv2.INTER_LINEAR)
+    return cast
 
 
 def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, rules: BaseRules) -> None:
@@ -138,7 +142,7 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, rules: BaseRules) 
     canvas.drawPath(ribbons(outer, rules.hair_line_u * figure.unit_px), paint(ink(base)))
 
 
-def _strands(figure: Figure, plane: Plane, patch: Patch, base: Lab, tones: Sequence[tuple[float, float]]) -> Image:
+def _strands(figure: Figure, plane: Plane, patch: Patch, base: Lab, tones: Sequence[tuple[float, float]]) -> Pixels:
     """The tones of hair at the canvas' size. tones: see `BaseRules.hair_tones`."""
     relief = cv2.convertScaleAbs(hair_relief(figure, plane) * _LEVELS_PER_L + 128)
     steps = []
@@ -192,25 +196,6 @@ def hair_relief(figure: Figure, plane: Plane) -> NDArray[np.float32]:
     near = cv2.GaussianBlur(filled, (0, 0), max(0.6, 0.03 * unit))
     relief: NDArray[np.float32] = (near - wide) * (60 / 2.55) / (wide / 2.55 + 16)
     return relief
-
-
-def _cast_by_hair(
-    canvas: skia.Canvas, figure: Figure, face: Landmarks, dark: NDArray[np.float32], down: Points, light: Light
-) -> None:
-    """Hair throws a narrow shadow on the forehead."""
-    unit = figure.unit_px
-    eyes = face[[33, 263], :2].mean(0)
-    if "hair" not in figure.fields:
-        return
-    hair = path_of(figure.outlines(figure.fields["hair"], blur_u=0.02, smooth_u=0.04))
-    shift = down * 0.085 * unit + np.array([-np.sign(light.side) * 0.03 * unit, 0], np.float32)
-    hull = path_of([cv2.convexHull(np.ascontiguousarray(face[:, :2]))[:, 0]])
-    cross = np.array([down[1], -down[0]], np.float32)
-    corners = ((-3, 0.35), (3, 0.35), (3, 4), (-3, 4))
-    above = np.stack([eyes + cross * a * unit - down * b * unit for a, b in corners])
-    with clipped(canvas, hull, path_of([above.astype(np.float32)])):
-        canvas.translate(float(shift[0]), float(shift[1]))
-        canvas.drawPath(hair, paint(dark))
 
 
 def _memberships(figure: Figure, colours: tuple[Lab, ...], plane: Plane) -> list[Plane]:

@@ -169,10 +169,13 @@ def _lay_in(joined: Planes, planes: Planes, transform: CropTransform, scale: flo
     shifted = matrix - np.array([[0, 0, left], [0, 0, top]])
     size = (int(right - left), int(bottom - top))
     window = cv2.warpAffine(border_window(transform.size), shifted, size, flags=cv2.INTER_LINEAR)
-    share = window.astype(np.uint16)[..., None]
+    share = cv2.merge([window] * 4)
+    rest = cv2.bitwise_not(share)
     for start in range(0, planes.shape[2], 4):
-        part = np.ascontiguousarray(planes[..., start : start + 4])
+        count = min(4, planes.shape[2] - start)
+        part = np.ascontiguousarray(planes[..., start : start + count])
         warped = cv2.warpAffine(part, shifted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        warped = warped.reshape(size[1], size[0], -1)
-        target = joined[top:bottom, left:right, start : start + 4]
-        target[:] = ((warped * share + target * (255 - share)) // 255).astype(np.uint8)
+        target = joined[top:bottom, left:right, start : start + count]
+        warped = cv2.multiply(warped.reshape(size[1], size[0], count), share[..., :count].copy(), scale=1 / 255)
+        under = cv2.multiply(np.ascontiguousarray(target), rest[..., :count].copy(), scale=1 / 255)
+        target[:] = cv2.add(warped, under).reshape(target.shape)

@@ -82,7 +82,18 @@ def shade_field(face: FaceMap, light: Light) -> Plane:
     return np.clip(soft * 255, 0, 255).astype(np.uint8)
 
 
-def shade_shapes(face: FaceMap, light: Light) -> list[Points]:
-    """Outlines of the shaded parts of a face, in px."""
-    shapes = outlines(shade_field(face, light), blur_px=0.8, smooth_px=2.0, least_px2=25)
+def shade_shapes(face: FaceMap, light: Light, cast: Plane | None = None) -> list[Points]:
+    """Outlines in px of the shaded parts of a face. cast: uint8 [SIDE, SIDE], other shadows that fall on it."""
+    field = shade_field(face, light)
+    if cast is not None:
+        field = cv2.max(field, cv2.bitwise_and(cast, _upper_face()))
+    shapes = outlines(field, blur_px=0.8, smooth_px=2.0, least_px2=25)
     return [face.to_picture(shape) for shape in shapes]
+
+
+@lru_cache(maxsize=1)
+def _upper_face() -> Plane:
+    """255 above the brows, where hair may throw a shadow."""
+    rows = np.arange(SIDE)[:, None] < mean_cells()[_BETWEEN_BROWS, 1]
+    upper: Plane = np.broadcast_to(rows * np.uint8(255), (SIDE, SIDE)).astype(np.uint8)
+    return upper

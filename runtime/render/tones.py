@@ -8,15 +8,14 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from toonfilter.runtime.frames import Image
-from toonfilter.runtime.render.canvas import clipped
+from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.figure import Figure
 
 _SEEN = 40
 """Level of a plane from which its region is painted. Raising it may leave the region's rim in the flat colour."""
-_RAMP_LEVELS = 7
+_RAMP_LEVELS = 4
 """Half the width of the ramp between two tones, in levels of the field. Raising it softens their edges."""
 _MARGIN_PX = 3
 _LINE = 255
@@ -66,8 +65,8 @@ def stepped(
     base: Colour,
     lines: NDArray[np.uint8] | None = None,
     dark: Colour | None = None,
-) -> Image:
-    """Flat colours by the level of a field: uint8 [h, w, 3].
+) -> Pixels:
+    """Flat colours by the level of a field: uint8 [h, w, 4] RGBA.
 
     steps: levels from which a colour holds (below 128: up to which), the nearest to 128 first on each side. base: the
     colour between them. lines: mask of what is drawn in the colour `dark`.
@@ -86,8 +85,8 @@ def stepped(
 
 def chosen(
     memberships: Sequence[NDArray[np.uint8]], colours: Sequence[Colour], lines: NDArray[np.uint8], dark: Colour
-) -> Image:
-    """The colour with the highest membership everywhere, and over it lines: uint8 [h, w, 3]. lines: their mask."""
+) -> Pixels:
+    """The colour with the highest membership everywhere, and over it lines: uint8 [h, w, 4] RGBA. lines: their mask."""
     best = memberships[0]
     index = np.zeros_like(best)
     for number, soft in enumerate(memberships[1:], 1):
@@ -101,15 +100,18 @@ def chosen(
     return _coloured(index, table)
 
 
-def _coloured(index: NDArray[np.uint8], table: NDArray[np.float32]) -> Image:
+def _coloured(index: NDArray[np.uint8], table: NDArray[np.float32]) -> Pixels:
     """table: float32 [256, 3], sRGB 0 to 1. Edges are softened by a pixel, as a brush's are."""
-    lookup = np.round(np.clip(table, 0, 1) * 255).astype(np.uint8)[None]
-    picture: Image = cv2.blur(cv2.LUT(cv2.merge([index, index, index]), lookup), (3, 3))
+    opaque = np.full((256, 4), 255, np.uint8)
+    opaque[:, :3] = np.round(np.clip(table, 0, 1) * 255)
+    packed = np.take(opaque.view(np.uint32).ravel(), index)
+    picture: Pixels = cv2.blur(packed.view(np.uint8).reshape(*index.shape, 4), (3, 3))
     return picture
 
 
-def lay(canvas: skia.Canvas, picture: Image, patch: Patch, region: skia.Path) -> None:
-    """Put a patch's picture onto the canvas, inside the region only."""
-    image = skia.Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), colorType=skia.kRGBA_8888_ColorType)
-    with clipped(canvas, region):
-        canvas.drawImage(image, patch.canvas_left, patch.canvas_top)
+def lay(canvas: skia.Canvas, picture: Pixels, patch: Patch, region: skia.Path) -> None:
+    """Fill the region with a patch's picture."""
+    image = skia.Image.fromarray(picture, colorType=skia.kRGBA_8888_ColorType, copy=False)
+    place = skia.Matrix.Translate(patch.canvas_left, patch.canvas_top)
+    shader = image.makeShader(skia.TileMode.kClamp, skia.TileMode.kClamp, skia.SamplingOptions(), place)
+    canvas.drawPath(region, skia.Paint(Shader=shader, AntiAlias=True))
