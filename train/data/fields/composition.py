@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.render.fields import FIELDS, FieldName, draw_mesh_plane, field_index
+from toonfilter.train.data.fields.bodies import stand
 from toonfilter.train.data.fields.drawn_glasses import put_on_glasses
 from toonfilter.train.data.fields.labels import COMPLETE, UNKNOWN
 from toonfilter.train.data.fields.layers import Layer, Matrix, paste, take
@@ -144,7 +145,13 @@ class Composer:
             elif attributes.glasses == "none" and rng.random() < self.settings.glasses:
                 put_on_glasses(person, rng)
             change_regions(person, rng)
-            paste(view, person)
+            lowest = matrix @ np.array([SIDE_PX / 2, SIDE_PX, 1])
+            in_front = bool(rng.random() < 0.5)
+            if not in_front:
+                paste(view, person)
+            stand(view, person, float(lowest[1]), self._hands, rng)
+            if in_front:
+                paste(view, person)
             people.append(person)
         layers = [view, *people]
         return self._finish(layers, known, rng, told=rng.random() < 0.25)
@@ -159,6 +166,8 @@ class Composer:
             photo = self._store["background"][index]
             picture = cv2.warpAffine(photo, matrix, (side_px, side_px), borderMode=cv2.BORDER_REFLECT_101)
             picture = picture.astype(np.float32) / 255
+            if rng.random() < 0.4:
+                _furnish(picture, rng)
         else:
             picture = _painted_room(rng, side_px)
         if rng.random() < 0.3:
@@ -238,7 +247,8 @@ def _far_placement(rng: np.random.Generator, zoom: float, side_px: int) -> Matri
     size = side_px / zoom
     x = rng.uniform(-0.5, 0.5) * (side_px - 0.6 * size)
     lowest = (side_px - size) / 2
-    y = lowest + rng.uniform(-0.02, 0.3) * size if rng.random() < 0.75 else rng.uniform(-lowest, lowest)
+    # Or they stand, their bodies below.
+    y = lowest + rng.uniform(-0.02, 0.3) * size if rng.random() < 0.5 else rng.uniform(-lowest, 0.7 * lowest)
     return _centred(zoom, float(rng.normal(0, 0.08)), side_px, np.array([x, y]))
 
 
@@ -261,6 +271,17 @@ def _painted_room(rng: np.random.Generator, side_px: int) -> NDArray[np.float32]
     first, second = rng.uniform(0.05, 0.95, (2, 3))
     ramp = np.clip(x * rng.normal(0, 0.7) + y * rng.normal(0, 0.7) + 0.5, 0, 1)[..., None]
     picture = (first * (1 - ramp) + second * ramp).astype(np.float32)
+    _furnish(picture, rng)
+    grain = rng.standard_normal((side_px // 4, side_px // 4), np.float32) * np.float32(rng.uniform(0, 0.08))
+    picture += cv2.resize(grain, (side_px, side_px), interpolation=cv2.INTER_CUBIC)[..., None]
+    room: NDArray[np.float32] = np.clip(picture, 0, 1)
+    return room
+
+
+def _furnish(picture: NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Boxes, discs and lines, some of them in rows as books and blinds are."""
+    side_px = picture.shape[0]
+    first = rng.uniform(0.05, 0.95, 3)
     for _ in range(int(rng.integers(0, 14))):
         corner, extent = rng.uniform(-0.2, 1.0, 2) * side_px, rng.uniform(0.03, 0.6, 2) * side_px
         colour = rng.uniform(0, 1, 3) if rng.random() < 0.5 else first * rng.uniform(0.4, 1.6)
@@ -270,7 +291,12 @@ def _painted_room(rng: np.random.Generator, side_px: int) -> NDArray[np.float32]
             cv2.rectangle(picture, low, high, [float(c) for c in colour], -1 if rng.random() < 0.7 else 2)
         else:
             cv2.circle(picture, low, int(extent[0] / 2) + 1, [float(c) for c in colour], -1)
-    grain = rng.standard_normal((side_px // 4, side_px // 4), np.float32) * np.float32(rng.uniform(0, 0.08))
-    picture += cv2.resize(grain, (side_px, side_px), interpolation=cv2.INTER_CUBIC)[..., None]
-    room: NDArray[np.float32] = np.clip(picture, 0, 1)
-    return room
+    if rng.random() < 0.4:
+        start, step = rng.uniform(0, 0.8, 2) * side_px, rng.uniform(3, 14) * side_px / 192
+        length = rng.uniform(0.1, 0.5) * side_px
+        along = np.array([step, 0.0]) if rng.random() < 0.5 else np.array([0.0, step])
+        extent = np.where(along > 0, step * 0.8, length)
+        for number in range(int(rng.integers(3, 16))):
+            box = np.array([start + along * number, start + along * number + extent]).astype(int).tolist()
+            tint = [float(c) for c in np.clip(first * rng.uniform(0.5, 1.5, 3), 0, 1)]
+            cv2.rectangle(picture, tuple(box[0]), tuple(box[1]), tint, -1)

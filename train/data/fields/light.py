@@ -45,7 +45,7 @@ def change_light(layer: Layer, rng: np.random.Generator) -> None:
         np.power(picture, gamma, out=picture)
         tone[:] = np.clip(tone * gain, 0, 1) ** gamma
     if rng.random() < 0.7:
-        balance = np.exp(rng.normal(0, 0.12, 3)).astype(np.float32)
+        balance = np.exp(rng.normal(0, 0.09, 3)).astype(np.float32)
         picture *= balance
         tone *= balance.mean()
     if rng.random() < 0.5:

@@ -80,12 +80,33 @@ def lay_hand(layer: Layer, hands: NDArray[np.uint8], rng: np.random.Generator) -
         return
     points = layer.landmarks[:, :2].astype(np.float64)
     height = max(float(np.linalg.norm(points[152] - points[10])), 4.0)
-    side = layer.picture.shape[0]
     hand = hands[rng.integers(len(hands))]
-    if rng.random() < 0.5:
-        hand = hand[:, ::-1]
     size_px = height * rng.uniform(0.7, 1.25)
     target = points[[1, 152, 50, 280, 234, 454][rng.integers(6)]] + rng.normal(0, 0.15, 2) * height
+    skin = layer.plane("skin") > 0.9
+    colour = np.median(layer.picture[skin], 0).astype(np.float32) if skin.sum() > 20 else None
+    place_hand(layer, hand, target, size_px, rng, skin=colour, over=True)
+
+
+def place_hand(
+    layer: Layer,
+    hand: NDArray[np.uint8],
+    target: NDArray[np.float64],
+    size_px: float,
+    rng: np.random.Generator,
+    *,
+    skin: NDArray[np.float32] | None,
+    over: bool,
+) -> None:
+    """One hand uint8 [160, 160, 4] with its middle at target (x, y px), turned by chance, in the tone of skin [3].
+
+    over: it lies before a face.
+    """
+    side = layer.picture.shape[0]
+    if rng.random() < 0.5:
+        hand = hand[:, ::-1]
+    while size_px < hand.shape[0] / 2:
+        hand = cv2.resize(np.ascontiguousarray(hand), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     angle, zoom = rng.normal(0, 0.6), size_px / hand.shape[0]
     turn = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     middle = (hand.shape[0] - 1) / 2
@@ -93,15 +114,14 @@ def lay_hand(layer: Layer, hands: NDArray[np.uint8], rng: np.random.Generator) -
     placed = cv2.warpAffine(np.ascontiguousarray(hand), matrix, (side, side), flags=cv2.INTER_LINEAR)
     colour = placed[..., :3].astype(np.float32) / 255
     mask = placed[..., 3].astype(np.float32) / 255
-    skin = layer.plane("skin") > 0.9
     inside = mask > 0.5
-    if skin.sum() > 20 and inside.sum() > 20:
+    if skin is not None and inside.sum() > 5:
         # Hands and face belong to one person.
-        ratio = np.median(layer.picture[skin], 0) / np.maximum(np.median(colour[inside], 0), 0.05)
+        ratio = skin / np.maximum(np.median(colour[inside], 0), 0.05)
         colour = colour * np.clip(ratio, 0.2, 3.0).astype(np.float32) * np.float32(rng.uniform(0.85, 1.15))
-    shadow = cv2.GaussianBlur(mask, (0, 0), max(height * 0.03, 0.6))
+    shadow = cv2.GaussianBlur(mask, (0, 0), max(size_px * 0.03, 0.6))
     layer.picture *= 1 - 0.3 * (shadow * (1 - mask) * layer.plane("person"))[..., None]
-    layer.cover(mask, np.clip(colour, 0, 1), {"over": 1.0, "skin": 1.0, "person": 1.0})
+    layer.cover(mask, np.clip(colour, 0, 1), {"over": float(over), "skin": 1.0, "person": 1.0})
 
 
 def put_on_headwear(layer: Layer, donor: Layer, rng: np.random.Generator) -> None:
