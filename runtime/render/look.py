@@ -55,12 +55,14 @@ class AgeLines:
     fold: Pair
     """From the wings of the nose to the mouth's corners."""
     marionette: Pair
+    old: float
+    """1 for the rough skin of somebody very old."""
 
     @classmethod
     def none(cls) -> "AgeLines":
         """A smooth face."""
         zero = _pair(0)
-        return cls(np.zeros(FOREHEAD_LINES, np.float32), zero, zero, zero, zero, zero)
+        return cls(np.zeros(FOREHEAD_LINES, np.float32), zero, zero, zero, zero, zero, 0.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,8 @@ def draw_lines(
             depth = float(getattr(lines, kind)[side])
             _line(pen, face, colours, rules, part(curves[f"{name}_{kind}"], start, end), depth, weight, shape)
         _crow(pen, face, colours, rules, curves, name, float(lines.crow[side]))
+        if lines.old > 0.1:
+            _second_lines(pen, face, colours, rules, curves, name, float(lines.old))
     low, middle, high = (curves[f"forehead_{row}"] for row in ("low", "middle", "high"))
     for depth, height, inset in zip(lines.forehead.tolist(), _FOREHEAD_HEIGHTS, (0.18, 0.22, 0.26), strict=True):
         upper, lower, share = (middle, low, height) if height <= 1 else (high, middle, height - 1)
@@ -66,6 +68,19 @@ def _line(
     pen.stroke(curve, widths, colours.soft_ink, min(1.0, 0.25 + 0.65 * strength))
 
 
+def _second_lines(
+    pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: LineRules, curves: FaceCurves, name: str, depth: float
+) -> None:
+    """What very old faces have besides: a second line under the eye and one beside the fold of the cheek."""
+    unit = np.float32(face.unit_px)
+    bag = part(curves[f"{name}_bag"], 0.3, 0.8) + face.down * np.float32(0.075) * unit
+    _line(pen, face, colours, rules, bag, depth, 0.65, (0.05, 0.05, 0.5))
+    fold = curves[f"{name}_fold"]
+    out = (curves[f"{name}_upper"][0] - curves[f"{name}_upper"][-1]) * np.float32(0.30)
+    cheek = part(fold, 0.35, 0.9) + out + face.down * np.float32(0.02) * unit
+    _line(pen, face, colours, rules, cheek, depth, 0.7, (0.05, 0.05, 0.45))
+
+
 def _crow(
     pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: LineRules, curves: FaceCurves, name: str, depth: float
 ) -> None:
@@ -76,7 +91,7 @@ def _crow(
     corner = curves[f"{name}_upper"][0]
     out = corner - curves[f"{name}_upper"][-1]
     out = out / max(float(np.hypot(*out)), 1e-6)
-    for rise, reach in ((-0.05, 0.14), (0.05, 0.12)):
+    for rise, reach in ((-0.06, 0.14), (0.0, 0.17), (0.06, 0.13))[: 2 + (depth > 0.7)]:
         start = corner + out * 0.085 * unit + face.down * np.float32(rise * 0.6) * unit
         end = start + out * np.float32(reach) * unit + face.down * np.float32(rise * 1.3) * unit
         middle = (start + end) / 2 - face.down * np.float32(0.012) * unit

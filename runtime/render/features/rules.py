@@ -20,7 +20,7 @@ class EyeRules:
     """Share of skin colour in the white."""
     lid_shadow_u: float = 0.055
     """Depth of the lid's shadow on the white."""
-    exaggeration: float = 0.42
+    exaggeration: float = 0.38
     """How much further than in life lids narrow and open."""
     lid_line_u: float = 0.031
     lash_line_u: float = 0.015
@@ -28,7 +28,7 @@ class EyeRules:
     wing_u: float = 0.045
     lashes: int = 3
     """Single lashes at the outer corner of made-up eyes."""
-    lower_line_u: float = 0.013
+    lower_line_u: float = 0.017
     crease_line_u: float = 0.015
     crease_shade: float = 0.34
     closed_line_u: float = 0.040
@@ -84,7 +84,7 @@ class LineRules:
     """Lines of age and smile, freckles, blush."""
 
     strength: float = 1.0
-    width_u: float = 0.017
+    width_u: float = 0.019
     blush: float = 0.26
     freckles: float = 1.0
 

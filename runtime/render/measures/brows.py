@@ -49,11 +49,22 @@ class BrowMeasure:
         sure = np.clip((peak - 0.03) / 0.12, 0.02, 1)
         centre = (dark * _REACH).sum(1) / total
         thick = total / np.maximum(peak, 0.02) * _STEP
-        self.offset[side] = _calm(centre, sure)
+        self.offset[side] = _bend(centre, sure)
         self.thickness[side] = _calm(np.clip(thick, 0.03, 0.16), sure)
         self.strength[side] = smoothstep(float(np.median(peak[2:8])), 0.03, 0.42)
         core = points[(dark > 0.6 * peak[:, None]) & (peak > 0.06)[:, None]]
         return median_lab(photo.colours_at(core)) if len(core) > 8 else None
+
+
+def _bend(values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The nearest parabola: a brow has one bend, and shadows beside it have others."""
+    along = np.linspace(-1, 1, BROW_STATIONS)
+    terms = np.stack([np.ones_like(along), along, along**2], 1)
+    weighted = terms * weights[:, None]
+    # Little is known of tilt and bend where the brow is faint.
+    solved = np.linalg.solve(terms.T @ weighted + np.diag([0.3, 0.8, 1.2]), weighted.T @ values)
+    found: NDArray[np.float32] = np.clip(terms @ solved, -0.10, 0.10).astype(np.float32)
+    return found
 
 
 def _calm(values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:

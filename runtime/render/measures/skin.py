@@ -10,7 +10,7 @@ from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, median_lab
 
-_REGIONS = (
+REGIONS = (
     (116, 117, 118, 101, 36, 205, 187, 123),
     (345, 346, 347, 330, 266, 425, 411, 352),
     (69, 67, 109, 10, 338, 297, 299, 337, 151, 108),
@@ -25,15 +25,15 @@ _MOST_LIFT = 10.0
 """How much lighter than the middle of the face, in L*, its lit side may make it."""
 _FEWEST_PX = 30
 _SKIN_HUE = 54.0
-_LEAST_RED = 10.5
-_LEAST_CHROMA, _MOST_CHROMA = 12.0, 40.0
+_LEAST_RED = 8.5
+_LEAST_CHROMA, _MOST_CHROMA = 12.0, 35.0
 _BROWN_IRIS = np.array([30, 13, 20], np.float32)
 
 
 def raw_skin(photo: MeasuredPhoto) -> Lab:
     """The lit skin as the photo shows it."""
     mask = np.zeros(photo.lab.shape[:2], np.uint8)
-    for region in _REGIONS:
+    for region in REGIONS:
         hull = cv2.convexHull(np.round(photo.face.flat[list(region)]).astype(np.int32))
         cv2.fillConvexPoly(mask, hull, 1)
     for name in _HIDING:
@@ -67,7 +67,7 @@ def clean_skin(raw: Lab) -> Lab:
     lightness, red, yellow = (float(value) for value in raw)
     chroma = math.hypot(red, yellow)
     hue = math.degrees(math.atan2(yellow, red)) if chroma > 3 else _SKIN_HUE
-    turn = math.radians(_SKIN_HUE + 24 * math.tanh((hue - _SKIN_HUE) / 30))
+    turn = math.radians(_SKIN_HUE + 15 * math.tanh((hue - _SKIN_HUE) / 19))
     chroma = min(max(chroma, _LEAST_CHROMA), _MOST_CHROMA)
     red, yellow = chroma * math.cos(turn), chroma * math.sin(turn)
     # Skin in cold or dim light looks ill without its red.
@@ -76,7 +76,7 @@ def clean_skin(raw: Lab) -> Lab:
     fuller = 1 + 0.07 * light
     lightness = 50 + (lightness - 50) * fuller if lightness > 50 else lightness
     return np.array(
-        [min(lightness + 0.8 * light, 93.0), red * (1.12 - 0.08 * light) + 0.6, yellow * fuller], np.float32
+        [min(lightness + 0.8 * light, 93.0), red * (1.12 - 0.17 * light) + 0.6, yellow * fuller], np.float32
     )
 
 
