@@ -15,6 +15,7 @@ from toonfilter.runtime import commands as pictures
 from toonfilter.runtime import terminal
 from toonfilter.runtime.doctor import commands as checking
 from toonfilter.runtime.live import commands as live
+from toonfilter.runtime.panel import commands as panel
 from toonfilter.runtime.video import commands as videos
 from toonfilter.train import commands as training
 from toonfilter.train.data import commands as preparing
@@ -32,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (live, videos, pictures, checking):
+for room in (live, panel, videos, pictures, checking):
     app.add_typer(room.app)
 app.add_typer(pictures.models_app, name="models", rich_help_panel="Styles")
 for room in (exporting, training, quality, measuring):

@@ -58,11 +58,26 @@ class Controls:
             old = self._wishes
             self._wishes = ControlState(old.epoch + 1, not old.is_hidden, old.style)
 
+    def set_hidden(self, is_hidden: bool) -> None:
+        """Cover everything at once, or show the cartoon again; nothing changes where it is so already."""
+        with self._lock:
+            old = self._wishes
+            if is_hidden != old.is_hidden:
+                self._wishes = ControlState(old.epoch + 1, is_hidden, old.style)
+
+    def set_style(self, style: str) -> None:
+        """Draw in this style, which need not be one of those that `next_style` goes through."""
+        with self._lock:
+            old = self._wishes
+            if style != old.style:
+                self._wishes = ControlState(old.epoch + 1, old.is_hidden, style)
+
     def next_style(self) -> None:
         """Go on to the next of the styles; nothing changes where there is one."""
         with self._lock:
             old = self._wishes
-            following = self._styles[(self._styles.index(old.style) + 1) % len(self._styles)]
+            place = self._styles.index(old.style) if old.style in self._styles else -1
+            following = self._styles[(place + 1) % len(self._styles)]
             if following != old.style:
                 self._wishes = ControlState(old.epoch + 1, old.is_hidden, following)
 

@@ -111,12 +111,17 @@ def find_recordings(archive: Path, output: Path) -> list[Recording]:
     recordings = []
     for source in sources:
         below = source.relative_to(archive)
-        suffix = source.suffix.lower()
-        suffix = suffix if suffix in CONTAINERS else ".mkv" if suffix in _INTO_MATROSKA else ".mp4"
+        suffix = target_suffix(source)
         # lecture.avi and lecture.mpg must not become the same file.
         name = below.with_name(below.name + suffix) if stems[source.with_suffix("")] > 1 else below.with_suffix(suffix)
         recordings.append(Recording(below.as_posix(), source, output / name))
     return recordings
+
+
+def target_suffix(source: Path) -> str:
+    """The ending of what this recording becomes: its own, or that of a kind that holds all its tracks."""
+    suffix = source.suffix.lower()
+    return suffix if suffix in CONTAINERS else ".mkv" if suffix in _INTO_MATROSKA else ".mp4"
 
 
 def _is_recording(path: Path, archive: Path, output: Path) -> bool:

@@ -1,0 +1,231 @@
+"""The camera of the panel: the live loop in a thread of its own, which the page starts, hides, restyles and stops."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from toonfilter.runtime.errors import OutputError
+from toonfilter.runtime.live.pipeline import LiveOptions, LiveStatus, run_live
+from toonfilter.runtime.live.quality_control import EffortSettings
+from toonfilter.runtime.live.sinks import LiveSink, SeveralSinks
+from toonfilter.runtime.live.sources import Camera, CameraRequest, open_source, wished_path
+from toonfilter.runtime.live.stages import Controls, LiveFilter
+from toonfilter.runtime.live.virtual_camera import VirtualCamera
+from toonfilter.runtime.panel.devices import Trouble, why
+from toonfilter.runtime.panel.look_filter import LookFilter, Looks, StyleSampler
+from toonfilter.runtime.panel.looks import Look
+from toonfilter.runtime.panel.preview import PreviewSink
+
+Phase = Literal["off", "starting", "running", "stopping"]
+
+_END_S = 15.0
+_KEPT_NOTES = 6
+_STALE_S = 1.5
+"""A state older than this is not shown as if it held: the loop sends at least once in a frame's time."""
+NO_VIRTUAL_CAMERA = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraChoice:
+    """What to open. camera, output: wishes as of `--camera` and `--device`; empty takes the first.
+
+    output `none`: nothing but the page. width, height in px, fps: wishes.
+    """
+
+    camera: str = ""
+    output: str = ""
+    width: int = 1280
+    height: int = 720
+    fps: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class CameraParts:
+    """Where pictures come from and go to; tests put their own in."""
+
+    open_camera: Callable[[CameraRequest, str], Camera] = lambda request, avoid: open_source(request, avoid=avoid)
+    open_virtual: Callable[[CameraChoice], VirtualCamera] = lambda choice: VirtualCamera(
+        choice.width, choice.height, choice.fps, device=choice.output, avoid=wished_path(choice.camera)
+    )
+    open_filter: Callable[[Looks, str, StyleSampler], LiveFilter] = LookFilter
+
+
+class CameraControl:
+    """Starts and stops the live loop. All methods may be called from any thread and return at once.
+
+    Closing covers: the loop's last picture is always the covered one.
+    """
+
+    def __init__(self, look: Look, parts: CameraParts | None = None) -> None:
+        self._parts = parts or CameraParts()
+        self._lock = threading.RLock()
+        self._look = look
+        self._looks = Looks()
+        self.sampler = StyleSampler()
+        self.preview = PreviewSink()
+        self._controls = Controls((self._looks.keep(look),))
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._phase: Phase = "off"
+        self._choice = CameraChoice()
+        self._again: CameraChoice | None = None
+        self._status: LiveStatus | None = None
+        self._trouble: Trouble | None = None
+        self._virtual = ""
+        self._virtual_trouble: Trouble | None = None
+        self._notes: deque[tuple[float, str]] = deque(maxlen=_KEPT_NOTES)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the camera is in use, or about to be."""
+        return self._phase != "off"
+
+    def start(self, choice: CameraChoice) -> None:
+        """Open camera and virtual camera; with another choice than the running one, everything is opened anew."""
+        with self._lock:
+            if self._phase == "off":
+                self._begin(choice)
+            elif choice != self._choice or self._phase == "stopping":
+                self._again = choice
+                self._end()
+
+    def stop(self) -> None:
+        """Cover and close both."""
+        with self._lock:
+            self._again = None
+            if self._phase != "off":
+                self._end()
+
+    def hide(self, is_hidden: bool) -> None:
+        """Cover at once, or show the cartoon again."""
+        self._controls.set_hidden(is_hidden)
+
+    def show(self, look: Look) -> None:
+        """Draw in this look from now on."""
+        with self._lock:
+            self._look = look
+            self._controls.set_style(self._looks.keep(look))
+
+    def sample_styles(self, styles: Sequence[str]) -> None:
+        """Make new pictures of the person in these styles, if the camera runs and shows the cartoon."""
+        with self._lock:
+            if self._phase == "running" and not self._controls.wishes.is_hidden:
+                plain = replace(self._look, sliders={}, extent="whole", background="drawn")
+                self.sampler.ask([replace(plain, style=style) for style in styles])
+
+    def close(self) -> None:
+        """Stop, and wait until the covered picture went out."""
+        self.stop()
+        thread = self._thread
+        if thread is not None:
+            thread.join(_END_S)
+        self.sampler.close()
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the page shows, as plain data. Nothing is claimed that was not measured just now."""
+        with self._lock:
+            status, phase = self._status, self._phase
+            state, reason, sent_at_s = self.preview.shown
+            content: dict[str, Any] = {
+                "phase": phase,
+                "choice": asdict(self._choice),
+                "hidden": self._controls.wishes.is_hidden,
+                "trouble": _plain(self._trouble),
+                "virtual": self._virtual,
+                "virtual_trouble": _plain(self._virtual_trouble),
+                "notes": [text for _, text in self._notes],
+                "thumbnails": self.sampler.rounds,
+                "state": None,
+            }
+        if phase in ("starting", "running") and state is not None:
+            is_fresh = time.perf_counter() - sent_at_s < _STALE_S
+            content["state"] = state.value if is_fresh else "unknown"
+            content["reason"] = reason
+            content["why"] = why(reason)
+        if phase == "running" and status is not None:
+            content |= {
+                "name": status.camera,
+                "is_connected": status.is_camera_connected,
+                "is_loaded": status.is_model_loaded,
+                "fps": round(status.fps, 1),
+                "camera_fps": round(status.camera_fps, 1),
+                "latency_ms": round(status.latency_p50_ms),
+                "latency_p95_ms": round(status.latency_p95_ms),
+                "dropped": status.dropped,
+                "faces": status.faces,
+            }
+        return content
+
+    def _begin(self, choice: CameraChoice) -> None:
+        self._choice, self._again = choice, None
+        self._phase, self._status, self._trouble = "starting", None, None
+        self._notes.clear()
+        self._stop = threading.Event()
+        is_hidden = self._controls.wishes.is_hidden
+        self._controls = Controls((self._looks.keep(self._look),))
+        self._controls.set_hidden(is_hidden)
+        self.preview = PreviewSink()
+        self._thread = threading.Thread(target=self._run, args=(choice, self._stop), name="panel-camera", daemon=True)
+        self._thread.start()
+
+    def _end(self) -> None:
+        self._phase = "stopping"
+        self._stop.set()
+
+    def _run(self, choice: CameraChoice, stop: threading.Event) -> None:
+        trouble = None
+        try:
+            self._carry(choice, stop)
+        except Exception as error:
+            trouble = Trouble.of(str(error) or type(error).__name__)
+        with self._lock:
+            self._trouble, self._virtual, self._status = trouble, "", None
+            self.sampler.forget()
+            self._phase = "off"
+            if self._again is not None and trouble is None:
+                self._begin(self._again)
+
+    def _carry(self, choice: CameraChoice, stop: threading.Event) -> None:
+        sink = self._sink(choice)
+        device = self._virtual
+        request = CameraRequest(choice.camera, choice.width, choice.height, choice.fps)
+        run_live(
+            self._parts.open_camera(request, device),
+            lambda: self._parts.open_filter(self._looks, self._controls.wishes.style, self.sampler),
+            sink,
+            LiveOptions(choice.width, choice.height, choice.fps, effort=EffortSettings()),
+            controls=self._controls,
+            on_status=self._note_status,
+            notify=self._note,
+            stop=stop,
+        )
+
+    def _sink(self, choice: CameraChoice) -> LiveSink:
+        """The page, and the virtual camera where there is one; without it people see why on the page."""
+        virtual, trouble = None, None
+        if choice.output != NO_VIRTUAL_CAMERA:
+            try:
+                virtual = self._parts.open_virtual(choice)
+            except OutputError as error:
+                trouble = Trouble.of(str(error), is_virtual=True)
+        with self._lock:
+            self._virtual = virtual.device if virtual is not None else ""
+            self._virtual_trouble = trouble
+        return self.preview if virtual is None else SeveralSinks([virtual, self.preview])
+
+    def _note_status(self, status: LiveStatus) -> None:
+        with self._lock:
+            self._status = status
+            if self._phase == "starting":
+                self._phase = "running"
+
+    def _note(self, text: str) -> None:
+        with self._lock:
+            self._notes.append((time.time(), text))
+
+
+def _plain(trouble: Trouble | None) -> dict[str, str] | None:
+    return asdict(trouble) if trouble is not None else None

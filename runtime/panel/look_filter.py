@@ -1,0 +1,205 @@
+"""The live filter of the panel: any look, changed while it runs, and the person's own face in the other styles."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from toonfilter.runtime import privacy
+from toonfilter.runtime.errors import ConfigError, ToonfilterError
+from toonfilter.runtime.filter import ToonFilter
+from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
+from toonfilter.runtime.panel.looks import Look, filter_settings
+from toonfilter.runtime.panel.preview import encoded
+
+OpenLook = Callable[[Look], ToonFilter]
+
+_THUMBNAIL_PX = 320
+_THUMBNAIL_HEADS = 2.1
+"""Side of a thumbnail in heights of the face."""
+_LOOKS_AT_A_STILL = 4
+_KEPT_LOOKS = 64
+
+
+def open_look(look: Look, notify: Callable[[str], None] = lambda text: None) -> ToonFilter:  # noqa: ARG005
+    """The filter that draws this look."""
+    return ToonFilter(filter_settings(look), notify=notify)
+
+
+class Looks:
+    """Looks by their keys: the live loop knows a wish by one word."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_key: dict[str, Look] = {}
+
+    def keep(self, look: Look) -> str:
+        """Remember the look; its key."""
+        with self._lock:
+            self._by_key.pop(look.key, None)
+            self._by_key[look.key] = look
+            if len(self._by_key) > _KEPT_LOOKS:
+                del self._by_key[next(iter(self._by_key))]
+        return look.key
+
+    def find(self, key: str) -> Look:
+        """
+        Raises:
+            ConfigError: it was never kept.
+        """
+        with self._lock:
+            if key not in self._by_key:
+                raise ConfigError("a look that is not known was asked for")
+            return self._by_key[key]
+
+
+class LookFilter:
+    """A `LiveFilter` whose style names are keys of looks. See `ToonFilter` for who may call what from where."""
+
+    def __init__(self, looks: Looks, key: str, sampler: "StyleSampler", open_filter: OpenLook = open_look) -> None:
+        self._looks, self._sampler, self._open_filter = looks, sampler, open_filter
+        self._in_use = threading.Lock()
+        self._effort: tuple[int, int] | None = None
+        self._inner = open_filter(looks.find(key))
+
+    @property
+    def threads_beside(self) -> Sequence[int]:
+        """See `ToonFilter`."""
+        return self._inner.threads_beside
+
+    @property
+    def full_effort(self) -> tuple[list[int], int]:
+        """See `ToonFilter`."""
+        return self._inner.full_effort
+
+    def set_effort(self, size: int, detect_every: int) -> None:
+        """See `ToonFilter`."""
+        self._effort = (size, detect_every)
+        self._inner.set_effort(size, detect_every)
+
+    def track(self, frame: Frame) -> tuple[ToonFilter, Frame, Any]:
+        """Find the faces; what is returned knows which filter found them."""
+        self._sampler.offer(frame)
+        with self._in_use:
+            return self._inner, frame, self._inner.track(frame)
+
+    def draw(self, tracked: tuple[ToonFilter, Frame, Any]) -> SafeFrame:
+        """Draw and guard; a frame tracked before the look changed is covered."""
+        inner, frame, found = tracked
+        if inner is not self._inner:
+            return privacy.cover(frame, "settings change")
+        return inner.draw(found)
+
+    def cover(self, frame: Frame, reason: str) -> SafeFrame:
+        return self._inner.cover(frame, reason)
+
+    def set_style(self, style: str) -> None:
+        """Draw the look of this key from the next frame on; the old one stays when this raises."""
+        fresh = self._open_filter(self._looks.find(style))
+        if self._effort is not None:
+            fresh.set_effort(*self._effort)
+        with self._in_use:
+            old, self._inner = self._inner, fresh
+        old.close()
+
+    def close(self) -> None:
+        with self._in_use:
+            self._inner.close()
+
+
+class StyleSampler:
+    """Draws one live frame in every style, when asked to, in a thread of its own.
+
+    The frame is copied on its way into the filter and forgotten afterwards; what comes out are pictures of safe frames
+    alone. A style that cannot protect the frame gets no picture.
+    """
+
+    def __init__(self, open_filter: OpenLook = open_look) -> None:
+        self._open_filter = open_filter
+        self._lock = threading.Lock()
+        self._wanted: list[Look] = []
+        self._worker: threading.Thread | None = None
+        self._pictures: dict[str, tuple[int, bytes]] = {}
+        self._round = 0
+        self._is_closed = False
+
+    def ask(self, looks: Sequence[Look]) -> None:
+        """The next live frame shall be drawn in these looks; nothing happens while the last request is at work."""
+        with self._lock:
+            if self._worker is None or not self._worker.is_alive():
+                self._wanted = list(looks)
+
+    def offer(self, frame: Frame) -> None:
+        """A frame of the camera, before anything is drawn on it; taken only when somebody asked."""
+        with self._lock:
+            if not self._wanted or self._is_closed:
+                return
+            wanted, self._wanted = self._wanted, []
+            self._round += 1
+            still = frame.image.copy()
+            self._worker = threading.Thread(
+                target=self._draw_all, args=(still, wanted, self._round), name="panel-styles", daemon=True
+            )
+            self._worker.start()
+
+    @property
+    def rounds(self) -> dict[str, int]:
+        """By style: the number of the round its picture is from."""
+        with self._lock:
+            return {style: number for style, (number, _) in self._pictures.items()}
+
+    def picture(self, style: str) -> bytes | None:
+        """The newest JPEG file of this style."""
+        with self._lock:
+            return self._pictures.get(style, (0, None))[1]
+
+    def forget(self) -> None:
+        """Drop all pictures: the camera was stopped."""
+        with self._lock:
+            self._pictures, self._wanted = {}, []
+            self._round += 1
+
+    def close(self) -> None:
+        """End; waits for the style at work."""
+        with self._lock:
+            self._is_closed = True
+            worker = self._worker
+        if worker is not None:
+            worker.join()
+
+    def _draw_all(self, still: Image, wanted: Sequence[Look], number: int) -> None:
+        for look in wanted:
+            if self._is_closed or number != self._round:
+                return
+            try:
+                picture = self._drawn(still, look)
+            except ToonfilterError:
+                continue
+            with self._lock:
+                if picture is not None and number == self._round:
+                    self._pictures[look.style] = (number, picture)
+
+    def _drawn(self, still: Image, look: Look) -> bytes | None:
+        inner = self._open_filter(look)
+        try:
+            for index in range(_LOOKS_AT_A_STILL):
+                frame = Frame(still.copy(), index, index / 30)
+                tracked = inner.track(frame)
+                faces = tracked.tracking.faces
+                place = faces[0].landmarks[:, :2] if faces else None
+                safe = inner.draw(tracked)
+                if safe.state is PrivacyState.PROTECTED and place is not None:
+                    return encoded(_around(safe.image, place), _THUMBNAIL_PX)
+        finally:
+            inner.close()
+        return None
+
+
+def _around(image: Image, landmarks: Any) -> Image:
+    """The square around a face. landmarks: float [N, 2], px."""
+    low, high = landmarks.min(0), landmarks.max(0)
+    side = int(min(_THUMBNAIL_HEADS * (high[1] - low[1]), *image.shape[:2]))
+    middle = (low + high) / 2
+    left, top = (int(np.clip(middle[axis] - side / 2, 0, image.shape[1 - axis] - side)) for axis in (0, 1))
+    return np.ascontiguousarray(image[top : top + side, left : left + side])

@@ -1,0 +1,118 @@
+"""A look: everything about how people are drawn that can be chosen in the panel, and what there is to choose from."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from toonfilter.runtime.bundle import Bundle, find_bundle, known_bundles
+from toonfilter.runtime.command_options import Extent, Region, render_options
+from toonfilter.runtime.errors import ConfigError, ToonfilterError
+from toonfilter.runtime.faces.smoothing import OneEuroSettings
+from toonfilter.runtime.filter import FilterSettings
+from toonfilter.runtime.strict import Problem, parse
+
+SWATCHES = ("#d6dee2", "#f3e3cf", "#cfe3d8", "#c9d8f0", "#e6d3e8", "#2f3a46")
+"""Colours offered for the background."""
+DEFAULT_STYLE = "cartoon"
+_MOTION = {"steady": OneEuroSettings(), "responsive": OneEuroSettings(min_cutoff_hz=1.0, beta=8.0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Slider:
+    """One number of a style that people may change; values from low to high."""
+
+    name: str
+    low: float = 0.0
+    high: float = 1.0
+    usual: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class StyleCard:
+    """A style to choose. sliders, backgrounds, extents: what it lets people change; empty where it does not."""
+
+    name: str
+    description: str
+    sliders: tuple[Slider, ...] = ()
+    backgrounds: tuple[str, ...] = ()
+    extents: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """background: drawn, blur, keep or #rrggbb. region: for styles that know no extents. sliders: by name.
+
+    motion: `steady` removes more of the wobble, `responsive` follows faster.
+    """
+
+    style: str = DEFAULT_STYLE
+    extent: Extent = "whole"
+    background: str = "drawn"
+    region: Region = "head"
+    motion: Literal["steady", "responsive"] = "steady"
+    sliders: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The same text for the same look; different for different ones."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def look_from(content: Any, cards: Sequence[StyleCard]) -> Look:
+    """The look of parsed JSON, checked against the styles that are there.
+
+    Raises:
+        ConfigError: unknown keys, values out of range, or a style that is not there.
+    """
+    try:
+        look: Look = parse(Look, content)
+    except Problem as problem:
+        raise ConfigError(f"look: {problem}") from None
+    card = next((card for card in cards if card.name == look.style), None)
+    if card is None:
+        raise ConfigError(f"look: style is {look.style!r}, which is not installed or not for cameras")
+    if look.background not in ("drawn", "blur", "keep") and not look.background.startswith("#"):
+        raise ConfigError(f"look: background is {look.background!r}; must be drawn, blur, keep or #rrggbb")
+    render_options(look.extent, look.background, look.region)
+    ranges = {slider.name: slider for slider in card.sliders}
+    for name, value in look.sliders.items():
+        if name in ranges and not ranges[name].low <= value <= ranges[name].high:
+            raise ConfigError(f"look: {name} is {value}; must be {ranges[name].low} to {ranges[name].high}")
+    return look
+
+
+def filter_settings(look: Look, *, on_drawings: bool = False) -> FilterSettings:
+    """How the filter draws this look."""
+    return FilterSettings(
+        style=look.style,
+        rendering=render_options(look.extent, look.background, look.region),
+        smoothing=_MOTION[look.motion],
+        on_drawings=on_drawings,
+    )
+
+
+def style_cards() -> list[StyleCard]:
+    """Every installed style that hides people, in order of name with the one that ships first."""
+    cards = []
+    for name in sorted(known_bundles(), key=lambda name: (name != DEFAULT_STYLE, name)):
+        try:
+            bundle = find_bundle(name)
+        except ToonfilterError:
+            # `doctor` tells of damaged ones.
+            continue
+        if not bundle.takes_drawings:
+            cards.append(_card(name, bundle))
+    return cards
+
+
+def _card(name: str, bundle: Bundle) -> StyleCard:
+    if bundle.style is None:
+        return StyleCard(name, bundle.description, regions=("head", "face"))
+    return StyleCard(
+        name,
+        bundle.description,
+        backgrounds=("drawn", "blur", "keep", "colour"),
+        extents=("whole", "person", "head"),
+    )

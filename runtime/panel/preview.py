@@ -1,0 +1,81 @@
+"""What the page shows of the camera: the newest picture that left, and nothing before it was safe."""
+
+import threading
+
+import cv2
+
+from toonfilter.runtime.frames import Image, PrivacyState, SafeFrame
+from toonfilter.runtime.live.sinks import image_of
+
+_JPEG_QUALITY = 82
+_GREATEST_WIDTH_PX = 1280
+
+
+class PreviewSink:
+    """Keeps the newest safe frame for any number of watchers; a `LiveSink`.
+
+    Frames are encoded when somebody asks, by the thread that asks, once for all of them: sending costs the live loop
+    one reference.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._newest: SafeFrame | None = None
+        self._number = 0
+        self._sent_at_s = float("-inf")
+        self._is_repeat = False
+        self._encoding = threading.Lock()
+        self._encoded: tuple[int, int, bytes] = (0, 0, b"")
+
+    def send(self, safe: SafeFrame, now_s: float) -> None:
+        image_of(safe)
+        with self._changed:
+            self._is_repeat = safe is self._newest
+            self._newest, self._sent_at_s = safe, now_s
+            if not self._is_repeat:
+                self._number += 1
+                self._changed.notify_all()
+
+    def keys(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        """Nothing to let go of: the last picture, which is covered, stays."""
+
+    @property
+    def shown(self) -> tuple[PrivacyState | None, str, float]:
+        """What was sent last: its state, why, and when by the pipeline's clock. None before the first."""
+        with self._changed:
+            safe, is_repeat, sent_at_s = self._newest, self._is_repeat, self._sent_at_s
+        if safe is None:
+            return None, "", sent_at_s
+        is_held = is_repeat and safe.state is PrivacyState.PROTECTED
+        return (PrivacyState.HOLDING if is_held else safe.state), safe.reason, sent_at_s
+
+    def wait_newer(self, number: int, timeout_s: float) -> int:
+        """The number of the newest picture; waits until it is greater than `number`, or for timeout_s."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._number > number, timeout_s)
+            return self._number
+
+    def jpeg(self, width_px: int) -> tuple[int, bytes]:
+        """The newest picture's number and JPEG file, at most `width_px` wide; (0, b"") before the first."""
+        with self._encoding:
+            with self._changed:
+                number, safe = self._number, self._newest
+            if safe is None:
+                return 0, b""
+            width_px = max(16, min(width_px, _GREATEST_WIDTH_PX))
+            if self._encoded[:2] != (number, width_px):
+                self._encoded = (number, width_px, encoded(image_of(safe), width_px))
+            return number, self._encoded[2]
+
+
+def encoded(image: Image, width_px: int) -> bytes:
+    """A JPEG file of the picture, at most `width_px` wide. image: uint8 [H, W, 3] RGB; is not changed."""
+    height, width = image.shape[:2]
+    if width > width_px:
+        size = width_px, max(1, round(height * width_px / width))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return data.tobytes()

@@ -1,0 +1,310 @@
+"""The queue of recordings: one after the other through `convert`, kept on disk, so that it outlives us."""
+
+import json
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from toonfilter.runtime.errors import CaptureError, ConfigError, ToonfilterError
+from toonfilter.runtime.panel.looks import Look, filter_settings
+from toonfilter.runtime.panel.store import write_whole
+from toonfilter.runtime.progress import Progress
+from toonfilter.runtime.strict import Problem, parse
+from toonfilter.runtime.video.batch import VIDEO_SUFFIXES, find_recordings, target_suffix
+from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
+from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
+from toonfilter.runtime.video.workers import default_workers
+
+Status = Literal["waiting", "converting", "done", "partial", "failed"]
+RunConversion = Callable[["Recording", bool, Callable[[Progress], None], threading.Event], ConvertReport]
+
+MOST_RECORDINGS = 500
+_TRY_S = 0.5
+_END_S = 20.0
+_MOST_STEM = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One file of the queue. name: for people. is_copy: the source is our own copy of a dropped file.
+
+    is_begun: pieces of it may be there, and the next run goes on with them. states: the leak report.
+    """
+
+    id: str
+    name: str
+    source: str
+    target: str
+    look: Look = field(default_factory=Look)
+    is_copy: bool = False
+    status: Status = "waiting"
+    is_begun: bool = False
+    frames: int = 0
+    states: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    recordings: list[Recording] = field(default_factory=list)
+    is_paused: bool = False
+
+
+def run_conversion(
+    recording: Recording, is_resuming: bool, progress: Callable[[Progress], None], stop: threading.Event
+) -> ConvertReport:
+    """`toonfilter video`, for one recording of the queue."""
+    settings = filter_settings(recording.look, on_drawings=True)
+    return convert(
+        Path(recording.source),
+        Path(recording.target),
+        file_filter_opener(settings),
+        ConvertOptions(resume=is_resuming, jobs=default_workers()),
+        filter_identity=filter_identity(settings),
+        progress=progress,
+        stop=stop,
+    )
+
+
+class RecordingQueue:
+    """All methods may be called from any thread. Conversions wait while `is_held()`: the camera has the machine first.
+
+    What was at work when the program ended goes on with the next run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        output: Path,
+        is_held: Callable[[], bool] = lambda: False,
+        run: RunConversion = run_conversion,
+    ) -> None:
+        self._path, self._inbox, self._output = folder / "recordings.json", folder / "inbox", output
+        self._is_held, self._run = is_held, run
+        self._lock = threading.RLock()
+        self._changed = threading.Event()
+        self._stop = threading.Event()
+        self._is_closed = False
+        self._progress = Progress(0, 0)
+        self._compared: set[str] = set()
+        kept = self._read()
+        self._recordings = [
+            replace(one, status="waiting") if one.status == "converting" else one for one in kept.recordings
+        ]
+        self._is_paused = kept.is_paused
+        self._thread = threading.Thread(target=self._work, name="panel-recordings", daemon=True)
+        self._thread.start()
+
+    @property
+    def inbox(self) -> Path:
+        """The folder of the copies of dropped files; each in a folder of its own."""
+        return self._inbox
+
+    def add_path(self, path: Path, look: Look) -> int:
+        """Queue a file, or every recording below a folder; how many were added.
+
+        Raises:
+            CaptureError: no such file, or no recording in the folder. ConfigError: too many.
+        """
+        if path.is_dir():
+            found = [(one.source, one.name) for one in find_recordings(path, self._output)]
+        elif path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+            found = [(path, path.name)]
+        else:
+            raise CaptureError(f"{path.name}: no video file; known kinds: {', '.join(sorted(VIDEO_SUFFIXES))}")
+        for source, name in found:
+            self._add(source, name, look, is_copy=False)
+        return len(found)
+
+    def add_copy(self, source: Path, look: Look) -> None:
+        """Queue a dropped file, which was copied into the inbox and is deleted when it leaves the queue."""
+        self._add(source, source.name, look, is_copy=True)
+
+    def remove(self, recording_id: str) -> None:
+        """Take it out of the queue, with its copy and its unfinished pieces; a finished result stays."""
+        with self._lock:
+            recording = self._find(recording_id)
+            if recording.status == "converting":
+                self._stop.set()
+            self._recordings = [one for one in self._recordings if one.id != recording_id]
+            self._compared.discard(recording_id)
+            self._save()
+        if recording.status != "converting":
+            self._forget_pieces(recording)
+
+    def try_again(self, recording_id: str) -> None:
+        """Queue a failed one once more."""
+        with self._lock:
+            if self._find(recording_id).status in ("failed", "partial"):
+                self._put(recording_id, status="waiting", problem="")
+        self._changed.set()
+
+    def pause(self, is_paused: bool) -> None:
+        """Stop after the frame at work, or go on; finished pieces stay."""
+        with self._lock:
+            self._is_paused = is_paused
+            if is_paused:
+                self._stop.set()
+            self._save()
+        self._changed.set()
+
+    def allow_comparison(self, recording_id: str) -> None:
+        """The person asked to see the original beside the result, in this run."""
+        with self._lock:
+            self._compared.add(self._find(recording_id).id)
+
+    def file(self, recording_id: str, which: Literal["before", "after"]) -> Path | None:
+        """The file to play; the original only after `allow_comparison`."""
+        with self._lock:
+            recording = next((one for one in self._recordings if one.id == recording_id), None)
+            if recording is None or (which == "before" and recording_id not in self._compared):
+                return None
+            path = Path(recording.source if which == "before" else recording.target)
+        return path if path.is_file() and recording.status in ("done", "partial") else None
+
+    def target_of(self, recording_id: str) -> Path:
+        """
+        Raises:
+            ConfigError: not in the queue any more.
+        """
+        with self._lock:
+            return Path(self._find(recording_id).target)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the page shows, as plain data; no places of files but the output folder."""
+        with self._lock:
+            return {
+                "paused": self._is_paused,
+                "held": self._is_held(),
+                "output": str(self._output),
+                "items": [self._plain(one) for one in self._recordings],
+            }
+
+    def close(self) -> None:
+        """Stop at the next frame; the queue goes on in the next run."""
+        self._is_closed = True
+        self._stop.set()
+        self._changed.set()
+        self._thread.join(_END_S)
+
+    def _plain(self, one: Recording) -> Mapping[str, Any]:
+        content: dict[str, Any] = {
+            "id": one.id,
+            "name": one.name,
+            "status": one.status,
+            "style": one.look.style,
+            "frames": one.frames,
+            "states": one.states,
+            "notes": one.notes,
+            "problem": one.problem,
+            "result": Path(one.target).name,
+            "is_copy": one.is_copy,
+            "is_begun": one.is_begun,
+            "compared": one.id in self._compared,
+        }
+        if one.status == "converting":
+            now = self._progress
+            content |= {"done": now.done, "total": now.total, "fps": round(now.fps, 1), "left_s": now.left_s}
+        return content
+
+    def _add(self, source: Path, name: str, look: Look, *, is_copy: bool) -> None:
+        with self._lock:
+            if len(self._recordings) >= MOST_RECORDINGS:
+                raise ConfigError(f"there are {MOST_RECORDINGS} recordings in the list already; remove some first")
+            target = self._free_target(source)
+            self._recordings.append(Recording(secrets.token_hex(8), name, str(source), str(target), look, is_copy))
+            self._save()
+        self._changed.set()
+
+    def _free_target(self, source: Path) -> Path:
+        """A name in the output folder that neither a file nor another recording of the queue has."""
+        taken = {one.target for one in self._recordings}
+        stem, suffix = source.stem[:_MOST_STEM], target_suffix(source)
+        number = 1
+        while True:
+            target = self._output / f"{stem}-cartoon{'' if number == 1 else f'-{number}'}{suffix}"
+            if str(target) not in taken and not target.exists():
+                return target
+            number += 1
+
+    def _find(self, recording_id: str) -> Recording:
+        for one in self._recordings:
+            if one.id == recording_id:
+                return one
+        raise ConfigError("this recording is not in the list any more")
+
+    def _put(self, recording_id: str, **changes: Any) -> None:
+        with self._lock:
+            self._recordings = [replace(one, **changes) if one.id == recording_id else one for one in self._recordings]
+            self._save()
+
+    def _work(self) -> None:
+        while not self._is_closed:
+            self._changed.wait(_TRY_S)
+            self._changed.clear()
+            if (recording := self._next()) is not None:
+                self._convert(recording)
+                self._changed.set()
+
+    def _next(self) -> Recording | None:
+        with self._lock:
+            if self._is_closed or self._is_paused or self._is_held():
+                return None
+            self._stop = threading.Event()
+            self._progress = Progress(0, 0)
+            recording = next((one for one in self._recordings if one.status == "waiting"), None)
+            if recording is not None:
+                self._put(recording.id, status="converting", is_begun=True)
+            return recording
+
+    def _convert(self, recording: Recording) -> None:
+        stop = self._stop
+
+        def note(progress: Progress) -> None:
+            self._progress = progress
+            if self._is_held():
+                # The camera was started: it has the machine first.
+                stop.set()
+
+        try:
+            report = self._run(recording, recording.is_begun, note, stop)
+        except Exception as error:
+            text = str(error) if isinstance(error, ToonfilterError) else f"{type(error).__name__}: {error}"
+            # What was left of it may be what it fails at: the next try begins anew.
+            self._put(recording.id, status="failed", problem=text, is_begun=False)
+        else:
+            if report.status == "interrupted":
+                self._put(recording.id, status="waiting")
+            else:
+                status: Status = "done" if report.status == "complete" else "partial"
+                told = {"frames": report.frames, "states": dict(report.states), "notes": report.notes}
+                self._put(recording.id, status=status, is_begun=False, **told)
+        if not any(one.id == recording.id for one in self._recordings):
+            self._forget_pieces(recording)
+
+    def _forget_pieces(self, recording: Recording) -> None:
+        """It was removed: what was made of it, and our copy of it."""
+        target = Path(recording.target)
+        shutil.rmtree(target.parent / f".{target.name}.toonfilter", ignore_errors=True)
+        if recording.is_copy:
+            self._drop_copy(recording)
+
+    def _drop_copy(self, recording: Recording) -> None:
+        folder = Path(recording.source).parent
+        if folder.parent == self._inbox:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _save(self) -> None:
+        write_whole(self._path, asdict(_Kept(self._recordings, self._is_paused)))
+
+    def _read(self) -> _Kept:
+        try:
+            kept: _Kept = parse(_Kept, json.loads(self._path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, Problem, RecursionError):
+            return _Kept()
+        return kept

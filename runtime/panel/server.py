@@ -1,0 +1,230 @@
+"""The panel's page and what it asks for, over HTTP and one WebSocket for each tab, on 127.0.0.1 alone."""
+
+import json
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from importlib.resources import files
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import anyio
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from toonfilter.runtime.errors import OutputError, ToonfilterError
+from toonfilter.runtime.panel.access import LocalAccess
+from toonfilter.runtime.panel.languages import LANGUAGES, words
+from toonfilter.runtime.panel.panel import Panel
+from toonfilter.runtime.panel.uploads import Inbox, TooLargeError, UploadLimits
+
+_MOST_REQUEST_BYTES = 65_536
+_STATE_EVERY_S = 0.1
+_FRAME_WAIT_S = 1.0
+_END_S = 5
+_KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
+_PLAYED = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/mp4",
+    ".webm": "video/webm",
+    ".mkv": "video/x-matroska",
+}
+
+
+def build_app(panel: Panel, *, port: int, token: str | None, limits: UploadLimits | None = None) -> Starlette:
+    """The ASGI application. port: where it will be served. token: the key of this run."""
+    page = _Page(panel, Inbox(panel.recordings.inbox, limits))
+    return Starlette(
+        routes=[
+            Route("/", page.asset),
+            Route("/assets/{name}", page.asset),
+            Route("/languages/{code}", page.language),
+            Route("/styles/{style}/picture", page.thumbnail),
+            Route("/recordings/{recording_id}/{which}", page.recording),
+            Route("/upload", page.upload, methods=["PUT"]),
+            Route("/api/{action:path}", page.act, methods=["POST"]),
+            WebSocketRoute("/live", page.live),
+        ],
+        middleware=[Middleware(LocalAccess, port=port, token=token)],
+    )
+
+
+class _Page:
+    def __init__(self, panel: Panel, inbox: Inbox) -> None:
+        self._panel, self._inbox = panel, inbox
+        folder = files("toonfilter.runtime.panel").joinpath("static")
+        self._assets = {
+            entry.name: (entry.read_bytes(), _KINDS[Path(entry.name).suffix])
+            for entry in folder.iterdir()
+            if Path(entry.name).suffix in _KINDS
+        }
+
+    async def asset(self, request: Request) -> Response:
+        content, kind = self._assets.get(request.path_params.get("name", "index.html"), (b"", ""))
+        if not kind:
+            return _refused("there is no such page", 404)
+        return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    async def language(self, request: Request) -> Response:
+        code = request.path_params["code"]
+        return JSONResponse(words(code)) if code in LANGUAGES else _refused("there is no such language", 404)
+
+    async def thumbnail(self, request: Request) -> Response:
+        picture = self._panel.camera.sampler.picture(request.path_params["style"])
+        return _refused("no picture yet", 404) if picture is None else Response(picture, media_type="image/jpeg")
+
+    async def recording(self, request: Request) -> Response:
+        which = request.path_params["which"]
+        if which not in ("before", "after"):
+            return _refused("there is no such file", 404)
+        path = self._panel.recordings.file(request.path_params["recording_id"], which)
+        if path is None:
+            return _refused("there is no such file", 404)
+        kind = _PLAYED.get(path.suffix.lower(), "video/mp4")
+        return FileResponse(path, media_type=kind, content_disposition_type="inline")
+
+    async def upload(self, request: Request) -> Response:
+        length = request.headers.get("content-length", "")
+        if not length.isdigit():
+            return _refused("the length of the file must be told", 411)
+        try:
+            path = await self._inbox.take(request.query_params.get("name", ""), int(length), request.stream())
+            await run_in_threadpool(self._panel.recordings.add_copy, path, self._panel.look)
+        except TooLargeError as error:
+            return _refused(str(error), 413)
+        except ToonfilterError as error:
+            return _refused(str(error), 400)
+        except ClientDisconnect:
+            return _refused("it broke off", 400)
+        return JSONResponse({})
+
+    async def act(self, request: Request) -> Response:
+        action = self._panel.actions.get(request.path_params["action"])
+        if action is None:
+            return _refused("there is no such action", 404)
+        if request.headers.get("content-type", "").split(";")[0] != "application/json":
+            return _refused("must be application/json", 415)
+        length = request.headers.get("content-length", "")
+        if not length.isdigit() or int(length) > _MOST_REQUEST_BYTES:
+            return _refused(f"must have a length of at most {_MOST_REQUEST_BYTES} bytes", 413)
+        try:
+            asked = json.loads(await request.body())
+        except (ValueError, RecursionError):
+            asked = None
+        if not isinstance(asked, dict):
+            return _refused("must be a JSON object", 400)
+        try:
+            reply = await run_in_threadpool(action, asked)
+        except ToonfilterError as error:
+            return _refused(str(error), 400)
+        return JSONResponse(reply or {})
+
+    async def live(self, socket: WebSocket) -> None:
+        """The state whenever it changes, as text; a picture, as JPEG after 4 bytes of its number, when asked for."""
+        await socket.accept()
+        sending = anyio.Lock()
+        async with anyio.create_task_group() as tasks:
+
+            async def until_gone(work: Callable[[], Awaitable[None]]) -> None:
+                # RuntimeError: what starlette raises for sending after the other side left.
+                with suppress(WebSocketDisconnect, RuntimeError):
+                    await work()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(until_gone, lambda: self._tell_state(socket, sending))
+            tasks.start_soon(until_gone, lambda: self._answer_frames(socket, sending))
+
+    async def _tell_state(self, socket: WebSocket, sending: anyio.Lock) -> None:
+        told = ""
+        while True:
+            state = json.dumps(await run_in_threadpool(self._panel.snapshot), ensure_ascii=False)
+            if state != told:
+                async with sending:
+                    await socket.send_text(state)
+                told = state
+            await anyio.sleep(_STATE_EVERY_S)
+
+    async def _answer_frames(self, socket: WebSocket, sending: anyio.Lock) -> None:
+        while True:
+            after, width_px = _frame_wish(await socket.receive_text())
+            preview = self._panel.camera.preview
+            number, picture = await run_in_threadpool(_newer_jpeg, preview, after, width_px)
+            async with sending:
+                await socket.send_bytes(number.to_bytes(4, "big") + picture)
+
+
+def _newer_jpeg(preview: Any, after: int, width_px: int) -> tuple[int, bytes]:
+    newest = preview.wait_newer(after, _FRAME_WAIT_S)
+    return preview.jpeg(width_px) if newest != after else (after, b"")  # type: ignore[no-any-return]
+
+
+def _frame_wish(text: str) -> tuple[int, int]:
+    """The number of the picture the page has, and the width it shows."""
+    try:
+        wish = json.loads(text)
+        return int(wish["after"]), int(wish["width"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise WebSocketDisconnect(1008) from error
+
+
+def _refused(text: str, status: int) -> Response:
+    return JSONResponse({"error": text}, status)
+
+
+class PanelServer:
+    """Serves the panel from a thread until `close`."""
+
+    def __init__(self, panel: Panel, listening: socket, token: str) -> None:
+        """listening: from `open_socket`; is closed at the end.
+
+        Raises:
+            OutputError: it does not start.
+        """
+        self._socket = listening
+        app = build_app(panel, port=listening.getsockname()[1], token=token)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            ws="websockets-sansio",
+            ws_max_size=_MOST_REQUEST_BYTES,
+            timeout_graceful_shutdown=_END_S,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, name="panel-server", daemon=True)
+        self._error: BaseException | None = None
+        self._thread.start()
+        while not self._server.started:
+            self._thread.join(0.02)
+            if not self._thread.is_alive():
+                raise OutputError(f"the page cannot be served ({self._error})")
+
+    def close(self) -> None:
+        """Say goodbye to the tabs and end."""
+        self._server.should_exit = True
+        self._thread.join(_END_S + 5)
+        self._socket.close()
+
+    def _serve(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        except BaseException as error:
+            self._error = error

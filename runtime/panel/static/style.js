@@ -1,0 +1,114 @@
+// The page "Style": cards with the person's own face, sliders, background, undo, named looks.
+
+import { $, el, icon, renew } from "./dom.js";
+import { ask } from "./link.js";
+import { has, number, t } from "./words.js";
+
+const WAIT_MS = 180;
+const SAMPLE_EVERY_MS = 20000;
+let now = null;
+let attempt = async (work) => work();
+let timer = 0;
+let sampledAt = -Infinity;
+
+export function setUp(runSafely) {
+  attempt = runSafely;
+  $("undo").addEventListener("click", () => attempt(() => ask("look/undo")));
+  $("reset").addEventListener("click", () => attempt(() => ask("look/reset")));
+  $("sample").addEventListener("click", () => attempt(() => ask("camera/sample")));
+  $("preset-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const name = $("preset-name").value;
+    attempt(async () => { await ask("presets/save", { name }); $("preset-name").value = ""; });
+  });
+}
+
+const change = (changes) => attempt(() => ask("look/set", { look: { ...now.look, ...changes } }));
+
+export function show(state, isShown) {
+  now = state;
+  const isLive = state.camera.phase === "running" && state.camera.is_loaded && !state.camera.hidden;
+  $("sample").disabled = !isLive;
+  $("styles-hint").hidden = isLive;
+  $("undo").disabled = !state.can_undo;
+  if (isShown && isLive && performance.now() - sampledAt > SAMPLE_EVERY_MS && Object.keys(state.camera.thumbnails).length < state.styles.length) {
+    sampledAt = performance.now();
+    ask("camera/sample").catch(() => {});
+  }
+  showCards(state);
+  const card = state.styles.find((one) => one.name === state.look.style) ?? { sliders: [], backgrounds: [], extents: [], regions: [] };
+  showSliders(state.look, card);
+  showChoices(state, card);
+  showPresets(state);
+}
+
+const styleName = (name) => (has(`style.${name}`) ? t(`style.${name}`) : name);
+
+function showCards(state) {
+  const rounds = state.camera.thumbnails;
+  renew($("styles"), [state.styles.map((one) => one.name), rounds, state.look.style, t("styles")], () => state.styles.map((one) => el("label", { class: "style", title: one.description },
+    el("input", { type: "radio", name: "style", value: one.name, checked: one.name === state.look.style, "data-key": `style-${one.name}`, on: { change: () => change({ style: one.name, sliders: {} }) } }),
+    rounds[one.name] ? el("img", { src: `/styles/${encodeURIComponent(one.name)}/picture?round=${rounds[one.name]}`, alt: "" }) : el("span", { class: "blank" }, icon("style")),
+    el("span", { class: "name" }, styleName(one.name)), tick())));
+}
+
+function tick() {
+  const mark = icon("check");
+  mark.setAttribute("class", "icon tick");
+  return mark;
+}
+
+function showSliders(look, card) {
+  $("sliders-card").hidden = card.sliders.length === 0;
+  const isHeld = $("sliders").contains(document.activeElement) && document.activeElement.matches(":active");
+  if (isHeld) return;
+  renew($("sliders"), [card.sliders, look.sliders, t("sliders")], () => card.sliders.map((one) => {
+    const value = look.sliders[one.name] ?? one.usual;
+    const id = `slider-${one.name}`;
+    const percent = (v) => number((100 * (v - one.low)) / (one.high - one.low));
+    const told = el("output", { htmlFor: id }, percent(value));
+    return el("div", { class: "slider" }, el("label", { htmlFor: id }, t(`slider.${one.name}`)), told,
+      el("input", { type: "range", id, min: one.low, max: one.high, step: (one.high - one.low) / 50, value, "data-key": id, on: {
+        input: (event) => {
+          told.textContent = percent(Number(event.target.value));
+          clearTimeout(timer);
+          timer = setTimeout(() => change({ sliders: { ...now.look.sliders, [one.name]: Number(event.target.value) } }), WAIT_MS);
+        } } }));
+  }));
+}
+
+function showChoices(state, card) {
+  const { look } = state;
+  renew($("choices"), [look.background, look.extent, look.region, look.motion, card, t("more")], () => {
+    const groups = [];
+    if (card.extents.length) groups.push(segments("extent", card.extents, look.extent, (extent) => change({ extent })));
+    if (card.regions.length) groups.push(segments("region", card.regions, look.region, (region) => change({ region })));
+    if (card.backgrounds.length) {
+      const isColour = look.background.startsWith("#");
+      groups.push(segments("background", card.backgrounds, isColour ? "colour" : look.background,
+        (one) => change({ background: one === "colour" ? state.swatches[0] : one })));
+      if (isColour) groups.push(swatches(state.swatches, look.background));
+    }
+    groups.push(segments("motion", ["steady", "responsive"], look.motion, (motion) => change({ motion })));
+    return groups;
+  });
+}
+
+function segments(name, values, chosen, choose) {
+  return el("fieldset", { class: "group" }, el("legend", {}, t(name)), el("div", { class: "segments" }, ...values.map((value) => el("label", {},
+    el("input", { type: "radio", name, value, checked: value === chosen, "data-key": `${name}-${value}`, on: { change: () => choose(value) } }), el("span", {}, t(`${name}.${value}`))))));
+}
+
+function swatches(colours, chosen) {
+  return el("fieldset", { class: "group" }, el("legend", {}, t("colour")), el("div", { class: "swatches" }, ...colours.map((colour, place) => {
+    const label = el("label", {}, el("input", { type: "radio", name: "swatch", value: colour, checked: colour === chosen, "aria-label": t("colour.number", { n: number(place + 1) }), "data-key": `swatch-${colour}`, on: { change: () => change({ background: colour }) } }));
+    label.style.setProperty("--swatch", colour);
+    return label;
+  })));
+}
+
+function showPresets(state) {
+  renew($("presets"), [state.presets, t("presets")], () => state.presets.map((name) => el("li", {},
+    el("button", { type: "button", "data-key": `preset-${name}`, on: { click: () => attempt(() => ask("presets/use", { name })) } }, name),
+    el("button", { type: "button", class: "round", "aria-label": t("presets.delete", { name }), "data-key": `delete-${name}`, on: { click: () => attempt(() => ask("presets/delete", { name })) } }, icon("close")))));
+}

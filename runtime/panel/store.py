@@ -1,0 +1,146 @@
+"""What the panel remembers between runs: look, presets, devices, language. Never that a face may be seen."""
+
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from toonfilter.runtime.errors import ConfigError, OutputError
+from toonfilter.runtime.panel.looks import Look
+from toonfilter.runtime.strict import Problem, parse
+
+MOST_PRESETS = 40
+MOST_NAME = 40
+_MOST_UNDO = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """language: a code, empty for the browser's. is_known: the first steps were seen. camera, output: wishes."""
+
+    look: Look = field(default_factory=Look)
+    presets: dict[str, Look] = field(default_factory=dict)
+    language: str = ""
+    is_known: bool = False
+    is_mirrored: bool = False
+    camera: str = ""
+    output: str = ""
+
+
+def user_folder() -> Path:
+    """Where settings and the queue are kept; TOONFILTER_HOME overrides the system's place."""
+    if home := os.environ.get("TOONFILTER_HOME"):
+        return Path(home) / "panel"
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("toonfilter", appauthor=False)) / "panel"
+
+
+def videos_folder() -> Path:
+    """Where converted recordings go, unless the person chose another folder."""
+    if home := os.environ.get("TOONFILTER_HOME"):
+        return Path(home) / "videos"
+    import platformdirs
+
+    return Path(platformdirs.user_videos_dir()) / "Toonfilter"
+
+
+def write_whole(path: Path, content: Any) -> None:
+    """Write JSON under a temporary name, readable by this person only, then rename it.
+
+    Raises:
+        OutputError: the disk does not take it.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1, ensure_ascii=False)
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+class PanelStore:
+    """The remembered settings, on disk after every change. All methods may be called from any thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "settings.json"
+        self._lock = threading.Lock()
+        self._past: list[Look] = []
+        self._known = self._read()
+
+    @property
+    def known(self) -> Remembered:
+        with self._lock:
+            return self._known
+
+    @property
+    def can_undo(self) -> bool:
+        with self._lock:
+            return bool(self._past)
+
+    def change(self, **changes: Any) -> None:
+        """Remember other values for the fields named."""
+        with self._lock:
+            self._keep(replace(self._known, **changes))
+
+    def set_look(self, look: Look) -> None:
+        """Remember the look; `undo` goes back to the one before."""
+        with self._lock:
+            if look != self._known.look:
+                self._past = [*self._past[1 - _MOST_UNDO :], self._known.look]
+                self._keep(replace(self._known, look=look))
+
+    def undo(self) -> Look:
+        """The look before the last change, which is the look again; the present one where there is none."""
+        with self._lock:
+            if self._past:
+                self._keep(replace(self._known, look=self._past.pop()))
+            return self._known.look
+
+    def save_preset(self, name: str) -> None:
+        """Keep the present look under this name; an older one of the same name is replaced.
+
+        Raises:
+            ConfigError: no name, too long a one, or too many presets.
+        """
+        name = " ".join(name.split())
+        if not 1 <= len(name) <= MOST_NAME or not name.isprintable():
+            raise ConfigError(f"the name has {len(name)} characters; must have 1 to {MOST_NAME}, without control signs")
+        with self._lock:
+            presets = {**self._known.presets, name: self._known.look}
+            if len(presets) > MOST_PRESETS:
+                raise ConfigError(f"there are {MOST_PRESETS} presets already; delete one first")
+            self._keep(replace(self._known, presets=presets))
+
+    def delete_preset(self, name: str) -> None:
+        """Forget a preset; nothing happens where there is none of this name."""
+        with self._lock:
+            presets = {key: look for key, look in self._known.presets.items() if key != name}
+            self._keep(replace(self._known, presets=presets))
+
+    def preset(self, name: str) -> Look:
+        """
+        Raises:
+            ConfigError: there is none of this name.
+        """
+        presets = self.known.presets
+        if name not in presets:
+            raise ConfigError("there is no preset of this name any more")
+        return presets[name]
+
+    def _keep(self, known: Remembered) -> None:
+        self._known = known
+        write_whole(self._path, asdict(known))
+
+    def _read(self) -> Remembered:
+        """What was remembered; the usual values where nothing was, or where another version wrote it."""
+        try:
+            known: Remembered = parse(Remembered, json.loads(self._path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, Problem, RecursionError):
+            return Remembered()
+        return known

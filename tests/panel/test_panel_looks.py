@@ -1,0 +1,146 @@
+"""Looks: chosen, undone, named, remembered; the person's own face in other styles."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from panel_rig import client_of, eventually
+
+from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.frames import Frame
+from toonfilter.runtime.panel.look_filter import LookFilter, Looks, StyleSampler, open_look
+from toonfilter.runtime.panel.looks import Look, filter_settings, look_from, style_cards
+from toonfilter.runtime.panel.store import PanelStore
+
+
+def do(client, action, **content):
+    answer = client.post(f"/api/{action}", json=content)
+    assert answer.status_code == 200, answer.text
+
+
+def test_styles_that_would_show_a_face_are_not_offered():
+    names = [card.name for card in style_cards()]
+    assert names[0] == "cartoon"
+    assert "human" not in names
+
+
+def test_a_look_is_what_the_filter_draws():
+    settings = filter_settings(Look(background="#102030", extent="person", motion="responsive"))
+    assert settings.rendering.extent == "person"
+    assert settings.rendering.ground.colour == (16, 32, 48)
+    assert settings.smoothing.min_cutoff_hz > filter_settings(Look()).smoothing.min_cutoff_hz
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"style": "human"},
+        {"style": "../cartoon"},
+        {"background": "/etc/passwd"},
+        {"background": "#12"},
+        {"extent": "none"},
+        {"unknown": 1},
+        {"sliders": {"line": "thick"}},
+        [],
+        None,
+    ],
+)
+def test_wrong_looks_are_refused_and_change_nothing(client, panel, content):
+    before = panel.look
+    assert client.post("/api/look/set", json={"look": content}).status_code == 400
+    assert panel.look == before
+    with pytest.raises(ConfigError):
+        look_from(content, style_cards())
+
+
+def test_undo_reset_and_presets(client, panel):
+    do(client, "look/set", look={"region": "face"})
+    do(client, "presets/save", name="  my   face ")
+    do(client, "look/set", look={"region": "face", "motion": "responsive"})
+    do(client, "look/undo")
+    assert panel.look == Look(region="face")
+    do(client, "look/reset")
+    assert panel.look == Look()
+    do(client, "presets/use", name="my face")
+    assert panel.look == Look(region="face")
+    do(client, "presets/delete", name="my face")
+    assert client.post("/api/presets/use", json={"name": "my face"}).status_code == 400
+    for _ in range(10):
+        do(client, "look/undo")
+    assert panel.look == Look()
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 41, "a\u202eb", "a\0b"])
+def test_presets_have_plain_names(client, name):
+    assert client.post("/api/presets/save", json={"name": name}).status_code == 400
+
+
+def test_what_was_chosen_is_there_in_the_next_run(make_panel):
+    first = make_panel()
+    with client_of(first) as client:
+        do(client, "look/set", look={"region": "face"})
+        do(client, "presets/save", name="Öffentlich")
+        do(client, "settings", language="de", is_known=True)
+        assert client.post("/api/settings", json={"language": "xx"}).status_code == 400
+    first.close()
+    seen = make_panel().snapshot()
+    assert (seen["look"]["region"], seen["presets"], seen["language"], seen["is_known"]) == (
+        "face",
+        ["Öffentlich"],
+        "de",
+        True,
+    )
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"look": {"style": 3}}', '{"unknown": 1}', "[" * 100_000])
+def test_damaged_settings_are_as_none(tmp_path, content):
+    (tmp_path / "settings.json").write_text(content)
+    assert PanelStore(tmp_path).known.look == Look()
+
+
+def test_the_look_changes_while_the_camera_runs(client, panel):
+    do(client, "camera/start", camera="test", output="none")
+    eventually(lambda: panel.snapshot()["camera"]["state"] == "protected")
+    do(client, "look/set", look={"region": "face"})
+    eventually(lambda: panel.snapshot()["camera"]["state"] == "protected")
+    assert json.loads(panel.camera._controls.wishes.style)["region"] == "face"
+
+
+def test_a_frame_tracked_in_the_old_look_is_covered(astronaut):
+    looks = Looks()
+    one, other = looks.keep(Look()), looks.keep(Look(region="face"))
+    toon = LookFilter(looks, one, StyleSampler())
+    try:
+        tracked = toon.track(Frame(cv2.resize(astronaut, (320, 320)), 0))
+        toon.set_style(other)
+        assert toon.draw(tracked).state == "covered"
+        assert toon.draw(toon.track(Frame(cv2.resize(astronaut, (320, 320)), 1, 0.03))).state == "protected"
+    finally:
+        toon.close()
+
+
+def test_the_own_face_in_every_style_is_drawn_never_raw(astronaut):
+    sampler = StyleSampler()
+    frame = Frame(cv2.resize(astronaut, (400, 400)), 0)
+    sampler.offer(frame)
+    assert sampler.rounds == {}, "nobody asked"
+    sampler.ask([Look()])
+    sampler.offer(frame)
+    picture = eventually(lambda: sampler.picture("cartoon"))
+    shown = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+    assert shown.shape[0] == shown.shape[1]
+    raw = cv2.resize(frame.image[..., ::-1], shown.shape[1::-1])
+    assert np.corrcoef(shown.ravel(), raw.ravel())[0, 1] < 0.98
+    sampler.forget()
+    assert sampler.picture("cartoon") is None
+    sampler.close()
+
+
+def test_a_style_that_does_not_find_the_face_gets_no_picture():
+    sampler = StyleSampler(open_look)
+    sampler.ask([Look()])
+    sampler.offer(Frame(np.full((240, 320, 3), 128, np.uint8), 0))
+    eventually(lambda: not sampler._worker.is_alive())
+    assert sampler.rounds == {}
+    sampler.close()
