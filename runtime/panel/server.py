@@ -169,7 +169,7 @@ class _Page:
 
 def _newer_jpeg(preview: Any, after: int, width_px: int) -> tuple[int, bytes]:
     newest = preview.wait_newer(after, _FRAME_WAIT_S)
-    return preview.jpeg(width_px) if newest != after else (after, b"")  # type: ignore[no-any-return]
+    return preview.jpeg(width_px) if newest != after else (after, b"")
 
 
 def _frame_wish(text: str) -> tuple[int, int]:
