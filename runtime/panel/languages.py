@@ -8,7 +8,7 @@ from importlib.resources import files
 from toonfilter.runtime.panel.devices import ADVICE
 from toonfilter.runtime.platform_texts import platform_texts
 
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "de", "fr", "es", "pt", "zh", "ja", "hi", "ar", "id")
 _TERMINAL_ONLY = "; or use --output preview"
 _SYSTEMS = {"linux": "linux", "windows": "win32", "macos": "darwin"}
 

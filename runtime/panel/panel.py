@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from toonfilter import __version__
 from toonfilter.runtime.errors import CaptureError, ConfigError
 from toonfilter.runtime.panel.camera import CameraChoice, CameraControl, CameraParts
 from toonfilter.runtime.panel.devices import Choice, camera_choices, system_name, virtual_choices
@@ -86,7 +85,6 @@ class Panel:
         """The whole state, as plain data: what every tab shows."""
         known = self._store.known
         return {
-            "version": __version__,
             "system": system_name(),
             "languages": LANGUAGES,
             "camera": self.camera.snapshot(),
