@@ -30,7 +30,7 @@ from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
 from toonfilter.runtime.render.style import Style
-from toonfilter.runtime.render.sure_skin import with_sure_skin
+from toonfilter.runtime.render.sure_regions import bare_parts, head_alone, with_sure_face, with_sure_skin
 
 Extent = Literal["whole", "person", "head"]
 _PALETTE_S = 1.5
@@ -41,8 +41,6 @@ _LEAST_PERSON_PX = 60
 """Pixels of the planes that must show a person without a face. Raising it leaves more specks out."""
 _DOUBTFUL_LEVEL = 40
 _WINDOW_MARGIN_PX = 6
-_HEAD_REACH_U = 3.2
-"""How far from the eyes a head's own hair and skin are drawn where only heads are wanted."""
 _UNKNOWN_UNIT = 0.09
 """Distance of the pupils of a person without a known face, in shorter sides of the frame."""
 
@@ -124,10 +122,13 @@ class LayeredRenderer:
     def _draw_person(
         self, canvas: skia.Canvas, scene: SceneFields, face: Face, share: Plane | None, time_s: float | None
     ) -> None:
-        scene = _window(scene, share)
-        memory = self._remembered(face.id, scene, scene.from_frame(face.landmarks), time_s)
         head = FaceGeometry.of(face.landmarks, self._style.proportions, face.fit)
+        planes = with_sure_face(scene.planes, scene.from_frame(face.landmarks))
+        if self._extent == "head":
+            planes = head_alone(planes, scene.from_frame(face.landmarks), head.unit_px / scene.scale)
+        scene = _window(replace(scene, planes=planes), share)
         small = scene.from_frame(face.landmarks)
+        memory = self._remembered(face.id, scene, small, time_s)
         planes = with_sure_skin(scene.planes, scene.photo, small, head.unit_px / scene.scale, memory.look.skin)
         figure = Figure(scene.photo, planes, scene.to_frame, head.unit_px, head, head.warp.move)
         self._draw_figure(canvas, figure, memory.palette, memory.light, memory.look, memory.beard)
@@ -160,6 +161,8 @@ class LayeredRenderer:
 
     def _draw_unknown(self, canvas: skia.Canvas, scene: SceneFields, share: Plane | None) -> None:
         """People without a known face: flat figures without features."""
+        if self._extent == "head":
+            scene = replace(scene, planes=bare_parts(scene.planes))
         person = scene.planes["person"] if share is None else cv2.min(scene.planes["person"], share)
         if int(np.count_nonzero(cv2.compare(person, 127, cv2.CMP_GT))) < _LEAST_PERSON_PX:
             return

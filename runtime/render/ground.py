@@ -50,7 +50,7 @@ class GroundPainter:
         height, width = image.shape[:2]
         kind = self._ground.kind
         if kind == "keep":
-            return image.copy()
+            return image
         if kind == "colour":
             return np.full_like(image, self._ground.colour)
         if kind == "picture" and self._ground.picture is not None:

@@ -1,4 +1,4 @@
-"""Skin that must be there where a face is known: its middle, and the neck in the chin's deep shade."""
+"""What is known beside the planes: a face is skin in its middle, its neck too; and which planes a head alone has."""
 
 from collections.abc import Mapping
 
@@ -15,6 +15,8 @@ _DEPTH_U = 0.55
 """How far below the jaw skin is looked for, in distances of the pupils. Raising it turns skin-like collars to skin."""
 _INSET = 0.12
 """Share of the jaw's width left out on either side, where a collar or hair may begin."""
+_HEAD_REACH_U = 2.6
+"""How far around a face its own hair and skin are drawn where heads alone are wanted."""
 _FACE_INSET_U = 0.16
 """How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
 _BRIGHTER = 1.06
@@ -55,6 +57,36 @@ def with_sure_skin(
     skin_plane[part] = cv2.max(skin_plane[part], cv2.subtract(found, planes["hair"][part]))
     middle = _middle_of_face(landmarks, photo.shape[:2], unit_px)
     return {**planes, "skin": cv2.max(skin_plane, middle), "hair": cv2.subtract(planes["hair"], middle)}
+
+
+def with_sure_face(planes: Mapping[str, Plane], landmarks: Landmarks) -> dict[str, Plane]:
+    """The planes with a person and skin all over a known face, whatever the network saw. landmarks: in their px."""
+    region = np.zeros(planes["person"].shape, np.uint8)
+    hull = cv2.convexHull(np.ascontiguousarray(landmarks[:, :2]))
+    cv2.fillConvexPoly(region, np.rint(hull).astype(np.int32), 255)
+    region = cv2.blur(cv2.dilate(region, np.ones((3, 3), np.uint8)), (3, 3))
+    skin = cv2.max(planes["skin"], cv2.subtract(region, planes["hair"]))
+    return {**planes, "person": cv2.max(planes["person"], region), "skin": skin}
+
+
+def head_alone(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
+    """The planes of a head with hair and neck, without clothes and hands. unit_px: distance of the pupils, in px."""
+    height, width = planes["person"].shape
+    eyes = landmarks[[33, 263], :2].mean(0)
+    down = landmarks[152, :2] - eyes
+    down = down / (np.linalg.norm(down) + 1e-6)
+    centre = eyes + down * 0.5 * unit_px
+    window = np.zeros((height, width), np.uint8)
+    place = tuple(round(float(v)) for v in centre)
+    cv2.circle(window, place, max(1, round(_HEAD_REACH_U * unit_px)), 255, -1)
+    window = cv2.blur(window, (5, 5))
+    return bare_parts({name: one if name in ("tone", "ink") else cv2.min(one, window) for name, one in planes.items()})
+
+
+def bare_parts(planes: Mapping[str, Plane]) -> dict[str, Plane]:
+    """The planes of skin, hair and headwear alone, as if nothing else were the person."""
+    person = cv2.max(cv2.max(planes["skin"], planes["hair"]), cv2.max(planes["headwear"], planes["beard"]))
+    return {**planes, "person": person}
 
 
 def _middle_of_face(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float) -> Plane:

@@ -1,0 +1,141 @@
+"""Outlines, the face's map, tones and colours: the tools of the layers."""
+
+import cv2
+import numpy as np
+import pytest
+
+from toonfilter.runtime.errors import BundleError
+from toonfilter.runtime.geometry.alignment import mean_face
+from toonfilter.runtime.render.beard import beard_shapes, measure_beard
+from toonfilter.runtime.render.colour import ink, shade, to_lab, to_rgb
+from toonfilter.runtime.render.contours import outlines
+from toonfilter.runtime.render.face_map import SIDE, FaceMap, mean_cells
+from toonfilter.runtime.render.scene import steadied
+from toonfilter.runtime.render.shade import Light, shade_field
+from toonfilter.runtime.render.style import Style, read_style
+from toonfilter.runtime.render.tones import stepped
+
+
+def disc(size: int, centre: tuple[float, float], radius: float) -> np.ndarray:
+    y, x = np.mgrid[:size, :size]
+    distance = np.hypot(x - centre[0], y - centre[1]) - radius
+    return np.clip(128 - 40 * distance, 0, 255).astype(np.uint8)
+
+
+def landmarks(scale: float = 200) -> np.ndarray:
+    return (mean_face() * scale + [150, 110, 0]).astype(np.float32)
+
+
+def test_outlines_lie_on_the_level_between_pixels() -> None:
+    (shape,) = outlines(disc(100, (48.3, 51.7), 23.4), blur_px=0, smooth_px=1)
+    radii = np.hypot(shape[:, 0] - 48.3, shape[:, 1] - 51.7)
+    assert np.abs(radii - 23.4).max() < 0.35
+    assert abs(radii.mean() - 23.4) < 0.1
+
+
+def test_outlines_have_holes_and_leave_specks_out() -> None:
+    plane = np.minimum(disc(100, (50, 50), 30), 255 - disc(100, (50, 50), 12))
+    plane[5:7, 5:7] = 255
+    shapes = outlines(plane, blur_px=0, least_px2=20)
+    assert sorted(round(float(cv2.contourArea(shape))) > 1500 for shape in shapes) == [False, True]
+
+
+def test_shapes_at_the_edge_are_closed_beyond_it() -> None:
+    plane = np.zeros((60, 60), np.uint8)
+    plane[30:, 20:40] = 255
+    (shape,) = outlines(plane)
+    assert shape[:, 1].max() > 64
+
+
+def test_the_map_knows_where_every_point_lies() -> None:
+    points = landmarks()
+    face = FaceMap(points)
+    inner = [1, 4, 50, 280, 61, 291, 33, 263, 9, 199]
+    found = face.to_picture(mean_cells()[inner])
+    assert np.abs(found - points[inner, :2]).max() < 1.5
+
+
+def test_normals_of_a_frontal_face_look_at_the_camera() -> None:
+    face = FaceMap(landmarks())
+    middle = face.normals[SIDE // 2 - 4 : SIDE // 2 + 4, SIDE // 2 - 4 : SIDE // 2 + 4]
+    assert (middle[..., 2] < -0.5).mean() > 0.8
+    left, right = face.normals[40, 14], face.normals[40, SIDE - 15]
+    assert left[0] < 0 < right[0]
+
+
+def test_shade_lies_away_from_the_light_and_never_on_the_mouth() -> None:
+    face = FaceMap(landmarks())
+    from_left, from_right = (shade_field(face, Light(side, 0.8)) > 128 for side in (-0.8, 0.8))
+    half = SIDE // 2
+    assert from_left[:, half:].sum() > 3 * from_left[:, :half].sum()
+    assert from_right[:, :half].sum() > 3 * from_right[:, half:].sum()
+    mouth = mean_cells()[[0, 17, 13, 14]].round().astype(int)
+    assert not from_left[mouth[:, 1], mouth[:, 0]].any()
+
+
+def test_a_beard_seen_on_one_side_is_drawn_on_both() -> None:
+    points = landmarks()
+    plane = np.zeros((320, 300), np.uint8)
+    cv2.fillPoly(plane, [points[[172, 136, 150, 149, 176, 148, 152, 17, 61], :2].round().astype(np.int32)], 255)
+    beard = measure_beard(plane, points)
+    assert abs(float(beard[:, : SIDE // 2].sum()) / float(beard[:, SIDE // 2 :].sum()) - 1) < 0.15
+    assert measure_beard(np.zeros_like(plane), points).max() == 0
+    full = measure_beard(np.full_like(plane, 255), points)
+    lips = np.array([[0, 13], [14, 17]])
+    for shape in beard_shapes(FaceMap(points), full, 0.5):
+        inside = cv2.pointPolygonTest(shape[:, None], tuple(map(float, points[lips].mean((0, 1))[:2])), False)
+        assert inside <= 0 or cv2.contourArea(shape) > 0
+    assert beard_shapes(FaceMap(points), np.zeros_like(full), 0.5) == []
+
+
+def test_noise_is_averaged_and_motion_is_not() -> None:
+    rng = np.random.default_rng(0)
+    last = np.full((64, 64, 9), 120, np.uint8)
+    noisy = (120 + rng.integers(-6, 7, last.shape)).astype(np.uint8)
+    calm = steadied(last, noisy)
+    assert calm.astype(float).std() < 0.75 * noisy.astype(float).std()
+    moved = last.copy()
+    moved[:32] = 250
+    assert (steadied(last, moved)[:32] > 240).all()
+
+
+def test_steps_are_flat_and_in_order() -> None:
+    field = np.repeat(np.arange(256, dtype=np.uint8)[None], 8, 0)
+    base, light, dark = np.array([0.5, 0.5, 0.5]), np.array([0.9, 0.9, 0.9]), np.array([0.1, 0.1, 0.1])
+    levels = stepped(field, [(180, light), (80, dark)], base)[4, :, 0].astype(int)
+    assert (np.diff(levels) >= -1).all()
+    assert levels[[10, 128, 250]].tolist() == pytest.approx([25.5, 127.5, 229.5], abs=1.5)
+
+
+def test_ink_and_shade_are_deep_relatives() -> None:
+    skin = np.array([70, 15, 20], np.float32)
+    dark, shaded = to_lab(ink(skin)), to_lab(shade(to_rgb(skin), 0.6))
+    assert 5 < dark[0] < 30
+    assert dark[1] > 0
+    assert 45 < shaded[0] < 68
+
+
+def test_a_style_file(tmp_path) -> None:
+    path = tmp_path / "mine.toml"
+    lines = ('description = "thin"', "[base]", "outer_line_u = 0.01", "hair_tones = [[-4.0, -8.0]]")
+    path.write_text("\n".join((*lines, "[proportions]", "eye_width = 1.3")))
+    style = read_style(path)
+    assert (style.name, style.base.outer_line_u, style.base.hair_tones) == ("mine", 0.01, ((-4.0, -8.0),))
+    assert style.proportions.eye_width == 1.3
+    assert style.features == Style("x").features
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[base]\nouter = 1", "unknown key base.outer"),
+        ('[base]\nshade = "dark"', "base.shade is 'dark'"),
+        ("[base]\nhair_tones = [[1.0]]", r"hair_tones\[0\]"),
+        ("[base", "cannot be read as a style"),
+    ],
+)
+def test_what_is_wrong_in_a_style_file_is_named(tmp_path, text, said) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(BundleError, match=said):
+        read_style(path)
