@@ -15,6 +15,8 @@ from toonfilter.train.data.fields.light import change_light, change_regions, pho
 from toonfilter.train.data.fields.occluders import hold_microphone, lay_hand, put_on_headwear, put_on_mask
 from toonfilter.train.data.fields.store import SIDE_PX, LabelStore
 
+_RARE_HEADWEAR = {"scarf": 6.0, "turban": 5.0, "hood": 3.0, "helmet": 4.0, "headphones": 5.0, "band": 1.5}
+"""How much more often a picture with such headwear is drawn: there are few of them."""
 _NEEDS_ATTRIBUTES: tuple[FieldName, ...] = ("skin", "beard", "headwear", "glasses", "over")
 
 
@@ -32,11 +34,11 @@ class CompositionSettings:
     no_mesh: float = 0.35
     any_roll: float = 0.08
     glasses: float = 0.3
-    headwear: float = 0.10
+    headwear: float = 0.16
     hand: float = 0.12
     mask: float = 0.04
     microphone: float = 0.05
-    near_zoom: tuple[float, float] = (0.72, 1.45)
+    near_zoom: tuple[float, float] = (0.62, 1.45)
     far_zoom: tuple[float, float] = (1.6, 5.0)
 
 
@@ -65,7 +67,11 @@ class Composer:
         self._indices = np.array([i for i in indices if entries[i].labelled != UNKNOWN], np.int64)
         self._weights = np.array([_weight(store, int(i)) for i in self._indices])
         self._weights /= self._weights.sum()
-        self._hats = [int(i) for i in self._indices if entries[i].attributes.headwear not in ("none", "headphones")]
+        self._hats: dict[str, list[int]] = {}
+        for index in self._indices:
+            kind = entries[index].attributes.headwear
+            if kind not in ("none", "headphones"):
+                self._hats.setdefault(kind, []).append(int(index))
         self._rooms = [int(i) for i in self._indices if entries[i].source not in ("us_congress_gpo",)]
 
     def sample(self, number: int, side_px: int, seed: int = 0) -> Sample:
@@ -111,7 +117,9 @@ class Composer:
     ) -> None:
         attributes = self._store.entries[index].attributes
         if attributes.headwear == "none" and self._hats and rng.random() < self.settings.headwear:
-            donor = self._hats[int(rng.integers(len(self._hats)))]
+            kind = list(self._hats)[int(rng.integers(len(self._hats)))] if rng.random() < 0.5 else "hat"
+            donors = self._hats.get(kind) or next(iter(self._hats.values()))
+            donor = donors[int(rng.integers(len(donors)))]
             onto = _head_to_head(self._store["mesh"][donor], self._store["mesh"][index])
             if onto is not None:
                 square = np.vstack([onto, [0, 0, 1]])
@@ -220,6 +228,7 @@ def _weight(store: LabelStore, index: int) -> float:
         weight *= 1.5
         rare = (chosen.headwear != "none", chosen.facial_hair in ("beard", "goatee", "moustache"),
                 chosen.glasses != "none", chosen.hair in ("long", "tied"))  # fmt: skip
+        weight *= _RARE_HEADWEAR.get(chosen.headwear, 1.0)
         weight *= 1 + 0.8 * rare[0] + 0.6 * rare[1] + 0.5 * rare[2] + 0.4 * rare[3]
     return weight
 
