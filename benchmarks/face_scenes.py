@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import require
-from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
 
@@ -232,7 +232,7 @@ def cut_out(image: Image) -> Cutout:
     Raises:
         IndexError: there is no face.
     """
-    finder = StillFaceFinder(max_faces=1)
+    finder = StillFaceFinder(max_faces=1, turns=UPRIGHT)
     face = finder.find(image)[0][0]
     finder.close()
     box = face.box

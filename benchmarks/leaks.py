@@ -12,21 +12,17 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import cv2
 import numpy as np
 
 from toonfilter.benchmarks.face_scenes import SCENES, Cutout, Mask, SceneFrame, cut_out, play
-from toonfilter.runtime.faces import detection
-from toonfilter.runtime.faces.detection import FaceDetector, StillFaceFinder
-from toonfilter.runtime.faces.motion import Newcomers
-from toonfilter.runtime.faces.tracker import TrackerSettings
+from toonfilter.runtime.faces.config import TrackingConfig
+from toonfilter.runtime.faces.detection import StillFaceFinder
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState
 from toonfilter.runtime.render.renderer import likeness
@@ -118,40 +114,13 @@ def recorded(path: Path, finder: StillFaceFinder) -> Iterator[SceneFrame]:
             yield SceneFrame(image, masks)
 
 
-@contextmanager
-def _certain_only() -> Iterator[None]:
-    with (
-        mock.patch.object(detection, "_SUSPECT_FULL_RANGE_SCORE", 0.6),
-        mock.patch.object(detection, "_SUSPECT_SHORT_RANGE_SCORE", 0.75),
-    ):
-        yield
-
-
-@contextmanager
-def _as_shipped() -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def _no_sides() -> Iterator[None]:
-    with mock.patch.object(FaceDetector, "suspects_at_sides", return_value=[]):
-        yield
-
-
-@contextmanager
-def _no_newcomers() -> Iterator[None]:
-    with mock.patch.object(Newcomers, "boxes", []):
-        yield
-
-
 SHIPPED = "as shipped"
-CAUTION: dict[str, tuple[Callable[[], Any], TrackerSettings]] = {
-    SHIPPED: (_as_shipped, TrackerSettings()),
-    "certain detections only": (_certain_only, TrackerSettings()),
-    "no mirrored sides": (_no_sides, TrackerSettings()),
-    "sides not covered before a face is found": (_no_newcomers, TrackerSettings()),
-    "lost places kept for 5 frames": (_as_shipped, TrackerSettings(lost_frames=5)),
-    "looks every 2 frames": (_as_shipped, TrackerSettings(detect_every=2)),
+CAUTION: dict[str, TrackingConfig] = {
+    SHIPPED: TrackingConfig(),
+    "as for files": TrackingConfig(is_patient=True),
+    "certain detections only": TrackingConfig(doubtful_full_score=0.6, doubtful_short_score=0.75),
+    "lost places kept for 5 beats": TrackingConfig(lost_beats=5, most_lost_beats=5),
+    "looks every 2 beats": TrackingConfig(detect_every=2),
 }
 """What is tried to see what each part of the caution brings and costs."""
 PARTS = ("scenes", "caution", "recorded", "caution, recorded")
@@ -174,9 +143,8 @@ def _recordings(
     caution = {name: Count() for name in CAUTION}
     for path in sorted(path for path in videos.glob("*/*") if path.suffix in (".mp4", ".mkv", ".mpg", ".webm")):
         known = list(islice(recorded(path, finder), frames))
-        for name, (change, settings) in CAUTION.items():
-            with change():
-                count = _judged(known, FilterSettings(style=style, tracker=settings))
+        for name, config in CAUTION.items():
+            count = _judged(known, FilterSettings(style=style, tracker=config))
             caution[name].add(count)
             if name == SHIPPED:
                 folders.setdefault(path.parent.name, Count()).add(count)
@@ -225,11 +193,10 @@ def run(
                 shipped.add(played)
         result["scenes"][scene] = count.as_plain()
         say(f"{scene}: {count}")
-    for name, (change, settings) in CAUTION.items():
+    for name, config in CAUTION.items():
         count = shipped if name == SHIPPED else Count()
-        with change():
-            for scene in SCENES if name != SHIPPED else ():
-                count.add(_judged(play(scene, frames=frames), FilterSettings(style=style, tracker=settings)))
+        for scene in SCENES if name != SHIPPED else ():
+            count.add(_judged(play(scene, frames=frames), FilterSettings(style=style, tracker=config)))
         result["caution"][name] = count.as_plain()
         say(f"{name}: {count}")
     if videos is not None:

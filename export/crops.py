@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError, require
-from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
 from toonfilter.runtime.geometry.warp import FaceWarp
 from toonfilter.runtime.render.portrait import take_portrait
@@ -93,7 +93,7 @@ def _photographs(folder: Path, with_guidance: bool, exaggeration: FaceWarp | Non
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give one with face pictures")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
-    finder = StillFaceFinder(max_faces=1)
+    finder = StillFaceFinder(max_faces=1, turns=UPRIGHT)
     images, guidance = [], []
     try:
         for path in _spread(paths, 4 * count):
@@ -117,7 +117,7 @@ def _crops_of_portrait(
     picture: NDArray[np.uint8], with_guidance: bool, exaggeration: FaceWarp | None, size: int, count: int
 ) -> FaceCrops:
     """One face under small moves and changes of light, for want of more."""
-    finder = StillFaceFinder(max_faces=1)
+    finder = StillFaceFinder(max_faces=1, turns=UPRIGHT)
     try:
         faces, _ = finder.find(picture)
     finally:

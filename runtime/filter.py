@@ -13,10 +13,11 @@ from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
 from toonfilter.runtime.bundle import Bundle, Precision, find_bundle
 from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import BackendError, ConfigError
+from toonfilter.runtime.faces.config import TrackingConfig
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.faces.head_motion import SteadyCrop
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
-from toonfilter.runtime.faces.tracker import FaceTracker, TrackerSettings, TrackingResult
+from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
 from toonfilter.runtime.frames import Frame, SafeFrame
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
 from toonfilter.runtime.geometry.pixelate import mosaic
@@ -56,7 +57,7 @@ class FilterSettings:
     most_crops: float = 2.0
     rendering: RenderOptions = field(default_factory=RenderOptions)
     lost: LostPolicy = field(default_factory=LostPolicy)
-    tracker: TrackerSettings = field(default_factory=TrackerSettings)
+    tracker: TrackingConfig = field(default_factory=TrackingConfig)
     smoothing: OneEuroSettings = field(default_factory=OneEuroSettings)
     on_error: Literal["cover", "raise"] = "cover"
     on_drawings: bool = False

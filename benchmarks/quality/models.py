@@ -14,7 +14,7 @@ from toonfilter.benchmarks.quality.pictures import Image, Pairing, Picture, read
 from toonfilter.benchmarks.quality.seam import changed_region
 from toonfilter.runtime.bundle import MANIFEST, find_bundle, known_bundles
 from toonfilter.runtime.errors import BackendError, ConfigError, DataError
-from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, PrivacyState
@@ -160,7 +160,7 @@ class _StillTracker:
     """Stands in for the tracker of a video: every picture is on its own, every face a new one."""
 
     def __init__(self) -> None:
-        self._finder = StillFaceFinder()
+        self._finder = StillFaceFinder(turns=UPRIGHT)
         self._next_id = 0
         self.is_face_hidden = True
 

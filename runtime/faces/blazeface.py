@@ -49,7 +49,7 @@ FULL_RANGE = DetectorModel(
 
 
 class BlazeFace:
-    """Faces in a picture, upright and from brow to chin. Not thread safe."""
+    """Faces in a picture, from brow to chin. Not thread safe."""
 
     def __init__(self, model: DetectorModel) -> None:
         """Open the network.
@@ -64,18 +64,20 @@ class BlazeFace:
         # Memory for the picture on its way, kept: new pages cost more than what is done in them.
         self._square = np.empty((side_px, side_px, 3), np.uint8)
 
-    def find(self, image: Image, min_score: float) -> NDArray[np.float32]:
+    def find(self, image: Image, min_score: float, quarter_turns: int = 0) -> NDArray[np.float32]:
         """float32 [N, 5 + 2 P]: left, top, right, bottom in image pixels, score, x and y of points; most certain first.
 
-        min_score: 0.3 to 1. image: uint8 [H, W, 3] RGB.
+        min_score: 0.3 to 1. image: uint8 [H, W, 3] RGB. quarter_turns: looks for faces that are turned clockwise by
+        so many quarters; the network knows upright ones only, up to about 45 degrees to either side.
         """
         height, width = image.shape[:2]
         longer_px = max(height, width)
         self._show(image)
-        maps = self._session.run(None, {"picture": self._square[None]})
+        shown = np.ascontiguousarray(np.rot90(self._square, quarter_turns)) if quarter_turns % 4 else self._square
+        maps = self._session.run(None, {"picture": shown[None]})
         # Less certain boxes have a say in where a face is.
         found = merged(self._decoded(maps[::2], maps[1::2]))
-        found = found[found[:, 4] >= min_score]
+        found = _turned_back(found[found[:, 4] >= min_score], quarter_turns)
         left, top = (width - longer_px) / 2, (height - longer_px) / 2
         places = np.arange(found.shape[1]) != 4
         offsets = np.resize(np.array([left, top], np.float32), self._values)
@@ -123,6 +125,17 @@ class BlazeFace:
                 found.append(whole[(half >= 0).all(axis=1)])
             first += flat.size
         return np.vstack(found) if found else np.empty((0, 1 + self._values), np.float32)
+
+
+def _turned_back(found: NDArray[np.float32], quarter_turns: int) -> NDArray[np.float32]:
+    """Answers for a square that was turned counter-clockwise, in the square as it was. found: in shares of its side."""
+    for _ in range(quarter_turns % 4):
+        turned = found.copy()
+        turned[:, 0], turned[:, 2] = 1 - found[:, 3], 1 - found[:, 1]
+        turned[:, 1], turned[:, 3] = found[:, 0], found[:, 2]
+        turned[:, 5::2], turned[:, 6::2] = 1 - found[:, 6::2], found[:, 5::2]
+        found = turned
+    return found
 
 
 def merged(found: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,41 +1,31 @@
-"""Finding and following faces with MediaPipe's networks.
+"""Faces with their meshes, and finding them in still pictures.
 
-A full-range detector finds faces down to a twelfth of the frame's height; each face is then followed by a mesh that
-sees only the square around it, so that small and large faces get the same mesh, identities stay apart and a followed
-face costs no detection. Detection runs again when a face is lost, when something moves where no face is known, and at
-an interval.
+Each face gets a mesh that sees only the square around it, so that small and large faces get the same mesh, identities
+stay apart and a followed face costs no detection.
 """
 
-import math
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.faces.blazeface import FULL_RANGE, SHORT_RANGE, BlazeFace
+from toonfilter.runtime.faces.config import TrackingConfig
+from toonfilter.runtime.faces.detector import TURNS, Detection, FaceDetector, thorough_passes
 from toonfilter.runtime.faces.mesh import FaceMesh, square_after, square_around
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform, HeadFit, Landmarks, fit_head, mean_face
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.sampling import take_view
 
-Reach = Literal["full", "short", "both"]
-_MIN_FULL_RANGE_SCORE = 0.6
-# The short-range model sees faces in texture at scores up to 0.7.
-_MIN_SHORT_RANGE_SCORE = 0.75
-# Where a leak would be worse than a false alarm. On clips of one person each, 0.35 gave no false alarm in 255 frames.
-_SUSPECT_FULL_RANGE_SCORE = 0.35
-_SUSPECT_SHORT_RANGE_SCORE = 0.5
-_MIN_SIDE_SCORE = 0.55
-_SIDE_SHARE = 0.2
-_CLOSE_LOOK_PX = 192
-_CLOSE_LOOK_FACES = 2.6
 _CLOSE_PX = 256
 _MESH_SQUARE_FACES = 1.9
-_MESH_SCORE = 0.5
 _SETTLING = 2
+_LIKELIEST_BONUS = 0.2
+UPRIGHT = (0,)
+"""Turns of pictures whose people are known to stand or sit."""
+IRISES = (468, 473)
+"""Landmarks of the middles of the right and the left eye of the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,158 +47,47 @@ class Face:
         return self.fit.pose_degrees
 
 
-class Detection(NamedTuple):
-    """A place that may be a face. is_certain: with the scores of `FaceDetector.find`."""
-
-    box: Box
-    is_certain: bool
-
-
-class FaceDetector:
-    """Faces anywhere in a picture, by MediaPipe's full-range and short-range models. Not thread safe."""
-
-    def __init__(self) -> None:
-        self._full_range = BlazeFace(FULL_RANGE)
-        self._short_range = BlazeFace(SHORT_RANGE)
-
-    def find(self, image: Image) -> list[Box]:
-        """Boxes from brow to chin in image pixels, the most certain first. image: uint8 [H, W, 3] RGB."""
-        found = _boxes(self._full_range, image, _MIN_FULL_RANGE_SCORE)
-        return found or _boxes(self._short_range, image, _MIN_SHORT_RANGE_SCORE)
-
-    def suspects(
-        self, image: Image, reach: Reach = "both", certain_short: float = _MIN_SHORT_RANGE_SCORE
-    ) -> list[Detection]:
-        """As `find`, with doubtful ones: lower scores. reach: the model, or both."""
-        found: list[Detection] = []
-        if reach != "short":
-            scored = _scored_boxes(self._full_range, image, _SUSPECT_FULL_RANGE_SCORE)
-            found += [Detection(box, score >= _MIN_FULL_RANGE_SCORE) for box, score in scored]
-        if reach != "full":
-            scored = _scored_boxes(self._short_range, image, _SUSPECT_SHORT_RANGE_SCORE)
-            found += [Detection(box, score >= certain_short) for box, score in scored]
-        return found
-
-    def suspects_at_sides(self, image: Image, reach: Reach = "both") -> list[Detection]:
-        """Faces that are only half in the picture, at its left and right side.
-
-        The two sides are laid beside their mirror images: half a face and its reflection are a face to the detector.
-        """
-        width = image.shape[1]
-        share_px = max(1, int(width * _SIDE_SHARE))
-        left, right = image[:, :share_px], image[:, width - share_px :]
-        mirrored = cv2.hconcat([cv2.flip(left, 1), left, right, cv2.flip(right, 1)])
-        found = []
-        for box, is_certain in self.suspects(mirrored, reach, _MIN_SIDE_SCORE):
-            is_left = box.centre[0] < 2 * share_px
-            axis = share_px if is_left else 3 * share_px
-            # How far into the picture it reaches, from whichever half of the mirrored pair.
-            depth = max(abs(box.left - axis), abs(box.right - axis))
-            if is_left:
-                box = Box(depth - box.width, box.top, depth, box.bottom)
-            else:
-                box = Box(width - depth, box.top, width - depth + box.width, box.bottom)
-            found.append(Detection(box, is_certain))
-        return found
-
-    def sees(self, image: Image, box: Box, roll_rad: float, *, is_certain: bool = False) -> bool:
-        """A close look: whether there may be a face here, turned in the picture's plane by this much clockwise.
-
-        is_certain: or rather whether there surely is one.
-        """
-        side_px = _CLOSE_LOOK_FACES * max(box.width, box.height)
-        matrix = CropTransform(*box.centre, side_px, roll_rad, _CLOSE_LOOK_PX).frame_to_crop
-        view = cv2.warpAffine(image, matrix, (_CLOSE_LOOK_PX, _CLOSE_LOOK_PX), borderMode=cv2.BORDER_REFLECT_101)
-        middle = Box(0, 0, _CLOSE_LOOK_PX - 1, _CLOSE_LOOK_PX - 1).grown(-0.25)
-        for reach in ("short", "full"):
-            for found in self.suspects(view, reach):
-                if middle.holds(found.box.centre) and (found.is_certain or not is_certain):
-                    return True
-        return False
-
-    def closest(self, image: Image) -> NDArray[np.float32] | None:
-        """The most certain face of a close-up, with its eyes, as `BlazeFace.find` tells it. image: see `find`."""
-        found = self._short_range.find(image, _MESH_SCORE)
-        return found[0] if len(found) else None
-
-    def find_in(self, image: Image, view: Box) -> list[Box]:
-        """As `find`, looking only at this part of the picture; boxes are in pixels of the whole."""
-        left, top = max(0, int(view.left)), max(0, int(view.top))
-        part = np.ascontiguousarray(image[top : int(view.bottom), left : int(view.right)])
-        if part.size == 0:
-            return []
-        return [Box(box.left + left, box.top + top, box.right + left, box.bottom + top) for box in self.find(part)]
-
-    def find_thoroughly(self, image: Image) -> list[Box]:
-        """The whole picture and overlapping parts of it: small faces between large ones are found too."""
-        height, width = image.shape[:2]
-        found = self.find(image)
-        for share in (1.0, 0.5):
-            for view in tiles(width, height, share * min(width, height)):
-                found += self.find_in(image, view)
-        return without_doubles(found)
-
-    def close(self) -> None:
-        """Free the networks."""
-        self._full_range.close()
-        self._short_range.close()
-
-
-def _boxes(detector: BlazeFace, image: Image, min_score: float) -> list[Box]:
-    return [box for box, _ in _scored_boxes(detector, image, min_score)]
-
-
-def _scored_boxes(detector: BlazeFace, image: Image, min_score: float) -> list[tuple[Box, float]]:
-    return [(Box(*values[:4]), values[4]) for values in detector.find(image, min_score).tolist()]
-
-
-def tiles(width: int, height: int, side_px: float) -> list[Box]:
-    """Squares of this side that cover a picture, each half over its neighbour; none where one is the whole picture."""
-    side_px = min(side_px, width, height)
-    columns = 1 + math.ceil((width - side_px) / (side_px / 2))
-    rows = 1 + math.ceil((height - side_px) / (side_px / 2))
-    if columns * rows == 1:
-        return []
-    lefts = np.linspace(0, width - side_px, columns).tolist()
-    tops = np.linspace(0, height - side_px, rows).tolist()
-    return [Box(left, top, left + side_px, top + side_px) for top in tops for left in lefts]
-
-
-def without_doubles(boxes: list[Box]) -> list[Box]:
-    """The boxes without those that overlap an earlier one by a third, or lie in its middle."""
-    kept: list[Box] = []
-    for box in boxes:
-        if all(box.overlap(other) < 0.33 and not other.holds(box.centre) for other in kept):
-            kept.append(box)
-    return kept
-
-
 class FaceMesher:
     """Meshes of faces. Not thread safe.
 
     detector: the caller's; `find` looks with it.
     """
 
-    def __init__(self, detector: FaceDetector) -> None:
+    def __init__(self, detector: FaceDetector, config: TrackingConfig | None = None) -> None:
         self._detector = detector
+        self._config = config or TrackingConfig()
         self._mesh = FaceMesh()
         self._view = np.empty((_CLOSE_PX, _CLOSE_PX, 3), np.uint8)
 
-    def find(self, image: Image, around: Box) -> Landmarks | None:
-        """float32 [478, 3] image px of a face in a square around this place, or None. image: uint8 [H, W, 3] RGB."""
+    def find(self, image: Image, around: Box, turns: Sequence[int] = (0,)) -> Landmarks | None:
+        """float32 [478, 3] image px of a face in a square around this place, or None.
+
+        image: uint8 [H, W, 3] RGB. turns: quarters clockwise by which the face may be turned, the likeliest first.
+        """
         close = CropTransform(
             *around.centre, _MESH_SQUARE_FACES * max(around.width, around.height), roll_rad=0.0, size=_CLOSE_PX
         )
-        face = self._detector.closest(take_view(image, close, self._view))
-        if face is None:
-            return None
-        corners, eyes = (close.to_frame(points.reshape(-1, 2)) for points in (face[:4], face[5:]))
-        landmarks = self._read(image, square_around(corners.reshape(-1), *eyes))
-        # As in video, where each square comes of the last landmarks: what the detector guessed no longer tells.
-        for _ in range(_SETTLING):
-            if landmarks is not None:
-                landmarks = self.follow(image, landmarks)
-        return landmarks
+        view = take_view(image, close, self._view)
+        found = [(turn, face) for turn in turns if (face := self._detector.closest(view, turn)) is not None]
+        # A masked face looks like one upside down; where scores are near, the detection knows better.
+        for _, face in sorted(found, key=lambda one: -float(one[1][4]) - _LIKELIEST_BONUS * (one[0] == turns[0])):
+            square = square_around(face[:4], *face[5:].reshape(-1, 2))
+            landmarks = self._read(image, _of_frame(square, close))
+            # As in video, where each square comes of the last landmarks: what the detector guessed no longer tells.
+            for _ in range(_SETTLING):
+                if landmarks is not None:
+                    landmarks = self.follow(image, landmarks)
+            if landmarks is not None and self._fits(close.to_crop(landmarks), face):
+                return landmarks
+        return None
+
+    def _fits(self, landmarks: Landmarks, face: NDArray[np.float32]) -> bool:
+        """Whether a mesh lies on the face that was detected. Both in the same picture; face: see `closest`."""
+        box, eyes = Box(*face[:4].tolist()), face[5:].reshape(-1, 2)
+        beside_px = float(np.linalg.norm(landmarks[[*IRISES], :2] - eyes, axis=1).mean())
+        if beside_px > self._config.mesh_eyes * max(box.width, box.height):
+            return False
+        return box.overlap(box_around(landmarks)) >= self._config.mesh_overlap
 
     def follow(self, image: Image, before: Landmarks) -> Landmarks | None:
         """As `find`, of the face that had these landmarks in the frame before."""
@@ -216,11 +95,18 @@ class FaceMesher:
 
     def _read(self, image: Image, square: CropTransform) -> Landmarks | None:
         landmarks, certainty = self._mesh.read(image, square)
-        return landmarks if certainty >= _MESH_SCORE else None
+        return landmarks if certainty >= self._config.mesh_score else None
 
     def close(self) -> None:
         """Free the mesh; the detector is the caller's."""
         self._mesh.close()
+
+
+def _of_frame(square: CropTransform, close: CropTransform) -> CropTransform:
+    """A square of a close-up, which is not turned, in the frame."""
+    centre = close.to_frame(np.array([[square.centre_x_px, square.centre_y_px]]))[0]
+    side_px = square.side_px * close.side_px / close.size
+    return replace(square, centre_x_px=float(centre[0]), centre_y_px=float(centre[1]), side_px=side_px)
 
 
 def mesh_confidence(landmarks: Landmarks, fit: HeadFit) -> float:
@@ -240,17 +126,15 @@ def box_around(landmarks: Landmarks) -> Box:
     return Box(left, top, right, bottom)
 
 
-MIN_CONFIDENCE = 0.5
-"""Below it a mesh is not believed; a wrong drawing would leave the real face open beside it."""
-
-
-def face_from(landmarks: Landmarks | None, face_id: int) -> Face | None:
+def face_from(
+    landmarks: Landmarks | None, face_id: int, least_confidence: float = TrackingConfig.mesh_confidence
+) -> Face | None:
     """The face of a mesh, or None where there is no mesh or it is not believable."""
     if landmarks is None or not np.isfinite(landmarks).all():
         return None
     fit = fit_head(landmarks)
     confidence = mesh_confidence(landmarks, fit)
-    if confidence < MIN_CONFIDENCE:
+    if confidence < least_confidence:
         return None
     return Face(landmarks, box_around(landmarks), fit, face_id, confidence)
 
@@ -258,27 +142,46 @@ def face_from(landmarks: Landmarks | None, face_id: int) -> Face | None:
 class StillFaceFinder:
     """Faces of still pictures, each picture on its own. Not thread safe."""
 
-    def __init__(self, max_faces: int = 16) -> None:
-        self._max_faces = max_faces
-        self._detector = FaceDetector()
-        self._mesher = FaceMesher(self._detector)
+    def __init__(
+        self, max_faces: int = 64, *, config: TrackingConfig | None = None, turns: Sequence[int] = TURNS
+    ) -> None:
+        """turns: quarters clockwise by which faces may be turned; fewer are faster."""
+        self._max_faces, self._turns = max_faces, turns
+        self._config = config or TrackingConfig()
+        self._detector = FaceDetector(self._config)
+        self._mesher = FaceMesher(self._detector, self._config)
 
     def find(self, image: Image) -> tuple[list[Face], list[Box]]:
         """Faces with a mesh, the most certain first, and the places of those without. image: uint8 [H, W, 3] RGB."""
+        height, width = image.shape[:2]
         faces: list[Face] = []
-        unmeshed: list[Box] = []
-        for box in self._detector.find_thoroughly(image):
-            face = face_from(self._mesher.find(image, box), len(faces)) if len(faces) < self._max_faces else None
+        unmeshed: list[Detection] = []
+        for one in self._detector.search(image, thorough_passes(width, height, self._config, self._turns)):
+            if any(face.box.holds(one.box.centre) for face in faces):
+                continue
+            face = self._meshed(image, one, len(faces)) if len(faces) < self._max_faces else None
             if face is None:
-                unmeshed.append(box)
+                unmeshed.append(one)
             elif all(face.box.overlap(other.box) < 0.5 for other in faces):
                 faces.append(face)
-        for box, _ in self._detector.suspects(image):
-            face = face_from(self._mesher.find(image, box), len(faces)) if len(faces) < self._max_faces else None
-            # A mesh makes a face of a doubt.
-            if face is not None and all(face.box.overlap(other) < 0.2 for other in _places(faces, unmeshed)):
-                faces.append(face)
-        return faces, unmeshed
+        return faces, [one.box for one in unmeshed if self._is_face(image, one, faces)]
+
+    def _meshed(self, image: Image, one: Detection, face_id: int) -> Face | None:
+        turns = [turn for turn in (one.quarter_turns, *self._turns) if turn in self._turns]
+        turns = list(dict.fromkeys(turns))
+        landmarks = self._mesher.find(image, one.box, turns)
+        if landmarks is None:
+            closer = self._detector.look_closely(image, one.box, 0.0, turns)
+            landmarks = None if closer is None else self._mesher.find(image, closer.box, turns)
+        return face_from(landmarks, face_id, self._config.mesh_confidence)
+
+    def _is_face(self, image: Image, one: Detection, faces: Sequence[Face]) -> bool:
+        """Whether a place without a mesh is covered: not where it is part of a known head, or was only a doubt."""
+        if any(face.box.grown(_HEAD_MARGIN).holds(one.box.centre) for face in faces):
+            return False
+        return (
+            one.is_certain or self._detector.look_closely(image, one.box, 0.0, self._turns, is_certain=True) is not None
+        )
 
     def close(self) -> None:
         """Free the networks."""
@@ -286,5 +189,5 @@ class StillFaceFinder:
         self._mesher.close()
 
 
-def _places(faces: list[Face], unmeshed: list[Box]) -> list[Box]:
-    return [*(face.box for face in faces), *unmeshed]
+_HEAD_MARGIN = 0.35
+"""Around a face's box, in its longer sides: hair, ears and collars, which look like faces to a detector."""

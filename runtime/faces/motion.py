@@ -1,18 +1,18 @@
 """What tells the tracker when and where to look: time, and what moved."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.faces.config import TrackingConfig
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.pixelate import TILES_REACH
 
 _MOTION_SIZE = (96, 54)
-_MOTION_LEVELS = 14
-_MOTION_PIXELS = 8
 _KNOWN_MARGIN = 0.3
 _SIDE_COLUMNS = 2
 _SIDE_ROWS = 3
@@ -131,34 +131,53 @@ def _came_in(changed: NDArray[np.bool_]) -> tuple[int, int, int] | None:
     return max(0, top - 1), bottom + 1, inner + 1
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changed where no known face is. around: since the detector last looked; None when nothing did.
+
+    is_cut: the whole picture changed. is_sudden: much did from the frame before to this one.
+    """
+
+    around: Box | None = None
+    is_cut: bool = False
+    is_sudden: bool = False
+
+
 class Motion:
     """What changed since the detector last looked, at thumbnail size."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: TrackingConfig) -> None:
+        self._config = config
         self._looked_at: NDArray[np.uint8] | None = None
         self._now: NDArray[np.uint8] | None = None
         self.newcomers = Newcomers()
 
-    def elsewhere(self, image: Image, known: list[Box]) -> Box | None:
-        """Around what changed where no known face is, in frame pixels; None when nothing did."""
+    def change(self, image: Image, known: list[Box]) -> Change:
+        """What this frame brings. known: faces in it, as of the frame before, in frame px."""
         height, width = image.shape[:2]
         step = max(1, height // (4 * _MOTION_SIZE[1]))
         thinned = np.ascontiguousarray(image[::step, ::step, 1])
-        self._now = cv2.resize(thinned, _MOTION_SIZE, interpolation=cv2.INTER_AREA)
-        if self._looked_at is None:
-            return None
-        changed = cv2.absdiff(self._now, self._looked_at) > _MOTION_LEVELS
+        before, self._now = self._now, cv2.resize(thinned, _MOTION_SIZE, interpolation=cv2.INTER_AREA)
+        if self._looked_at is None or before is None:
+            return Change()
+        levels = self._config.changed_levels
+        changed = cv2.absdiff(self._now, self._looked_at) > levels
+        is_cut = float(np.count_nonzero(changed)) > self._config.large_change * changed.size
+        sudden = cv2.absdiff(self._now, before) > 2 * levels
         scale_x, scale_y = _MOTION_SIZE[0] / width, _MOTION_SIZE[1] / height
         for box in known:
             wide = box.grown(_KNOWN_MARGIN)
             rows = slice(max(0, int(wide.top * scale_y)), max(0, int(wide.bottom * scale_y) + 1))
             columns = slice(max(0, int(wide.left * scale_x)), max(0, int(wide.right * scale_x) + 1))
-            changed[rows, columns] = False
-        self.newcomers.update(self._unexplained(changed), changed, known, width, height)
-        if int(np.count_nonzero(changed)) < _MOTION_PIXELS:
-            return None
+            changed[rows, columns] = sudden[rows, columns] = False
+        if not self._config.is_patient:
+            self.newcomers.update(self._unexplained(changed), changed, known, width, height)
+        is_sudden = int(np.count_nonzero(sudden)) >= self._config.sudden_pixels
+        if int(np.count_nonzero(changed)) < self._config.changed_pixels:
+            return Change(None, is_cut, is_sudden)
         left, top, box_width, box_height = cv2.boundingRect(changed.astype(np.uint8))
-        return Box(left / scale_x, top / scale_y, (left + box_width) / scale_x, (top + box_height) / scale_y)
+        around = Box(left / scale_x, top / scale_y, (left + box_width) / scale_x, (top + box_height) / scale_y)
+        return Change(around, is_cut, is_sudden)
 
     def _unexplained(self, changed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Of what changed, what neither the light of the whole picture nor a camera that moves a little explains.
@@ -171,7 +190,7 @@ class Motion:
         relit = cv2.convertScaleAbs(self._looked_at, alpha=gain)
         brightest, darkest = cv2.dilate(relit, _NEIGHBOURS), cv2.erode(relit, _NEIGHBOURS)
         beyond = cv2.max(cv2.subtract(self._now, brightest), cv2.subtract(darkest, self._now))
-        remaining: NDArray[np.bool_] = changed & (beyond > _MOTION_LEVELS)
+        remaining: NDArray[np.bool_] = changed & (beyond > self._config.changed_levels)
         return remaining
 
     def remember(self) -> None:

@@ -1,9 +1,8 @@
-"""Following faces through a video: identities, re-acquisition, and the looks that keep newcomers covered.
+"""Following faces through a video: identities, re-acquisition, and the passes that keep newcomers covered.
 
-A face is followed by its mesh, and believed only while detections confirm it. Where a face was lost, or is suspected
-but gets no mesh, a place is kept and reported until nothing has been seen there for a while. The detector looks at an
-interval, and at once when something changed where no face is known. It looks while the followed faces are already
-being drawn; what it finds meanwhile is covered in the same frame.
+A face is followed by its mesh, and believed only while detections confirm it. Where a face was lost, or is seen but
+gets no mesh, its place is kept and reported until close looks find it empty. The detector works while the followed
+faces are already being drawn; what it finds meanwhile is covered in the same frame.
 """
 
 from collections.abc import Callable
@@ -12,43 +11,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from toonfilter.runtime.faces.detection import (
-    Detection,
-    Face,
-    FaceDetector,
-    FaceMesher,
-    face_from,
-    tiles,
-    without_doubles,
-)
+from toonfilter.runtime.faces.config import TrackingConfig
+from toonfilter.runtime.faces.detection import Face, FaceMesher, face_from
+from toonfilter.runtime.faces.detector import TURNS, Detection, DetectionPass, FaceDetector
 from toonfilter.runtime.faces.motion import Motion, RateLimiter
+from toonfilter.runtime.faces.schedule import DetectionSchedule
+from toonfilter.runtime.faces.tracks import Track, TrackState
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
 
-_JUMP_OVERLAP = 0.1
-_JUMP_SCALE = 1.6
-_DOUBTS = 3
-_DISMISSED_FRAMES = 12
-_MOST_GROWTH = 0.5
-_SMALL_CHANGE = 0.4
-_LARGE_CHANGE = 0.6
-_SIDES = 0.1
-_CLOSE_LOOK_EVERY = 3
-_QUARTER_TURN_RAD = np.pi / 2
-
-
-@dataclass(frozen=True, slots=True)
-class TrackerSettings:
-    """max_faces: faces followed with a mesh; further ones are reported without.
-
-    detect_every: beats between looks at the whole frame when nothing else calls for one. A beat is a frame, but there
-    are no more than 30 in a second.
-    lost_frames: how many beats the place of a lost face is still reported after the last sign of it.
-    """
-
-    max_faces: int = 4
-    detect_every: int = 6
-    lost_frames: int = 45
+_PLACES_PER_LOOK = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,73 +41,21 @@ class TrackingResult:
     pending_detections: Callable[[], list[Box]] = list
 
 
-@dataclass(slots=True, eq=False)
-class _LostTrack:
-    """Where a face was or may be, without a mesh. unseen: beats since the last sign of it.
-
-    is_person: a look saw this face by itself, so that it may be behind another one and come out again.
-    """
-
-    box: Box
-    face_id: int | None
-    unseen: int = 0
-    is_person: bool = False
-
-    def grown(self) -> Box:
-        return self.box.grown(min(0.15 + 0.05 * self.unseen, _MOST_GROWTH)) if self.unseen else self.box
-
-
-@dataclass(slots=True, eq=False)
-class _Track:
-    """One followed face. before: its box in the frame before. seen_at: the beat in which a look last confirmed it.
-
-    doubts: close looks in a row that did not. is_person: a look saw it apart from other followed faces.
-    """
-
-    face: Face
-    before: Box
-    seen_at: int
-    doubts: int = 0
-    is_person: bool = False
-
-    def follow(self, image: Image, mesher: FaceMesher) -> bool:
-        """Whether the mesh still finds the face; a mesh that jumped is not believed."""
-        self.before = self.face.box
-        found = face_from(mesher.follow(image, self.face.landmarks), self.face.id)
-        if found is None or found.box.overlap(self.before) < _JUMP_OVERLAP:
-            return False
-        if not 1 / _JUMP_SCALE < found.box.height / self.before.height < _JUMP_SCALE:
-            return False
-        self.face = found
-        return True
-
-    @property
-    def stayed(self) -> float:
-        """How far the face is where it was, 0 to 1."""
-        return round(self.face.box.overlap(self.before), 1)
-
-
 class FaceTracker:
     """Finds and follows up to `max_faces` faces. Not thread safe; frames must come in order."""
 
-    def __init__(self, settings: TrackerSettings | None = None, looker: ThreadPoolExecutor | None = None) -> None:
-        """looker: one thread for the looks, which stays the caller's; None starts one."""
-        self._settings = settings or TrackerSettings()
+    def __init__(self, config: TrackingConfig | None = None, looker: ThreadPoolExecutor | None = None) -> None:
+        """looker: one thread for the detector, which stays the caller's; None starts one."""
+        self._config = config or TrackingConfig()
+        self._detect_every = self._config.detect_every
         self._next_id = 0
-        self._frames = 0
-        self._beats = RateLimiter()
-        self._pending: Future[list[Box]] | None = None
-        self._seen: Image = np.empty((0, 0, 3), np.uint8)
-        self._is_new = True
-        self._tracks: list[_Track] = []
-        self._places: list[_LostTrack] = []
-        self._tile = 0
-        self._dismissed: list[tuple[Box, int]] = []
-        self._motion = Motion()
-        self._detector = FaceDetector()
+        self._detector = FaceDetector(self._config)
+        self._mesher = FaceMesher(self._detector, self._config)
         self._looker = looker or ThreadPoolExecutor(1, "face-detector")
         self._has_own_looker = looker is None
-        self._mesher = FaceMesher(self._detector)
+        self._pending: Future[list[Box]] | None = None
+        self._seen: Image = np.empty((0, 0, 3), np.uint8)
+        self._memory = _Memory(self._config)
 
     def track(self, image: Image, time_s: float | None = None) -> TrackingResult:
         """Faces of the next frame. After a failure the next call starts anew.
@@ -154,15 +74,12 @@ class FaceTracker:
         # One thread works off all looks: when this is done so are those before it, of a frame that failed too.
         wait([self._looker.submit(bool)])
         self._pending = None
-        self._tracks, self._places, self._dismissed = [], [], []
-        self._motion = Motion()
-        self._beats = RateLimiter()
-        self._frames = self._tile = 0
-        self._is_new = True
+        self._memory = _Memory(self._config)
+        self.set_interval(self._detect_every)
 
     def set_interval(self, detect_every: int) -> None:
-        """Look for newcomers at least every so many frames, from the next one on."""
-        self._settings = replace(self._settings, detect_every=detect_every)
+        """Look for newcomers at least every so many beats, from the next one on."""
+        self._detect_every = self._memory.schedule.detect_every = detect_every
 
     def close(self) -> None:
         """Free the networks."""
@@ -175,228 +92,236 @@ class FaceTracker:
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
-        noticed = found = None
-        is_beat = self._beats.is_due(time_s) or self._is_new
-        if is_beat:
-            self._frames += 1
-            for place in self._places:
-                place.unseen += 1
-            # The detector looks while the meshes follow; it has a core of its own, and its networks only this thread.
-            known = [track.face.box for track in self._tracks]
-            noticed = self._looker.submit(self._notice, image, known, bool(self._places))
-            found = self._looker.submit(self._detect_noticed, noticed)
-        followed = len(self._tracks)
-        for track in list(self._tracks):
-            if not track.follow(image, self._mesher):
-                self._lose(track)
-        self._drop_doubles()
-        looks, seen = ([], image) if noticed is None else noticed.result()
-        is_urgent = self._is_new or len(self._tracks) < followed or (is_beat and not self._tracks)
+        memory, config = self._memory, self._config
+        is_beat = memory.beats.is_due(time_s) or memory.is_new
+        # The detector looks while the meshes follow; it has a core of its own, and its networks only this thread.
+        known = [track.box for track in memory.followed]
+        noticed = self._looker.submit(self._notice, image, known, is_beat)
+        found = self._looker.submit(self._detect_noticed, noticed)
+        followed = memory.followed
+        for track in followed:
+            if not track.follow(image, self._mesher, config):
+                track.lose(memory.schedule.beat)
+        memory.drop_doubles()
+        passes, seen = noticed.result()
+        is_beat = is_beat or bool(passes)
+        left = memory.followed
+        is_urgent = memory.is_new or len(left) < len(followed) or (is_beat and not left)
         if is_urgent:
-            self._looker.submit(self._settle, seen, looks, found).result()
-        # What follows from other looks changes tracks and places in the looker's thread: they are told before.
+            self._looker.submit(self._settle, seen, passes, found).result()
+        # What follows from other looks changes tracks in the looker's thread: they are told before.
+        places = memory.places
         tracking = TrackingResult(
-            [track.face for track in self._tracks],
-            [place.box for place in self._places if not place.unseen],
-            [place.grown() for place in self._places if place.unseen] + self._motion.newcomers.boxes,
-            bool(looks),
+            [track.face for track in memory.tracks if track.face is not None],
+            [track.cover(config) for track in places if not track.unseen],
+            [track.cover(config) for track in places if track.unseen] + memory.motion.newcomers.boxes,
+            bool(passes),
         )
         if is_urgent or not is_beat:
             return tracking
-        self._pending = self._looker.submit(self._settle, seen, looks, found)
+        self._pending = self._looker.submit(self._settle, seen, passes, found)
         return replace(tracking, pending_detections=self._pending.result)
 
-    def _notice(self, image: Image, known: list[Box], has_places: bool) -> tuple[list[str], Image]:
-        """The looks that this frame calls for, and the image for them: a copy where others will draw into it."""
-        looks = self._looks(image, self._motion.elsewhere(image, known), has_places or not known)
+    def _notice(self, image: Image, known: list[Box], is_beat: bool) -> tuple[list[DetectionPass], Image]:
+        """The passes that this frame calls for, and the image for them: a copy where others will draw into it."""
+        memory, (height, width) = self._memory, image.shape[:2]
+        change = memory.motion.change(image, known)
+        if not (is_beat or change.is_sudden):
+            return [], image
+        for track in memory.places:
+            track.unseen += 1
+        is_searching = not known or any(track.state is TrackState.LOST for track in memory.places)
+        passes = memory.schedule.passes(width, height, change, is_new=memory.is_new, is_searching=is_searching)
         if not known:
-            return looks, image
+            return passes, image
         if self._seen.shape != image.shape:
             self._seen = np.empty_like(image)
         np.copyto(self._seen, image)
-        return looks, self._seen
+        return passes, self._seen
 
-    def _detect_noticed(self, noticed: "Future[tuple[list[str], Image]]") -> list[Detection]:
-        looks, image = noticed.result()
-        return self._detect(image, looks)
+    def _detect_noticed(self, noticed: "Future[tuple[list[DetectionPass], Image]]") -> list[Detection]:
+        passes, image = noticed.result()
+        return self._detector.search(image, passes)
 
-    def _settle(self, image: Image, looks: list[str], found: "Future[list[Detection]] | None") -> list[Box]:
-        """What follows from the looks at a frame; in the looker's thread. Returns places that were not known before."""
-        followed, covered = list(self._tracks), [place.grown() for place in self._places]
-        suspects = found.result() if found is not None else []
-        if self._places and "full" not in looks:
-            looks.append("full")
-            suspects += self._detect(image, ["full"])
-        if looks:
-            self._take_up(image, suspects)
-            self._motion.remember()
-            self._is_new = False
+    def _settle(self, image: Image, passes: list[DetectionPass], found: "Future[list[Detection]]") -> list[Box]:
+        """What follows from the passes at a frame; in the looker's thread. Returns places not known before."""
+        memory = self._memory
+        followed, covered = memory.followed, [track.cover(self._config) for track in memory.places]
+        detections = found.result()
+        whole = DetectionPass("full")
+        if whole not in passes and any(track.state is TrackState.LOST for track in memory.places):
+            detections += self._detector.search(image, [whole])
+            passes = [*passes, whole]
+        if passes:
+            self._take_up(image, detections)
+            memory.motion.remember()
+            memory.is_new = False
         self._confirm(image)
-        self._keep_places(image)
-        fresh = [track.face.box for track in self._tracks if track not in followed]
-        fresh += [place.grown() for place in self._places]
+        self._look_at_places(image)
+        memory.forget(image)
+        fresh = [track.box for track in memory.followed if track not in followed]
+        fresh += [track.cover(self._config) for track in memory.places]
         return [box for box in fresh if not any(old.contains(box) for old in covered)]
 
-    def _looks(self, image: Image, changed: Box | None, is_searching: bool) -> list[str]:
-        """What the detector does in this frame: the next of the looks in turn, and a look at what changed.
-
-        All looks in turn come once in `detect_every` frames, so that most frames have one or none; two are the most.
-        """
-        if self._is_new:
-            return ["thorough"]
-        height, width = image.shape[:2]
-        views = len(tiles(width, height, min(width, height)))
-        turns = ["full", "sides short", "short", "sides full", "tile"][: 5 if views else 4]
-        first, end = (frame * len(turns) // self._settings.detect_every for frame in (self._frames - 1, self._frames))
-        in_turn = [turns[turn % len(turns)] for turn in range(first, end)]
-        urgent = []
-        if changed is not None:
-            at_side = changed.left < _SIDES * width or changed.right > (1 - _SIDES) * width
-            is_everywhere = changed.width > _LARGE_CHANGE * width and changed.height > _LARGE_CHANGE * height
-            # A small change may be a small face, which only a closer look finds.
-            is_small = max(changed.width, changed.height) < _SMALL_CHANGE * height
-            if at_side and not is_everywhere:
-                urgent.append("sides full" if is_small else "sides short")
-            urgent.append(f"tile {_nearest_tile(image, changed)}" if is_small and views else "full")
-        elif is_searching:
-            urgent.append("full")
-        if len(urgent) > 1 and in_turn and self._frames % 2:
-            urgent.pop()
-        return list(dict.fromkeys(urgent + (in_turn if len(urgent) < 2 else [])))
-
-    def _detect(self, image: Image, looks: list[str]) -> list[Detection]:
-        """Faces, and what may be one; the certain ones first."""
-        found: list[Detection] = []
-        for look in looks:
-            match look.split():
-                case ["thorough"]:
-                    found += [Detection(box, True) for box in self._detector.find_thoroughly(image)]
-                    found += self._detector.suspects(image) + self._detector.suspects_at_sides(image)
-                case ["full" | "short" as reach]:
-                    found += self._detector.suspects(image, reach)
-                case ["sides", "full" | "short" as reach]:
-                    found += self._detector.suspects_at_sides(image, reach)
-                case ["tile", *which]:
-                    height, width = image.shape[:2]
-                    views = tiles(width, height, min(width, height))
-                    self._tile += not which
-                    view = views[int(which[0]) if which else self._tile % len(views)]
-                    found += [Detection(box, True) for box in self._detector.find_in(image, view)]
-        found.sort(key=lambda suspect: not suspect.is_certain)
-        kept = without_doubles([suspect.box for suspect in found])
-        return [suspect for suspect in found if any(suspect.box is box for box in kept)]
-
-    def _take_up(self, image: Image, suspects: list[Detection]) -> None:
+    def _take_up(self, image: Image, detections: list[Detection]) -> None:
         """Follow new faces, and remember the places of those that get no mesh."""
-        self._dismissed = [(box, frame) for box, frame in self._dismissed if self._frames - frame < _DISMISSED_FRAMES]
-        for box, is_certain in suspects:
-            known = [track for track in self._tracks if _same_face(box, track.face.box)]
+        memory = self._memory
+        memory.age_dismissed(self._config.dismissed_beats)
+        for one in detections:
+            known = [track for track in memory.followed if _same_face(one.box, track.box)]
             for track in known:
-                track.seen_at, track.doubts = self._frames, 0
+                track.see(image, memory.schedule.beat)
+                track.doubts = 0
                 track.is_person |= len(known) == 1
-            if known or self._start(image, box):
+            if known or self._start(image, one):
                 continue
             # Collars and hair of a followed head look like faces too, but get no mesh.
-            if not self._is_followed(box.centre, 0.5) and (is_certain or self._is_surely_a_face(image, box)):
-                self._suspect(box)
-        self._drop_doubles()
+            if not memory.is_followed(one.box.centre, 0.5) and self._is_surely_a_face(image, one):
+                self._suspect(image, one)
+        memory.drop_doubles()
 
-    def _is_surely_a_face(self, image: Image, box: Box) -> bool:
-        """A close look at a doubtful place; not soon again where it showed none."""
-        if any(box.overlap(old) > 0.3 for old, _ in self._dismissed):
-            return False
-        if self._detector.sees(image, box, 0.0, is_certain=True):
+    def _is_surely_a_face(self, image: Image, one: Detection) -> bool:
+        """By itself, or with a close look at a doubtful place; not soon again where that showed none."""
+        upright = one.is_certain and not one.quarter_turns
+        if upright or one.evidence >= self._config.least_evidence or self._memory.place_at(one.box) is not None:
             return True
-        self._dismissed.append((box, self._frames))
+        if self._memory.was_dismissed(one.box):
+            return False
+        turns = list(dict.fromkeys((one.quarter_turns, *(TURNS if self._config.is_patient else (0,)))))
+        if self._detector.look_closely(image, one.box, 0.0, turns, is_certain=True) is not None:
+            return True
+        self._memory.dismiss(one.box)
         return False
 
     def _confirm(self, image: Image) -> None:
         """Stop believing a mesh that no look confirms: it may have settled on something else."""
-        unseen = [track for track in self._tracks if self._frames - track.seen_at > self._settings.detect_every]
+        memory, config = self._memory, self._config
+        beat = memory.schedule.beat
+        unseen = [
+            track for track in memory.followed if beat - track.seen_at > max(config.confirm_beats, self._detect_every)
+        ]
         if not unseen:
             return
-        track = unseen[self._frames % len(unseen)]
-        if self._detector.sees(image, track.face.box, track.face.fit.roll_rad):
-            track.seen_at, track.doubts = self._frames, 0
+        track = unseen[beat % len(unseen)]
+        assert track.face is not None
+        if self._detector.look_closely(image, track.box, track.face.fit.roll_rad) is not None:
+            track.see(image, beat)
+            track.doubts = 0
             return
         track.doubts += 1
-        if track.doubts >= _DOUBTS:
-            self._lose(track)
+        if track.doubts >= config.most_doubts:
+            track.lose(beat)
 
-    def _start(self, image: Image, box: Box) -> bool:
-        """Follow the face in this box; False when it gets no mesh, or enough are followed."""
-        if len(self._tracks) >= self._settings.max_faces:
+    def _start(self, image: Image, one: Detection) -> bool:
+        """Follow this face; False when it gets no mesh, or enough are followed."""
+        memory, config = self._memory, self._config
+        if len(memory.followed) >= config.max_faces:
             return False
-        place = max(self._places, key=lambda one: one.grown().overlap(box), default=None)
-        if place is not None and place.grown().overlap(box) == 0:
-            place = None
-        known_id = None if place is None else place.face_id
-        face = face_from(self._mesher.find(image, box), self._next_id if known_id is None else known_id)
-        if face is None or not box.grown(0.5).holds(face.box.centre):
+        place = memory.place_at(one.box)
+        face_id = self._next_id if place is None or place.face_id is None else place.face_id
+        turns = list(dict.fromkeys((one.quarter_turns, *(TURNS if one.is_certain else ()))))
+        face = face_from(self._mesher.find(image, one.box, turns), face_id, config.mesh_confidence)
+        if face is None or not one.box.grown(0.5).holds(face.box.centre):
             return False
-        self._next_id += known_id is None
-        track = _Track(face, face.box, self._frames)
-        if place is not None:
-            # Lost again soon, behind another face perhaps, it is still somebody.
-            track.is_person = place.is_person
-            self._places.remove(place)
-        self._tracks.append(track)
+        self._next_id = max(self._next_id, face_id + 1)
+        if place is None:
+            place = Track(TrackState.TENTATIVE, face.box, face.box, memory.schedule.beat)
+            memory.tracks.append(place)
+        else:
+            # Last in the list, as a new one: the order is that of the drawings.
+            memory.tracks.append(memory.tracks.pop(memory.tracks.index(place)))
+        place.take(face, memory.schedule.beat)
+        place.see(image, memory.schedule.beat)
         return True
 
-    def _suspect(self, box: Box) -> None:
+    def _suspect(self, image: Image, one: Detection) -> None:
         """A face without a mesh: a new place, or the one known there seen again."""
-        for place in self._places:
-            if place.grown().overlap(box) > 0.1:
-                place.box, place.unseen = box, 0
-                return
-        self._places.append(_LostTrack(box, None))
+        memory = self._memory
+        place = memory.place_at(one.box)
+        if place is None:
+            place = Track(TrackState.TENTATIVE, one.box, one.box, memory.schedule.beat)
+            memory.tracks.append(place)
+        place.quarter_turns = one.quarter_turns
+        place.see(image, memory.schedule.beat, one.box)
 
-    def _lose(self, track: _Track) -> None:
-        """The mesh is gone; where the face was stays a place."""
-        self._tracks.remove(track)
-        self._places.append(_LostTrack(track.before, track.face.id, 1, track.is_person))
+    def _look_at_places(self, image: Image) -> None:
+        """Close looks at some of the places that no pass has confirmed in this beat, the longest unseen first."""
+        memory, beat = self._memory, self._memory.schedule.beat
+        places = memory.places
+        count = -(-len(places) // _PLACES_PER_LOOK) * self._config.places_looked_at
+        due = [track for track in places if track.unseen and beat - track.looked_at >= self._config.place_beats]
+        for track in sorted(due, key=lambda one: one.looked_at)[:count]:
+            track.looked_at = beat
+            is_new = track.face_id is None
+            turn = track.quarter_turns if is_new else TURNS[track.missed % len(TURNS)]
+            found = self._detector.look_closely(image, track.box, 0.0, (turn,), is_certain=is_new)
+            if found is None or memory.is_followed(track.box.centre, 0.8):
+                track.missed += 1
+            elif not self._start(image, found):
+                track.see(image, beat, found.box if _similar(found.box, track.box) else None)
 
-    def _drop_doubles(self) -> None:
+
+class _Memory:
+    """What is known of the frames so far; a new one knows nothing."""
+
+    def __init__(self, config: TrackingConfig) -> None:
+        self.config = config
+        self.schedule = DetectionSchedule(config)
+        self.beats = RateLimiter()
+        self.motion = Motion(config)
+        self.is_new = True
+        self.tracks: list[Track] = []
+        self._dismissed: list[tuple[Box, int]] = []
+
+    @property
+    def followed(self) -> list[Track]:
+        return [track for track in self.tracks if track.state is TrackState.TRACKED]
+
+    @property
+    def places(self) -> list[Track]:
+        return [track for track in self.tracks if track.state is not TrackState.TRACKED]
+
+    def place_at(self, box: Box) -> Track | None:
+        """The place without a mesh that is most likely this one."""
+        place = max(self.places, key=lambda one: one.cover(self.config).overlap(box), default=None)
+        return None if place is None or place.cover(self.config).overlap(box) <= 0 else place
+
+    def is_followed(self, point: tuple[float, float], margin: float) -> bool:
+        return any(track.box.grown(margin).holds(point) for track in self.followed)
+
+    def drop_doubles(self) -> None:
         """Two meshes on one face: the one that stayed where it was keeps it; where the other was stays a place."""
-        kept: list[_Track] = []
-        for track in sorted(self._tracks, key=lambda one: (-one.stayed, one.face.id)):
-            double = next((one for one in kept if one.face.box.overlap(track.face.box) > 0.5), None)
-            if double is None:
+        kept: list[Track] = []
+        for track in sorted(self.followed, key=lambda one: (-one.stayed, one.face_id)):
+            if any(one.box.overlap(track.box) > 0.5 for one in kept):
+                track.lose(self.schedule.beat)
+            else:
                 kept.append(track)
-                continue
-            self._lose(track)
 
-    def _keep_places(self, image: Image) -> None:
-        """Forget the places that a followed face covers, and those without a sign of a face for long."""
-        self._places = [
-            place for place in self._places if place.unseen <= self._settings.lost_frames and not self._is_drawn(place)
-        ]
-        unseen = [place for place in self._places if place.unseen]
-        if unseen and self._frames % _CLOSE_LOOK_EVERY == 0:
-            number = self._frames // _CLOSE_LOOK_EVERY
-            place = unseen[number % len(unseen)]
-            turn_rad = number // len(unseen) % 4 * _QUARTER_TURN_RAD
-            if not self._is_followed(place.box.centre, 0.8) and self._detector.sees(
-                image, place.box, turn_rad, is_certain=place.face_id is None
-            ):
-                place.unseen = 1
+    def forget(self, image: Image) -> None:
+        """Drop the places that a followed face covers, and those where nobody is any more."""
+        gone = [track for track in self.places if self._is_drawn(track) or track.is_over(image, self.config)]
+        self.tracks = [track for track in self.tracks if track not in gone]
 
-    def _is_drawn(self, place: _LostTrack) -> bool:
+    def _is_drawn(self, place: Track) -> bool:
         """Whether followed faces hide this place; a face that was lost behind another one looks out beside it."""
         if place.face_id is None:
-            return self._is_followed(place.box.centre, 0.2)
-        return not place.is_person and any(track.face.box.grown(0.2).contains(place.box) for track in self._tracks)
+            return self.is_followed(place.box.centre, 0.2)
+        return not place.is_person and any(track.box.grown(0.2).contains(place.box) for track in self.followed)
 
-    def _is_followed(self, point: tuple[float, float], margin: float) -> bool:
-        return any(track.face.box.grown(margin).holds(point) for track in self._tracks)
+    def age_dismissed(self, most_beats: int) -> None:
+        self._dismissed = [one for one in self._dismissed if self.schedule.beat - one[1] < most_beats]
+
+    def was_dismissed(self, box: Box) -> bool:
+        return any(box.overlap(old) > 0.3 for old, _ in self._dismissed)
+
+    def dismiss(self, box: Box) -> None:
+        self._dismissed.append((box, self.schedule.beat))
 
 
 def _same_face(detection: Box, mesh: Box) -> bool:
     return mesh.grown(0.1).holds(detection.centre) and detection.grown(0.3).holds(mesh.centre)
 
 
-def _nearest_tile(image: Image, place: Box) -> int:
-    """Number of the part of the picture that shows most of this place."""
-    height, width = image.shape[:2]
-    views = tiles(width, height, min(width, height))
-    return max(range(len(views)), key=lambda number: views[number].overlap(place))
+def _similar(one: Box, other: Box) -> bool:
+    return 0.5 < max(one.width, one.height) / max(other.width, other.height, 1.0) < 2

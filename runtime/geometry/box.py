@@ -29,6 +29,10 @@ class Box:
         margin = share * max(self.width, self.height)
         return Box(self.left - margin, self.top - margin, self.right + margin, self.bottom + margin)
 
+    def moved(self, across: float, down: float) -> "Box":
+        """The same rectangle elsewhere."""
+        return Box(self.left + across, self.top + down, self.right + across, self.bottom + down)
+
     def overlap(self, other: "Box") -> float:
         """Intersection over union, 0 to 1."""
         width = min(self.right, other.right) - max(self.left, other.left)

@@ -1,6 +1,5 @@
 """The real tracker in short scenes with real faces: nobody's face is in what leaves."""
 
-import dataclasses
 import itertools
 import json
 import threading
@@ -13,7 +12,7 @@ import pytest
 
 from toonfilter.benchmarks.face_scenes import SCENES, play, portrait
 from toonfilter.benchmarks.leaks import Count, judge, leaked
-from toonfilter.runtime.faces.detection import FaceDetector
+from toonfilter.runtime.faces.detector import Detection, DetectionPass, FaceDetector
 from toonfilter.runtime.faces.tracker import FaceTracker
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, PrivacyState
@@ -72,8 +71,8 @@ def test_half_a_face_at_the_side_is_seen_with_its_reflection():
     detector = FaceDetector()
     try:
         for half, side in ((image[:, middle:], 0), (image[:, :middle], middle)):
-            found = detector.suspects_at_sides(np.ascontiguousarray(half), "short")
-            assert any(abs(suspect.box.centre[0] - side) < 40 for suspect in found)
+            found = detector.look(np.ascontiguousarray(half), DetectionPass("short", "sides"))
+            assert any(abs(one.box.centre[0] - side) < 40 for one in found)
     finally:
         detector.close()
 
@@ -124,7 +123,7 @@ def test_looks_at_a_failed_frame_are_over_before_the_next(toon, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(toon._tracker._mesher, "follow", fail)
-        patch.setattr(toon._tracker, "_detect", look)
+        patch.setattr(toon._tracker._detector, "search", look)
         assert toon.process(Frame(image.copy(), 1, 0.04)).state is PrivacyState.COVERED
         assert ended
 
@@ -187,13 +186,15 @@ def test_a_person_taken_up_again_and_lost_behind_another_stays_a_place(toon):
     """As where a mesh slips from the face behind to the one in front, and back, before both are one to the detector."""
     tracker, image = toon._tracker, next(iter(play("swap", frames=2))).image
     tracker.track(image, 0.0).pending_detections()
-    behind, before = tracker._tracks
+    memory = tracker._memory
+    behind, before = memory.followed
     behind.is_person = True
-    tracker._lose(behind)
-    assert tracker._start(image, behind.face.box)
-    again = tracker._tracks[-1]
-    assert again.face.id == behind.face.id
-    before.face = dataclasses.replace(before.face, box=again.face.box.grown(0.1))
-    tracker._lose(again)
-    tracker._keep_places(image)
-    assert [place.face_id for place in tracker._places] == [behind.face.id]
+    face_id, box = behind.face_id, behind.box
+    behind.lose(1)
+    assert tracker._start(image, Detection(box, is_certain=True))
+    again = memory.followed[-1]
+    assert again.face_id == face_id
+    before.box = again.box.grown(0.1)
+    again.lose(1)
+    memory.forget(image)
+    assert [track.face_id for track in memory.places] == [face_id]

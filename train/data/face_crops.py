@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.faces.detection import Face, StillFaceFinder
+from toonfilter.runtime.faces.detection import UPRIGHT, Face, StillFaceFinder
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
 from toonfilter.train.data.published import celeba_identities
@@ -144,7 +144,7 @@ def crop_folder(
         DataError: no pictures in the folder.
     """
     paths = picture_paths(pictures)
-    finder = StillFaceFinder()
+    finder = StillFaceFinder(turns=UPRIGHT)
     duplicates = DuplicateFilter(settings.duplicate_bits)
     dropped: Counter[str] = Counter()
     reasons: dict[str, str] = {}

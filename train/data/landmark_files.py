@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
 from toonfilter.train.data.pictures import picture_paths, read_rgb
 
 Report = Callable[[int, int], None]
@@ -58,7 +58,7 @@ def find_landmarks(root: Path, report: Report | None = None) -> LandmarksResult:
     found = [(folder, path) for folder in _FOLDERS if (root / folder).is_dir() for path in picture_paths(root / folder)]
     if not found:
         raise DataError(f"{root}: neither photo nor cartoon has pictures")
-    finder = StillFaceFinder()
+    finder = StillFaceFinder(turns=UPRIGHT)
     written, without = 0, []
     try:
         for number, (folder, path) in enumerate(found):

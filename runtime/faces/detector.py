@@ -1,0 +1,229 @@
+"""Detection passes: one of two networks looks at a part of the picture, turned by quarters.
+
+The networks are MediaPipe's. The full-range one finds faces down to a thirtieth of the part's longer side, the
+short-range one large and partly hidden ones. Both know faces up to 45 degrees from upright, so four turns see all.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.faces.blazeface import FULL_RANGE, SHORT_RANGE, BlazeFace
+from toonfilter.runtime.faces.config import TrackingConfig
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.alignment import CropTransform
+from toonfilter.runtime.geometry.box import Box
+
+Network = Literal["full", "short"]
+NETWORKS: tuple[Network, ...] = ("full", "short")
+TURNS = (0, 1, 3, 2)
+"""Quarters clockwise, the likeliest first."""
+_EDGE_SHARE = 0.2
+_CLOSE_LOOK_PX = 192
+_CLOSE_LOOK_FACES = 2.6
+_LEAST_SCORE = 0.3
+_SAME_OVERLAP = 0.35
+
+
+class DetectionPass(NamedTuple):
+    """What one run of a network looks at.
+
+    part: of the picture, in px, or all of it; or its `sides` (left and right) or `ends` (top and bottom), each laid
+    beside its mirror image, for faces that are only half in the picture.
+    quarter_turns: of the faces that are looked for, clockwise.
+    """
+
+    network: Network
+    part: Box | Literal["whole", "sides", "ends"] = "whole"
+    quarter_turns: int = 0
+
+
+class Detection(NamedTuple):
+    """A place, in px, that may be a face. is_certain: believed by itself. quarter_turns: clockwise, of the face.
+
+    evidence: sum of the scores of all passes of a search that see the same.
+    """
+
+    box: Box
+    is_certain: bool
+    quarter_turns: int = 0
+    score: float = 1.0
+    evidence: float = 1.0
+
+
+class FaceDetector:
+    """Faces anywhere in a picture. Not thread safe."""
+
+    def __init__(self, config: TrackingConfig | None = None) -> None:
+        self._config = config or TrackingConfig()
+        self._networks = {"full": BlazeFace(FULL_RANGE), "short": BlazeFace(SHORT_RANGE)}
+
+    def find(self, image: Image) -> list[Box]:
+        """Upright faces from brow to chin in image pixels, the most certain first. image: uint8 [H, W, 3] RGB."""
+        for network in NETWORKS:
+            found = [one.box for one in self.look(image, DetectionPass(network)) if one.is_certain]
+            if found:
+                return found
+        return []
+
+    def look(self, image: Image, look: DetectionPass) -> list[Detection]:
+        """What one pass finds, doubtful ones too. image: uint8 [H, W, 3] RGB."""
+        network, part, quarter_turns = look
+        if isinstance(part, Box):
+            left, top = max(0, int(part.left)), max(0, int(part.top))
+            view = image[top : int(part.bottom), left : int(part.right)]
+            if view.size == 0:
+                return []
+            return [one._replace(box=one.box.moved(left, top)) for one in self._scored(view, network, quarter_turns)]
+        if part == "whole":
+            return self._scored(image, network, quarter_turns)
+        certain = None if network == "full" else self._config.side_score
+        view = _mirrored_sides(image) if part == "sides" else _mirrored_ends(image)
+        return [
+            one._replace(box=_unmirrored(one.box, image.shape, part))
+            for one in self._scored(view, network, quarter_turns, certain)
+        ]
+
+    def search(self, image: Image, passes: Iterable[DetectionPass]) -> list[Detection]:
+        """What several passes find, without doubles, the most certain first."""
+        found = [one for look in passes for one in self.look(image, look)]
+        found.sort(key=lambda one: (-one.is_certain, -one.score))
+        kept = without_doubles([one.box for one in found])
+        return [
+            one._replace(evidence=sum(other.score for other in found if other.box.overlap(one.box) > _SAME_OVERLAP))
+            for one in found
+            if any(one.box is box for box in kept)
+        ]
+
+    def look_closely(
+        self, image: Image, box: Box, roll_rad: float = 0.0, turns: Sequence[int] = (0,), *, is_certain: bool = False
+    ) -> Detection | None:
+        """The face at this place, looked at from near, or None; it may lie a little beside.
+
+        roll_rad: of the face that is looked for, clockwise. turns: further quarters that are tried, in this order.
+        is_certain: only a face that is believed by itself.
+        """
+        side_px = _CLOSE_LOOK_FACES * max(box.width, box.height, 1.0)
+        view_of = CropTransform(*box.centre, side_px, roll_rad, _CLOSE_LOOK_PX)
+        size = (_CLOSE_LOOK_PX, _CLOSE_LOOK_PX)
+        view = cv2.warpAffine(image, view_of.frame_to_crop, size, borderMode=cv2.BORDER_REFLECT_101)
+        middle = Box(0, 0, _CLOSE_LOOK_PX - 1, _CLOSE_LOOK_PX - 1).grown(-0.25)
+        for network in ("short", "full"):
+            for quarter_turns in turns:
+                for found in self._scored(view, network, quarter_turns):
+                    if middle.holds(found.box.centre) and (found.is_certain or not is_certain):
+                        return found._replace(box=_in_frame(found.box, view_of))
+        return None
+
+    def closest(self, image: Image, quarter_turns: int = 0) -> NDArray[np.float32] | None:
+        """The most certain face of a close-up, with its eyes, as `BlazeFace.find` tells it. image: see `find`."""
+        found = self._networks["short"].find(image, self._config.doubtful_short_score, quarter_turns)
+        return found[0] if len(found) else None
+
+    def close(self) -> None:
+        """Free the networks."""
+        for network in self._networks.values():
+            network.close()
+
+    def _scored(
+        self, image: Image, network: Network, quarter_turns: int, certain: float | None = None
+    ) -> list[Detection]:
+        config = self._config
+        doubtful, usual = (
+            (config.doubtful_full_score, config.certain_full_score)
+            if network == "full"
+            else (config.doubtful_short_score, config.certain_short_score)
+        )
+        return [
+            Detection(Box(*values[:4]), values[4] >= (certain or usual), quarter_turns, values[4], values[4])
+            for values in self._networks[network].find(image, max(doubtful, _LEAST_SCORE), quarter_turns).tolist()
+        ]
+
+
+def thorough_passes(
+    width: int, height: int, config: TrackingConfig, turns: Sequence[int] = TURNS
+) -> list[DetectionPass]:
+    """Every network on everything: the whole picture, its edges, and squares of several sizes, in all these turns."""
+    whole = [
+        DetectionPass(network, part, turn)
+        for turn in turns
+        for part in ("whole", "sides", "ends")
+        for network in NETWORKS
+    ]
+    parts = [DetectionPass("full", part, turn) for turn in turns for part in search_parts(width, height, config)]
+    return whole + parts
+
+
+def search_parts(width: int, height: int, config: TrackingConfig) -> list[Box]:
+    """Overlapping squares of the picture, in halving sizes: small faces between large ones are found too."""
+    side_px, parts = float(min(width, height)), tiles(width, height, min(width, height))
+    while side_px > config.smallest_part_px or len(parts) <= _FEW_PARTS:
+        side_px /= 2
+        parts += tiles(width, height, side_px)
+    return parts
+
+
+_FEW_PARTS = 8
+"""Below so many squares, smaller ones are added: in a small picture they cost little."""
+
+
+def tiles(width: int, height: int, side_px: float) -> list[Box]:
+    """Squares of this side that cover a picture, each half over its neighbour; none where one is the whole picture."""
+    side_px = min(side_px, width, height)
+    columns = 1 + math.ceil((width - side_px) / (side_px / 2))
+    rows = 1 + math.ceil((height - side_px) / (side_px / 2))
+    if columns * rows == 1:
+        return []
+    lefts = np.linspace(0, width - side_px, columns).tolist()
+    tops = np.linspace(0, height - side_px, rows).tolist()
+    return [Box(left, top, left + side_px, top + side_px) for top in tops for left in lefts]
+
+
+def without_doubles(boxes: list[Box]) -> list[Box]:
+    """The boxes without those that overlap an earlier one by a third, or lie in its middle."""
+    kept: list[Box] = []
+    for box in boxes:
+        if all(box.overlap(other) < 0.33 and not other.holds(box.centre) for other in kept):
+            kept.append(box)
+    return kept
+
+
+def _mirrored_sides(image: Image) -> Image:
+    share_px = _edge_px(image.shape[1])
+    left, right = image[:, :share_px], image[:, -share_px:]
+    return cv2.hconcat([cv2.flip(left, 1), left, right, cv2.flip(right, 1)])
+
+
+def _mirrored_ends(image: Image) -> Image:
+    share_px = _edge_px(image.shape[0])
+    top, bottom = image[:share_px], image[-share_px:]
+    return cv2.vconcat([cv2.flip(top, 0), top, bottom, cv2.flip(bottom, 0)])
+
+
+def _unmirrored(box: Box, shape: tuple[int, ...], part: str) -> Box:
+    """Where a face that was found in a mirrored pair reaches into the picture, from whichever half of the pair."""
+    length = shape[1] if part == "sides" else shape[0]
+    share_px = _edge_px(length)
+    first, end = (box.left, box.right) if part == "sides" else (box.top, box.bottom)
+    is_first = first + end < 4 * share_px
+    axis = share_px if is_first else 3 * share_px
+    depth, extent = max(abs(first - axis), abs(end - axis)), end - first
+    low = depth - extent if is_first else length - depth
+    if part == "sides":
+        return Box(low, box.top, low + extent, box.bottom)
+    return Box(box.left, low, box.right, low + extent)
+
+
+def _edge_px(length: int) -> int:
+    return max(1, int(length * _EDGE_SHARE))
+
+
+def _in_frame(box: Box, view_of: CropTransform) -> Box:
+    """A box of a close-up in the frame, as large as it is there whatever the turn."""
+    x, y = view_of.to_frame(np.array([box.centre]))[0].tolist()
+    half_px = max(box.width, box.height) / 2 * view_of.side_px / view_of.size
+    return Box(x - half_px, y - half_px, x + half_px, y + half_px)

@@ -1,0 +1,131 @@
+"""One face through time, as a state machine.
+
+    detection, no mesh -> TENTATIVE -- mesh --> TRACKED -- mesh gone or not confirmed --> LOST -- mesh --> TRACKED
+                              |                                                             |
+                              '-- close looks see nothing --> forgotten <-- empty, too long --'
+
+TRACKED faces are drawn; the places of TENTATIVE and LOST ones are covered.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.faces.config import TrackingConfig
+from toonfilter.runtime.faces.detection import Face, FaceMesher, face_from
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.box import Box
+
+_PICTURE_PX = 16
+_FIRST_GROWTH, _GROWTH = 0.15, 0.05
+
+Thumbnail = NDArray[np.float32]
+"""float32 [16 * 16]: a place in gray, mean 0, norm 1."""
+
+
+class TrackState(StrEnum):
+    """See the picture above."""
+
+    TENTATIVE = "tentative"
+    TRACKED = "tracked"
+    LOST = "lost"
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One face. box: where it was last seen. before: the same in the frame before.
+
+    face: the mesh, while TRACKED. face_id: of its mesh, once it had one. quarter_turns: clockwise, as last seen.
+    seen_at: the beat of the last detection there. unseen: beats without a mesh or any sign of a face. looked_at: the
+    beat of the last close look; missed: how many of them in a row saw no face. doubts: the same while TRACKED.
+    is_person: a detection saw this face apart from other tracked ones, so that it may be behind another one and come
+    out again. picture: of its place when it was last seen.
+    """
+
+    state: TrackState
+    box: Box
+    before: Box
+    seen_at: int
+    face: Face | None = None
+    face_id: int | None = None
+    quarter_turns: int = 0
+    unseen: int = 0
+    missed: int = 0
+    looked_at: int = 0
+    doubts: int = 0
+    is_person: bool = False
+    picture: Thumbnail | None = None
+
+    def follow(self, image: Image, mesher: FaceMesher, config: TrackingConfig) -> bool:
+        """Whether the mesh still finds the face; a mesh that jumped is not believed."""
+        assert self.face is not None
+        self.before = self.box
+        found = face_from(mesher.follow(image, self.face.landmarks), self.face.id, config.mesh_confidence)
+        if found is None or found.box.overlap(self.before) < config.jump_overlap:
+            return False
+        if not 1 / config.jump_scale < found.box.height / self.before.height < config.jump_scale:
+            return False
+        self.face, self.box = found, found.box
+        return True
+
+    def take(self, face: Face, beat: int) -> None:
+        """A mesh was found."""
+        self.state, self.face, self.face_id = TrackState.TRACKED, face, face.id
+        self.box = self.before = face.box
+        self.seen_at, self.unseen, self.missed = beat, 0, 0
+
+    def lose(self, beat: int) -> None:
+        """The mesh is gone; where the face was stays covered."""
+        self.state, self.face, self.box = TrackState.LOST, None, self.before
+        self.unseen, self.missed, self.looked_at = 1, 0, beat
+
+    def see(self, image: Image, beat: int, box: Box | None = None) -> None:
+        """A detection, here or at `box`."""
+        self.box = box or self.box
+        self.seen_at, self.missed = beat, 0
+        self.unseen = 0 if self.state is not TrackState.LOST else min(self.unseen, 1)
+        self.picture = thumbnail(image, self.box)
+
+    def cover(self, config: TrackingConfig) -> Box:
+        """What is covered of a face without a mesh: more, the longer it was not seen."""
+        if not self.unseen:
+            return self.box
+        return self.box.grown(min(_FIRST_GROWTH + _GROWTH * self.unseen, config.most_growth))
+
+    def is_over(self, image: Image, config: TrackingConfig) -> bool:
+        """Whether a face without a mesh may be forgotten: not while what is to be seen there is still its picture."""
+        if self.state is TrackState.TENTATIVE:
+            return self.missed >= config.unmeshed_looks and self.unseen >= config.vacant_beats
+        if self.unseen < config.vacant_beats:
+            return False
+        if self.unseen <= config.most_lost_beats and self._is_unchanged(image, config):
+            return False
+        return self.missed >= config.vacant_looks or self.unseen > config.lost_beats
+
+    @property
+    def stayed(self) -> float:
+        """How far the face is where it was, 0 to 1."""
+        return round(self.box.overlap(self.before), 1)
+
+    def _is_unchanged(self, image: Image, config: TrackingConfig) -> bool:
+        now = thumbnail(image, self.box)
+        if now is None or self.picture is None:
+            return False
+        return float(now @ self.picture) > config.same_place
+
+
+def thumbnail(image: Image, box: Box) -> Thumbnail | None:
+    """A place in the frame, however bright; None where it is flat or outside. image: uint8 [H, W, 3] RGB."""
+    height, width = image.shape[:2]
+    left, top = max(0, int(box.left)), max(0, int(box.top))
+    right, bottom = min(width, int(box.right) + 1), min(height, int(box.bottom) + 1)
+    if right - left < 2 or bottom - top < 2:
+        return None
+    green = np.ascontiguousarray(image[top:bottom, left:right, 1])
+    small = cv2.resize(green, (_PICTURE_PX, _PICTURE_PX), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    small -= small.mean()
+    norm = float(np.linalg.norm(small))
+    return small / norm if norm > _PICTURE_PX else None
