@@ -35,6 +35,7 @@ class TrackingConfig:
             real faces open.
         least_evidence: sum of the scores of all passes that see the same face, from which on doubts are believed.
             Higher: fewer false covers, more misses of masked and painted faces.
+        meshed_evidence: the same where a mesh fits. Higher: the same.
         dismissed_beats: a doubtful place that a close look cleared is left alone so long. Higher: fewer close looks.
 
     How long it is believed
@@ -77,6 +78,7 @@ class TrackingConfig:
     doubtful_short_score: float = 0.5
     side_score: float = 0.55
     least_evidence: float = 1.9
+    meshed_evidence: float = 1.0
     mesh_score: float = 0.5
     mesh_eyes: float = 0.15
     mesh_overlap: float = 0.5

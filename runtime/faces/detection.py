@@ -22,6 +22,8 @@ _CLOSE_PX = 256
 _MESH_SQUARE_FACES = 1.9
 _SETTLING = 2
 _LIKELIEST_BONUS = 0.2
+_HEAD_MARGIN = 0.35
+_MESH_CONFIDENCE = TrackingConfig().mesh_confidence
 UPRIGHT = (0,)
 """Turns of pictures whose people are known to stand or sit."""
 IRISES = (468, 473)
@@ -126,9 +128,7 @@ def box_around(landmarks: Landmarks) -> Box:
     return Box(left, top, right, bottom)
 
 
-def face_from(
-    landmarks: Landmarks | None, face_id: int, least_confidence: float = TrackingConfig.mesh_confidence
-) -> Face | None:
+def face_from(landmarks: Landmarks | None, face_id: int, least_confidence: float = _MESH_CONFIDENCE) -> Face | None:
     """The face of a mesh, or None where there is no mesh or it is not believable."""
     if landmarks is None or not np.isfinite(landmarks).all():
         return None
@@ -160,34 +160,32 @@ class StillFaceFinder:
             if any(face.box.holds(one.box.centre) for face in faces):
                 continue
             face = self._meshed(image, one, len(faces)) if len(faces) < self._max_faces else None
+            if not self._is_face(image, one, has_mesh=face is not None):
+                continue
             if face is None:
                 unmeshed.append(one)
             elif all(face.box.overlap(other.box) < 0.5 for other in faces):
                 faces.append(face)
-        return faces, [one.box for one in unmeshed if self._is_face(image, one, faces)]
+        # Hair, ears and collars of a known head look like faces too.
+        heads = [face.box.grown(_HEAD_MARGIN) for face in faces]
+        return faces, [one.box for one in unmeshed if not any(head.holds(one.box.centre) for head in heads)]
 
     def _meshed(self, image: Image, one: Detection, face_id: int) -> Face | None:
-        turns = [turn for turn in (one.quarter_turns, *self._turns) if turn in self._turns]
-        turns = list(dict.fromkeys(turns))
+        turns = list(dict.fromkeys(turn for turn in (one.quarter_turns, *self._turns) if turn in self._turns))
         landmarks = self._mesher.find(image, one.box, turns)
         if landmarks is None:
             closer = self._detector.look_closely(image, one.box, 0.0, turns)
             landmarks = None if closer is None else self._mesher.find(image, closer.box, turns)
         return face_from(landmarks, face_id, self._config.mesh_confidence)
 
-    def _is_face(self, image: Image, one: Detection, faces: Sequence[Face]) -> bool:
-        """Whether a place without a mesh is covered: not where it is part of a known head, or was only a doubt."""
-        if any(face.box.grown(_HEAD_MARGIN).holds(one.box.centre) for face in faces):
-            return False
-        return (
-            one.is_certain or self._detector.look_closely(image, one.box, 0.0, self._turns, is_certain=True) is not None
-        )
+    def _is_face(self, image: Image, one: Detection, *, has_mesh: bool) -> bool:
+        """Whether enough passes agree, or a close look is sure."""
+        config = self._config
+        if one.evidence >= (config.meshed_evidence if has_mesh else config.least_evidence):
+            return True
+        return self._detector.look_closely(image, one.box, 0.0, self._turns, is_certain=True) is not None
 
     def close(self) -> None:
         """Free the networks."""
         self._detector.close()
         self._mesher.close()
-
-
-_HEAD_MARGIN = 0.35
-"""Around a face's box, in its longer sides: hair, ears and collars, which look like faces to a detector."""

@@ -45,7 +45,7 @@ class DetectionPass(NamedTuple):
 class Detection(NamedTuple):
     """A place, in px, that may be a face. is_certain: believed by itself. quarter_turns: clockwise, of the face.
 
-    evidence: sum of the scores of all passes of a search that see the same.
+    evidence: of all passes of a search together, see `FaceDetector.search`.
     """
 
     box: Box
@@ -89,14 +89,15 @@ class FaceDetector:
         ]
 
     def search(self, image: Image, passes: Iterable[DetectionPass]) -> list[Detection]:
-        """What several passes find, without doubles, the most certain first."""
-        found = [one for look in passes for one in self.look(image, look)]
-        found.sort(key=lambda one: (-one.is_certain, -one.score))
-        kept = without_doubles([one.box for one in found])
+        """What several passes find, without doubles, the most certain first.
+
+        The evidence for a face is the sum of the scores of passes that differ in network, turn or size of the part.
+        """
+        found = [(look, one) for look in passes for one in self.look(image, look)]
+        found.sort(key=lambda pair: (-pair[1].is_certain, -pair[1].score))
+        kept = without_doubles([one.box for _, one in found])
         return [
-            one._replace(evidence=sum(other.score for other in found if other.box.overlap(one.box) > _SAME_OVERLAP))
-            for one in found
-            if any(one.box is box for box in kept)
+            one._replace(evidence=_evidence(one.box, found)) for _, one in found if any(one.box is box for box in kept)
         ]
 
     def look_closely(
@@ -105,14 +106,14 @@ class FaceDetector:
         """The face at this place, looked at from near, or None; it may lie a little beside.
 
         roll_rad: of the face that is looked for, clockwise. turns: further quarters that are tried, in this order.
-        is_certain: only a face that is believed by itself.
+        is_certain: only a face that the short-range network, which is the better one for close-ups, believes by itself.
         """
         side_px = _CLOSE_LOOK_FACES * max(box.width, box.height, 1.0)
         view_of = CropTransform(*box.centre, side_px, roll_rad, _CLOSE_LOOK_PX)
         size = (_CLOSE_LOOK_PX, _CLOSE_LOOK_PX)
         view = cv2.warpAffine(image, view_of.frame_to_crop, size, borderMode=cv2.BORDER_REFLECT_101)
         middle = Box(0, 0, _CLOSE_LOOK_PX - 1, _CLOSE_LOOK_PX - 1).grown(-0.25)
-        for network in ("short", "full"):
+        for network in NETWORKS[:0:-1] if is_certain else NETWORKS[::-1]:
             for quarter_turns in turns:
                 for found in self._scored(view, network, quarter_turns):
                     if middle.holds(found.box.centre) and (found.is_certain or not is_certain):
@@ -192,16 +193,29 @@ def without_doubles(boxes: list[Box]) -> list[Box]:
     return kept
 
 
+def _evidence(box: Box, found: Sequence[tuple[DetectionPass, Detection]]) -> float:
+    """Sum of the best scores there, over networks, turns and sizes of parts: neighbouring squares show the same."""
+    best: dict[tuple[object, ...], float] = {}
+    for look, one in found:
+        if one.box.overlap(box) > _SAME_OVERLAP:
+            size = round(look.part.width) if isinstance(look.part, Box) else look.part
+            key = (look.network, look.quarter_turns, size)
+            best[key] = max(best.get(key, 0.0), one.score)
+    return sum(best.values())
+
+
 def _mirrored_sides(image: Image) -> Image:
     share_px = _edge_px(image.shape[1])
     left, right = image[:, :share_px], image[:, -share_px:]
-    return cv2.hconcat([cv2.flip(left, 1), left, right, cv2.flip(right, 1)])
+    mirrored: Image = cv2.hconcat([cv2.flip(left, 1), left, right, cv2.flip(right, 1)])
+    return mirrored
 
 
 def _mirrored_ends(image: Image) -> Image:
     share_px = _edge_px(image.shape[0])
     top, bottom = image[:share_px], image[-share_px:]
-    return cv2.vconcat([cv2.flip(top, 0), top, bottom, cv2.flip(bottom, 0)])
+    mirrored: Image = cv2.vconcat([cv2.flip(top, 0), top, bottom, cv2.flip(bottom, 0)])
+    return mirrored
 
 
 def _unmirrored(box: Box, shape: tuple[int, ...], part: str) -> Box:

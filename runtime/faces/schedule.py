@@ -1,12 +1,25 @@
 """When the detector looks where: the routine that sees everything in turn, and what cannot wait."""
 
 from toonfilter.runtime.faces.config import TrackingConfig
-from toonfilter.runtime.faces.detector import NETWORKS, TURNS, DetectionPass, search_parts, thorough_passes, tiles
+from toonfilter.runtime.faces.detector import (
+    NETWORKS,
+    TURNS,
+    DetectionPass,
+    Network,
+    search_parts,
+    thorough_passes,
+    tiles,
+)
 from toonfilter.runtime.faces.motion import Change
 from toonfilter.runtime.geometry.box import Box
 
 _TURNED = [DetectionPass(network, "whole", turn) for turn in TURNS[1:] for network in NETWORKS]
-_EDGES = [DetectionPass(network, part) for network in ("short", "full") for part in ("sides", "ends")]
+_EDGES = [
+    DetectionPass("short", "sides"),
+    DetectionPass("short", "ends"),
+    DetectionPass("full", "sides"),
+    DetectionPass("full", "ends"),
+]
 _AT_EDGE = 0.1
 _URGENT = 2
 _TURNED_EVERY = 4
@@ -81,7 +94,7 @@ class DetectionSchedule:
         # A small change may be a small face, which only a closer look finds.
         is_small = max(around.width, around.height) < config.small_change * height
         if not is_everywhere:
-            network = "full" if is_small else "short"
+            network: Network = "full" if is_small else "short"
             if around.left < _AT_EDGE * width or around.right > (1 - _AT_EDGE) * width:
                 urgent.append(DetectionPass(network, "sides"))
             elif around.top < _AT_EDGE * height or around.bottom > (1 - _AT_EDGE) * height:

@@ -43,7 +43,7 @@ def test_what_was_prepared_before_is_painted_alike(tiny_bundle: Bundle, picture:
     renderer = Renderer(tiny_bundle, translator)
     at_once, prepared = picture.copy(), picture.copy()
     renderer.render(at_once, aligned(64))
-    renderer.render(prepared, aligned(64), None, renderer.prepare(aligned(64)))
+    renderer.render(prepared, aligned(64), None, renderer.prepare(prepared, aligned(64)))
     assert (at_once != picture).any()
     assert np.array_equal(at_once, prepared)
     translator.close()
@@ -128,7 +128,7 @@ def test_a_crop_followed_in_another_thread_lies_where_it_would(picture: Image) -
 def test_looks_and_motion_share_one_thread_beside_the_frame(tiny_bundle: Bundle) -> None:
     toon = ToonFilter(FilterSettings(style=str(tiny_bundle.folder), engine="onnxruntime"))
     looked: list[int] = []
-    detect = toon._tracker._detect
+    detect = toon._tracker._detector.search
     followed = SteadyCrop.followed
 
     def noted_detect(*arguments: Any) -> Any:
@@ -141,7 +141,7 @@ def test_looks_and_motion_share_one_thread_beside_the_frame(tiny_bundle: Bundle)
         return followed(crop, image)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(toon._tracker, "_detect", noted_detect)
+        patched.setattr(toon._tracker._detector, "search", noted_detect)
         patched.setattr(SteadyCrop, "followed", noted_followed)
         for number in range(3):
             toon.process(Frame(skimage.data.astronaut(), number, number / 30))

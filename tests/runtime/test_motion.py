@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from toonfilter.runtime.faces.config import TrackingConfig
 from toonfilter.runtime.faces.motion import Motion, Newcomers, RateLimiter
 from toonfilter.runtime.geometry.box import Box
 
@@ -37,15 +38,15 @@ def test_after_a_pause_there_is_no_burst():
 
 def test_motion_is_found_beside_known_faces_only():
     image = np.zeros((360, 640, 3), np.uint8)
-    motion = Motion()
-    assert motion.elsewhere(image, []) is None
+    motion = Motion(TrackingConfig())
+    assert motion.change(image, []).around is None
     motion.remember()
     image[100:160, 400:460] = 200
-    found = motion.elsewhere(image, [])
+    found = motion.change(image, []).around
     assert found is not None
     assert found.holds((430, 130))
     assert found.width < 100
-    assert motion.elsewhere(image, [Box(380, 80, 480, 180)]) is None
+    assert motion.change(image, [Box(380, 80, 480, 180)]).around is None
 
 
 def beat(newcomers, changed, known, width, height, moved=None):
@@ -112,14 +113,14 @@ def test_where_much_of_the_rest_moves_too_the_camera_does(end, is_somebody):
 
 def test_a_change_of_light_is_nobody():
     image = np.random.default_rng(2).integers(60, 200, (6, 8, 3)).astype(np.uint8).repeat(60, 0).repeat(80, 1)
-    motion = Motion()
-    motion.elsewhere(image, [])
+    motion = Motion(TrackingConfig())
+    motion.change(image, [])
     motion.remember()
     image = (image * 0.7).astype(np.uint8)
-    assert motion.elsewhere(image, []) is not None
+    assert motion.change(image, []).around is not None
     assert motion.newcomers.boxes == []
     image[100:200, :60] = 230
-    motion.elsewhere(image, [])
+    motion.change(image, [])
     assert len(motion.newcomers.boxes) == 1
 
 
@@ -128,13 +129,13 @@ def test_a_camera_that_moves_a_little_brings_nobody_in_but_a_person_does():
     room = cv2.GaussianBlur(cv2.resize(room, (1600, 720), interpolation=cv2.INTER_CUBIC), (0, 0), 9)
     # At the sides of this room hangs a curtain, so that nothing new comes into sight.
     room[:, :120], room[:, 1200:] = 120, 120
-    panning, still = Motion(), Motion()
+    panning, still = Motion(TrackingConfig()), Motion(TrackingConfig())
     someone = room[:, :1280].copy()
     someone[200:420, :90] = (210, 160, 140)
     for motion, image in ((panning, room[:, 12:1292]), (still, someone)):
-        motion.elsewhere(np.ascontiguousarray(room[:, :1280]), [])
+        motion.change(np.ascontiguousarray(room[:, :1280]), [])
         motion.remember()
-        motion.elsewhere(np.ascontiguousarray(image), [])
+        motion.change(np.ascontiguousarray(image), [])
     assert not panning.newcomers.boxes
     assert still.newcomers.boxes
 
@@ -150,3 +151,17 @@ def test_the_followed_persons_own_shoulders_are_nobody():
     beside = Newcomers()
     beat(beside, changed_at(slice(14, 26), slice(0, 5)), [face], 1280, 720)
     assert beside.boxes
+
+
+def test_what_comes_between_two_beats_is_sudden_and_a_new_picture_is_a_cut():
+    room = np.full((360, 640, 3), 90, np.uint8)
+    motion = Motion(TrackingConfig())
+    motion.change(room, [])
+    motion.remember()
+    assert not motion.change(room, []).is_sudden
+    room[60:120, 100:150] = 220
+    newcomer = motion.change(room, [])
+    assert newcomer.is_sudden
+    assert not newcomer.is_cut
+    assert not motion.change(room, []).is_sudden
+    assert motion.change(255 - room, []).is_cut
