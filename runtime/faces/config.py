@@ -78,7 +78,7 @@ class TrackingConfig:
     doubtful_short_score: float = 0.5
     side_score: float = 0.55
     least_evidence: float = 1.9
-    meshed_evidence: float = 1.0
+    meshed_evidence: float = 1.3
     mesh_score: float = 0.5
     mesh_eyes: float = 0.15
     mesh_overlap: float = 0.5

@@ -183,7 +183,9 @@ class StillFaceFinder:
         config = self._config
         if one.evidence >= (config.meshed_evidence if has_mesh else config.least_evidence):
             return True
-        return self._detector.look_closely(image, one.box, 0.0, self._turns, is_certain=True) is not None
+        # A single doubt in so many passes means little; it must at least look the same from near.
+        turns = self._turns if one.evidence >= config.meshed_evidence else (one.quarter_turns,)
+        return self._detector.look_closely(image, one.box, 0.0, turns, is_certain=True) is not None
 
     def close(self) -> None:
         """Free the networks."""
