@@ -17,7 +17,7 @@ from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, CHIN, EYES, LIP_BO
 Points = NDArray[np.float32]
 """float32 [N, 2]: x and y px."""
 
-_SCALES = (0.7, 1.5)
+_SCALES = (0.7, 1.6)
 _MOVES = (-0.08, 0.08)
 # Falloff of each part across and down, in units of the pupil distance.
 _CHIN_REACH = (0.6, 0.3)
@@ -34,7 +34,7 @@ _INVERSION_STEPS = 6
 class Proportions:
     """How far a style departs from the person; the defaults are those of `cartoon`.
 
-    Scales, 0.7 to 1.5, where 1 leaves the person's own: eye_width, eye_height, nose_width, nose_length, mouth_width,
+    Scales, 0.7 to 1.6, where 1 leaves the person's own: eye_width, eye_height, nose_width, nose_length, mouth_width,
     jaw_width. Moves, -0.08 to 0.08 of the pupil distance: eye_drop (down), nose_lift (up), chin_lift (up).
     """
 

@@ -200,7 +200,7 @@ def test_teeth_show_as_far_as_the_photo_shows_them() -> None:
 
 
 def test_proportions_are_monotone_and_invertible() -> None:
-    face = FaceGeometry.of(_face(yaw=20), Proportions(eye_height=1.5, eye_width=1.4, nose_width=0.7, jaw_width=0.8))
+    face = FaceGeometry.of(_face(yaw=20), Proportions(eye_height=1.6, eye_width=1.5, nose_width=0.7, jaw_width=0.8))
     grid = np.stack(np.meshgrid(np.arange(40, 361, 4), np.arange(40, 361, 4)), -1).astype(np.float32)
     moved = face.warp.move(grid.reshape(-1, 2)).reshape(grid.shape)
     across, down = np.diff(moved, axis=1)[:-1], np.diff(moved, axis=0)[:, :-1]
@@ -216,7 +216,7 @@ def test_full_likeness_moves_nothing() -> None:
 
 
 def test_proportions_out_of_range_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"eye_height is 3; must be 0\.7 to 1\.5"):
+    with pytest.raises(ConfigError, match=r"eye_height is 3; must be 0\.7 to 1\.6"):
         Proportions(eye_height=3)
 
 

@@ -69,6 +69,10 @@ def eye_shape(face: FaceGeometry, curves: FaceCurves, rules: EyeRules, side: int
     """The lids of one eye, closed for good where the mesh all but closes them."""
     name = ("right", "left")[side]
     upper, lower, crease = curves[f"{name}_upper"], curves[f"{name}_lower"], curves[f"{name}_crease"]
+    iris = face.flat[list(EYES[side].iris)]
+    if rules.width != 1 or rules.height != 1:
+        middle = (upper[0] + upper[-1]) / 2
+        upper, lower, crease, iris = (_enlarged(face, rules, points, middle) for points in (upper, lower, crease, iris))
     slim = face.eye_foreshortening[side]
     photo = face.photo_points
     eye = EYES[side]
@@ -80,10 +84,18 @@ def eye_shape(face: FaceGeometry, curves: FaceCurves, rules: EyeRules, side: int
     wide = 1 + rules.exaggeration * float(np.clip(opening / _REST_OPENING - 1, -0.6, 0.6))
     # What is left of the gap below the threshold is the mesh's, not the person's.
     upper = lower + (upper - lower) * np.float32(min(1.0, openness * 1.02) * wide)
-    iris = face.flat[list(eye.iris)]
     radius = float(np.hypot(*(iris[1:] - iris[0]).T).max())
     height = float(((lower - upper) @ face.down).max())
     return EyeShape(side, upper, lower, crease, iris[0], radius, openness, max(height, 0.0), slim)
+
+
+def _enlarged(face: FaceGeometry, rules: EyeRules, points: Points, middle: Points) -> Points:
+    """Scaled along the face's axes about the middle of the corners."""
+    offsets = points - middle
+    wider = (offsets @ face.right * np.float32(rules.width - 1))[:, None] * face.right
+    taller = (offsets @ face.down * np.float32(rules.height - 1))[:, None] * face.down
+    enlarged: Points = points + wider + taller
+    return enlarged
 
 
 def draw_eye(pen: Pen, face: FaceGeometry, look: Look, colours: FeatureColours, rules: EyeRules, eye: EyeShape) -> None:
@@ -136,7 +148,8 @@ def _ball(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules
 def _iris_axes(face: FaceGeometry, rules: EyeRules, eye: EyeShape) -> tuple[Axis, Axis]:
     radius = max(eye.iris_radius_px * rules.iris_size, rules.iris_least_u * face.unit_px)
     slim = min(max(eye.slimness * 1.06, 0.45), 1.0)
-    return face.right * np.float32(radius * slim), face.down * np.float32(radius)
+    across = radius * slim / rules.iris_tall**0.5
+    return face.right * np.float32(across), face.down * np.float32(radius * rules.iris_tall**0.5)
 
 
 def _iris(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules, eye: EyeShape) -> None:
@@ -163,7 +176,7 @@ def _lower_line(
     """Thin, darker outwards; gone where the lids meet."""
     if eye.openness < 0.3:
         return
-    line = part(eye.lower, 0, 0.93) + face.down * np.float32(0.004 * face.unit_px)
+    line = part(eye.lower, 0, rules.lower_reach) + face.down * np.float32(0.004 * face.unit_px)
     full = np.float32((rules.lower_line_u + 0.006 * look.lash) * face.unit_px * thin)
     widths = taper(len(line), 0.7, 0.12, 0.22) * full
     pen.stroke(line, widths, colours.lower_lid, 0.9 * smoothstep(eye.openness, 0.3, 0.7))

@@ -21,6 +21,9 @@ _UNDER_LOWER = (98, 97, 2, 326, 327)
 
 def draw_nose(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
     """The nose at any pose."""
+    if rules.kind == "small":
+        _small(pen, face, curves, colours, rules)
+        return
     _plane(pen, face, colours, rules)
     _under(pen, face, colours, rules)
     _wings(pen, face, colours, rules)
@@ -32,6 +35,29 @@ def draw_nose(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: Feature
     tip = face.flat[NOSE_TIP] * np.float32(0.7) + face.flat[5] * np.float32(0.3) - face.right * np.float32(0.020) * unit
     pen.glow(
         tip, face.right * np.float32(0.055) * unit, face.down * np.float32(0.050) * unit, colours.light, rules.light
+    )
+
+
+def _small(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
+    """A pointed shadow below the tip and a short stroke along its edge; the bridge's line when the head turns."""
+    unit, flat = np.float32(face.unit_px), face.flat
+    side = -1 if face.yaw < -12 else 1
+    base = flat[[98, 97, 2, 326, 327]]
+    width = float((base[-1] - base[0]) @ face.right)
+    tip = flat[NOSE_TIP] * np.float32(0.35) + flat[2] * np.float32(0.65)
+    across = face.right * np.float32(0.30 * max(width, 0.1 * face.unit_px))
+    down = face.down * np.float32(0.075) * unit
+    shadow = np.stack([tip - across, tip - down * np.float32(0.35), tip + across])
+    low = np.stack([tip + across, tip + across * np.float32(0.5 * side) + down, tip - across])
+    pen.fill(outline(shadow, low), colours.shade, rules.under_shade)
+    edge = np.stack([tip - across * np.float32(0.9), tip - down * np.float32(0.10), tip + across * np.float32(0.9)])
+    pen.stroke(resampled(edge, 7), taper(7, 0.1, 0.1, 0.5) * np.float32(rules.wing_u) * unit, colours.soft_ink, 0.9)
+    strength = smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL)
+    if strength > 0.02:
+        _bridge(pen, face, curves, colours, rules, strength)
+    light = tip - down * np.float32(0.9) - face.right * np.float32(0.02) * unit
+    pen.glow(
+        light, face.right * np.float32(0.035) * unit, face.down * np.float32(0.05) * unit, colours.light, rules.light
     )
 
 

@@ -1,14 +1,20 @@
 """What a style may change of the features. Names that end in _u are lengths in pupil distances."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class EyeRules:
     """Eyes. Sizes of parts of the iris are shares of its radius."""
 
+    width: float = 1.0
+    height: float = 1.0
+    """How much larger than the style's proportions make them eyes are drawn, where skin need not make room."""
     iris_size: float = 1.12
     """Radius over the person's own."""
+    iris_tall: float = 1.0
+    """Height of the iris over its width."""
     iris_least_u: float = 0.104
     pupil: float = 0.45
     highlight: float = 0.27
@@ -29,6 +35,8 @@ class EyeRules:
     lashes: int = 3
     """Single lashes at the outer corner of made-up eyes."""
     lower_line_u: float = 0.017
+    lower_reach: float = 0.93
+    """Share of the lower lid, from the outer corner, that has a line."""
     crease_line_u: float = 0.015
     crease_shade: float = 0.34
     closed_line_u: float = 0.040
@@ -53,6 +61,8 @@ class BrowRules:
 class NoseRules:
     """Nose."""
 
+    kind: Literal["soft", "small"] = "soft"
+    """soft: wings, nostrils and the plane below the tip; small: a shadow and one stroke."""
     under_shade: float = 0.62
     side_shade: float = 0.22
     nostril_u: float = 0.032
