@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.proportions import Points
+from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.brush import normals, part
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.features.smooth import smoothstep
@@ -18,6 +19,10 @@ _FLANK = round(0.040 / _STEP)
 _SAMPLES = 17
 _HIDING = ("hair", "beard", "over", "headwear", "glasses")
 # Relative depth of the valley at which a line begins to be drawn, and at which it is full.
+_OLD_ROUGHNESS = (0.028, 0.052)
+"""Contrast of fine lines on skin from which it is that of an old person, and of a very old one."""
+_OLD_LIGHT = (36.0, 46.0)
+"""Lightness of skin in the photo below which roughness is noise."""
 _KINDS = ("forehead", "frown", "crow", "bag", "fold", "marionette")
 _WHEN_OLD = {"forehead": 0.75, "frown": 0.4, "crow": 0.85, "bag": 0.9, "fold": 1.0, "marionette": 0.6}
 """How deep each kind is in the face of somebody very old, at least."""
@@ -46,8 +51,8 @@ def valley_depth(photo: MeasuredPhoto, curve: Points) -> float:
     return float(np.percentile(smooth.max(1), 50))
 
 
-def age_lines(photo: MeasuredPhoto) -> AgeLines:
-    """Depth of every line that is drawn."""
+def age_lines(photo: MeasuredPhoto, raw: Lab) -> AgeLines:
+    """Depth of every line that is drawn. raw: the skin as the photo shows it."""
 
     def pair(kind: str, start: float, end: float) -> NDArray[np.float32]:
         found = np.zeros(2, np.float32)
@@ -72,10 +77,10 @@ def age_lines(photo: MeasuredPhoto) -> AgeLines:
         marionette=even("marionette", 0.2, 0.9),
         old=0.0,
     )
-    return _believed(photo, lines)
+    return _believed(photo, lines, raw)
 
 
-def _believed(photo: MeasuredPhoto, lines: AgeLines) -> AgeLines:
+def _believed(photo: MeasuredPhoto, lines: AgeLines, raw: Lab) -> AgeLines:
     """What age explains.
 
     A single line is a shadow more often than a wrinkle: lines count where there are several kinds of them. Rough skin
@@ -85,7 +90,7 @@ def _believed(photo: MeasuredPhoto, lines: AgeLines) -> AgeLines:
     second, third = sorted(kinds, reverse=True)[1:3]
     share = 0.25 + 0.75 * smoothstep(0.5 * (second + third), 0.10, 0.55)
     share *= 1 - 0.85 * childhood(photo)
-    old = smoothstep(skin_roughness(photo), 0.030, 0.075)
+    old = smoothstep(skin_roughness(photo), *_OLD_ROUGHNESS) * smoothstep(float(raw[0]), *_OLD_LIGHT)
     deep = {
         name: np.maximum(getattr(lines, name) * np.float32(share), np.float32(old * _WHEN_OLD[name])) for name in _KINDS
     }
@@ -102,19 +107,18 @@ def childhood(photo: MeasuredPhoto) -> float:
 
 
 def skin_roughness(photo: MeasuredPhoto) -> float:
-    """Mean relative contrast of fine lines on cheeks and forehead: the middle one of the three, for hair and light
-    roughen one of them."""
+    """Relative contrast of fine lines on the smoothest of cheeks and forehead: hair and light roughen the others."""
     unit = photo.unit_px
     plane = np.ascontiguousarray(photo.lab[..., 0])
     fine, coarse, around = (cv2.GaussianBlur(plane, (0, 0), max(share * unit, 0.5)) for share in (0.012, 0.045, 0.10))
-    contrast = np.abs(fine - coarse) / (around + 10)
+    contrast = np.abs(fine - coarse) / (around + 25)
     found = []
     for region in REGIONS:
         mask = np.zeros(plane.shape, np.uint8)
         cv2.fillConvexPoly(mask, cv2.convexHull(np.round(photo.face.flat[list(region)]).astype(np.int32)), 1)
         values = contrast[mask > 0]
         found.append(float(np.percentile(values, 70)) if len(values) else 0.0)
-    return sorted(found)[1]
+    return min(found)
 
 
 _HEIGHTS = np.linspace(0.30, 1.55, 51).astype(np.float32)

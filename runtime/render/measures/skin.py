@@ -17,14 +17,18 @@ REGIONS = (
 )
 """Cheeks and forehead."""
 _HIDING = ("hair", "glasses", "over", "headwear", "beard")
-_EVENLY_LIT, _LIT_SIDE = (32.0, 68.0), (60.0, 86.0)
+_EVENLY_LIT, _LIT_SIDE = (32.0, 68.0), (46.0, 76.0)
 """Percentiles of lightness that count as the lit skin of an evenly and of a hard lit face: its shade is drawn anew."""
 _UNEVEN = (11.0, 24.0)
 """Spread of lightness, L*, of an evenly and of a hard lit face."""
-_MOST_LIFT = 10.0
+_MOST_LIFT = 5.0
 """How much lighter than the middle of the face, in L*, its lit side may make it."""
 _FEWEST_PX = 30
 _SKIN_HUE = 54.0
+_FAIR, _OUT_OF_SHADE = 52.0, 0.45
+_SHADED = (0.26, 0.42)
+"""Chroma over lightness below which skin is fair skin in shade, and above which it is as dark as it looks."""
+_GREY = 2.5
 _LEAST_RED = 8.5
 _LEAST_CHROMA, _MOST_CHROMA = 12.0, 35.0
 _BROWN_IRIS = np.array([30, 13, 20], np.float32)
@@ -68,10 +72,13 @@ def clean_skin(raw: Lab) -> Lab:
     chroma = math.hypot(red, yellow)
     hue = math.degrees(math.atan2(yellow, red)) if chroma > 3 else _SKIN_HUE
     turn = math.radians(_SKIN_HUE + 15 * math.tanh((hue - _SKIN_HUE) / 19))
-    chroma = min(max(chroma, _LEAST_CHROMA), _MOST_CHROMA)
-    red, yellow = chroma * math.cos(turn), chroma * math.sin(turn)
+    drawn_chroma = min(max(chroma, _LEAST_CHROMA), _MOST_CHROMA)
+    red, yellow = drawn_chroma * math.cos(turn), drawn_chroma * math.sin(turn)
     # Skin in cold or dim light looks ill without its red.
     red = max(red, _LEAST_RED * smoothstep(lightness, 15, 40))
+    # Deep skin is coloured, fair skin in shade is not: it is lifted out of the shade by a part.
+    if chroma > _GREY:
+        lightness += _OUT_OF_SHADE * max(_FAIR - lightness, 0) * (1 - smoothstep(chroma / lightness, *_SHADED))
     light = smoothstep(lightness, 50, 62)
     fuller = 1 + 0.07 * light
     lightness = 50 + (lightness - 50) * fuller if lightness > 50 else lightness
