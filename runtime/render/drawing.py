@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import cv2
@@ -13,6 +13,7 @@ from toonfilter.runtime.backends.translator import Translator
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.beard import BeardMap, measure_beard
 from toonfilter.runtime.render.canvas import canvas_on
@@ -31,11 +32,14 @@ from toonfilter.runtime.render.scene import FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
 from toonfilter.runtime.render.style import Style
 from toonfilter.runtime.render.sure_regions import bare_parts, head_alone, with_sure_face, with_sure_skin
+from toonfilter.runtime.render.tones import Swatches
 
 Extent = Literal["whole", "person", "head"]
 _PALETTE_S = 1.5
 """Time constant of colours and light. Raising it calms them and follows a change of light later."""
 _GAP_S = 0.7
+_COARSE_EVERY = 2
+"""Every how many frames the whole frame is read. Raising it costs less; bodies and strangers lag behind."""
 _MEASURE_EVERY_S = 0.15
 _LEAST_PERSON_PX = 60
 """Pixels of the planes that must show a person without a face. Raising it leaves more specks out."""
@@ -56,6 +60,7 @@ class _Memory:
     beard: BeardMap
     time_s: float
     teeth_s: float
+    swatches: Swatches = field(default_factory=Swatches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ class LayeredRenderer:
         self._ground = GroundPainter(ground or Ground("keep" if extent != "whole" else "drawn"))
         self._memories: dict[int, _Memory] = {}
         self._read_at_s = -math.inf
+        self._frame = 0
 
     def prepare(self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None) -> Prepared:
         """Read the fields. image: uint8 [H, W, 3] RGB, not changed.
@@ -94,7 +100,9 @@ class LayeredRenderer:
         steady = time_s is not None and 0 <= time_s - self._read_at_s <= _GAP_S
         self._read_at_s = -math.inf if time_s is None else time_s
         heads = [(face.id, face.landmarks, transform) for face, transform in ordered]
-        return Prepared(self._reader.read(image, heads, steady=steady), ordered)
+        self._frame += 1
+        coarse = not steady or self._frame % _COARSE_EVERY == 0
+        return Prepared(self._reader.read(image, heads, steady=steady, coarse=coarse), ordered)
 
     def render(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Prepared | None = None
@@ -130,7 +138,9 @@ class LayeredRenderer:
         small = scene.from_frame(face.landmarks)
         memory = self._remembered(face.id, scene, small, time_s)
         planes = with_sure_skin(scene.planes, scene.photo, small, head.unit_px / scene.scale, memory.look.skin)
-        figure = Figure(scene.photo, planes, scene.to_frame, head.unit_px, head, head.warp.move)
+        memory.swatches.next_frame(head.flat[NOSE_TIP])
+        swatches = None if time_s is None else memory.swatches
+        figure = Figure(scene.photo, planes, scene.to_frame, head.unit_px, head, head.warp.move, swatches)
         self._draw_figure(canvas, figure, memory.palette, memory.light, memory.look, memory.beard)
 
     def _draw_figure(
@@ -191,7 +201,9 @@ class LayeredRenderer:
             share = 1 - math.exp(-elapsed_s / _PALETTE_S)
             palette, light = last.palette.toward(palette, share), last.light.toward(light, share)
             beard = last.beard + (beard - last.beard) * np.float32(share)
-        memory = _Memory(replace(palette, skin=look.skin), light, look, average, beard, time_s or 0.0, time_s or 0.0)
+        swatches = Swatches() if last is None else last.swatches
+        at_s = time_s or 0.0
+        memory = _Memory(replace(palette, skin=look.skin), light, look, average, beard, at_s, at_s, swatches)
         self._memories[key] = memory
         return memory
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.contours import CORNER_PX, Plane, Points, outlines
 from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.tones import Swatch, Swatches
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class Figure:
 
     to_canvas: float64 [2, 3], crop px to canvas px. unit_px: distance of the pupils on the canvas, in 3-D; about a
     fifth of a head's height where no face is known. head: its mesh on the canvas, in the style's proportions; None
-    without a face. move: canvas points to the style's proportions; None leaves them.
+    without a face. move: canvas points to the style's proportions; None leaves them. swatches: of the same
+    person in the frames before; None paints everything anew.
     """
 
     photo: Image
@@ -26,6 +28,11 @@ class Figure:
     unit_px: float
     head: FaceGeometry | None = None
     move: Callable[[Points], Points] | None = None
+    swatches: Swatches | None = None
+
+    def swatch(self, part: str, make: Callable[[], Swatch | None], *, follows: bool = True) -> Swatch | None:
+        """See `Swatches.take`."""
+        return make() if self.swatches is None else self.swatches.take(part, make, follows=follows)
 
     @property
     def unit_crop_px(self) -> float:

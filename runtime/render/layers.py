@@ -8,7 +8,7 @@ import skia
 from numpy.typing import NDArray
 
 from toonfilter.runtime.render.beard import DENSE, STUBBLE, BeardMap, beard_shapes
-from toonfilter.runtime.render.canvas import Pixels, clipped, paint, path_of, ribbons, stroke
+from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
 from toonfilter.runtime.render.colour import Lab, ink, mix, picture_lab, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.ears import draw_ears
@@ -17,7 +17,7 @@ from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.palette import Palette, cloth_plane
 from toonfilter.runtime.render.shade import Light, shade_shapes
 from toonfilter.runtime.render.style import BaseRules
-from toonfilter.runtime.render.tones import Patch, chosen, lay, stepped
+from toonfilter.runtime.render.tones import Patch, Swatch, chosen, lay, stepped
 
 _PARTS = ("skin", "hair", "headwear")
 _SEEN = 100
@@ -78,19 +78,24 @@ def ink_silhouette(
 def draw_cloth(canvas: skia.Canvas, figure: Figure, part: str, colours: tuple[Lab, ...], rules: BaseRules) -> None:
     """Flat regions of few colours, with ink in the folds. part: the plane that says where."""
     plane = figure.fields.get(part)
-    patch = None if plane is None or not colours or plane.max() < _SEEN else Patch.around(figure, plane)
-    if plane is None or patch is None:
+    if plane is None or not colours or plane.max() < _SEEN:
         return
     outer = figure.outlines(plane, blur_u=0.01, smooth_u=0.03, least_u2=0.05)
-    if not outer:
+    swatch = figure.swatch(part, lambda: _cloth_swatch(figure, plane, colours, rules), follows=part != "cloth")
+    if swatch is None or not outer:
         return
+    lay(canvas, *swatch, path_of(outer))
+    canvas.drawPath(ribbons(outer, rules.inner_line_u * figure.unit_px), paint(ink(paintable(colours[0]))))
+
+
+def _cloth_swatch(figure: Figure, plane: Plane, colours: tuple[Lab, ...], rules: BaseRules) -> Swatch | None:
+    patch = Patch.around(figure.to_canvas, plane)
+    if patch is None:
+        return None
     flat = [to_rgb(paintable(colour)) for colour in colours]
-    dark = ink(paintable(colours[0]))
     soft = [patch.enlarged(one) for one in _memberships(figure, colours, plane)]
     folds = patch.lines(figure.fields["ink"], _FOLD_LEVEL)
-    picture = chosen(soft, flat, folds, mix(flat[0], dark, rules.fold_ink))
-    lay(canvas, picture, patch, path_of(outer))
-    canvas.drawPath(ribbons(outer, rules.inner_line_u * figure.unit_px), paint(dark))
+    return chosen(soft, flat, folds, mix(flat[0], ink(paintable(colours[0])), rules.fold_ink)), patch
 
 
 def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rules: BaseRules) -> None:
@@ -134,16 +139,18 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, rules: BaseRules) 
     if plane is None:
         return
     outer = figure.outlines(plane, blur_u=0.018, smooth_u=0.03, least_u2=0.06)
-    patch = Patch.around(figure, plane)
-    if not outer or patch is None:
+    swatch = figure.swatch("hair", lambda: _hair_swatch(figure, plane, base, rules.hair_tones))
+    if swatch is None or not outer:
         return
-    picture = _strands(figure, plane, patch, base, rules.hair_tones)
-    lay(canvas, picture, patch, path_of(outer))
+    lay(canvas, *swatch, path_of(outer))
     canvas.drawPath(ribbons(outer, rules.hair_line_u * figure.unit_px), paint(ink(base)))
 
 
-def _strands(figure: Figure, plane: Plane, patch: Patch, base: Lab, tones: Sequence[tuple[float, float]]) -> Pixels:
-    """The tones of hair at the canvas' size. tones: see `BaseRules.hair_tones`."""
+def _hair_swatch(figure: Figure, plane: Plane, base: Lab, tones: Sequence[tuple[float, float]]) -> Swatch | None:
+    """The tones of hair. tones: see `BaseRules.hair_tones`."""
+    patch = Patch.around(figure.to_canvas, plane)
+    if patch is None:
+        return None
     relief = cv2.convertScaleAbs(hair_relief(figure, plane) * _LEVELS_PER_L + 128)
     steps = []
     for level, step in sorted(tones, key=lambda one: abs(one[0])):
@@ -151,7 +158,8 @@ def _strands(figure: Figure, plane: Plane, patch: Patch, base: Lab, tones: Seque
         tone[1:] *= 1 - 0.006 * step
         steps.append((128 + level * _LEVELS_PER_L, to_rgb(tone)))
     lines = patch.lines(figure.fields["ink"], _STRAND_LEVEL)
-    return stepped(patch.enlarged(relief), steps, to_rgb(base), lines, mix(to_rgb(base), ink(base, 0.4), 0.8))
+    dark = mix(to_rgb(base), ink(base, 0.4), 0.8)
+    return stepped(patch.enlarged(relief), steps, to_rgb(base), lines, dark), patch
 
 
 def draw_beard(canvas: skia.Canvas, figure: Figure, beard: BeardMap, skin: Lab, base: Lab, rules: BaseRules) -> None:
@@ -172,9 +180,9 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, beard: BeardMap, skin: Lab, 
         canvas.drawPath(ribbons(below, rules.hair_line_u * figure.unit_px), paint(ink(base)))
     plane = figure.fields["beard"]
     canvas.drawPath(path_of(dense), paint(to_rgb(base)))
-    patch = Patch.around(figure, plane)
-    if patch is not None:
-        lay(canvas, _strands(figure, plane, patch, base, rules.beard_tones), patch, path_of(dense))
+    swatch = figure.swatch("beard", lambda: _hair_swatch(figure, plane, base, rules.beard_tones))
+    if swatch is not None:
+        lay(canvas, *swatch, path_of(dense))
     canvas.drawPath(line, paint(ink(base, 0.4), 0.7))
 
 

@@ -1,7 +1,7 @@
 """Tones inside a region: small fields enlarged to the canvas and thresholded there, so that flat colours meet."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Colour
-from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.figure import Figure
+from toonfilter.runtime.render.contours import Plane, Points
 
 _SEEN = 40
 """Level of a plane from which its region is painted. Raising it may leave the region's rim in the flat colour."""
@@ -19,6 +18,7 @@ _RAMP_LEVELS = 4
 """Half the width of the ramp between two tones, in levels of the field. Raising it softens their edges."""
 _MARGIN_PX = 3
 _LINE = 255
+_ODD_PARTS = ("hair", "beard", "headwear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Patch:
     canvas_size: tuple[int, int]
 
     @classmethod
-    def around(cls, figure: Figure, plane: Plane) -> "Patch | None":
+    def around(cls, to_canvas: NDArray[np.float64], plane: Plane) -> "Patch | None":
         """Where the plane is seen; None where nowhere."""
         rows, columns = plane.shape
         left, top, width, height = cv2.boundingRect(cv2.compare(plane, _SEEN, cv2.CMP_GE))
@@ -42,8 +42,8 @@ class Patch:
             return None
         right, bottom = min(columns, left + width + _MARGIN_PX), min(rows, top + height + _MARGIN_PX)
         left, top = max(0, left - _MARGIN_PX), max(0, top - _MARGIN_PX)
-        scale = float(figure.to_canvas[0, 0])
-        corner = figure.to_canvas[:, :2] @ np.array([left - 0.5, top - 0.5]) + figure.to_canvas[:, 2] + 0.5
+        scale = float(to_canvas[0, 0])
+        corner = to_canvas[:, :2] @ np.array([left - 0.5, top - 0.5]) + to_canvas[:, 2] + 0.5
         size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
         return cls(left, top, right - left, bottom - top, float(corner[0]), float(corner[1]), size)
 
@@ -115,3 +115,36 @@ def lay(canvas: skia.Canvas, picture: Pixels, patch: Patch, region: skia.Path) -
     place = skia.Matrix.Translate(patch.canvas_left, patch.canvas_top)
     shader = image.makeShader(skia.TileMode.kClamp, skia.TileMode.kClamp, skia.SamplingOptions(), place)
     canvas.drawPath(region, skia.Paint(Shader=shader, AntiAlias=True))
+
+
+Swatch = tuple[Pixels, Patch]
+"""A painted patch and where it lies."""
+
+
+class Swatches:
+    """Painted patches of one person in a video, each used for two frames: the tones of one part are painted while
+    those of another are used again, moved along with the head. Outlines are drawn anew in every frame."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Swatch, Points]] = {}
+        self._frame = 0
+        self._anchor: Points = np.zeros(2, np.float32)
+
+    def next_frame(self, anchor: Points) -> None:
+        """anchor: float32 [2], canvas px, a point of the head."""
+        self._frame += 1
+        self._anchor = anchor
+
+    def take(self, part: str, make: Callable[[], Swatch | None], *, follows: bool) -> Swatch | None:
+        """The patch of this part, painted now or moved. follows: it moves with the head."""
+        known = self._kept.get(part)
+        if known is None or (self._frame + (part in _ODD_PARTS)) % 2 == 0:
+            fresh = make()
+            if fresh is not None:
+                self._kept[part] = (fresh, self._anchor)
+            return fresh
+        (picture, patch), anchor = known
+        if follows:
+            left, top = (patch.canvas_left, patch.canvas_top) + (self._anchor - anchor)
+            patch = replace(patch, canvas_left=float(left), canvas_top=float(top))
+        return picture, patch
