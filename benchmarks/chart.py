@@ -5,6 +5,7 @@ from pathlib import Path
 
 from toonfilter.benchmarks.results import Result
 from toonfilter.runtime.errors import ConfigError, require
+from toonfilter.runtime.whole_files import replacing
 
 _COLOURS = {
     "capture": "#9aa0a6",
@@ -34,12 +35,11 @@ def write_chart(path: Path, content: Result) -> None:
         ConfigError: see `check_chart`.
     """
     check_chart(path)
-    temporary = path.with_name(path.name + ".part")
-    if path.suffix.lower() == ".png":
-        _draw_png(temporary, content)
-    else:
-        temporary.write_text(chart_html(content), encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as part:
+        if path.suffix.lower() == ".png":
+            _draw_png(part, content)
+        else:
+            part.write_text(chart_html(content), encoding="utf-8")
 
 
 def _draw_png(path: Path, content: Result) -> None:

@@ -31,6 +31,7 @@ from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform,
 from toonfilter.runtime.geometry.warp import FaceWarp
 from toonfilter.runtime.render.gpu_chain import DeviceEngine, GpuChain, StandIn
 from toonfilter.runtime.render.gpu_renderer import GpuRenderer
+from toonfilter.runtime.whole_files import write_whole
 
 RESOLUTIONS = {"720p": (720, 1280), "1080p": (1080, 1920), "4K": (2160, 3840)}
 FACES = (1, 2, 4)
@@ -275,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = "".join(c if c.isalnum() else "-" for c in result["about"]["gpu"].lower())
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / f"gpu-chain-{name}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(result, indent=1) + "\n")
     sys.stdout.write(f"{path}\n")
     return 0
 

@@ -19,6 +19,7 @@ from toonfilter.benchmarks.scenarios import Scenario
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.errors import ConfigError, OutputError
 from toonfilter.runtime.latency import StageReport
+from toonfilter.runtime.whole_files import write_whole
 
 FORMAT = 1
 _PACKAGES = ("toonfilter", "numpy", "opencv-python", "onnxruntime", "openvino", "av")
@@ -186,9 +187,7 @@ def check_place(path: Path) -> None:
 
 def write_results(path: Path, content: Result) -> None:
     """Write under a temporary name, then rename."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
 def read_results(path: Path) -> Result:

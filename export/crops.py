@@ -9,16 +9,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.errors import DataError, require
+from toonfilter.runtime.errors import CaptureError, DataError, require
 from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
+from toonfilter.runtime.file_kinds import is_picture
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
 from toonfilter.runtime.geometry.warp import FaceWarp
+from toonfilter.runtime.image_files import read_image
 from toonfilter.runtime.render.portrait import take_portrait
 
 Feeds = dict[str, NDArray[np.uint8]]
 """What one call of a model file gets: image uint8 [N, S, S, 3] and, where it has one, guidance uint8 [N, S, S, G]."""
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 _JITTERED_CROPS = 12
 
 
@@ -75,7 +76,7 @@ def load_crops(
 
 
 def _pairs(folder: Path, pictures: str, with_guidance: bool, size: int, count: int) -> FaceCrops:
-    paths = _spread(sorted(path for path in (folder / pictures).iterdir() if path.suffix.lower() in _SUFFIXES), count)
+    paths = _spread(sorted(path for path in (folder / pictures).iterdir() if is_picture(path)), count)
     if not paths:
         raise DataError(f"{folder / pictures} holds no pictures; give a folder made by `toonfilter prepare pairs`")
     images = np.stack([_resized(_read(path), size) for path in paths])
@@ -92,7 +93,7 @@ def _pairs(folder: Path, pictures: str, with_guidance: bool, size: int, count: i
 def _photographs(folder: Path, with_guidance: bool, exaggeration: FaceWarp | None, size: int, count: int) -> FaceCrops:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give one with face pictures")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if is_picture(path))
     finder = StillFaceFinder(max_faces=1, turns=UPRIGHT)
     images, guidance = [], []
     try:
@@ -161,10 +162,10 @@ def _spread(paths: list[Path], count: int) -> list[Path]:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise DataError(f"{path} cannot be read as a picture")
-    return np.ascontiguousarray(picture[:, :, ::-1]).astype(np.uint8, copy=False)
+    try:
+        return read_image(path)
+    except CaptureError as error:
+        raise DataError(str(error)) from error
 
 
 def _resized(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

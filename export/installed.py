@@ -1,7 +1,7 @@
 """Bundles on this machine: list them, put one in its place whole, remove a user's own."""
 
 import contextlib
-import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,8 +96,9 @@ def staged_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
         OutputError: the target exists and overwrite was not asked for, or it is not a bundle, or the disk refuses.
     """
     _refuse_to_replace(target, overwrite=overwrite)
-    staging = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    old = target.with_name(f".{target.name}.old-{os.getpid()}")
+    token = secrets.token_hex(8)
+    staging = target.with_name(f".toonfilter-{token}.partial")
+    old = target.with_name(f".toonfilter-{token}.old")
     try:
         staging.mkdir(parents=True)
         yield staging

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from toonfilter.export.deployed import DeployedToon
 from toonfilter.runtime.errors import ConfigError, ToonfilterError, require
+from toonfilter.runtime.whole_files import write_whole
 from toonfilter.train.networks.toon import ToonGenerator
 from toonfilter.train.systems import ExportSpec
 
@@ -212,6 +213,4 @@ def _tidy(model: "ModelProto", spec: ExportSpec, metadata: Mapping[str, str]) ->
 
 def save_model(model: "ModelProto", path: Path) -> None:
     """Write the file under a temporary name and rename it when whole."""
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(model.SerializeToString(deterministic=True))
-    temporary.replace(path)
+    write_whole(path, model.SerializeToString(deterministic=True))

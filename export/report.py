@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from toonfilter.export.parity import Comparison
 from toonfilter.runtime.bundle import Parity
 from toonfilter.runtime.errors import OutputError
+from toonfilter.runtime.whole_files import write_whole
 
 _ROWS = 3
 _CELL_PX = 192
@@ -50,8 +51,8 @@ img{{max-width:100%}}</style>
     try:
         if not encoded:
             raise OSError("the picture could not be encoded")
-        _write(folder / "parity.png", png.tobytes())
-        _write(folder / "parity.html", page.encode())
+        write_whole(folder / "parity.png", png.tobytes())
+        write_whole(folder / "parity.html", page.encode())
     except OSError as error:
         raise OutputError(f"{folder}: the parity report cannot be written ({error})") from error
     return folder / "parity.html"
@@ -87,9 +88,3 @@ def _cell(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return picture
     resized: NDArray[np.uint8] = cv2.resize(picture, (_CELL_PX, _CELL_PX), interpolation=cv2.INTER_AREA)
     return resized
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -17,6 +17,7 @@ from toonfilter.runtime.errors import BundleError
 from toonfilter.runtime.render.fields import FIELDS
 from toonfilter.runtime.render.style import Style, read_style
 from toonfilter.runtime.strict import Problem, parse
+from toonfilter.runtime.whole_files import write_whole
 
 FORMAT = 1
 MANIFEST = "bundle.json"
@@ -184,9 +185,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         _check_file(aligned, entry)
     content = dataclasses.asdict(aligned)
     del content["folder"], content["style"]
-    temporary = folder / f".{MANIFEST}.{os.getpid()}"
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(folder / MANIFEST)
+    write_whole(folder / MANIFEST, json.dumps(content, indent=2) + "\n")
 
 
 def shipped_folder() -> Path:

@@ -71,9 +71,9 @@ def render_options(extent: Extent, background: str, region: Region) -> "RenderOp
         ConfigError: the background is neither a known word, nor a colour, nor a picture that can be read.
     """
     from toonfilter.runtime.errors import CaptureError, ConfigError
+    from toonfilter.runtime.image_files import read_image
     from toonfilter.runtime.render.ground import Ground
     from toonfilter.runtime.render.opening import RenderOptions
-    from toonfilter.runtime.still_images import read_picture
 
     if background == "drawn":
         return RenderOptions(extent, Ground("keep" if extent != "whole" else "drawn"), region)
@@ -85,7 +85,7 @@ def render_options(extent: Extent, background: str, region: Region) -> "RenderOp
         red, green, blue = (int(background[place : place + 2], 16) for place in (1, 3, 5))
         return RenderOptions(extent, Ground("colour", (red, green, blue)), region)
     try:
-        picture = read_picture(Path(background))
+        picture = read_image(Path(background))
     except CaptureError as error:
         raise ConfigError(
             f"--background is {background!r}; must be drawn, blur, keep, #rrggbb or a picture file ({error})"

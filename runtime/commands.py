@@ -1,12 +1,13 @@
 """The command `image`, and those about styles."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from toonfilter.runtime import terminal
 from toonfilter.runtime.command_options import (
+    OUTPUT,
     BackgroundOption,
     EngineOption,
     ExtentOption,
@@ -15,42 +16,72 @@ from toonfilter.runtime.command_options import (
     StyleOption,
     render_options,
 )
+from toonfilter.runtime.progress import Progress
+from toonfilter.runtime.terminal import QuietOption, VerboseOption
+
+if TYPE_CHECKING:
+    from toonfilter.runtime.image_jobs import Converted
 
 app = typer.Typer()
 models_app = typer.Typer(help="Styles: list, show, verify.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
 
-@app.command(rich_help_panel="Convert")
+@app.command(
+    rich_help_panel="Convert", epilog="Examples:  toonfilter image class.jpg  |  toonfilter image album/ -o cartoons/"
+)
 def image(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Pictures, or a folder of them.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A picture, or a folder for several.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Pictures, or folders of them.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A picture, or a folder for several; else NAME-cartoon beside the input.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     to: StyleOption = "cartoon",
     engine: EngineOption = "auto",
     extent: ExtentOption = "whole",
     background: BackgroundOption = "drawn",
     region: RegionOption = "head",
     overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,  # noqa: ARG001
+    verbose: VerboseOption = False,  # noqa: ARG001
 ) -> None:
-    """Draw the faces of still pictures."""
-    from toonfilter.runtime.frames import PrivacyState
-    from toonfilter.runtime.still_images import StillFilter, StillSettings, convert_pictures, plan_pictures
+    """Draw the faces of still pictures, animations and scanned pages."""
+    from toonfilter.runtime.image_jobs import convert_pictures, default_output, plan_pictures
+    from toonfilter.runtime.still_images import StillFilter, StillSettings
 
-    pairs = plan_pictures(inputs, output, overwrite=overwrite)
+    plan = plan_pictures(inputs, output or default_output(inputs), overwrite=overwrite)
+    if plan.left_out:
+        names = ", ".join(path.name for path in plan.left_out[:3]) + (", ..." if len(plan.left_out) > 3 else "")
+        terminal.note(f"left out, not pictures by their names: {terminal.count(len(plan.left_out), 'file')} ({names})")
     still = StillFilter(StillSettings(style=to, engine=engine, rendering=render_options(extent, background, region)))
     failed = 0
-    for done in convert_pictures(pairs, still):
-        if done.safe is None:
-            failed += 1
-            typer.secho(f"error: {done.error}", err=True, fg="red")
-        elif done.safe.state is PrivacyState.COVERED:
-            terminal.say(f"{done.target}: {done.safe.reason}, so the whole picture is pixelated")
-        else:
-            terminal.say(f"{done.target}: {terminal.count(done.safe.faces_covered, 'face')}")
+    with terminal.progress_shown("pictures") as show:
+        for number, done in enumerate(convert_pictures(plan, still)):
+            failed += done.error is not None
+            _tell(done)
+            show(Progress(number + 1, len(plan.pairs), "pictures"))
     still.close()
     if failed:
-        terminal.fail(f"{failed} of {terminal.count(len(pairs), 'picture')} failed")
+        terminal.fail(f"{failed} of {terminal.count(len(plan.pairs), 'picture')} failed")
         raise typer.Exit(1)
+
+
+def _tell(done: "Converted") -> None:
+    for text in done.notes:
+        terminal.note(text)
+    if done.error is not None:
+        terminal.fail(str(done.error))
+        return
+    pages = f"{len(done.safe)} pictures, " if len(done.safe) > 1 else ""
+    if done.covered is not None:
+        terminal.say(f"{done.target}: {pages}{done.covered.reason}, so the whole picture is pixelated")
+    else:
+        terminal.say(f"{done.target}: {pages}{terminal.count(max(one.faces_covered for one in done.safe), 'face')}")
 
 
 @models_app.command("list")

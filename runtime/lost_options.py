@@ -14,9 +14,9 @@ def lost_policy(text: str, *, confirmed: bool = False) -> LostPolicy:
     """
     action, _, value = text.partition("=")
     if action == "image" and value:
-        from toonfilter.runtime.still_images import read_picture
+        from toonfilter.runtime.image_files import read_image
 
-        return LostPolicy("image", placeholder=read_picture(Path(value)), confirmed=confirmed)
+        return LostPolicy("image", placeholder=read_image(Path(value)), confirmed=confirmed)
     match text:
         case "hold" | "cover" | "pass":
             return LostPolicy(text, confirmed=confirmed)

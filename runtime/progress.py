@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """done, total: in the job's own unit, which `words` names. fps: of this run. left_s: None while unknown."""
+    """done, total: in the job's own unit, which `words` names. fresh: done in this run, where one was resumed.
+
+    fps: of this run. left_s: None while unknown.
+    """
 
     done: int
     total: int
     words: str = ""
+    fresh: int = 0
     fps: float = 0.0
     left_s: float | None = None
 

@@ -98,6 +98,14 @@ def say(text: str) -> None:
         typer.echo(printable(text))
 
 
+def say_json(content: Any) -> None:
+    """A result for other programs, on standard output; nothing but ASCII."""
+    import json
+
+    with suppress(OSError):
+        typer.echo(json.dumps(content, indent=1))
+
+
 def note(text: str) -> None:
     """Something that the user should know, on standard error."""
     if _loudness > Loudness.QUIET:

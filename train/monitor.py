@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import require
+from toonfilter.runtime.whole_files import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +32,7 @@ class Monitor:
         self._run = run
         self._history = [line for line in read_scalars(run) if line["step"] <= first_step]
         self._path = run / "scalars.jsonl"
-        self._path.write_text("".join(json.dumps(line) + "\n" for line in self._history), encoding="utf-8")
+        write_whole(self._path, "".join(json.dumps(line) + "\n" for line in self._history))
         self._board = tensorboard.SummaryWriter(str(run / "tensorboard"), purge_step=first_step or None)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:

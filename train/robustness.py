@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError, require
+from toonfilter.runtime.image_files import write_image
+from toonfilter.runtime.whole_files import write_whole
 from toonfilter.train.checkpoint import load_generator
 from toonfilter.train.data.datasets import open_data
 from toonfilter.train.data.opencv_cartoon import opencv_cartoon
@@ -66,12 +68,12 @@ def robustness_study(run: Path, data: Path, out: Path, *, pictures: int = 24) ->
         rows.append(np.hstack([*cells, photo]))
     out.mkdir(parents=True, exist_ok=True)
     grid = out / "robustness.png"
-    cv2.imwrite(str(grid), cv2.cvtColor(np.vstack(rows[:8]), cv2.COLOR_RGB2BGR))
+    write_image(grid, np.vstack(rows[:8]))
     scores = {
         name: {key: float(np.mean([line[key] for line in lines])) for key in lines[0]} for name, lines in found.items()
     }
     report = {"run": checkpoint.recipe.name, "step": checkpoint.step, "pictures": count, "scores": scores}
-    (out / "robustness.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_whole(out / "robustness.json", json.dumps(report, indent=1) + "\n")
     return Robustness(count, scores, grid)
 
 

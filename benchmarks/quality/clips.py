@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from toonfilter.benchmarks.quality.pictures import Image
 from toonfilter.runtime.errors import DataError
+from toonfilter.runtime.file_kinds import VIDEOS_READ, is_video
 
 FRAMES = 10
 SENSOR_NOISE_LEVELS = 2.0
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
 
 Matrix = NDArray[np.float64]
 """float64 [2, 3]: affine."""
@@ -90,9 +90,9 @@ def list_videos(folder: Path) -> list[Path]:
     Raises:
         DataError: there are none.
     """
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    found = sorted(path for path in folder.rglob("*") if is_video(path) and path.is_file())
     if not found:
-        raise DataError(f"{folder} holds no videos; expected some of {', '.join(sorted(VIDEO_SUFFIXES))}")
+        raise DataError(f"{folder} holds no videos; expected some of {', '.join(VIDEOS_READ)}")
     return found
 
 

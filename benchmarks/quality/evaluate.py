@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -40,8 +39,8 @@ from toonfilter.benchmarks.quality.temporal import TITLES as TEMPORAL_TITLES
 from toonfilter.benchmarks.quality.temporal import TemporalOptions, measure_temporal
 from toonfilter.benchmarks.quality.thresholds import judge
 from toonfilter.benchmarks.quality.training_log import read_training_log
-from toonfilter.benchmarks.quality.write_whole import write_whole
 from toonfilter.runtime.errors import DataError
+from toonfilter.runtime.whole_files import replacing, write_whole
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are."""
@@ -347,12 +346,13 @@ def write_results(evaluation: Evaluation, sheets: Sequence[Sheet], folder: Path,
     write_whole(folder / "report.json", json.dumps(evaluation.as_json(), indent=2, ensure_ascii=False) + "\n")
     write_whole(folder / "report.html", html_report(evaluation, sheets, training_curves))
     columns = sorted({name for model in evaluation.models for name in model.columns})
-    temporary = folder / f".pictures.csv.{os.getpid()}"
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        replacing(folder / "pictures.csv") as part,
+        part.open("w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.writer(stream)
         writer.writerow(["picture", "model", *columns])
         for model in evaluation.models:
             for row, key in enumerate(evaluation.keys):
                 values = [model.columns[name][row] if name in model.columns else np.nan for name in columns]
                 writer.writerow([key, model.name, *("" if np.isnan(value) else f"{value:.6g}" for value in values)])
-    temporary.replace(folder / "pictures.csv")

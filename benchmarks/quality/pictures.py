@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import ConfigError, DataError
-from toonfilter.train.data.pictures import SUFFIXES, read_rgb, read_rgba
+from toonfilter.train.data.pictures import picture_paths, read_rgba
 from toonfilter.train.data.splits import split_of
 
 Image = NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
 
-_MAY_HAVE_ALPHA = frozenset({".png", ".webp"})
 INDEX_NAME = "index.csv"
 GROUP_COLUMNS = ("glasses", "beard", "age", "source")
 """Columns of the index that make groups, beside the skin tone that is measured."""
@@ -40,9 +39,7 @@ def list_pictures(folder: Path) -> list[Picture]:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give the folder that holds the pictures")
     facts = _read_index(folder)
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not paths:
-        raise DataError(f"{folder} holds no pictures; expected some of {', '.join(sorted(SUFFIXES))}")
+    paths = picture_paths(folder)
     found = []
     for path in paths:
         below = path.relative_to(folder)
@@ -121,9 +118,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: the file cannot be read or decoded.
     """
-    decoded = read_rgba(path) if path.suffix.lower() in _MAY_HAVE_ALPHA else read_rgb(path)
-    if decoded is None:
-        decoded = read_rgb(path)
+    decoded = read_rgba(path)
     if decoded is None:
         raise DataError(f"{path} cannot be read as a picture; it is missing, damaged or of another format")
     return decoded

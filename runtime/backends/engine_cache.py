@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import IO
 
 from toonfilter.runtime.bundle import user_folder
 from toonfilter.runtime.errors import BackendError
+from toonfilter.runtime.whole_files import write_whole
 
 FORMAT = 1
 _LOCK_POLL_S = 0.05
@@ -71,7 +71,7 @@ class EngineCache:
                 plan, timings = build(_read(timing))
                 self._store(key, plan)
                 if timings:
-                    _write_whole(timing, timings)
+                    write_whole(timing, timings)
         except OSError as error:
             raise BackendError(f"{self.folder}: the engine cannot be kept ({error.strerror or error})") from error
         return plan, True
@@ -103,7 +103,7 @@ class EngineCache:
         """Keep what was compiled at this start; a disk that refuses costs the next start some seconds."""
         if content and content != self.runtime_cache(key):
             with contextlib.suppress(OSError):
-                _write_whole(self.folder / f"{key.digest}.kernels", content)
+                write_whole(self.folder / f"{key.digest}.kernels", content)
 
     def prune(self, kept: set[str]) -> list[Path]:
         """Delete engines whose model is not among these sha256 any more; returns what was deleted."""
@@ -122,9 +122,9 @@ class EngineCache:
     def _store(self, key: EngineKey, plan: bytes) -> None:
         """The engine first, its note last: an engine without a note is not found."""
         self.note_of(key).unlink(missing_ok=True)
-        _write_whole(self.path_of(key), plan)
+        write_whole(self.path_of(key), plan)
         note = {"key": dataclasses.asdict(key), "sha256": hashlib.sha256(plan).hexdigest()}
-        _write_whole(self.note_of(key), (json.dumps(note, indent=1) + "\n").encode())
+        write_whole(self.note_of(key), (json.dumps(note, indent=1) + "\n").encode())
 
 
 def _timing_name(key: EngineKey) -> str:
@@ -137,15 +137,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -10,12 +10,10 @@ import numpy as np
 
 from toonfilter.runtime.clock import Clock, Pacer, SystemClock
 from toonfilter.runtime.errors import CaptureError
+from toonfilter.runtime.file_kinds import is_picture, is_video
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.live.v4l2 import VideoDevice, list_devices
 from toonfilter.runtime.platform_texts import platform_texts
-
-VIDEO_ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".m4v", ".avi", ".mpg", ".ts")
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
 class Camera(Protocol):
@@ -215,9 +213,9 @@ class ImageFile:
         self._path, self._fps, self._clock = path, fps, clock
 
     def open(self) -> str:
-        from toonfilter.runtime.still_images import read_picture
+        from toonfilter.runtime.image_files import read_image
 
-        self._picture = read_picture(self._path)
+        self._picture = read_image(self._path)
         self._paced = _Paced(self._fps, self._clock)
         return f"picture {self._path.name}, {self._picture.shape[1]}x{self._picture.shape[0]}"
 
@@ -283,8 +281,8 @@ def open_source(request: CameraRequest, clock: Clock | None = None, *, avoid: st
     path = Path(request.camera)
     if request.camera == "test":
         return TestPattern(request, clock)
-    if path.suffix.lower() in VIDEO_ENDINGS:
+    if is_video(path):
         return PlayedFile(path, clock)
-    if path.suffix.lower() in PICTURE_ENDINGS:
+    if is_picture(path):
         return ImageFile(path, request.fps, clock)
     return Webcam(request, clock, avoid=avoid)

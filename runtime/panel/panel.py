@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import CaptureError, ConfigError
+from toonfilter.runtime.file_kinds import is_video
 from toonfilter.runtime.panel.camera import CameraChoice, CameraControl, CameraParts
 from toonfilter.runtime.panel.devices import Choice, camera_choices, system_name, virtual_choices
 from toonfilter.runtime.panel.languages import LANGUAGES
 from toonfilter.runtime.panel.looks import SWATCHES, Look, look_from, style_cards
 from toonfilter.runtime.panel.recordings import RecordingQueue
 from toonfilter.runtime.panel.store import PanelStore
-from toonfilter.runtime.video.batch import VIDEO_SUFFIXES
 
 Request = Mapping[str, Any]
 Reply = dict[str, Any] | None
@@ -163,7 +163,7 @@ class Panel:
             videos = [
                 {"name": entry.name, "size_mb": round(entry.stat().st_size / 1e6, 1)}
                 for entry in shown
-                if entry.is_file() and Path(entry.name).suffix.lower() in VIDEO_SUFFIXES
+                if entry.is_file() and is_video(Path(entry.name))
             ]
         except OSError as error:
             raise CaptureError(f"{path}: cannot be read ({error.strerror or error})") from error

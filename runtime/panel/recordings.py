@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, ToonfilterError
+from toonfilter.runtime.file_kinds import VIDEOS_READ, is_video
 from toonfilter.runtime.panel.looks import Look, filter_settings
-from toonfilter.runtime.panel.store import write_whole
+from toonfilter.runtime.panel.store import write_json
 from toonfilter.runtime.progress import Progress
 from toonfilter.runtime.strict import Problem, parse
-from toonfilter.runtime.video.batch import VIDEO_SUFFIXES, find_recordings, target_suffix
+from toonfilter.runtime.video.batch import find_recordings, target_suffix
 from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
 from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
-from toonfilter.runtime.video.workers import default_workers
+from toonfilter.runtime.video.workers import LocalWorkers, default_workers
 
 Status = Literal["waiting", "converting", "done", "partial", "failed"]
 RunConversion = Callable[["Recording", bool, Callable[[Progress], None], threading.Event], ConvertReport]
@@ -60,15 +61,20 @@ def run_conversion(
 ) -> ConvertReport:
     """`toonfilter video`, for one recording of the queue."""
     settings = filter_settings(recording.look, on_drawings=True)
-    return convert(
-        Path(recording.source),
-        Path(recording.target),
-        file_filter_opener(settings),
-        ConvertOptions(resume=is_resuming, jobs=default_workers()),
-        filter_identity=filter_identity(settings),
-        progress=progress,
-        stop=stop,
-    )
+    workers = LocalWorkers(default_workers())
+    try:
+        return convert(
+            Path(recording.source),
+            Path(recording.target),
+            file_filter_opener(settings),
+            ConvertOptions(resume=None if is_resuming else False),
+            workers=workers,
+            filter_identity=filter_identity(settings),
+            progress=progress,
+            stop=stop,
+        )
+    finally:
+        workers.close()
 
 
 class RecordingQueue:
@@ -113,10 +119,10 @@ class RecordingQueue:
         """
         if path.is_dir():
             found = [(one.source, one.name) for one in find_recordings(path, self._output)]
-        elif path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+        elif is_video(path) and path.is_file():
             found = [(path, path.name)]
         else:
-            raise CaptureError(f"{path.name}: no video file; known kinds: {', '.join(sorted(VIDEO_SUFFIXES))}")
+            raise CaptureError(f"{path.name}: no video file; known kinds: {', '.join(VIDEOS_READ)}")
         for source, name in found:
             self._add(source, name, look, is_copy=False)
         return len(found)
@@ -300,7 +306,7 @@ class RecordingQueue:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _save(self) -> None:
-        write_whole(self._path, asdict(_Kept(self._recordings, self._is_paused)))
+        write_json(self._path, asdict(_Kept(self._recordings, self._is_paused)))
 
     def _read(self) -> _Kept:
         try:

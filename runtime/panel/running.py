@@ -7,7 +7,7 @@ from pathlib import Path
 
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.panel.access import HOST
-from toonfilter.runtime.panel.store import write_whole
+from toonfilter.runtime.panel.store import write_json
 
 USUAL_PORT = 7847
 _FILE = "running.json"
@@ -36,7 +36,7 @@ def page_address(port: int, token: str) -> str:
 def announce(folder: Path, port: int, token: str) -> None:
     """Note that this process serves the panel; only this user can read it."""
     content = {"process": os.getpid(), "started_s": _started_s(os.getpid()), "port": port, "token": token}
-    write_whole(folder / _FILE, content)
+    write_json(folder / _FILE, content)
 
 
 def withdraw(folder: Path) -> None:

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from toonfilter.runtime.errors import ConfigError, OutputError
+from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.panel.looks import Look
 from toonfilter.runtime.strict import Problem, parse
+from toonfilter.runtime.whole_files import write_whole
 
 MOST_PRESETS = 40
 MOST_NAME = 40
@@ -47,21 +48,13 @@ def videos_folder() -> Path:
     return Path(platformdirs.user_videos_dir()) / "Toonfilter"
 
 
-def write_whole(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any) -> None:
     """Write JSON under a temporary name, readable by this person only, then rename it.
 
     Raises:
         OutputError: the disk does not take it.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, ensure_ascii=False)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False), is_private=True)
 
 
 class PanelStore:
@@ -135,7 +128,7 @@ class PanelStore:
 
     def _keep(self, known: Remembered) -> None:
         self._known = known
-        write_whole(self._path, asdict(known))
+        write_json(self._path, asdict(known))
 
     def _read(self) -> Remembered:
         """What was remembered; the usual values where nothing was, or where another version wrote it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 
 from toonfilter.runtime.errors import ConfigError, OutputError
-from toonfilter.runtime.video.batch import VIDEO_SUFFIXES
+from toonfilter.runtime.file_kinds import VIDEOS_READ
 
 _RESERVED = frozenset(("CON", "PRN", "AUX", "NUL", *(f"{kind}{n}" for kind in ("COM", "LPT") for n in range(1, 10))))
 _FORBIDDEN = frozenset('<>:"/\\|?*')
@@ -39,8 +39,8 @@ def safe_name(text: str) -> str:
     last = unicodedata.normalize("NFC", text).replace("\\", "/").rsplit("/", 1)[-1]
     name = "".join(sign for sign in last if sign.isprintable() and sign not in _FORBIDDEN)
     suffix = Path(name).suffix.lower()
-    if suffix not in VIDEO_SUFFIXES:
-        raise ConfigError(f"{name[:60] or 'this file'}: no video; known kinds: {', '.join(sorted(VIDEO_SUFFIXES))}")
+    if suffix not in VIDEOS_READ:
+        raise ConfigError(f"{name[:60] or 'this file'}: no video; known kinds: {', '.join(VIDEOS_READ)}")
     stem = name[: -len(suffix)].strip(". ")[:_MOST_STEM].rstrip(". ") or "recording"
     return f"{'_' if stem.upper() in _RESERVED else ''}{stem}{suffix}"
 

@@ -8,25 +8,24 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
+from toonfilter.runtime.file_kinds import VIDEOS_READ, VIDEOS_WRITTEN, is_hidden, is_video
 from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
 from toonfilter.runtime.video.segments import fingerprint
+from toonfilter.runtime.video.sound import Sound
 from toonfilter.runtime.video.workers import LocalWorkers, OpenFilter, SegmentWorkers, default_workers
-from toonfilter.runtime.video.writer import CONTAINERS
+from toonfilter.runtime.whole_files import write_whole
 
 MANIFEST = "toonfilter-batch.json"
-VIDEO_SUFFIXES = frozenset(
-    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .vob .webm .wmv".split()  # noqa: SIM905
-)
 # Their sound or subtitles are of kinds that .mp4 does not take: WMA, AMR, DVB, PGS.
-_INTO_MATROSKA = frozenset((".3gp", ".m2ts", ".mts", ".ts", ".vob", ".wmv"))
+_INTO_MATROSKA = frozenset((".3gp", ".asf", ".m2ts", ".mts", ".mxf", ".rm", ".rmvb", ".ts", ".vob", ".wmv"))
 _FORMAT = 1
 
 Status = Literal["done", "partial", "failed", "interrupted"]
@@ -34,10 +33,11 @@ Status = Literal["done", "partial", "failed", "interrupted"]
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """codec, quality, piece_s: as for `ConvertOptions`. overwrite: convert everything anew."""
+    """codec, quality, sound, piece_s: as for `ConvertOptions`. overwrite: convert everything anew."""
 
     codec: str = "auto"
     quality: str = "normal"
+    sound: Sound = "keep"
     piece_s: float = 20.0
     overwrite: bool = False
 
@@ -49,6 +49,7 @@ class Recording:
     name: str
     source: Path
     target: Path
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,18 @@ class BatchReport:
     def failures(self) -> dict[str, Outcome]:
         return {name: outcome for name, outcome in self.outcomes.items() if outcome.status == "failed"}
 
+    def as_json(self) -> dict[str, Any]:
+        """The report for other programs."""
+        return {
+            "recordings": {name: asdict(outcome) for name, outcome in sorted(self.outcomes.items())},
+            "kept": self.kept,
+            "frames": self.frames,
+            "fps": round(self.fps, 2),
+            "duration_s": round(self.duration_s, 2),
+            "workers": self.workers,
+            "states": self.states,
+        }
+
     @property
     def states(self) -> dict[str, int]:
         """Frames by privacy state over all recordings."""
@@ -93,19 +106,38 @@ class BatchReport:
         return dict(total)
 
 
+def default_target(source: Path) -> Path:
+    """Where the cartoon of a recording goes when the user does not say: `NAME-cartoon` beside it."""
+    return source.with_name(f"{source.stem}-cartoon{target_suffix(source)}")
+
+
+def default_folder(archive: Path) -> Path:
+    """Where the cartoons of an archive go when the user does not say: `NAME-cartoon` beside it."""
+    whole = archive.resolve()
+    return whole.with_name(f"{whole.name}-cartoon")
+
+
+def target_suffix(source: Path) -> str:
+    """The source's suffix where such files are written, else of one that takes its sound."""
+    suffix = source.suffix.lower()
+    return suffix if suffix in VIDEOS_WRITTEN else ".mkv" if suffix in _INTO_MATROSKA else ".mp4"
+
+
 def find_recordings(archive: Path, output: Path) -> list[Recording]:
     """Every video file below the folder, the largest first; hidden ones and those below `output` are left out.
 
     Raises:
         CaptureError: there is no such folder, or no video file in it.
     """
+    if archive.is_file():
+        raise CaptureError(f"{archive}: a file, not a folder; use: toonfilter video {archive}")
     if not archive.is_dir():
         raise CaptureError(f"{archive}: no such folder")
     if archive.resolve() == output.resolve():
         raise ConfigError(f"{output}: the archive itself; choose another folder, the originals are never overwritten")
     sources = [path for path in archive.rglob("*") if _is_recording(path, archive, output)]
     if not sources:
-        raise CaptureError(f"{archive}: no video files in it; looked for {', '.join(sorted(VIDEO_SUFFIXES))}")
+        raise CaptureError(f"{archive}: no video files in it; looked for {', '.join(VIDEOS_READ)}")
     stems = Counter(path.with_suffix("") for path in sources)
     sources.sort(key=lambda path: (-path.stat().st_size, path))
     recordings = []
@@ -114,21 +146,14 @@ def find_recordings(archive: Path, output: Path) -> list[Recording]:
         suffix = target_suffix(source)
         # lecture.avi and lecture.mpg must not become the same file.
         name = below.with_name(below.name + suffix) if stems[source.with_suffix("")] > 1 else below.with_suffix(suffix)
-        recordings.append(Recording(below.as_posix(), source, output / name))
+        recordings.append(Recording(below.as_posix(), source, output / name, source.stat().st_size))
     return recordings
 
 
-def target_suffix(source: Path) -> str:
-    """The ending of what this recording becomes: its own, or that of a kind that holds all its tracks."""
-    suffix = source.suffix.lower()
-    return suffix if suffix in CONTAINERS else ".mkv" if suffix in _INTO_MATROSKA else ".mp4"
-
-
 def _is_recording(path: Path, archive: Path, output: Path) -> bool:
-    if path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
+    if not is_video(path) or not path.is_file():
         return False
-    is_hidden = any(part.startswith(".") for part in path.relative_to(archive).parts)
-    return not is_hidden and not path.resolve().is_relative_to(output.resolve())
+    return not is_hidden(path, archive) and not path.resolve().is_relative_to(output.resolve())
 
 
 class BatchManifest:
@@ -169,9 +194,7 @@ class BatchManifest:
                 "filter": self.identity,
                 "recordings": {key: asdict(value) for key, value in sorted(self.outcomes.items())},
             }
-            temporary = self._path.with_name(self._path.name + ".part")
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-            temporary.replace(self._path)
+            write_whole(self._path, json.dumps(content, indent=1) + "\n")
 
     def begin_anew(self, recordings: Sequence[Recording]) -> None:
         """What lies there may all be replaced, also by a later run that goes on after this one was stopped."""
@@ -243,7 +266,7 @@ def run_batch(
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output}: cannot be made ({error.strerror or error})") from error
-    manifest = BatchManifest(output, f"{filter_identity}, {options.codec}, {options.quality}")
+    manifest = BatchManifest(output, f"{filter_identity}, {options.codec}, {options.quality}, {options.sound}")
     if options.overwrite:
         manifest.begin_anew(recordings)
     else:
@@ -266,25 +289,36 @@ class _Batch:
         self._options, self._progress, self._stop = options, progress, stop
         self._lock = threading.Lock()
         self._start_s = time.perf_counter()
-        self._frames = self._finished = self._failed = self._total = 0
+        self._finished = self._failed = 0
+        self._recordings: Sequence[Recording] = ()
+        # Frames of a recording: done, done before this run, and of how many.
+        self._frames: dict[str, tuple[int, int, int]] = {}
 
     def run(self, recordings: Sequence[Recording]) -> BatchReport:
+        self._recordings = recordings
         pending = [one for one in recordings if self._options.overwrite or not self._manifest.is_done(one)]
-        kept = len(recordings) - len(pending)
-        self._total, self._finished = len(recordings), kept
+        for one in recordings:
+            if one not in pending:
+                frames = self._manifest.outcomes[one.name].frames
+                self._frames[one.name] = (frames, frames, frames)
+        kept = self._finished = len(recordings) - len(pending)
         # One more than there are workers: the next recording is read through while the others are drawn.
         with ThreadPoolExecutor(min(self._workers.count + 1, max(1, len(pending)))) as threads:
             list(threads.map(self._convert, pending))
         duration_s = time.perf_counter() - self._start_s
         names = {one.name for one in recordings}
+        frames_now = self._frames_now()
         return BatchReport(
             outcomes={name: outcome for name, outcome in self._manifest.outcomes.items() if name in names},
             kept=kept,
-            frames=self._frames,
-            fps=self._frames / duration_s if duration_s > 0 else 0.0,
+            frames=frames_now,
+            fps=frames_now / duration_s if duration_s > 0 else 0.0,
             duration_s=duration_s,
             workers=self._workers.count,
         )
+
+    def _frames_now(self) -> int:
+        return sum(done - before for done, before, _ in self._frames.values())
 
     def _convert(self, recording: Recording) -> None:
         if self._stop.is_set():
@@ -298,10 +332,9 @@ class _Batch:
                 raise ConfigError(
                     f"{recording.target}: exists already, not from this batch; move it, or use --overwrite"
                 )
-            earlier = self._manifest.outcomes.get(recording.name)
             recording.target.parent.mkdir(parents=True, exist_ok=True)
             self._manifest.note(recording.name, Outcome("interrupted", stamp))
-            report = self._converted(recording, is_same=earlier is None or earlier.fingerprint in ("", stamp))
+            report = self._converted(recording)
             status: Status = "done" if report.status == "complete" else report.status
             outcome = Outcome(status, stamp, report.frames, report.states, report.notes)
         except Exception as error:
@@ -310,38 +343,37 @@ class _Batch:
         seconds = round(time.perf_counter() - start_s, 3)
         self._manifest.note(recording.name, Outcome(**{**asdict(outcome), "seconds": seconds}))
         with self._lock:
+            done, before, _ = self._frames.get(recording.name, (0, 0, 0))
+            done = max(done, outcome.frames)
+            self._frames[recording.name] = (done, before, done)
             self._finished += 1
             self._failed += outcome.status == "failed"
         self._report()
 
-    def _converted(self, recording: Recording, *, is_same: bool) -> ConvertReport:
-        """is_same: as far as is known, the source is what it was when pieces of it were made."""
-        options = self._options
-        convert_options = ConvertOptions(
-            codec=options.codec,
-            quality=options.quality,
+    def _converted(self, recording: Recording) -> ConvertReport:
+        def note(progress: Progress) -> None:
+            with self._lock:
+                _, before, _ = self._frames.get(recording.name, (0, progress.done - progress.fresh, 0))
+                self._frames[recording.name] = (progress.done, before, max(progress.done, progress.total))
+            self._report()
+
+        options = ConvertOptions(
+            codec=self._options.codec,
+            quality=self._options.quality,
             overwrite=True,
-            resume=is_same and not options.overwrite,
-            piece_s=options.piece_s,
+            resume=False if self._options.overwrite else None,
+            sound=self._options.sound,
+            piece_s=self._options.piece_s,
         )
-
-        def spread(job: Any, pieces: Any, open_filter: Any, on_frames: Callable[[int], None], stop: Any) -> None:
-            def count(frames: int) -> None:
-                on_frames(frames)
-                with self._lock:
-                    self._frames += frames
-                self._report()
-
-            self._workers.spread(job, pieces, open_filter, count, stop)
-
         return convert(
             recording.source,
             recording.target,
             self._open_filter,
-            convert_options,
+            options,
+            workers=self._workers,
             filter_identity=self._manifest.identity,
+            progress=note,
             stop=self._stop,
-            spread=spread,
         )
 
     def _report(self) -> None:
@@ -349,7 +381,18 @@ class _Batch:
             return
         with self._lock:
             elapsed_s = time.perf_counter() - self._start_s
-            rate = self._frames / elapsed_s if elapsed_s > 0 else 0.0
+            fps = self._frames_now() / elapsed_s if elapsed_s > 0 else 0.0
+            done = sum(frames for frames, _, _ in self._frames.values())
+            total = self._frames_expected()
             failed = f", {self._failed} failed" if self._failed else ""
-            state = Progress(self._finished, self._total, f"recordings{failed}, {self._frames} frames", rate)
+            words = f"frames; {self._finished} of {len(self._recordings)} recordings{failed}"
+            left_s = (total - done) / fps if fps > 0 else None
+            state = Progress(done, total, words, self._frames_now(), fps, left_s)
         self._progress(state)
+
+    def _frames_expected(self) -> int:
+        """Of recordings that were not opened yet as many frames in a byte as those that were."""
+        known = {one.name: one.size_bytes for one in self._recordings if one.name in self._frames}
+        frames = sum(total for _, _, total in self._frames.values())
+        unknown_bytes = sum(one.size_bytes for one in self._recordings) - sum(known.values())
+        return frames + round(unknown_bytes * frames / max(1, sum(known.values())))

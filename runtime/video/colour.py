@@ -16,6 +16,8 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.video.pyav_versions import matrix_of_rgb, set_primaries_and_transfer
 
 UNSPECIFIED = 2
+_RGB = 0
+_FULL_RANGE_FORMATS = ("yuvj", "rgb", "bgr", "gbr", "pal8", "argb", "abgr")
 _BT709, _BT470BG, _SMPTE170M, _BT2020_NCL, _BT2020_CL = 1, 5, 6, 9, 10
 _PQ, _HLG = 16, 18
 _LIMITED, _FULL = 1, 2
@@ -35,6 +37,11 @@ class Colour:
     matrix: int = UNSPECIFIED
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether the numbers are red, green and blue, as screen recordings have it; the result is never."""
+        return self.matrix == _RGB
 
     @property
     def is_hdr(self) -> bool:
@@ -114,26 +121,28 @@ class ColourConverter:
         stored_width, stored_height = (height, width) if self._swaps_sides else (width, height)
         self._pad_x, self._pad_y = (max(2, side + side % 2) - side for side in (stored_width, stored_height))
         self.coded_width, self.coded_height = stored_width + self._pad_x, stored_height + self._pad_y
-        self.output = BT709 if colour.is_hdr else colour
+        self.output = _output_of(colour)
         self._to_rgb = VideoReformatter()
         self._to_yuv = yuv_weights(self._matrix(self.output), is_full=self.output.range == _FULL)
         self._tone_map = ToneMap(colour) if colour.is_hdr else None
 
     def upright_rgb(self, frame: Any) -> Image:
         """uint8 [H, W, 3] of an `av.VideoFrame`, upright; a new array, free to be written into."""
+        width, height = fitting_size((frame.width, frame.height), (self.width, self.height))
+        matrix = self._matrix(self.source if frame.colorspace == UNSPECIFIED else Colour(matrix=int(frame.colorspace)))
         rgb: Any = self._to_rgb.reformat(
             frame,
-            width=self.width,
-            height=self.height,
+            width=width,
+            height=height,
             format="rgb48le" if self._tone_map else "rgb24",
-            src_colorspace=self._matrix(self.source),
-            dst_colorspace=matrix_of_rgb(self._matrix(self.source)),
+            src_colorspace=matrix,
+            dst_colorspace=matrix_of_rgb(matrix),
             src_color_range=_FULL if self._is_full(frame.format.name) else _LIMITED,
             dst_color_range=_FULL,
         ).to_ndarray()
         if self._tone_map:
             rgb = self._tone_map(rgb)
-        return self.orientation.upright(rgb)
+        return self.orientation.upright(_centred(rgb, self.width, self.height))
 
     def stored_frame(self, image: Image) -> Any:
         """An `av.VideoFrame` in yuv420p from an upright uint8 [H, W, 3]; times are not set."""
@@ -159,12 +168,41 @@ class ColourConverter:
         return 1 / pixel_aspect if pixel_aspect and self._swaps_sides else pixel_aspect
 
     def _is_full(self, pixel_format: str) -> bool:
-        return self.source.range == _FULL or pixel_format.startswith("yuvj")
+        return self.source.range == _FULL or pixel_format.startswith(
+            ("yuvj", "rgb", "bgr", "gbr", "pal8", "argb", "abgr")
+        )
 
     def _matrix(self, colour: Colour) -> int:
         # Players read an unlabelled file as BT.709 when it is HD, as BT.601 when it is smaller.
         guess = 1 if min(self.width, self.height) >= 720 else 5
         return _SWS_MATRIX.get(colour.matrix, guess)
+
+
+def _output_of(colour: Colour) -> Colour:
+    if colour.is_hdr:
+        return BT709
+    if colour.is_rgb:
+        known = (colour.primaries, colour.transfer)
+        return Colour(_LIMITED, _BT709, *(_BT709 if value == UNSPECIFIED else value for value in known))
+    return colour
+
+
+def fitting_size(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
+    """The largest (width, height) of the same shape as `size` that fits into `room`."""
+    if size == room:
+        return room
+    factor = min(room[0] / size[0], room[1] / size[1])
+    return max(1, min(room[0], round(size[0] * factor))), max(1, min(room[1], round(size[1] * factor)))
+
+
+def _centred(image: Image, width: int, height: int) -> Image:
+    """The picture in the middle of a black one of this size; itself where it fills it."""
+    if image.shape[:2] == (height, width):
+        return image
+    canvas = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - image.shape[0]) // 2, (width - image.shape[1]) // 2
+    canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return canvas
 
 
 def yuv_weights(matrix: int, *, is_full: bool) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,18 +13,15 @@ from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
 from toonfilter.runtime.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import PrivacyState
 from toonfilter.runtime.progress import Progress, ShowProgress
-from toonfilter.runtime.video.mux import check_container, join_pieces
-from toonfilter.runtime.video.parallel_segments import run_pieces_in_processes
+from toonfilter.runtime.video.mux import Tracks, check_container, join_pieces
+from toonfilter.runtime.video.picture_survey import PictureSurvey
 from toonfilter.runtime.video.reader import VideoIndex, VideoInfo, inspect_video, scan_video
-from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, make_converter, run_pieces
+from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, make_converter
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder, fingerprint, plan_segments
-from toonfilter.runtime.video.writer import VideoWriter, choose_encoder
-
-SpreadPieces = Callable[
-    [SegmentJob, Sequence[Segment], Callable[[], ResettableFilter], Callable[[int], None], threading.Event], None
-]
-"""Converts the pieces wherever it likes: job, missing pieces, filter opener, count of new frames, stop. Each piece must
-be whole in the job's work folder afterwards; raises the first error, or `ConversionStopped`."""
+from toonfilter.runtime.video.sound import Sound
+from toonfilter.runtime.video.workers import InlineWorkers, SegmentWorkers
+from toonfilter.runtime.video.writer import Encoder, VideoWriter, choose_encoder
+from toonfilter.runtime.whole_files import check_outputs, move_into_place, replacing
 
 _PROGRESS_EVERY_S = 0.2
 _BITS_PER_PIXEL = 0.15
@@ -32,17 +29,20 @@ _BITS_PER_PIXEL = 0.15
 
 @dataclass(frozen=True, slots=True)
 class ConvertOptions:
-    """codec, quality: see `choose_encoder`. resume: continue an interrupted conversion. jobs: processes.
+    """codec, quality: see `choose_encoder`. resume: True insists on going on with an interrupted conversion, None goes
+    on where there is one of the same file with the same options, False begins anew.
 
-    audit: where to write one JSON line per frame. piece_s: the least length of a piece in seconds of video.
+    sound: what becomes of it. audit: where to write one JSON line per frame. also_written: what the caller will write
+    afterwards; checked like the target. piece_s: the least length of a piece in seconds of video.
     """
 
     codec: str = "auto"
     quality: str = "normal"
     overwrite: bool = False
-    resume: bool = False
-    jobs: int = 1
+    resume: bool | None = None
+    sound: Sound = "keep"
     audit: Path | None = None
+    also_written: tuple[Path, ...] = ()
     piece_s: float = 20.0
 
 
@@ -73,115 +73,122 @@ def convert(
     open_filter: Callable[[], ResettableFilter],
     options: ConvertOptions | None = None,
     *,
+    workers: SegmentWorkers | None = None,
     filter_identity: str = "",
     progress: ShowProgress | None = None,
     stop: threading.Event | None = None,
-    spread: SpreadPieces | None = None,
 ) -> ConvertReport:
-    """Convert the first video track of `source` into `target`; sound and subtitles are copied as they are.
+    """Convert the first video track of `source` into `target`; subtitles, and sound if wished, are copied as they are.
 
     Nothing appears under the target's name before it is whole.
 
     Args:
-        open_filter: opens the filter; with more than one job in other processes, so it must be picklable then.
+        open_filter: opens the filter; with workers in other processes it must be picklable.
+        workers: who converts the pieces; None: this process. Not closed here.
         filter_identity: names everything about the filter that changes its pictures (style, its sha256, settings).
         progress: called about five times a second, from any thread.
-        stop: set it to stop at the next frame; finished pieces stay for `resume`.
-        spread: converts the pieces instead of this process, for example on other machines.
+        stop: set it to stop at the next frame; finished pieces stay, and the next call goes on with them.
 
     Raises:
         CaptureError: the source cannot be read. ConfigError: options contradict each other.
         OutputError: the target cannot be written. Any error of the filter.
     """
     options = options or ConvertOptions()
-    _check_options(options)
+    if options.piece_s <= 0:
+        raise ConfigError(f"piece length is {options.piece_s} s; must be more than 0")
     info = inspect_video(source)
     _check_target(info, target, options)
     index = scan_video(info)
-    colours = make_converter(info)
-    encoder = choose_encoder(options.codec, options.quality, target.suffix, colours.coded_width, colours.coded_height)
-    pieces = plan_segments(info, index, options.piece_s)
+    info = adapted(info, index.survey)
     folder = WorkFolder(target)
-    identity = {
-        "source": fingerprint(source),
-        "filter": filter_identity,
-        "codec": options.codec,
-        "quality": options.quality,
-        "pieces": [asdict(piece) for piece in pieces],
-    }
-    encoder = folder.open(identity, encoder, resume=options.resume)
-    work = _Conversion(info, index, pieces, SegmentJob(info, encoder, folder), options, progress)
-    try:
-        work.check_room(target)
-        work.check_tracks(target)
-        work.run(open_filter, stop or threading.Event(), spread)
-        return work.finish(target)
-    except ConversionStopped:
-        return work.report("interrupted", target)
-    except BaseException:
-        work.forget_if_empty()
-        raise
-    finally:
-        folder.release()
+    with folder.locked():
+        work = _Conversion(info, index, folder, target, options, filter_identity, progress)
+        try:
+            work.check_room()
+            work.check_tracks()
+            work.run(open_filter, stop or threading.Event(), workers or InlineWorkers())
+            return work.finish()
+        except ConversionStopped:
+            return work.report("interrupted")
+        finally:
+            work.forget_if_empty()
 
 
-def _check_options(options: ConvertOptions) -> None:
-    if options.jobs < 1:
-        raise ConfigError(f"--jobs is {options.jobs}; must be 1 or more")
-    if options.piece_s <= 0:
-        raise ConfigError(f"piece length is {options.piece_s} s; must be more than 0")
+def adapted(info: VideoInfo, survey: PictureSurvey) -> VideoInfo:
+    """What is to be made of a file whose pictures are of several sizes, or interlaced here and there."""
+    width, height = survey.largest() or (info.width, info.height)
+    return replace(
+        info,
+        width=width,
+        height=height,
+        is_interlaced=survey.is_interlaced,
+        has_captions=survey.has_captions,
+    )
 
 
 def _check_target(info: VideoInfo, target: Path, options: ConvertOptions) -> None:
-    if target.exists() and target.samefile(info.path):
-        raise ConfigError(f"{target}: target and source are the same file; choose another name")
-    if target.is_dir():
-        raise ConfigError(f"{target}: a folder; give a file name such as {target / 'cartoon.mp4'}")
-    if target.exists() and not options.overwrite:
-        raise ConfigError(f"{target}: exists already; add --overwrite to replace it")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{target.parent}: no such folder, and it cannot be made ({error.strerror})") from error
-    if options.audit is not None and not options.audit.absolute().parent.is_dir():
-        raise OutputError(f"{options.audit.parent}: no such folder")
-    if options.audit is not None and options.audit.exists() and not options.overwrite:
-        raise ConfigError(f"{options.audit}: exists already; add --overwrite to replace it")
+    check_outputs([target, options.audit, *options.also_written], [info.path], overwrite=options.overwrite)
 
 
 class _Conversion:
+    """One conversion, its work folder held. What came out of pieces is kept in memory; the disk is read to resume."""
+
     def __init__(
         self,
         info: VideoInfo,
         index: VideoIndex,
-        pieces: Sequence[Segment],
-        job: SegmentJob,
+        folder: WorkFolder,
+        target: Path,
         options: ConvertOptions,
+        filter_identity: str,
         progress: ShowProgress | None,
     ) -> None:
-        self._info, self._index, self._pieces, self._job = info, index, pieces, job
+        self._info, self._index, self._target = info, index, target
         self._options, self._progress = options, progress
+        self._pieces = plan_segments(info, index, options.piece_s)
+        encoder = self._opened_folder(folder, filter_identity)
+        self._job = SegmentJob(info, encoder, folder, index.timeline)
+        found = ((piece, folder.result(piece)) for piece in self._pieces)
+        self._results = {piece: result for piece, result in found if result is not None}
         self._lock = threading.Lock()
-        self._frames_before = sum(result.frames for _, result in self._done())
+        self._frames_before = sum(result.frames for result in self._results.values())
         self._frames_now = 0
         self._start_s = time.perf_counter()
         self._reported_s = 0.0
 
-    def check_room(self, target: Path) -> None:
+    def _opened_folder(self, folder: WorkFolder, filter_identity: str) -> Encoder:
+        options, colours = self._options, make_converter(self._info)
+        size = colours.coded_width, colours.coded_height
+        encoder = choose_encoder(options.codec, options.quality, self._target.suffix, *size)
+        identity = {
+            "source": fingerprint(self._info.path),
+            "filter": filter_identity,
+            "codec": options.codec,
+            "quality": options.quality,
+            "size": size,
+            "pieces": [asdict(piece) for piece in self._pieces],
+        }
+        return folder.open(identity, encoder, resume=options.resume)
+
+    def check_room(self) -> None:
         """Pieces and the joined file both lie on the disk at the end."""
         info = self._info
         pixels = info.width * info.height * self._index.frames
         video_bytes = min(pixels * _BITS_PER_PIXEL / 8, 3 * info.size_bytes + 1_000_000)
-        done_bytes = sum(result.file_bytes for _, result in self._done())
+        done_bytes = sum(result.file_bytes for result in self._results.values())
         needed = max(0, int(2 * video_bytes + self._index.other_bytes) - done_bytes)
-        free = shutil.disk_usage(target.parent).free
+        free = shutil.disk_usage(self._target.parent).free
         if free < needed:
             raise OutputError(
-                f"{target.parent}: {free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed; "
+                f"{self._target.parent}: {free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed; "
                 "make room or choose another disk"
             )
 
-    def check_tracks(self, target: Path) -> None:
+    def check_tracks(self) -> None:
         """Refuse now what the container would refuse after hours."""
         template = self._job.folder.path / "template.mp4"
         colours = make_converter(self._info)
@@ -198,57 +205,53 @@ class _Conversion:
         try:
             writer.write(_grey_frame(colours.coded_width, colours.coded_height))
             writer.close()
-            trial = self._job.folder.path / f"trial{target.suffix}"
-            check_container(self._info, template, trial)
+            trial = self._job.folder.path / f"trial{self._target.suffix}"
+            check_container(self._info, template, trial, self._tracks())
         finally:
             template.unlink(missing_ok=True)
 
-    def run(
-        self, open_filter: Callable[[], ResettableFilter], stop: threading.Event, spread: SpreadPieces | None
-    ) -> None:
-        missing = [piece for piece in self._pieces if self._job.folder.result(piece) is None]
+    def run(self, open_filter: Callable[[], ResettableFilter], stop: threading.Event, workers: SegmentWorkers) -> None:
+        missing = [piece for piece in self._pieces if piece not in self._results]
         if not missing:
             return
-        if spread is not None:
-            spread(self._job, missing, open_filter, self._count, stop)
-            return
-        if self._options.jobs > 1 and len(missing) > 1:
-            run_pieces_in_processes(
-                self._job, missing, open_filter, jobs=self._options.jobs, on_frames=self._count, stop=stop
-            )
-            return
-        frame_filter = open_filter()
-        try:
-            for group in _consecutive(missing):
-                run_pieces(self._job, group, frame_filter, on_frame=lambda _: self._count(1), stop=stop)
-        finally:
-            frame_filter.close()
+        workers.map(
+            self._job, missing, open_filter, on_frames=self._count, on_result=self._results.__setitem__, stop=stop
+        )
 
-    def finish(self, target: Path) -> ConvertReport:
+    def finish(self) -> ConvertReport:
         done = self._done()
         if not any(result.frames for _, result in done):
             raise CaptureError(f"{self._info.path}: none of its pictures could be decoded")
         if len(done) != len(self._pieces):
-            raise OutputError(f"{target}: {len(self._pieces) - len(done)} of {len(self._pieces)} pieces are missing")
-        whole = self._job.folder.path / f"whole{target.suffix}"
-        join_pieces(self._info, self._job.folder, done, whole)
+            missing = len(self._pieces) - len(done)
+            raise OutputError(f"{self._target}: {missing} of {len(self._pieces)} pieces are missing")
+        whole = self._job.folder.path / f"whole{self._target.suffix}"
+        try:
+            join_pieces(self._info, self._job.folder, done, whole, self._tracks())
+        except OutputError as error:
+            raise OutputError(
+                f"{error}. All pictures are converted and kept: the same command goes on from there, "
+                "with --audio drop without the sound"
+            ) from error
         if self._options.audit is not None:
             self._write_audit(self._options.audit, done)
-        whole.replace(target)
+        move_into_place(whole, self._target)
         damaged = sum(result.damaged_packets for _, result in done)
-        status: Literal["complete", "partial"] = "partial" if self._index.damage or damaged else "complete"
-        report = self.report(status, target)
-        self._job.folder.remove()
+        report = self.report("partial" if self._index.damage or damaged else "complete")
+        self._job.folder.forget()
         return report
 
-    def report(self, status: Literal["complete", "partial", "interrupted"], target: Path) -> ConvertReport:
+    def _tracks(self) -> Tracks:
+        return Tracks(self._index.timeline, self._options.sound)
+
+    def report(self, status: Literal["complete", "partial", "interrupted"]) -> ConvertReport:
         states: Counter[str] = Counter({state.value: 0 for state in PrivacyState})
         for _, result in self._done():
             states.update(result.states)
         elapsed_s = time.perf_counter() - self._start_s
         return ConvertReport(
             status=status,
-            target=target,
+            target=self._target,
             frames=sum(states.values()),
             states=dict(states),
             fps=self._frames_now / elapsed_s if elapsed_s > 0 else 0.0,
@@ -258,73 +261,75 @@ class _Conversion:
         )
 
     def forget_if_empty(self) -> None:
-        """After an error: a work folder without a finished piece is of no use."""
-        if not self._done():
-            self._job.folder.remove()
+        """A work folder without a finished piece is of no use."""
+        if not self._results:
+            self._job.folder.forget()
 
     def _done(self) -> list[tuple[Segment, SegmentResult]]:
-        results = [(piece, self._job.folder.result(piece)) for piece in self._pieces]
-        return [(piece, result) for piece, result in results if result is not None]
+        return [(piece, self._results[piece]) for piece in self._pieces if piece in self._results]
 
     def _count(self, frames: int) -> None:
         with self._lock:
             self._frames_now += frames
             now_s = time.perf_counter()
-            if self._progress is None or now_s - self._reported_s < _PROGRESS_EVERY_S:
+            if self._progress is None or now_s - self._reported_s < _PROGRESS_EVERY_S or not frames:
                 return
             self._reported_s = now_s
             fps = self._frames_now / (now_s - self._start_s)
             done = self._frames_before + self._frames_now
             left_s = max(0, self._index.frames - done) / fps if fps > 0 else None
-            self._progress(Progress(done, self._index.frames, "frames", fps, left_s))
+            self._progress(Progress(done, self._index.frames, "frames", self._frames_now, fps, left_s))
 
     def _write_audit(self, path: Path, done: Sequence[tuple[Segment, SegmentResult]]) -> None:
-        temporary = path.with_name(path.name + ".part")
         number = 0
-        with temporary.open("w", encoding="utf-8") as audit:
+        with replacing(path) as part, part.open("w", encoding="utf-8") as audit:
             for piece, _ in done:
                 with self._job.folder.audit_path(piece).open(encoding="utf-8") as lines:
                     for line in lines:
                         audit.write(f'{{"index": {number}, {line[1:]}')
                         number += 1
-        temporary.replace(path)
 
     def _notes(self, status: str) -> list[str]:
-        info, notes = self._info, []
         if status == "interrupted":
-            return [
-                "stopped; the same command with --resume continues "
-                f"({len(self._done())} of {len(self._pieces)} pieces are done)"
-            ]
-        damaged = sum(result.damaged_packets for _, result in self._done())
+            kept = sum(result.frames for result in self._results.values())
+            return [f"stopped after {self._frames_now} frames; the same command goes on after frame {kept}"]
+        damaged = sum(result.damaged_packets for result in self._results.values())
+        notes = []
         if self._index.damage:
             notes.append(f"the source is not whole: {self._index.damage}; everything up to there was converted")
         if damaged:
             notes.append(f"{damaged} damaged packets of the source could not be decoded")
-        if info.colour.is_hdr:
-            notes.append("the source is HDR; the result is ordinary BT.709 with 8 bits")
-        elif info.bit_depth > 8:
-            notes.append(f"the source has {info.bit_depth} bits per colour; the result has 8")
-        if info.width % 2 or info.height % 2:
-            notes.append(
-                f"odd size {info.width}x{info.height}: the last column or row is repeated once, "
-                "because the codec needs even sides"
-            )
-        notes.extend(
-            f"left out, it might show a face: {track}" if "video" in track or "cover" in track else f"left out: {track}"
-            for track in info.left_out
+        return [*notes, *self._index.timeline.notes(), *notes_on(self._info, self._index.survey, self._options.sound)]
+
+
+def notes_on(info: VideoInfo, survey: PictureSurvey, sound: Sound) -> list[str]:
+    """What a conversion changes or leaves out, known before it begins, a line each."""
+    notes = []
+    if len(survey.sizes) > 1:
+        sizes = ", ".join(f"{width}x{height}" for width, height in survey.sizes)
+        notes.append(f"the size of the picture changes ({sizes}); all are fitted into {info.width}x{info.height}")
+    if info.is_interlaced:
+        notes.append("the source is interlaced; the result has whole pictures")
+    if info.has_captions:
+        notes.append("left out: closed captions inside the pictures")
+    if info.has_alpha:
+        notes.append("left out: transparency; what lies under it is shown")
+    if info.colour.is_hdr:
+        notes.append("the source is HDR; the result is ordinary BT.709 with 8 bits")
+    elif info.bit_depth > 8:
+        notes.append(f"the source has {info.bit_depth} bits per colour; the result has 8")
+    if info.width % 2 or info.height % 2:
+        notes.append(
+            f"odd size {info.width}x{info.height}: the last column or row is repeated once, "
+            "because the codec needs even sides"
         )
-        return notes
-
-
-def _consecutive(pieces: Sequence[Segment]) -> list[list[Segment]]:
-    groups: list[list[Segment]] = []
-    for piece in pieces:
-        if groups and groups[-1][-1].number + 1 == piece.number:
-            groups[-1].append(piece)
-        else:
-            groups.append([piece])
-    return groups
+    notes.extend(
+        f"left out, it might show a face: {track}" if "video" in track or "cover" in track else f"left out: {track}"
+        for track in info.left_out
+    )
+    if info.audio_tracks and sound == "keep":
+        notes.append("the sound is kept: a voice is a person, too (--audio disguise or drop)")
+    return notes
 
 
 def _grey_frame(width: int, height: int) -> object:

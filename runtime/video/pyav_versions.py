@@ -2,11 +2,10 @@
 
 from contextlib import suppress
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 
-def open_input(path: Path) -> Any:
+def open_input(address: str, options: dict[str, str]) -> Any:
     """`av.open` for reading; text in the file that is no UTF-8 does not fail it.
 
     Raises:
@@ -16,7 +15,7 @@ def open_input(path: Path) -> Any:
 
     # From 19 on such bytes come back as surrogates and are written as they were; the option is gone.
     given = {"metadata_errors": "replace"} if _major() < 19 else {}
-    return av.open(str(path), **given)
+    return av.open(address, options=options, **given)
 
 
 def type_of(stream: Any) -> str:
@@ -62,10 +61,16 @@ def set_time_base(stream: Any, unit: Fraction) -> None:
         stream.time_base = unit
 
 
-def copy_chapters(source: Any, target: Any) -> None:
-    """Chapter marks from one open container to another; PyAV 14 and 15 cannot read or write them."""
-    if hasattr(target, "set_chapters"):
-        target.set_chapters(source.chapters())
+def copy_chapter_times(source: Any, target: Any, start_s: Fraction) -> None:
+    """Chapter marks without their titles, `start_s` earlier; PyAV 14 and 15 cannot read or write them."""
+    if not hasattr(target, "set_chapters"):
+        return
+    moved = []
+    for chapter in source.chapters():
+        start = round(start_s / chapter["time_base"])
+        times = {key: max(0, chapter[key] - start) for key in ("start", "end")}
+        moved.append({"id": chapter["id"], "time_base": chapter["time_base"], **times, "metadata": {}})
+    target.set_chapters(moved)
 
 
 def _major() -> int:

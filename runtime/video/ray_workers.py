@@ -7,7 +7,7 @@ the machine that runs the batch writes.
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,16 @@ from typing import Any
 from toonfilter.runtime.errors import CaptureError, ConfigError, ToonfilterError, require
 from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder
-from toonfilter.runtime.video.workers import ATTEMPTS, OpenerNames, OpenFilter, convert_segment, died_too_often
+from toonfilter.runtime.video.workers import (
+    ATTEMPTS,
+    OnFrames,
+    OnResult,
+    OpenerNames,
+    OpenFilter,
+    convert_segment,
+    died_too_often,
+)
+from toonfilter.runtime.whole_files import write_whole
 
 _POLL_S = 0.2
 _CPUS_PER_PIECE = 2
@@ -64,12 +73,14 @@ class RayWorkers:
     def count(self) -> int:
         return max(1, sum(int(node["Resources"].get("CPU", 0.0) / self._cpus) for node in self._nodes()))
 
-    def spread(
+    def map(
         self,
         job: SegmentJob,
         pieces: Sequence[Segment],
         open_filter: OpenFilter,
-        on_frames: Callable[[int], None],
+        *,
+        on_frames: OnFrames,
+        on_result: OnResult,
         stop: threading.Event,
     ) -> None:
         key = self._names.name(open_filter)
@@ -86,6 +97,7 @@ class RayWorkers:
                     with self._lock:
                         self.pieces_by_node[files.node] = self.pieces_by_node.get(files.node, 0) + 1
                     on_frames(files.result.frames)
+                    on_result(piece, files.result)
         finally:
             for reference in waiting:
                 self._ray.cancel(reference, force=True)
@@ -140,10 +152,7 @@ def convert_remotely(job: SegmentJob, piece: Segment, open_filter: OpenFilter, k
     with tempfile.TemporaryDirectory(prefix="toonfilter-piece-") as temporary:
         folder = WorkFolder(Path(temporary) / "piece.mp4")
         folder.path.mkdir()
-        convert_segment(replace(job, folder=folder), piece, open_filter, key, threading.Event())
-        result = folder.result(piece)
-        if result is None:
-            raise ToonfilterError(f"{job.info.path}: piece {piece.number} was not written whole on {node}")
+        result = convert_segment(replace(job, folder=folder), piece, open_filter, key, stop=threading.Event())
         # There is no file where no picture could be decoded.
         video = folder.video_path(piece).read_bytes() if result.frames else b""
         audit = folder.audit_path(piece).read_bytes()
@@ -161,7 +170,5 @@ def _store(folder: WorkFolder, piece: Segment, files: PieceFiles) -> None:
     if files.result.frames:
         parts.append((folder.video_path(piece), files.video))
     for path, content in parts:
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_whole(path, content)
     folder.finish(piece, files.result)

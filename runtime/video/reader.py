@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -10,18 +10,27 @@ from typing import Any
 
 from toonfilter.runtime.errors import CaptureError
 from toonfilter.runtime.video.colour import Colour, Orientation
-from toonfilter.runtime.video.pyav_versions import open_input, primaries_and_transfer, type_of
+from toonfilter.runtime.video.deinterlacing import whole_pictures
+from toonfilter.runtime.video.media_files import open_recording, reason_of
+from toonfilter.runtime.video.picture_survey import PictureSurvey, PictureSurveyor, has_captions
+from toonfilter.runtime.video.pyav_versions import primaries_and_transfer, type_of
+from toonfilter.runtime.video.timeline import StampReader, Timeline, TimelineFinder
+
+_ALPHA_FORMATS = ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya")
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
     """What a file says about its first video track.
 
-    width, height: of the stored picture, before `orientation` turns it upright.
+    track: its index in the file. width, height: of the stored picture, before `orientation` turns it upright.
     left_out: the tracks that a conversion does not carry over, in words.
+    is_interlaced: its pictures are made of two moments, line by line; `VideoFile` gives whole ones.
+    has_captions: closed captions lie inside its pictures.
     """
 
     path: Path
+    track: int
     codec: str
     width: int
     height: int
@@ -38,6 +47,13 @@ class VideoInfo:
     audio_tracks: int
     subtitle_tracks: int
     left_out: tuple[str, ...]
+    is_interlaced: bool = False
+    has_captions: bool = False
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether its pictures have transparent places."""
+        return self.pixel_format.startswith(_ALPHA_FORMATS)
 
     @property
     def orientation(self) -> Orientation:
@@ -51,6 +67,7 @@ class VideoIndex:
     key_pts: presentation stamps of the key frames, ascending; empty where the packets carry no stamps.
     key_positions: how many packets come before each of them in the file.
     damage: why the file counts as cut off or damaged, in words; None for a whole one.
+    timeline: how its stamps are mended. survey: what its pictures are like, from samples all over it.
     """
 
     frames: int
@@ -59,30 +76,8 @@ class VideoIndex:
     first_pts: int
     other_bytes: int
     damage: str | None
-
-
-def _open(path: Path) -> Any:
-    import av
-
-    if not path.exists():
-        raise CaptureError(f"{path}: no such file")
-    if path.is_dir():
-        raise CaptureError(f"{path}: a folder, not a video file")
-    if path.stat().st_size == 0:
-        raise CaptureError(f"{path}: the file is empty (0 bytes)")
-    try:
-        return open_input(path)
-    except PermissionError as error:
-        raise CaptureError(f"{path}: no permission to read it") from error
-    except (av.FFmpegError, ValueError, OSError) as error:
-        raise CaptureError(
-            f"{path}: not a video file that can be read ({_reason(error)}); "
-            "a recording that was cut off may have lost its index"
-        ) from error
-
-
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error)
+    timeline: Timeline
+    survey: PictureSurvey
 
 
 def _pictures_of(container: Any, path: Path) -> Any:
@@ -100,7 +95,7 @@ def inspect_video(path: Path) -> VideoInfo:
     Raises:
         CaptureError: the file is missing, empty, not a video, or its pictures cannot be decoded.
     """
-    with _open(path) as container:
+    with open_recording(path) as container:
         stream = _pictures_of(container, path)
         first = _first_picture(container, stream, path)
         context = stream.codec_context
@@ -113,6 +108,7 @@ def inspect_video(path: Path) -> VideoInfo:
         matrix = first.side_data.get("DISPLAYMATRIX")
         return VideoInfo(
             path=path,
+            track=stream.index,
             codec=context.name,
             width=first.width,
             height=first.height,
@@ -129,6 +125,8 @@ def inspect_video(path: Path) -> VideoInfo:
             audio_tracks=len(container.streams.audio),
             subtitle_tracks=len(container.streams.subtitles),
             left_out=_left_out(container, stream),
+            is_interlaced=bool(first.interlaced_frame),
+            has_captions=has_captions(first),
         )
 
 
@@ -142,9 +140,9 @@ def _first_picture(container: Any, stream: Any, path: Path) -> Any:
                 for frame in packet.decode():
                     return frame
             except av.FFmpegError as error:
-                damaged = f" ({_reason(error)})"
+                damaged = f" ({reason_of(error)})"
     except av.FFmpegError as error:
-        damaged = f" ({_reason(error)})"
+        damaged = f" ({reason_of(error)})"
     codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
     raise CaptureError(f"{path}: no picture of its {codec} track can be decoded{damaged}")
 
@@ -179,22 +177,30 @@ def scan_video(info: VideoInfo) -> VideoIndex:
     frames, all_packets, other_bytes, has_stamps = 0, 0, 0, True
     key_positions: dict[int, int] = {}
     first_pts: int | None = None
-    end_s, failure = 0.0, None
-    with _open(info.path) as container:
+    end_s, picture_end_s, corrupt, failure = 0.0, 0.0, 0, None
+    with open_recording(info.path) as container:
         stream = _pictures_of(container, info.path)
+        kinds = {one.index: type_of(one) for one in container.streams}
+        finder, survey = TimelineFinder(container.format.name), PictureSurveyor(stream, info)
         try:
             for packet in container.demux():
                 if packet.size == 0:
                     continue
-                if packet.pts is not None:
-                    end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-                if packet.stream_index != stream.index:
+                is_picture = packet.stream_index == stream.index
+                shift_s = 0.0
+                if is_picture or kinds[packet.stream_index] in ("audio", "subtitle"):
+                    shift_s = finder.see(packet, kinds[packet.stream_index])
+                if packet.pts is not None and not packet.is_discard:
+                    packet_end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base) + shift_s
+                    end_s = max(end_s, packet_end_s)
+                    picture_end_s = max(picture_end_s, packet_end_s if is_picture else 0.0)
+                if not is_picture:
                     other_bytes += packet.size
                     continue
                 all_packets += 1
                 frames += not packet.is_discard
-                if packet.is_corrupt:
-                    failure = "its last packets are damaged"
+                survey.see(packet)
+                corrupt += packet.is_corrupt
                 if packet.pts is None:
                     has_stamps = False
                     continue
@@ -203,20 +209,28 @@ def scan_video(info: VideoInfo) -> VideoIndex:
                 if packet.is_keyframe:
                     key_positions.setdefault(packet.pts, all_packets - 1)
         except av.FFmpegError as error:
-            failure = _reason(error)
+            failure = reason_of(error)
     if all_packets == 0:
         raise CaptureError(f"{info.path}: its video track is empty")
-    damage = _damage(info, all_packets, end_s, failure)
-    keys = tuple(sorted(key_positions)) if has_stamps else ()
+    timeline = finder.timeline(info.time_base)
+    # Where streams were joined the last packet of one and the first of the other are not whole.
+    if failure is None and corrupt > 2 * len(timeline.jumps.get(info.track, ())):
+        failure = f"{corrupt} of its packets are damaged"
+    # A length that was told by a clock that jumps says nothing.
+    told = replace(info, declared_duration_s=None) if timeline.has_jumps else info
+    damage = _damage(told, all_packets, end_s - float(timeline.start_s), picture_end_s, failure)
+    # Stamps that come twice are no places to seek to.
+    keys = tuple(sorted(key_positions)) if has_stamps and not timeline.has_jumps else ()
     positions = tuple(key_positions[pts] for pts in keys)
-    return VideoIndex(frames, keys, positions, first_pts or 0, other_bytes, damage)
+    return VideoIndex(frames, keys, positions, first_pts or 0, other_bytes, damage, timeline, survey.found())
 
 
-def _damage(info: VideoInfo, packets: int, end_s: float, failure: str | None) -> str | None:
-    # AVI files count one frame more than they have now and then.
-    if info.declared_frames > packets + 2:
-        return f"the file ends after {packets} of {info.declared_frames} frames"
+def _damage(info: VideoInfo, packets: int, end_s: float, picture_end_s: float, failure: str | None) -> str | None:
     declared_s = info.declared_duration_s
+    # Trimmed files keep frames that they do not show, and the count of all. AVI files count one too many now and then.
+    is_as_long_as_told = declared_s is not None and picture_end_s >= declared_s - 2 / info.frame_rate
+    if info.declared_frames > packets + 2 and not is_as_long_as_told:
+        return f"the file ends after {packets} of {info.declared_frames} frames"
     if failure is None and declared_s is not None and end_s > 0 and declared_s > end_s + max(0.5, 0.02 * declared_s):
         return f"the file ends after {end_s:.1f} of {declared_s:.1f} s"
     return failure
@@ -228,15 +242,17 @@ class VideoFile:
     `frames` yields `av.VideoFrame` with strictly growing `pts`; `damaged_packets` counts what could not be decoded.
     """
 
-    def __init__(self, info: VideoInfo, threads: int = 0) -> None:
+    def __init__(self, info: VideoInfo, threads: int = 0, timeline: Timeline | None = None) -> None:
+        """timeline: with jumps, stamps are mended as it says; then the file is read from its beginning only."""
         self.info = info
+        self._timeline = timeline if timeline is not None and timeline.has_jumps else None
         self.damaged_packets = 0
         self._threads = threads
         self._is_flushed = False
         self._open()
 
     def _open(self) -> None:
-        self._container = _open(self.info.path)
+        self._container = open_recording(self.info.path)
         self._stream = _pictures_of(self._container, self.info.path)
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = self._threads
@@ -248,6 +264,8 @@ class VideoFile:
         Call it once; for a second pass open the file again.
         """
         pictures = self._decoded() if start_pts is None else self._decoded_from(start_pts)
+        if self.info.is_interlaced:
+            pictures = whole_pictures(pictures, self.info)
         last_pts: int | None = None
         for frame in pictures:
             last_pts = self._stamp(frame, last_pts)
@@ -284,6 +302,7 @@ class VideoFile:
         import av
 
         packets = self._container.demux(self._stream)
+        stamps = StampReader(self._timeline) if self._timeline is not None else None
         while True:
             try:
                 packet = next(packets, None)
@@ -292,6 +311,8 @@ class VideoFile:
                 packet = None
             if packet is None:
                 break
+            if stamps is not None and packet.size:
+                stamps.mend(packet)
             yield from self._decode(packet)
         if not self._is_flushed:
             yield from self._decode(None)

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.frame_filter import ResettableFilter
@@ -15,7 +15,8 @@ from toonfilter.runtime.queues import BoundedQueue, QueueClosed, quick_switching
 from toonfilter.runtime.video.colour import ColourConverter
 from toonfilter.runtime.video.pyav_versions import duration_of, stores_rotation
 from toonfilter.runtime.video.reader import VideoFile, VideoInfo
-from toonfilter.runtime.video.segments import WARM_UP_FRAMES, Segment, SegmentResult, WorkFolder
+from toonfilter.runtime.video.segments import WARM_UP_FRAMES, Segment, SegmentResult, WorkFolder, origin_of
+from toonfilter.runtime.video.timeline import Timeline
 from toonfilter.runtime.video.writer import Encoder, VideoWriter
 
 _QUEUE_BYTES = 64 << 20
@@ -26,6 +27,14 @@ class ConversionStopped(Exception):  # noqa: N818 - the user's wish, not a fault
     """The user asked to stop; finished pieces stay in the work folder."""
 
 
+class StopSign(Protocol):
+    """Tells whether to stop: a `threading.Event`, or what stands for one in another process."""
+
+    def is_set(self) -> bool:
+        """Whether to stop at the next frame."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentJob:
     """Everything but the filter that makes pieces; plain data, so that another process can do it."""
@@ -33,7 +42,12 @@ class SegmentJob:
     info: VideoInfo
     encoder: Encoder
     folder: WorkFolder
+    timeline: Timeline
     decoder_threads: int = 0
+
+    def origin_of(self, piece: Segment) -> int:
+        """The stamp that is zero in the piece's file."""
+        return origin_of(piece, self.timeline, self.info)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +75,10 @@ def run_pieces(
     frame_filter: ResettableFilter,
     *,
     on_frame: Callable[[PrivacyState], None],
-    stop: threading.Event,
+    on_result: Callable[[Segment, SegmentResult], None],
+    stop: StopSign,
 ) -> None:
-    """Convert consecutive pieces; each is noted in the work folder when its file is whole.
+    """Convert consecutive pieces; each is noted in the work folder and told when its file is whole.
 
     The first error of any thread ends all of them and comes out here.
 
@@ -71,7 +86,7 @@ def run_pieces(
         ConversionStopped: `stop` was set.
     """
     with quick_switching():
-        _Runner(job, pieces, frame_filter, on_frame, stop).run()
+        _Runner(job, pieces, frame_filter, on_frame, on_result, stop).run()
 
 
 class _Runner:
@@ -81,10 +96,11 @@ class _Runner:
         pieces: Sequence[Segment],
         frame_filter: ResettableFilter,
         on_frame: Callable[[PrivacyState], None],
-        stop: threading.Event,
+        on_result: Callable[[Segment, SegmentResult], None],
+        stop: StopSign,
     ) -> None:
         self._job, self._pieces, self._filter = job, pieces, frame_filter
-        self._on_frame, self._stop = on_frame, stop
+        self._on_frame, self._on_result, self._stop = on_frame, on_result, stop
         info = job.info
         # Decoding and encoding are in different threads; a converter belongs to one of them.
         self._decoding_colours = make_converter(info)
@@ -121,7 +137,7 @@ class _Runner:
                 queue.close(error)
 
     def _decode(self) -> None:
-        with VideoFile(self._job.info, self._job.decoder_threads) as file:
+        with VideoFile(self._job.info, self._job.decoder_threads, self._job.timeline) as file:
             for item in pictures_of(file, self._pieces, self._decoding_colours):
                 if self._stop.is_set():
                     raise ConversionStopped
@@ -172,7 +188,7 @@ class _Runner:
                 item, safe = taken(self._drawn)
                 output = output or _PieceOutput(self._job, item.piece, self._encoding_colours)
                 if isinstance(item, _PieceEnd):
-                    output.finish(item.damaged_packets)
+                    self._on_result(item.piece, output.finish(item.damaged_packets))
                     output = None
                 else:
                     output.write(item, safe)
@@ -231,7 +247,7 @@ class _PieceOutput:
         self._states: Counter[str] = Counter()
         self._last_duration = 0
         # Stamps inside a piece count from its start: large first stamps are a burden for some muxers.
-        self._origin = piece.start_pts or 0
+        self._origin = job.origin_of(piece)
         self._writer: VideoWriter | None = None
         self._audit_file = self._audit.with_suffix(".part").open("w", encoding="utf-8")
 
@@ -259,10 +275,11 @@ class _PieceOutput:
         self._writer.write(frame)
         self._states[safe.state.value] += 1
         self._last_duration = item.duration
-        line = {"pts": item.pts, "time_s": round(float(item.pts * self._job.info.time_base), 6), **audit_entry(safe)}
+        time_s = float(item.pts * self._job.info.time_base - self._job.timeline.start_s)
+        line = {"pts": item.pts, "time_s": round(time_s, 6), **audit_entry(safe)}
         self._audit_file.write(json.dumps(line) + "\n")
 
-    def finish(self, damaged_packets: int) -> None:
+    def finish(self, damaged_packets: int) -> SegmentResult:
         self._audit_file.close()
         frames = file_bytes = 0
         if self._writer is not None:
@@ -272,6 +289,7 @@ class _PieceOutput:
         Path(self._audit_file.name).replace(self._audit)
         result = SegmentResult(frames, dict(self._states), damaged_packets, self._last_duration, file_bytes)
         self._job.folder.finish(self._piece, result)
+        return result
 
     def abandon(self) -> None:
         if self._writer is not None:

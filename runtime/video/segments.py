@@ -9,18 +9,25 @@ import json
 import os
 import shutil
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from toonfilter.runtime.errors import ConfigError, OutputError
 from toonfilter.runtime.video.reader import VideoIndex, VideoInfo
+from toonfilter.runtime.video.timeline import Timeline
 from toonfilter.runtime.video.writer import Encoder
+from toonfilter.runtime.whole_files import write_whole
 
 WARM_UP_FRAMES = 12
-_MANIFEST_FORMAT = 1
-_SAME_START_S = 5.0
+_MANIFEST, _LOCK = "manifest.json", "lock"
+_MANIFEST_FORMAT = 2
+_LONGEST_NAME = 200
+_MOST_FOLDERS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,11 @@ def _decode_from(index: VideoIndex, key_number: int) -> int | None:
     return index.key_pts[number] if number > 0 else None
 
 
+def origin_of(piece: Segment, timeline: Timeline, info: VideoInfo) -> int:
+    """The stamp that is zero in the piece's file: large and negative ones are a burden for some muxers."""
+    return timeline.start_ticks(info.time_base) if piece.start_pts is None else piece.start_pts
+
+
 def fingerprint(path: Path) -> str:
     """sha256 of the file's size and of samples from its beginning, middle and end; fast on files of any size."""
     digest = hashlib.sha256()
@@ -90,51 +102,70 @@ def fingerprint(path: Path) -> str:
 
 
 class WorkFolder:
-    """The hidden folder beside the target that holds finished pieces until they are joined."""
+    """The hidden folder beside the target that holds finished pieces until they are joined; only its user reads it."""
 
     def __init__(self, target: Path) -> None:
-        self.path = target.parent / f".{target.name}.toonfilter"
+        self.path = _folder_for(target)
 
-    def open(self, identity: Mapping[str, Any], encoder: Encoder, *, resume: bool) -> Encoder:
+    def open(self, identity: Mapping[str, Any], encoder: Encoder, *, resume: bool | None) -> Encoder:
         """Make the folder, or take up an interrupted conversion; the encoder that its pieces have been made with.
 
-        identity: everything that changes the result: source, settings, pieces.
+        identity: everything that changes the result: source, settings, pieces. resume: False begins anew, None goes on
+        where everything is the same, True insists on it.
 
         Raises:
-            ConfigError: what lies there was made from another file or with other options.
-            OutputError: another process is at work there, or the folder cannot be written.
+            ConfigError: `resume` is True and what lies there was made from another file or with other options.
+            OutputError: the folder cannot be written.
         """
         manifest = self._read_manifest()
-        self._refuse_if_busy(manifest)
-        if resume and manifest is not None:
-            if manifest.get("identity") != json.loads(json.dumps(identity)):
-                raise ConfigError(
-                    f"{self.path}: the interrupted conversion was made from another file or with other options; "
-                    "use the same ones, or start again without --resume"
-                )
+        is_same = manifest is not None and manifest.get("identity") == json.loads(json.dumps(identity))
+        if manifest is not None and is_same and resume is not False:
             stored = manifest["encoder"]
-            encoder = Encoder(stored["name"], stored["options"], stored["threads"])
-        elif self.path.exists():
-            shutil.rmtree(self.path)
-        try:
-            self.path.mkdir(exist_ok=True)
-            content = {
-                "format": _MANIFEST_FORMAT,
-                "process": os.getpid(),
-                "process_started_s": _started_s(os.getpid()),
-                "identity": identity,
-                "encoder": {"name": encoder.name, "options": dict(encoder.options), "threads": encoder.threads},
-            }
-            _write_whole(self.path / "manifest.json", json.dumps(content, indent=1))
-        except OSError as error:
-            raise OutputError(f"{self.path.parent}: cannot be written ({error.strerror or error})") from error
+            return Encoder(stored["name"], stored["options"], stored["threads"])
+        if resume and manifest is not None:
+            raise ConfigError(
+                f"{self.path}: the interrupted conversion was made from another file or with other options; "
+                "use the same ones, or start again without --resume"
+            )
+        content = {
+            "format": _MANIFEST_FORMAT,
+            "identity": identity,
+            "encoder": {"name": encoder.name, "options": dict(encoder.options), "threads": encoder.threads},
+        }
+        for old in self.path.iterdir():
+            if old.name != _LOCK:
+                old.unlink()
+        write_whole(self.path / _MANIFEST, json.dumps(content, indent=1))
         return encoder
 
-    def release(self) -> None:
-        """Let another process take the folder up; its pieces stay."""
-        manifest = self._read_manifest()
-        if manifest is not None:
-            _write_whole(self.path / "manifest.json", json.dumps({**manifest, "process": None}, indent=1))
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; the system lets go of it when the process ends, however it ends.
+
+        Raises:
+            OutputError: another process is at work there, or the folder cannot be made.
+        """
+        try:
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            lock = FileLock(self.path / _LOCK, timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise OutputError(
+                f"{self.path}: another process is converting to this target now; wait or choose another"
+            ) from error
+        except OSError as error:
+            raise OutputError(f"{self.path.parent}: cannot be written ({error.strerror or error})") from error
+        try:
+            yield
+        finally:
+            is_empty = self._read_manifest() is None
+            lock.release()
+            if is_empty:
+                self.remove()
+
+    def forget(self) -> None:
+        """Give the pieces up: the folder vanishes when it is let go of."""
+        (self.path / _MANIFEST).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Delete the folder with all pieces."""
@@ -148,12 +179,12 @@ class WorkFolder:
 
     def finish(self, piece: Segment, result: SegmentResult) -> None:
         """Note the piece as done; written last, so what is noted is whole."""
-        _write_whole(self._result_path(piece), json.dumps(asdict(result)))
+        write_whole(self._result_path(piece), json.dumps(asdict(result)))
 
     def result(self, piece: Segment) -> SegmentResult | None:
         """What came out of the piece; None if it is not done, or its file is not what was noted."""
         try:
-            found = SegmentResult(**json.loads(self._result_path(piece).read_text()))
+            found = SegmentResult(**json.loads(self._result_path(piece).read_text(encoding="utf-8")))
             is_whole = found.frames == 0 or self.video_path(piece).stat().st_size == found.file_bytes
         except (OSError, ValueError, TypeError):
             return None
@@ -163,34 +194,34 @@ class WorkFolder:
         return self.path / f"piece-{piece.number:05d}.json"
 
     def _read_manifest(self) -> dict[str, Any] | None:
-        try:
-            manifest = json.loads((self.path / "manifest.json").read_text())
-        except (OSError, ValueError):
-            return None
-        is_ours = isinstance(manifest, dict) and manifest.get("format") == _MANIFEST_FORMAT
-        return manifest if is_ours else None
-
-    def _refuse_if_busy(self, manifest: Mapping[str, Any] | None) -> None:
-        owner = manifest.get("process") if manifest else None
-        if manifest is None or not isinstance(owner, int) or owner == os.getpid():
-            return
-        started_s = _started_s(owner)
-        # After a restart of the machine another process has the number. Clocks are set now and then.
-        if started_s is not None and abs(started_s - manifest.get("process_started_s", started_s)) < _SAME_START_S:
-            raise OutputError(f"{self.path}: process {owner} is converting to this target now; wait or choose another")
+        return _manifest_in(self.path)
 
 
-def _started_s(process: int) -> float | None:
-    """When a process began, seconds since 1970; None where there is none of this number."""
-    import psutil
+def _folder_for(target: Path) -> Path:
+    """The folder's name: it tells the target's, fits on the disk, and is nobody else's."""
+    name = target.name
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    for number in range(1, _MOST_FOLDERS):
+        path = target.parent / (f".{name}.toonfilter" + (f"-{number}" if number > 1 else ""))
+        if not os.path.lexists(path) or _is_ours(path):
+            return path
+    raise OutputError(f"{target.parent}: other files have all names for a work folder, such as .{name}.toonfilter")
 
+
+def _is_ours(path: Path) -> bool:
+    """Whether it is a folder of this user, not a link, that holds what this program left or nothing."""
+    if path.is_symlink() or not path.is_dir():
+        return False
+    if hasattr(os, "geteuid") and path.stat().st_uid != os.geteuid():
+        return False
+    return _manifest_in(path) is not None or all(one.name == _LOCK for one in path.iterdir())
+
+
+def _manifest_in(folder: Path) -> dict[str, Any] | None:
     try:
-        return float(psutil.Process(process).create_time())
-    except psutil.Error:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    is_ours = isinstance(manifest, dict) and manifest.get("format") == _MANIFEST_FORMAT
+    return manifest if is_ours else None

@@ -1,9 +1,10 @@
-"""Processes that convert pieces of any recording: on this machine, or (see `ray_workers`) on a cluster.
+"""Who converts pieces of any recording: this process, others of this machine, or (see `ray_workers`) a cluster.
 
 Workers outlive recordings and keep their filter open. A worker that dies takes nothing with it: its piece is
 converted again by another one.
 """
 
+import os
 import signal
 import threading
 import uuid
@@ -12,14 +13,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from typing import Any, Protocol
 
 from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import ConfigError, ToonfilterError
 from toonfilter.runtime.frame_filter import ResettableFilter
-from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, run_pieces
-from toonfilter.runtime.video.segments import Segment
+from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, StopSign, run_pieces
+from toonfilter.runtime.video.segments import Segment, SegmentResult
 
 ATTEMPTS = 4
 """How often a piece is tried when its workers die."""
@@ -30,30 +32,77 @@ _OWN_POOL = -1
 _BYTES_PER_WORKER = 500_000_000
 
 OpenFilter = Callable[[], ResettableFilter]
+OnFrames = Callable[[int], None]
+OnResult = Callable[[Segment, SegmentResult], None]
 
 
 class SegmentWorkers(Protocol):
-    """Workers shared by all recordings of a batch; `spread` may be called from several threads."""
+    """Workers shared by all recordings of a batch; `map` may be called from several threads."""
 
     @property
     def count(self) -> int:
         """How many pieces are converted at once."""
         ...
 
-    def spread(
+    def map(
         self,
         job: SegmentJob,
         pieces: Sequence[Segment],
         open_filter: OpenFilter,
-        on_frames: Callable[[int], None],
+        *,
+        on_frames: OnFrames,
+        on_result: OnResult,
         stop: threading.Event,
     ) -> None:
-        """Convert the pieces into the job's work folder. See `toonfilter.runtime.video.convert.SpreadPieces`."""
+        """Convert the pieces into the job's work folder, in any order.
+
+        on_frames: gets the number of frames since its last call; less than none where a worker died and its frames
+        are lost. on_result: gets every piece when its file is whole, from the calling thread.
+
+        Raises:
+            ConversionStopped: `stop` was set; no piece is at work any more. The first error of a piece.
+        """
         ...
 
     def close(self) -> None:
         """End the workers; pieces at work are given up."""
         ...
+
+
+class InlineWorkers:
+    """No workers: pieces are converted in this process, one after the other. See `SegmentWorkers`."""
+
+    count = 1
+
+    def map(
+        self,
+        job: SegmentJob,
+        pieces: Sequence[Segment],
+        open_filter: OpenFilter,
+        *,
+        on_frames: OnFrames,
+        on_result: OnResult,
+        stop: threading.Event,
+    ) -> None:
+        frame_filter = open_filter()
+        try:
+            for group in _consecutive(pieces):
+                run_pieces(job, group, frame_filter, on_frame=lambda _: on_frames(1), on_result=on_result, stop=stop)
+        finally:
+            frame_filter.close()
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+def _consecutive(pieces: Sequence[Segment]) -> list[list[Segment]]:
+    groups: list[list[Segment]] = []
+    for piece in pieces:
+        if groups and groups[-1][-1].number + 1 == piece.number:
+            groups[-1].append(piece)
+        else:
+            groups.append([piece])
+    return groups
 
 
 def default_workers() -> int:
@@ -90,11 +139,16 @@ class LocalWorkers:
     def __init__(self, count: int) -> None:
         if count < 1:
             raise ConfigError(f"--workers is {count}; must be 1 or more")
+        # The interpreters of the workers look for modules in their installation, not in the current folder.
+        os.environ.setdefault("PYTHONSAFEPATH", "1")
         self._count = count
         self._context = get_context("spawn")
-        self._is_stopping = self._context.Event()
         self._lock = threading.Lock()
         self._names = OpenerNames()
+        # One slot for each piece at work: how many frames of it are done, and whether it shall stop.
+        self._frames = self._context.RawArray("q", count)
+        self._stops = self._context.RawArray("b", count)
+        self._free = list(range(count))
         self._pool = self._new_pool(count)
         # No more is handed to the pool than it works on: when a process dies, all that it holds counts as tried.
         self._room = threading.Semaphore(count)
@@ -104,72 +158,109 @@ class LocalWorkers:
     def count(self) -> int:
         return self._count
 
-    def spread(
+    def map(
         self,
         job: SegmentJob,
         pieces: Sequence[Segment],
         open_filter: OpenFilter,
-        on_frames: Callable[[int], None],
+        *,
+        on_frames: OnFrames,
+        on_result: OnResult,
         stop: threading.Event,
     ) -> None:
         attempts = dict.fromkeys(pieces, 0)
         missing = deque(pieces)
-        waiting: dict[Future[int], tuple[Segment, int]] = {}
-        while missing or waiting:
-            while missing and self._room.acquire(timeout=0 if waiting else _POLL_S):
-                piece = missing.popleft()
-                is_alone = attempts[piece] >= _TOGETHER
-                future, generation = self._submit(job, piece, open_filter, is_alone=is_alone)
-                waiting[future] = (piece, generation)
+        waiting: dict[Future[SegmentResult], _AtWork] = {}
+        try:
+            while missing or waiting:
+                while missing and self._room.acquire(timeout=0 if waiting else _POLL_S):
+                    piece = missing.popleft()
+                    future, work = self._submit(job, piece, open_filter, is_alone=attempts[piece] >= _TOGETHER)
+                    waiting[future] = work
+                    if stop.is_set():
+                        break
+                done, _ = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
                 if stop.is_set():
-                    break
-            done, _ = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-            if stop.is_set():
-                raise ConversionStopped
-            for future in done:
-                piece, generation = waiting.pop(future)
-                try:
-                    on_frames(future.result())
-                except BrokenProcessPool as error:
-                    attempts[piece] += 1
-                    if attempts[piece] == ATTEMPTS:
-                        raise died_too_often(job, piece) from error
-                    self._replace_pool(generation)
-                    missing.appendleft(piece)
+                    raise ConversionStopped
+                for work in waiting.values():
+                    on_frames(work.new_frames(self._frames))
+                for future in done:
+                    work = waiting.pop(future)
+                    try:
+                        self._take(future, work, on_frames, on_result)
+                    except BrokenProcessPool as error:
+                        attempts[work.piece] += 1
+                        if attempts[work.piece] == ATTEMPTS:
+                            raise died_too_often(job, work.piece) from error
+                        self._replace_pool(work.generation)
+                        missing.appendleft(work.piece)
+        finally:
+            self._give_up(waiting)
+
+    def _take(self, future: "Future[SegmentResult]", work: "_AtWork", on_frames: OnFrames, on_result: OnResult) -> None:
+        try:
+            result = future.result()
+        except BaseException:
+            on_frames(-work.told)
+            raise
+        finally:
+            self._leave_slot(work.slot)
+        on_frames(result.frames - work.told)
+        on_result(work.piece, result)
+
+    def _give_up(self, waiting: "dict[Future[SegmentResult], _AtWork]") -> None:
+        """Nothing may be at work in the folder any more when the caller lets go of it."""
+        for work in waiting.values():
+            self._stops[work.slot] = 1
+        wait(waiting)
+        for work in waiting.values():
+            self._leave_slot(work.slot)
 
     def close(self) -> None:
-        self._is_stopping.set()
+        for slot in range(self._count):
+            self._stops[slot] = 1
         with self._lock:
             self._pool.shutdown(cancel_futures=True)
 
     def _new_pool(self, count: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            count, mp_context=self._context, initializer=_start_worker, initargs=(self._is_stopping,)
+            count, mp_context=self._context, initializer=_start_worker, initargs=(self._frames, self._stops)
         )
 
     def _submit(
         self, job: SegmentJob, piece: Segment, open_filter: OpenFilter, *, is_alone: bool
-    ) -> tuple[Future[int], int]:
-        """Hand a piece to the pool, or to a process of its own; there is room for it again when it is done."""
+    ) -> "tuple[Future[SegmentResult], _AtWork]":
+        """Hand a piece to the pool, or to a process of its own; there is room for it already."""
         key = self._names.name(open_filter)
+        slot = self._take_slot()
         try:
             for _ in range(ATTEMPTS):
                 with self._lock:
                     pool, generation = self._new_pool(1) if is_alone else self._pool, self.deaths
-                    future: Future[int] | None = None
+                    future: Future[SegmentResult] | None = None
                     with suppress(BrokenProcessPool):
-                        future = pool.submit(_convert_piece, job, piece, open_filter, key)
+                        future = pool.submit(_convert_piece, job, piece, open_filter, key, slot)
                 if future is not None:
-                    future.add_done_callback(lambda _: self._room.release())
                     if is_alone:
                         pool.shutdown(wait=False)
-                        return future, _OWN_POOL
-                    return future, generation
+                        generation = _OWN_POOL
+                    return future, _AtWork(piece, generation, slot)
                 self._replace_pool(generation)
             raise died_too_often(job, piece)
         except BaseException:
-            self._room.release()
+            self._leave_slot(slot)
             raise
+
+    def _take_slot(self) -> int:
+        with self._lock:
+            slot = self._free.pop()
+        self._frames[slot], self._stops[slot] = 0, 0
+        return slot
+
+    def _leave_slot(self, slot: int) -> None:
+        with self._lock:
+            self._free.append(slot)
+        self._room.release()
 
     def _replace_pool(self, generation: int) -> None:
         """A new pool for a broken one; only the first of those who noticed does it."""
@@ -180,6 +271,21 @@ class LocalWorkers:
                 self.deaths += 1
 
 
+@dataclass(slots=True)
+class _AtWork:
+    """A piece in a process. generation: of the pool. slot: of its numbers. told: how many frames were told of."""
+
+    piece: Segment
+    generation: int
+    slot: int
+    told: int = 0
+
+    def new_frames(self, frames: Any) -> int:
+        count = int(frames[self.slot])
+        fresh, self.told = count - self.told, count
+        return fresh
+
+
 def died_too_often(job: SegmentJob, piece: Segment) -> ToonfilterError:
     """The error for a piece that no worker survives."""
     return ToonfilterError(f"{job.info.path}: {ATTEMPTS} workers died on piece {piece.number}; is there enough memory?")
@@ -188,14 +294,16 @@ def died_too_often(job: SegmentJob, piece: Segment) -> ToonfilterError:
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(is_stopping: Any) -> None:
+def _start_worker(frames: Any, stops: Any) -> None:
     obey_parent()
-    _worker["is_stopping"] = is_stopping
+    _worker["frames"], _worker["stops"] = frames, stops
 
 
 def obey_parent() -> None:
-    """In a worker: only the parent ends it, by its word or by its death; Ctrl-C goes to the whole group."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a worker: only the parent ends it, by its word or by its death; Ctrl-C and hang-ups go to the whole group."""
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
 
 
@@ -207,12 +315,33 @@ def _end_with_parent() -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
-def _convert_piece(job: SegmentJob, piece: Segment, open_filter: OpenFilter, key: str) -> int:
-    return convert_segment(job, piece, open_filter, key, _worker["is_stopping"])
+class _SlotStop:
+    def __init__(self, stops: Any, slot: int) -> None:
+        self._stops, self._slot = stops, slot
+
+    def is_set(self) -> bool:
+        return bool(self._stops[self._slot])
 
 
-def convert_segment(job: SegmentJob, piece: Segment, open_filter: OpenFilter, key: str, stop: Any) -> int:
-    """Convert one piece in a worker process; its number of frames.
+def _convert_piece(job: SegmentJob, piece: Segment, open_filter: OpenFilter, key: str, slot: int) -> SegmentResult:
+    frames = _worker["frames"]
+
+    def count(_: object) -> None:
+        frames[slot] += 1
+
+    return convert_segment(job, piece, open_filter, key, stop=_SlotStop(_worker["stops"], slot), on_frame=count)
+
+
+def convert_segment(
+    job: SegmentJob,
+    piece: Segment,
+    open_filter: OpenFilter,
+    key: str,
+    *,
+    stop: StopSign,
+    on_frame: Callable[[object], None] = lambda _: None,
+) -> SegmentResult:
+    """Convert one piece in a worker process.
 
     key: the opener's name; with the same as for the piece before, that piece's filter is used again.
     """
@@ -220,18 +349,20 @@ def convert_segment(job: SegmentJob, piece: Segment, open_filter: OpenFilter, ke
         if "filter" in _worker:
             _worker.pop("filter").close()
         _worker["filter"], _worker["key"] = open_filter(), key
-    frames = 0
-
-    def count(_: object) -> None:
-        nonlocal frames
-        frames += 1
-
+    results: list[SegmentResult] = []
     try:
-        run_pieces(job, [piece], _worker["filter"], on_frame=count, stop=stop)
+        run_pieces(
+            job,
+            [piece],
+            _worker["filter"],
+            on_frame=on_frame,
+            on_result=lambda _, result: results.append(result),
+            stop=stop,
+        )
     except ConversionStopped:
         raise
     except BaseException:
         # A filter that failed once may be broken; the next piece gets a fresh one.
         _worker.pop("key", None)
         raise
-    return frames
+    return results[0]

@@ -11,10 +11,11 @@ from typing import Any
 
 from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import ConfigError, OutputError
+from toonfilter.runtime.file_kinds import VIDEOS_WRITTEN
 from toonfilter.runtime.video.colour import Colour
+from toonfilter.runtime.video.media_files import open_video_output
 
 QUALITIES = ("small", "normal", "high")
-CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 
 _CRF = {"libx264": (28, 21, 16), "libx265": (30, 24, 19), "libvpx-vp9": (40, 32, 24), "libsvtav1": (45, 35, 26)}
 _X264 = "cabac=1:no-deblock=0:bframes=3:b-adapt=0:subme=1:8x8dct=1:analyse=i4x4,i8x8:aq-mode=1:aq-strength=0.5"
@@ -71,8 +72,8 @@ def choose_encoder(
     """
     if quality not in QUALITIES:
         raise ConfigError(f"unknown quality {quality!r}; known: {', '.join(QUALITIES)}")
-    if container.lower() not in CONTAINERS:
-        raise ConfigError(f"cannot write {container or 'a file without ending'}; known: {', '.join(CONTAINERS)}")
+    if container.lower() not in VIDEOS_WRITTEN:
+        raise ConfigError(f"cannot write {container or 'a file without ending'}; known: {', '.join(VIDEOS_WRITTEN)}")
     threads = threads or max(1, min(8, len(usable_cores())))
     is_webm = container.lower() == ".webm"
     tried: list[str] = []
@@ -163,7 +164,7 @@ class VideoWriter:
             scale = str(time_base.denominator)
             options = {"video_track_timescale": scale, "movie_timescale": scale}
         try:
-            self._container = av.open(str(path), "w", options=options)
+            self._container = open_video_output(path, options)
         except (av.FFmpegError, OSError) as error:
             raise OutputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from error
         stream = self._container.add_stream(encoder.name, rate=frame_rate, options=dict(encoder.options))

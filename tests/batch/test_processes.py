@@ -14,6 +14,7 @@ import pytest
 from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.video import workers as piece_workers
 from toonfilter.runtime.video.convert import ConvertOptions, convert
+from toonfilter.runtime.video.workers import LocalWorkers
 
 _DEADLINE_S = 60
 
@@ -37,12 +38,13 @@ def test_as_many_as_there_are_cores_and_memory_for(
 
 def test_stopping_processes_keeps_whole_pieces_and_resumes_to_the_same_bytes(clip: Path, tmp_path: Path) -> None:
     stop = threading.Event()
-    options = ConvertOptions(codec="h264", piece_s=1.0, jobs=2)
+    options, workers = ConvertOptions(codec="h264", piece_s=1.0), LocalWorkers(2)
     target = tmp_path / "out.mp4"
-    report = convert(clip, target, CoveringFilter, options, progress=lambda _: stop.set(), stop=stop)
+    report = convert(clip, target, CoveringFilter, options, workers=workers, progress=lambda _: stop.set(), stop=stop)
     assert report.status == "interrupted"
     assert not target.exists()
-    resumed = convert(clip, target, CoveringFilter, ConvertOptions("h264", piece_s=1.0, jobs=2, resume=True))
+    resumed = convert(clip, target, CoveringFilter, options, workers=workers)
+    workers.close()
     assert (resumed.status, resumed.frames) == ("complete", 120)
     convert(clip, tmp_path / "straight.mp4", CoveringFilter, ConvertOptions("h264", piece_s=1.0))
     assert target.read_bytes() == (tmp_path / "straight.mp4").read_bytes()

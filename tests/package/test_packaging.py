@@ -19,6 +19,7 @@ TRAIN_MAY_USE = {
     "bundle",
     "errors",
     "faces",
+    "file_kinds",
     "filter",
     "frames",
     "geometry",

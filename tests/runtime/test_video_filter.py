@@ -13,6 +13,7 @@ from toonfilter.runtime.lost_options import lost_policy
 from toonfilter.runtime.render.opening import RenderOptions
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
+from toonfilter.runtime.video.workers import LocalWorkers
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,9 @@ def test_pieces_resume_and_processes_make_the_same_bytes_with_the_real_filter(ta
     settings = FilterSettings(style=str(tiny_bundle.folder), engine="onnxruntime", threads=1)
     opener = file_filter_opener(settings)
     straight = convert(talking_head, tmp_path / "a.mp4", opener, ConvertOptions("h264", piece_s=0.6))
-    parallel = convert(talking_head, tmp_path / "b.mp4", opener, ConvertOptions("h264", piece_s=0.6, jobs=2))
+    workers = LocalWorkers(2)
+    parallel = convert(talking_head, tmp_path / "b.mp4", opener, ConvertOptions("h264", piece_s=0.6), workers=workers)
+    workers.close()
     assert straight.frames == 48
     assert straight.exposed_frames == 0
     assert straight.states["protected"] >= 36

@@ -8,7 +8,6 @@ drawn again.
 import csv
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -24,6 +23,7 @@ import numpy as np
 from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
 from toonfilter.runtime.geometry.warp import FaceWarp
+from toonfilter.runtime.whole_files import write_whole
 from toonfilter.train.data.opencv_cartoon import opencv_cartoon
 from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
 from toonfilter.train.data.splits import split_of
@@ -194,13 +194,7 @@ def _record_path(task: _Task) -> Path:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, path)  # noqa: PTH105 (atomic on every system)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
+    write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
 def _run(tasks: list[_Task], workers: int) -> Iterator[dict[str, Any]]:

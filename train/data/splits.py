@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from toonfilter.runtime.errors import DataError
+from toonfilter.runtime.whole_files import write_whole
 
 Split = Literal["train", "validation"]
 
@@ -39,10 +40,7 @@ def read_identities(root: Path) -> dict[str, str]:
 
 def write_identities(root: Path, identities: Mapping[str, str]) -> None:
     """Write ROOT/identities.json, whole."""
-    root.mkdir(parents=True, exist_ok=True)
-    temporary = root / ".identities.json.partial"
-    temporary.write_text(json.dumps(dict(identities), indent=0, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(root / "identities.json")
+    write_whole(root / "identities.json", json.dumps(dict(identities), indent=0, sort_keys=True) + "\n")
 
 
 def shared_identities(train: Iterable[str], validation: Iterable[str]) -> set[str]:

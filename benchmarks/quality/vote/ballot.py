@@ -13,8 +13,8 @@ import numpy as np
 
 from toonfilter.benchmarks.quality.models import Exporter, find_model
 from toonfilter.benchmarks.quality.pictures import Image, choose, list_pictures, read_picture
-from toonfilter.benchmarks.quality.write_whole import write_whole
 from toonfilter.runtime.errors import DataError
+from toonfilter.runtime.whole_files import write_whole
 
 FILE_NAME = "ballot.json"
 MOST_MODELS = 9
@@ -133,5 +133,5 @@ def _write_picture(folder: Path, image: Image) -> str:
         image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     token = secrets.token_hex(16)
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
-    (folder / f"{token}.jpg").write_bytes(encoded.tobytes())
+    write_whole(folder / f"{token}.jpg", encoded.tobytes())
     return token
