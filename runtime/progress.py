@@ -14,9 +14,9 @@ class Progress:
     done: int
     total: int
     words: str = ""
-    fresh: int = 0
     fps: float = 0.0
     left_s: float | None = None
+    fresh: int = 0
 
 
 ShowProgress = Callable[[Progress], None]

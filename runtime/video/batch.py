@@ -387,7 +387,7 @@ class _Batch:
             failed = f", {self._failed} failed" if self._failed else ""
             words = f"frames; {self._finished} of {len(self._recordings)} recordings{failed}"
             left_s = (total - done) / fps if fps > 0 else None
-            state = Progress(done, total, words, self._frames_now(), fps, left_s)
+            state = Progress(done, total, words, fps, left_s, self._frames_now())
         self._progress(state)
 
     def _frames_expected(self) -> int:

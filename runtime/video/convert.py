@@ -278,7 +278,7 @@ class _Conversion:
             fps = self._frames_now / (now_s - self._start_s)
             done = self._frames_before + self._frames_now
             left_s = max(0, self._index.frames - done) / fps if fps > 0 else None
-            self._progress(Progress(done, self._index.frames, "frames", self._frames_now, fps, left_s))
+            self._progress(Progress(done, self._index.frames, "frames", fps, left_s, self._frames_now))
 
     def _write_audit(self, path: Path, done: Sequence[tuple[Segment, SegmentResult]]) -> None:
         number = 0

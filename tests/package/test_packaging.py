@@ -28,7 +28,7 @@ TRAIN_MAY_USE = {
     "still_images",
     "whole_files",
 }
-COMMANDS_MAY_USE = {"terminal", "command_options"}
+COMMANDS_MAY_USE = {"terminal", "command_options", "progress"}
 
 
 def modules() -> list[tuple[str, Path]]:
