@@ -80,6 +80,32 @@ def to_batch(samples: list[Sample]) -> tuple[Tensor, Tensor, Tensor]:
     return images.contiguous(), planes.contiguous(), torch.from_numpy(np.stack([s.known for s in samples]))
 
 
+def predictor(run: Path) -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]:
+    """The averaged network of a run: photo uint8 [S, S, 3] and mesh plane uint8 [S, S] to planes float32 [S, S, 9].
+
+    Each is the mean of the photo's answer and its mirror image's.
+
+    Raises:
+        DataError: no checkpoint in the run.
+    """
+    path = run / CHECKPOINT
+    if not path.is_file():
+        raise DataError(f"{run} holds no {CHECKPOINT}; train first")
+    network = FieldsNetwork()
+    network.load_state_dict(torch.load(path, weights_only=True)["average"])
+    network.eval()
+
+    def predict(photo: NDArray[np.uint8], mesh: NDArray[np.uint8]) -> NDArray[np.float32]:
+        levels = torch.from_numpy(np.dstack([photo, mesh])).permute(2, 0, 1).float()
+        planes = (levels - MIDDLE_LEVEL) / HALF_LEVELS
+        with torch.inference_mode():
+            answer = torch.sigmoid(network(torch.stack([planes, planes.flip(-1)])))
+        both: NDArray[np.float32] = ((answer[0] + answer[1].flip(-1)) / 2).permute(1, 2, 0).numpy()
+        return both
+
+    return predict
+
+
 class FieldsTraining:
     """A run in a folder. `run` goes on from the checkpoint there, if any, until the recipe's steps are done.
 

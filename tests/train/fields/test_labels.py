@@ -2,17 +2,27 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.render.fields import FIELDS, MASKS, MESH_FACE_LEVEL, MESH_FEATURE_LEVEL, FieldName, mesh_plane
+from toonfilter.runtime.render.fields import (
+    FIELDS,
+    LEFT_EYE,
+    MASKS,
+    MESH_FACE_LEVEL,
+    MESH_FEATURE_LEVEL,
+    RIGHT_EYE,
+    FieldName,
+    mesh_plane,
+)
 from toonfilter.train.data.fields.attributes import Attributes, read_attributes
 from toonfilter.train.data.fields.face_frame import face_frame
 from toonfilter.train.data.fields.labels import COMPLETE, NETWORKS_ONLY, picture_labels
 from toonfilter.train.data.fields.store import LabelStore
-from toonfilter.train.data.fields.worn_glasses import LENS_LEVEL
+from toonfilter.train.data.fields.worn_glasses import LENS_LEVEL, eye_distance_px, glasses_from_network
 
 HEADER = "index,file,glasses,facial_hair,headwear,hair,over,bad\n"
 
@@ -124,3 +134,21 @@ def test_mesh_plane_tells_face_and_features(portrait: object) -> None:
     assert plane[int(points[1, 1]), int(points[1, 0])] == MESH_FACE_LEVEL
     middle = points[[33, 133], :2].mean(0)
     assert plane[int(middle[1]), int(middle[0])] == MESH_FEATURE_LEVEL
+
+
+def test_glasses_of_a_network_become_lenses_and_rims(portrait: object) -> None:
+    frame = face_frame(portrait.landmarks, 320)  # type: ignore[attr-defined]
+    unit = eye_distance_px(frame)
+    plane = np.zeros((320, 320), np.float32)
+    middles = [frame.landmarks[list(eye)].mean(0) for eye in (RIGHT_EYE, LEFT_EYE)]
+    for middle in middles:
+        cv2.circle(plane, tuple(int(value) for value in middle), int(0.33 * unit), 0.5, -1)
+    found = glasses_from_network(plane, frame, Attributes(glasses="clear"))
+    assert found is not None
+    seen = plane > 0.2
+    lenses = found > 0.4
+    assert (seen & lenses).sum() / seen.sum() > 0.9
+    assert lenses.sum() < 1.8 * seen.sum()
+    for x, y in middles:
+        assert found[int(y), int(x)] == pytest.approx(LENS_LEVEL)
+    assert glasses_from_network(np.zeros_like(plane), frame, Attributes(glasses="clear")) is None

@@ -63,6 +63,21 @@ def train(
         terminal.say(f"stopped; the same command goes on from {out}")
 
 
+@app.command("refine")
+def refine(
+    folder: LabelsArgument,
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+) -> None:
+    """Let a trained network outline the glasses that people wear in the pictures; then train on."""
+    from toonfilter.train.data.fields.second_labels import refine_glasses
+    from toonfilter.train.data.fields.store import LabelStore
+    from toonfilter.train.fields_training import predictor
+
+    with terminal.counted("pictures with glasses") as show:
+        changed, worn = refine_glasses(LabelStore(folder, writable=True), predictor(run), show)
+    terminal.say(f"{folder}: {changed} of {terminal.count(worn, 'picture')} with glasses outlined anew")
+
+
 def _shorter(recipe: "FieldsRecipe", steps: int) -> "FieldsRecipe":
     from dataclasses import replace
 

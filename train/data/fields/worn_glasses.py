@@ -17,6 +17,11 @@ _RADII = np.linspace(0.2, 0.62, 40)
 _FRAME_WIDTH = 0.045
 _PRIOR_SPREAD = 0.085
 _TEMPLES = (127, 356)
+_SEEN = 0.28
+"""Level of a network's plane that counts as glasses: between nothing and a clear lens."""
+_LEAST_SEEN = 0.6
+"""Share of the fitted lenses that the network must see as glasses."""
+_INSIDE_WEIGHT = 0.6
 
 
 def glasses_mask(lab: NDArray[np.float32], frame: FaceFrame, attributes: Attributes) -> Plane:
@@ -26,21 +31,54 @@ def glasses_mask(lab: NDArray[np.float32], frame: FaceFrame, attributes: Attribu
     """
     if attributes.glasses == "none":
         return np.zeros(lab.shape[:2], np.float32)
-    lenses, unit = fit_lenses(lab, frame)
-    side = lab.shape[0]
-    area = np.maximum(*(fill_polygon(lens, side) for lens in lenses))
-    rims = _rims(lenses, frame, unit)
+    unit = eye_distance_px(frame)
+    lenses = fit_lenses(frame, _evidence(lab, frame, unit), is_outline=True)
+    mask = _drawn(lenses, frame, unit, attributes)
     if attributes.glasses == "sun":
-        return np.maximum(np.maximum(area, _dark_lenses(lab, area, frame, unit)), rims)
-    return np.maximum(area * np.float32(LENS_LEVEL), rims)
+        area = np.maximum(*(fill_polygon(lens, frame.size) for lens in lenses))
+        mask = np.maximum(mask, _dark_lenses(lab, area, frame, unit))
+    return mask
 
 
-def fit_lenses(lab: NDArray[np.float32], frame: FaceFrame) -> tuple[list[NDArray[np.float32]], float]:
-    """Outlines of right and left lens, float32 [48, 2] px, first point towards the ear; distance of the eyes, px."""
+def glasses_from_network(plane: Plane, frame: FaceFrame, attributes: Attributes) -> Plane | None:
+    """The same from a network's glasses plane float32 [S, S]; None where it sees no lenses."""
+    unit = eye_distance_px(frame)
+    lenses = fit_lenses(frame, plane - np.float32(_SEEN), is_outline=False)
+    area = np.maximum(*(fill_polygon(lens, frame.size) for lens in lenses))
+    seen = plane > _SEEN
+    inside = area > 0.5
+    if not inside.any() or float(seen[inside].mean()) < _LEAST_SEEN:
+        return None
+    mask = _drawn(lenses, frame, unit, attributes)
+    if attributes.glasses == "sun":
+        near = cv2.dilate(area, np.ones((3, 3), np.uint8), iterations=max(1, round(0.15 * unit)))
+        mask = np.maximum(mask, cv2.GaussianBlur((seen & (near > 0.5)).astype(np.float32), (0, 0), 1.0))
+    return mask
+
+
+def eye_distance_px(frame: FaceFrame) -> float:
+    """Distance of the eyes; that of a turned head as if it were not turned so far."""
+    eyes = [frame.landmarks[list(eye)].mean(0) for eye in (RIGHT_EYE, LEFT_EYE)]
+    return max(float(np.linalg.norm(eyes[1] - eyes[0])), 0.32 * frame.height_px)
+
+
+def _drawn(lenses: list[NDArray[np.float32]], frame: FaceFrame, unit: float, attributes: Attributes) -> Plane:
+    area: Plane = np.maximum(*(fill_polygon(lens, frame.size) for lens in lenses))
+    level = 1.0 if attributes.glasses == "sun" else LENS_LEVEL
+    mask: Plane = np.maximum(area * np.float32(level), _rims(lenses, frame, unit))
+    return mask
+
+
+def fit_lenses(frame: FaceFrame, evidence: Plane, *, is_outline: bool) -> list[NDArray[np.float32]]:
+    """Outlines of right and left lens, float32 [48, 2] px, first point towards the ear.
+
+    evidence: float32 [S, S], how much each pixel looks like an outline or, without is_outline, like the inside
+    (above zero) or the outside (below zero) of lenses.
+    """
     points = frame.landmarks
     eyes = [points[list(eye)].mean(0) for eye in (RIGHT_EYE, LEFT_EYE)]
+    unit = eye_distance_px(frame)
     across = eyes[1] - eyes[0]
-    unit = max(float(np.linalg.norm(across)), 0.32 * frame.height_px)
     across = across / max(float(np.linalg.norm(across)), 1e-3)
     down = np.array([-across[1], across[0]], np.float32)
     # A turned head: the far lens is narrower. Its eye tells by how much.
@@ -48,27 +86,20 @@ def fit_lenses(lab: NDArray[np.float32], frame: FaceFrame) -> tuple[list[NDArray
     scales = np.clip(widths / max(float(widths.max()), 1e-3), 0.35, 1)
     angles = np.arange(_ANGLES) * (2 * np.pi / _ANGLES)
     horizontal, vertical = np.cos(angles), np.sin(angles)
-    evidence = _evidence(lab, frame, unit)
     total = np.zeros((_ANGLES, len(_RADII)), np.float32)
-    centres = []
+    rays = []
     for eye, sign, scale in zip(eyes, (-1.0, 1.0), scales, strict=True):
         centre = eye + across * sign * (0.02 * unit * scale) + down * (0.05 * unit)
-        centres.append(centre)
-        reach = _RADII[None, :, None] * unit
-        offsets = (horizontal[:, None, None] * sign * scale) * across + vertical[:, None, None] * down
-        places = (centre + reach * offsets).astype(np.float32)
+        offsets = (horizontal[:, None] * sign * scale) * across + vertical[:, None] * down
+        rays.append((centre, offsets))
+        places = (centre + _RADII[None, :, None] * unit * offsets[:, None]).astype(np.float32)
         sampled = cv2.remap(evidence, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        total += sampled * float(scale)
+        total += (sampled if is_outline else np.cumsum(sampled, 1) * _INSIDE_WEIGHT) * np.float32(scale)
+    spread = _PRIOR_SPREAD if is_outline else 2.5 * _PRIOR_SPREAD
     prior = _prior(horizontal, vertical)
-    cost = -total / float(scales.sum()) + 0.5 * ((_RADII[None] - prior[:, None]) / _PRIOR_SPREAD) ** 2
+    cost = -total / float(scales.sum()) + 0.5 * ((_RADII[None] - prior[:, None]) / spread) ** 2
     radii = _RADII[_cheapest_ring(cost)] * unit
-    lenses = [
-        (centre + radii[:, None] * ((horizontal[:, None] * sign * scale) * across + vertical[:, None] * down)).astype(
-            np.float32
-        )
-        for centre, sign, scale in zip(centres, (-1.0, 1.0), scales, strict=True)
-    ]
-    return lenses, unit
+    return [(centre + radii[:, None] * offsets).astype(np.float32) for centre, offsets in rays]
 
 
 def _dark_lenses(lab: NDArray[np.float32], area: Plane, frame: FaceFrame, unit: float) -> Plane:
