@@ -10,7 +10,15 @@ from toonfilter.runtime.render.measures.brows import BrowMeasure, creases
 from toonfilter.runtime.render.measures.glasses import fit_glasses, wears_glasses
 from toonfilter.runtime.render.measures.lines import age_lines
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, Picture, Plane
-from toonfilter.runtime.render.measures.skin import clean_skin, iris, lid_darkness, lips, raw_skin, skin_shadow
+from toonfilter.runtime.render.measures.skin import (
+    clean_skin,
+    iris,
+    lid_darkness,
+    lips,
+    raw_skin,
+    skin_shadow,
+    white_of_eyes,
+)
 from toonfilter.runtime.render.measures.teeth import measure_teeth
 
 _COVERED = 0.5
@@ -29,7 +37,7 @@ def measure_look(photo: Picture, landmarks: Landmarks, planes: Mapping[str, Plan
     """
     measured = MeasuredPhoto(photo, landmarks, planes)
     raw = raw_skin(measured)
-    skin = clean_skin(raw)
+    skin = clean_skin(raw, white_of_eyes(measured))
     lip, lip_strength = lips(measured, raw, skin)
     brow = BrowMeasure(measured, raw, skin)
     is_worn = wears_glasses(measured)

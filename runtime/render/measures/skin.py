@@ -7,6 +7,7 @@ import numpy as np
 
 from toonfilter.runtime.geometry.landmarks import EYES
 from toonfilter.runtime.render.colour import Lab
+from toonfilter.runtime.render.features.brush import part
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, median_lab
 
@@ -23,11 +24,16 @@ _UNEVEN = (11.0, 24.0)
 """Spread of lightness, L*, of an evenly and of a hard lit face."""
 _MOST_LIFT = 5.0
 """How much lighter than the middle of the face, in L*, its lit side may make it."""
+_GLOSS = 26.0
+"""Contrast in L* that gloss alone can have."""
 _FEWEST_PX = 30
 _SKIN_HUE = 54.0
-_FAIR, _OUT_OF_SHADE = 52.0, 0.45
-_SHADED = (0.26, 0.42)
-"""Chroma over lightness below which skin is fair skin in shade, and above which it is as dark as it looks."""
+_FAIR, _OUT_OF_SHADE = 58.0, 0.55
+_SHADED, _WHITES = (0.42, 0.52), (0.95, 1.10)
+"""Chroma over lightness of skin, and lightness of the eyes' whites over that of skin: below the first of each skin is
+fair and in shade, above the second it is as dark as it looks."""
+_LEAST_EYE = 0.09
+_WHITE_ROWS = (0.3, 0.45, 0.6, 0.75)
 _GREY = 2.5
 _LEAST_RED = 8.5
 _LEAST_CHROMA, _MOST_CHROMA = 12.0, 35.0
@@ -49,7 +55,7 @@ def raw_skin(photo: MeasuredPhoto) -> Lab:
         return median_lab(photo.colours_at(photo.face.flat[list(range(0, 468, 7))]))
     middle = np.median(pixels, 0)
     # Hair and frames over the forehead are far from the rest in colour.
-    near = np.abs(pixels - middle) < np.array([38, 16, 20])
+    near = np.abs(pixels - middle) < np.array([60, 18, 22])
     pixels = pixels[near.all(1)]
     quarter, three_quarters = np.percentile(pixels[:, 0], [25, 75])
     uneven = smoothstep(float(three_quarters - quarter), *_UNEVEN)
@@ -57,16 +63,35 @@ def raw_skin(photo: MeasuredPhoto) -> Lab:
     low, high = np.percentile(pixels[:, 0], places)
     lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
     middle = np.median(pixels, 0)
-    lit[0] = min(float(lit[0]), float(middle[0]) + _MOST_LIFT)
+    # Gloss on deep skin is small and not much lighter than it; the lit side of a fair face in the dark is both.
+    contrast = float(np.percentile(pixels[:, 0], 88)) - float(middle[0])
+    lit[0] = min(float(lit[0]), float(middle[0]) + _MOST_LIFT + 0.6 * max(contrast - _GLOSS, 0))
     # A low sun colours the side that it lights.
     lit[1:] += (middle[1:] - lit[1:]) * np.float32(0.5 * uneven)
     return lit
 
 
-def clean_skin(raw: Lab) -> Lab:
+def white_of_eyes(photo: MeasuredPhoto) -> float | None:
+    """Lightness of the whites of the eyes, L*; None where none are seen."""
+    found = []
+    for side, eye in enumerate(EYES):
+        upper, lower = (photo.curves[f"{('right', 'left')[side]}_{lid}"] for lid in ("upper", "lower"))
+        if float(np.hypot(*(upper - lower).T).max()) < _LEAST_EYE * photo.unit_px:
+            continue
+        centre, *edge = photo.face.flat[list(eye.iris)]
+        radius = float(np.mean([np.hypot(*(point - centre)) for point in edge]))
+        points = np.concatenate([part(upper * (1 - share) + lower * share, 0.14, 0.86) for share in _WHITE_ROWS])
+        beside = points[np.hypot(*(points - centre).T) > 1.12 * radius]
+        if len(beside) > 4:
+            found.append(float(np.percentile(photo.colours_at(beside)[:, 0], 75)))
+    return max(found) if found else None
+
+
+def clean_skin(raw: Lab, white: float | None = None) -> Lab:
     """The drawn skin: as light and as yellow as measured, so that its tone is true, but never grey.
 
     Light skin gains lightness and yellow in one proportion, deep skin gains red; both keep the typology angle.
+    white: of the eyes, see `white_of_eyes`. Fair skin in deep shade is lifted by a part.
     """
     lightness, red, yellow = (float(value) for value in raw)
     chroma = math.hypot(red, yellow)
@@ -76,9 +101,11 @@ def clean_skin(raw: Lab) -> Lab:
     red, yellow = drawn_chroma * math.cos(turn), drawn_chroma * math.sin(turn)
     # Skin in cold or dim light looks ill without its red.
     red = max(red, _LEAST_RED * smoothstep(lightness, 15, 40))
-    # Deep skin is coloured, fair skin in shade is not: it is lifted out of the shade by a part.
-    if chroma > _GREY:
-        lightness += _OUT_OF_SHADE * max(_FAIR - lightness, 0) * (1 - smoothstep(chroma / lightness, *_SHADED))
+    if white is not None and chroma > _GREY:
+        # Deep skin is coloured and darker than the whites beside it, fair skin in shade is neither.
+        pale = 1 - smoothstep(chroma / max(lightness, 1), *_SHADED)
+        pale *= 1 - smoothstep(white / max(lightness, 1), *_WHITES)
+        lightness += _OUT_OF_SHADE * max(_FAIR - lightness, 0) * pale
     light = smoothstep(lightness, 50, 62)
     fuller = 1 + 0.07 * light
     lightness = 50 + (lightness - 50) * fuller if lightness > 50 else lightness
