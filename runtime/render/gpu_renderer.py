@@ -1,6 +1,7 @@
 """The renderer whose frames stay on the GPU from crop to blend; for the filter it is a renderer like the other."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.cuda.device import Device
