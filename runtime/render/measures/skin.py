@@ -4,6 +4,7 @@ import math
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.landmarks import EYES
 from toonfilter.runtime.render.colour import Lab
@@ -22,10 +23,10 @@ _EVENLY_LIT, _LIT_SIDE = (32.0, 68.0), (46.0, 76.0)
 """Percentiles of lightness that count as the lit skin of an evenly and of a hard lit face: its shade is drawn anew."""
 _UNEVEN = (11.0, 24.0)
 """Spread of lightness, L*, of an evenly and of a hard lit face."""
-_MOST_LIFT = 5.0
+_MOST_LIFT = 9.0
 """How much lighter than the middle of the face, in L*, its lit side may make it."""
-_GLOSS = 26.0
-"""Contrast in L* that gloss alone can have."""
+_GLOSSY = (0.60, 0.85)
+"""Chroma over lightness of the lightest skin, over that of the middle: below the first its light is gloss."""
 _FEWEST_PX = 30
 _SKIN_HUE = 54.0
 _FAIR, _OUT_OF_SHADE = 58.0, 0.55
@@ -58,17 +59,24 @@ def raw_skin(photo: MeasuredPhoto) -> Lab:
     near = np.abs(pixels - middle) < np.array([60, 18, 22])
     pixels = pixels[near.all(1)]
     quarter, three_quarters = np.percentile(pixels[:, 0], [25, 75])
-    uneven = smoothstep(float(three_quarters - quarter), *_UNEVEN)
+    uneven = smoothstep(float(three_quarters - quarter), *_UNEVEN) * _lit_not_glossy(pixels)
     places = np.array(_EVENLY_LIT) * (1 - uneven) + np.array(_LIT_SIDE) * uneven
     low, high = np.percentile(pixels[:, 0], places)
     lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
     middle = np.median(pixels, 0)
-    # Gloss on deep skin is small and not much lighter than it; the lit side of a fair face in the dark is both.
-    contrast = float(np.percentile(pixels[:, 0], 88)) - float(middle[0])
-    lit[0] = min(float(lit[0]), float(middle[0]) + _MOST_LIFT + 0.6 * max(contrast - _GLOSS, 0))
+    lit[0] = min(float(lit[0]), float(middle[0]) + _MOST_LIFT * (0.5 + 0.5 * uneven))
     # A low sun colours the side that it lights.
     lit[1:] += (middle[1:] - lit[1:]) * np.float32(0.5 * uneven)
     return lit
+
+
+def _lit_not_glossy(pixels: NDArray[np.float32]) -> float:
+    """1 where the lightest skin is as coloured as the rest, 0 where it is gloss, which has the light's colour."""
+    low, high, top = np.percentile(pixels[:, 0], [25, 75, 88])
+    lightness = pixels[:, 0]
+    lightest, middle = pixels[lightness >= top].mean(0), pixels[(lightness >= low) & (lightness <= high)].mean(0)
+    shares = [float(np.hypot(*part[1:]) / max(float(part[0]), 1)) for part in (lightest, middle)]
+    return smoothstep(shares[0] / max(shares[1], 0.02), *_GLOSSY)
 
 
 def white_of_eyes(photo: MeasuredPhoto) -> float | None:
