@@ -1,11 +1,12 @@
 """A page of pictures in rows and titled columns, on files beside it."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
+
+from toonfilter.runtime.whole_files import write_whole
 
 _STYLE = (
     "body{font:14px/1.5 system-ui,sans-serif;margin:24px;background:#fff;color:#222}"
@@ -36,9 +37,7 @@ def write_gallery(page: Path, title: str, columns: Sequence[str], rows: Sequence
         f"<meta name='viewport' content='width=device-width, initial-scale=1'><style>{_STYLE}</style></head>"
         f"<body><h1>{escape(title)}</h1><p>{escape(note)}</p><table><tr>{heads}</tr>{body}</table></body></html>\n"
     )
-    temporary = page.with_name(f".{page.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(page)
+    write_whole(page, text)
 
 
 def _cell(page: Path, picture: Path | None) -> str:

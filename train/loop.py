@@ -29,7 +29,7 @@ from toonfilter.train.monitor import Monitor
 from toonfilter.train.optimisation import Average, Optimisers, step_factor
 from toonfilter.train.random_state import random_state, set_random_state
 from toonfilter.train.recipe import Recipe
-from toonfilter.train.systems import System, build_system
+from toonfilter.train.systems import System, build_system, sample_titles
 from toonfilter.train.validation import Measurer, drawn, held_out_batches
 from toonfilter.train.validation_record import Best, check_measure, is_better, read_best, value_of
 
@@ -230,7 +230,7 @@ class _Run:
         # A system may draw random numbers for its samples; looking must not change the run.
         with torch.random.fork_rng(), self.average.in_use(self.system) as networks, torch.no_grad():
             networks.eval()
-            self.monitor.samples(step, self.system.samples(self.look, networks))
+            self.monitor.samples(step, self.system.samples(self.look, networks), sample_titles(self.system))
             networks.train()
         self.monitor.curves()
 

@@ -34,6 +34,11 @@ class DataSettings:
     landmarks: bool = False
     # Also give the edge-smoothed cartoons (a folder `edges`), CartoonGAN section 3.1.
     edges: bool = False
+    # Of published data: labels that must be true of a picture, or false with "!" before them: CelebA's attributes
+    # ("Smiling", "!Eyeglasses"), colorFERET's poses ("fa").
+    labels: tuple[str, ...] = ()
+    # Of aligned pictures, two in one side by side: which half is the photo.
+    photo_half: Literal["left", "right"] = "left"
     workers: int = 1
     # Decoded pictures that each worker keeps in memory, at most, in MiB; more saves decoding in later epochs.
     cache_mib: int = 1024
@@ -72,6 +77,18 @@ class ScheduleSettings:
     warm_up_steps: int = 0
     decay_from: float = 0.0
     final_factor: float = 0.0
+
+
+@dataclass(frozen=True)
+class StabiliserSettings:
+    """See toonfilter.train.stabilisers; as it stands here, nothing is done.
+
+    diff_augment: any of "color", "translation", "cutout". r1: gamma of the gradient penalty; a usual value is 10.
+    """
+
+    spectral_norm: bool = False
+    diff_augment: tuple[str, ...] = ()
+    r1: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -121,6 +138,7 @@ class Recipe:
     # Only where the discriminator differs from `optimiser`.
     discriminator_optimiser: OptimiserSettings | None = None
     schedule: ScheduleSettings = ScheduleSettings()
+    stabilisers: StabiliserSettings = StabiliserSettings()
     method: Mapping[str, Any] = field(default_factory=dict)
 
     def total_steps(self, steps_per_epoch: int) -> int:

@@ -95,6 +95,21 @@ def test_pictures_that_are_not_square_keep_their_aspect_where_asked(tmp_path: Pa
     assert shapes == {"stretch": (20, 40), "crop": (40, 40), "pad": (20, 20)}
 
 
+@pytest.mark.parametrize(("half", "level"), [("left", 40), ("right", 200)])
+def test_two_pictures_side_by_side_are_a_pair(tmp_path: Path, half: str, level: int) -> None:
+    both = np.full((16, 32, 3), 40, np.uint8)
+    both[:, 16:] = 200
+    for folder, count in (("train", 3), ("val", 2), ("test", 4)):
+        for number in range(count):
+            write_png(tmp_path / folder / f"{number}.png", both)
+    settings = DataSettings(size_px=16, photo_half=half)  # type: ignore[arg-type]
+    data = open_data(tmp_path, settings, "train")
+    assert (len(data), len(open_data(tmp_path, settings, "validation"))) == (3, 2)
+    sample = data[0]
+    assert sample["source"].unique().tolist() == [level]
+    assert sample["target"].unique().tolist() == [240 - level]
+
+
 def test_memory_for_decoded_pictures_has_a_bound(pairs: Path) -> None:
     count = sum(path.is_file() for path in (pairs / "photo").iterdir())
     held = open_data(pairs, DataSettings(size_px=32, cache_mib=0), "train")

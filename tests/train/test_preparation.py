@@ -1,5 +1,6 @@
 """Preparing data: faces, four-panel pictures, smoothed edges, published data sets, splits."""
 
+import bz2
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError
 from toonfilter.train.data import edges, face_crops, published, splits, voila
-from toonfilter.train.data.pictures import picture_paths, read_rgb, read_rgba, write_png
+from toonfilter.train.data.datasets import open_data
+from toonfilter.train.data.pictures import picture_name, picture_paths, read_rgb, read_rgba, write_png
+from toonfilter.train.recipe import DataSettings
 
 Image = NDArray[np.uint8]
 
@@ -248,6 +251,60 @@ def test_celeba_without_its_lists_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "identity_CelebA.txt").write_text("1.png\n")
     with pytest.raises(DataError, match="line 1 has 1 columns"):
         published.read_celeba(tmp_path)
+
+
+def test_celeba_labels_choose_pictures(tmp_path: Path) -> None:
+    names = [f"{number:06}.jpg" for number in range(1, 5)]
+    for name in names:
+        path = tmp_path / "img_align_celeba" / name
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "identity_CelebA.txt").write_text("".join(f"{name} {number}\n" for number, name in enumerate(names)))
+    rows = ["1 -1 -1", "1 1 -1", "-1 -1 -1", "-1 1 1"]
+    lines = [f"{name}  {row}" for name, row in zip(names, rows, strict=True)]
+    (tmp_path / "list_attr_celeba.txt").write_text("\n".join(["4", "Smiling Eyeglasses Hat", *lines]) + "\n")
+    pictures = published.read_celeba(tmp_path)
+    assert [sorted(p.labels) for p in pictures] == [["Smiling"], ["Eyeglasses", "Smiling"], [], ["Eyeglasses", "Hat"]]
+
+    def chosen(*wanted: str) -> list[str]:
+        return [p.path.name for p in published.labelled(pictures, wanted)]
+
+    assert chosen("Smiling") == names[:2]
+    assert chosen("Smiling", "!Eyeglasses") == names[:1]
+    assert chosen("!Hat") == names[:3]
+    assert chosen() == names
+    with pytest.raises(DataError, match="no picture has the label 'Beard'; there are: Eyeglasses, Hat, Smiling"):
+        chosen("!Beard")
+
+
+def test_colorferet_as_published(tmp_path: Path) -> None:
+    ppm = b"P6 2 1 255\n" + bytes([10, 20, 30, 250, 240, 230])
+    for disc, person, name, is_packed in (
+        ("dvd1", "00001", "00001_930831_fa_a.ppm", True),
+        ("dvd1", "00001", "00001_930831_pl.ppm", False),
+        ("dvd2", "00740", "00740_941121_fb.ppm", False),
+    ):
+        folder = tmp_path / disc / "data" / "images" / person
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / (name + ".bz2" if is_packed else name)
+        path.write_bytes(bz2.compress(ppm) if is_packed else ppm)
+    (tmp_path / "dvd1" / "data" / "images" / "00001" / "notes.png").write_bytes(b"")
+    pictures = published.read_colorferet(tmp_path)
+    assert [(p.identity, sorted(p.labels)) for p in pictures] == [
+        ("colorferet_00001", ["fa"]),
+        ("colorferet_00001", ["pl"]),
+        ("colorferet_00740", ["fb"]),
+    ]
+    for picture in pictures:
+        image = read_rgb(picture.path)
+        assert image is not None
+        assert image.tolist() == [[[10, 20, 30], [250, 240, 230]]]
+    assert picture_name(pictures[0].path) == "00001_930831_fa_a"
+    assert published.published_identities(tmp_path)["00001_930831_pl.ppm"] == "colorferet_00001"
+    frontal = open_data(tmp_path, DataSettings(layout="single", size_px=2, labels=("!pl",)), pictures[0].split)
+    assert all("pl" not in entry.name for entry in frontal.entries)
+    (tmp_path / "broken.ppm.bz2").write_bytes(b"BZh9 nothing")
+    assert read_rgb(tmp_path / "broken.ppm.bz2") is None
 
 
 def test_selfie2anime_as_published(tmp_path: Path) -> None:

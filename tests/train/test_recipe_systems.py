@@ -46,12 +46,24 @@ TINY: Mapping[str, list[str]] = {
         "method.geometry_width=8",
     ],
     "dcgan": [*SMALL_NETS, "data.batch_size=4"],
+    "face2anime": CYCLE,
+    "cut": [*RESNET, "discriminator.options.layers=2", "method.places=16", "method.projection=8"],
+    "fastcut": [*RESNET, "discriminator.options.layers=2", "method.places=16", "method.projection=8"],
+    "ugatit": [
+        "generator.options.width=4",
+        "generator.options.blocks=1",
+        "data.size_px=32",
+        "data.batch_size=2",
+        "method.local_layers=3",
+        "method.global_layers=4",
+        "method.discriminator_width=4",
+    ],
     "xgan": [*SMALL_NETS, "data.batch_size=4", "generator.options.embedding=16", "method.perceptual_weight=0.1"],
 }
 # These are cyclegan or cyclegan-v6 with a part left out.
-VARIANTS = ("cyclegan-fast", "cyclegan-v3", "cyclegan-v4", "cyclegan-v5")
+VARIANTS = ("cyclegan-fast", "cyclegan-v3", "cyclegan-v4", "cyclegan-v5", "fastcut")
 EACH = [pytest.param(name, marks=pytest.mark.slow if name in VARIANTS else ()) for name in TINY]
-USES_FEATURES = ("cartoongan", "caricature", "xgan")
+USES_FEATURES = ("cartoongan", "caricature", "xgan", "face2anime")
 
 
 class TinyFeatures(nn.Module):
@@ -73,9 +85,9 @@ class TinyFeatures(nn.Module):
 
 @pytest.fixture(autouse=True)
 def _small_and_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from toonfilter.train.systems import caricature, cartoongan, xgan
+    from toonfilter.train.systems import caricature, cartoongan, cyclegan, xgan
 
-    for module in (caricature, cartoongan, xgan):
+    for module in (caricature, cartoongan, cyclegan, xgan):
         monkeypatch.setattr(module, "FeatureNetwork", lambda _: TinyFeatures())
     torch.manual_seed(0)
 
@@ -315,12 +327,172 @@ def test_cyclegan_v4_gamma_rises_linearly_below_one() -> None:
     recovered = system.networks["generator_back"](t["fake_y"]).detach()
     d_x = system.networks["discriminator_x"]
     pixels = (recovered - t["x"]).abs().mean().item()
-    features = (d_x.features(recovered) - d_x.features(t["x"])).abs().mean().item()
+    # The second of the three blocks: two modules for the first, three for the next.
+    half = d_x.body[:2]
+    assert d_x.middle(recovered).shape[1] < d_x.features(recovered).shape[1]
+    features = (half(recovered) - half(t["x"])).abs().mean().item()
     for progress, gamma in ((0.0, 0.1), (0.5, 0.5), (1.0, 0.9)):
         value = system.cycle("discriminator_x", recovered, t["x"], progress).item()
         assert value == pytest.approx(10 * (gamma * features + (1 - gamma) * pixels), rel=1e-4)
     with pytest.raises(ConfigError, match="below 1"):
         tiny_system("cyclegan-v4", "method.feature_cycle.end=1.0")
+
+
+def test_the_recovery_report_has_log_loss_and_squared_identity_of_weight_one() -> None:
+    system = tiny_system("cyclegan-v3")
+    losses, t = cycle_terms(system, 0.5)
+    nets = system.networks
+    identity = ((nets["generator"](t["y"]) - t["y"]) ** 2).mean()
+    close(losses["loss_identity_y"], identity)
+    d, real, fake = nets["discriminator_y"], t["y"], t["fake_y"].detach()
+    log_loss = -0.5 * (torch.log(torch.sigmoid(d(real))).mean() + torch.log(1 - torch.sigmoid(d(fake))).mean())
+    close(system.adversary.judge(d, real, fake).loss, log_loss)
+
+
+def test_face2anime_terms_equal_the_formulas() -> None:
+    system = tiny_system("face2anime")
+    losses, t = cycle_terms(system, 0.5)
+    nets = system.networks
+    g, f, classifier = nets["generator"], nets["generator_back"], nets["classifier"]
+
+    def e_x(image: Tensor) -> Tensor:
+        return g.residual(g.encoder(image))
+
+    def e_y(image: Tensor) -> Tensor:
+        return f.residual(f.encoder(image))
+
+    semantic = (e_x(t["x"]) - e_y(t["fake_y"])).abs().mean() + (e_y(t["y"]) - e_x(t["fake_x"])).abs().mean()
+    close(losses["loss_semantic"], semantic)
+    scores = [classifier(e.mean((2, 3))) for e in (e_x(t["x"]), e_y(t["y"]))]
+    close(losses["loss_domain"], (scores[0] ** 2).mean() + ((scores[1] - 1) ** 2).mean())
+    features = TinyFeatures()
+    pairs = ((t["fake_y"], t["x"]), (t["fake_x"], t["y"]))
+    perceptual = sum(
+        (a - b).abs().mean() for made, real in pairs for a, b in zip(features(made), features(real), strict=True)
+    )
+    system.features = features
+    again = system.generator_losses(t["x"], t["y"], system.translated(t["x"], t["y"]), 0.5)
+    close(again["loss_perceptual"], 0.1 * perceptual)
+    assert networks_reached(system, losses["loss_domain"]) == {"generator", "generator_back", "classifier"}
+    assert networks_reached(system, again["loss_perceptual"]) == {"generator", "generator_back"}
+
+
+def test_cut_terms_equal_the_formulas() -> None:
+    system = tiny_system("cut", "method.places=9999")
+    batch, nets = tiny_batch(system), system.networks
+    x, y, g = batch["source"], batch["target"], nets["generator"]
+    fake = g(x)
+    losses = system.generator_losses(x, y, fake)
+    close(losses["loss_g"], ((nets["discriminator"](fake) - 1) ** 2).mean())
+
+    def contrast(source: Tensor, result: Tensor) -> Tensor:
+        total = []
+        for head, a, b in zip(nets["projection"].heads, g.layers(result), g.layers(source), strict=True):
+            q, k = (nn.functional.normalize(head(v.flatten(2).mT), dim=-1) for v in (a, b))
+            similar = torch.exp(torch.einsum("npc,nqc->npq", q, k) / 0.07)
+            own = similar.diagonal(dim1=1, dim2=2)
+            total.append(-torch.log(own / similar.sum(2)).mean())
+        return sum(total) / len(total)
+
+    close(losses["loss_nce"], 0.5 * contrast(x, fake))
+    close(losses["loss_identity"], 0.5 * contrast(y, g(y)))
+    # The picture, two down blocks, and the only residual block.
+    assert [layer.shape[1] for layer in g.layers(x)] == [3, 8, 16, 16]
+    assert networks_reached(system, losses["loss_nce"]) == {"generator", "projection"}
+
+
+def test_patch_nce_of_known_features() -> None:
+    from toonfilter.train.losses.patch_nce import patch_nce
+
+    keys = torch.eye(4)[None]
+    # Each place is like itself alone: log(1 + 3 exp(-1 / 0.5)).
+    assert float(patch_nce(keys, keys, 0.5)) == pytest.approx(np.log(1 + 3 * np.exp(-2)), rel=1e-5)
+    assert float(patch_nce(keys.roll(1, 1), keys, 0.5)) == pytest.approx(np.log(3 + np.exp(2)), rel=1e-5)
+
+
+def test_fastcut_undoes_the_mirroring_before_it_compares(monkeypatch: pytest.MonkeyPatch) -> None:
+    from toonfilter.train.networks.projection import PatchProjection
+
+    system = tiny_system("fastcut", "method.places=9999")
+    x = tiny_batch(system)["source"]
+    # With the picture itself as the only layer, a mirrored result is the mirrored input.
+    system.networks["projection"] = PatchProjection([3], width=8)
+    monkeypatch.setattr(system.networks["generator"], "layers", lambda image: [image])
+    close(system.contrast(x, x.flip(-1), is_mirrored=True), system.contrast(x, x))
+    assert abs(system.contrast(x, x.flip(-1)).item() - system.contrast(x, x).item()) > 1e-3
+    assert "loss_identity" not in system.generator_losses(x, x, x, True)
+
+
+def test_ugatit_terms_equal_the_formulas() -> None:
+    system = tiny_system("ugatit")
+    batch, nets = tiny_batch(system), system.networks.eval()
+    x, y, g, f = batch["source"], batch["target"], nets["generator"], nets["generator_back"]
+    losses = system.generator_losses(x, y)
+    fake_y, fake_x = g(x), f(y)
+    close(losses["loss_cycle"], 10 * ((f(fake_y) - x).abs().mean() + (g(fake_x) - y).abs().mean()))
+    close(losses["loss_identity"], 10 * ((g(y) - y).abs().mean() + (f(x) - x).abs().mean()))
+
+    def squared(discriminator: nn.Module, image: Tensor, label: float) -> Tensor:
+        weighed, logits = discriminator.attention(discriminator.body(image))
+        patches = discriminator.head(weighed)
+        return ((patches - label) ** 2).mean() + ((logits - label) ** 2).mean()
+
+    adversarial = sum(
+        squared(nets[f"discriminator_{scale}_{side}"], fake, 1)
+        for side, fake in (("x", fake_x), ("y", fake_y))
+        for scale in ("local", "global")
+    )
+    close(losses["loss_g"], adversarial)
+    attention = [torch.sigmoid(net.attention(net.encoder(image))[1]) for net in (g, f) for image in (x, y)]
+    expected = torch.log(attention[0]).mean() + torch.log(1 - attention[1]).mean()
+    expected = expected + torch.log(attention[3]).mean() + torch.log(1 - attention[2]).mean()
+    close(losses["loss_attention"], -1000 * expected)
+    loss_d, _ = system.discriminator_loss({"x": x, "y": y}, {"x": fake_x, "y": fake_y})
+    both = (("x", x, fake_x), ("y", y, fake_y))
+    real_and_fake = sum(
+        squared(nets[f"discriminator_{scale}_{side}"], real, 1)
+        + squared(nets[f"discriminator_{scale}_{side}"], fake, 0)
+        for side, real, fake in both
+        for scale in ("local", "global")
+    )
+    close(loss_d, real_and_fake)
+
+
+def test_adaptive_normalisation_between_instance_and_layer() -> None:
+    from toonfilter.train.networks.ugatit import LayerInstanceNorm
+
+    # Two channels of two values: instance norm gives -1, 1 in both; layer norm over 0, 2, 4, 6 has mean 3, variance 5.
+    x = torch.tensor([[[[0.0, 2.0]], [[4.0, 6.0]]]])
+    norm = LayerInstanceNorm(2, adaptive=True)
+    norm.rho.data.copy_(torch.tensor([0.25, 1.0]).view(1, 2, 1, 1))
+    found = norm(x, torch.tensor([[2.0, 3.0]]), torch.tensor([[1.0, 0.0]]))
+    layer = torch.tensor([-3.0, -1.0]) / 5**0.5
+    torch.testing.assert_close(
+        found[0, 0, 0], 2 * (0.25 * torch.tensor([-1.0, 1.0]) + 0.75 * layer) + 1, atol=1e-4, rtol=0
+    )
+    torch.testing.assert_close(found[0, 1, 0], torch.tensor([-3.0, 3.0]), atol=1e-4, rtol=0)
+    norm.rho.data.copy_(torch.tensor([-0.5, 1.5]).view(1, 2, 1, 1))
+    norm.clip()
+    assert norm.rho.flatten().tolist() == [0.0, 1.0]
+
+
+def test_ugatit_refuses_pictures_that_are_too_small_for_its_discriminators() -> None:
+    with pytest.raises(ConfigError, match=r"needs 128 px, or set fewer"):
+        build_system(load_recipe("ugatit", ["data.size_px=64", "generator.options.width=4"]))
+
+
+def test_coarse_and_fine_discriminators_count_alike() -> None:
+    kind = ["discriminator.kind=coarse-fine"]
+    system = tiny_system("cyclegan", *kind)
+    discriminator = system.networks["discriminator_x"]
+    image = torch.rand(2, 3, 32, 32)
+    fine = discriminator.head(discriminator.body(image))
+    coarse = discriminator.coarse(nn.functional.avg_pool2d(image, 3, 2, 1, count_include_pad=False))
+    logits = discriminator(image)
+    assert logits.shape == (2, 2 * fine[0].numel())
+    torch.testing.assert_close(logits[:, : fine[0].numel()], fine.flatten(1))
+    assert set(logits[0, fine[0].numel() :].tolist()) == set(coarse[0].flatten().tolist())
+    train(system, 1)
 
 
 def test_cyclegan_v5_labels_are_soft_and_random() -> None:

@@ -16,8 +16,15 @@ from torch.utils.data import Dataset, Sampler
 from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.train.data.augment import AUGMENTATIONS, Sample, squared
 from toonfilter.train.data.landmark_files import has_landmarks, landmarks_path, read_landmarks
-from toonfilter.train.data.pictures import picture_paths, read_rgb, read_rgba
-from toonfilter.train.data.published import read_celeba, read_selfie2anime
+from toonfilter.train.data.pictures import picture_name, picture_paths, read_rgb, read_rgba
+from toonfilter.train.data.published import (
+    Picture,
+    is_colorferet,
+    labelled,
+    read_celeba,
+    read_colorferet,
+    read_selfie2anime,
+)
 from toonfilter.train.data.splits import Split, read_identities, split_of
 from toonfilter.train.recipe import DataSettings
 
@@ -130,6 +137,12 @@ class FolderData(Dataset[dict[str, Tensor]]):
     def _arranged(self, pictures: Mapping[str, Image]) -> dict[str, Image]:
         """photo and cartoon become source and target by the recipe's direction; alpha becomes the matte."""
         arranged = dict(pictures)
+        if "aligned" in arranged:
+            both = arranged.pop("aligned")
+            halves = both[:, : both.shape[1] // 2], both[:, both.shape[1] // 2 :]
+            left, right = (np.ascontiguousarray(half) for half in halves)
+            is_left = self.settings.photo_half == "left"
+            arranged |= {"photo": left, "cartoon": right} if is_left else {"photo": right, "cartoon": left}
         cartoon = arranged.pop("cartoon", None)
         photo = arranged.pop("photo", None)
         forth = self.settings.direction == "photo-to-cartoon"
@@ -194,8 +207,9 @@ def open_data(root: Path, settings: DataSettings, split: Split, *, seed: int = 0
     """Open a folder for training or validation.
 
     Paired: `photo/` and `cartoon/` with files of the same stem (from `toonfilter prepare pairs`: also `guidance/` and
-    `pairs.json`, which says the split and the weights). Unpaired: `photo/` and `cartoon/` with any names, CelebA
-    (the photos; its cartoons in `cartoon/`) or selfie2anime (trainA ... testB). Single: any folder of pictures.
+    `pairs.json`, which says the split and the weights), or `train/` and `val/` with both pictures side by side in one
+    (see `data.photo_half`). Unpaired: `photo/` and `cartoon/` with any names, CelebA or colorFERET (the photos; their
+    cartoons in `cartoon/`) or selfie2anime (trainA ... testB). Single: any folder of pictures.
 
     Raises:
         DataError: folders or pictures are missing.
@@ -204,9 +218,14 @@ def open_data(root: Path, settings: DataSettings, split: Split, *, seed: int = 0
         entries = [entry for entry, part in _paired(root, settings) if part == split]
         return FolderData(settings, _some(entries, root, split), seed=seed)
     if settings.layout == "single":
-        folder = root / "photo" if (root / "photo").is_dir() else root
-        people = read_identities(root)
-        found = [(Entry(p.stem, {"source": p}), split_of(people.get(p.stem, p.stem))) for p in picture_paths(folder)]
+        published = _published_photos(root, settings)
+        if published is not None:
+            found = [(Entry(picture_name(p.path), {"source": p.path}), p.split) for p in published]
+        else:
+            folder = root / "photo" if (root / "photo").is_dir() else root
+            people = read_identities(root)
+            names = [(picture_name(p), p) for p in picture_paths(folder)]
+            found = [(Entry(name, {"source": p}), split_of(people.get(name, name))) for name, p in names]
         return FolderData(settings, _some([e for e, part in found if part == split], root, split), seed=seed)
     sources, targets = _unpaired(root, settings, split)
     return FolderData(settings, _some(sources, root, split), _some(targets, root, split), seed=seed)
@@ -243,8 +262,10 @@ _UNIT_RANGE = frozenset({"matte", "guidance", "again_guidance"})
 
 
 def _paired(root: Path, settings: DataSettings) -> list[tuple[Entry, Split]]:
-    photos = {path.stem: path for path in picture_paths(root / "photo")}
-    cartoons = {path.stem: path for path in picture_paths(root / "cartoon")}
+    if not (root / "photo").is_dir() and (root / "train").is_dir():
+        return _aligned(root)
+    photos = {picture_name(path): path for path in picture_paths(root / "photo")}
+    cartoons = {picture_name(path): path for path in picture_paths(root / "cartoon")}
     records, people = _records(root), read_identities(root)
     entries = []
     for name in sorted(set(photos) & set(cartoons)):
@@ -287,19 +308,36 @@ def _extras(root: Path, name: str, settings: DataSettings) -> dict[str, Path]:
     return files
 
 
+def _published_photos(root: Path, settings: DataSettings) -> list[Picture] | None:
+    """The photos of CelebA or colorFERET with the wanted labels; None where the folder is neither."""
+    if (root / "img_align_celeba").is_dir() or (root / "Img").is_dir():
+        return labelled(read_celeba(root), settings.labels)
+    return labelled(read_colorferet(root), settings.labels) if is_colorferet(root) else None
+
+
+def _aligned(root: Path) -> list[tuple[Entry, Split]]:
+    """Two pictures in one, side by side, in train/ and val/ or test/: as pix2pix's data sets are published."""
+    parts: tuple[tuple[str, Split], ...] = (("train", "train"), ("val", "validation"), ("test", "validation"))
+    found: list[tuple[Entry, Split]] = []
+    for folder, part in parts:
+        is_taken = part == "validation" and any(split == part for _, split in found)
+        if (root / folder).is_dir() and not is_taken:
+            found += [(Entry(picture_name(p), {"aligned": p}), part) for p in picture_paths(root / folder)]
+    return found
+
+
 def _unpaired(root: Path, settings: DataSettings, split: Split) -> tuple[list[Entry], list[Entry]]:
     if (root / "trainA").is_dir():
-        photos, cartoons = read_selfie2anime(root)
-        sides = [[(p.path, p.split) for p in side] for side in (photos, cartoons)]
-    elif (root / "img_align_celeba").is_dir() or (root / "Img").is_dir():
-        faces = [(p.path, p.split) for p in read_celeba(root)]
-        sides = [faces, [(p, split_of(p.stem)) for p in picture_paths(root / "cartoon")]]
+        sides = [[(p.path, p.split) for p in side] for side in read_selfie2anime(root)]
+    elif (photos := _published_photos(root, settings)) is not None:
+        cartoons = [(p, split_of(picture_name(p))) for p in picture_paths(root / "cartoon")]
+        sides = [[(p.path, p.split) for p in photos], cartoons]
     else:
         people = read_identities(root)
         parts = {name: str(record.get("split", "")) for name, record in _records(root).items()}
         sides = [
             [
-                (p, cast(Split, parts.get(p.stem) or split_of(people.get(p.stem, p.stem))))
+                (p, cast(Split, parts.get(picture_name(p)) or split_of(people.get(picture_name(p), picture_name(p)))))
                 for p in picture_paths(root / folder)
             ]
             for folder in ("photo", "cartoon")
@@ -309,17 +347,21 @@ def _unpaired(root: Path, settings: DataSettings, split: Split) -> tuple[list[En
         sides.reverse()
         folders.reverse()
     source, target = (
-        [p for p, part in side if part == split and (not settings.landmarks or has_landmarks(root, folder, p.stem))]
+        [
+            p
+            for p, part in side
+            if part == split and (not settings.landmarks or has_landmarks(root, folder, picture_name(p)))
+        ]
         for side, folder in zip(sides, folders, strict=True)
     )
     entries, others = [], []
     for path in source:
-        marks = {"landmarks": landmarks_path(root, folders[0], path.stem)} if settings.landmarks else {}
-        entries.append(Entry(path.stem, {"source": path, **marks}))
+        marks = {"landmarks": landmarks_path(root, folders[0], picture_name(path))} if settings.landmarks else {}
+        entries.append(Entry(picture_name(path), {"source": path, **marks}))
     for path in target:
-        marks = {"target_landmarks": landmarks_path(root, folders[1], path.stem)} if settings.landmarks else {}
-        edges = _extras(root, path.stem, replace(settings, landmarks=False)) if settings.edges else {}
-        others.append(Entry(path.stem, {"target": path, **edges, **marks}))
+        marks = {"target_landmarks": landmarks_path(root, folders[1], picture_name(path))} if settings.landmarks else {}
+        edges = _extras(root, picture_name(path), replace(settings, landmarks=False)) if settings.edges else {}
+        others.append(Entry(picture_name(path), {"target": path, **edges, **marks}))
     return entries, others
 
 

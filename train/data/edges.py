@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.train.data.pictures import picture_paths, read_rgba, write_png
+from toonfilter.train.data.pictures import picture_name, picture_paths, read_rgba, write_png
 
 Image = NDArray[np.uint8]
 Report = Callable[[int, int], None]
@@ -71,7 +71,7 @@ def smooth_folder(
             smoothed = smooth_edges(image[..., :3], settings)
             if image.shape[2] == 4:
                 smoothed = np.dstack([smoothed, image[..., 3]])
-            write_png(out / f"{path.stem}.png", smoothed)
+            write_png(out / f"{picture_name(path)}.png", smoothed)
             written += 1
         if report is not None:
             report(number + 1, len(paths))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.faces.detection import UPRIGHT, Face, StillFaceFinder
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
-from toonfilter.train.data.published import celeba_identities
+from toonfilter.train.data.published import published_identities
 from toonfilter.train.data.splits import write_identities
 
 Image = NDArray[np.uint8]
@@ -149,7 +149,7 @@ def crop_folder(
     dropped: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     identities: dict[str, str] = {}
-    people = celeba_identities(pictures)
+    people = published_identities(pictures)
     try:
         for number, path in enumerate(paths):
             name = "_".join(path.relative_to(pictures).with_suffix("").parts)

@@ -13,7 +13,7 @@ import numpy as np
 
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
-from toonfilter.train.data.pictures import picture_paths, read_rgb
+from toonfilter.train.data.pictures import picture_name, picture_paths, read_rgb
 
 Report = Callable[[int, int], None]
 
@@ -65,7 +65,7 @@ def find_landmarks(root: Path, report: Report | None = None) -> LandmarksResult:
             image = read_rgb(path)
             faces = [] if image is None else finder.find(image)[0]
             if faces:
-                target = landmarks_path(root, folder, path.stem)
+                target = landmarks_path(root, folder, picture_name(path))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 largest = max(faces, key=lambda face: face.fit.scale)
                 np.save(target, largest.landmarks[:, :2])

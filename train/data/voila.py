@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError
-from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
+from toonfilter.train.data.pictures import picture_name, picture_paths, read_rgb, write_png
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -199,7 +199,7 @@ def split_folder(
             odd.append(path.name)
         else:
             for side, panel in (("photo", settings.photo_panel), ("cartoon", settings.cartoon_panel)):
-                write_png(out / side / f"{path.stem}.png", paint_over(panels[panel], masks[side]))
+                write_png(out / side / f"{picture_name(path)}.png", paint_over(panels[panel], masks[side]))
             written += 1
         if report is not None:
             report(number + 1, len(paths))

@@ -10,6 +10,7 @@ from toonfilter.runtime.errors import ConfigError
 from toonfilter.train.losses.adversarial import AdversarialLoss
 from toonfilter.train.losses.wgan import clip_weights, gradient_penalty
 from toonfilter.train.networks.blocks import together
+from toonfilter.train.stabilisers import r1_penalty
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,15 @@ class Adversary:
         ConfigError: labels that are no ranges, or fewer than one critic step.
     """
 
-    def __init__(self, options: AdversaryOptions) -> None:
+    def __init__(self, options: AdversaryOptions, r1: float = 0.0) -> None:
+        """r1: gamma of the penalty on the gradient at real pictures; 0 leaves it out."""
         for name, label in (("real_label", options.real_label), ("fake_label", options.fake_label)):
             if len(label) != 2 or label[0] > label[1]:
                 raise ConfigError(f"adversary.{name} is {list(label)}; expected [lowest, highest]")
         if options.critic_steps < 1:
             raise ConfigError(f"adversary.critic_steps is {options.critic_steps}; expected 1 or more")
         self.options = options
+        self.r1 = r1
         self.loss = AdversarialLoss(
             "wgan" if options.kind == "wgan-gp" or options.kind == "wgan-clip" else options.kind,
             (options.real_label[0], options.real_label[1]),
@@ -86,6 +89,8 @@ class Adversary:
         loss = self.loss.discriminator(real_logits, fake_logits)
         if self.options.kind == "wgan-gp":
             loss = loss + self.options.penalty * gradient_penalty(discriminator, real.float(), fake.float())
+        if self.r1 > 0:
+            loss = loss + r1_penalty(discriminator, real, self.r1)
         means = (self.scores(logits.detach()).mean() for logits in (real_logits, fake_logits))
         return Verdict(loss, *means)
 

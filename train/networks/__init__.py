@@ -17,9 +17,11 @@ GENERATORS: Mapping[str, tuple[str, str]] = {
     "toon": ("toon", "ToonGenerator"),
     "unet": ("pix2pix", "UNetGenerator"),
     "resnet": ("resnet", "ResnetGenerator"),
+    "ugatit": ("ugatit", "UgatitGenerator"),
 }
 DISCRIMINATORS: Mapping[str, tuple[str, str]] = {
     "patch": ("discriminators", "PatchDiscriminator"),
+    "coarse-fine": ("discriminators", "CoarseFineDiscriminator"),
     "residual": ("discriminators", "ResidualDiscriminator"),
     "edge": ("discriminators", "EdgeDiscriminator"),
 }

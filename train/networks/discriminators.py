@@ -1,11 +1,13 @@
 """Discriminators of the published methods. All return logits (no sigmoid), so that each serves as a critic too.
 
-Each has `features(image)`: the activations before the last layer, which the feature cycle loss compares.
+Each has `features(image)`, the activations before the last layer, and `middle(image)`, those half way up: the feature
+cycle loss compares one of them.
 """
 
 import itertools
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -13,17 +15,26 @@ from toonfilter.train.networks.blocks import Norm, initialise, norm_layer
 
 
 class Discriminator(nn.Module):
-    """Pictures to features by `body`, features to logits by `head`."""
+    """Pictures to features by `body`, features to logits by `head`.
 
-    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+    half_way: how many layers of the body make `middle`; half of them where nothing is said.
+    """
+
+    def __init__(self, body: nn.Sequential, head: nn.Module, half_way: int | None = None) -> None:
         super().__init__()
         self.body = body
         self.head = head
+        self.half_way = max(1, len(body) // 2) if half_way is None else half_way
         initialise(self)
 
     def features(self, image: Tensor) -> Tensor:
         """Return the activations before the logits."""
         out: Tensor = self.body(image)
+        return out
+
+    def middle(self, image: Tensor) -> Tensor:
+        """Return the activations half way up the body."""
+        out: Tensor = self.body[: self.half_way](image)
         return out
 
     def forward(self, image: Tensor) -> Tensor:
@@ -55,7 +66,30 @@ class PatchDiscriminator(Discriminator):
                 nn.LeakyReLU(0.2, inplace=True),
             ]
             channels = wider
-        super().__init__(nn.Sequential(*body), nn.Conv2d(channels, 1, 4, padding=1))
+        # Two modules for the first block, three for each after it.
+        half_way = 2 + 3 * max(0, (layers + 1) // 2 - 1)
+        super().__init__(nn.Sequential(*body), nn.Conv2d(channels, 1, 4, padding=1), half_way)
+
+
+class CoarseFineDiscriminator(Discriminator):
+    """Two patch discriminators: a fine one on the picture, a coarse one at half the size (Wang et al. 2018, pix2pixHD,
+    section 3.2); logits [N,P] of both, one after the other.
+
+    `features` and `middle` are those of the fine one.
+    """
+
+    def __init__(self, in_channels: int = 3, *, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
+        fine = PatchDiscriminator(in_channels, width=width, layers=layers, norm=norm)
+        super().__init__(fine.body, fine.head, fine.half_way)
+        self.coarse = PatchDiscriminator(in_channels, width=width, layers=layers, norm=norm)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return logits [N,2 P]: the fine ones, then the coarse ones, spread over as many places."""
+        fine = super().forward(image)
+        coarse = self.coarse(F.avg_pool2d(image, 3, stride=2, padding=1, count_include_pad=False))
+        # A mean over all logits then weighs both scales alike.
+        spread = F.interpolate(coarse, fine.shape[-2:], mode="nearest-exact")
+        return torch.cat([fine.flatten(1), spread.flatten(1)], 1)
 
 
 class ResidualDownBlock(nn.Module):
@@ -84,7 +118,7 @@ class ResidualDiscriminator(Discriminator):
         widths = [width * min(2**level, 8) for level in range(layers + 1)]
         blocks = (ResidualDownBlock(a, b, norm) for a, b in itertools.pairwise(widths))
         body = nn.Sequential(nn.Conv2d(in_channels, width, 3, padding=1), *blocks, nn.LeakyReLU(0.2))
-        super().__init__(body, nn.Conv2d(widths[-1], 1, 3, padding=1))
+        super().__init__(body, nn.Conv2d(widths[-1], 1, 3, padding=1), 1 + (layers + 1) // 2)
 
 
 class EdgeDiscriminator(Discriminator):

@@ -30,6 +30,8 @@ class ResnetGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.size_multiple = 2**downs
+        # Channels of what `embed` answers.
+        self.embedding = width * 2**downs
         self.encoder = nn.Sequential(
             nn.ReflectionPad2d(3),
             nn.Conv2d(in_channels, width, 7, bias=norm != "batch"),
@@ -46,7 +48,30 @@ class ResnetGenerator(nn.Module):
         )
         initialise(self)
 
+    def embed(self, image: Tensor) -> Tensor:
+        """Return the innermost activations [N,width * 2**downs,H / 2**downs,W / 2**downs]."""
+        out: Tensor = self.residual(self.encoder(image))
+        return out
+
+    def layers(self, image: Tensor) -> list[Tensor]:
+        """Return the activations that CUT compares (Park et al. 2020, appendix B): the padded picture, the convolution
+        of each down block, and after the first residual block and the one in the middle."""
+        found = []
+        x = image
+        for part in self.encoder:
+            if isinstance(part, nn.Sequential):
+                found.append(part[0](x))
+            x = part(x)
+            if len(found) == 0 and isinstance(part, nn.ReflectionPad2d):
+                found.append(x)
+        chosen = {0, len(self.residual) // 2}
+        for number, block in enumerate(self.residual):
+            x = block(x)
+            if number in chosen:
+                found.append(x)
+        return found
+
     def forward(self, image: Tensor) -> Tensor:
         """Translate float [N,in_channels,H,W] in [-1,1] to [N,out_channels,H,W] in [-1,1]."""
-        out: Tensor = self.decoder(self.residual(self.encoder(image)))
+        out: Tensor = self.decoder(self.embed(image))
         return out

@@ -37,7 +37,12 @@ SYSTEMS: Mapping[str, str] = {
     "caricature": "caricature",
     "dcgan": "dcgan",
     "xgan": "xgan",
+    "cut": "cut",
+    "ugatit": "ugatit",
 }
+
+# Systems whose discriminator's loss takes the gradient penalty at real pictures.
+_WITH_R1 = frozenset(SYSTEMS) - {"toon"}
 
 # Pictures float32 [N, C, H, W]. Keys, as far as the data has them:
 #   source    [N, 3, H, W] -1..1, the picture that is translated (the photo, unless the recipe's direction is turned)
@@ -129,8 +134,13 @@ def build_system(recipe: Recipe) -> System:
     """
     if recipe.system not in SYSTEMS:
         raise ConfigError(f"{recipe.name}: unknown system {recipe.system!r}; there are: {', '.join(SYSTEMS)}")
+    from toonfilter.train.stabilisers import stabilise
+
     module = importlib.import_module(f"toonfilter.train.systems.{SYSTEMS[recipe.system]}")
     system = cast(System, module.build(recipe))
+    stabilise(system.networks, recipe.stabilisers)
+    if recipe.stabilisers.r1 > 0 and recipe.system not in _WITH_R1:
+        raise ConfigError(f"{recipe.name}: stabilisers.r1 is not in system {recipe.system!r}; set it to 0")
     multiple = max(getattr(part, "size_multiple", 1) for part in system.networks.modules())
     for key, size in (("size_px", recipe.data.size_px), ("sample_px", recipe.data.sample_px)):
         if size % multiple:
@@ -139,6 +149,11 @@ def build_system(recipe: Recipe) -> System:
                 " (with fewer generator.options.downs, where it has them, a smaller one)"
             )
     return system
+
+
+def sample_titles(system: System) -> tuple[str, ...]:
+    """What stands above the columns of a system's sample grid; none where it does not say."""
+    return tuple(getattr(system, "sample_titles", ()))
 
 
 @contextmanager

@@ -76,7 +76,7 @@ class CaricatureSystem:
             )
         self.recipe = recipe
         self.options = options
-        self.adversary = Adversary(options.adversary)
+        self.adversary = Adversary(options.adversary, recipe.stabilisers.r1)
         # Opened when training begins: exporting needs no pretrained features.
         self.features: nn.Module = nn.Identity()
         size = options.components
@@ -92,6 +92,7 @@ class CaricatureSystem:
             }
         )
         self.adversary.check(self.networks["discriminator"])
+        self.sample_titles = ("photo", *(f"degree {degree:g}" for degree in options.degrees), "a cartoon")
         # Landmarks seen so far, until the space is fitted; then None.
         self.collected: dict[str, list[Tensor]] | None = {"x": [], "y": []}
         self.means = {"x": torch.zeros(size), "y": torch.zeros(size)}

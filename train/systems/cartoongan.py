@@ -30,6 +30,7 @@ from toonfilter.train.losses.style import style_loss
 from toonfilter.train.networks import build_discriminator, build_generator
 from toonfilter.train.networks.landmark_regressor import LandmarkRegressor, heat_maps
 from toonfilter.train.recipe import OptimiserSettings, Recipe, parse_table
+from toonfilter.train.stabilisers import r1_penalty
 from toonfilter.train.systems import Batch, ExportSpec, OptimiserPlan, StepContext, frozen
 
 
@@ -58,6 +59,7 @@ class CartoonGanSystem:
     """Generator, discriminator, and a landmark regressor where the landmark loss is on."""
 
     averaged = ("generator",)
+    sample_titles = ("photo", "result", "a cartoon", "smoothed")
 
     def __init__(self, recipe: Recipe, options: Options) -> None:
         if recipe.discriminator is None:
@@ -106,6 +108,8 @@ class CartoonGanSystem:
         fake = generator(batch["source"])
         real_logits, fake_logits = discriminator(batch["target"]), discriminator(fake.detach())
         loss_d = edge_promoting_loss(real_logits, discriminator(batch["edges"]), fake_logits)
+        if self.recipe.stabilisers.r1 > 0:
+            loss_d = loss_d + r1_penalty(discriminator, batch["target"], self.recipe.stabilisers.r1)
         context.update("discriminator", loss_d)
         losses = self.generator_losses(batch, fake)
         context.update("generator", torch.stack(list(losses.values())).sum())

@@ -46,6 +46,7 @@ class ContentStyleSystem:
     """The shared network and a discriminator of cartoons."""
 
     averaged = ("generator",)
+    sample_titles = ("photo", "in its style", "cartoon", "mean style", "back")
 
     def __init__(self, recipe: Recipe, options: Options) -> None:
         if recipe.discriminator is None:
@@ -57,7 +58,7 @@ class ContentStyleSystem:
             )
         self.recipe = recipe
         self.options = options
-        self.adversary = Adversary(options.adversary)
+        self.adversary = Adversary(options.adversary, recipe.stabilisers.r1)
         self.networks = nn.ModuleDict(
             {
                 "generator": build_network(recipe.generator),

@@ -1,4 +1,4 @@
-"""CycleGAN and its variants (recipes cyclegan, cyclegan-fast, cyclegan-v3 to -v6).
+"""CycleGAN and its variants (recipes cyclegan, cyclegan-fast, cyclegan-v3 to -v6, face2anime).
 
 cyclegan:    Zhu et al. 2017, equations 1 to 4: G: X -> Y and F: Y -> X, discriminators D_X and D_Y, cycle and
              identity losses, image pool, least squares, linear decay.
@@ -7,13 +7,18 @@ cyclegan-v3: the generators' adversarial loss is gan-v2's, lambda * L2(G(x), x_g
 cyclegan-v4: the cycle loss mixes pixels and discriminator features (Wang and Lin 2018); the features' share gamma
              rises linearly to a value below 1.
 cyclegan-v5: soft labels. cyclegan-v6: residual discriminators.
+face2anime:  the plan of the Face2Anime report: on top of cyclegan the terms of XGAN (Royer et al. 2017), with the
+             generators' own encoders as e_X and e_Y:
+  L_sem   ||e_X(x) - e_Y(G(x))||_1 and the way back
+  L_dann  mean(C(e_X(x))^2 + (C(e_Y(y)) - 1)^2); the classifier C minimises it, the encoders its reverse
+  L_per   ||f(G(x)) - f(x)||_1 on pretrained features f, and the way back
 
 x is `source` (photos), y is `target` (cartoons).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,10 +27,15 @@ from toonfilter.runtime.errors import ConfigError
 from toonfilter.train.image_pool import ImagePool
 from toonfilter.train.losses.adversarial_distance import balanced_generator_loss
 from toonfilter.train.losses.adversary import Adversary, AdversaryOptions
+from toonfilter.train.losses.content import content_loss
 from toonfilter.train.losses.cycle import cycle_loss, identity_loss
+from toonfilter.train.losses.domain import domain_least_squares, reverse_gradient, semantic_consistency
 from toonfilter.train.losses.feature_cycle import feature_cycle_loss
+from toonfilter.train.losses.perceptual import FeatureNetwork, FeatureSettings
 from toonfilter.train.networks import build_discriminator, build_generator
 from toonfilter.train.networks.blocks import together
+from toonfilter.train.networks.resnet import ResnetGenerator
+from toonfilter.train.networks.xgan import DomainClassifier
 from toonfilter.train.ramps import Ramp
 from toonfilter.train.recipe import Recipe, parse_table
 from toonfilter.train.systems import Batch, ExportSpec, OptimiserPlan, StepContext, frozen
@@ -37,7 +47,8 @@ class Options:
 
     cycle_weight: lambda of equation 3. identity_weight: weight of the identity loss (half of lambda in the paper);
     0 leaves it out, and its two passes. pool: pictures kept for the discriminators. balance: lambda of gan-v2 (v3 and
-    later). feature_cycle: gamma (v4 and later).
+    later). feature_cycle: gamma (v4 and later), on the discriminator's middle layer. The last three weights are
+    those of face2anime; 0 leaves a term out.
     """
 
     adversary: AdversaryOptions = field(default_factory=AdversaryOptions)
@@ -48,12 +59,19 @@ class Options:
     pool: int = 50
     balance: Ramp | None = None
     feature_cycle: Ramp | None = None
+    feature_cycle_layer: Literal["middle", "last"] = "middle"
+    semantic_weight: float = 0.0
+    domain_weight: float = 0.0
+    perceptual_weight: float = 0.0
+    # conv4_4 of VGG19.
+    perceptual: FeatureSettings = field(default_factory=FeatureSettings)
 
 
 class CycleGanSystem:
     """Two generators and two discriminators."""
 
     averaged = ("generator", "generator_back")
+    sample_titles = ("x", "G(x)", "F(G(x))", "y", "F(y)", "G(F(y))")
 
     def __init__(self, recipe: Recipe, options: Options) -> None:
         if recipe.discriminator is None:
@@ -67,7 +85,7 @@ class CycleGanSystem:
             raise ConfigError(f"{recipe.name}: method.feature_cycle must stay below 1, or pixels count for nothing")
         self.recipe = recipe
         self.options = options
-        self.adversary = Adversary(options.adversary)
+        self.adversary = Adversary(options.adversary, recipe.stabilisers.r1)
         self.networks = nn.ModuleDict(
             {
                 "generator": build_generator(recipe.generator, 3, 3),
@@ -76,14 +94,33 @@ class CycleGanSystem:
                 "discriminator_y": build_discriminator(recipe.discriminator, 3),
             }
         )
+        self.features: nn.Module = nn.Identity()
+        self._add_shared_meaning()
         self.adversary.check(self.networks["discriminator_x"])
         self.pool_x, self.pool_y = ImagePool(options.pool), ImagePool(options.pool)
+
+    def _add_shared_meaning(self) -> None:
+        """The domain classifier, where a term needs it; generators must have an encoder to share its meaning."""
+        options, generator = self.options, self.networks["generator"]
+        if options.semantic_weight <= 0 and options.domain_weight <= 0:
+            return
+        if not isinstance(generator, ResnetGenerator):
+            raise ConfigError(
+                f"{self.recipe.name}: generator.kind is {self.recipe.generator.kind!r}; method.semantic_weight and"
+                " .domain_weight need 'resnet', whose encoder they compare"
+            )
+        if options.domain_weight > 0:
+            self.networks["classifier"] = DomainClassifier(embedding=generator.embedding)
 
     def optimisers(self) -> dict[str, OptimiserPlan]:
         """One for both generators, one for both discriminators."""
         nets = self.networks
         critic = self.recipe.discriminator_optimiser or self.recipe.optimiser
         both_g = [*nets["generator"].parameters(), *nets["generator_back"].parameters()]
+        # The reversed gradient plays both sides in one pass, so the classifier goes with the generators.
+        both_g += list(nets["classifier"].parameters()) if "classifier" in nets else []
+        if self.options.perceptual_weight > 0:
+            self.features = FeatureNetwork(self.options.perceptual)
         both_d = [*nets["discriminator_x"].parameters(), *nets["discriminator_y"].parameters()]
         return {
             "generators": OptimiserPlan(both_g, self.recipe.optimiser),
@@ -138,6 +175,24 @@ class CycleGanSystem:
             weight, norm = self.options.identity_weight, self.options.identity_norm
             losses["loss_identity_x"] = weight * identity_loss(made["same_x"], x, norm)
             losses["loss_identity_y"] = weight * identity_loss(made["same_y"], y, norm)
+        return losses | self.meaning_losses(x, y, fake_x, fake_y)
+
+    def meaning_losses(self, x: Tensor, y: Tensor, fake_x: Tensor, fake_y: Tensor) -> dict[str, Tensor]:
+        """The weighted terms of face2anime, as far as they are switched on."""
+        options, nets = self.options, self.networks
+        losses: dict[str, Tensor] = {}
+        if options.semantic_weight > 0 or options.domain_weight > 0:
+            g, f = cast(ResnetGenerator, nets["generator"]), cast(ResnetGenerator, nets["generator_back"])
+            e_x, e_y = g.embed(x), f.embed(y)
+        if options.semantic_weight > 0:
+            semantic = semantic_consistency(e_x, f.embed(fake_y)) + semantic_consistency(e_y, g.embed(fake_x))
+            losses["loss_semantic"] = options.semantic_weight * semantic
+        if options.domain_weight > 0:
+            scores = [nets["classifier"](reverse_gradient(e.mean((2, 3)))) for e in (e_x, e_y)]
+            losses["loss_domain"] = options.domain_weight * domain_least_squares(*scores)
+        if options.perceptual_weight > 0:
+            perceptual = content_loss(self.features, fake_y, x) + content_loss(self.features, fake_x, y)
+            losses["loss_perceptual"] = options.perceptual_weight * perceptual
         return losses
 
     def adversarial_loss(self, discriminator: str, fake: Tensor, truth: Tensor, progress: float) -> Tensor:
@@ -155,7 +210,8 @@ class CycleGanSystem:
         weight, norm = self.options.cycle_weight, self.options.cycle_norm
         if self.options.feature_cycle is None:
             return weight * cycle_loss(recovered, original, norm)
-        features: Any = self.networks[discriminator].features
+        network: Any = self.networks[discriminator]
+        features = network.middle if self.options.feature_cycle_layer == "middle" else network.features
         with torch.no_grad():
             target = features(original)
         gamma = self.options.feature_cycle.at(progress)

@@ -55,7 +55,7 @@ class DcganSystem:
             raise ConfigError(f"{recipe.name}: data.size_px is {recipe.data.size_px}; this network makes {SIDE_PX}")
         self.recipe = recipe
         self.options = options
-        self.adversary = Adversary(options.adversary)
+        self.adversary = Adversary(options.adversary, recipe.stabilisers.r1)
         self.networks = nn.ModuleDict(
             {"generator": build_network(recipe.generator), "discriminator": build_network(recipe.discriminator)}
         )

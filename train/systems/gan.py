@@ -40,6 +40,7 @@ class GanSystem:
     """Generator and discriminator on paired pictures."""
 
     averaged = ("generator",)
+    sample_titles = ("source", "result", "truth")
 
     def __init__(self, recipe: Recipe, options: Options) -> None:
         if recipe.discriminator is None:
@@ -48,7 +49,7 @@ class GanSystem:
             raise ConfigError(f"{recipe.name}: data.layout is {recipe.data.layout!r}; this method needs pairs")
         self.recipe = recipe
         self.options = options
-        self.adversary = Adversary(options.adversary)
+        self.adversary = Adversary(options.adversary, recipe.stabilisers.r1)
         self.networks = nn.ModuleDict(
             {
                 "generator": build_generator(recipe.generator, 3, 3),

@@ -61,6 +61,7 @@ class LandmarkCycleGanSystem:
     """Both directions; names ending in x are about photos, in y about cartoons."""
 
     averaged = ("generator", "generator_back")
+    sample_titles = ("x", "G(x)", "F(G(x))", "y", "F(y)")
 
     def __init__(self, recipe: Recipe, options: Options) -> None:
         if recipe.discriminator is None:
@@ -71,7 +72,7 @@ class LandmarkCycleGanSystem:
             raise ConfigError(f"{recipe.name}: method.patch_sizes needs {len(REGIONS)} numbers: {', '.join(REGIONS)}")
         self.recipe = recipe
         self.options = options
-        self.adversary = Adversary(options.adversary)
+        self.adversary = Adversary(options.adversary, recipe.stabilisers.r1)
         networks: dict[str, nn.Module] = {}
         for name in ("generator", "generator_back"):
             body = build_generator(recipe.generator, 3 + len(FIVE_POINTS), 3)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.train.losses.adversarial import AdversarialLoss
+from toonfilter.train.losses.adversary import Adversary, AdversaryOptions
 from toonfilter.train.losses.reconstruction import l1
 from toonfilter.train.networks import build_discriminator, build_generator
 from toonfilter.train.recipe import Recipe, parse_table
@@ -30,6 +30,7 @@ class Pix2PixSystem:
     """U-Net generator against a PatchGAN that sees input and output together."""
 
     averaged = ("generator",)
+    sample_titles = ("source", "result", "target")
 
     def __init__(self, recipe: Recipe, options: Options) -> None:
         if recipe.discriminator is None:
@@ -45,7 +46,7 @@ class Pix2PixSystem:
                 "discriminator": build_discriminator(recipe.discriminator, 6),
             }
         )
-        self.adversarial = AdversarialLoss("vanilla")
+        self.adversary = Adversary(AdversaryOptions(kind="vanilla"), recipe.stabilisers.r1)
 
     def optimisers(self) -> dict[str, OptimiserPlan]:
         """One for each network."""
@@ -59,25 +60,22 @@ class Pix2PixSystem:
         x, y = batch["source"], batch["target"]
         fake = generator(x)
 
-        real_logits = discriminator(torch.cat([x, y], dim=1))
-        fake_logits = discriminator(torch.cat([x, fake.detach()], dim=1))
-        loss_d = self.adversarial.discriminator(real_logits, fake_logits)
-        context.update("discriminator", loss_d)
+        verdict = self.adversary.judge(discriminator, torch.cat([x, y], dim=1), torch.cat([x, fake], dim=1))
+        context.update("discriminator", verdict.loss)
 
         losses = self.generator_losses(fake, batch)
         loss_g = losses["adversarial"] + self.options.l1_weight * losses["l1"]
         context.update("generator", loss_g)
 
-        scores = {"d_real": real_logits.float().sigmoid().mean(), "d_fake": fake_logits.float().sigmoid().mean()}
-        scalars = {"loss_g": loss_g, "loss_d": loss_d, **losses, **scores}
-        return {name: value.detach() for name, value in scalars.items()}
+        scalars = {"loss_g": loss_g, **losses}
+        return {name: value.detach() for name, value in scalars.items()} | verdict.scalars()
 
     def generator_losses(self, fake: Tensor, batch: Batch) -> dict[str, Tensor]:
         """L_cGAN (equation 1, non-saturating) and L_L1 (equation 3) of the generator."""
         discriminator = self.networks["discriminator"]
         with frozen(discriminator):
-            logits = discriminator(torch.cat([batch["source"], fake], dim=1))
-        return {"adversarial": self.adversarial.generator(logits), "l1": l1(fake, batch["target"])}
+            adversarial = self.adversary.generator_loss(discriminator, torch.cat([batch["source"], fake], dim=1))
+        return {"adversarial": adversarial, "l1": l1(fake, batch["target"])}
 
     def samples(self, batch: Batch, networks: nn.ModuleDict) -> list[Tensor]:
         """Source, result, target."""

@@ -51,13 +51,14 @@ class XganSystem:
     """Autoencoders, discriminator of cartoons, discriminator of photos, classifier of the domain."""
 
     averaged = ("generator",)
+    sample_titles = ("photo", "rebuilt", "as cartoon", "cartoon", "rebuilt", "as photo")
 
     def __init__(self, recipe: Recipe, options: Options) -> None:
         if recipe.discriminator is None:
             raise ConfigError(f"{recipe.name}: 'discriminator' is missing")
         self.recipe = recipe
         self.options = options
-        self.adversary = Adversary(options.adversary)
+        self.adversary = Adversary(options.adversary, recipe.stabilisers.r1)
         # Opened when training begins: exporting needs no pretrained features.
         self.features: nn.Module = nn.Identity()
         autoencoders = cast(XganAutoencoders, build_network(recipe.generator))
