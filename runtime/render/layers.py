@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 import skia
-from numpy.typing import NDArray
 
 from toonfilter.runtime.render.beard import DENSE, STUBBLE, BeardMap, beard_shapes
 from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
@@ -16,6 +15,7 @@ from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.palette import Palette, cloth_plane
 from toonfilter.runtime.render.shade import Light, shade_shapes
+from toonfilter.runtime.render.strands import hair_relief
 from toonfilter.runtime.render.style import BaseRules
 from toonfilter.runtime.render.tones import Patch, Swatch, chosen, lay, stepped
 
@@ -151,7 +151,7 @@ def _hair_swatch(figure: Figure, plane: Plane, base: Lab, tones: Sequence[tuple[
     patch = Patch.around(figure.to_canvas, plane)
     if patch is None:
         return None
-    relief = cv2.convertScaleAbs(hair_relief(figure, plane) * _LEVELS_PER_L + 128)
+    relief = cv2.convertScaleAbs(hair_relief(figure.fields["tone"], plane, figure.unit_crop_px) * _LEVELS_PER_L + 128)
     steps = []
     for level, step in sorted(tones, key=lambda one: abs(one[0])):
         tone = base + np.array([step, 0, 0], np.float32)
@@ -184,26 +184,6 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, beard: BeardMap, skin: Lab, 
     if swatch is not None:
         lay(canvas, *swatch, path_of(dense))
     canvas.drawPath(line, paint(ink(base, 0.4), 0.7))
-
-
-def hair_relief(figure: Figure, plane: Plane) -> NDArray[np.float32]:
-    """How much lighter or darker than their surroundings strands are, in L* of a middling contrast: float32 [S, S]."""
-    tone = figure.fields["tone"]
-    unit = figure.unit_crop_px
-    rim = max(1, round(0.05 * unit)) * 2 + 1
-    inside = cv2.compare(cv2.erode(plane, np.ones((rim, rim), np.uint8)), 128, cv2.CMP_GE)
-    height, width = tone.shape
-    size = (max(2, width // 4), max(2, height // 4))
-    weight = cv2.resize(inside, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    sums = cv2.resize(cv2.bitwise_and(tone, inside), size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    reach = max(1, round(0.30 * unit / 4)) * 2 + 1
-    blur = (reach, reach)
-    around = cv2.blur(cv2.blur(sums, blur), blur) / (cv2.blur(cv2.blur(weight, blur), blur) + 1e-3)
-    wide = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
-    filled = np.where(inside > 0, tone, wide).astype(np.float32)
-    near = cv2.GaussianBlur(filled, (0, 0), max(0.6, 0.03 * unit))
-    relief: NDArray[np.float32] = (near - wide) * (60 / 2.55) / (wide / 2.55 + 16)
-    return relief
 
 
 def _memberships(figure: Figure, colours: tuple[Lab, ...], plane: Plane) -> list[Plane]:

@@ -25,7 +25,7 @@ class BaseRules:
     neck_shadow_u: float = 0.5
     stubble: float = 0.35
     beard_tones: tuple[tuple[float, float], ...] = ((-6.0, -8.0), (6.0, 8.0))
-    hair_tones: tuple[tuple[float, float], ...] = ((-5.0, -10.0), (5.0, 9.0), (13.0, 20.0))
+    hair_tones: tuple[tuple[float, float], ...] = ((-4.0, -9.0), (4.0, 8.0), (9.0, 17.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,78 @@
+"""Hair's light and dark, gathered along its strands so that tones become long tapered clumps."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.render.contours import Plane
+
+_REACH_U = 0.34
+"""How far along a strand light and dark are averaged, to either side, in distances of the pupils. Raising it gives
+longer, fewer clumps."""
+_STEPS = 4
+_GRAIN_U = 0.05
+"""Width of the neighbourhood in which strands have one direction. Raising it straightens curls."""
+_WIDE_U = 0.34
+"""Width of the surroundings that a strand is lighter or darker than. Raising it gives larger shapes."""
+_RIM_U = 0.05
+"""How far from its edge hair's own light is believed. Raising it keeps skin beside hair from making highlights."""
+
+Relief = NDArray[np.float32]
+"""float32 [h, w]: how much lighter or darker than around it hair is, in L* of a middling contrast."""
+
+
+def hair_relief(tone: Plane, hair: Plane, unit_px: float) -> Relief:
+    """tone, hair: uint8 [h, w], fields of those names. unit_px: distance of the pupils in their px."""
+    height, width = tone.shape
+    half = (max(2, width // 2), max(2, height // 2))
+    tone, hair = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in (tone, hair))
+    unit_px /= 2
+    rim = 2 * max(1, round(_RIM_U * unit_px)) + 1
+    inside = cv2.compare(cv2.erode(hair, np.ones((rim, rim), np.uint8)), 128, cv2.CMP_GE)
+    wide = _surroundings(tone, inside, unit_px)
+    filled = np.where(inside > 0, tone, wide).astype(np.float32)
+    gathered = _along_strands(filled, unit_px)
+    small = (gathered - wide) * (60 / 2.55) / (wide / 2.55 + 18)
+    relief: Relief = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return relief
+
+
+def _surroundings(tone: Plane, inside: Plane, unit_px: float) -> NDArray[np.float32]:
+    """The mean of hair around each place, of a picture half the size."""
+    height, width = tone.shape
+    size = (max(2, width // 2), max(2, height // 2))
+    weight = cv2.resize(inside, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    sums = cv2.resize(cv2.bitwise_and(tone, inside), size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    reach = 2 * max(1, round(_WIDE_U * unit_px / 2)) + 1
+    blur = (reach, reach)
+    around = cv2.blur(cv2.blur(sums, blur), blur) / (cv2.blur(cv2.blur(weight, blur), blur) + 1e-3)
+    wide: NDArray[np.float32] = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
+    return wide
+
+
+def _along_strands(light: NDArray[np.float32], unit_px: float) -> NDArray[np.float32]:
+    """Averages along the direction of strands: a line integral over the structure tensor's minor direction."""
+    across, down = cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)
+    grain = max(1.0, _GRAIN_U * unit_px)
+    size = 2 * round(2 * grain) + 1
+    xx, yy, xy = (cv2.blur(one, (size, size)) for one in (across * across, down * down, across * down))
+    # Doubled angle: directions that differ by half a turn are one.
+    angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.float32(np.pi / 2)
+    flow = np.dstack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+    height, width = light.shape
+    start = np.dstack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)))
+    step = np.float32(_REACH_U * unit_px / _STEPS)
+    total, weights = light.copy(), 1.0
+    for sense in (1.0, -1.0):
+        place, heading = start, flow * np.float32(sense)
+        for number in range(1, _STEPS + 1):
+            place = place + heading * step
+            weight = float(np.exp(-1.5 * (number / _STEPS) ** 2))
+            total += weight * cv2.remap(light, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            weights += weight
+            if number < _STEPS:
+                there = cv2.remap(flow, place, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+                agrees = np.sign((there * heading).sum(2, keepdims=True) + 1e-6)
+                heading = there * agrees
+    gathered: NDArray[np.float32] = total / np.float32(weights)
+    return gathered
