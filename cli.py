@@ -48,9 +48,9 @@ def toonfilter(
 ) -> None:
     """Real-time cartoon video: keeps expression, head pose and gaze, never the face."""
     if version:
-        from toonfilter import __version__
+        from toonfilter.runtime.release import version_line
 
-        terminal.say(f"toonfilter {__version__}")
+        terminal.say(version_line())
         raise typer.Exit
 
 

@@ -12,6 +12,16 @@ from numpy.typing import NDArray
 from toonfilter.runtime.bundle import Bundle, InputSpec, ModelFile, OutputSpec, Training, sha256_of, write_bundle
 from toonfilter.runtime.geometry.warp import FaceWarp
 
+# What needs the extras; left out of a plain `pytest`, which is then done in minutes.
+_WITH_EXTRAS = ("benchmarks", "cuda", "evaluation", "export", "train", "v4l2")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A plain `pytest` runs the tests of the main job: folders that need extras are not even imported."""
+    is_plain = config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.getoption("markexpr") == "not slow"
+    is_extra = collection_path.parent == Path(__file__).parent and collection_path.name in _WITH_EXTRAS
+    return True if is_plain and is_extra else None
+
 
 @pytest.fixture(scope="session")
 def astronaut() -> NDArray[np.uint8]:

@@ -13,7 +13,6 @@ from toonfilter.runtime.backends.translator import Translator
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
-from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.beard import BeardMap, measure_beard
@@ -32,7 +31,7 @@ from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
 from toonfilter.runtime.render.style import Style
-from toonfilter.runtime.render.sure_regions import bare_parts, head_alone, with_heads_at, with_sure_face, with_sure_skin
+from toonfilter.runtime.render.sure_regions import bare_parts, head_alone, with_sure_face, with_sure_skin
 from toonfilter.runtime.render.tones import Swatches
 
 Extent = Literal["whole", "person", "head"]
@@ -91,21 +90,8 @@ class LayeredRenderer:
         self._read_at_s = -math.inf
         self._frame = 0
 
-    @property
-    def draws_whole_frame(self) -> bool:
-        """Whether nothing of the frame's pixels is left."""
-        return self._extent == "whole" and self._ground.is_opaque
-
-    def prepare(
-        self,
-        image: Image,
-        faces: Sequence[AlignedFace],
-        time_s: float | None = None,
-        places: Sequence[Box] = (),
-    ) -> Prepared:
+    def prepare(self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None) -> Prepared:
         """Read the fields. image: uint8 [H, W, 3] RGB, not changed.
-
-        places: where heads without a known face are; each becomes a head without features, whatever the network sees.
 
         Raises:
             BackendError: the engine failed.
@@ -116,8 +102,7 @@ class LayeredRenderer:
         heads = [(face.id, face.landmarks, transform) for face, transform in ordered]
         self._frame += 1
         coarse = not steady or self._frame % _COARSE_EVERY == 0
-        scene = self._reader.read(image, heads, steady=steady, coarse=coarse)
-        return Prepared(with_heads_at(scene, places), ordered)
+        return Prepared(self._reader.read(image, heads, steady=steady, coarse=coarse), ordered)
 
     def render(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Prepared | None = None

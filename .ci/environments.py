@@ -1,0 +1,220 @@
+"""Try the project as a new user would, on every Python here and with the oldest, the newest and the locked packages.
+
+usage: python .ci/environments.py [--write] [--only WORD]
+
+--write puts the table into CONTRIBUTING.md. --only takes the rows with this word in their name, e.g. 3.13 or lowest.
+Exit status 1 where a row failed. Needs `uv`.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+LIMIT_MB = 1500
+TABLE_MARKS = ("<!-- environments -->", "<!-- /environments -->")
+SHORT = (
+    "tests/package",
+    "tests/privacy/test_guard.py",
+    *(f"tests/runtime/test_{name}.py" for name in ("backends", "bundle", "doctor", "graphics_libraries", "look")),
+    *(f"tests/runtime/test_{name}.py" for name in ("still_images", "video_colour", "video_convert", "video_writer")),
+)
+# What a version reads differently shows in these; each takes seconds.
+VERSIONS = ("av", "numpy", "opencv-python", "onnxruntime", "skia-python")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One environment. packages: newest (pip's choice, by the README's commands), lowest or locked (by uv)."""
+
+    python: str
+    packages: str
+    tests: str = "short"
+
+    @property
+    def name(self) -> str:
+        return f"{self.python} {self.packages}"
+
+
+ROWS = (
+    Row("3.11", "newest", "README"),
+    Row("3.11", "lowest", "main job"),
+    Row("3.12", "newest"),
+    Row("3.12", "locked"),
+    Row("3.13", "newest", "main job"),
+    Row("3.14", "newest"),
+)
+
+
+@dataclass
+class Tried:
+    """What came out of a row; seconds of the README's first command and of the tests, megabytes with the test extra."""
+
+    row: Row
+    video: str = "not tried"
+    tests: str = "not tried"
+    install_s: float = 0.0
+    tests_s: float = 0.0
+    size_mb: int = 0
+    versions: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        return self.video == "works" and self.tests.startswith("pass")
+
+
+def interpreter(version: str) -> Path | None:
+    """A working Python of this version: on the path, or one of pyenv's."""
+    found = [shutil.which(f"python{version}")]
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found += [str(path) for path in sorted(root.glob(f"versions/{version}.*/bin/python{version}"))]
+    for path in found:
+        command = [path or "", "-c", "import sys, venv; print('%d.%d' % sys.version_info[:2])"]
+        if path and subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() == version:
+            return Path(path)
+    return None
+
+
+def readme_commands() -> tuple[str, str]:
+    """The two that set everything up: one converts the example clip, one runs the tests."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    first, second = (line for line in lines if line.startswith("python3 -m venv .venv"))
+    return first, second
+
+
+def copy_tree(target: Path) -> None:
+    """What is committed or could be: all files that git does not ignore."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in listed:
+        if name and (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+
+
+def try_row(row: Row, python: Path, folder: Path) -> Tried:
+    tried = Tried(row)
+    copy_tree(folder)
+    binaries = folder / "bin-first"
+    binaries.mkdir()
+    (binaries / "python3").symlink_to(python)
+    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONPATH", None)
+    first, second = readme_commands()
+    here = str(folder / ".venv" / "bin" / "python")
+    uv = ["uv", "pip", "install", "--quiet", "--python", here]
+
+    def run(command: str | Sequence[str], what: str) -> float:
+        started_s = time.monotonic()
+        done = subprocess.run(
+            command,
+            shell=isinstance(command, str),
+            cwd=folder,
+            env=environment,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if done.returncode:
+            print(f"--- {row.name}: {what} ended with {done.returncode}\n{done.stdout[-6000:]}", flush=True)
+            raise subprocess.CalledProcessError(done.returncode, what)
+        return time.monotonic() - started_s
+
+    try:
+        if row.packages == "newest":
+            tried.install_s = run(first, "the README's first command")
+        else:
+            run(["python3", "-m", "venv", ".venv"], "venv")
+            if row.packages == "lowest":
+                tried.install_s = run([*uv, "--resolution", "lowest-direct", "-e", ".[test]"], "installing the lowest")
+            else:
+                tried.install_s = run([*uv, "--require-hashes", "-r", "requirements.lock"], "installing what is locked")
+                tried.install_s += run([*uv, "--no-deps", "-e", "."], "installing the project")
+            tried.install_s += run(first.rpartition("&&")[2].strip(), "converting the example clip")
+        tried.video = "works"
+        if row.tests == "README":
+            tried.tests_s = run(second, "the README's second command")
+        else:
+            if row.packages == "newest":
+                run([*uv, ".[test]"], "installing the test extra")
+            chosen = SHORT if row.tests == "short" else ()
+            workers = ["-n", str(min(4, os.cpu_count() or 1))]
+            tried.tests_s = run([here, "-m", "pytest", "-q", *workers, *chosen], "pytest")
+        tried.tests = f"pass ({row.tests})"
+    except subprocess.CalledProcessError as error:
+        if tried.video != "works":
+            tried.video = f"fails: {error.cmd}"
+        else:
+            tried.tests = f"fail: {error.cmd}"
+    tried.size_mb = size_mb(folder / ".venv")
+    tried.versions = installed_versions(here)
+    if tried.is_well and tried.size_mb > LIMIT_MB:
+        tried.tests = f"fail: {tried.size_mb} MB installed, at most {LIMIT_MB} allowed"
+    return tried
+
+
+def size_mb(folder: Path) -> int:
+    files = (path.lstat() for path in folder.rglob("*") if not path.is_symlink())
+    return round(sum(file.st_size for file in files) / 1_000_000)
+
+
+def installed_versions(python: str) -> str:
+    code = f"import importlib.metadata as m; print(', '.join(n + ' ' + m.version(n) for n in {VERSIONS!r}))"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
+
+
+def table(results: Sequence[Tried], missing: Sequence[str]) -> Iterator[str]:
+    yield "| Python | packages | with | README's clip | tests | install and clip, s | tests, s | installed, MB |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for one in results:
+        yield (
+            f"| {one.row.python} | {one.row.packages} | {one.versions} | {one.video} | {one.tests} | "
+            f"{one.install_s:.0f} | {one.tests_s:.0f} | {one.size_mb} |"
+        )
+    for version in missing:
+        yield f"| {version} | | | not tried: no such interpreter on that machine | | | | |"
+
+
+def main(arguments: Sequence[str]) -> int:
+    only = arguments[arguments.index("--only") + 1] if "--only" in arguments else ""
+    results, missing = [], []
+    for version in PYTHONS:
+        python = interpreter(version)
+        rows = [row for row in ROWS if row.python == version and only in row.name]
+        if rows and python is None:
+            missing.append(version)
+            print(f"Python {version}: not on this machine, left out", flush=True)
+            continue
+        for row in rows:
+            with tempfile.TemporaryDirectory(prefix="toonfilter-") as temporary:
+                assert python is not None
+                results.append(try_row(row, python, Path(temporary) / "toonfilter"))
+            one = results[-1]
+            print(f"Python {row.name}: clip {one.video} in {one.install_s:.0f} s, tests {one.tests} in "
+                  f"{one.tests_s:.0f} s, {one.size_mb} MB ({one.versions})", flush=True)  # fmt: skip
+    if "--write" in arguments:
+        path = ROOT / "CONTRIBUTING.md"
+        before, _, rest = path.read_text(encoding="utf-8").partition(TABLE_MARKS[0])
+        text = "\n".join(("", "", *table(results, missing), "", ""))
+        said = (
+            f"Made by `python .ci/environments.py --write` on {time.strftime('%B %d, %Y')}: {platform.system()} "
+            f"{platform.machine()}, {os.cpu_count()} cores that others used, too."
+        )
+        path.write_text(
+            f"{before}{TABLE_MARKS[0]}\n{said}{text}{TABLE_MARKS[1]}{rest.partition(TABLE_MARKS[1])[2]}", "utf-8"
+        )
+    return 0 if results and all(one.is_well for one in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,86 @@
+"""What a release promises: locked packages within the declared bounds, licences of what is vendored, the commit."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from toonfilter import __version__
+from toonfilter.runtime.release import commit_of
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+# Text, tables and code of ours; everything else in the package is somebody's work or made from data.
+OURS = {".py", ".js", ".svg", ".desktop", ".md", ".json", ".toml", ".css", ".html", ".cu", ".typed"}
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
+
+
+def bounds(requirement: str) -> tuple[str, str, str]:
+    found = re.match(r"([A-Za-z0-9-]+)(?:\[[\w,]+\])?>=([\d.]+),<([\d.]+)", requirement)
+    assert found, f"{requirement}: a lower bound that is tested, and the next major version as the upper one"
+    name, lowest, too_new = found.groups()
+    return name.lower(), lowest, too_new
+
+
+def declared(*extras: str) -> list[str]:
+    wanted = [*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])]
+    return [line for line in wanted if not line.startswith(("toonfilter[", "mediapipe=="))]
+
+
+def test_every_dependency_has_both_bounds() -> None:
+    for line in declared(*EXTRAS):
+        _, lowest, too_new = bounds(line)
+        assert numbers(lowest) < numbers(too_new)
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [
+        ("requirements.lock", ("test",)),
+        ("requirements-dev.lock", ("cluster", "export", "openvino", "tensorrt", "test", "train", "dev")),
+    ],
+)
+def test_what_is_locked_is_what_is_declared(lock: str, extras: tuple[str, ...]) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    locked: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE):
+        locked.setdefault(name, []).append(version)
+    assert text.count("--hash=sha256:") > len(locked)
+    for line in declared(*extras):
+        name, lowest, too_new = bounds(line)
+        assert name in locked, f"{name} is not in {lock}; make it anew: .ci/lock"
+        for version in locked[name]:
+            assert numbers(lowest) <= numbers(version) < numbers(too_new), f"{lock}: {name} {version}; run .ci/lock"
+
+
+def test_everything_vendored_has_a_licence() -> None:
+    patterns = re.findall(r"`([^`]+)`", (ROOT / "LICENCES.md").read_text(encoding="utf-8"))
+    for package in ("benchmarks", "export", "runtime", "train"):
+        for path in sorted((ROOT / package).rglob("*")):
+            name = path.relative_to(ROOT)
+            if not path.is_file() or path.suffix in OURS or "__pycache__" in name.parts or path.name == "LICENSE":
+                continue
+            assert any(name.full_match(pattern) if hasattr(name, "full_match") else name.match(pattern)
+                       for pattern in patterns), f"{name} has no line in LICENCES.md"  # fmt: skip
+
+
+def test_the_changelog_knows_the_version() -> None:
+    headings = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert __version__ in headings
+
+
+def test_the_commit_of_a_clone_and_of_a_package(tmp_path: Path) -> None:
+    assert commit_of(tmp_path) is None
+    for command in (("init", "-q"), ("-c", "user.name=a", "-c", "user.email=b", "commit", "-qm", "c", "--allow-empty")):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert commit_of(tmp_path) == head.stdout[:12]
+    (tmp_path / "commit.txt").write_text("0123456789ab\n")
+    assert commit_of(tmp_path) == "0123456789ab"
