@@ -36,6 +36,7 @@ _LIGHT = np.array([1.0, 1.0, 1.0], np.float32)
 _LASH = np.array([0.024, 0.015, 0.002], np.float32)
 _FOLD_RISE = (np.sin(np.linspace(0.12, 0.95, 11) * np.pi) ** 0.6).astype(np.float32)
 _IRIS_TOP, _IRIS_BOTTOM = np.array([0.0, -0.9]), np.array([0.0, 0.9])
+_CLOSED_SAG = 0.035
 _ABOVE_LID = 0.10
 """How far the lid's line lies above the lid's edge, in its own width."""
 
@@ -84,6 +85,11 @@ def eye_shape(face: FaceGeometry, curves: FaceCurves, rules: EyeRules, side: int
     wide = 1 + rules.exaggeration * float(np.clip(opening / _REST_OPENING - 1, -0.6, 0.6))
     # What is left of the gap below the threshold is the mesh's, not the person's.
     upper = lower + (upper - lower) * np.float32(min(1.0, openness * 1.02) * wide)
+    if openness < 1:
+        # Closed lids meet in an arc that hangs, whatever a tired mesh says.
+        sag = np.float32((1 - openness) * _CLOSED_SAG * face.unit_px * slim)
+        hang = face.down * (bow(len(upper)) * sag)[:, None]
+        upper, lower = upper + hang, lower + hang
     radius = float(np.hypot(*(iris[1:] - iris[0]).T).max())
     height = float(((lower - upper) @ face.down).max())
     return EyeShape(side, upper, lower, crease, iris[0], radius, openness, max(height, 0.0), slim)
@@ -199,6 +205,8 @@ def _lash_line(
     line: Points = curve + up * (widths * np.float32(_ABOVE_LID))[:, None]
     pen.stroke(line, widths, colours.lash)
     made_up = smoothstep(lash * (0.25 + 0.75 * look.lip_strength), 0.42, 0.72)
+    # On a closed eye everybody's lashes show.
+    made_up = max(made_up, smoothstep(closed, 0.75, 1.0) * (0.45 + 0.55 * lash))
     if made_up > 0.1 and rules.lashes:
         _single_lashes(pen, face, colours, rules, eye, curve, made_up * thin)
 

@@ -19,7 +19,7 @@ _FLANK = round(0.040 / _STEP)
 _SAMPLES = 17
 _HIDING = ("hair", "beard", "over", "headwear", "glasses")
 # Relative depth of the valley at which a line begins to be drawn, and at which it is full.
-_OLD_ROUGHNESS = (0.028, 0.052)
+_OLD_ROUGHNESS = (0.040, 0.060)
 """Contrast of fine lines on skin from which it is that of an old person, and of a very old one."""
 _OLD_LIGHT = (36.0, 46.0)
 """Lightness of skin in the photo below which roughness is noise."""

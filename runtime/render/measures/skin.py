@@ -29,13 +29,15 @@ _GLOSSY = (0.60, 0.85)
 """Chroma over lightness of the lightest skin, over that of the middle: below the first its light is gloss."""
 _FEWEST_PX = 30
 _SKIN_HUE = 54.0
-_FAIR, _OUT_OF_SHADE = 58.0, 0.55
+_FAIR, _OUT_OF_SHADE = 66.0, 0.55
 _SHADED, _WHITES = (0.42, 0.52), (0.95, 1.10)
 """Chroma over lightness of skin, and lightness of the eyes' whites over that of skin: below the first of each skin is
 fair and in shade, above the second it is as dark as it looks."""
 _LEAST_EYE = 0.09
 _WHITE_ROWS = (0.3, 0.45, 0.6, 0.75)
 _GREY = 2.5
+_WARMED = 7.0
+"""Least chroma that fair skin lifted out of cold shade gains."""
 _LEAST_RED = 8.5
 _LEAST_CHROMA, _MOST_CHROMA = 12.0, 35.0
 _BROWN_IRIS = np.array([30, 13, 20], np.float32)
@@ -105,15 +107,17 @@ def clean_skin(raw: Lab, white: float | None = None) -> Lab:
     chroma = math.hypot(red, yellow)
     hue = math.degrees(math.atan2(yellow, red)) if chroma > 3 else _SKIN_HUE
     turn = math.radians(_SKIN_HUE + 15 * math.tanh((hue - _SKIN_HUE) / 19))
-    drawn_chroma = min(max(chroma, _LEAST_CHROMA), _MOST_CHROMA)
-    red, yellow = drawn_chroma * math.cos(turn), drawn_chroma * math.sin(turn)
-    # Skin in cold or dim light looks ill without its red.
-    red = max(red, _LEAST_RED * smoothstep(lightness, 15, 40))
+    pale = 0.0
     if white is not None and chroma > _GREY:
         # Deep skin is coloured and darker than the whites beside it, fair skin in shade is neither.
         pale = 1 - smoothstep(chroma / max(lightness, 1), *_SHADED)
         pale *= 1 - smoothstep(white / max(lightness, 1), *_WHITES)
-        lightness += _OUT_OF_SHADE * max(_FAIR - lightness, 0) * pale
+        pale *= float(np.clip((_FAIR - lightness) / 20, 0, 1))
+    lightness += _OUT_OF_SHADE * max(_FAIR - lightness, 0) * pale**0.5
+    chroma = min(max(chroma, _LEAST_CHROMA + _WARMED * pale), _MOST_CHROMA)
+    # Skin in cold or dim light looks ill without its red.
+    red = max(chroma * math.cos(turn), _LEAST_RED * smoothstep(lightness, 15, 40))
+    yellow = chroma * math.sin(turn)
     light = smoothstep(lightness, 50, 62)
     fuller = 1 + 0.07 * light
     lightness = 50 + (lightness - 50) * fuller if lightness > 50 else lightness
