@@ -13,7 +13,7 @@ Pair = NDArray[np.float32]
 """float32 [2]: the person's right, then left side."""
 
 BROW_STATIONS: Final = 9
-LENS_POINTS: Final = 36
+LENS_POINTS: Final = 24
 FOREHEAD_LINES: Final = 3
 
 

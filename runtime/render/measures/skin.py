@@ -35,6 +35,8 @@ _SHADED, _WHITES = (0.42, 0.52), (0.95, 1.10)
 fair and in shade, above the second it is as dark as it looks."""
 _LEAST_EYE = 0.09
 _WHITE_ROWS = (0.3, 0.45, 0.6, 0.75)
+_DEEP_SHADE = (42.0, 54.0)
+"""Lightness of skin below which it may be in deep shade, and above which it is not."""
 _GREY = 2.5
 _WARMED = 7.0
 """Least chroma that fair skin lifted out of cold shade gains."""
@@ -112,7 +114,7 @@ def clean_skin(raw: Lab, white: float | None = None) -> Lab:
         # Deep skin is coloured and darker than the whites beside it, fair skin in shade is neither.
         pale = 1 - smoothstep(chroma / max(lightness, 1), *_SHADED)
         pale *= 1 - smoothstep(white / max(lightness, 1), *_WHITES)
-        pale *= float(np.clip((_FAIR - lightness) / 20, 0, 1))
+        pale *= 1 - smoothstep(lightness, *_DEEP_SHADE)
     lightness += _OUT_OF_SHADE * max(_FAIR - lightness, 0) * pale**0.5
     chroma = min(max(chroma, _LEAST_CHROMA + _WARMED * pale), _MOST_CHROMA)
     # Skin in cold or dim light looks ill without its red.
