@@ -98,7 +98,7 @@ class _Record:
             self.finished_s.append(now_s)
             self.end_to_end_s.append(now_s - safe.captured_at_s)
             self.states[safe.state.value] += 1
-            self.faces += safe.faces_covered
+            self.faces += safe.faces_drawn + safe.faces_covered
 
 
 class _TimedTranslator:

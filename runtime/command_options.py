@@ -54,7 +54,7 @@ ExposureOption = Annotated[
     bool,
     typer.Option(
         "--i-accept-exposure",
-        help="Needed for --on-lost pass: the real picture may be seen.",
+        help="Needed for --on-lost pass and for styles that hide nobody: real faces may be seen.",
         rich_help_panel=PRIVACY,
     ),
 ]

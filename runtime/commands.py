@@ -10,6 +10,7 @@ from toonfilter.runtime.command_options import (
     OUTPUT,
     BackgroundOption,
     EngineOption,
+    ExposureOption,
     ExtentOption,
     OverwriteOption,
     RegionOption,
@@ -48,17 +49,21 @@ def image(
     region: RegionOption = "head",
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,  # noqa: ARG001
+    i_accept_exposure: ExposureOption = False,
     verbose: VerboseOption = False,  # noqa: ARG001
 ) -> None:
     """Draw the faces of still pictures, animations and scanned pages."""
     from toonfilter.runtime.image_jobs import convert_pictures, default_output, plan_pictures
+    from toonfilter.runtime.privacy import LostPolicy
     from toonfilter.runtime.still_images import StillFilter, StillSettings
 
     plan = plan_pictures(inputs, output or default_output(inputs), overwrite=overwrite)
     if plan.left_out:
         names = ", ".join(path.name for path in plan.left_out[:3]) + (", ..." if len(plan.left_out) > 3 else "")
         terminal.note(f"left out, not pictures by their names: {terminal.count(len(plan.left_out), 'file')} ({names})")
-    still = StillFilter(StillSettings(style=to, engine=engine, rendering=render_options(extent, background, region)))
+    rendering = render_options(extent, background, region)
+    lost = LostPolicy("cover", confirmed=i_accept_exposure)
+    still = StillFilter(StillSettings(style=to, engine=engine, rendering=rendering, lost=lost))
     failed = 0
     with terminal.progress_shown("pictures") as show:
         for number, done in enumerate(convert_pictures(plan, still)):
@@ -81,7 +86,10 @@ def _tell(done: "Converted") -> None:
     if done.covered is not None:
         terminal.say(f"{done.target}: {pages}{done.covered.reason}, so the whole picture is pixelated")
     else:
-        terminal.say(f"{done.target}: {pages}{terminal.count(max(one.faces_covered for one in done.safe), 'face')}")
+        drawn = max(one.faces_drawn for one in done.safe)
+        covered = max(one.faces_covered for one in done.safe)
+        more = f" drawn, {covered} more covered" if covered else ""
+        terminal.say(f"{done.target}: {pages}{terminal.count(drawn, 'face')}{more}")
 
 
 @models_app.command("list")

@@ -18,10 +18,11 @@ from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.faces.head_motion import SteadyCrop
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
 from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
-from toonfilter.runtime.frames import Frame, SafeFrame
+from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
-from toonfilter.runtime.geometry.pixelate import mosaic
-from toonfilter.runtime.privacy import CoverageCheck, Guard, LostPolicy
+from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.geometry.pixelate import cover_softly
+from toonfilter.runtime.privacy import Guard, HiddenFace, LostPolicy
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
 from toonfilter.runtime.render.renderer import AlignedFace, FrameRenderer
 
@@ -67,7 +68,8 @@ class FilterSettings:
 class Tracked:
     """A frame and what the tracker saw in it; error is what went wrong instead.
 
-    aligned: the followed faces and their steadied crops. prepared: by `renderer`, of them.
+    aligned: the followed faces and their steadied crops. prepared: by `renderer`, of them. comes_from: places of faces
+    that are found only in later frames, where somebody looks ahead.
     """
 
     frame: Frame
@@ -75,6 +77,7 @@ class Tracked:
     aligned: list[AlignedFace] = field(default_factory=list)
     renderer: FrameRenderer | None = None
     prepared: Any = None
+    comes_from: list[Box] = field(default_factory=list)
     error: Exception | None = None
 
 
@@ -114,6 +117,7 @@ class ToonFilter:
         self._shape: tuple[int, ...] = ()
         self._tracked_at_s = 0.0
         self._unrelated_at_s = -math.inf
+        self._original: Image = np.empty((0, 0, 3), np.uint8)
         self._size = 0
         self._size_limit = self._settings.max_size
         self._engine_failures = self._tracking_failures = 0
@@ -174,13 +178,14 @@ class ToonFilter:
             return self._guard.cover(frame, "hidden by the user")
         if tracked.error is not None:
             return self._untracked(frame, tracked.error)
-        faces, elsewhere = tracking.faces, [*tracking.unmeshed, *tracking.lost]
+        faces = tracking.faces
+        elsewhere = [*tracking.unmeshed, *tracking.lost, *tracked.comes_from]
         if not faces:
             self._tracking_failures = 0
             for box in elsewhere:
-                mosaic(frame.image, box)
+                cover_softly(frame.image, box)
             return self._guard.lost(frame, "no face found")
-        witness = CoverageCheck(frame.image, faces)
+        original = self._kept(frame.image)
         try:
             aligned, prepared = tracked.aligned, tracked.prepared
             if tracked.renderer is not self._renderer:
@@ -193,7 +198,6 @@ class ToonFilter:
                 raise
             self._recover(error)
             return self._guard.cover(frame, f"drawing failed: {error}", faces_found=len(faces))
-        covered = len(faces) if self._bundle.takes_drawings else witness.covered(frame.image)
         try:
             # The detector looked on meanwhile.
             elsewhere += tracking.pending_detections()
@@ -202,14 +206,17 @@ class ToonFilter:
                 raise
             return self._untracked(frame, error, faces_found=len(faces))
         self._tracking_failures = 0
-        for box in elsewhere:
-            mosaic(frame.image, box, [face.landmarks for face in faces])
-        return self._guard.protected(
-            frame,
-            frame.image,
-            faces_found=len(faces) + len(elsewhere),
-            faces_covered=covered + len(elsewhere),
-        )
+        if self._bundle.takes_drawings:
+            return self._guard.exposed(frame, frame.image, f"style {self._bundle.name} hides nobody")
+        hidden = [HiddenFace.drawn(face) for face in faces] + [HiddenFace(box) for box in elsewhere]
+        return self._guard.release(frame, original, frame.image, hidden)
+
+    def _kept(self, image: Image) -> Image:
+        """A copy to measure against; valid until the next one."""
+        if self._original.shape != image.shape:
+            self._original = np.empty_like(image)
+        np.copyto(self._original, image)
+        return self._original
 
     def _untracked(self, frame: Frame, error: Exception, *, faces_found: int = 0) -> SafeFrame:
         """The cover for a frame whose faces are not known.
@@ -310,11 +317,8 @@ class ToonFilter:
         return self._size
 
     def _check(self, bundle: Bundle) -> None:
-        if bundle.takes_drawings and not self._settings.on_drawings:
-            raise ConfigError(
-                f"style {bundle.name} makes people of cartoons and would show a real face; "
-                "use it on cartoons, with `toonfilter image` or `toonfilter video`"
-            )
+        if bundle.takes_drawings:
+            check_drawings_only(bundle, is_file=self._settings.on_drawings, confirmed=self._settings.lost.confirmed)
         size = self._settings.size
         if size is not None and size not in bundle.input.sizes:
             raise ConfigError(f"size is {size}; bundle {bundle.name} takes {', '.join(map(str, bundle.input.sizes))}")
@@ -349,6 +353,24 @@ class ToonFilter:
             self._renderer = open_renderer(self._bundle, self._opened.translator, self._settings.rendering)
         except Exception as again:
             self._notify(f"the engine could not be opened again ({again})")
+
+
+def check_drawings_only(bundle: Bundle, *, is_file: bool, confirmed: bool) -> None:
+    """Refuse a style that makes people of cartoons, where it was not asked for in this run.
+
+    Raises:
+        ConfigError: it was not, or the frames come from a camera.
+    """
+    if not is_file:
+        raise ConfigError(
+            f"style {bundle.name} makes people of cartoons and would show a real face; "
+            "use it on cartoons, with `toonfilter image` or `toonfilter video`"
+        )
+    if not confirmed:
+        raise ConfigError(
+            f"style {bundle.name} hides nobody: whoever is in the picture can be recognised; "
+            "if it shows cartoons only, add --i-accept-exposure"
+        )
 
 
 def _holds(transform: CropTransform, face: Face) -> bool:

@@ -32,13 +32,13 @@ class PrivacyState(StrEnum):
     """What a viewer can see of the people in a frame."""
 
     PROTECTED = "protected"
-    """Every known face is covered by a fresh cartoon."""
+    """Every face that was found is drawn or covered, which was measured in this very frame."""
     HOLDING = "holding"
     """A face was lost for a moment: the last safe picture stays."""
     COVERED = "covered"
     """No trustworthy cartoon: the whole frame is pixelated or replaced."""
     EXPOSED = "exposed"
-    """The raw picture, because the user asked for it in this run."""
+    """The raw picture, or a style that hides nobody, because the user asked for it in this run."""
 
 
 _GUARD = object()
@@ -48,10 +48,20 @@ class SafeFrame:
     """A picture that may leave the process. Only `toonfilter.runtime.privacy` makes one.
 
     image: uint8 [H, W, 3] RGB; sinks must not write into it.
-    state: what the picture shows; faces_found and faces_covered account for it.
+    state: what the picture shows. Of the faces that were found, faces_drawn are cartoons, faces_covered have a cover.
     """
 
-    __slots__ = ("captured_at_s", "faces_covered", "faces_found", "image", "index", "pts", "reason", "state")
+    __slots__ = (
+        "captured_at_s",
+        "faces_covered",
+        "faces_drawn",
+        "faces_found",
+        "image",
+        "index",
+        "pts",
+        "reason",
+        "state",
+    )
 
     def __init__(
         self,
@@ -60,6 +70,7 @@ class SafeFrame:
         state: PrivacyState,
         *,
         faces_found: int = 0,
+        faces_drawn: int = 0,
         faces_covered: int = 0,
         reason: str = "",
         _guard: Any = None,
@@ -72,5 +83,6 @@ class SafeFrame:
         self.pts = source.pts
         self.state = state
         self.faces_found = faces_found
+        self.faces_drawn = faces_drawn
         self.faces_covered = faces_covered
         self.reason = reason

@@ -16,16 +16,18 @@ from numpy.typing import NDArray
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import _GUARD, Frame, Image, PrivacyState, SafeFrame
-from toonfilter.runtime.geometry.pixelate import pixelated
+from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.geometry.pixelate import cover_softly, pixelated
+from toonfilter.runtime.likeness import MOST_LIKENESS, likeness, pattern, pattern_likeness, view_of
 
 COVER_TILES = 12
 HOLD_S = 0.5
 _NO_PICTURE_SIZE = (72, 128)
 _SAME_LEVELS = 1
 _MOST_UNCHANGED = 0.25
-
-Points = NDArray[np.intp]
-Colours = NDArray[np.int16]
+_MOST_RAW = 0.1
+"""Share of a place without a drawing that may look as before; a part of a face would show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +56,47 @@ class LostPolicy:
             )
 
 
-class CoverageCheck:
-    """Checks that drawings really replaced the faces: what lay on the mesh points before must be gone afterwards."""
+@dataclass(frozen=True, slots=True)
+class HiddenFace:
+    """Where a face is, and what hides it: a drawing on these landmarks, or, without any, a cover over the box.
 
-    def __init__(self, image: Image, faces: Sequence[Face]) -> None:
-        """image: uint8 [H, W, 3] RGB before drawing. faces: those that will be drawn."""
-        height, width = image.shape[:2]
-        self._seen: list[tuple[Points, Points, Colours]] = []
-        for face in faces:
-            columns, rows = np.rint(face.landmarks[:, :2]).astype(np.intp).T
-            inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-            rows, columns = rows[inside], columns[inside]
-            self._seen.append((rows, columns, image[rows, columns].astype(np.int16)))
+    box: from brow to chin, frame px. landmarks: float32 [478, 3] frame px. roll_rad: clockwise.
+    """
 
-    def covered(self, image: Image) -> int:
-        """How many of the faces are gone. image: the same picture after drawing."""
-        count = 0
-        for rows, columns, before in self._seen:
-            change = np.abs(image[rows, columns] - before).max(axis=1, initial=0)
-            count += bool(np.mean(change <= _SAME_LEVELS, dtype=np.float64) <= _MOST_UNCHANGED) if len(rows) else True
-        return count
+    box: Box
+    landmarks: Landmarks | None = None
+    roll_rad: float = 0.0
+
+    @classmethod
+    def drawn(cls, face: Face) -> "HiddenFace":
+        """A face with a mesh."""
+        return cls(face.box, face.landmarks, face.fit.roll_rad)
+
+    def is_hidden(self, original: Image, rendered: Image) -> bool:
+        """Whether what leaves no longer shows this face. original, rendered: uint8 [H, W, 3] RGB, before and after."""
+        points, most = (_grid(self.box), _MOST_RAW) if self.landmarks is None else (self.landmarks, _MOST_UNCHANGED)
+        if _unchanged(original, rendered, points) > most:
+            return False
+        return likeness(original, rendered, view_of(self.box, self.roll_rad)) <= MOST_LIKENESS
+
+
+def _grid(box: Box) -> NDArray[np.float32]:
+    """float32 [256, 2]: points all over the box, px."""
+    across, down = (np.linspace(*ends, 16) for ends in ((box.left, box.right), (box.top, box.bottom)))
+    points: NDArray[np.float32] = np.stack(np.meshgrid(across, down), -1).reshape(-1, 2).astype(np.float32)
+    return points
+
+
+def _unchanged(original: Image, rendered: Image, points: NDArray[np.float32]) -> float:
+    """Share of these points, as far as they lie in the frame, that look as before, 0 to 1."""
+    height, width = original.shape[:2]
+    columns, rows = np.rint(points[:, :2]).astype(np.intp).T
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    if not inside.any():
+        return 0.0
+    rows, columns = rows[inside], columns[inside]
+    change = np.abs(original[rows, columns].astype(np.int16) - rendered[rows, columns]).max(axis=1)
+    return float(np.mean(change <= _SAME_LEVELS))
 
 
 class Guard:
@@ -83,22 +106,42 @@ class Guard:
         self._policy = policy or LostPolicy()
         self._last: SafeFrame | None = None
 
-    def protected(self, frame: Frame, image: Image, *, faces_found: int, faces_covered: int) -> SafeFrame:
-        """The picture in which every known face is covered; anything less is covered whole.
+    def release(self, frame: Frame, original: Image, rendered: Image, faces: Sequence[HiddenFace]) -> SafeFrame:
+        """The picture in which every known face is hidden, which is measured; anything less is covered whole.
 
-        image: uint8 [H, W, 3] RGB with the drawings in it; handed over to the safe frame.
+        original: uint8 [H, W, 3] RGB before anything was drawn. rendered: the same afterwards; handed over to the safe
+        frame. A face that can still be recognised, and a place that no drawing hides, is covered first.
         """
-        if faces_covered < faces_found or faces_found == 0:
-            return self.cover(frame, f"{faces_covered} of {faces_found} faces covered", faces_found=faces_found)
+        if np.may_share_memory(original, rendered):
+            return self.cover(frame, "nothing to measure against", faces_found=len(faces))
+        drawn = 0
+        kept = [face.landmarks for face in faces if face.landmarks is not None]
+        for face in faces:
+            if face.is_hidden(original, rendered):
+                drawn += face.landmarks is not None
+                continue
+            cover_softly(rendered, face.box, [landmarks for landmarks in kept if landmarks is not face.landmarks])
+            if likeness(original, rendered, view_of(face.box, face.roll_rad)) > MOST_LIKENESS:
+                return self.cover(frame, "a face is not hidden", faces_found=len(faces))
+        if not faces:
+            return self.cover(frame, "no face found")
         self._last = SafeFrame(
-            image,
+            rendered,
             frame,
             PrivacyState.PROTECTED,
-            faces_found=faces_found,
-            faces_covered=faces_covered,
+            faces_found=len(faces),
+            faces_drawn=drawn,
+            faces_covered=len(faces) - drawn,
             _guard=_GUARD,
         )
         return self._last
+
+    def exposed(self, frame: Frame, image: Image, reason: str) -> SafeFrame:
+        """A picture that hides nobody, which the user asked for in this run; covered where nobody did."""
+        self._last = None
+        if not self._policy.confirmed:
+            return self.cover(frame, reason)
+        return SafeFrame(image, frame, PrivacyState.EXPOSED, reason=reason, _guard=_GUARD)
 
     def can_hold(self, frame: Frame) -> bool:
         """Whether the last protected picture may stand in for this frame."""
@@ -110,8 +153,7 @@ class Guard:
     def lost(self, frame: Frame, reason: str) -> SafeFrame:
         """What is shown when no face is found: as the policy says."""
         if self._policy.action == "pass":
-            self._last = None
-            return SafeFrame(frame.image, frame, PrivacyState.EXPOSED, reason=reason, _guard=_GUARD)
+            return self.exposed(frame, frame.image, reason)
         if self._last is not None and self.can_hold(frame):
             return SafeFrame(self._last.image, frame, PrivacyState.HOLDING, reason=reason, _guard=_GUARD)
         return self.cover(frame, reason)
@@ -130,14 +172,13 @@ def cover(frame: Frame, reason: str, placeholder: Image | None = None, *, faces_
     """The frame as `covered`: pixelated beyond recognition, or the placeholder in the frame's size.
 
     Needs no model and no tracker, so it works before they are loaded and after they failed. What is no picture at all
-    becomes a black one.
+    becomes a black one. A placeholder that looks like the frame itself is pixelated, too.
     """
     raw = frame.image if _is_picture(frame.image) else np.zeros((*_NO_PICTURE_SIZE, 3), np.uint8)
     height, width = raw.shape[:2]
-    if placeholder is None:
+    image = None if placeholder is None else cv2.resize(placeholder, (width, height), interpolation=cv2.INTER_AREA)
+    if image is None or _shows(image, raw):
         image = pixelated(raw, COVER_TILES)
-    else:
-        image = cv2.resize(placeholder, (width, height), interpolation=cv2.INTER_AREA)
     return SafeFrame(
         image,
         frame,
@@ -147,6 +188,11 @@ def cover(frame: Frame, reason: str, placeholder: Image | None = None, *, faces_
         reason=reason,
         _guard=_GUARD,
     )
+
+
+def _shows(image: Image, raw: Image) -> bool:
+    """Whether a cover shows the frame that it is to cover."""
+    return np.may_share_memory(image, raw) or pattern_likeness(pattern(raw), pattern(image)) > MOST_LIKENESS
 
 
 def _is_picture(image: object) -> bool:

@@ -1,16 +1,15 @@
 """The filter for single pictures: every face drawn at the sharpest size."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass, field, replace
 
 from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
 from toonfilter.runtime.bundle import find_bundle
 from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.filter import check_drawings_only
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.alignment import crop_transform
-from toonfilter.runtime.geometry.pixelate import mosaic
-from toonfilter.runtime.privacy import CoverageCheck, Guard, LostPolicy
+from toonfilter.runtime.privacy import Guard, HiddenFace, LostPolicy
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
 
 _ENLARGE_UP_TO = 1.25
@@ -40,9 +39,11 @@ class StillFilter:
         options = EngineOptions(size=self._sizes[0], precision="fp32" if "fp32" in bundle.precisions else None)
         self.opened = opener(bundle, settings.engine, options)
         self._renderer = open_renderer(bundle, self.opened.translator, settings.rendering)
+        if bundle.takes_drawings:
+            check_drawings_only(bundle, is_file=True, confirmed=settings.lost.confirmed)
         self._finder = StillFaceFinder()
         self._guard = Guard(settings.lost)
-        self._takes_drawings = bundle.takes_drawings
+        self._hides_nobody = bundle.takes_drawings
 
     def process(self, image: Image) -> SafeFrame:
         """The picture with every face drawn. image: uint8 [H, W, 3] RGB, left as it is.
@@ -55,16 +56,13 @@ class StillFilter:
         faces, unmeshed = self._finder.find(image)
         if not faces:
             return self._guard.lost(frame, "no face found")
-        witness = CoverageCheck(image, faces)
         aligned = [(face, crop_transform(face.landmarks, 1, face.fit)) for face in faces]
-        sized = [(face, self._size_for(transform.side_px)) for face, transform in aligned]
-        for size, group in groupby(sorted(sized, key=lambda one: one[1]), key=lambda one: one[1]):
-            self._renderer.render(canvas, [(face, crop_transform(face.landmarks, size, face.fit)) for face, _ in group])
-        covered = len(faces) if self._takes_drawings else witness.covered(canvas)
-        for box in unmeshed:
-            mosaic(canvas, box)
-        doubtful = len(unmeshed)
-        return self._guard.protected(frame, canvas, faces_found=len(faces) + doubtful, faces_covered=covered + doubtful)
+        size = self._size_for(max(transform.side_px for _, transform in aligned))
+        self._renderer.render(canvas, [(face, replace(transform, size=size)) for face, transform in aligned])
+        if self._hides_nobody:
+            return self._guard.exposed(frame, canvas, "the style hides nobody")
+        hidden = [HiddenFace.drawn(face) for face in faces] + [HiddenFace(box) for box in unmeshed]
+        return self._guard.release(frame, image, canvas, hidden)
 
     def close(self) -> None:
         """Free finder and engine."""

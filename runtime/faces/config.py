@@ -36,6 +36,7 @@ class TrackingConfig:
         least_evidence: sum of the scores of all passes that see the same face, from which on doubts are believed.
             Higher: fewer false covers, more misses of masked and painted faces.
         meshed_evidence: the same where a mesh fits. Higher: the same.
+        lone_score: of a close look that makes a face of a place that a single pass doubts. Higher: the same.
         dismissed_beats: a doubtful place that a close look cleared is left alone so long. Higher: fewer close looks.
 
     How long it is believed
@@ -79,6 +80,7 @@ class TrackingConfig:
     side_score: float = 0.55
     least_evidence: float = 1.9
     meshed_evidence: float = 1.3
+    lone_score: float = 0.85
     mesh_score: float = 0.5
     mesh_eyes: float = 0.15
     mesh_overlap: float = 0.5

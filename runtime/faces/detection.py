@@ -184,8 +184,10 @@ class StillFaceFinder:
         if one.evidence >= (config.meshed_evidence if has_mesh else config.least_evidence):
             return True
         # A single doubt in so many passes means little; it must at least look the same from near.
-        turns = self._turns if one.evidence >= config.meshed_evidence else (one.quarter_turns,)
-        return self._detector.look_closely(image, one.box, 0.0, turns, is_certain=True) is not None
+        is_lone = one.evidence < config.meshed_evidence
+        turns = (one.quarter_turns,) if is_lone else self._turns
+        seen = self._detector.look_closely(image, one.box, 0.0, turns, is_certain=True)
+        return seen is not None and (not is_lone or seen.score >= config.lone_score)
 
     def close(self) -> None:
         """Free the networks."""

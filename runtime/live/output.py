@@ -145,6 +145,7 @@ class LiveOutput:
             "state": self.state.value,
             "is_repeat": is_repeat,
             "faces_found": safe.faces_found,
+            "faces_drawn": safe.faces_drawn,
             "faces_covered": safe.faces_covered,
             "reason": safe.reason,
         }

@@ -1,6 +1,7 @@
 """Putting the drawing back into the frame without a visible seam."""
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -36,6 +37,28 @@ def blend_mask(portrait: Portrait, matte: Mask | None, region: Region) -> Mask:
     head = head_oval(size) if matte is None else matte
     shown: Mask = cv2.max(cv2.multiply(head, border_window(size), scale=1 / 255), face)
     return shown
+
+
+def beside_neighbours(masks: Sequence[Mask], portraits: Sequence[Portrait]) -> list[Mask]:
+    """The masks without the faces of others: what a crop holds of a neighbour is no cartoon of them."""
+    return [
+        _beside(mask, own, [one for one in portraits if one is not own])
+        for mask, own in zip(masks, portraits, strict=True)
+    ]
+
+
+def _beside(mask: Mask, own: Portrait, others: Sequence[Portrait]) -> Mask:
+    transform, size = own.transform, own.transform.size
+    face = face_hull(own.plain_landmarks, own.landmarks, size)
+    for other in others:
+        plain, moved = (
+            transform.to_crop(other.transform.to_frame(points)) for points in (other.plain_landmarks, other.landmarks)
+        )
+        low, high = moved[:, :2].min(0), moved[:, :2].max(0)
+        if (high < 0).any() or (low > size).any():
+            continue
+        mask = cv2.max(cv2.min(mask, cv2.bitwise_not(face_hull(plain, moved, size))), cv2.min(mask, face))
+    return mask
 
 
 def paste(image: Image, drawing: Image, mask: Mask, portrait: Portrait) -> None:

@@ -14,7 +14,7 @@ from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform
 from toonfilter.runtime.geometry.warp import FaceWarp
-from toonfilter.runtime.render.blending import Mask, Region, blend_mask, paste
+from toonfilter.runtime.render.blending import Mask, Region, beside_neighbours, blend_mask, paste
 from toonfilter.runtime.render.portrait import Layout, Portrait, finish_portrait, lay_out
 from toonfilter.runtime.render.temporal_smoother import TemporalSmoother
 
@@ -98,6 +98,7 @@ class Renderer:
                 for drawing, (face, _) in zip(drawings, ordered, strict=True)
             ]
         masks = [blend_mask(drawing.portrait, drawing.matte, self._region) for drawing in drawings]
+        masks = beside_neighbours(masks, [drawing.portrait for drawing in drawings])
         for drawing, mask in zip(drawings, masks, strict=True):
             paste(image, drawing.picture, mask, drawing.portrait)
         return drawings

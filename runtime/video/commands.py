@@ -141,7 +141,7 @@ def _tell(report: "ConvertReport") -> None:
         return
     frames = terminal.count(report.frames, "frame")
     terminal.say(f"{report.target}: {frames}, {report.fps:.1f} per second, {report.encoder}")
-    terminal.say(f"leak report: {states}")
+    terminal.say(f"leak report (every face found): {states}")
 
 
 @app.command(
@@ -227,4 +227,4 @@ def _tell_batch(report: "BatchReport", target: Path) -> None:
         f"{target}: {terminal.count(done, 'recording')} done, {report.kept} of them before; {frames} now, "
         f"{report.fps:.1f} per second with {workers}"
     )
-    terminal.say(f"leak report: {states}")
+    terminal.say(f"leak report (every face found): {states}")

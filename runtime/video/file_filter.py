@@ -11,10 +11,14 @@ import numpy as np
 from toonfilter.runtime.bundle import find_bundle
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 
+_MOST_FACES = 64
+_CUT_BEATS = 10
+
 
 def file_filter_opener(settings: FilterSettings) -> "partial[ToonFilter]":
     """Opens a `ToonFilter` that stops at errors and has time for every face; can be sent to another process."""
-    return partial(ToonFilter, dataclasses.replace(settings, on_error="raise", most_crops=math.inf))
+    tracker = dataclasses.replace(settings.tracker, is_patient=True, max_faces=_MOST_FACES, cut_beats=_CUT_BEATS)
+    return partial(ToonFilter, dataclasses.replace(settings, tracker=tracker, on_error="raise", most_crops=math.inf))
 
 
 def filter_identity(settings: FilterSettings) -> str:

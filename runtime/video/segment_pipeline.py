@@ -303,6 +303,7 @@ def audit_entry(safe: SafeFrame) -> dict[str, Any]:
     return {
         "state": safe.state.value,
         "faces_found": safe.faces_found,
+        "faces_drawn": safe.faces_drawn,
         "faces_covered": safe.faces_covered,
         "reason": safe.reason,
     }

@@ -8,10 +8,14 @@ from starlette.testclient import TestClient
 
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.frames import PrivacyState
+from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.panel.server import build_app
 from toonfilter.runtime.platform_texts import platform_texts
-from toonfilter.runtime.privacy import Guard
+from toonfilter.runtime.privacy import Guard, HiddenFace
 from toonfilter.runtime.video.convert import ConvertReport
+
+SOMEBODY = HiddenFace(Box(-100, -100, -90, -90))
+"""Outside the picture, so that nothing has to hide it."""
 
 PORT = 7847
 TOKEN = "the-key-of-this-run"
@@ -46,7 +50,7 @@ class FlatFilter:
         return frame
 
     def draw(self, frame):
-        return self.guard.protected(frame, np.full_like(frame.image, DRAWN), faces_found=1, faces_covered=1)
+        return self.guard.release(frame, frame.image, np.full_like(frame.image, DRAWN), [SOMEBODY])
 
     def cover(self, frame, reason):
         return self.guard.cover(frame, reason)

@@ -7,13 +7,17 @@ import pytest
 
 from toonfilter.runtime.errors import BackendError, CaptureError, ConfigError, OutputError
 from toonfilter.runtime.frames import Frame, PrivacyState
+from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.live.cover_pictures import cover_picture
 from toonfilter.runtime.live.output import LiveOutput
 from toonfilter.runtime.live.pipeline import LiveOptions, run_live
 from toonfilter.runtime.live.sinks import Discard
 from toonfilter.runtime.live.stages import CaptureStage, Controls
-from toonfilter.runtime.privacy import Guard
+from toonfilter.runtime.privacy import Guard, HiddenFace
 from toonfilter.runtime.queues import LatestSlot
+
+SOMEBODY = HiddenFace(Box(-100, -100, -90, -90))
+"""Outside the picture, so that nothing has to hide it."""
 
 PERIOD_S = 0.1
 
@@ -80,7 +84,7 @@ class Cartoon:
         if self.fail(frame.index):
             raise RuntimeError("engine failed")
         self.drawn.append(frame.index)
-        return self.guard.protected(frame, 255 - frame.image, faces_found=1, faces_covered=1)
+        return self.guard.release(frame, frame.image, 255 - frame.image, [SOMEBODY])
 
     def cover(self, frame, reason):
         return self.guard.cover(frame, reason)
@@ -129,7 +133,7 @@ class Script:
 
 def safe_frame(guard, index, captured_at_s):
     frame = Frame(np.zeros((24, 32, 3), np.uint8), index, captured_at_s)
-    return guard.protected(frame, frame.image, faces_found=1, faces_covered=1)
+    return guard.release(frame, frame.image.copy(), frame.image, [SOMEBODY])
 
 
 @pytest.fixture

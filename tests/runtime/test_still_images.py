@@ -20,7 +20,7 @@ def test_a_face_is_drawn_and_the_input_stays(still: StillFilter, astronaut: Imag
     before = astronaut.copy()
     safe = still.process(astronaut)
     assert np.array_equal(astronaut, before)
-    assert (safe.state, safe.faces_found, safe.faces_covered) == (PrivacyState.PROTECTED, 1, 1)
+    assert (safe.state, safe.faces_found, safe.faces_drawn) == (PrivacyState.PROTECTED, 1, 1)
     assert np.abs(safe.image[90:150, 200:250].astype(int) - astronaut[90:150, 200:250]).mean() > 15
     assert np.array_equal(safe.image[450:], astronaut[450:])
 
@@ -30,7 +30,7 @@ def test_two_faces_of_different_size(still: StillFilter, astronaut: Image) -> No
     canvas[:512, :512] = astronaut
     canvas[100:356, 650:906] = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
     safe = still.process(canvas)
-    assert (safe.faces_found, safe.faces_covered) == (2, 2)
+    assert (safe.faces_found, safe.faces_drawn) == (2, 2)
 
 
 def test_without_a_face_the_whole_picture_is_pixelated(still: StillFilter) -> None:

@@ -13,13 +13,17 @@ import pytest
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
 from toonfilter.runtime.frame_filter import CoveringFilter
-from toonfilter.runtime.privacy import Guard
+from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.privacy import Guard, HiddenFace
 from toonfilter.runtime.video import mux, segment_pipeline
 from toonfilter.runtime.video.colour import Colour
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 from toonfilter.runtime.video.pyav_versions import stores_rotation
 from toonfilter.runtime.video.reader import inspect_video
 from toonfilter.runtime.video.workers import LocalWorkers
+
+SOMEBODY = HiddenFace(Box(-100, -100, -90, -90))
+"""Outside the picture, so that nothing has to hide it."""
 
 TICKS = 90_000
 
@@ -46,7 +50,7 @@ class InvertingFilter:
         self.count += 1
         image = 255 - frame.image
         image[:2] = self.count % 256
-        return self.guard.protected(frame, image, faces_found=1, faces_covered=1)
+        return self.guard.release(frame, frame.image, image, [SOMEBODY])
 
     def cover(self, frame, reason):
         return self.guard.cover(frame, reason)
@@ -280,7 +284,7 @@ def test_colour_labels_and_levels_are_kept(tmp_path, colour):
 
     class Unchanged(InvertingFilter):
         def draw(self, frame):
-            return self.guard.protected(frame, frame.image, faces_found=1, faces_covered=1)
+            return self.guard.release(frame, frame.image.copy(), frame.image, [SOMEBODY])
 
     convert(clip, tmp_path / "out.mp4", Unchanged, ConvertOptions(codec="h264", quality="high"))
     with av.open(str(clip)) as before, av.open(str(tmp_path / "out.mp4")) as after:
@@ -399,7 +403,7 @@ def test_only_safe_frames_of_the_same_shape_are_written(clip, tmp_path):
 
     class Smaller(InvertingFilter):
         def draw(self, frame):
-            return self.guard.protected(frame, frame.image[::2], faces_found=1, faces_covered=1)
+            return self.guard.release(frame, frame.image.copy(), frame.image[::2], [SOMEBODY])
 
     with pytest.raises(OutputError, match="SafeFrame"):
         convert(clip, tmp_path / "out.mp4", Raw, FAST)
