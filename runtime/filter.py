@@ -16,11 +16,11 @@ from toonfilter.runtime.errors import BackendError, ConfigError
 from toonfilter.runtime.faces.config import TrackingConfig
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.faces.head_motion import SteadyCrop
+from toonfilter.runtime.faces.lookback import SeenFrame, look_back
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
 from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
-from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.pixelate import cover_softly
 from toonfilter.runtime.privacy import Guard, HiddenFace, LostPolicy
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
@@ -64,12 +64,11 @@ class FilterSettings:
     on_drawings: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tracked:
     """A frame and what the tracker saw in it; error is what went wrong instead.
 
-    aligned: the followed faces and their steadied crops. prepared: by `renderer`, of them. comes_from: places of faces
-    that are found only in later frames, where somebody looks ahead.
+    aligned: the followed faces and their steadied crops. prepared: by `renderer`, of them. seen: for `look_back`.
     """
 
     frame: Frame
@@ -77,7 +76,7 @@ class Tracked:
     aligned: list[AlignedFace] = field(default_factory=list)
     renderer: FrameRenderer | None = None
     prepared: Any = None
-    comes_from: list[Box] = field(default_factory=list)
+    seen: SeenFrame | None = None
     error: Exception | None = None
 
 
@@ -171,6 +170,22 @@ class ToonFilter:
                 raise
             return Tracked(frame, TrackingResult(), error=error)
 
+    def look_back(self, waiting: Sequence[Tracked], newest: Tracked | None) -> None:
+        """Cover faces in frames that wait to be drawn, the oldest first, from what was found in the last of them.
+
+        newest: the frame after it, which is tracked already, so that nothing is pending in the others; None at the end.
+        Called for every frame.
+        """
+        if newest is not None and newest.error is None:
+            newest.seen = SeenFrame(newest.frame.image, [])
+        seen = waiting[-1].seen if waiting else None
+        if seen is None:
+            return
+        tracking = waiting[-1].tracking
+        places = [face.box for face in tracking.faces] + tracking.unmeshed + tracking.lost
+        seen.places += places + tracking.pending_detections()
+        look_back([one.seen for one in waiting[:-1] if one.seen is not None], seen)
+
     def draw(self, tracked: Tracked) -> SafeFrame:
         """Draw the faces found and let the guard decide what may leave."""
         frame, tracking = tracked.frame, tracked.tracking
@@ -179,7 +194,8 @@ class ToonFilter:
         if tracked.error is not None:
             return self._untracked(frame, tracked.error)
         faces = tracking.faces
-        elsewhere = [*tracking.unmeshed, *tracking.lost, *tracked.comes_from]
+        elsewhere = [*tracking.unmeshed, *tracking.lost]
+        elsewhere += tracked.seen.comes_from if tracked.seen is not None else []
         if not faces:
             self._tracking_failures = 0
             for box in elsewhere:

@@ -1,5 +1,6 @@
 """What the loops need of a filter: two halves that may run in two threads, and ways to cover."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from toonfilter.runtime import privacy
@@ -32,6 +33,13 @@ class FrameFilter(Protocol):
 class ResettableFilter(FrameFilter, Protocol):
     """A filter that can forget all earlier frames, so that a piece of a file always comes out the same."""
 
+    def look_back(self, waiting: Sequence[Any], newest: Any | None) -> None:
+        """Use what is known by now for those that wait to be drawn, the oldest first; called for every frame.
+
+        newest: the tracked frame that will wait next, or None when no more come.
+        """
+        ...
+
     def reset(self) -> None:
         """Be as if freshly opened."""
         ...
@@ -51,6 +59,9 @@ class CoveringFilter:
 
     def cover(self, frame: Frame, reason: str) -> SafeFrame:
         return privacy.cover(frame, reason)
+
+    def look_back(self, waiting: Sequence[Frame], newest: Frame | None) -> None:
+        """Nothing is known."""
 
     def reset(self) -> None:
         """Nothing to forget."""

@@ -5,10 +5,12 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from toonfilter.runtime.errors import OutputError
+from toonfilter.runtime.faces.lookback import LOOKAHEAD_FRAMES
 from toonfilter.runtime.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.queues import BoundedQueue, QueueClosed, quick_switching
@@ -52,7 +54,10 @@ class SegmentJob:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """A picture on its way; is_warm_up: only for the filter's memory, not for the file."""
+    """A picture on its way.
+
+    is_warm_up: only for the filter's memory, not for the file. is_ahead: only to look back from.
+    """
 
     piece: Segment
     image: Image
@@ -61,6 +66,7 @@ class _Picture:
     duration: int
     is_first: bool
     is_warm_up: bool
+    is_ahead: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,7 @@ class _Runner:
         self._decoding_colours = make_converter(info)
         self._encoding_colours = make_converter(info)
         room = max(2, min(_QUEUE_FRAMES, _QUEUE_BYTES // (3 * info.width * info.height)))
+        self._ahead = min(room, LOOKAHEAD_FRAMES)
         self._decoded: BoundedQueue[Any] = BoundedQueue(room)
         self._tracked: BoundedQueue[Any] = BoundedQueue(2)
         self._drawn: BoundedQueue[Any] = BoundedQueue(room)
@@ -166,20 +173,33 @@ class _Runner:
         self._filter.reset()
 
     def _draw(self) -> None:
+        waiting: deque[Any] = deque()
         while True:
             try:
                 item, tracked = taken(self._tracked)
             except QueueClosed:
                 self._drawn.close()
                 return
+            if isinstance(item, _Picture):
+                self._filter.look_back([held for _, held in waiting], tracked)
+                waiting.append((item, tracked))
+                if len(waiting) > self._ahead:
+                    self._draw_one(*waiting.popleft())
+                continue
+            self._filter.look_back([held for _, held in waiting], None)
+            while waiting:
+                self._draw_one(*waiting.popleft())
             if item is None:
                 self._drawn_pieces.put(True)
-            elif isinstance(item, _PieceEnd):
-                self._drawn.put((item, None))
             else:
-                safe = self._filter.draw(tracked)
-                if not item.is_warm_up:
-                    self._drawn.put((item, safe))
+                self._drawn.put((item, None))
+
+    def _draw_one(self, item: _Picture, tracked: Any) -> None:
+        if item.is_ahead:
+            return
+        safe = self._filter.draw(tracked)
+        if not item.is_warm_up:
+            self._drawn.put((item, safe))
 
     def _encode(self) -> None:
         output: _PieceOutput | None = None
@@ -209,13 +229,19 @@ def make_converter(info: VideoInfo) -> ColourConverter:
 
 
 def pictures_of(file: VideoFile, pieces: Sequence[Segment], colours: ColourConverter) -> Iterator[_Picture | _PieceEnd]:
-    """The pictures of consecutive pieces in order, each piece preceded by its warm-up frames."""
+    """The pictures of consecutive pieces in order, each between its warm-up frames and those to look back from."""
     remaining = deque(pieces)
     piece = remaining.popleft()
     before: deque[Any] = deque(maxlen=WARM_UP_FRAMES)
     index, damaged = -1, 0
-    for decoded in file.frames(piece.decode_from_pts):
+    source: Iterator[Any] = iter(file.frames(piece.decode_from_pts))
+    while (decoded := next(source, None)) is not None:
         while not piece.has(decoded.pts):
+            if index >= 0:
+                ahead = list(islice(source, LOOKAHEAD_FRAMES - 1))
+                source = chain(ahead, source)
+                for number, later in enumerate((decoded, *ahead)):
+                    yield _picture(piece, later, index + 1 + number, colours, is_ahead=True)
             yield _PieceEnd(piece, file.damaged_packets - damaged)
             if not remaining:
                 return
@@ -225,16 +251,24 @@ def pictures_of(file: VideoFile, pieces: Sequence[Segment], colours: ColourConve
                 for index, earlier in enumerate(before):
                     yield _picture(piece, earlier, index, colours, is_warm_up=True)
             index += 1
-            yield _picture(piece, decoded, index, colours, is_warm_up=False)
+            yield _picture(piece, decoded, index, colours)
         before.append(decoded)
     for ended in (piece, *remaining):
         yield _PieceEnd(ended, file.damaged_packets - damaged)
         damaged = file.damaged_packets
 
 
-def _picture(piece: Segment, decoded: Any, index: int, colours: ColourConverter, *, is_warm_up: bool) -> _Picture:
+def _picture(
+    piece: Segment,
+    decoded: Any,
+    index: int,
+    colours: ColourConverter,
+    *,
+    is_warm_up: bool = False,
+    is_ahead: bool = False,
+) -> _Picture:
     image = colours.upright_rgb(decoded)
-    return _Picture(piece, image, index, decoded.pts, duration_of(decoded), index == 0, is_warm_up)
+    return _Picture(piece, image, index, decoded.pts, duration_of(decoded), index == 0, is_warm_up, is_ahead)
 
 
 class _PieceOutput:

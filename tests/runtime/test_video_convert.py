@@ -55,6 +55,9 @@ class InvertingFilter:
     def cover(self, frame, reason):
         return self.guard.cover(frame, reason)
 
+    def look_back(self, waiting, newest):
+        pass
+
     def reset(self):
         self.count = 0
 
