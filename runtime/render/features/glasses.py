@@ -29,6 +29,7 @@ DARK_LENS = 0.6
 _TURN = np.linspace(0, 2 * np.pi, LENS_POINTS, endpoint=False).astype(np.float32)
 _RISING = np.clip(-np.sin(_TURN), 0, 1)
 _FALLING = np.clip(np.sin(_TURN), 0, 1)
+_HEIGHT_GIVES = 0.4
 _INNER_TOP = round(LENS_POINTS * 0.555)
 _OUTER_TOP = round(LENS_POINTS * 0.955)
 _WHITE = np.ones(3, np.float32)
@@ -43,7 +44,7 @@ def draw_glasses(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: Fea
     pen = Pen()
     rim = to_rgb(glasses.colour)
     shade = to_rgb(look.shadow)
-    rims = [face.warp.move(lens_points(face, glasses.outline, side)) for side in (0, 1)]
+    rims = [_worn(face, glasses, side) for side in (0, 1)]
     beyond = face.beyond_nose
     for side in (face.far_side, 1 - face.far_side):
         if face.eye_visibility[side] < 0.05:
@@ -57,6 +58,16 @@ def draw_glasses(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: Fea
             _temple(pen, face, glasses, rules.glasses, rims[side], side, rim)
     _bridge(pen, face, glasses, rules.glasses, rims, rim)
     pen.draw(canvas)
+
+
+def _worn(face: FaceGeometry, glasses: GlassesLook, side: int) -> Points:
+    """The rim in the style's proportions: it makes way for larger eyes, but less in height, or it would turn round."""
+    plain = lens_points(face, glasses.outline, side)
+    moved = face.warp.move(plain) - plain
+    drop = (moved @ face.down)[:, None] * face.down
+    middle = drop.mean(0)
+    worn: Points = plain + moved - (drop - middle) * np.float32(1 - _HEIGHT_GIVES)
+    return worn
 
 
 def _width_px(face: FaceGeometry, glasses: GlassesLook, rules: GlassesRules) -> np.float32:

@@ -15,14 +15,23 @@ _RADII = np.linspace(0.20, 0.66, 47).astype(np.float32)
 _TURN = np.linspace(0, 2 * np.pi, _ANGLES, endpoint=False).astype(np.float32)
 """From outwards over downwards."""
 _DOWNWARDS = np.sin(_TURN)
-_TYPICAL = (1 / np.sqrt((np.cos(_TURN) / 0.45) ** 2 + (np.sin(_TURN) / 0.36) ** 2)).astype(np.float32)
+_TYPICAL = (((np.abs(np.cos(_TURN)) / 0.44) ** 2.6 + (np.abs(np.sin(_TURN)) / 0.31) ** 2.6) ** (-1 / 2.6)).astype(
+    np.float32
+)
+"""A lens of which nothing is known: wider than tall, with round corners."""
 _STEPS = np.abs(np.arange(len(_RADII))[:, None] - np.arange(len(_RADII))[None])
 _BEND = np.where(_STEPS <= 3, 0.006 * _STEPS**2, 9.0).astype(np.float32)
 _STRONGEST = 0.35
 _HARMONICS = np.array([1, 1, 1, 1, 0.8, 0.35, 0.2])
 """What is kept of each harmonic of the outline: round and square lenses, no wobble."""
-_BLUR_WIDTH, _WIDTH_SHARE = 0.030, 0.80
+_BLUR_WIDTH, _WIDTH_SHARE = 0.032, 0.75
 """Width that blur alone gives to a rim, in pupil distances, and the true width over the rest."""
+_OUTSIDE = 5
+"""Steps of the radius from the middle of a rim to where the plane of glasses has ended."""
+_PLANE_COUNTS = 0.22
+_LIGHT_COUNTS = 0.35
+_LIGHT_RIM = 1.6
+"""How much clearer than dark lines light ones must be for a light rim: glare is light, too."""
 _WORN = 0.30
 """Share of the lenses' place that the plane of glasses must cover."""
 _SUN_FROM, _SUN_FULL = 0.62, 0.85
@@ -48,8 +57,8 @@ def _coverage(photo: MeasuredPhoto) -> float:
 
 def fit_glasses(photo: MeasuredPhoto, raw: Lab) -> GlassesLook:
     """The glasses that are known to be there. raw: the skin as the photo shows it."""
-    evidence = _evidence(photo)
-    rim = _rim(evidence)
+    views = _RimViews(photo)
+    rim = _rim(views.guided)
     radius = _RADII[rim]
     spectrum = np.fft.rfft(radius)
     spectrum[: len(_HARMONICS)] *= _HARMONICS
@@ -59,49 +68,77 @@ def fit_glasses(photo: MeasuredPhoto, raw: Lab) -> GlassesLook:
     hull = cv2.convexHull(full)
     inward = np.array([cv2.pointPolygonTest(hull, (float(x), float(y)), True) for x, y in full])
     full *= (1 + 0.8 * np.maximum(inward, 0) / smooth)[:, None].astype(np.float32)
-    on_rim = evidence[np.arange(_ANGLES), rim]
+    ridge = np.maximum(views.dark, views.light)
+    # The rim itself lies beside the line that the plane suggests.
+    near = np.clip(rim[:, None] + np.arange(-_OUTSIDE, _OUTSIDE)[None], 0, len(_RADII) - 1)
+    place = np.take_along_axis(near, np.take_along_axis(ridge, near, 1).argmax(1)[:, None], 1)[:, 0]
+    on_rim = ridge[np.arange(_ANGLES), place]
     lower, upper = float(on_rim[_DOWNWARDS > 0.3].mean()), float(on_rim[_DOWNWARDS < -0.3].mean())
-    width = _width(evidence, rim)
-    colour, lens, darkness = _colours(photo, raw, full, width)
+    width = _width(ridge, place)
+    lens, darkness = _glass(photo, raw, full, 1 - photo.face.far_side)
     return GlassesLook(
         outline=full[:: _ANGLES // LENS_POINTS],
         width=width,
         lower=float(np.clip(lower / max(upper, 0.05) * 1.3, 0.35, 1.0)),
-        colour=colour,
+        colour=_rim_colour(photo, raw, views, place, width),
         lens=lens,
         darkness=darkness,
     )
 
 
-def _evidence(photo: MeasuredPhoto) -> NDArray[np.float32]:
-    """float32 [angle, radius]: how much like a rim the photo is, mean of both eyes mirrored onto each other."""
-    unit = photo.unit_px
-    plane = photo.lightness
-    ridge = np.zeros_like(plane)
-    for reach in (0.05, 0.09):
-        size = 2 * max(1, round(reach * unit)) + 1
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-        closed, opened = (
-            cv2.morphologyEx(plane, cv2.MORPH_CLOSE, kernel),
-            cv2.morphologyEx(plane, cv2.MORPH_OPEN, kernel),
+class _RimViews:
+    """How much like a rim the photo is, float32 [angle, radius]: mean of both eyes, mirrored onto each other.
+
+    dark, light: lines darker and lighter than what is around them. guided: both, where the plane of glasses allows
+    them, and the edge of that plane.
+    """
+
+    def __init__(self, photo: MeasuredPhoto) -> None:
+        dark, light = _ridges(photo)
+        grid = (_RADII[None, :, None] * np.stack([np.cos(_TURN), np.sin(_TURN)], 1)[:, None]).astype(np.float32)
+        sides: list[tuple[NDArray[np.float32], ...]] = []
+        weights = []
+        for side in (0, 1):
+            place = lens_points(photo.face, grid.reshape(-1, 2), side).reshape(_ANGLES, len(_RADII), 2)
+            seen_dark, seen_light = (
+                np.minimum(cv2.remap(ridge, place[..., 0], place[..., 1], cv2.INTER_LINEAR), _STRONGEST)
+                for ridge in (dark, light)
+            )
+            guided = np.maximum(seen_dark, _LIGHT_COUNTS * seen_light)
+            glasses = photo.plane_at("glasses", place)
+            if glasses is not None:
+                # The plane ends just outside the rim.
+                beyond = np.concatenate([glasses[:, _OUTSIDE:], np.repeat(glasses[:, -1:], _OUTSIDE, 1)], 1)
+                ends = np.clip(glasses - beyond, 0, 1)
+                guided = guided * (0.4 + 0.6 * np.minimum(1, glasses * 1.6)) + _PLANE_COUNTS * ends
+            sides.append((seen_dark, seen_light, guided))
+            weights.append(max(photo.face.eye_foreshortening[side], 0.05) ** 4)
+        self.dark, self.light, self.guided = (
+            _of_both(first, second, weights) for first, second in zip(*sides, strict=True)
         )
-        ridge = np.maximum(ridge, np.maximum((closed - plane) / (closed + 12), 0.35 * (plane - opened) / (plane + 12)))
-    grid = (_RADII[None, :, None] * np.stack([np.cos(_TURN), np.sin(_TURN)], 1)[:, None]).astype(np.float32)
-    views, weights = [], []
-    for side in (0, 1):
-        place = lens_points(photo.face, grid.reshape(-1, 2), side).reshape(_ANGLES, len(_RADII), 2)
-        view = np.minimum(cv2.remap(ridge, place[..., 0], place[..., 1], cv2.INTER_LINEAR), _STRONGEST)
-        glasses = photo.plane_at("glasses", place)
-        if glasses is not None:
-            view = view * (0.4 + 0.6 * np.minimum(1, glasses * 1.6)) + 0.12 * np.maximum(glasses - 0.6, 0)
-        views.append(view)
-        weights.append(max(photo.face.eye_foreshortening[side], 0.05) ** 4)
-    mean = (views[0] * weights[0] + views[1] * weights[1]) / sum(weights)
+
+
+def _ridges(photo: MeasuredPhoto) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Thin lines of the photo, float32 [H, W] each: darker, and lighter than their surroundings."""
+    plane = photo.lightness
+    dark, light = np.zeros_like(plane), np.zeros_like(plane)
+    for reach in (0.05, 0.09):
+        size = 2 * max(1, round(reach * photo.unit_px)) + 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+        closed = cv2.morphologyEx(plane, cv2.MORPH_CLOSE, kernel)
+        opened = cv2.morphologyEx(plane, cv2.MORPH_OPEN, kernel)
+        dark = np.maximum(dark, (closed - plane) / (closed + 12))
+        light = np.maximum(light, (plane - opened) / (plane + 12))
+    return dark, light
+
+
+def _of_both(first: NDArray[np.float32], second: NDArray[np.float32], weights: list[float]) -> NDArray[np.float32]:
+    mean = (first * weights[0] + second * weights[1]) / sum(weights)
     if min(weights) > 0.4 * max(weights):
         # What both eyes have is a frame; what one has may be a fold.
-        mean = 0.6 * mean + 0.4 * np.minimum(views[0] + 0.06, views[1] + 0.06)
-    evidence: NDArray[np.float32] = mean.astype(np.float32)
-    return evidence
+        mean = 0.6 * mean + 0.4 * np.minimum(first + 0.06, second + 0.06)
+    both: NDArray[np.float32] = mean.astype(np.float32)
+    return both
 
 
 def _rim(evidence: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -110,7 +147,7 @@ def _rim(evidence: NDArray[np.float32]) -> NDArray[np.intp]:
     found = _RADII[first]
     mirrored = found[(-np.arange(_ANGLES)) % _ANGLES]
     upper = _DOWNWARDS < -0.05
-    prior = np.where(upper, 0.35 * _TYPICAL + 0.60 * mirrored, found).astype(np.float32)
+    prior = np.where(upper, 0.42 * _TYPICAL + 0.54 * mirrored, found).astype(np.float32)
     return _closed_path(evidence, prior, np.where(upper, 0.5, 1.0).astype(np.float32))
 
 
@@ -148,20 +185,23 @@ def _width(evidence: NDArray[np.float32], rim: NDArray[np.intp]) -> float:
     return float(np.clip((seen - _BLUR_WIDTH) * _WIDTH_SHARE, 0.014, 0.070))
 
 
-def _colours(photo: MeasuredPhoto, raw: Lab, outline: NDArray[np.float32], width: float) -> tuple[Lab, Lab, float]:
-    """Colour of the rim, colour of the glass and how dark it is."""
-    side = 1 - photo.face.far_side
-    places = np.concatenate([lens_points(photo.face, outline * np.float32(share), side) for share in (0.98, 1.0, 1.02)])
-    rim = photo.colours_at(places)
-    away = np.abs(rim - raw) @ np.array([1.0, 1.2, 1.2], np.float32)
-    rim = rim[away >= np.percentile(away, 60)]
-    colour = median_lab(rim)
+def _rim_colour(photo: MeasuredPhoto, raw: Lab, views: _RimViews, place: NDArray[np.intp], width: float) -> Lab:
+    """From the darkest pixels beside the line, or the lightest where the rim is a light one."""
+    rows = np.arange(_ANGLES)
+    dark, light = views.dark[rows, place], views.light[rows, place]
+    is_light = float(light.mean()) > _LIGHT_RIM * float(dark.mean())
+    strength = light if is_light else dark
+    clear = rows[strength >= np.median(strength)]
+    radii = _RADII[place[clear]][:, None] + np.linspace(-0.03, 0.03, 7, dtype=np.float32)[None]
+    ways = np.stack([np.cos(_TURN[clear]), np.sin(_TURN[clear])], 1)
+    outline = (radii[..., None] * ways[:, None]).reshape(-1, 2).astype(np.float32)
+    seen = photo.colours_at(lens_points(photo.face, outline, 1 - photo.face.far_side)).reshape(len(clear), -1, 3)
+    pick = seen[..., 0].argmax(1) if is_light else seen[..., 0].argmin(1)
+    colour = median_lab(seen[np.arange(len(clear)), pick])
     # The pixels of a thin rim are half skin.
     thin = 1 - smoothstep(width, 0.015, 0.045)
-    colour = raw + (colour - raw) * np.float32(1 + 0.5 * thin)
-    colour = np.array([np.clip(colour[0] * 0.92, 7, 82), colour[1], colour[2]], np.float32)
-    lens, darkness = _glass(photo, raw, outline, side)
-    return colour, lens, darkness
+    colour = raw + (colour - raw) * np.float32(1 + 0.4 * thin)
+    return np.array([np.clip(colour[0] * 0.95, 7, 84), colour[1], colour[2]], np.float32)
 
 
 def _glass(photo: MeasuredPhoto, raw: Lab, outline: NDArray[np.float32], side: int) -> tuple[Lab, float]:
