@@ -16,8 +16,8 @@ from toonfilter.runtime.render.measures.skin import (
     lid_darkness,
     lips,
     raw_skin,
+    shaded_fairness,
     skin_shadow,
-    white_of_eyes,
 )
 from toonfilter.runtime.render.measures.teeth import measure_teeth
 
@@ -37,7 +37,7 @@ def measure_look(photo: Picture, landmarks: Landmarks, planes: Mapping[str, Plan
     """
     measured = MeasuredPhoto(photo, landmarks, planes)
     raw = raw_skin(measured)
-    skin = clean_skin(raw, white_of_eyes(measured))
+    skin = clean_skin(raw, shaded_fairness(measured, raw))
     lip, lip_strength = lips(measured, raw, skin)
     brow = BrowMeasure(measured, raw, skin)
     is_worn = wears_glasses(measured)

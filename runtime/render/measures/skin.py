@@ -31,8 +31,11 @@ _FEWEST_PX = 30
 _SKIN_HUE = 54.0
 _FAIR, _OUT_OF_SHADE = 66.0, 0.55
 _SHADED, _WHITES = (0.42, 0.52), (0.95, 1.10)
-"""Chroma over lightness of skin, and lightness of the eyes' whites over that of skin: below the first of each skin is
-fair and in shade, above the second it is as dark as it looks."""
+"""Chroma over lightness of skin, and lightness of the eyes' whites over that of skin: below the first of each skin may
+be fair and in shade, above the second it is as dark as it looks."""
+_REDDER_LIPS, _LIGHT_LIPS = (-0.5, 2.5), (0.68, 0.80)
+"""How much redder than skin (a*) lips are, and their lightness over that of skin: in deep skin below the first."""
+_LIP_MIDDLES = (37, 0, 267, 84, 17, 314, 181, 405)
 _LEAST_EYE = 0.09
 _WHITE_ROWS = (0.3, 0.45, 0.6, 0.75)
 _DEEP_SHADE = (42.0, 54.0)
@@ -99,22 +102,37 @@ def white_of_eyes(photo: MeasuredPhoto) -> float | None:
     return max(found) if found else None
 
 
-def clean_skin(raw: Lab, white: float | None = None) -> Lab:
+def shaded_fairness(photo: MeasuredPhoto, raw: Lab) -> float:
+    """How surely this is fair skin in deep shade, and not deep skin: 0 to 1.
+
+    Deep skin is coloured, darker than the whites of the eyes, and its lips are no redder than it and darker.
+    """
+    white = white_of_eyes(photo)
+    lightness, red, yellow = (float(value) for value in raw)
+    chroma = math.hypot(red, yellow)
+    if white is None or chroma < _GREY:
+        return 0.0
+    lip = median_lab(photo.colours_at(photo.face.flat[list(_LIP_MIDDLES)]))
+    lightness = max(lightness, 1)
+    return (
+        (1 - smoothstep(lightness, *_DEEP_SHADE))
+        * (1 - smoothstep(chroma / lightness, *_SHADED))
+        * (1 - smoothstep(white / lightness, *_WHITES))
+        * smoothstep(float(lip[1]) - red, *_REDDER_LIPS)
+        * smoothstep(float(lip[0]) / lightness, *_LIGHT_LIPS)
+    )
+
+
+def clean_skin(raw: Lab, pale: float = 0.0) -> Lab:
     """The drawn skin: as light and as yellow as measured, so that its tone is true, but never grey.
 
     Light skin gains lightness and yellow in one proportion, deep skin gains red; both keep the typology angle.
-    white: of the eyes, see `white_of_eyes`. Fair skin in deep shade is lifted by a part.
+    pale: see `shaded_fairness`; such skin is lifted out of the shade by a part.
     """
     lightness, red, yellow = (float(value) for value in raw)
     chroma = math.hypot(red, yellow)
     hue = math.degrees(math.atan2(yellow, red)) if chroma > 3 else _SKIN_HUE
     turn = math.radians(_SKIN_HUE + 15 * math.tanh((hue - _SKIN_HUE) / 19))
-    pale = 0.0
-    if white is not None and chroma > _GREY:
-        # Deep skin is coloured and darker than the whites beside it, fair skin in shade is neither.
-        pale = 1 - smoothstep(chroma / max(lightness, 1), *_SHADED)
-        pale *= 1 - smoothstep(white / max(lightness, 1), *_WHITES)
-        pale *= 1 - smoothstep(lightness, *_DEEP_SHADE)
     lightness += _OUT_OF_SHADE * max(_FAIR - lightness, 0) * pale**0.5
     chroma = min(max(chroma, _LEAST_CHROMA + _WARMED * pale), _MOST_CHROMA)
     # Skin in cold or dim light looks ill without its red.
