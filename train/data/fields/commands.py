@@ -71,10 +71,11 @@ def refine(
     """Let a trained network outline the glasses that people wear in the pictures; then train on."""
     from toonfilter.train.data.fields.second_labels import refine_glasses
     from toonfilter.train.data.fields.store import LabelStore
-    from toonfilter.train.fields_training import predictor
+    from toonfilter.train.fields_training import predictor, split_indices
 
     with terminal.counted("pictures with glasses") as show:
-        changed, worn = refine_glasses(LabelStore(folder, writable=True), predictor(run), show)
+        store = LabelStore(folder, writable=True)
+        changed, worn = refine_glasses(store, split_indices(store)[0], predictor(run), show)
     terminal.say(f"{folder}: {changed} of {terminal.count(worn, 'picture')} with glasses outlined anew")
 
 

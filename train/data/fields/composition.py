@@ -15,7 +15,7 @@ from toonfilter.train.data.fields.light import change_light, change_regions, pho
 from toonfilter.train.data.fields.occluders import hold_microphone, lay_hand, put_on_headwear, put_on_mask
 from toonfilter.train.data.fields.store import SIDE_PX, LabelStore
 
-_RARE_HEADWEAR = {"scarf": 6.0, "turban": 5.0, "hood": 3.0, "helmet": 4.0, "headphones": 5.0, "band": 1.5}
+_RARE_HEADWEAR = {"hat": 1.6, "scarf": 6.0, "turban": 5.0, "hood": 3.0, "helmet": 4.0, "headphones": 5.0, "band": 1.5}
 """How much more often a picture with such headwear is drawn: there are few of them."""
 _NEEDS_ATTRIBUTES: tuple[FieldName, ...] = ("skin", "beard", "headwear", "glasses", "over")
 
@@ -34,7 +34,7 @@ class CompositionSettings:
     no_mesh: float = 0.35
     any_roll: float = 0.08
     glasses: float = 0.3
-    headwear: float = 0.16
+    headwear: float = 0.2
     hand: float = 0.12
     mask: float = 0.04
     microphone: float = 0.05
@@ -228,6 +228,7 @@ def _weight(store: LabelStore, index: int) -> float:
         weight *= 1.5
         rare = (chosen.headwear != "none", chosen.facial_hair in ("beard", "goatee", "moustache"),
                 chosen.glasses != "none", chosen.hair in ("long", "tied"))  # fmt: skip
+        weight *= 2.5 if chosen.hair == "bald" else 1.0
         weight *= _RARE_HEADWEAR.get(chosen.headwear, 1.0)
         weight *= 1 + 0.8 * rare[0] + 0.6 * rare[1] + 0.5 * rare[2] + 0.4 * rare[3]
     return weight

@@ -4,7 +4,7 @@ Drawn glasses have exact labels, so the network learns their outlines from these
 the fit that its first labels came from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,19 @@ Predict = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def refine_glasses(
-    store: LabelStore, predict: Predict, report: Callable[[int, int], None] | None = None
+    store: LabelStore,
+    indices: Iterable[int],
+    predict: Predict,
+    report: Callable[[int, int], None] | None = None,
 ) -> tuple[int, int]:
     """Write the network's glasses over those of the rules; returns how many pictures changed of how many with glasses.
 
-    store: writable.
+    store: writable. indices: pictures for training; those for validation keep what no network of ours has said.
     """
     worn = [
-        index
-        for index, entry in enumerate(store.entries)
-        if entry.labelled == COMPLETE and entry.attributes.glasses != "none"
+        int(index)
+        for index in indices
+        if store.entries[index].labelled == COMPLETE and store.entries[index].attributes.glasses != "none"
     ]
     changed = 0
     for number, index in enumerate(worn):
