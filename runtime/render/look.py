@@ -73,8 +73,8 @@ class Look:
     1 full colour. brow_offset, brow_thickness: float32 [2, BROW_STATIONS] from the temple to the nose: how far below
     the mesh's middle line the brow lies, and how thick it is. brow_strength: 0 invisible, 1 dark. lash: 0 bare, 1 made
     up. crease: how clear the fold above the eye is, 0 to 1 (none in many East Asian eyes); crease_height: its distance
-    from the lashes. teeth_top, teeth_bottom: share of the mouth's opening that upper and lower teeth fill. freckles:
-    0 to 1. mouth_covered: 1 where a mask or a hand hides the mouth. glasses: None where there are none.
+    from the lashes. teeth_top, teeth_bottom: share of the mouth's opening that upper and lower teeth fill.
+    mouth_covered: 1 where a mask or a hand hides the mouth. glasses: None where there are none.
     """
 
     skin: Lab
@@ -92,7 +92,6 @@ class Look:
     teeth_top: float
     teeth_bottom: float
     lines: AgeLines
-    freckles: float
     mouth_covered: float
     glasses: GlassesLook | None
 
@@ -116,7 +115,6 @@ class Look:
             teeth_top=0.5,
             teeth_bottom=0.0,
             lines=AgeLines.none(),
-            freckles=0.0,
             mouth_covered=0.0,
             glasses=None,
         )

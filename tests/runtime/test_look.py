@@ -48,7 +48,7 @@ def test_dim_light_leaves_the_tone_of_the_photo(astronaut: NDArray[np.uint8], la
 
 def test_measures_are_finite_and_in_range(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
     look = measure_look(astronaut, landmarks, {})
-    for share in (look.lip_strength, look.lash, look.teeth_top, look.freckles, *look.crease, *look.brow_strength):
+    for share in (look.lip_strength, look.lash, look.teeth_top, *look.crease, *look.brow_strength):
         assert 0 <= share <= 1
     assert np.isfinite(look.brow_offset).all()
     assert look.glasses is None

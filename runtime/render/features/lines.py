@@ -1,4 +1,4 @@
-"""Lines of age and smile, freckles and blush."""
+"""Lines of age and smile, and blush."""
 
 import numpy as np
 

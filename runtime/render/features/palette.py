@@ -25,7 +25,6 @@ class FeatureColours:
     ink: Colour
     soft_ink: Colour
     blush: Colour
-    freckle: Colour
     eye_white: Colour
     caruncle: Colour
     iris_ring: Colour
@@ -62,7 +61,6 @@ class FeatureColours:
             ink=line,
             soft_ink=soft,
             blush=_lab_rgb(look.skin, -5 - 2 * dark, 1.0, 1.0, red=17 - 4 * dark),
-            freckle=_lab_rgb(look.skin, -13, 1.1, 1.15, red=5),
             eye_white=(_WHITE + (skin - _WHITE) * np.float32(rules.eyes.white_tint)) * bright,
             caruncle=_lab_rgb(look.skin, -4, 1.0, 0.9, red=14),
             iris_ring=_lab_rgb(iris * np.array([0.30, 0.75, 0.6], np.float32), 1, 1, 1, red=1.5),

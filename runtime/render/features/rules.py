@@ -91,12 +91,11 @@ class MouthRules:
 
 @dataclass(frozen=True, slots=True)
 class LineRules:
-    """Lines of age and smile, freckles, blush."""
+    """Lines of age and smile, blush."""
 
     strength: float = 1.0
     width_u: float = 0.019
     blush: float = 0.26
-    freckles: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,6 @@ def measure_look(photo: Picture, landmarks: Landmarks, planes: Mapping[str, Plan
         teeth_top=teeth_top,
         teeth_bottom=teeth_bottom,
         lines=age_lines(measured, raw),
-        freckles=0.0,
         mouth_covered=_mouth_covered(measured),
         glasses=fit_glasses(measured, raw) if is_worn else None,
     )
