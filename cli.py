@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -56,13 +57,14 @@ def toonfilter(
 
 def main() -> None:
     """Run the command; errors become one line and exit status 1."""
+    from toonfilter.runtime.config_file import load_defaults
     from toonfilter.runtime.errors import ToonfilterError
 
     # Python processes that this one starts look for modules in their installation, not in the current folder.
     os.environ.setdefault("PYTHONSAFEPATH", "1")
     terminal.prepare_streams()
     try:
-        _leave(app(standalone_mode=False) or 0)
+        _leave(app(size_in_one_word(sys.argv[1:]), standalone_mode=False, default_map=load_defaults()) or 0)
     except ToonfilterError as error:
         terminal.fail(str(error))
         _leave(1)
@@ -75,6 +77,15 @@ def main() -> None:
             raise
         terminal.fail(f"{type(error).__name__}: {error} (unexpected; TOONFILTER_TRACEBACK=1 shows where it happened)")
         _leave(1)
+
+
+def size_in_one_word(words: Sequence[str]) -> list[str]:
+    """`--size 1280 720` as `--size 1280x720`."""
+    found = list(words)
+    for place in range(len(found) - 2):
+        if found[place] == "--size" and found[place + 1].isdecimal() and found[place + 2].isdecimal():
+            found[place + 1 : place + 3] = [f"{found[place + 1]}x{found[place + 2]}"]
+    return found
 
 
 def _wrong_usage(error: Any) -> int:

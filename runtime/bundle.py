@@ -7,13 +7,15 @@ import dataclasses
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import platformdirs
 
 from toonfilter.runtime.errors import BundleError
+from toonfilter.runtime.onnx_weights import keeps_weights_elsewhere
 from toonfilter.runtime.render.fields import FIELDS
 from toonfilter.runtime.render.style import Style, read_style
 from toonfilter.runtime.strict import Problem, parse
@@ -21,6 +23,9 @@ from toonfilter.runtime.whole_files import write_whole
 
 FORMAT = 1
 MANIFEST = "bundle.json"
+_MOST_MANIFEST_BYTES = 4_000_000
+_MOST_MODEL_BYTES = 2_000_000_000
+_MOST_GEOMETRY = 10.0
 NETWORKS = "networks"
 """Folder, beside the styles, of the networks that several of them share."""
 Precision = Literal["fp32", "fp16", "int8"]
@@ -146,14 +151,7 @@ def load_bundle(folder: Path) -> Bundle:
         BundleError: anything missing, unknown, out of range, or of another sha256.
     """
     manifest = folder / MANIFEST
-    try:
-        text = manifest.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{manifest} cannot be read ({error}); a bundle is a folder with bundle.json") from error
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{manifest} is not JSON ({error})") from error
+    content = _manifest_content(manifest)
     if not isinstance(content, dict):
         raise BundleError(f"{manifest} holds a {type(content).__name__}; must be an object")
     found = content.get("format")
@@ -171,6 +169,27 @@ def load_bundle(folder: Path) -> Bundle:
     for entry in bundle.files:
         _check_file(bundle, entry)
     return bundle
+
+
+def _manifest_content(manifest: Path) -> Any:
+    try:
+        if manifest.exists() and not manifest.is_file():
+            raise BundleError(f"{manifest} is no ordinary file; a bundle is a folder with bundle.json")
+        with manifest.open("rb") as file:
+            text = file.read(_MOST_MANIFEST_BYTES + 1)
+        if len(text) > _MOST_MANIFEST_BYTES:
+            raise BundleError(f"{manifest} is larger than {_MOST_MANIFEST_BYTES / 1e6:.0f} MB; a bundle's is small")
+        return json.loads(text.decode("utf-8"), parse_constant=_no_number)
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{manifest} is not text ({error.reason})") from error
+    except OSError as error:
+        raise BundleError(f"{manifest} cannot be read ({error}); a bundle is a folder with bundle.json") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{manifest} is not JSON ({error})") from error
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> None:
@@ -197,13 +216,7 @@ def user_folder() -> Path:
     """The folder of the bundles the user installed; TOONFILTER_HOME overrides the platform's data folder."""
     if home := os.environ.get("TOONFILTER_HOME"):
         return Path(home) / "models"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
-    return base / "toonfilter" / "models"
+    return platformdirs.user_data_path("toonfilter", appauthor=False) / "models"
 
 
 def known_bundles() -> dict[str, Path]:
@@ -271,6 +284,9 @@ def _check_values(bundle: Bundle) -> None:
         raise BundleError(f"bundle.json: input.guidance_channels is {given[0]}; must be {_either(allowed[0])}")
     if given[1] not in allowed[1]:
         raise BundleError(f"bundle.json: output.channels is {given[1]}; must be {_either(allowed[1])}")
+    for key, value in bundle.geometry.items():
+        if not abs(value) <= _MOST_GEOMETRY:
+            raise BundleError(f"bundle.json: geometry.{key} is {value:g}; must be at most {_MOST_GEOMETRY:g}")
     if not bundle.files:
         raise BundleError("bundle.json: files is empty; must name at least one model file")
 
@@ -283,14 +299,22 @@ def _check_file(bundle: Bundle, entry: ModelFile) -> None:
     if Path(entry.path).name != entry.path:
         raise BundleError(f"bundle.json: path {entry.path!r} leads out of the bundle; must be a plain file name")
     path = bundle.path_of(entry)
-    if not path.is_file():
-        raise BundleError(f"{path} is missing, bundle.json names it; install the bundle again")
     try:
-        found = sha256_of(path)
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read ({error.strerror or error})") from error
+        if not path.is_file():
+            raise BundleError(f"{path} is missing, bundle.json names it; install the bundle again")
+        size = path.stat().st_size
+        if size > _MOST_MODEL_BYTES:
+            raise BundleError(f"{path} is {size / 1e9:.0f} GB; a model has {_MOST_MODEL_BYTES / 1e9:.0f} GB at most")
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    found = hashlib.sha256(content).hexdigest()
     if found != entry.sha256:
         raise BundleError(
             f"{path}: sha256 is {found[:12]}..., bundle.json says {entry.sha256[:12]}...; the file was damaged or "
             "changed. Install the bundle again"
+        )
+    if entry.backend == "onnx" and keeps_weights_elsewhere(content):
+        raise BundleError(
+            f"{path} keeps weights in other files, which bundle.json does not check; export it as one file"
         )

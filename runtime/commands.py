@@ -12,6 +12,7 @@ from toonfilter.runtime.command_options import (
     EngineOption,
     ExposureOption,
     ExtentOption,
+    JsonOption,
     OverwriteOption,
     RegionOption,
     StyleOption,
@@ -93,23 +94,25 @@ def _tell(done: "Converted") -> None:
 
 
 @models_app.command("list")
-def models_list() -> None:
+def models_list(json: JsonOption = False) -> None:
     """Every style that `--to` knows."""
-    from rich.table import Table
-
     from toonfilter.runtime.bundle import known_bundles, load_bundle
     from toonfilter.runtime.errors import BundleError
 
-    table = Table("name", "version", "files", "licence", "description")
+    rows = []
     for name, folder in known_bundles().items():
         try:
             bundle = load_bundle(folder)
         except BundleError as error:
-            table.add_row(name, "-", "damaged", "-", str(error))
+            rows.append((name, "-", "damaged", "-", str(error)))
             continue
         files = ", ".join(f"{entry.backend} {entry.precision}" for entry in bundle.files)
-        table.add_row(name, bundle.version, files, bundle.licence, bundle.description)
-    terminal.output_console().print(table)
+        rows.append((name, bundle.version, files, bundle.licence, bundle.description))
+    columns = ("name", "version", "files", "licence", "description")
+    if json:
+        terminal.say_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        terminal.say_table(columns, rows)
 
 
 @models_app.command("show")

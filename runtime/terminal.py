@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import IO, Annotated, Any
@@ -17,6 +17,7 @@ import typer
 
 from toonfilter.runtime.progress import Progress, ShowProgress
 
+_WIDE = 200
 LINE_EVERY_S = 10.0
 """Without a terminal, progress is a line as often as this."""
 
@@ -91,11 +92,12 @@ def has_colours(stream: IO[str]) -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
 
 
-def say(text: str) -> None:
-    """A result, on standard output."""
+def say(text: str, *, mark: str = "", colour: str = "") -> None:
+    """A result, on standard output. mark: comes first, in the colour where there are colours."""
     # The terminal may be gone: what was done counts all the same.
     with suppress(OSError):
-        typer.echo(printable(text))
+        shown = typer.style(mark, fg=colour) if mark and has_colours(sys.stdout) else mark
+        typer.echo(shown + printable(text), color=has_colours(sys.stdout))
 
 
 def say_json(content: Any) -> None:
@@ -132,11 +134,6 @@ def fail(text: str) -> None:
 def _coloured(text: str, colour: str | None) -> None:
     with suppress(OSError):
         typer.secho(one_line(text), err=True, fg=colour, color=has_colours(sys.stderr))
-
-
-def mark(text: str, colour: str) -> str:
-    """The text in a colour where standard output has colours."""
-    return typer.style(printable(text), fg=colour) if has_colours(sys.stdout) else printable(text)
 
 
 def count(number: int, noun: str) -> str:
@@ -212,6 +209,17 @@ def error_console() -> Any:
 def output_console(width: int | None = None) -> Any:
     """Rich on standard output, for tables; see `error_console`."""
     return _console(sys.stdout, width)
+
+
+def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on standard output; as wide as it needs where nobody watches."""
+    from rich.table import Table
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(one_line(cell) for cell in row))
+    with suppress(OSError):
+        output_console(None if sys.stdout.isatty() else _WIDE).print(table)
 
 
 def _console(stream: IO[str], width: int | None = None) -> Any:

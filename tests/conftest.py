@@ -1,5 +1,6 @@
 """Pictures and bundles that the tests share; everything is made here or carried by a dependency."""
 
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     is_plain = config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.getoption("markexpr") == "not slow"
     is_extra = collection_path.parent == Path(__file__).parent and collection_path.name in _WITH_EXTRAS
     return True if is_plain and is_extra else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What tests and the processes that they start remember stays out of the user's folders."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,21 @@
 """The command `doctor`."""
 
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
 import typer
 
 from toonfilter.runtime import terminal
+from toonfilter.runtime.command_options import JsonOption
+
+if TYPE_CHECKING:
+    from toonfilter.runtime.doctor.checks import Check
 
 app = typer.Typer()
 
 
 @app.command(rich_help_panel="Help and measures")
-def doctor() -> None:
+def doctor(json: JsonOption = False) -> None:
     """Try everything on this machine and say what to do about each fault.
 
     Exit status: 0 everything works, 1 cam does not but video and image do, 2 nothing does.
@@ -17,16 +24,22 @@ def doctor() -> None:
     from toonfilter.runtime.live.sources import prepare_environment
 
     prepare_environment()
-    marks = {"ok": ("ok   ", "green"), "note": ("note ", "yellow"), "fault": ("fault", "red")}
     checks = []
     for check in examine():
         checks.append(check)
-        mark, colour = marks[check.verdict]
-        terminal.say(f"{terminal.mark(mark, colour)}  {check.name}: {check.found}")
-        if check.advice and check.verdict != "ok":
-            terminal.say(f"         what to do: {check.advice}")
+        if not json:
+            _tell(check)
     status = exit_status(checks)
-    terminal.say(
-        ("everything works", "video and image work, cam does not", "faults in what every command needs")[status]
-    )
+    if json:
+        terminal.say_json({"status": status, "checks": [asdict(check) for check in checks]})
+    else:
+        ends = ("everything works", "video and image work, cam does not", "faults in what every command needs")
+        terminal.say(ends[status])
     raise typer.Exit(status)
+
+
+def _tell(check: "Check") -> None:
+    mark, colour = {"ok": ("ok   ", "green"), "note": ("note ", "yellow"), "fault": ("fault", "red")}[check.verdict]
+    terminal.say(f"  {check.name}: {check.found}", mark=mark, colour=colour)
+    if check.advice and check.verdict != "ok":
+        terminal.say(f"         what to do: {check.advice}")

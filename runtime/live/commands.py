@@ -1,6 +1,7 @@
 """The command `cam`."""
 
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,11 +9,13 @@ import typer
 
 from toonfilter.runtime import terminal
 from toonfilter.runtime.command_options import (
+    OUTPUT,
     AuditOption,
     BackgroundOption,
     EngineOption,
     ExposureOption,
     ExtentOption,
+    JsonOption,
     OnLostOption,
     OverwriteOption,
     RegionOption,
@@ -20,7 +23,10 @@ from toonfilter.runtime.command_options import (
     render_options,
     stop_on_signals,
 )
+from toonfilter.runtime.config_file import save_cam
 from toonfilter.runtime.live.status_line import StatusLine
+from toonfilter.runtime.terminal import QuietOption, VerboseOption
+from toonfilter.runtime.whole_files import check_outputs
 
 if TYPE_CHECKING:
     from toonfilter.runtime.filter import ToonFilter
@@ -31,18 +37,47 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command(rich_help_panel="Live")
+_SOURCE = "Camera"
+CameraOption = Annotated[
+    str,
+    typer.Option(
+        help="Number, device path or part of its name (`toonfilter cameras`); `test`, or a file to play instead.",
+        rich_help_panel=_SOURCE,
+    ),
+]
+SizeOption = Annotated[
+    str, typer.Option(metavar="WIDTHxHEIGHT", help="Picture size, such as 1280x720.", rich_help_panel=_SOURCE)
+]
+
+
+@app.command(
+    rich_help_panel="Live",
+    epilog="Examples:  toonfilter cam  |  toonfilter cam --camera Logi --mirror --save  |  toonfilter cam -o me.mp4",
+)
 def cam(
     to: StyleOption = "cartoon",
-    camera: Annotated[
-        str, typer.Option(help="Number, device path or part of its name; `test`, or a file to play instead.")
+    camera: CameraOption = "",
+    size: SizeOption = "1280x720",
+    fps: Annotated[
+        float, typer.Option(help="At most so many pictures per second; fewer save power.", rich_help_panel=_SOURCE)
+    ] = 30.0,
+    mirror: Annotated[
+        bool, typer.Option("--mirror/--no-mirror", help="Left and right change places.", rich_help_panel=_SOURCE)
+    ] = False,
+    lift: Annotated[
+        bool, typer.Option("--lift/--no-lift", help="Brighten a dark room.", rich_help_panel=_SOURCE)
+    ] = False,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="virtual, preview, or a video file.", rich_help_panel=OUTPUT)
+    ] = "virtual",
+    device: Annotated[
+        str, typer.Option(help="Which virtual camera, of several (/dev/video10).", rich_help_panel=OUTPUT)
     ] = "",
-    size: Annotated[tuple[int, int], typer.Option(metavar="W H", help="Picture size.")] = (1280, 720),
-    fps: Annotated[float, typer.Option(help="At most so many pictures per second; fewer save power.")] = 30.0,
-    output: Annotated[str, typer.Option("--output", "-o", help="virtual, preview, or a video file.")] = "virtual",
-    device: Annotated[str, typer.Option(help="Which virtual camera, where there are several (/dev/video10).")] = "",
     preview: Annotated[
-        bool, typer.Option("--preview", help="Also show a window: h hides, s next style, q quits.")
+        bool,
+        typer.Option(
+            "--preview/--no-preview", help="Also show a window: h hides, s next style, q quits.", rich_help_panel=OUTPUT
+        ),
     ] = False,
     engine: EngineOption = "auto",
     extent: ExtentOption = "whole",
@@ -56,28 +91,40 @@ def cam(
     cpu_cap: Annotated[
         float | None, typer.Option(help="Low power: on average at most so many CPU cores, such as 0.5.")
     ] = None,
+    save: Annotated[bool, typer.Option("--save", help="Remember these options for the next time.")] = False,
+    quiet: QuietOption = False,  # noqa: ARG001
+    verbose: VerboseOption = False,  # noqa: ARG001
 ) -> None:
     """Webcam to virtual camera, live. Ctrl-C stops it.
 
     Choose the virtual camera by its name in Zoom, Teams, Meet or OBS. Nothing but cartoons and covered pictures leaves.
     """
     from toonfilter.runtime.bundle import find_bundle
-    from toonfilter.runtime.live.sources import CameraRequest, open_source, prepare_environment, wished_path
+    from toonfilter.runtime.live.sources import AdjustedCamera, CameraRequest, open_source, prepare_environment
 
     prepare_environment()
     from toonfilter.runtime.live.pipeline import LiveOptions, run_live
     from toonfilter.runtime.live.quality_control import EffortSettings
+    from toonfilter.runtime.live.sources import wished_path
     from toonfilter.runtime.live.stages import Controls
     from toonfilter.runtime.lost_options import lost_policy
 
+    width, height = parse_size(size)
     lost = lost_policy(on_lost, confirmed=i_accept_exposure)
     hold_s = lost.hold_s if lost.action == "hold" else min(lost.hold_s, 0.2)
     effort = EffortSettings(cpu_cap_cores=cpu_cap)
-    options = LiveOptions(size[0], size[1], fps, hold_s, lost.placeholder, audit, effort=effort)
-    if audit is not None and audit.exists() and not overwrite:
-        raise typer.BadParameter(f"{audit} exists already; add --overwrite to replace it")
+    options = LiveOptions(width, height, fps, hold_s, lost.placeholder, audit, effort=effort)
+    recording = None if output in ("virtual", "preview") else Path(output)
+    played = Path(camera) if camera and Path(camera).is_file() else None
+    check_outputs([recording, audit], [played], overwrite=overwrite)
     # A style that is not there must not leave a recording of nothing behind.
     find_bundle(to)
+    if save:
+        wishes = {"to": to, "camera": camera, "size": size, "fps": fps, "mirror": mirror, "lift": lift}
+        wishes |= {"output": output if recording is None else "virtual", "device": device, "preview": preview}
+        wishes |= {"engine": engine, "extent": extent, "background": background, "region": region, "cpu_cap": cpu_cap}
+        wishes |= {"on_lost": on_lost}
+        terminal.note(f"remembered in {save_cam(wishes)}")
 
     def open_filter() -> "ToonFilter":
         from toonfilter.runtime.filter import FilterSettings, ToonFilter
@@ -95,8 +142,9 @@ def cam(
             timer = threading.Timer(seconds, stop.set)
             timer.daemon = True
             timer.start()
+        source = open_source(CameraRequest(camera, width, height, fps), avoid=getattr(sink, "device", ""))
         summary = run_live(
-            open_source(CameraRequest(camera, size[0], size[1], fps), avoid=getattr(sink, "device", "")),
+            AdjustedCamera(source, mirror=mirror, lift=lift),
             open_filter,
             sink,
             options,
@@ -108,11 +156,45 @@ def cam(
     terminal.say(_live_report(summary))
 
 
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height of `1280x720`.
+
+    Raises:
+        ConfigError: of another form.
+    """
+    from toonfilter.runtime.errors import ConfigError
+
+    width, cross, height = text.lower().replace(" ", "x").partition("x")
+    if not cross or not width.isdecimal() or not height.isdecimal():
+        raise ConfigError(f"--size is {text!r}; must be WIDTHxHEIGHT, such as 1280x720")
+    return int(width), int(height)
+
+
+@app.command(rich_help_panel="Live")
+def cameras(json: JsonOption = False) -> None:
+    """List the cameras, and what each of them is."""
+    from toonfilter.runtime.live.sources import prepare_environment
+
+    prepare_environment()
+    from toonfilter.runtime.live.camera_list import list_cameras
+
+    found = list_cameras()
+    if json:
+        terminal.say_json([asdict(one) for one in found])
+    elif found:
+        terminal.say_table(("--camera", "name", "what it is"), [(one.wish, one.name, one.kind) for one in found])
+    else:
+        from toonfilter.runtime.platform_texts import platform_texts
+
+        terminal.say(f"no camera found; {platform_texts().no_camera}")
+
+
 def _live_sink(
     output: str, options: "LiveOptions", *, device: str, avoid: str, with_preview: bool, overwrite: bool
 ) -> "LiveSink":
     """What `--output` and `--preview` mean, opened."""
-    from toonfilter.runtime.live.sinks import LiveSink, Preview, Recording, SeveralSinks
+    from toonfilter.runtime.live.recording import Recording
+    from toonfilter.runtime.live.sinks import LiveSink, Preview, SeveralSinks
     from toonfilter.runtime.live.virtual_camera import VirtualCamera
 
     sink: LiveSink

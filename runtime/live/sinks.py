@@ -1,18 +1,16 @@
 """Where live pictures go: a window, a file, nowhere, or several of these. Sinks take nothing but a `SafeFrame`."""
 
+import os
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from fractions import Fraction
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from toonfilter.runtime.errors import ConfigError, OutputError
+from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.frames import Image, SafeFrame
 from toonfilter.runtime.graphics_libraries import missing
-
-_TICKS = Fraction(1, 90_000)
 
 
 class LiveSink(Protocol):
@@ -88,6 +86,9 @@ class Preview:
     """A window with the picture and the privacy state in it; closing the window or Esc counts as the key q."""
 
     def __init__(self, title: str = "toonfilter") -> None:
+        """Raises: OutputError: there is no display; the window's library would end the program."""
+        if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            raise OutputError("no preview window can be opened: no display; use --output virtual or a file's name")
         self._title = title
         self._is_open = self._was_closed = False
 
@@ -140,63 +141,6 @@ class Preview:
             with suppress(cv2.error):
                 cv2.destroyWindow(self._title)
             self._is_open = False
-
-
-class Recording:
-    """A video file of what was sent, each picture with the time when it was sent; without sound.
-
-    It appears under its name when `close` is called.
-    """
-
-    def __init__(self, path: Path, width: int, height: int, fps: float, *, overwrite: bool = False) -> None:
-        """
-        Raises:
-            ConfigError: the file exists, or its ending is unknown. OutputError: it cannot be written.
-        """
-        from toonfilter.runtime.video.colour import BT709, ColourConverter, Orientation
-        from toonfilter.runtime.video.writer import VideoWriter, choose_encoder
-
-        if path.exists() and not overwrite:
-            raise ConfigError(f"{path}: exists already; add --overwrite to replace it")
-        if not path.parent.is_dir():
-            raise OutputError(f"{path.parent}: no such folder")
-        self._path = path
-        self._temporary = path.with_name(f".{path.stem}.part{path.suffix}")
-        self._colours = ColourConverter(BT709, Orientation(), width, height)
-        coded = self._colours.coded_width, self._colours.coded_height
-        encoder = choose_encoder("vp9" if path.suffix.lower() == ".webm" else "h264", "normal", path.suffix, *coded)
-        self._writer: Any = VideoWriter(
-            self._temporary,
-            encoder,
-            width=coded[0],
-            height=coded[1],
-            time_base=_TICKS,
-            frame_rate=Fraction(fps).limit_denominator(1001),
-            colour=BT709,
-            pixel_aspect=None,
-        )
-        self._start_s: float | None = None
-        self._last_pts = -1
-
-    def send(self, safe: SafeFrame, now_s: float) -> None:
-        self._start_s = now_s if self._start_s is None else self._start_s
-        frame = self._colours.stored_frame(fitted(image_of(safe), self._colours.width, self._colours.height))
-        frame.pts = max(self._last_pts + 1, round((now_s - self._start_s) / _TICKS))
-        self._last_pts = frame.pts
-        self._writer.write(frame)
-
-    def keys(self) -> str:
-        return ""
-
-    def close(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is None:
-            return
-        if writer.frames == 0:
-            writer.abandon()
-            return
-        writer.close()
-        self._temporary.replace(self._path)
 
 
 class SeveralSinks:

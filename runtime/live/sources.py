@@ -75,7 +75,7 @@ def find_camera(wish: str, devices: list[VideoDevice], *, avoid: str = "", is_li
         return int(wish or 0)
     usable = [device for device in devices if (device.can_capture or device.problem) and device.path != avoid]
     if not wish:
-        usable.sort(key=lambda device: (device.is_loopback, bool(device.problem)))
+        usable.sort(key=lambda device: (device.is_loopback, device.is_infrared, bool(device.problem)))
         if not usable:
             raise CaptureError(f"no camera found; {texts.no_camera}")
         return usable[0].path
@@ -88,7 +88,7 @@ def find_camera(wish: str, devices: list[VideoDevice], *, avoid: str = "", is_li
         for device in usable:
             if wish.lower() in device.name.lower():
                 return device.path
-    known = ", ".join(f"{device.path} ({device.name})" for device in usable) or "none"
+    known = ", ".join(f"{device.path} ({device.name}, {device.kind})" for device in usable) or "none"
     raise CaptureError(f"no camera {wish!r}; found: {known}; {texts.no_camera}")
 
 
@@ -264,6 +264,52 @@ class PlayedFile:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+class AdjustedCamera:
+    """A camera whose pictures are mirrored, or lifted where there is little light, before anything looks at them."""
+
+    def __init__(self, camera: Camera, *, mirror: bool = False, lift: bool = False) -> None:
+        self._camera, self._mirror = camera, mirror
+        self._lift = LowLightLift() if lift else None
+
+    def open(self) -> str:
+        return self._camera.open()
+
+    def read(self) -> tuple[Image, float]:
+        image, captured_at_s = self._camera.read()
+        if self._lift is not None:
+            image = self._lift(image)
+        return (np.ascontiguousarray(image[:, ::-1]) if self._mirror else image), captured_at_s
+
+    def close(self) -> None:
+        self._camera.close()
+
+
+class LowLightLift:
+    """Brightens dark pictures by a curve that follows the light slowly, so that nothing pumps."""
+
+    WISHED_LEVEL = 105.0
+    """Of the mean, of 255; pictures at least as bright stay as they are. Raising it lifts more, and more noise."""
+    MOST = 0.45
+    """The least exponent of the curve; lowering it lifts darker rooms."""
+    FOLLOWS_FRAMES = 30
+
+    def __init__(self) -> None:
+        self._exponent = 1.0
+
+    def __call__(self, image: Image) -> Image:
+        """uint8 [H, W, 3] in and out; the same array where nothing is lifted."""
+        import cv2
+
+        mean = min(254.0, max(1.0, float(image[::8, ::8].mean())))
+        wished = np.log(self.WISHED_LEVEL / 255) / np.log(mean / 255) if mean < self.WISHED_LEVEL else 1.0
+        self._exponent += (max(self.MOST, float(wished)) - self._exponent) / self.FOLLOWS_FRAMES
+        if self._exponent > 0.98:
+            return image
+        curve = np.round(255 * (np.arange(256) / 255) ** self._exponent).astype(np.uint8)
+        lifted: Image = cv2.LUT(image, curve)
+        return lifted
 
 
 def wished_path(wish: str) -> str:

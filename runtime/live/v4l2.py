@@ -19,7 +19,10 @@ _QUERYBUF = 0xC0585609  # VIDIOC_QUERYBUF, struct v4l2_buffer: 88 bytes
 _S_CTRL = 0xC008561C  # VIDIOC_S_CTRL, struct v4l2_control: 8 bytes
 _TIMEOUT, _TIMEOUT_IMAGE_IO = 0x0098F902, 0x0098F903  # v4l2loopback's own controls
 _STREAMON = 0x40045612  # VIDIOC_STREAMON, int
-_BUF_TYPE_OUTPUT = 2
+_ENUM_FMT = 0xC0405602  # VIDIOC_ENUM_FMT, struct v4l2_fmtdesc: 64 bytes
+_BUF_TYPE_CAPTURE, _BUF_TYPE_OUTPUT = 1, 2
+_MOST_FORMATS = 32
+_GREY_FORMATS = ("GREY", "Y8I", "Y10", "Y12", "Y16", "Y16 ")
 _CAN_CAPTURE, _CAN_OUTPUT, _HAS_DEVICE_CAPS = 0x1, 0x2, 0x80000000
 _BUFFERS = 2  # v4l2loopback's default; more are numbered on in a circle
 _TURNS = 20
@@ -31,7 +34,7 @@ LOOPBACK_DRIVER = "v4l2 loopback"
 
 @dataclass(frozen=True, slots=True)
 class VideoDevice:
-    """One /dev/videoN. driver: empty where it cannot be opened; problem: then why."""
+    """One /dev/videoN. driver: empty where it cannot be opened; problem: then why. formats: what it sends."""
 
     path: str
     name: str
@@ -39,10 +42,27 @@ class VideoDevice:
     can_capture: bool
     can_output: bool
     problem: str = ""
+    formats: tuple[str, ...] = ()
 
     @property
     def index(self) -> int:
         return int(self.path.removeprefix("/dev/video"))
+
+    @property
+    def is_infrared(self) -> bool:
+        """Whether it sees heat or infrared light only: cameras that computers recognise their owners with."""
+        return bool(self.formats) and all(one in _GREY_FORMATS for one in self.formats)
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        if self.problem:
+            return f"cannot be opened: {self.problem}"
+        if self.is_loopback:
+            return "virtual camera"
+        if not self.can_capture:
+            return "no camera"
+        return "infrared camera" if self.is_infrared else "camera"
 
     @property
     def is_loopback(self) -> bool:
@@ -71,6 +91,7 @@ def _device(path: str, name_file: Path) -> VideoDevice:
     try:
         answer = bytearray(104)
         _ioctl(handle, _QUERYCAP, answer)
+        formats = _formats(handle)
     except OSError as error:
         return VideoDevice(path, name, "", False, False, error.strerror or str(error))
     finally:
@@ -78,7 +99,23 @@ def _device(path: str, name_file: Path) -> VideoDevice:
     driver = bytes(answer[:16]).split(b"\0")[0].decode(errors="replace")
     everything, here = struct.unpack_from("<II", answer, 84)
     abilities = here if everything & _HAS_DEVICE_CAPS else everything
-    return VideoDevice(path, name, driver, bool(abilities & _CAN_CAPTURE), bool(abilities & _CAN_OUTPUT))
+    return VideoDevice(
+        path, name, driver, bool(abilities & _CAN_CAPTURE), bool(abilities & _CAN_OUTPUT), formats=formats
+    )
+
+
+def _formats(handle: int) -> tuple[str, ...]:
+    """The four letters of every format that the device can send."""
+    found = []
+    for number in range(_MOST_FORMATS):
+        request = bytearray(64)
+        struct.pack_into("<II", request, 0, number, _BUF_TYPE_CAPTURE)
+        try:
+            _ioctl(handle, _ENUM_FMT, request)
+        except OSError:
+            break
+        found.append(bytes(request[44:48]).decode("latin1").strip())
+    return tuple(found)
 
 
 def output_size(path: str) -> tuple[int, int] | None:

@@ -62,14 +62,21 @@ def set_time_base(stream: Any, unit: Fraction) -> None:
 
 
 def copy_chapter_times(source: Any, target: Any, start_s: Fraction) -> None:
-    """Chapter marks without their titles, `start_s` earlier; PyAV 14 and 15 cannot read or write them."""
+    """Chapter marks, numbered instead of titled, `start_s` earlier; PyAV 14 and 15 cannot read or write them."""
     if not hasattr(target, "set_chapters"):
         return
     moved = []
-    for chapter in source.chapters():
+    for number, chapter in enumerate(source.chapters(), 1):
         start = round(start_s / chapter["time_base"])
         times = {key: max(0, chapter[key] - start) for key in ("start", "end")}
-        moved.append({"id": chapter["id"], "time_base": chapter["time_base"], **times, "metadata": {}})
+        moved.append(
+            {
+                "id": chapter["id"],
+                "time_base": chapter["time_base"],
+                **times,
+                "metadata": {"title": f"Chapter {number}"},
+            }
+        )
     target.set_chapters(moved)
 
 

@@ -35,6 +35,9 @@ _HARDWARE_QUALITY: Mapping[str, Callable[[int], dict[str, str]]] = {
     "videotoolbox": lambda level: {"q": str(100 - 2 * level)},
     "mf": lambda level: {"rate_control": "quality", "quality": str(100 - 2 * level)},
 }
+# A second of a recording is on the disk when it is over.
+_UNFINISHED_MP4 = {"movflags": "empty_moov+default_base_moof", "frag_duration": "1000000", "flush_packets": "1"}
+_UNFINISHED_MATROSKA = {"cluster_time_limit": "1000", "flush_packets": "1"}
 _WEBM_CODECS = ("libvpx-vp9", "libsvtav1")
 # x265 learns its reordering delay from the third picture and leaves decoding stamps unset before; so few pictures are
 # never reordered.
@@ -140,6 +143,7 @@ class VideoWriter:
         path: where to write; its ending chooses the container. Callers give a temporary name and rename.
         time_base: the unit of the frames' `pts`.
         frame_rate: a hint for the encoder's rate control; the stamps decide.
+        plays_unfinished: what is written can be played before `close`, whatever ends the program.
     """
 
     def __init__(
@@ -153,6 +157,7 @@ class VideoWriter:
         frame_rate: Fraction,
         colour: Colour,
         pixel_aspect: Fraction | None,
+        plays_unfinished: bool = False,
     ) -> None:
         import av
 
@@ -163,6 +168,8 @@ class VideoWriter:
             # Both scales, or a first stamp other than zero is rounded to whole milliseconds.
             scale = str(time_base.denominator)
             options = {"video_track_timescale": scale, "movie_timescale": scale}
+        if plays_unfinished:
+            options |= _UNFINISHED_MP4 if options else _UNFINISHED_MATROSKA
         try:
             self._container = open_video_output(path, options)
         except (av.FFmpegError, OSError) as error:
@@ -199,13 +206,14 @@ class VideoWriter:
         self._mux(packets)
         self._guarded(self._container.close)
 
-    def abandon(self) -> None:
-        """Let go of an unfinished file and delete it."""
+    def abandon(self, *, keep: bool = False) -> None:
+        """Let go of an unfinished file, and delete it unless it shall be kept."""
         import av
 
-        with suppress(av.FFmpegError, OSError):
+        with suppress(av.FFmpegError, OSError, ValueError):
             self._container.close()
-        self.path.unlink(missing_ok=True)
+        if not keep:
+            self.path.unlink(missing_ok=True)
 
     def _mux(self, packets: Sequence[Any]) -> None:
         for packet in packets:

@@ -1,13 +1,17 @@
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toonfilter.runtime.bundle import Bundle, find_bundle, known_bundles, load_bundle
+from toonfilter.runtime import bundle_trial
+from toonfilter.runtime.bundle import MANIFEST, Bundle, find_bundle, known_bundles, load_bundle, sha256_of
 from toonfilter.runtime.errors import BundleError
 from toonfilter.runtime.strict import Problem, parse
 
@@ -72,10 +76,10 @@ def test_missing_file_is_named(copy: Path) -> None:
 
 
 def test_file_that_cannot_be_read_is_named(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> str:
+    def refuse(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("toonfilter.runtime.bundle.sha256_of", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(BundleError, match=r"tiny\.onnx cannot be read \(Permission denied\)"):
         load_bundle(copy)
 
@@ -115,3 +119,86 @@ def test_unknown_style_lists_the_known_ones(
     shutil.copytree(tiny_bundle.folder, tmp_path / "models" / "mine")
     with pytest.raises(BundleError, match=r"unknown style 'nobody'; known styles: .*mine"):
         find_bundle("nobody")
+
+
+def test_what_would_fill_memory_or_hang_is_refused_before_it_is_read(copy: Path) -> None:
+    with (copy / "tiny.onnx").open("r+b") as stream:
+        stream.truncate(200 << 30)
+    with pytest.raises(BundleError, match="GB at most"):
+        load_bundle(copy)
+    manifest = copy / MANIFEST
+    text = manifest.read_text()
+    for content, told in (("[" * 200_000, "not JSON"), (text + " " * 5_000_000, "larger than")):
+        manifest.write_text(content)
+        with pytest.raises(BundleError, match=told):
+            load_bundle(copy)
+    manifest.write_text(re.sub(r'"eyes": [0-9.]+', '"eyes": NaN', text))
+    with pytest.raises(BundleError, match="NaN"):
+        load_bundle(copy)
+    manifest.write_text(re.sub(r'"eyes": [0-9.]+', '"eyes": 1e308', text))
+    with pytest.raises(BundleError, match=r"geometry\.eyes"):
+        load_bundle(copy)
+    if hasattr(os, "mkfifo"):
+        manifest.unlink()
+        os.mkfifo(manifest)
+        with pytest.raises(BundleError, match="no ordinary file"):
+            load_bundle(copy)
+
+
+def test_weights_in_other_files_are_refused(copy: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(str(copy / "tiny.onnx"))
+    onnx.save(model, str(copy / "tiny.onnx"), save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert (copy / "weights.bin").is_file()
+    manifest = copy / MANIFEST
+    content = json.loads(manifest.read_text())
+    content["files"][0]["sha256"] = sha256_of(copy / "tiny.onnx")
+    manifest.write_text(json.dumps(content))
+    with pytest.raises(BundleError, match="weights in other files"):
+        load_bundle(copy)
+
+
+def test_a_model_that_computes_for_ever_is_refused_in_a_process_of_its_own(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, types = onnx.helper, onnx.TensorProto
+    monkeypatch.setattr(bundle_trial, "trials_folder", lambda: tmp_path / "tried")
+    bundle_trial.try_once(load_bundle(copy))
+    assert len(list((tmp_path / "tried").iterdir())) == 1
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Identity", ["was"], ["is"])],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", types.INT64, []),
+            helper.make_tensor_value_info("go", types.BOOL, []),
+            helper.make_tensor_value_info("was", types.UINT8, None),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", types.BOOL, []),
+            helper.make_tensor_value_info("is", types.UINT8, None),
+        ],
+    )
+    graph = helper.make_graph(
+        [
+            helper.make_node("Slice", ["guidance", "from", "to", "axis"], ["alpha"]),
+            helper.make_node("Loop", ["turns", "true", "image"], ["rgb"], body=body),
+            helper.make_node("Concat", ["rgb", "alpha"], ["cartoon"], axis=3),
+        ],
+        "endless",
+        [helper.make_tensor_value_info(name, types.UINT8, ["N", "S", "S", 3]) for name in ("image", "guidance")],
+        [helper.make_tensor_value_info("cartoon", types.UINT8, ["N", "S", "S", 4])],
+        [
+            onnx.numpy_helper.from_array(np.array(value), name)
+            for name, value in {"turns": np.int64(2**62), "true": True, "from": [0], "to": [1], "axis": [3]}.items()
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.save(model, str(copy / "tiny.onnx"))
+    manifest = copy / MANIFEST
+    content = json.loads(manifest.read_text())
+    content["files"][0]["sha256"] = sha256_of(copy / "tiny.onnx")
+    manifest.write_text(json.dumps(content))
+    with pytest.raises(BundleError, match="not ready after"):
+        bundle_trial.try_once(load_bundle(copy))
+    assert len(list((tmp_path / "tried").iterdir())) == 1

@@ -1,6 +1,7 @@
 """Cameras, virtual cameras and sinks, with fakes for what this machine may not have."""
 
 import itertools
+import subprocess
 import sys
 import types
 from dataclasses import replace
@@ -10,15 +11,20 @@ import av
 import numpy as np
 import pytest
 
-from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
+from toonfilter.runtime.errors import CaptureError, OutputError
+from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.frames import Frame
 from toonfilter.runtime.live import sources as cameras
 from toonfilter.runtime.live import v4l2 as v4l2_devices
 from toonfilter.runtime.live import virtual_camera
-from toonfilter.runtime.live.sinks import Discard, Preview, Recording, SeveralSinks, fitted
+from toonfilter.runtime.live.pipeline import LiveOptions, run_live
+from toonfilter.runtime.live.recording import Recording
+from toonfilter.runtime.live.sinks import Discard, Preview, SeveralSinks, fitted
 from toonfilter.runtime.live.sources import (
+    AdjustedCamera,
     CameraRequest,
     ImageFile,
+    LowLightLift,
     PlayedFile,
     TestPattern,
     Webcam,
@@ -441,7 +447,7 @@ def test_a_recording_appears_when_whole_with_the_times_of_sending(tmp_path):
         stamps = [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
     assert stamps == pytest.approx([0, 0.03, 0.2, 0.2, 1.0], abs=1e-4)
     assert [entry.name for entry in tmp_path.iterdir()] == ["call.mp4"]
-    with pytest.raises(ConfigError, match="--overwrite"):
+    with pytest.raises(OutputError, match="--overwrite"):
         Recording(path, 64, 48, 30)
     with pytest.raises(OutputError, match="no such folder"):
         Recording(tmp_path / "missing" / "a.mp4", 64, 48, 30)
@@ -449,7 +455,106 @@ def test_a_recording_appears_when_whole_with_the_times_of_sending(tmp_path):
     assert not (tmp_path / "empty.mp4").exists()
 
 
+def stamps_in(path):
+    with av.open(str(path)) as container:
+        return [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+
+
+_RECORDER = """
+import os, sys, time
+import numpy as np
+from pathlib import Path
+from toonfilter.runtime.frames import Frame
+from toonfilter.runtime.frame_filter import CoveringFilter
+from toonfilter.runtime.live.pipeline import LiveOptions, run_live
+from toonfilter.runtime.live.recording import Recording
+from toonfilter.runtime.privacy import cover
+recording = Recording(Path(sys.argv[1]), 64, 48, 10)
+picture = np.zeros((48, 64, 3), np.uint8)
+for number in range(200):
+    recording.send(cover(Frame(picture, number), "test", picture + number), number / 10)
+os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+def test_what_was_recorded_plays_when_the_program_was_killed(tmp_path, suffix):
+    target = tmp_path / f"call{suffix}"
+    assert subprocess.run([sys.executable, "-c", _RECORDER, str(target)], check=False).returncode == 9
+    (unfinished,) = tmp_path.iterdir()
+    assert unfinished.name.startswith("call.unfinished-")
+    # The last moments may be in the encoder still.
+    assert len(stamps_in(unfinished)) > 100
+
+
+def test_a_disk_that_fills_up_keeps_what_was_recorded_and_an_earlier_file(tmp_path, monkeypatch):
+    target = tmp_path / "call.mp4"
+    target.write_text("earlier")
+    recording = Recording(target, 64, 48, 10, overwrite=True)
+    for number in range(400):
+        recording.send(safe(64, 48, number % 200), number / 10)
+
+    def full(*_):
+        raise OutputError(f"{recording._unfinished}: writing failed (No space left on device)")
+
+    monkeypatch.setattr(recording._writer, "write", full)
+    with pytest.raises(OutputError, match=r"call.mp4: writing failed .*; what was recorded so far: .*unfinished"):
+        recording.send(safe(64, 48), 50.0)
+    recording.close()
+    assert target.read_text() == "earlier"
+    (unfinished,) = [entry for entry in tmp_path.iterdir() if entry != target]
+    assert len(stamps_in(unfinished)) > 100
+
+
+def test_a_camera_that_never_came_leaves_no_file_that_blocks_the_next_try(tmp_path):
+    class Missing:
+        def open(self):
+            raise CaptureError("no camera")
+
+        def close(self):
+            pass
+
+    recording = Recording(tmp_path / "call.mp4", 64, 48, 10)
+    with pytest.raises(CaptureError, match="no camera"):
+        run_live(Missing(), CoveringFilter, recording, LiveOptions(64, 48, 10.0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_mirrored_and_lifted_pictures():
+    dark = np.zeros((16, 16, 3), np.uint8)
+    dark[:, :8], dark[:, 8:] = 20, 40
+
+    class Dark:
+        def open(self):
+            return "dark"
+
+        def read(self):
+            return dark.copy(), 1.0
+
+        def close(self):
+            pass
+
+    mirrored = AdjustedCamera(Dark(), mirror=True)
+    assert np.array_equal(mirrored.read()[0], dark[:, ::-1])
+    lifted = AdjustedCamera(Dark(), lift=True)
+    levels = [float(lifted.read()[0].mean()) for _ in range(200)]
+    assert max(np.diff(levels)) < 6
+    assert levels[-1] > 75
+    assert np.array_equal(LowLightLift()(np.full((16, 16, 3), 150, np.uint8)), np.full((16, 16, 3), 150, np.uint8))
+
+
+def test_infrared_and_virtual_cameras_are_told_apart():
+    plain = VideoDevice("/dev/video0", "HD Cam", "uvcvideo", True, False, formats=("MJPG", "YUYV"))
+    infrared = VideoDevice("/dev/video2", "IR Cam", "uvcvideo", True, False, formats=("GREY",))
+    virtual = VideoDevice("/dev/video10", "Toonfilter", LOOPBACK_DRIVER, True, True)
+    assert [one.kind for one in (plain, infrared, virtual)] == ["camera", "infrared camera", "virtual camera"]
+    assert find_camera("", [virtual, infrared, plain], is_linux=True) == "/dev/video0"
+    with pytest.raises(CaptureError, match="infrared camera"):
+        find_camera("nothing", [infrared], is_linux=True)
+
+
 def test_a_preview_shows_the_state_and_reads_keys(monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
     import cv2
 
     shown, keys = [], [ord("h"), -1, 27]
@@ -477,6 +582,7 @@ def test_a_preview_shows_the_state_and_reads_keys(monkeypatch):
 
 
 def test_a_preview_that_was_closed_ends_the_run_and_shows_nothing_more(monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
     import cv2
 
     shown = []

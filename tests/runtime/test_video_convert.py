@@ -227,7 +227,7 @@ def test_subtitles_language_and_chapters_are_kept(tmp_path):
         assert out.streams.subtitles[0].metadata["language"] == "deu"
         if hasattr(out, "chapters"):
             assert [(chapter["start"], chapter["end"]) for chapter in out.chapters()] == [(0, 1_000_000_000)]
-        assert [chapter["metadata"] for chapter in out.chapters()] == [{}]
+        assert [chapter["metadata"]["title"] for chapter in out.chapters()] == ["Chapter 1"]
         assert {key.lower() for key in out.metadata} <= {"encoder", "duration"}
     with pytest.raises(OutputError, match=r"\.mkv"):
         convert(titled, tmp_path / "out.mp4", InvertingFilter, FAST)

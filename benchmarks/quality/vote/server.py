@@ -20,8 +20,11 @@ from toonfilter.runtime.errors import DataError
 HOST = "127.0.0.1"
 _MOST_BYTES = 4096
 _MOST_NAME = 40
+_MOST_SESSIONS = 10_000
+_IDLE_S = 60.0
 _PAGE_POLICY = (
-    "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; "
+    "img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 )
 
 Reply = dict[str, Any]
@@ -43,10 +46,14 @@ class VoteDesk:
             DataError: no name, or too long a one.
         """
         name = " ".join(str(request.get("name", "")).split())
+        if not name.isprintable():
+            raise DataError("the name has characters that cannot be shown")
         if not 1 <= len(name) <= _MOST_NAME:
             raise DataError(f"the name has {len(name)} characters; must have 1 to {_MOST_NAME}")
         session = secrets.token_urlsafe(16)
         with self._lock:
+            if len(self._sessions) >= _MOST_SESSIONS:
+                raise DataError("too many sessions; start the vote again")
             self._sessions[session] = name
         return {"session": session, **self._state(session, name)}
 
@@ -68,7 +75,7 @@ class VoteDesk:
         session, name = self._who(request)
         number, choice = request.get("item"), request.get("choice")
         order = self._ballot.order_for(name)
-        if not isinstance(number, int) or not 0 <= number < len(order):
+        if type(number) is not int or not 0 <= number < len(order):
             raise DataError(f"item is {number!r}; must be 0 to {len(order) - 1}")
         item = self._ballot.items[order[number]]
         if choice not in item.results:
@@ -96,7 +103,7 @@ class VoteDesk:
         """
         session, name = self._who(request)
         number = request.get("item")
-        if not isinstance(number, int) or not 0 <= number < len(self._ballot.items):
+        if type(number) is not int or not 0 <= number < len(self._ballot.items):
             raise DataError(f"item is {number!r}; must be 0 to {len(self._ballot.items) - 1}")
         return self._state(session, name, number)
 
@@ -163,6 +170,7 @@ class VoteServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: VoteServer
+    timeout = _IDLE_S
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "toonfilter", ""
 
@@ -197,7 +205,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(HTTPStatus.NOT_FOUND, "there is no such action")
         elif self.headers.get_content_type() != "application/json":
             self._fail(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "must be application/json")
-        elif not length.isdigit() or int(length) > _MOST_BYTES:
+        elif "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
+            self._fail(HTTPStatus.LENGTH_REQUIRED, "must say its length")
+        elif int(length[:9]) > _MOST_BYTES:
             self._fail(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"must have a length of at most {_MOST_BYTES} bytes")
         else:
             self._answer(action, self.rfile.read(int(length)))
@@ -207,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
             request = json.loads(body)
             if not isinstance(request, dict):
                 raise ValueError("no object")
-        except ValueError:
+        except (ValueError, RecursionError):
             self._fail(HTTPStatus.BAD_REQUEST, "must be a JSON object")
             return
         try:

@@ -1,0 +1,93 @@
+"""`toonfilter.toml`: what the user wants `cam` to be like without saying it every time."""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.whole_files import write_whole
+
+FILE = "toonfilter.toml"
+Value = str | int | float | bool
+# Whoever may be seen says so in every run: --on-lost pass and its confirmation are not among them.
+CAM_SETTINGS: Mapping[str, type] = {
+    "to": str,
+    "camera": str,
+    "size": str,
+    "fps": float,
+    "output": str,
+    "device": str,
+    "preview": bool,
+    "mirror": bool,
+    "lift": bool,
+    "engine": str,
+    "extent": str,
+    "background": str,
+    "region": str,
+    "on_lost": str,
+    "cpu_cap": float,
+}
+
+
+def config_path() -> Path:
+    """Where the file is: in the user's config folder; TOONFILTER_HOME overrides that."""
+    if home := os.environ.get("TOONFILTER_HOME"):
+        return Path(home) / FILE
+    import platformdirs
+
+    return platformdirs.user_config_path("toonfilter", appauthor=False) / FILE
+
+
+def load_defaults() -> dict[str, dict[str, Value]]:
+    """Defaults by command and parameter; empty where there is no file.
+
+    Raises:
+        ConfigError: not readable, an unknown name, or a value of the wrong kind.
+    """
+    path = config_path()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); mend or delete it") from error
+    for name in content:
+        if name != "cam":
+            raise ConfigError(f"{path}: unknown table [{name}]; known: [cam]")
+    found = content.get("cam", {})
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: cam is {found!r}; must be a table, [cam]")
+    for name, value in found.items():
+        _check(path, name, value)
+    return {"cam": found}
+
+
+def _check(path: Path, name: str, value: Any) -> None:
+    kind = CAM_SETTINGS.get(name)
+    if kind is None:
+        raise ConfigError(f"{path}: unknown setting cam.{name}; known: {', '.join(CAM_SETTINGS)}")
+    accepted = (int, float) if kind is float else (kind,)
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise ConfigError(f"{path}: cam.{name} is {value!r}; must be a {kind.__name__}")
+    if name == "on_lost" and value == "pass":
+        raise ConfigError(f"{path}: cam.on_lost is 'pass'; to be seen is asked for in every run, never remembered")
+
+
+def save_cam(settings: Mapping[str, Value | None]) -> Path:
+    """Write the file anew with these settings; returns its place. None stands for no wish.
+
+    Raises:
+        ConfigError: a setting that is not remembered. OutputError: the disk does not take it.
+    """
+    path = config_path()
+    lines = ["# Written by toonfilter cam --save; the command line has the last word.", "[cam]"]
+    for name, value in settings.items():
+        if value is not None:
+            _check(path, name, value)
+            # Strings, numbers and truth values are written in TOML as in JSON.
+            lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+    write_whole(path, "\n".join(lines) + "\n")
+    return path
