@@ -14,7 +14,7 @@ from toonfilter.runtime.render.face_map import SIDE, FaceMap, mean_cells
 BeardMap = NDArray[np.float32]
 """float32 [SIDE, SIDE] on the face's map: 0 bare skin, about 0.5 stubble, 1 dense."""
 
-DENSE = 0.55
+DENSE = 0.48
 """Density from which a beard is drawn as hair. Raising it draws more of them as stubble."""
 STUBBLE = 0.22
 """Density from which stubble is drawn. Raising it leaves weak stubble out."""

@@ -60,10 +60,9 @@ def _running_max(planes: Sequence[Plane]) -> list[Plane]:
 
 
 def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette) -> list[Points]:
-    """The whole person in one colour. Returns its outlines."""
-    shapes = figure.outlines(figure.fields["person"], blur_u=0.025, smooth_u=0.035)
-    colour = paintable(palette.cloth[0]) if palette.cloth else palette.skin
-    canvas.drawPath(path_of(shapes), paint(to_rgb(colour)))
+    """The whole person in the outer ink's colour, so that no gap shows between parts. Returns its outlines."""
+    shapes = figure.outlines(figure.fields["person"], blur_u=0.025, smooth_u=0.035, least_u2=0.08)
+    canvas.drawPath(path_of(shapes), paint(ink(palette.skin, 0.20)))
     return shapes
 
 

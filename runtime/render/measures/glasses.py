@@ -35,6 +35,8 @@ _LIGHT_RIM = 1.6
 _WORN = 0.30
 """Share of the lenses' place that the plane of glasses must cover."""
 _SUN_FROM, _SUN_FULL = 0.62, 0.85
+_DARKER = (0.18, 0.36)
+"""Share of the skin's lightness that the brightest part of a lens lacks: clear up to the first, dark from the second."""
 
 
 def wears_glasses(photo: MeasuredPhoto) -> bool:
@@ -209,7 +211,8 @@ def _glass(photo: MeasuredPhoto, raw: Lab, outline: NDArray[np.float32], side: i
     colours = photo.colours_at(inside)
     lens = median_lab(colours)
     plane = photo.plane_at("glasses", inside)
-    if plane is not None:
-        return lens, smoothstep(float(np.median(plane)), _SUN_FROM, _SUN_FULL)
-    lit = float(np.percentile(colours[:, 0], 80))
-    return lens, smoothstep(1 - lit / max(float(raw[0]), 10), 0.42, 0.62)
+    missing = 1 - float(np.percentile(colours[:, 0], 80)) / max(float(raw[0]), 10)
+    if plane is None:
+        return lens, smoothstep(missing, 0.42, 0.62)
+    # Both must say so: eyes are worth more than a tint.
+    return lens, smoothstep(float(np.median(plane)), _SUN_FROM, _SUN_FULL) * smoothstep(missing, *_DARKER)
