@@ -34,9 +34,9 @@ _LIGHT_RIM = 1.6
 """How much clearer than dark lines light ones must be for a light rim: glare is light, too."""
 _WORN = 0.30
 """Share of the lenses' place that the plane of glasses must cover."""
-_SUN_FROM, _SUN_FULL = 0.62, 0.85
-_DARKER = (0.18, 0.36)
-"""Share of the skin's lightness that the brightest part of a lens lacks: clear up to the first, dark from the second."""
+_SUN_FROM, _SUN_FULL = 0.75, 0.92
+_DARKER = (0.28, 0.45)
+"""Share of the skin's lightness that a lens lacks where it is brightest: clear up to the first, dark from the second."""
 
 
 def wears_glasses(photo: MeasuredPhoto) -> bool:
