@@ -36,7 +36,7 @@ _WORN = 0.30
 """Share of the lenses' place that the plane of glasses must cover."""
 _SUN_FROM, _SUN_FULL = 0.75, 0.92
 _DARKER = (0.28, 0.45)
-"""Share of the skin's lightness that a lens lacks where it is brightest: clear up to the first, dark from the second."""
+"""Share of the skin's lightness that a lens lacks where brightest: clear up to the first, dark from the second."""
 
 
 def wears_glasses(photo: MeasuredPhoto) -> bool:
