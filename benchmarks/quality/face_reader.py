@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from toonfilter.benchmarks.quality import expression, skin_tone
 from toonfilter.benchmarks.quality.identity import Embedding, Recogniser
 from toonfilter.benchmarks.quality.pictures import Image
-from toonfilter.runtime.faces.detection import FaceDetector, FaceMesher
+from toonfilter.runtime.faces.detection import FaceMesher
+from toonfilter.runtime.faces.detector import FaceDetector
 from toonfilter.runtime.geometry.alignment import fit_head
 from toonfilter.runtime.geometry.box import Box
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -26,11 +26,11 @@ from toonfilter.runtime.render.ground import Ground, GroundPainter
 from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import measure_look
 from toonfilter.runtime.render.measures.teeth import measure_teeth
-from toonfilter.runtime.render.palette import Palette, measure_palette
+from toonfilter.runtime.render.palette import Palette, measure_palette, painted_colour, painted_colours
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
-from toonfilter.runtime.render.style import Style
+from toonfilter.runtime.render.style import BaseRules, Style
 from toonfilter.runtime.render.sure_regions import bare_parts, head_alone, with_sure_face, with_sure_skin
 from toonfilter.runtime.render.tones import Swatches
 
@@ -38,6 +38,7 @@ Extent = Literal["whole", "person", "head"]
 _PALETTE_S = 1.5
 """Time constant of colours and light. Raising it calms them and follows a change of light later."""
 _GAP_S = 0.7
+_PAPER = (246, 241, 228)
 _COARSE_EVERY = 2
 """Every how many frames the whole frame is read. Raising it costs less; bodies and strangers lag behind."""
 _MEASURE_EVERY_S = 0.15
@@ -85,7 +86,10 @@ class LayeredRenderer:
         self._reader = FieldsReader(translator)
         self._style = style
         self._extent = extent
-        self._ground = GroundPainter(ground or Ground("keep" if extent != "whole" else "drawn"))
+        ground = ground or Ground("keep" if extent != "whole" else "drawn")
+        if ground.kind == "drawn" and style.base.fill == "paper":
+            ground = Ground("colour", _PAPER)
+        self._ground = GroundPainter(ground)
         self._memories: dict[int, _Memory] = {}
         self._read_at_s = -math.inf
         self._frame = 0
@@ -141,7 +145,9 @@ class LayeredRenderer:
         memory.swatches.next_frame(head.flat[NOSE_TIP])
         swatches = None if time_s is None else memory.swatches
         figure = Figure(scene.photo, planes, scene.to_frame, head.unit_px, head, head.warp.move, swatches)
-        self._draw_figure(canvas, figure, memory.palette, memory.light, memory.look, memory.beard)
+        palette = painted_colours(memory.palette, self._style.base)
+        look = painted_look(memory.look, self._style.base)
+        self._draw_figure(canvas, figure, palette, memory.light, look, memory.beard)
 
     def _draw_figure(
         self,
@@ -179,7 +185,12 @@ class LayeredRenderer:
         unit = _UNKNOWN_UNIT * min(scene.photo.shape[:2]) * scene.scale
         scene = _window(scene, share)
         palette = measure_palette(scene.photo, scene.planes)
-        self._draw_figure(canvas, Figure(scene.photo, scene.planes, scene.to_frame, unit), palette, Light())
+        self._draw_figure(
+            canvas,
+            Figure(scene.photo, scene.planes, scene.to_frame, unit),
+            painted_colours(palette, self._style.base),
+            Light(),
+        )
 
     def _remembered(self, key: int, scene: SceneFields, landmarks: Landmarks, time_s: float | None) -> _Memory:
         """Colours and light, measured now and then and averaged. landmarks: in px of the planes."""
@@ -206,6 +217,21 @@ class LayeredRenderer:
         memory = _Memory(replace(palette, skin=look.skin), light, look, average, beard, at_s, at_s, swatches)
         self._memories[key] = memory
         return memory
+
+
+def painted_look(look: Look, rules: BaseRules) -> Look:
+    """The look with its colours as a style paints them."""
+    if rules.fill == "colour" and rules.saturation == 1:
+        return look
+    names = ("skin", "shadow", "lip", "brow", "iris")
+    colours: dict[str, Any] = {name: painted_colour(getattr(look, name), rules) for name in names}
+    if rules.fill == "paper":
+        colours["brow"] = look.brow * np.array([1, 0.2, 0.2], np.float32)
+        colours["iris"] = look.iris * np.array([1, 0.2, 0.2], np.float32)
+        if look.glasses is not None:
+            grey = replace(look.glasses, colour=look.glasses.colour * np.array([1, 0.1, 0.1], np.float32))
+            return replace(look, **colours, glasses=grey)
+    return replace(look, **colours)
 
 
 def _window(scene: SceneFields, share: Plane | None) -> SceneFields:

@@ -8,13 +8,14 @@ import skia
 
 from toonfilter.runtime.render.beard import DENSE, STUBBLE, BeardMap, beard_shapes
 from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
-from toonfilter.runtime.render.colour import Lab, ink, mix, picture_lab, shade, to_rgb
+from toonfilter.runtime.render.colour import Colour, Lab, ink, mix, picture_lab, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.ears import draw_ears
 from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.palette import Palette, cloth_plane
-from toonfilter.runtime.render.shade import Light, shade_shapes
+from toonfilter.runtime.render.patterns import draw_dots, draw_hatching
+from toonfilter.runtime.render.shade import Light, face_shade, shade_shapes
 from toonfilter.runtime.render.strands import hair_relief
 from toonfilter.runtime.render.style import BaseRules
 from toonfilter.runtime.render.tones import Patch, Swatch, chosen, lay, stepped
@@ -24,6 +25,8 @@ _SEEN = 100
 """Level that a part must reach somewhere to be drawn. Raising it leaves doubtful parts out."""
 _LEVELS_PER_L = 9.0
 """Levels of the relief field for each L* of relief."""
+_PENCIL = np.float32(0.72)
+"""What the shade of pencil styles leaves of the paper's light."""
 _CAST_U = 0.09
 """Width of the shadow that hair throws on the face, in distances of the pupils."""
 _FOLD_LEVEL = 170
@@ -102,7 +105,8 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     unit = figure.unit_px
     shapes = figure.outlines(figure.fields["skin"], blur_u=0.02, smooth_u=0.045, least_u2=0.05)
     region = path_of(shapes)
-    flat, dark = to_rgb(skin), shade(to_rgb(skin), rules.shade)
+    flat = to_rgb(skin)
+    dark = _PENCIL * flat if rules.fill == "paper" else shade(flat, rules.shade)
     canvas.drawPath(region, paint(flat))
     outline = ribbons(shapes, rules.inner_line_u * unit)
     head = figure.head
@@ -114,10 +118,22 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     with clipped(canvas, region):
         canvas.drawPath(path_of([np.concatenate([jaw, jaw[::-1] + drop])]), paint(dark))
         canvas.drawPath(path_of([cv2.convexHull(head.flat)[:, 0]]), paint(flat))
-        canvas.drawPath(path_of(shade_shapes(FaceMap(head.points), light, _hair_above(figure, light))), paint(dark))
+        _draw_shade(canvas, figure, light, dark, rules)
         canvas.drawPath(path_of([jaw[5:-5]], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85))
     canvas.drawPath(outline, paint(ink(skin)))
     draw_ears(canvas, figure, figure.fields["skin"], ink(skin), dark)
+
+
+def _draw_shade(canvas: skia.Canvas, figure: Figure, light: Light, dark: Colour, rules: BaseRules) -> None:
+    assert figure.head is not None
+    face = FaceMap(figure.head.points)
+    field = face_shade(face, light, _hair_above(figure, light))
+    if rules.pattern == "dots":
+        draw_dots(canvas, face, field, figure.unit_px, dark)
+    elif rules.pattern == "hatching":
+        draw_hatching(canvas, face, field, figure.unit_px, dark)
+    else:
+        canvas.drawPath(path_of(shade_shapes(face, field)), paint(dark))
 
 
 def _hair_above(figure: Figure, light: Light) -> Plane | None:

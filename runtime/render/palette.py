@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.colour import Lab, picture_lab
 from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.style import BaseRules
 
 _CLOTH_COLOURS = 5
 _ALIKE = 9.0
 """Cloth colours nearer than this (L*a*b* distance) are one. Raising it gives plainer clothes."""
 _SMALL_PX = 96
 _DARKEST_HAIR = 20.0
+_PAPER_LIGHT = 76.0
+"""Lightness of black in pencil styles. Raising it leaves more of the paper."""
 _LEAST_PIXELS = 24
 
 
@@ -41,6 +44,31 @@ class Palette:
         hair, beard, skin = mixed((self.hair, self.beard, self.skin), (other.hair, other.beard, other.skin))
         cloth, headwear = mixed(self.cloth, other.cloth), mixed(self.headwear, other.headwear)
         return Palette(hair, beard, skin, cloth, headwear, mixed(self.over, other.over))
+
+
+def painted_colours(palette: Palette, rules: BaseRules) -> Palette:
+    """The palette as a style paints it."""
+
+    def one(lab: Lab) -> Lab:
+        return painted_colour(lab, rules)
+
+    return Palette(
+        one(palette.hair),
+        one(palette.beard),
+        one(palette.skin),
+        tuple(map(one, palette.cloth)),
+        tuple(map(one, palette.headwear)),
+        tuple(map(one, palette.over)),
+    )
+
+
+def painted_colour(lab: Lab, rules: BaseRules) -> Lab:
+    """One colour as a style paints it; see `BaseRules.fill` and `BaseRules.saturation`."""
+    if rules.fill == "paper":
+        lightness = _PAPER_LIGHT + (100 - _PAPER_LIGHT) * lab[0] / 130
+        return np.array([lightness, 0.10 * lab[1] + 0.5, 0.10 * lab[2] + 4.0], np.float32)
+    gain = np.array([1, rules.saturation, rules.saturation], np.float32)
+    return (lab * gain).astype(np.float32)
 
 
 def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette | None = None) -> Palette:

@@ -82,11 +82,14 @@ def shade_field(face: FaceMap, light: Light) -> Plane:
     return np.clip(soft * 255, 0, 255).astype(np.uint8)
 
 
-def shade_shapes(face: FaceMap, light: Light, cast: Plane | None = None) -> list[Points]:
-    """Outlines in px of the shaded parts of a face. cast: uint8 [SIDE, SIDE], other shadows that fall on it."""
+def face_shade(face: FaceMap, light: Light, cast: Plane | None = None) -> Plane:
+    """As `shade_field`, with other shadows that fall on the face. cast: uint8 [SIDE, SIDE], or None."""
     field = shade_field(face, light)
-    if cast is not None:
-        field = cv2.max(field, cv2.bitwise_and(cast, _upper_face()))
+    return field if cast is None else cv2.max(field, cv2.bitwise_and(cast, _upper_face()))
+
+
+def shade_shapes(face: FaceMap, field: Plane) -> list[Points]:
+    """Outlines in px of the shaded parts of a face. field: see `face_shade`."""
     shapes = outlines(field, blur_px=0.8, smooth_px=2.0, least_px2=25)
     return [face.to_picture(shape) for shape in shapes]
 

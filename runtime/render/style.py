@@ -1,10 +1,11 @@
 """What a style decides: a file of rules, without any training."""
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
-from toonfilter.runtime.errors import BundleError
+from toonfilter.runtime.errors import BundleError, ConfigError
 from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.features.rules import FeatureRules
 from toonfilter.runtime.strict import Problem, parse
@@ -14,7 +15,9 @@ from toonfilter.runtime.strict import Problem, parse
 class BaseRules:
     """Lines in units of the distance of the pupils (u). shade: 0 none to 1.
 
-    hair_tones: from which relief on (L*) a tone is drawn, and its step in L*.
+    hair_tones: from which relief on (L*) a tone is drawn, and its step in L*. pattern: how the face's shade is drawn.
+    fill: `colour` paints parts in their own colours, `paper` leaves them nearly white, for pencil styles. saturation:
+    of cloth, hair and skin, over the person's own.
     """
 
     outer_line_u: float = 0.032
@@ -22,6 +25,9 @@ class BaseRules:
     inner_line_u: float = 0.017
     fold_ink: float = 0.5
     shade: float = 0.62
+    pattern: Literal["flat", "dots", "hatching"] = "flat"
+    fill: Literal["colour", "paper"] = "colour"
+    saturation: float = 1.0
     neck_shadow_u: float = 0.5
     stubble: float = 0.35
     beard_tones: tuple[tuple[float, float], ...] = ((-6.0, -8.0), (6.0, 8.0))
@@ -39,6 +45,47 @@ class Style:
     base: BaseRules = field(default_factory=BaseRules)
     features: FeatureRules = field(default_factory=FeatureRules)
     proportions: Proportions = field(default_factory=Proportions)
+
+
+@dataclass(frozen=True, slots=True)
+class Sliders:
+    """What a user may change of any style while it runs.
+
+    likeness: 0 the style's proportions, 1 the person's own; the lower, the less a recogniser knows the person. line,
+    shade, colour: factors of line weights, of the depth of shade, and of saturation; 1 leaves them.
+    """
+
+    likeness: float = 0.0
+    line: float = 1.0
+    shade: float = 1.0
+    colour: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in SLIDER_RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"{name} is {value:g}; must be {low:g} to {high:g}")
+
+    def applied(self, style: Style) -> Style:
+        """The style as these sliders change it."""
+        base = style.base
+        lines = {name: getattr(base, name) * self.line for name in ("outer_line_u", "hair_line_u", "inner_line_u")}
+        changed = replace(
+            base, **lines, shade=min(1.0, base.shade * self.shade), saturation=base.saturation * self.colour
+        )
+        features = style.features
+        mouth = replace(features.mouth, line_u=features.mouth.line_u * self.line)
+        eyes = replace(features.eyes, lid_line_u=features.eyes.lid_line_u * self.line)
+        return replace(
+            style,
+            base=changed,
+            features=replace(features, mouth=mouth, eyes=eyes),
+            proportions=style.proportions.toned(self.likeness),
+        )
+
+
+SLIDER_RANGES = {"likeness": (0.0, 1.0), "line": (0.3, 2.5), "shade": (0.0, 1.6), "colour": (0.0, 1.8)}
+"""Least and most of each slider."""
 
 
 def read_style(path: Path) -> Style:

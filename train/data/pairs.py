@@ -234,7 +234,8 @@ class _PairMaker:
     """Draws pairs, one after another."""
 
     def __init__(self) -> None:
-        from toonfilter.runtime.faces.detection import FaceDetector, FaceMesher
+        from toonfilter.runtime.faces.detection import FaceMesher
+        from toonfilter.runtime.faces.detector import FaceDetector
         from toonfilter.train.data.cartooniser.teacher import Cartooniser
 
         self._detector = FaceDetector()
