@@ -13,6 +13,7 @@ from toonfilter.runtime.backends.translator import Translator
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.beard import BeardMap, measure_beard
@@ -31,7 +32,7 @@ from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
 from toonfilter.runtime.render.style import BaseRules, Style
-from toonfilter.runtime.render.sure_regions import bare_parts, head_alone, with_sure_face, with_sure_skin
+from toonfilter.runtime.render.sure_regions import bare_parts, head_alone, with_heads_at, with_sure_face, with_sure_skin
 from toonfilter.runtime.render.tones import Swatches
 
 Extent = Literal["whole", "person", "head"]
@@ -94,8 +95,21 @@ class LayeredRenderer:
         self._read_at_s = -math.inf
         self._frame = 0
 
-    def prepare(self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None) -> Prepared:
+    @property
+    def draws_whole_frame(self) -> bool:
+        """Whether nothing of the frame's pixels is left."""
+        return self._extent == "whole" and self._ground.is_opaque
+
+    def prepare(
+        self,
+        image: Image,
+        faces: Sequence[AlignedFace],
+        time_s: float | None = None,
+        places: Sequence[Box] = (),
+    ) -> Prepared:
         """Read the fields. image: uint8 [H, W, 3] RGB, not changed.
+
+        places: where heads without a known face are; each becomes a head without features, whatever the network sees.
 
         Raises:
             BackendError: the engine failed.
@@ -106,7 +120,8 @@ class LayeredRenderer:
         heads = [(face.id, face.landmarks, transform) for face, transform in ordered]
         self._frame += 1
         coarse = not steady or self._frame % _COARSE_EVERY == 0
-        return Prepared(self._reader.read(image, heads, steady=steady, coarse=coarse), ordered)
+        scene = self._reader.read(image, heads, steady=steady, coarse=coarse)
+        return Prepared(with_heads_at(scene, places), ordered)
 
     def render(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Prepared | None = None

@@ -1,11 +1,13 @@
 """The renderer whose frames stay on the GPU from crop to blend; for the filter it is a renderer like the other."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.cuda.device import Device
 from toonfilter.runtime.cuda.regions import plan_regions
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.warp import FaceWarp, coarse_displacement, exaggerate_points
 from toonfilter.runtime.render.blending import Region, face_hull
 from toonfilter.runtime.render.gpu_chain import ChainFactory, FaceInputs, GpuChain
@@ -15,6 +17,8 @@ from toonfilter.runtime.render.renderer import AlignedFace, check_drawings, far_
 
 class GpuRenderer:
     """See `toonfilter.runtime.render.renderer.Renderer`. chains: makes the chain for a size."""
+
+    draws_whole_frame: Literal[False] = False
 
     def __init__(self, bundle: Bundle, device: Device, chains: ChainFactory, region: Region = "head") -> None:
         self._device, self._make, self._region = device, chains, region
@@ -28,6 +32,7 @@ class GpuRenderer:
         image: Image,  # noqa: ARG002
         faces: Sequence[AlignedFace],
         time_s: float | None = None,  # noqa: ARG002
+        places: Sequence[Box] = (),  # noqa: ARG002
     ) -> FaceInputs:
         """What the CPU computes of each face."""
         fields, guidance, hulls = [], [], []

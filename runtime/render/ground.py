@@ -11,7 +11,8 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.contours import Plane
 
 GroundKind = Literal["keep", "drawn", "blur", "colour", "picture"]
-_SMALL_PX = 192
+_SMALL_PX = 96
+"""Long side of the painted room. A face that nobody found is no longer a person's in it: raising it shows more."""
 _FILL = ((16, 5), (8, 3), (4, 3))
 """How colours of the room are spread behind people, far before near: how often shrunk, and over how many px."""
 _PALER = 0.16
@@ -41,6 +42,11 @@ class GroundPainter:
         self._scaled: Image | None = None
         self._enlarged: Image | None = None
         self._fresh = 0
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether nothing of the room itself is shown."""
+        return self._ground.kind != "keep"
 
     def paint(self, image: Image, small: Image, person: Plane) -> Image:
         """uint8 [H, W, 3] RGB of the frame's size, the painter's memory where it is a painted room.

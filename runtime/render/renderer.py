@@ -1,7 +1,7 @@
 """From faces to drawings in the frame: portraits in one batch through the engine, checked, and blended back."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform
+from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.warp import FaceWarp
 from toonfilter.runtime.render.blending import Mask, Region, beside_neighbours, blend_mask, paste
 from toonfilter.runtime.render.portrait import Layout, Portrait, finish_portrait, lay_out
@@ -37,9 +38,21 @@ AlignedFace = tuple[Face, CropTransform]
 
 
 class FrameRenderer(Protocol):
-    """Draws faces into frames; see `Renderer`."""
+    """Draws faces into frames; see `Renderer`.
 
-    def prepare(self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None) -> Any: ...
+    draws_whole_frame: nothing of the frame's pixels is left, whoever is or is not found in it.
+    """
+
+    @property
+    def draws_whole_frame(self) -> bool: ...
+
+    def prepare(
+        self,
+        image: Image,
+        faces: Sequence[AlignedFace],
+        time_s: float | None = None,
+        places: Sequence[Box] = (),
+    ) -> Any: ...
 
     def render(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Any = None
@@ -50,6 +63,8 @@ class FrameRenderer(Protocol):
 
 class Renderer:
     """Draws faces with one bundle and one translator. One thread may prepare a frame while another paints the last."""
+
+    draws_whole_frame: Literal[False] = False
 
     def __init__(self, bundle: Bundle, translator: Translator, region: Region = "head") -> None:
         self._translator = translator
@@ -65,6 +80,7 @@ class Renderer:
         image: Image,  # noqa: ARG002
         faces: Sequence[AlignedFace],
         time_s: float | None = None,  # noqa: ARG002
+        places: Sequence[Box] = (),  # noqa: ARG002
     ) -> list[Layout]:
         """What can be done before the frame's turn to be painted. All transforms have the same size."""
         return [lay_out(face.landmarks, transform, self._exaggeration) for face, transform in far_to_near(faces)]

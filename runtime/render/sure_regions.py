@@ -1,20 +1,25 @@
 """What is known beside the planes: a face is skin in its middle, its neck too; and which planes a head alone has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import JAW
 from toonfilter.runtime.render.colour import Lab, picture_lab
 from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.scene import SceneFields
 
 _DEPTH_U = 0.55
 """How far below the jaw skin is looked for, in distances of the pupils. Raising it turns skin-like collars to skin."""
 _INSET = 0.12
 """Share of the jaw's width left out on either side, where a collar or hair may begin."""
+_HEAD_WIDTH, _HEAD_HEIGHT = 0.62, 0.80
+"""Half axes of a bare head, in sides of the box around its face. Raising them covers more around a face."""
 _HEAD_REACH_U = 2.6
 """How far around a face its own hair and skin are drawn where heads alone are wanted."""
 _FACE_INSET_U = 0.16
@@ -98,3 +103,18 @@ def _middle_of_face(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float
     inset = 2 * max(1, round(_FACE_INSET_U * unit_px)) + 1
     sure: Plane = cv2.blur(cv2.erode(region, np.ones((inset, inset), np.uint8)), (5, 5))
     return sure
+
+
+def with_heads_at(scene: SceneFields, places: Sequence[Box]) -> SceneFields:
+    """The scene with a bare head at each of these places. places: boxes around faces, in frame px."""
+    if not places:
+        return scene
+    person, skin = scene.planes["person"].copy(), scene.planes["skin"].copy()
+    for place in places:
+        (x, y), scale = place.centre, scene.scale
+        centre = (round((x + 0.5) / scale - 0.5), round((y + 0.5) / scale - 0.5))
+        axes = (max(1, round(_HEAD_WIDTH * place.width / scale)), max(1, round(_HEAD_HEIGHT * place.height / scale)))
+        for plane in (person, skin):
+            cv2.ellipse(plane, centre, axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
+    hair = cv2.min(scene.planes["hair"], cv2.bitwise_not(skin))
+    return replace(scene, planes={**scene.planes, "person": person, "skin": skin, "hair": hair})
