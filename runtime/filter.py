@@ -158,13 +158,13 @@ class ToonFilter:
             moving = {key: self._beside.submit(crop.followed, frame.image) for key, crop in self._crops.items()}
             tracking = self._tracker.track(frame.image, frame.captured_at_s)
             crops = self._steadied(tracking.faces, frame, moving)
-            if not crops:
-                return Tracked(frame, tracking)
             renderer = self._renderer
+            if not crops and not renderer.draws_whole_frame:
+                return Tracked(frame, tracking)
             aligned = self._sized(list(zip(tracking.faces, crops, strict=True)))
-            return Tracked(
-                frame, tracking, aligned, renderer, renderer.prepare(frame.image, aligned, frame.captured_at_s)
-            )
+            places = [*tracking.unmeshed, *tracking.lost]
+            prepared = renderer.prepare(frame.image, aligned, frame.captured_at_s, places)
+            return Tracked(frame, tracking, aligned, renderer, prepared)
         except Exception as error:
             if self._settings.on_error == "raise":
                 raise
@@ -196,7 +196,7 @@ class ToonFilter:
         faces = tracking.faces
         elsewhere = [*tracking.unmeshed, *tracking.lost]
         elsewhere += tracked.seen.comes_from if tracked.seen is not None else []
-        if not faces:
+        if not faces and (tracked.prepared is None or tracked.renderer is not self._renderer):
             self._tracking_failures = 0
             for box in elsewhere:
                 cover_softly(frame.image, box)
@@ -225,6 +225,8 @@ class ToonFilter:
         if self._bundle.takes_drawings:
             return self._guard.exposed(frame, frame.image, f"style {self._bundle.name} hides nobody")
         hidden = [HiddenFace.drawn(face) for face in faces] + [HiddenFace(box) for box in elsewhere]
+        if not faces:
+            return self._guard.lost(frame, "no face found", drawn=(original, frame.image), places=hidden)
         return self._guard.release(frame, original, frame.image, hidden)
 
     def _kept(self, image: Image) -> Image:
@@ -317,6 +319,8 @@ class ToonFilter:
 
     def _sized(self, aligned: list[AlignedFace]) -> list[AlignedFace]:
         """The crops at the size that suits the largest of them."""
+        if not aligned:
+            return []
         size = self._size_for(max(crop.side_px for _, crop in aligned), len(aligned))
         return [(face, replace(crop, size=size)) for face, crop in aligned]
 

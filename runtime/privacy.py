@@ -150,13 +150,31 @@ class Guard:
         age_s = frame.captured_at_s - self._last.captured_at_s
         return 0 <= age_s <= self._policy.hold_s and self._last.image.shape == frame.image.shape
 
-    def lost(self, frame: Frame, reason: str) -> SafeFrame:
-        """What is shown when no face is found: as the policy says."""
+    def lost(
+        self,
+        frame: Frame,
+        reason: str,
+        *,
+        drawn: tuple[Image, Image] | None = None,
+        places: Sequence[HiddenFace] = (),
+    ) -> SafeFrame:
+        """What is shown when no face is found: as the policy says.
+
+        drawn: the frame before and after it was drawn whole, people as figures without faces, uint8 [H, W, 3] RGB; it
+        stands in for tiles. places: where somebody may be; what the drawing does not hide there is covered first.
+        """
         if self._policy.action == "pass":
             return self.exposed(frame, frame.image, reason)
         if self._last is not None and self.can_hold(frame):
             return SafeFrame(self._last.image, frame, PrivacyState.HOLDING, reason=reason, _guard=_GUARD)
-        return self.cover(frame, reason)
+        if drawn is None or self._policy.placeholder is not None:
+            return self.cover(frame, reason)
+        original, rendered = drawn
+        for place in places:
+            if not place.is_hidden(original, rendered):
+                cover_softly(rendered, place.box)
+        self.forget()
+        return SafeFrame(rendered, frame, PrivacyState.COVERED, reason=reason, _guard=_GUARD)
 
     def forget(self) -> None:
         """Nothing protected so far may stand in any more: settings changed."""

@@ -145,6 +145,7 @@ class LayeredRenderer:
         self._ground.forget()
         self._memories = {}
         self._read_at_s = -math.inf
+        self._frame = 0
 
     def _draw_person(
         self, canvas: skia.Canvas, scene: SceneFields, face: Face, share: Plane | None, time_s: float | None
