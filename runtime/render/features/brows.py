@@ -28,7 +28,7 @@ def draw_brow(
     unit = np.float32(face.unit_px)
     keep = np.float32(rules.likeness)
     inner = np.clip((_EVEN - 0.0) / 1.0, 0, 1) ** 1.4
-    offset = look.brow_offset[side] * keep - np.float32(rules.friendly_u) * inner
+    offset = look.brow_offset[side] * keep - np.float32(rules.friendly_u) * inner + np.float32(rules.lower_u)
     line = middle + face.down * (offset * unit)[:, None]
     own = np.clip(look.brow_thickness[side] * np.float32(rules.thickness), rules.least_u, rules.most_u)
     # Measured thickness is rough; the profile gives the form, the measure how full each part is.

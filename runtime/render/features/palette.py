@@ -99,7 +99,7 @@ def feature_colours(look: Look, rules: FeatureRules) -> FeatureColours:
 def _lips(look: Look, rules: FeatureRules) -> tuple[Lab, Lab]:
     share = rules.mouth.lip_colour * (0.38 + 0.62 * look.lip_strength)
     lip = _between(look.skin, look.lip, share)
-    upper = lip * np.array([0.86, 1.0, 0.95], np.float32) + np.array([0, 3.5, 0], np.float32)
+    upper = lip * np.array([0.89, 1.0, 0.95], np.float32) + np.array([0, 3.0, 0], np.float32)
     return lip, upper
 
 

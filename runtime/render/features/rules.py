@@ -54,6 +54,8 @@ class BrowRules:
     """How far the person's own shape and place are kept, 0 to 1."""
     friendly_u: float = 0.026
     """How far the inner end is raised, so that rest is not angry."""
+    lower_u: float = 0.018
+    """How far brows come down again after larger eyes have pushed them up."""
     alpha: float = 0.94
 
 

@@ -52,7 +52,7 @@ class BrowMeasure:
         self.offset[side] = _bend(centre, sure)
         self.thickness[side] = _calm(np.clip(thick, 0.03, 0.16), sure)
         self.strength[side] = smoothstep(float(np.median(peak[2:8])), 0.03, 0.42)
-        core = points[(dark > 0.6 * peak[:, None]) & (peak > 0.06)[:, None]]
+        core = points[(dark > 0.75 * peak[:, None]) & (peak > 0.06)[:, None]]
         return median_lab(photo.colours_at(core)) if len(core) > 8 else None
 
 
@@ -79,7 +79,7 @@ def _calm(values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[
 def drawn_brow(measured: NDArray[np.float32], raw: Lab, skin: Lab) -> Lab:
     """A colour for the brow: the photo's, a little deeper, moved to the drawn skin."""
     share = float(np.clip(measured[0] / max(float(raw[0]), 10), 0.15, 0.9))
-    lightness = float(np.clip(skin[0] * share * 0.80, 9, float(skin[0]) * 0.68))
+    lightness = float(np.clip(skin[0] * share * 0.74, 9, float(skin[0]) * 0.68))
     return np.array([lightness, np.clip(measured[1], -2, 24) * 0.95 + 1.5, np.clip(measured[2], -4, 34)], np.float32)
 
 

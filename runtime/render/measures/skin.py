@@ -35,6 +35,8 @@ _SHADED, _WHITES = (0.42, 0.52), (0.95, 1.10)
 be fair and in shade, above the second it is as dark as it looks."""
 _REDDER_LIPS, _LIGHT_LIPS = (-0.5, 2.5), (0.68, 0.80)
 """How much redder than skin (a*) lips are, and their lightness over that of skin: in deep skin below the first."""
+_PAINTED = (7.0, 24.0)
+"""How much redder than skin, in a*, bare lips may be, and painted ones are."""
 _LIP_MIDDLES = (37, 0, 267, 84, 17, 314, 181, 405)
 _LEAST_EYE = 0.09
 _WHITE_ROWS = (0.3, 0.45, 0.6, 0.75)
@@ -164,12 +166,14 @@ def lips(photo: MeasuredPhoto, raw: Lab, skin: Lab) -> tuple[Lab, float]:
     colours = colours[shown] if int(shown.sum()) > 10 else colours
     difference = median_lab(colours) - raw
     red = float(difference[1]) - 0.25 * float(difference[2])
-    strength = smoothstep(red, 4, 19)
+    strength = smoothstep(red, *_PAINTED)
+    # One flat colour speaks louder than the soft edge of bare lips; painted lips are flat themselves.
+    share = 0.68 + 0.30 * strength
     moved = np.array(
         [
-            np.clip(difference[0], -20, -3) * 0.8 - 1.5,
-            np.clip(difference[1], 5, 24) * 0.95,
-            np.clip(difference[2], -9, 5),
+            np.clip(difference[0], -20, -3) * share - 1,
+            np.clip(difference[1], 5, 24) * share,
+            np.clip(difference[2], -9, 5) * share,
         ],
         np.float32,
     )
