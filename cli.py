@@ -58,7 +58,7 @@ def toonfilter(
 def main() -> None:
     """Run the command; errors become one line and exit status 1."""
     from toonfilter.runtime.config_file import load_defaults
-    from toonfilter.runtime.errors import ToonfilterError
+    from toonfilter.runtime.errors import ToonfilterError, explained
 
     # Python processes that this one starts look for modules in their installation, not in the current folder.
     os.environ.setdefault("PYTHONSAFEPATH", "1")
@@ -70,6 +70,9 @@ def main() -> None:
         _leave(1)
     except typer.Abort:
         _leave(130)
+    except ModuleNotFoundError as error:
+        terminal.fail(str(explained(error)))
+        _leave(1)
     except Exception as error:
         if hasattr(error, "format_message"):
             _leave(_wrong_usage(error))

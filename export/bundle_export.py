@@ -19,11 +19,12 @@ from toonfilter.runtime.bundle import (
     OutputSpec,
     Parity,
     Precision,
+    is_shipped,
     sha256_of,
     user_folder,
     write_bundle,
 )
-from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.errors import ConfigError, OutputError
 from toonfilter.runtime.geometry.warp import FaceWarp
 
 if TYPE_CHECKING:
@@ -79,8 +80,13 @@ def export_bundle(source: ExportSource, options: BundleOptions, progress: Progre
         DataError: no face crops.
     """
     progress = progress or (lambda _: None)
-    options = _filled(source, options)
+    is_named, options = options.name is not None, _filled(source, options)
     name, sizes = options.name or source.name, options.sizes or source.spec.sizes_px
+    if options.output is None and not is_named and is_shipped(name):
+        raise OutputError(
+            f"{name} ships with toonfilter and is found by that name; give --name to install yours beside it, or "
+            f"--name {name} to use yours instead"
+        )
     target = options.output or user_folder() / name
     with staged_folder(target, overwrite=options.overwrite) as staging:
         progress("taking real face crops")

@@ -212,6 +212,12 @@ def shipped_folder() -> Path:
     return Path(__file__).with_name("models")
 
 
+def is_shipped(name: str) -> bool:
+    """Whether a bundle or style of this name comes with the package."""
+    folder = shipped_folder()
+    return (folder / name / MANIFEST).is_file() or (folder / f"{name}.toml").is_file()
+
+
 def user_folder() -> Path:
     """The folder of the bundles the user installed; TOONFILTER_HOME overrides the platform's data folder."""
     if home := os.environ.get("TOONFILTER_HOME"):

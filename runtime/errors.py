@@ -64,3 +64,24 @@ def missing_package(module: str, *, extra: str) -> ConfigError:
     return ConfigError(
         f"{module} is not installed; it is needed here. Install it with: pip install 'toonfilter[{extra}]'"
     )
+
+
+_EXTRAS = {
+    "export": ("onnx", "onnxscript", "safetensors", "skimage", "torch"),
+    "train": (
+        *("lightning", "lpips", "matplotlib", "scipy", "sklearn", "tensorboard"),
+        *("torch_fidelity", "torchmetrics", "torchvision"),
+    ),
+    "app": ("starlette", "uvicorn", "websockets"),
+    "mediapipe": ("mediapipe",),
+    "cluster": ("ray",),
+}
+
+
+def explained(error: ModuleNotFoundError) -> ConfigError:
+    """A package that is not there, in one line, with the extra that brings it where one does."""
+    name = (error.name or "a package").split(".")[0]
+    for extra, modules in _EXTRAS.items():
+        if name in modules:
+            return missing_package(name, extra=extra)
+    return ConfigError(f"{name} is not installed; it is needed here. Install it with: pip install --upgrade toonfilter")

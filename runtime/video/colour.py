@@ -20,6 +20,7 @@ _RGB = 0
 _FULL_RANGE_FORMATS = ("yuvj", "rgb", "bgr", "gbr", "pal8", "argb", "abgr")
 _BT709, _BT470BG, _SMPTE170M, _BT2020_NCL, _BT2020_CL = 1, 5, 6, 9, 10
 _PQ, _HLG = 16, 18
+_STEPS = 8192
 _LIMITED, _FULL = 1, 2
 
 # How much red and blue weigh in luma, by libswscale's number of the matrix (ITU-T H.273, table 4).
@@ -220,8 +221,9 @@ def yuv_weights(matrix: int, *, is_full: bool) -> NDArray[np.float32]:
 class ToneMap:
     """HDR RGB of BT.2020 primaries to BT.709 at 8 bits: a fixed curve, the same for every frame, so no flicker.
 
-    Linear light after ITU-R BT.2100 (table 4: PQ; table 5: HLG), 203 cd/m2 (BT.2408) as the SDR white, then an
-    extended Reinhard curve for what is brighter, then the BT.709 primaries and a 2.4 display gamma.
+    Linear light after ITU-R BT.2100 (table 4: PQ; table 5: HLG), 203 cd/m2 (BT.2408) as the SDR white, then the curve
+    of BT.2390 (section 5.4.1: what is darker than its knee stays, highlights roll off), then the BT.709 primaries and a
+    2.4 display gamma.
     """
 
     WHITE_NITS = 203.0
@@ -231,18 +233,41 @@ class ToneMap:
         code = np.arange(4096, dtype=np.float64) / 4095
         nits = _pq_nits(code) if colour.transfer == _PQ else _hlg_nits(code)
         self._linear: NDArray[np.float32] = (nits / self.WHITE_NITS).astype(np.float32)
-        light = np.arange(4096, dtype=np.float64) / 4095 * self.PEAK_WHITES
-        mapped = np.clip(light * (1 + light / self.PEAK_WHITES**2) / (1 + light), 0, 1)
-        self._display: NDArray[np.uint8] = np.round(255 * mapped ** (1 / 2.4)).astype(np.uint8)
+        # Dark levels need most of the table: it is over the square root of light.
+        root = np.arange(_STEPS, dtype=np.float64) / (_STEPS - 1)
+        peak_nits = self.PEAK_WHITES * self.WHITE_NITS
+        mapped = rolled_off(root**2 * peak_nits, peak_nits, self.WHITE_NITS) / self.WHITE_NITS
+        self._display: NDArray[np.uint8] = np.round(255 * np.clip(mapped, 0, 1) ** (1 / 2.4)).astype(np.uint8)
 
     def __call__(self, rgb: NDArray[np.uint16]) -> Image:
         """uint16 [H, W, 3], full scale, to uint8 [H, W, 3]."""
         import cv2
 
         light = cv2.transform(self._linear[rgb >> 4], _BT2020_TO_BT709)
-        index = np.clip(light * (4095 / self.PEAK_WHITES), 0, 4095).astype(np.uint16)
-        picture: Image = self._display[index]
+        share = np.sqrt(np.clip(light * (1 / self.PEAK_WHITES), 0, 1))
+        picture: Image = self._display[(share * (_STEPS - 1) + 0.5).astype(np.uint16)]
         return picture
+
+
+def rolled_off(nits: NDArray[np.float64], peak_nits: float, white_nits: float) -> NDArray[np.float64]:
+    """Light of a display of `peak_nits` for one of `white_nits`: the electro-electrical curve of ITU-R BT.2390."""
+    source_peak, target_peak = _pq_code(np.array([peak_nits, white_nits]))
+    level, most = _pq_code(nits) / source_peak, target_peak / source_peak
+    knee = 1.5 * most - 0.5
+    way = np.clip((level - knee) / (1 - knee), 0, 1)
+    spline = (
+        (2 * way**3 - 3 * way**2 + 1) * knee
+        + (way**3 - 2 * way**2 + way) * (1 - knee)
+        + (-2 * way**3 + 3 * way**2) * most
+    )
+    return _pq_nits(np.where(level < knee, level, spline) * source_peak)
+
+
+def _pq_code(nits: NDArray[np.float64]) -> NDArray[np.float64]:
+    m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
+    power = np.clip(nits / 10000.0, 0, 1) ** m1
+    code: NDArray[np.float64] = ((c1 + c2 * power) / (1 + c3 * power)) ** m2
+    return code
 
 
 # ITU-R BT.2087, M2 inverted: linear RGB of BT.2020 to linear RGB of BT.709.

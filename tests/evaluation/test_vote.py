@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 from dataclasses import replace
 
@@ -253,6 +254,39 @@ def test_wrong_choices_are_refused_and_not_kept(served) -> None:
     for body in ({"item": 99, "choice": state["choices"][0]}, {"item": state["item"], "choice": state["source"]}):
         assert _call(server, "POST", "/api/vote", {"session": state["session"], **body})[0] == 409
     assert read_votes(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("length", "more", "body"),
+    [
+        ("4000", "", b"[" * 4000),
+        ("\u00b2", "", b""),
+        ("1" * 5000, "", b""),
+        ("-1", "", b""),
+        ("5", "Transfer-Encoding: chunked\r\n", b"0\r\n\r\n"),
+    ],
+)
+def test_odd_framing_and_nested_bodies_are_refused_without_a_traceback(served, capsys, length, more, body) -> None:
+    port = served[0].server_address[1]
+    head = f"POST /api/start HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{more}"
+    head += f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(head.encode("latin1") + body)
+        answer = connection.makefile("rb").readline()
+    assert answer.startswith(b"HTTP/1.1 4")
+    assert capsys.readouterr().err == ""
+
+
+def test_the_page_cannot_be_framed_and_names_lose_what_terminals_obey(served) -> None:
+    server, _, folder = served
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+    connection.request("GET", "/")
+    assert "frame-ancestors 'none'" in connection.getresponse().headers["Content-Security-Policy"]
+    connection.close()
+    state = _ask(server, "start", name="[/red]ann\x1b[31m\ud800")
+    assert _call(server, "POST", "/api/vote", {**state, "item": True, "choice": state["choices"][0]})[0] == 409
+    _ask(server, "vote", session=state["session"], item=state["item"], choice=state["choices"][0])
+    assert [vote.reviewer for vote in read_votes(folder)] == ["[/red]ann[31m"]
 
 
 def test_taken_port_is_said(served) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
-from toonfilter.runtime.video.colour import Colour, ColourConverter, Orientation
+from toonfilter.runtime.video.colour import Colour, ColourConverter, Orientation, ToneMap, rolled_off
 from toonfilter.runtime.video.pyav_versions import matrix_of_rgb
 
 LIMITED, FULL = 1, 2
@@ -67,3 +67,27 @@ def test_what_was_decoded_is_encoded_with_the_levels_it_had():
     again = planes_of(converter.stored_frame(converter.upright_rgb(source)))
     for before, after in zip(planes_of(source), again, strict=True):
         assert np.abs(before - after).max() <= 2
+
+
+def test_light_of_hdr_stays_below_the_knee_and_rolls_off_above_it():
+    nits = np.array([0.1, 1.0, 20.0, 80.0, 203.0, 600.0, 1015.0])
+    shown = rolled_off(nits, 1015.0, 203.0)
+    assert shown[:4] == pytest.approx(nits[:4], rel=0.02)
+    assert np.all(np.diff(shown) > 0)
+    assert shown[-1] == pytest.approx(203.0, rel=0.01)
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_a_wall_in_hdr_is_as_bright_as_in_an_ordinary_picture(transfer):
+    # An ordinary picture of a wall at this level, its white at 203 cd/m2 (ITU-R BT.2408), stored as HDR.
+    level = 156
+    nits = 203.0 * (level / 255) ** 2.4
+    if transfer == 16:
+        m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
+        power = (nits / 10000) ** m1
+        code = ((c1 + c2 * power) / (1 + c3 * power)) ** m2
+    else:
+        scene = (nits / 1000) ** (1 / 1.2)
+        code = (3 * scene) ** 0.5 if scene <= 1 / 12 else 0.17883277 * np.log(12 * scene - 0.28466892) + 0.55991073
+    shown = ToneMap(Colour(1, 9, 9, transfer))(np.full((4, 4, 3), round(code * 65535), np.uint16))
+    assert np.abs(shown.astype(int) - level).max() <= 6

@@ -8,6 +8,7 @@ import typer
 
 from toonfilter.runtime import terminal
 
+_MOST_TOLD = 20
 app = typer.Typer(help="Training data: make it, or make it fit.", no_args_is_help=True)
 
 
@@ -26,6 +27,7 @@ def prepare_faces(
     settings = FaceSettings(size_px=size, min_face_px=min_face, max_yaw_degrees=max_yaw, all_faces=all_faces)
     with terminal.counted("faces") as show:
         result = crop_folder(pictures, out, settings, show)
+    _tell_left_out(result.reasons)
     terminal.say(_prepared(result.written, "face", result.dropped))
 
 
@@ -59,6 +61,7 @@ def prepare_edges(
 
     with terminal.counted("cartoons") as show:
         result = smooth_folder(data / "cartoon", data / "edges", report=show)
+    _tell_left_out(dict.fromkeys(map(str, result.unreadable), "unreadable"))
     terminal.say(_prepared(result.written, "picture", {"unreadable": len(result.unreadable)}))
 
 
@@ -101,6 +104,7 @@ def prepare_pairs(
     )
     with terminal.counted("pictures") as show:
         result = run(options, show)
+    _tell_left_out(result.reasons)
     terminal.say(
         _prepared(result.made, "pair", result.skipped) + (f"; {result.kept} were there" if result.kept else "")
     )
@@ -115,12 +119,21 @@ def prepare_landmarks(
 
     with terminal.counted("pictures") as show:
         result = find_landmarks(data, show)
+    _tell_left_out(dict.fromkeys(map(str, result.without_face), "without a face"))
     terminal.say(_prepared(result.written, "file", {"without a face": len(result.without_face)}))
 
 
 def _prepared(written: int, noun: str, left_out: Mapping[str, int]) -> str:
     reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.items() if number)
     return f"{terminal.count(written, noun)} written{'; left out: ' + reasons if reasons else ''}"
+
+
+def _tell_left_out(reasons: Mapping[str, str]) -> None:
+    """Which files were left out, and why; the first of them where there are many."""
+    for name, reason in list(reasons.items())[:_MOST_TOLD]:
+        terminal.note(f"left out: {name}: {reason}")
+    if len(reasons) > _MOST_TOLD:
+        terminal.note(f"and {len(reasons) - _MOST_TOLD} more")
 
 
 def _number_for(text: str, expected: str) -> tuple[str, float]:

@@ -9,7 +9,7 @@ import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
@@ -67,11 +67,12 @@ class PairOptions:
 
 @dataclass(frozen=True, slots=True)
 class PairsReport:
-    """made: drawn now. kept: found finished. skipped: why pictures gave no pair, counted by reason."""
+    """made: drawn now. kept: found finished. skipped: why pictures gave no pair, by reason; reasons: by name."""
 
     made: int
     kept: int
     skipped: dict[str, int]
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ def prepare_pairs(options: PairOptions, progress: Callable[[int, int], None] | N
     skipped = Counter(record["skipped"] for record in records if "skipped" in record)
     pairs = sorted((r for r in records if "skipped" not in r), key=lambda record: str(record["name"]))
     _write_json(options.output / "pairs.json", _summary(options, mark, pairs, dict(skipped)))
-    return PairsReport(len(pairs) - kept, kept, dict(skipped))
+    reasons = {str(record["name"]): record["skipped"] for record in records if "skipped" in record}
+    return PairsReport(len(pairs) - kept, kept, dict(skipped), reasons)
 
 
 def _summary(options: PairOptions, mark: str, pairs: list[dict[str, Any]], skipped: dict[str, int]) -> dict[str, Any]:
