@@ -32,7 +32,14 @@ from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
 from toonfilter.runtime.render.style import BaseRules, Style
-from toonfilter.runtime.render.sure_regions import bare_parts, head_alone, with_heads_at, with_sure_face, with_sure_skin
+from toonfilter.runtime.render.sure_regions import (
+    bare_parts,
+    head_alone,
+    with_heads_at,
+    with_sure_face,
+    with_sure_skin,
+    without_things,
+)
 from toonfilter.runtime.render.tones import Swatches
 
 Extent = Literal["whole", "person", "head"]
@@ -121,7 +128,7 @@ class LayeredRenderer:
         self._frame += 1
         coarse = not steady or self._frame % _COARSE_EVERY == 0
         scene = self._reader.read(image, heads, steady=steady, coarse=coarse)
-        return Prepared(with_heads_at(scene, places), ordered)
+        return Prepared(with_heads_at(without_things(scene), places), ordered)
 
     def render(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Prepared | None = None

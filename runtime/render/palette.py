@@ -88,7 +88,7 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
         hair=hair,
         beard=beard,
         skin=_median(lab[plane["skin"] > 220], default.skin),
-        cloth=_clusters(lab[cloth > 200], default.cloth),
+        cloth=_clusters(lab[cloth > 200], default.cloth) or _one_colour(lab[plane["person"] > 128]),
         headwear=_clusters(lab[plane["headwear"] > 200], default.headwear),
         over=_clusters(lab[plane["over"] > 200], default.over),
     )
@@ -101,6 +101,10 @@ def cloth_plane(fields: Mapping[str, Plane]) -> Plane:
         if name in fields:
             cloth = cv2.subtract(cloth, fields[name])
     return cloth
+
+
+def _one_colour(pixels: NDArray[np.float32]) -> tuple[Lab, ...]:
+    return (np.median(pixels, 0).astype(np.float32),) if len(pixels) else ()
 
 
 def _livelier(colour: Lab) -> NDArray[np.float32]:

@@ -20,6 +20,11 @@ _INSET = 0.12
 """Share of the jaw's width left out on either side, where a collar or hair may begin."""
 _HEAD_WIDTH, _HEAD_HEIGHT = 0.62, 0.80
 """Half axes of a bare head, in sides of the box around its face. Raising them covers more around a face."""
+_COARSE_PX = 4
+_PERSON_LEVEL = 90
+_BARE_LEVEL = 110
+_LEAST_BARE_CELLS = 4
+"""Cells of _COARSE_PX px that must be skin or hair for a blob to be a person. Raising it leaves out distant people."""
 _HEAD_REACH_U = 2.6
 """How far around a face its own hair and skin are drawn where heads alone are wanted."""
 _FACE_INSET_U = 0.16
@@ -118,3 +123,20 @@ def with_heads_at(scene: SceneFields, places: Sequence[Box]) -> SceneFields:
             cv2.ellipse(plane, centre, axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
     hair = cv2.min(scene.planes["hair"], cv2.bitwise_not(skin))
     return replace(scene, planes={**scene.planes, "person": person, "skin": skin, "hair": hair})
+
+
+def without_things(scene: SceneFields) -> SceneFields:
+    """The scene without what the network took for a person though nothing of it is skin or hair: things of the room."""
+    person = scene.planes["person"]
+    height, width = person.shape
+    size = (max(2, width // _COARSE_PX), max(2, height // _COARSE_PX))
+    coarse = cv2.compare(cv2.resize(person, size, interpolation=cv2.INTER_AREA), _PERSON_LEVEL, cv2.CMP_GE)
+    count, blobs = cv2.connectedComponents(coarse)
+    bare = cv2.resize(cv2.max(scene.planes["skin"], scene.planes["hair"]), size, interpolation=cv2.INTER_AREA)
+    alive = np.bincount(blobs.ravel(), (bare.ravel() >= _BARE_LEVEL), minlength=count) >= _LEAST_BARE_CELLS
+    alive[0] = True
+    if alive.all():
+        return scene
+    things = cv2.dilate((~alive[blobs]).astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
+    kept = cv2.bitwise_not(cv2.resize(things, (width, height), interpolation=cv2.INTER_LINEAR))
+    return replace(scene, planes={**scene.planes, "person": cv2.min(person, kept)})
