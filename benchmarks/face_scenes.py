@@ -4,8 +4,8 @@ Each scene yields frames with the true outline of every face in them, so that le
 """
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.errors import require
 from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 
 Mask = NDArray[np.uint8]
@@ -25,18 +26,22 @@ _INNER_FACE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Cutout:
-    """A head cut out of a portrait. matte: of the head. face: from brow to chin, a little within its outline."""
+    """A head cut out of a portrait. matte: of the head. face: from brow to chin, a little within its outline.
+
+    landmarks: float32 [478, 3] px of the portrait.
+    """
 
     image: Image
     matte: Mask
     face: Mask
     box: Box
+    landmarks: Landmarks
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Where a head is in one frame. x, y: middle of the face; height: of the face; all in shares of the frame's height,
-    x counted from the left side. roll_degrees: clockwise. blur_px: motion blur along x. is_other: the second person.
+    x counted from the left side. roll_degrees: clockwise. blur_px: motion blur along x. who: number of the person.
     cover: part of the face hidden by a flat hand: left, top, right, bottom in shares of the face."""
 
     x: float
@@ -44,25 +49,34 @@ class Actor:
     height: float = 0.35
     roll_degrees: float = 0.0
     blur_px: int = 0
-    is_other: bool = False
+    who: int = 0
     cover: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SceneFrame:
-    """image: uint8 [H, W, 3] RGB. faces: where a real face shows, one mask each."""
+    """image: uint8 [H, W, 3] RGB. faces: where a real face shows, one mask each.
+
+    people: for each of them, the number of the person and float32 [478, 2] px of the landmarks; none in recordings.
+    """
 
     image: Image
     faces: list[Mask]
+    people: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
 
 
 class Shot(NamedTuple):
-    """One moment of a scene. light: brightness, 1 as it is. pan: how far the room has moved to the right, in shares of
-    the frame's height; actors' places are given as the camera sees them."""
+    """One moment of a scene.
+
+    light: brightness, 1 as it is. pan: how far the room has moved to the right, in shares of the frame's height;
+    actors' places are given as the camera sees them. blur_px: motion blur of all along x. room: number of the room.
+    """
 
     actors: list[Actor]
     light: float = 1.0
     pan: float = 0.0
+    blur_px: int = 0
+    room: int = 3
 
 
 Scene = Callable[[int], Iterator[Shot]]
@@ -70,42 +84,42 @@ Scene = Callable[[int], Iterator[Shot]]
 
 def _walks_in(frames: int) -> Iterator[Shot]:
     for n in range(frames):
-        yield Shot([Actor(1.1, 0.5), Actor(-0.3 + 0.9 * n / frames, 0.45, 0.3, is_other=True)])
+        yield Shot([Actor(1.1, 0.5), Actor(-0.3 + 0.9 * n / frames, 0.45, 0.3, who=1)])
 
 
 def _walks_in_right_and_small(frames: int) -> Iterator[Shot]:
     for n in range(frames):
-        yield Shot([Actor(0.7, 0.5), Actor(1.9 - 0.6 * n / frames, 0.3, 0.14, is_other=True)])
+        yield Shot([Actor(0.7, 0.5), Actor(1.9 - 0.6 * n / frames, 0.3, 0.14, who=1)])
 
 
 def _appears(frames: int) -> Iterator[Shot]:
     for n in range(frames):
-        others = [Actor(0.4, 0.4, 0.25, is_other=True)] if n >= frames // 3 else []
+        others = [Actor(0.4, 0.4, 0.25, who=1)] if n >= frames // 3 else []
         yield Shot([Actor(1.2, 0.5), *others])
 
 
 def _peeks_over_shoulder(frames: int) -> Iterator[Shot]:
     for n in range(frames):
-        yield Shot([Actor(0.5 + 0.35 * n / frames, 0.48, 0.2, is_other=True), Actor(0.9, 0.5, 0.4)])
+        yield Shot([Actor(0.5 + 0.35 * n / frames, 0.48, 0.2, who=1), Actor(0.9, 0.5, 0.4)])
 
 
 def _swap(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         way = 0.5 - 0.5 * math.cos(math.pi * n / (frames - 1))
-        yield Shot([Actor(0.4 + way, 0.5, 0.3, is_other=True), Actor(1.4 - way, 0.5)])
+        yield Shot([Actor(0.4 + way, 0.5, 0.3, who=1), Actor(1.4 - way, 0.5)])
 
 
 def _turns_over(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         roll = 180 * math.sin(math.pi * n / (frames - 1))
-        yield Shot([Actor(0.5, 0.5, roll_degrees=roll), Actor(1.3, 0.5, 0.3, is_other=True)])
+        yield Shot([Actor(0.5, 0.5, roll_degrees=roll), Actor(1.3, 0.5, 0.3, who=1)])
 
 
 def _hand_over_face(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         left = -1.2 + 2.6 * n / frames
         hidden = (left, -0.1, left + 1.0, 1.1)
-        yield Shot([Actor(0.5, 0.5, cover=hidden), Actor(1.3, 0.5, 0.3, is_other=True)])
+        yield Shot([Actor(0.5, 0.5, cover=hidden), Actor(1.3, 0.5, 0.3, who=1)])
 
 
 def _mask_put_on(frames: int) -> Iterator[Shot]:
@@ -117,7 +131,7 @@ def _mask_put_on(frames: int) -> Iterator[Shot]:
 def _leaves_and_returns(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         x = 1.2 + 1.0 * math.sin(math.pi * n / (frames - 1))
-        yield Shot([Actor(x, 0.5), Actor(0.4, 0.5, 0.3, is_other=True)])
+        yield Shot([Actor(x, 0.5), Actor(0.4, 0.5, 0.3, who=1)])
 
 
 def _moves_fast(frames: int) -> Iterator[Shot]:
@@ -132,41 +146,41 @@ def _two_move_fast(frames: int) -> Iterator[Shot]:
         phase = 2 * math.pi * n / 24
         blur = int(20 * abs(math.cos(phase)))
         near = Actor(1.3 + 0.3 * math.sin(phase), 0.5, blur_px=blur)
-        yield Shot([near, Actor(0.4 + 0.2 * math.cos(phase), 0.45, 0.28, blur_px=blur, is_other=True)])
+        yield Shot([near, Actor(0.4 + 0.2 * math.cos(phase), 0.45, 0.28, blur_px=blur, who=1)])
 
 
 def _gets_dark(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         light = 1 - 0.96 * math.sin(math.pi * n / (frames - 1))
-        yield Shot([Actor(0.5, 0.5), Actor(1.3, 0.5, 0.3, is_other=True)], light)
+        yield Shot([Actor(0.5, 0.5), Actor(1.3, 0.5, 0.3, who=1)], light)
 
 
 def _goes_far(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         height = 0.35 - 0.28 * math.sin(math.pi * n / (frames - 1))
-        yield Shot([Actor(0.5, 0.5, height), Actor(1.3, 0.5, 0.3, is_other=True)])
+        yield Shot([Actor(0.5, 0.5, height), Actor(1.3, 0.5, 0.3, who=1)])
 
 
 def _half_out(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         way = math.sin(math.pi * n / (frames - 1))
-        yield Shot([Actor(0.5, 0.5 + 0.55 * way), Actor(1.3, 0.5 - 0.5 * way, 0.3, is_other=True)])
+        yield Shot([Actor(0.5, 0.5 + 0.55 * way), Actor(1.3, 0.5 - 0.5 * way, 0.3, who=1)])
 
 
 def _poster(frames: int) -> Iterator[Shot]:
     for n in range(frames):
-        yield Shot([Actor(0.9 + 0.2 * math.sin(n / 5), 0.55, 0.4), Actor(0.25, 0.25, 0.1, is_other=True)])
+        yield Shot([Actor(0.9 + 0.2 * math.sin(n / 5), 0.55, 0.4), Actor(0.25, 0.25, 0.1, who=1)])
 
 
 def _leaves_for_good(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         here = [Actor(1.2, 0.5)] if n < frames // 3 else []
-        yield Shot([*here, Actor(0.4, 0.5, 0.3, is_other=True)])
+        yield Shot([*here, Actor(0.4, 0.5, 0.3, who=1)])
 
 
 def _flickering_light(frames: int) -> Iterator[Shot]:
     for n in range(frames):
-        yield Shot([Actor(0.5, 0.5), Actor(1.3, 0.5, 0.3, is_other=True)], 1.0 if n % 7 else 0.4)
+        yield Shot([Actor(0.5, 0.5), Actor(1.3, 0.5, 0.3, who=1)], 1.0 if n % 7 else 0.4)
 
 
 def _camera_moves(frames: int) -> Iterator[Shot]:
@@ -178,20 +192,20 @@ def _camera_moves(frames: int) -> Iterator[Shot]:
 def _camera_turns_to_another(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         pan = 0.6 * n / frames
-        yield Shot([Actor(1.0 + pan, 0.5), Actor(-0.2 + pan, 0.5, 0.3, is_other=True)], pan=pan)
+        yield Shot([Actor(1.0 + pan, 0.5), Actor(-0.2 + pan, 0.5, 0.3, who=1)], pan=pan)
 
 
 def _walks_in_while_the_camera_moves(frames: int) -> Iterator[Shot]:
     for n in range(frames):
         pan = 0.3 * n / frames
-        yield Shot([Actor(1.0 + pan, 0.5), Actor(-0.3 + pan + 0.6 * n / frames, 0.45, 0.3, is_other=True)], pan=pan)
+        yield Shot([Actor(1.0 + pan, 0.5), Actor(-0.3 + pan + 0.6 * n / frames, 0.45, 0.3, who=1)], pan=pan)
 
 
 def _walks_in_and_waits(frames: int) -> Iterator[Shot]:
     x = -0.3
     for n in range(frames):
         x += 0.02 if n % 20 < 10 else 0
-        yield Shot([Actor(1.1, 0.5), Actor(x, 0.45, 0.3, is_other=True)])
+        yield Shot([Actor(1.1, 0.5), Actor(x, 0.45, 0.3, who=1)])
 
 
 SCENES: dict[str, Scene] = {
@@ -243,32 +257,41 @@ def cut_out(image: Image) -> Cutout:
     middle = (round(box.centre[0]), round(box.centre[1] - 0.1 * box.height))
     cv2.ellipse(matte, middle, (round(0.72 * box.width), round(0.85 * box.height)), 0, 0, 360, 255, -1)
     soft: Mask = cv2.GaussianBlur(matte, (0, 0), 0.03 * box.height)
-    return Cutout(image, soft, inner, box)
+    return Cutout(image, soft, inner, box, face.landmarks)
 
 
 def play(
-    scene: str, size: tuple[int, int] = (640, 360), frames: int = 48, cutouts: tuple[Cutout, Cutout] | None = None
+    scene: str | Scene,
+    size: tuple[int, int] = (640, 360),
+    frames: int = 48,
+    cutouts: Sequence[Cutout] | None = None,
 ) -> Iterator[SceneFrame]:
-    """The frames of a scene. size: width, height. cutouts: the two people; by default the portrait and its mirror."""
+    """The frames of a scene. size: width, height. cutouts: the people; by default the portrait and its mirror."""
     width, height = size
-    first, second = cutouts or (portrait(), _mirrored(portrait()))
-    room = _room(width, height)
+    people = cutouts or (portrait(), _mirrored(portrait()))
     noise = np.random.default_rng(0)
-    for actors, light, pan in SCENES[scene](frames):
+    script = SCENES[scene] if isinstance(scene, str) else scene
+    for actors, light, pan, blur_px, number in script(frames):
+        room = _room(width, height, number)
         shift = np.array([[1, 0, pan * height], [0, 1, 0]])
         image = cv2.warpAffine(room, shift, size, borderMode=cv2.BORDER_REFLECT_101) if pan else room.copy()
         faces: list[Mask] = []
+        shown: list[tuple[int, NDArray[np.float32]]] = []
         for actor in actors:
-            head, face = _place(image, second if actor.is_other else first, actor)
+            who = actor.who % len(people)
+            head, face, points = _place(image, people[who], actor)
             # Nearer heads come later and hide those behind them.
             faces = [cv2.min(earlier, 255 - head) for earlier in faces] + [face]
+            shown.append((who, points))
+        if blur_px > 2:
+            image = cv2.blur(image, (blur_px, 1))
         image = cv2.convertScaleAbs(image, alpha=light)
         grain = noise.normal(0, 1.5, image.shape)
-        yield SceneFrame(np.clip(image + grain, 0, 255).astype(np.uint8), faces)
+        yield SceneFrame(np.clip(image + grain, 0, 255).astype(np.uint8), faces, shown)
 
 
-def _place(image: Image, cutout: Cutout, actor: Actor) -> tuple[Mask, Mask]:
-    """Put the head into the frame, in place; returns where the head and its face are."""
+def _place(image: Image, cutout: Cutout, actor: Actor) -> tuple[Mask, Mask, NDArray[np.float32]]:
+    """Put the head into the frame, in place; returns where the head, its face, and the landmarks are."""
     height, width = image.shape[:2]
     factor = actor.height * height / cutout.box.height
     matrix = cv2.getRotationMatrix2D(cutout.box.centre, -actor.roll_degrees, factor)
@@ -288,19 +311,22 @@ def _place(image: Image, cutout: Cutout, actor: Actor) -> tuple[Mask, Mask]:
         colours, head = cv2.blur(colours, (actor.blur_px, 1)), cv2.blur(head, (actor.blur_px, 1))
     share = head.astype(np.float32)[..., None] / 255
     image[:] = (colours * share + image * (1 - share)).astype(np.uint8)
-    return head, cv2.warpAffine(face, matrix, (width, height))
+    points = (cutout.landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    return head, cv2.warpAffine(face, matrix, (width, height)), points
 
 
 def _mirrored(cutout: Cutout) -> Cutout:
     image, matte, face = (np.ascontiguousarray(layer[:, ::-1]) for layer in (cutout.image, cutout.matte, cutout.face))
     box, width = cutout.box, cutout.image.shape[1]
-    return Cutout(image, matte, face, Box(width - 1 - box.right, box.top, width - 1 - box.left, box.bottom))
+    turned = np.array([[width - 1, 0, 0]], np.float32) + cutout.landmarks * np.array([[-1, 1, 1]], np.float32)
+    mirrored = Box(width - 1 - box.right, box.top, width - 1 - box.left, box.bottom)
+    return Cutout(image, matte, face, mirrored, turned)
 
 
-@lru_cache(maxsize=2)
-def _room(width: int, height: int) -> Image:
+@lru_cache(maxsize=8)
+def _room(width: int, height: int, number: int) -> Image:
     """A wall with shelves and a window, slightly out of focus."""
-    random = np.random.default_rng(3)
+    random = np.random.default_rng(number)
     room = np.full((height, width, 3), (168, 160, 150), np.uint8)
     for _ in range(40):
         x, y = random.integers(0, width), random.integers(0, height)

@@ -5,19 +5,27 @@ import hashlib
 import json
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from toonfilter.runtime.bundle import find_bundle
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 
-_MOST_FACES = 64
-_CUT_BEATS = 10
+# Who is found again later is covered afterwards, so that empty places need not stay covered for long.
+_PATIENT: dict[str, Any] = {
+    "is_patient": True,
+    "max_faces": 64,
+    "cut_beats": 10,
+    "place_beats": 1,
+    "vacant_beats": 4,
+    "lost_beats": 20,
+}
 
 
 def file_filter_opener(settings: FilterSettings) -> "partial[ToonFilter]":
     """Opens a `ToonFilter` that stops at errors and has time for every face; can be sent to another process."""
-    tracker = dataclasses.replace(settings.tracker, is_patient=True, max_faces=_MOST_FACES, cut_beats=_CUT_BEATS)
+    tracker = dataclasses.replace(settings.tracker, **_PATIENT)
     return partial(ToonFilter, dataclasses.replace(settings, tracker=tracker, on_error="raise", most_crops=math.inf))
 
 
