@@ -22,7 +22,6 @@ _CLOSE_PX = 256
 _MESH_SQUARE_FACES = 1.9
 _SETTLING = 2
 _LIKELIEST_BONUS = 0.2
-_HEAD_MARGIN = 0.35
 _MESH_CONFIDENCE = TrackingConfig().mesh_confidence
 UPRIGHT = (0,)
 """Turns of pictures whose people are known to stand or sit."""
@@ -162,13 +161,13 @@ class StillFaceFinder:
             face = self._meshed(image, one, len(faces)) if len(faces) < self._max_faces else None
             if not self._is_face(image, one, has_mesh=face is not None):
                 continue
-            if face is None:
+            # A mesh may slip onto a neighbour who has one already.
+            if face is None or any(face.box.overlap(other.box) >= 0.5 for other in faces):
                 unmeshed.append(one)
-            elif all(face.box.overlap(other.box) < 0.5 for other in faces):
+            else:
                 faces.append(face)
-        # Hair, ears and collars of a known head look like faces too.
-        heads = [face.box.grown(_HEAD_MARGIN) for face in faces]
-        return faces, [one.box for one in unmeshed if not any(head.holds(one.box.centre) for head in heads)]
+        known = [face.box for face in faces]
+        return faces, [one.box for one in unmeshed if self._detector.is_another(image, one, known, self._turns)]
 
     def _meshed(self, image: Image, one: Detection, face_id: int) -> Face | None:
         turns = list(dict.fromkeys(turn for turn in (one.quarter_turns, *self._turns) if turn in self._turns))

@@ -27,6 +27,8 @@ _CLOSE_LOOK_PX = 192
 _CLOSE_LOOK_FACES = 2.6
 _LEAST_SCORE = 0.3
 _SAME_OVERLAP = 0.35
+_HEAD_MARGIN = 0.4
+_LEAST_NEIGHBOUR = 0.55
 
 
 class DetectionPass(NamedTuple):
@@ -120,6 +122,21 @@ class FaceDetector:
                         return found._replace(box=_in_frame(found.box, view_of))
         return None
 
+    def is_another(self, image: Image, one: Detection, known: Sequence[Box], turns: Sequence[int] = (0,)) -> bool:
+        """Whether a detection is not part of a known head, whose hair, ears and collar look like faces, too.
+
+        known: faces from brow to chin. Beside one of them, a close look must be sure of a face of its own.
+        """
+        near = [box for box in known if box.grown(_HEAD_MARGIN).holds(one.box.centre)]
+        if not near:
+            return True
+        if any(_is_within(one.box, box) for box in near):
+            return False
+        if one.evidence >= self._config.least_evidence:
+            return True
+        closer = self.look_closely(image, one.box, 0.0, turns, is_certain=True)
+        return closer is not None and not any(_is_within(closer.box, box) for box in near)
+
     def closest(self, image: Image, quarter_turns: int = 0) -> NDArray[np.float32] | None:
         """The most certain face of a close-up, with its eyes, as `BlazeFace.find` tells it. image: see `find`."""
         found = self._networks["short"].find(image, self._config.doubtful_short_score, quarter_turns)
@@ -191,6 +208,11 @@ def without_doubles(boxes: list[Box]) -> list[Box]:
         if all(box.overlap(other) < 0.33 and not other.holds(box.centre) for other in kept):
             kept.append(box)
     return kept
+
+
+def _is_within(box: Box, head: Box) -> bool:
+    """Whether this is the face of a head or smaller than it could be beside it."""
+    return head.holds(box.centre) or max(box.width, box.height) < _LEAST_NEIGHBOUR * max(head.width, head.height)
 
 
 def _evidence(box: Box, found: Sequence[tuple[DetectionPass, Detection]]) -> float:

@@ -175,8 +175,8 @@ class FaceTracker:
                 track.is_person |= len(known) == 1
             if known or self._start(image, one):
                 continue
-            # Collars and hair of a followed head look like faces too, but get no mesh.
-            if not memory.is_followed(one.box.centre, 0.5) and self._is_surely_a_face(image, one):
+            heads = [track.box for track in memory.followed]
+            if self._is_surely_a_face(image, one) and self._detector.is_another(image, one, heads):
                 self._suspect(image, one)
         memory.drop_doubles()
 
