@@ -140,6 +140,9 @@ class _TimedFilter:
         safe: SafeFrame = self._record.timed("draw", lambda: self._inner.draw(tracked))
         return safe
 
+    def look_back(self, waiting: Sequence[Any], newest: Any | None) -> None:
+        self._inner.look_back(waiting, newest)
+
     def cover(self, frame: Frame, reason: str) -> SafeFrame:
         return self._inner.cover(frame, reason)
 

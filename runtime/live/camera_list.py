@@ -20,7 +20,8 @@ class ListedCamera:
 
 def list_cameras() -> list[ListedCamera]:
     """What `--camera` can name. Where the system tells no names, cameras are opened for a moment."""
-    if sys.platform.startswith("linux"):
+    is_linux: bool = sys.platform.startswith("linux")
+    if is_linux:
         return [ListedCamera(one.path, one.name, one.kind) for one in list_devices() if one.kind != "no camera"]
     return [
         ListedCamera(str(number), f"camera {number}", "camera") for number in range(_MOST_NUMBERS) if _opens(number)

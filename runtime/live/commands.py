@@ -120,7 +120,8 @@ def cam(
     # A style that is not there must not leave a recording of nothing behind.
     find_bundle(to)
     if save:
-        wishes = {"to": to, "camera": camera, "size": size, "fps": fps, "mirror": mirror, "lift": lift}
+        wishes: dict[str, str | int | float | bool | None] = {}
+        wishes |= {"to": to, "camera": camera, "size": size, "fps": fps, "mirror": mirror, "lift": lift}
         wishes |= {"output": output if recording is None else "virtual", "device": device, "preview": preview}
         wishes |= {"engine": engine, "extent": extent, "background": background, "region": region, "cpu_cap": cpu_cap}
         wishes |= {"on_lost": on_lost}

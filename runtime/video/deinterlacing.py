@@ -57,7 +57,7 @@ class _Graph:
             except (av.BlockingIOError, av.EOFError):
                 return
             # The filter counts in half units.
-            if frame.pts is not None:
+            if frame.pts is not None and frame.time_base is not None:
                 frame.pts = round(Fraction(frame.pts) * frame.time_base / self._unit)
             frame.time_base = self._unit
             yield frame
