@@ -13,6 +13,7 @@ from toonfilter.benchmarks.quality import commands as quality
 from toonfilter.export import commands as exporting
 from toonfilter.export import fields_commands as fields
 from toonfilter.runtime import commands as pictures
+from toonfilter.runtime import style_commands as styles
 from toonfilter.runtime import terminal
 from toonfilter.runtime.doctor import commands as checking
 from toonfilter.runtime.live import commands as live
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 for room in (live, panel, videos, pictures, checking):
     app.add_typer(room.app)
+app.add_typer(styles.app, name="styles", rich_help_panel="Styles")
 app.add_typer(pictures.models_app, name="models", rich_help_panel="Styles")
 for room in (exporting, training, quality, measuring):
     app.add_typer(room.app)

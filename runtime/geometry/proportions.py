@@ -17,8 +17,9 @@ from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, CHIN, EYES, LIP_BO
 Points = NDArray[np.float32]
 """float32 [N, 2]: x and y px."""
 
-_SCALES = (0.7, 1.6)
-_MOVES = (-0.08, 0.08)
+SCALES = (0.7, 1.6)
+MOVES = (-0.08, 0.08)
+"""Least and most of scales and of moves, in pupil distances. Wider ones would fold the face over itself."""
 # Falloff of each part across and down, in units of the pupil distance.
 _CHIN_REACH = (0.6, 0.3)
 _EYE_REACH = (0.33, 0.27)
@@ -50,7 +51,7 @@ class Proportions:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            low, high = _MOVES if field.name.endswith(("drop", "lift")) else _SCALES
+            low, high = MOVES if field.name.endswith(("drop", "lift")) else SCALES
             value = getattr(self, field.name)
             if not low <= value <= high:
                 raise ConfigError(f"{field.name} is {value:g}; must be {low:g} to {high:g}.")

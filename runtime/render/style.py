@@ -8,6 +8,7 @@ from typing import Literal
 from toonfilter.runtime.errors import BundleError, ConfigError
 from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.features.rules import FeatureRules
+from toonfilter.runtime.render.style_keys import problem_in
 from toonfilter.runtime.strict import Problem, parse
 
 
@@ -92,7 +93,8 @@ def read_style(path: Path) -> Style:
     """The style of a TOML file; its name is the file's.
 
     Raises:
-        BundleError: it cannot be read, or a key or value is wrong; the text names key, value and what is allowed.
+        BundleError: it cannot be read, or a key or value is wrong; the text names key, value and what is allowed
+            (see `style_keys.KEYS`).
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -103,4 +105,8 @@ def read_style(path: Path) -> Style:
         style: Style = parse(Style, content)
     except Problem as problem:
         raise BundleError(f"{path.name}: {problem}") from None
+    except ConfigError as error:
+        raise BundleError(f"{path.name}: proportions.{error}") from None
+    if wrong := problem_in(style):
+        raise BundleError(f"{path.name}: {wrong}")
     return style

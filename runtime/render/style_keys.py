@@ -1,0 +1,171 @@
+"""Every key of a style file: its unit, its range, and what raising it does; for `read_style` and `docs/styles.md`."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from toonfilter.runtime.geometry.proportions import MOVES, SCALES
+
+U, FACTOR, SHARE, TONES, WORD, COUNT = "u", "factor", "share", "pairs, L*", "word", "count"
+"""Units. u: distance of the pupils. factor: of the person's own or of the usual; 1 leaves it. share: 0 none, 1 full."""
+
+_TONE_PAIRS = "pairs [from which relief on, step in lightness]; further from 0, less often or stronger"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """low, high: the range, both ends allowed; of each number where there are several. raising: a line for artists."""
+
+    unit: str
+    low: float
+    high: float
+    raising: str
+
+
+def _line(raising: str) -> Key:
+    return Key(U, 0.0, 0.2, raising)
+
+
+def _share(raising: str) -> Key:
+    return Key(SHARE, 0.0, 1.0, raising)
+
+
+def _factor(raising: str, low: float = 0.0, high: float = 3.0) -> Key:
+    return Key(FACTOR, low, high, raising)
+
+
+def _scale(raising: str) -> Key:
+    return Key(FACTOR, *SCALES, raising)
+
+
+def _move(raising: str) -> Key:
+    return Key(U, *MOVES, raising)
+
+
+KEYS: Mapping[str, Mapping[str, Key]] = {
+    "proportions": {
+        "eye_width": _scale("wider eyes"),
+        "eye_height": _scale("taller eyes"),
+        "nose_width": _scale("a wider nose"),
+        "nose_length": _scale("a longer nose"),
+        "mouth_width": _scale("a wider mouth"),
+        "jaw_width": _scale("a broader jaw"),
+        "eye_drop": _move("eyes lie lower in the face"),
+        "nose_lift": _move("the nose lies higher"),
+        "chin_lift": _move("a shorter chin"),
+    },
+    "base": {
+        "outer_line_u": _line("a thicker outline of the figure"),
+        "hair_line_u": _line("thicker lines around hair and beard"),
+        "inner_line_u": _line("thicker lines inside the figure: cloth, neck, chin"),
+        "fold_ink": _share("darker folds of cloth"),
+        "shade": _share("darker shade; 0 draws none"),
+        "pattern": Key(WORD, 0, 0, "how shade on the face is drawn"),
+        "fill": Key(WORD, 0, 0, "`colour`: parts in their own colours; `paper`: nearly white, for pencil styles"),
+        "saturation": _factor("stronger colours of skin, hair and cloth"),
+        "neck_shadow_u": Key(U, 0.0, 1.0, "the head's shadow reaches further down the neck"),
+        "stubble": _share("darker stubble"),
+        "beard_tones": Key(TONES, -60.0, 60.0, _TONE_PAIRS),
+        "hair_tones": Key(TONES, -60.0, 60.0, _TONE_PAIRS),
+    },
+    "features.eyes": {
+        "width": _factor("wider eyes, over the proportions; skin makes no room", 0.5, 2.0),
+        "height": _factor("taller eyes, over the proportions; skin makes no room", 0.5, 2.0),
+        "iris_size": _factor("a larger iris", 0.5, 2.0),
+        "iris_tall": _factor("an iris taller than wide", 0.5, 2.0),
+        "iris_least_u": _line("small irises are drawn larger"),
+        "pupil": _share("a larger pupil in the iris"),
+        "highlight": _share("a larger light on the iris"),
+        "second_highlight": _share("a larger second light, below"),
+        "glow": _share("more light in the lower half of the iris"),
+        "iris_saturation": _factor("stronger colour of the iris"),
+        "white_tint": _share("more skin colour in the white of the eye"),
+        "lid_shadow_u": _line("a deeper shadow of the lid on the white"),
+        "exaggeration": Key(SHARE, 0.0, 2.0, "lids narrow and open further than in life"),
+        "lid_line_u": _line("a thicker line of the upper lid"),
+        "lash_line_u": _line("full lashes add more to that line"),
+        "wing_u": _line("the line reaches further out at the outer corner"),
+        "lashes": Key(COUNT, 0, 12, "more single lashes on made-up eyes"),
+        "lower_line_u": _line("a thicker line of the lower lid"),
+        "lower_reach": _share("that line reaches further in"),
+        "crease_line_u": _line("a thicker fold above the eye"),
+        "crease_shade": _share("darker shade between fold and lid"),
+        "closed_line_u": _line("a thicker arc of closed eyes"),
+    },
+    "features.brows": {
+        "thickness": _factor("thicker brows"),
+        "least_u": _line("thin brows are drawn thicker"),
+        "most_u": Key(U, 0.0, 0.3, "thick brows may be thicker"),
+        "likeness": _share("brows keep more of the person's own shape and place"),
+        "friendly_u": _line("inner ends lie higher, so that rest looks less angry"),
+        "alpha": _share("brows cover the skin more"),
+    },
+    "features.nose": {
+        "kind": Key(WORD, 0, 0, "`soft`: wings, nostrils, the plane below the tip; `small`: a shadow and one stroke"),
+        "under_shade": _share("darker below the tip"),
+        "side_shade": _share("darker on the side away from the light"),
+        "nostril_u": _line("larger nostrils"),
+        "wing_u": _line("thicker lines of the wings"),
+        "bridge_u": _line("a thicker line along the bridge of a turned head"),
+        "light": _share("a stronger light on tip and bridge"),
+    },
+    "features.mouth": {
+        "line_u": _line("a thicker line between the lips"),
+        "corner_u": _line("heavier corners"),
+        "lip_colour": _share("stronger colour of lips; 0 paints none"),
+        "light": _share("a stronger light on the lower lip"),
+        "under_shade": _share("darker below the lower lip"),
+        "lower_edge_u": _line("a thicker lower edge of the open mouth"),
+        "friendly_u": _line("corners lie higher, so that rest looks less sad"),
+        "exaggeration": Key(SHARE, 0.0, 2.0, "corners rise in a smile and fall in a frown further than in life"),
+    },
+    "features.lines": {
+        "strength": Key(SHARE, 0.0, 2.0, "more and darker lines of age and smile; 0 draws none"),
+        "width_u": _line("thicker lines of age and smile"),
+        "blush": _share("redder cheeks"),
+    },
+    "features.glasses": {
+        "width": _factor("thicker rims"),
+        "glare": _share("brighter reflections on lenses"),
+        "shadow": _share("darker shadow of the rims on the face"),
+    },
+}
+"""By table of a style file and key."""
+
+
+def problem_in(style: Any) -> str:
+    """The first value out of its range, with its key and the range; empty where there is none. style: a `Style`."""
+    for table, keys in KEYS.items():
+        rules = table_of(style, table)
+        for name, key in keys.items():
+            for value in _numbers(getattr(rules, name)):
+                if not key.low <= value <= key.high:
+                    return f"{table}.{name} is {value:g}; must be {key.low:g} to {key.high:g}"
+    return ""
+
+
+def table_of(style: Any, table: str) -> Any:
+    """The rules that one table of a style file sets."""
+    rules = style
+    for part in table.split("."):
+        rules = getattr(rules, part)
+    return rules
+
+
+def changed_keys(style: Any, usual: Any) -> Iterator[tuple[str, str, Any]]:
+    """Table, key and value wherever `style` differs from `usual`."""
+    for table in KEYS:
+        rules, usual_rules = table_of(style, table), table_of(usual, table)
+        for field in dataclasses.fields(rules):
+            value = getattr(rules, field.name)
+            if value != getattr(usual_rules, field.name):
+                yield table, field.name, value
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, tuple):
+        for one in value:
+            yield from _numbers(one)
+    elif isinstance(value, int | float):
+        yield value

@@ -1,0 +1,142 @@
+"""Pictures drawn in several styles side by side: a contact sheet, or a page that needs no other file."""
+
+import base64
+import html
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from toonfilter.runtime.bundle import find_bundle, known_bundles
+from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.file_kinds import PICTURES_WRITTEN
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.image_files import read_image, write_image
+from toonfilter.runtime.live.sinks import image_of
+from toonfilter.runtime.progress import Progress, ShowProgress
+from toonfilter.runtime.still_images import StillFilter, StillSettings
+from toonfilter.runtime.whole_files import write_whole
+
+_TILE_PX = 360
+"""Height of a tile. Raising it shows more and makes larger files."""
+_LABEL_PX = 30
+_GAP_PX = 6
+_JPEG_QUALITY = 88
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One picture in every style. tiles: uint8 [360, W, 3] RGB, in the order of the styles; never the photo itself."""
+
+    name: str
+    tiles: tuple[Image, ...]
+
+
+def gallery_styles() -> tuple[str, ...]:
+    """Every installed style that draws by rules."""
+    return tuple(name for name, path in known_bundles().items() if path.suffix == ".toml")
+
+
+def draw_rows(
+    pictures: Sequence[Path],
+    styles: Sequence[str],
+    show: ShowProgress,
+    open_still: Callable[[StillSettings], Any] = StillFilter,
+) -> list[Row]:
+    """Draw every picture in every style.
+
+    Raises:
+        CaptureError: a picture cannot be read. BundleError, BackendError: a style cannot be used.
+        ConfigError: a style that hides nobody.
+    """
+    photos = [_scaled(read_image(path)) for path in pictures]
+    columns: list[list[Image]] = []
+    for style in styles:
+        if find_bundle(style).takes_drawings:
+            raise ConfigError(f"style {style} hides nobody; a gallery shows styles that do")
+        still = open_still(StillSettings(style=style))
+        column = []
+        for photo in photos:
+            column.append(_tile(image_of(still.process(photo))))
+            show(Progress(len(columns) * len(photos) + len(column), len(styles) * len(photos), "pictures"))
+        still.close()
+        columns.append(column)
+    return [Row(path.name, tuple(column[place] for column in columns)) for place, path in enumerate(pictures)]
+
+
+def write_gallery(target: Path, styles: Sequence[str], rows: Sequence[Row]) -> None:
+    """Write the page (.html) or the sheet (.png, .jpg, .webp).
+
+    Raises:
+        OutputError: the disk does not take it.
+    """
+    if target.suffix.lower() in (".html", ".htm"):
+        write_whole(target, page_of(styles, rows))
+    else:
+        write_image(target, sheet_of(styles, rows))
+
+
+def check_gallery_target(target: Path) -> None:
+    """Raises: ConfigError: neither a page nor a picture by its name."""
+    kinds = (".html", *PICTURES_WRITTEN)
+    if target.suffix.lower() not in (*kinds, ".htm"):
+        raise ConfigError(f"--output is {target}; must end in {', '.join(kinds)}")
+
+
+def sheet_of(styles: Sequence[str], rows: Sequence[Row]) -> Image:
+    """uint8 [H, W, 3] RGB: a row for each picture, a column for each style, its name above."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw, ImageFont
+
+    widths = [max(row.tiles[place].shape[1] for row in rows) for place in range(len(styles))]
+    lefts = np.cumsum([0, *(width + _GAP_PX for width in widths)]).tolist()
+    height = _LABEL_PX + len(rows) * (_TILE_PX + _GAP_PX) - _GAP_PX
+    sheet = Pillow.new("RGB", (lefts[-1] - _GAP_PX, height), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
+    for place, style in enumerate(styles):
+        pen.text((lefts[place] + widths[place] / 2, _LABEL_PX / 2), style, "black", font, anchor="mm")
+        for number, row in enumerate(rows):
+            sheet.paste(Pillow.fromarray(row.tiles[place]), (lefts[place], _LABEL_PX + number * (_TILE_PX + _GAP_PX)))
+    return np.asarray(sheet)
+
+
+def page_of(styles: Sequence[str], rows: Sequence[Row]) -> str:
+    """The page as HTML, its pictures within."""
+    lines = [
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>toonfilter styles</title>',
+        "<style>body{font:16px sans-serif;margin:1em}td{padding:3px}th{text-align:center}img{display:block}</style>",
+        f"<table><tr>{''.join(f'<th>{html.escape(style)}</th>' for style in styles)}</tr>",
+    ]
+    for row in rows:
+        cells = zip(styles, row.tiles, strict=True)
+        lines.append("<tr>" + "".join(_cell(f"{row.name} in {style}", tile) for style, tile in cells) + "</tr>")
+    return "\n".join([*lines, "</table></html>\n"])
+
+
+def _cell(words: str, tile: Image) -> str:
+    from PIL import Image as Pillow
+
+    content = io.BytesIO()
+    Pillow.fromarray(tile).save(content, "JPEG", quality=_JPEG_QUALITY)
+    text = base64.b64encode(content.getvalue()).decode("ascii")
+    return f'<td><img alt="{html.escape(words)}" src="data:image/jpeg;base64,{text}"></td>'
+
+
+def _scaled(photo: Image) -> Image:
+    """At most twice as tall as a tile: larger would be work that nobody sees."""
+    factor = min(1.0, 2 * _TILE_PX / photo.shape[0])
+    if factor == 1:
+        return photo
+    scaled: Image = cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return scaled
+
+
+def _tile(drawn: Image) -> Image:
+    width = max(1, round(drawn.shape[1] * _TILE_PX / drawn.shape[0]))
+    how = cv2.INTER_AREA if drawn.shape[0] > _TILE_PX else cv2.INTER_LINEAR
+    tile: Image = cv2.resize(drawn, (width, _TILE_PX), interpolation=how)
+    return tile

@@ -1,0 +1,120 @@
+"""Style files: ranges, new ones from others, and pictures in several styles."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from toonfilter.cli import app
+from toonfilter.runtime.bundle import find_bundle
+from toonfilter.runtime.errors import BundleError, ConfigError, OutputError
+from toonfilter.runtime.image_files import read_image, write_image
+from toonfilter.runtime.render.style import Style, read_style
+from toonfilter.runtime.render.style_keys import KEYS, problem_in, table_of
+from toonfilter.runtime.style_files import new_style, style_text
+from toonfilter.runtime.style_gallery import Row, draw_rows, page_of
+
+SHIPPED = ("cartoon", "anime", "comic", "sketch")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOONFILTER_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_every_key_of_the_rules_has_a_range_and_a_word() -> None:
+    for table, keys in KEYS.items():
+        rules = table_of(Style("x"), table)
+        assert set(keys) == {field.name for field in dataclasses.fields(rules)}, table
+    features = {field.name for field in dataclasses.fields(Style("x").features)}
+    assert {f"features.{name}" for name in features} < set(KEYS)
+    assert problem_in(Style("x")) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[base]\nouter_line_u = 0.3", r"mine.toml: base.outer_line_u is 0.3; must be 0 to 0.2"),
+        ("[base]\nshade = -0.1", r"base.shade is -0.1; must be 0 to 1"),
+        ("[base]\nshade = nan", r"base.shade is nan; must be 0 to 1"),
+        ("[base]\nhair_tones = [[1.0, -90.0]]", r"base.hair_tones is -90; must be -60 to 60"),
+        ("[features.eyes]\nlashes = 40", r"features.eyes.lashes is 40; must be 0 to 12"),
+        ("[proportions]\neye_width = 9.0", r"mine.toml: proportions.eye_width is 9; must be 0.7 to 1.6"),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_key_and_range(tmp_path, text, said) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(BundleError, match=said):
+        read_style(path)
+    result = CliRunner().invoke(app, ["styles", "check", str(path)])
+    assert result.exit_code == 1
+    assert "must be" in result.stderr
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_new_style_is_like_the_one_it_comes_from(home, name) -> None:
+    path = new_style("mine", name, None, overwrite=False)
+    assert path == home / "models" / "mine.toml"
+    source, mine = find_bundle(name).style, find_bundle("mine").style
+    assert dataclasses.replace(mine, name=name, version=source.version) == source
+    text = path.read_text(encoding="utf-8")
+    assert all(f"{key} = " in text for keys in KEYS.values() for key in keys)
+
+
+def test_lines_behind_a_hash_hold_the_defaults(tmp_path) -> None:
+    text = style_text(Style("x", description="d"))
+    opened = [line.removeprefix("# ") if " = " in line else line for line in text.splitlines()[2:]]
+    (tmp_path / "x.toml").write_text("\n".join(opened))
+    assert read_style(tmp_path / "x.toml") == Style("x", description="d")
+
+
+def test_a_new_style_replaces_nothing_unasked(tmp_path) -> None:
+    with pytest.raises(OutputError, match="there is a style anime already"):
+        new_style("anime", "cartoon", None, overwrite=False)
+    target = tmp_path / "here.toml"
+    target.write_text("mine")
+    with pytest.raises(OutputError, match="--overwrite"):
+        new_style("here", "cartoon", target, overwrite=False)
+    assert target.read_text() == "mine"
+    for name, source in (("../up", "cartoon"), ("ok", "human")):
+        with pytest.raises(ConfigError):
+            new_style(name, source, None, overwrite=False)
+
+
+def test_the_commands(home) -> None:
+    run = CliRunner().invoke
+    made = run(app, ["styles", "new", "mine", "--from", "comic"])
+    assert made.exit_code == 0
+    assert "mine" in run(app, ["styles", "list"]).stdout
+    assert 'pattern = "dots"' in run(app, ["styles", "show", "mine"]).stdout
+    checked = run(app, ["styles", "check", str(home / "models" / "mine.toml")])
+    assert checked.exit_code == 0
+    assert "whole" in checked.stdout
+
+
+def test_a_gallery_shows_drawings_and_no_photo(tmp_path, astronaut) -> None:
+    write_image(tmp_path / "a.png", astronaut)
+    target = tmp_path / "sheet.png"
+    words = ["styles", "gallery", str(tmp_path / "a.png"), "-o", str(target), "--to", "anime", "--to", "sketch"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    anime, sketch = np.array_split(read_image(target)[40:], 2, axis=1)
+    # The styles differ, and pencil on paper is paler.
+    assert sketch.mean() > anime.mean() + 20
+
+
+def test_a_gallery_page_needs_no_other_file() -> None:
+    rows = [Row("<a>.jpg", (np.zeros((360, 300, 3), np.uint8),) * 2)]
+    page = page_of(("anime", "sketch"), rows)
+    assert page.count("data:image/jpeg;base64,") == 2
+    assert "&lt;a&gt;.jpg in sketch" in page
+
+
+def test_what_a_gallery_cannot_show_is_told() -> None:
+    run = CliRunner().invoke
+    with pytest.raises(ConfigError, match=r"must end in \.html"):
+        run(app, ["styles", "gallery", "a.png", "-o", "a.txt"], catch_exceptions=False)
+    with pytest.raises(ConfigError, match="hides nobody"):
+        draw_rows([], ["human"], list)
