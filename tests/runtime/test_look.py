@@ -77,12 +77,19 @@ def test_painted_lips_are_stronger(astronaut: NDArray[np.uint8], landmarks: NDAr
 
 
 def test_glasses_come_from_their_plane(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
-    worn = measure_look(astronaut, landmarks, _planes(astronaut, glasses=255)).glasses
+    dark = astronaut.copy()
+    unit = float(np.hypot(*(landmarks[468, :2] - landmarks[473, :2])))
+    for corners in ((33, 133), (263, 362)):
+        x, y = (round(float(value)) for value in landmarks[list(corners), :2].mean(0))
+        cv2.ellipse(dark, (x, y), (round(0.45 * unit), round(0.36 * unit)), 0, 0, 360, (12, 12, 14), -1)
+    worn = measure_look(dark, landmarks, _planes(astronaut, glasses=255)).glasses
     assert worn is not None
     assert worn.darkness == 1.0
-    clear = measure_look(astronaut, landmarks, _planes(astronaut, glasses=128)).glasses
-    assert clear is not None
-    assert clear.darkness == 0.0
+    # A plane alone darkens no lens through which the photo shows skin.
+    for level in (128, 255):
+        clear = measure_look(astronaut, landmarks, _planes(astronaut, glasses=level)).glasses
+        assert clear is not None
+        assert clear.darkness == 0.0
     assert measure_look(astronaut, landmarks, _planes(astronaut, glasses=0)).glasses is None
 
 

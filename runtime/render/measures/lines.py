@@ -10,8 +10,8 @@ from toonfilter.runtime.render.features.brush import normals, part
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import FOREHEAD_LINES, AgeLines
+from toonfilter.runtime.render.measures.age import believed
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, across
-from toonfilter.runtime.render.measures.skin import REGIONS
 
 _OFFSETS = np.linspace(-0.085, 0.085, 35).astype(np.float32)
 _STEP = float(_OFFSETS[1] - _OFFSETS[0])
@@ -19,13 +19,6 @@ _FLANK = round(0.040 / _STEP)
 _SAMPLES = 17
 _HIDING = ("hair", "beard", "over", "headwear", "glasses")
 # Relative depth of the valley at which a line begins to be drawn, and at which it is full.
-_OLD_ROUGHNESS = (0.040, 0.060)
-"""Contrast of fine lines on skin from which it is that of an old person, and of a very old one."""
-_OLD_LIGHT = (36.0, 46.0)
-"""Lightness of skin in the photo below which roughness is noise."""
-_KINDS = ("forehead", "frown", "crow", "bag", "fold", "marionette")
-_WHEN_OLD = {"forehead": 0.75, "frown": 0.4, "crow": 0.85, "bag": 0.9, "fold": 1.0, "marionette": 0.6}
-"""How deep each kind is in the face of somebody very old, at least."""
 _DEPTHS = {
     "fold": (0.050, 0.24),
     "marionette": (0.035, 0.12),
@@ -77,48 +70,7 @@ def age_lines(photo: MeasuredPhoto, raw: Lab) -> AgeLines:
         marionette=even("marionette", 0.2, 0.9),
         old=0.0,
     )
-    return _believed(photo, lines, raw)
-
-
-def _believed(photo: MeasuredPhoto, lines: AgeLines, raw: Lab) -> AgeLines:
-    """What age explains.
-
-    A single line is a shadow more often than a wrinkle: lines count where there are several kinds of them. Rough skin
-    is old, and has all of them; children have none but those of their smile, and these faintly.
-    """
-    kinds = [float(getattr(lines, name).max()) for name in _KINDS]
-    second, third = sorted(kinds, reverse=True)[1:3]
-    share = 0.25 + 0.75 * smoothstep(0.5 * (second + third), 0.10, 0.55)
-    share *= 1 - 0.85 * childhood(photo)
-    old = smoothstep(skin_roughness(photo), *_OLD_ROUGHNESS) * smoothstep(float(raw[0]), *_OLD_LIGHT)
-    deep = {
-        name: np.maximum(getattr(lines, name) * np.float32(share), np.float32(old * _WHEN_OLD[name])) for name in _KINDS
-    }
-    return AgeLines(**deep, old=old)
-
-
-def childhood(photo: MeasuredPhoto) -> float:
-    """0 for adults, 1 for children: a short face below the eyes and a narrow jaw."""
-    points = photo.face.points
-    middle = (points[33] + points[263]) / 2
-    chin = float(np.linalg.norm(points[152] - middle)) / photo.unit_px
-    jaw = float(np.linalg.norm(points[172] - points[397]) / np.linalg.norm(points[234] - points[454]))
-    return (1 - smoothstep(chin, 1.58, 1.75)) * (1 - smoothstep(jaw, 0.770, 0.810))
-
-
-def skin_roughness(photo: MeasuredPhoto) -> float:
-    """Relative contrast of fine lines on the smoothest of cheeks and forehead: hair and light roughen the others."""
-    unit = photo.unit_px
-    plane = np.ascontiguousarray(photo.lab[..., 0])
-    fine, coarse, around = (cv2.GaussianBlur(plane, (0, 0), max(share * unit, 0.5)) for share in (0.012, 0.045, 0.10))
-    contrast = np.abs(fine - coarse) / (around + 25)
-    found = []
-    for region in REGIONS:
-        mask = np.zeros(plane.shape, np.uint8)
-        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(photo.face.flat[list(region)]).astype(np.int32)), 1)
-        values = contrast[mask > 0]
-        found.append(float(np.percentile(values, 70)) if len(values) else 0.0)
-    return min(found)
+    return believed(photo, lines, raw)
 
 
 _HEIGHTS = np.linspace(0.30, 1.55, 51).astype(np.float32)

@@ -1,0 +1,83 @@
+"""Which lines age explains: children, grown-ups, and the very old."""
+
+import cv2
+import numpy as np
+
+from toonfilter.runtime.render.colour import Lab
+from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.look import AgeLines
+from toonfilter.runtime.render.measures.photo import MeasuredPhoto
+from toonfilter.runtime.render.measures.skin import REGIONS
+
+_OLD_ROUGHNESS = (0.040, 0.060)
+"""Contrast of fine lines on skin from which it is that of an old person, and of a very old one."""
+_OLD_LIGHT = (36.0, 46.0)
+"""Lightness of skin in the photo below which roughness is noise."""
+_KINDS = ("forehead", "frown", "crow", "bag", "fold", "marionette")
+_WHEN_OLD = {"forehead": 0.75, "frown": 0.4, "crow": 0.85, "bag": 0.9, "fold": 1.0, "marionette": 0.6}
+"""How deep each kind is in the face of somebody very old, at least."""
+_MATURE = (0.2, 1.5)
+"""Of `maturity`: from which on lines are drawn that the photo hardly shows, and at which they are whole."""
+_WHEN_MATURE = {"forehead": 0.0, "frown": 0.0, "crow": 0.45, "bag": 0.50, "fold": 0.48, "marionette": 0.15}
+"""How deep each kind is then, at least."""
+
+
+def believed(photo: MeasuredPhoto, lines: AgeLines, raw: Lab) -> AgeLines:
+    """What age explains.
+
+    A single line is a shadow more often than a wrinkle: lines count where there are several kinds of them. Rough skin
+    is old, and has all of them; children have none but those of their smile, and these faintly.
+    """
+    kinds = [float(getattr(lines, name).max()) for name in _KINDS]
+    second, third = sorted(kinds, reverse=True)[1:3]
+    grown = 1 - 0.85 * childhood(photo)
+    mature = smoothstep(maturity(photo, lines), *_MATURE) * grown
+    share = max((0.25 + 0.75 * smoothstep(0.5 * (second + third), 0.10, 0.55)) * grown, mature)
+    old = smoothstep(skin_roughness(photo), *_OLD_ROUGHNESS) * smoothstep(float(raw[0]), *_OLD_LIGHT)
+    deep = {}
+    for name in _KINDS:
+        least = max(old * _WHEN_OLD[name], mature * _WHEN_MATURE[name])
+        deep[name] = np.maximum(getattr(lines, name) * np.float32(share), np.float32(least))
+    return AgeLines(**deep, old=old)
+
+
+def maturity(photo: MeasuredPhoto, lines: AgeLines) -> float:
+    """How grown up a face looks, about 0 for people of twenty and 2 for people of sixty.
+
+    Lips grow thin and brows sink, and there are some lines at every place. A smile thins lips and folds cheeks, too.
+    """
+    points, unit = photo.face.points, photo.unit_px
+    down = photo.face.fit.rotation[:, 1]
+    corners = points[[61, 291]].mean(0) - points[[13, 14]].mean(0)
+    smile = min(max(-float(corners @ down) / unit, 0.0), 0.15)
+    upper, lower = (float(np.linalg.norm(points[a] - points[b])) / unit for a, b in ((0, 13), (17, 14)))
+    brows = float((points[[159, 386]].mean(0) - points[[105, 334]].mean(0)) @ down) / unit
+    thin_lips = 0.6 * (0.135 - upper - 0.12 * smile) / 0.02 + 0.5 * (0.165 - lower - 0.12 * smile) / 0.03
+    low_brows = 0.4 * (0.27 - brows) / 0.03
+    marks = 0.9 * float(lines.crow.mean()) + 0.7 * float(lines.bag.mean()) + 0.6 * float(lines.marionette.mean())
+    folds = 1.2 * max(float(lines.fold.mean()) - 4 * smile, -0.3)
+    return thin_lips + low_brows + marks + folds
+
+
+def childhood(photo: MeasuredPhoto) -> float:
+    """0 for adults, 1 for children: a short face below the eyes and a narrow jaw."""
+    points = photo.face.points
+    middle = (points[33] + points[263]) / 2
+    chin = float(np.linalg.norm(points[152] - middle)) / photo.unit_px
+    jaw = float(np.linalg.norm(points[172] - points[397]) / np.linalg.norm(points[234] - points[454]))
+    return (1 - smoothstep(chin, 1.58, 1.75)) * (1 - smoothstep(jaw, 0.770, 0.810))
+
+
+def skin_roughness(photo: MeasuredPhoto) -> float:
+    """Relative contrast of fine lines on the smoothest of cheeks and forehead: hair and light roughen the others."""
+    unit = photo.unit_px
+    plane = np.ascontiguousarray(photo.lab[..., 0])
+    fine, coarse, around = (cv2.GaussianBlur(plane, (0, 0), max(share * unit, 0.5)) for share in (0.012, 0.045, 0.10))
+    contrast = np.abs(fine - coarse) / (around + 25)
+    found = []
+    for region in REGIONS:
+        mask = np.zeros(plane.shape, np.uint8)
+        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(photo.face.flat[list(region)]).astype(np.int32)), 1)
+        values = contrast[mask > 0]
+        found.append(float(np.percentile(values, 70)) if len(values) else 0.0)
+    return min(found)
