@@ -12,6 +12,7 @@ from toonfilter.runtime.bundle import (
     find_bundle,
     known_bundles,
     load_bundle,
+    open_bundle,
     shipped_folder,
     user_folder,
     write_bundle,
@@ -37,9 +38,10 @@ def installed_models() -> list[InstalledModel]:
     models = []
     for name, folder in sorted(known_bundles().items()):
         is_users = folder.parent == user_folder()
-        size_mb = sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) / 1e6
+        files = folder.iterdir() if folder.is_dir() else [folder]
+        size_mb = sum(path.stat().st_size for path in files if path.is_file()) / 1e6
         try:
-            bundle = load_bundle(folder)
+            bundle = open_bundle(folder)
         except BundleError as error:
             models.append(InstalledModel(name, folder, is_users, (), (), size_mb, str(error)))
         else:
@@ -77,6 +79,10 @@ def remove_model(name: str) -> Path:
         ConfigError: it came with the package, or lies elsewhere.
     """
     folder = user_folder() / name
+    style = user_folder() / f"{name}.toml"
+    if Path(name).name == name and style.is_file():
+        style.unlink()
+        return style
     if Path(name).name != name or not (folder / MANIFEST).is_file():
         if name in known_bundles():
             raise ConfigError(f"{name} ships with toonfilter ({shipped_folder().name}) and is not removed")

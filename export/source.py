@@ -141,7 +141,7 @@ def _geometry(pairs: Path | None, checkpoint: "Checkpoint", *, has_guidance: boo
 
 
 def open_source(path: Path | None, *, runs: Path = _RUNS, head: str = "", crops: Path | None = None) -> ExportSource:
-    """A checkpoint, a run folder or a bundle; without a path the newest run below `runs`, else the bundle that ships.
+    """A checkpoint, a run folder or a bundle; without a path the newest run below `runs`.
 
     head: another of the method's exportable networks by name (the way back of a cycle). crops: see `checkpoint_source`.
 
@@ -153,7 +153,7 @@ def open_source(path: Path | None, *, runs: Path = _RUNS, head: str = "", crops:
         newest = newest_run(runs)
         if newest is not None:
             return checkpoint_source(newest, head, crops)
-        return bundle_source(find_bundle("cartoon").folder)
+        raise BundleError(f"no training run below {runs}; give a run, a checkpoint or a bundle folder to export")
     if is_bundle_folder(path):
         return bundle_source(path)
     if path.exists():

@@ -244,14 +244,17 @@ def find_bundle(name: str) -> Bundle:
         BundleError: no such name (the known ones are listed), or the bundle is not whole.
     """
     path = known_bundles().get(name, Path(name))
-    if path.suffix == ".toml" and path.is_file():
-        return styled_bundle(path)
-    if (path / MANIFEST).is_file():
-        return load_bundle(path)
+    if path.is_file() or (path / MANIFEST).is_file():
+        return open_bundle(path)
     listing = ", ".join(sorted(known_bundles())) or "none"
     raise BundleError(
         f"unknown style {name!r}; known styles: {listing}. A path to a style file (.toml) or a bundle folder works too"
     )
+
+
+def open_bundle(path: Path) -> Bundle:
+    """A bundle folder, or a style file with its network. See `load_bundle` and `styled_bundle` for errors."""
+    return styled_bundle(path) if path.suffix == ".toml" else load_bundle(path)
 
 
 def styled_bundle(path: Path) -> Bundle:

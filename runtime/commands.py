@@ -96,13 +96,13 @@ def _tell(done: "Converted") -> None:
 @models_app.command("list")
 def models_list(json: JsonOption = False) -> None:
     """Every style that `--to` knows."""
-    from toonfilter.runtime.bundle import known_bundles, load_bundle
+    from toonfilter.runtime.bundle import known_bundles, open_bundle
     from toonfilter.runtime.errors import BundleError
 
     rows = []
     for name, folder in known_bundles().items():
         try:
-            bundle = load_bundle(folder)
+            bundle = open_bundle(folder)
         except BundleError as error:
             rows.append((name, "-", "damaged", "-", str(error)))
             continue

@@ -124,12 +124,12 @@ def _numbers(version: str) -> tuple[int, ...]:
 def check_engines() -> Iterator[Check]:
     """Every style's files, and every engine with what it really runs on."""
     from toonfilter.runtime.backends import ENGINES, EngineOptions, open_translator
-    from toonfilter.runtime.bundle import known_bundles, load_bundle
+    from toonfilter.runtime.bundle import known_bundles, open_bundle
 
     whole = []
     for name, folder in known_bundles().items():
         try:
-            whole.append(load_bundle(folder))
+            whole.append(open_bundle(folder))
             yield Check(f"style {name}", "ok", f"version {whole[-1].version}, files match their sha256")
         except ToonfilterError as error:
             yield Check(f"style {name}", "fault", str(error), "install toonfilter again, or remove that folder")
