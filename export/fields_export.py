@@ -1,19 +1,19 @@
 """The fields network as ONNX: uint8 pictures in, uint8 planes out, everything between them inside the graph."""
 
 import copy
-import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from toonfilter.export.onnx_export import OPSET, ExportError, save_model
+from toonfilter.export.crops import Feeds
+from toonfilter.export.onnx_export import OPSET, ExportError
+from toonfilter.export.parity import Draw
 from toonfilter.runtime.errors import require
 from toonfilter.runtime.render.fields import FIELDS
 from toonfilter.train.networks.fields import HALF_LEVELS, MIDDLE_LEVEL, FieldsNetwork
@@ -27,9 +27,6 @@ _QUANTISED: Final = ("Conv", "Add", "Clip", "Relu", "Resize", "Sigmoid")
 _LOGIT_REACH: Final = 6.5
 """INT8 logits go so far to both sides; raising it makes edges coarser, lowering it keeps masks from reaching 255."""
 _EXAMPLE_PX: Final = 64
-
-Feeds = dict[str, NDArray[np.uint8]]
-"""image uint8 [N, H, W, 3] and guidance uint8 [N, H, W, 1], the mesh plane."""
 
 
 class FieldsGraph(nn.Module):
@@ -251,43 +248,9 @@ class _Reader:
         return next(self._feeds, None)
 
 
-def run_model(model: "ModelProto | Path", threads: int = 1) -> Callable[[Feeds], NDArray[np.uint8]]:
-    """ONNX Runtime with this model on the CPU."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads
-    content = str(model) if isinstance(model, Path) else model.SerializeToString()
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-    def run(feeds: Feeds) -> NDArray[np.uint8]:
-        planes: NDArray[np.uint8] = session.run([OUTPUT], feeds)[0]
-        return planes
-
-    return run
-
-
-def plane_differences(
-    first: Callable[[Feeds], NDArray[np.uint8]], second: Callable[[Feeds], NDArray[np.uint8]], feeds: Sequence[Feeds]
-) -> dict[str, float]:
+def plane_differences(first: Draw, second: Draw, feeds: Sequence[Feeds]) -> dict[str, float]:
     """Mean absolute difference of each plane, in 8-bit levels."""
     total = np.zeros(len(FIELDS))
     for feed in feeds:
         total += np.abs(first(feed).astype(np.int16) - second(feed)).mean((0, 1, 2))
     return {name: round(float(value), 3) for name, value in zip(FIELDS, total / max(len(feeds), 1), strict=True)}
-
-
-def write_model(model: "ModelProto", path: Path, facts: dict[str, Any]) -> None:
-    """The file, whole, and beside it NAME.json: facts, inputs and planes in order."""
-    save_model(model, path)
-    notes = {
-        **facts,
-        "inputs": {"image": "uint8 [N, H, W, 3] RGB", "guidance": "uint8 [N, H, W, 1] mesh plane, zeros if unknown"},
-        "output": {OUTPUT: "uint8 [N, H, W, 9]"},
-        "planes": list(FIELDS),
-        "size_multiple": FieldsNetwork.size_multiple,
-    }
-    temporary = path.with_name(f".{path.stem}.json.partial")
-    temporary.write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path.with_suffix(".json"))

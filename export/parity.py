@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.export.crops import FaceCrops, Feeds
-from toonfilter.export.onnx_export import ExportError, PictureGraph
+from toonfilter.export.onnx_export import ExportError
 from toonfilter.runtime.bundle import Parity, Precision
 from toonfilter.runtime.errors import ConfigError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+    from torch import nn
 
 Draw = Callable[[Feeds], NDArray[np.uint8]]
 """One call of a generator: feeds to cartoon uint8 [N, S, S, C]."""
@@ -76,7 +77,7 @@ class Comparison:
         return Parity(path, round(self.sum_abs / max(self.values, 1), 4), self.max_abs, round(psnr, 2), self.crops)
 
 
-def torch_reference(graph: PictureGraph) -> Draw:
+def torch_reference(graph: "nn.Module") -> Draw:
     """The generator itself, in fp32 on the CPU."""
     import torch
 

@@ -104,7 +104,7 @@ def list_epochs(run: Path) -> dict[int, Path]:
 
 
 def _about(step: int, recipe: Recipe, data: str, geometry: Mapping[str, float] | None) -> dict[str, Any]:
-    about: dict[str, Any] = {"format": FORMAT, "step": step, "data": data, "commit": _commit()}
+    about: dict[str, Any] = {"format": FORMAT, "step": step, "data": data, "commit": current_commit()}
     return about | {"recipe": recipe_table(recipe), "geometry": dict(geometry or {})}
 
 
@@ -228,7 +228,7 @@ def _whole(weights: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     }
 
 
-def _commit() -> str:
+def current_commit() -> str:
     """The version of the code that trains, or "" outside a checkout."""
     try:
         answer = subprocess.run(

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.runtime.render.fields import FIELDS, MASKS
+from toonfilter.train.checkpoint import current_commit
 from toonfilter.train.data.fields.composition import Composer, Sample, plain_sample
+from toonfilter.train.data.fields.hands import SIDE_PX
 from toonfilter.train.data.fields.labels import UNKNOWN
 from toonfilter.train.data.fields.store import LabelStore
 from toonfilter.train.data.splits import split_of
@@ -106,6 +108,13 @@ def predictor(run: Path) -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDA
     return predict
 
 
+def read_hands(labels: Path) -> NDArray[np.uint8]:
+    """The hands of a folder of labels, uint8 [N, 160, 160, 4]; none where none were cut out."""
+    path = labels / "hands.npy"
+    hands: NDArray[np.uint8] = np.load(path) if path.is_file() else np.zeros((0, SIDE_PX, SIDE_PX, 4), np.uint8)
+    return hands
+
+
 class FieldsTraining:
     """A run in a folder. `run` goes on from the checkpoint there, if any, until the recipe's steps are done.
 
@@ -117,10 +126,8 @@ class FieldsTraining:
         self.store = LabelStore(labels)
         self._train, held = split_indices(self.store)
         self.validation = usable(self.store, held)
-        hands = labels / "hands.npy"
-        self._composer = Composer(
-            self.store, self._train, np.load(hands) if hands.is_file() else np.zeros((0, 160, 160, 4), np.uint8)
-        )
+        self._composer = Composer(self.store, self._train, read_hands(labels))
+        self._commit = current_commit()
         torch.manual_seed(recipe.seed)
         # Channels last: half the time on a CPU.
         self.network = FieldsNetwork().to(memory_format=torch.channels_last)
@@ -200,7 +207,7 @@ class FieldsTraining:
     def validate(self, *, told: bool = True) -> dict[str, float]:
         """Intersection over union of the masks, and mean differences of tone and ink, on held-out pictures.
 
-        told: with the mesh plane. Over all pixels of all pictures; NaN where a mask does not occur.
+        told: with the mesh plane. Over all pixels of all pictures; without masks that do not occur.
         """
         chosen = np.random.default_rng(1).permutation(self.validation)[: self.recipe.validation_pictures]
         both, either = torch.zeros(len(MASKS)), torch.zeros(len(MASKS))
@@ -214,7 +221,8 @@ class FieldsTraining:
             either += (union * known[:, : len(MASKS)])[0]
             person = planes[:, :1] > 0.5
             levels += torch.stack([(found[:, k] - planes[:, k]).abs()[person[:, 0]].mean() for k in (7, 8)])
-        answer: dict[str, float] = {name: round(float(both[k] / either[k]), 4) for k, name in enumerate(MASKS)}
+        there = [(k, name) for k, name in enumerate(MASKS) if either[k] > 0]
+        answer: dict[str, float] = {name: round(float(both[k] / either[k]), 4) for k, name in there}
         return answer | {FIELDS[7 + k]: round(float(levels[k] / max(len(chosen), 1)), 4) for k in range(2)}
 
     def _log(self, row: dict[str, Any], report: Report | None) -> None:
@@ -229,6 +237,7 @@ class FieldsTraining:
         temporary = self.folder / f".{CHECKPOINT}.partial"
         content = {
             "step": self.step,
+            "commit": self._commit,
             "recipe": asdict(self.recipe),
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),

@@ -10,14 +10,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from toonfilter.export.fields_export import (
-    Feeds,
-    FieldsGraph,
-    export_fp32,
-    plane_differences,
-    run_model,
-    to_int8,
-)
+from toonfilter.export.crops import Feeds
+from toonfilter.export.fields_export import FieldsGraph, export_fp32, plane_differences, to_int8
+from toonfilter.export.fields_files import export_run
+from toonfilter.export.parity import model_reference
+from toonfilter.runtime.bundle import load_bundle
 from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.runtime.render.fields import FIELDS
 from toonfilter.train.data.fields.store import LabelStore
@@ -132,6 +129,23 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(store: LabelStore, imagenet: Pat
         assert torch.equal(value, b["network"][name]), name
 
 
+def test_a_run_becomes_a_bundle(
+    store: LabelStore, imagenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toonfilter.export.fields_files.split_indices", lambda s: (np.arange(5), np.array([5])))
+    monkeypatch.setattr("toonfilter.export.fields_files.CALIBRATION_PICTURES", 2)
+    training = FieldsTraining(store.folder, tmp_path / "run", RECIPE, imagenet)
+    training._one_step()
+    training.step = 1
+    training._save()
+    done = export_run(store.folder, tmp_path / "run", tmp_path / "bundle", data="painted")
+    bundle = load_bundle(tmp_path / "bundle")
+    assert bundle.output.kind == "fields"
+    assert [entry.precision for entry in bundle.files] == ["fp32", "int8"]
+    assert bundle.training.steps == 1
+    assert set(done.int8_differences) == set(FIELDS)
+
+
 def test_a_new_run_needs_the_imagenet_weights(store: LabelStore, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="ImageNet"):
         FieldsTraining(store.folder, tmp_path / "run", RECIPE, None)
@@ -149,8 +163,14 @@ def feeds(size: tuple[int, int] = (64, 64)) -> Feeds:
     return {"image": image, "guidance": np.full((1, *size, 1), 160, np.uint8)}
 
 
-def test_onnx_file_draws_what_pytorch_draws(network: FieldsNetwork) -> None:
-    run = run_model(export_fp32(network, {}))
+@pytest.fixture(scope="module")
+def model(network: FieldsNetwork) -> onnx.ModelProto:
+    return export_fp32(network, {"toonfilter.step": "7"})
+
+
+@pytest.mark.slow
+def test_onnx_file_draws_what_pytorch_draws(network: FieldsNetwork, model: onnx.ModelProto) -> None:
+    run = model_reference(model)
     for size in ((64, 64), (96, 160)):
         given = feeds(size)
         planes = torch.from_numpy(np.concatenate([given["image"], given["guidance"]], 3)).permute(0, 3, 1, 2)
@@ -161,13 +181,13 @@ def test_onnx_file_draws_what_pytorch_draws(network: FieldsNetwork) -> None:
         assert np.abs(found - expected.permute(0, 2, 3, 1).numpy()).max() < 1
 
 
-def test_int8_file_is_close_and_quantised_throughout(network: FieldsNetwork) -> None:
-    model = export_fp32(network, {"toonfilter.step": "7"})
+@pytest.mark.slow
+def test_int8_file_is_close_and_quantised_throughout(model: onnx.ModelProto) -> None:
     small = to_int8(model, [feeds()])
     assert not [node for node in small.graph.node if node.op_type in ("Clip", "Relu", "Cast") and "token" in node.name]
     assert {entry.key: entry.value for entry in small.metadata_props}["toonfilter.step"] == "7"
-    assert max(plane_differences(run_model(model), run_model(small), [feeds()]).values()) < 6
-    assert run_model(small)(feeds((96, 160))).shape == (1, 96, 160, len(FIELDS))
+    assert max(plane_differences(model_reference(model), model_reference(small), [feeds()]).values()) < 6
+    assert model_reference(small)(feeds((96, 160))).shape == (1, 96, 160, len(FIELDS))
 
 
 def test_graph_keeps_the_network_as_it_was(network: FieldsNetwork) -> None:
