@@ -129,10 +129,11 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(store: LabelStore, imagenet: Pat
         assert torch.equal(value, b["network"][name]), name
 
 
+@pytest.mark.slow
 def test_a_run_becomes_a_bundle(
     store: LabelStore, imagenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("toonfilter.export.fields_files.split_indices", lambda s: (np.arange(5), np.array([5])))
+    monkeypatch.setattr("toonfilter.export.fields_files.split_indices", lambda _: (np.arange(5), np.array([5])))
     monkeypatch.setattr("toonfilter.export.fields_files.CALIBRATION_PICTURES", 2)
     training = FieldsTraining(store.folder, tmp_path / "run", RECIPE, imagenet)
     training._one_step()
