@@ -177,10 +177,12 @@ class Pen:
     def draw(self, canvas: skia.Canvas) -> None:
         """Lay everything onto the canvas."""
         self._shape_strokes()
-        paths = iter(_paths([step.shape for step in self._ops if isinstance(step.shape, Shape)]))
+        # What is both filled and clipped by is built once.
+        shapes = {id(step.shape): step.shape for step in self._ops if isinstance(step.shape, Shape)}
+        paths = dict(zip(shapes, _paths(list(shapes.values())), strict=True))
         flat, graded = skia.Paint(AntiAlias=True), skia.Paint(AntiAlias=True)
         for step in self._ops:
-            path = next(paths) if isinstance(step.shape, Shape) else step.shape
+            path = paths[id(step.shape)] if isinstance(step.shape, Shape) else step.shape
             _perform(canvas, step, path, flat, graded)
 
     def _shape_strokes(self) -> None:

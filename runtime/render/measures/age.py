@@ -16,7 +16,7 @@ _OLD_LIGHT = (36.0, 46.0)
 _KINDS = ("forehead", "frown", "crow", "bag", "fold", "marionette")
 _WHEN_OLD = {"forehead": 0.75, "frown": 0.4, "crow": 0.85, "bag": 0.9, "fold": 1.0, "marionette": 0.6}
 """How deep each kind is in the face of somebody very old, at least."""
-_MATURE = (0.2, 1.5)
+_MATURE = (0.8, 1.9)
 """Of `maturity`: from which on lines are drawn that the photo hardly shows, and at which they are whole."""
 _WHEN_MATURE = {"forehead": 0.0, "frown": 0.0, "crow": 0.45, "bag": 0.50, "fold": 0.48, "marionette": 0.15}
 """How deep each kind is then, at least."""
