@@ -175,7 +175,7 @@ def test_models_that_are_nothing_are_refused(tmp_path) -> None:
         find_model(str(tmp_path))
     (tmp_path / "checkpoint.json").write_text("{}")
     with pytest.raises(ConfigError, match="export it first"):
-        find_model(str(tmp_path))
+        find_model(str(tmp_path), raw=False)
 
 
 def test_checkpoints_are_measured_as_the_bundle_they_become_where_the_filter_is_asked_for(
