@@ -36,6 +36,10 @@ _LIGHT = np.array([1.0, 1.0, 1.0], np.float32)
 _LASH = np.array([0.024, 0.015, 0.002], np.float32)
 _FOLD_RISE = (np.sin(np.linspace(0.12, 0.95, 11) * np.pi) ** 0.6).astype(np.float32)
 _IRIS_TOP, _IRIS_BOTTOM = np.array([0.0, -0.9]), np.array([0.0, 0.9])
+_MOST_ACROSS = 0.72
+"""How far to the side an iris goes, in half widths of the eye."""
+_MOST_HIDDEN = 0.3
+"""How far behind a lid the iris' middle goes, in its radii. Raising it lets more of it disappear."""
 _CLOSED_SAG = 0.035
 _ABOVE_LID = 0.10
 """How far the lid's line lies above the lid's edge, in its own width."""
@@ -92,7 +96,21 @@ def eye_shape(face: FaceGeometry, curves: FaceCurves, rules: EyeRules, side: int
         upper, lower = upper + hang, lower + hang
     radius = float(np.hypot(*(iris[1:] - iris[0]).T).max())
     height = float(((lower - upper) @ face.down).max())
-    return EyeShape(side, upper, lower, crease, iris[0], radius, openness, max(height, 0.0), slim)
+    centre = _seen_iris(face, iris[0], upper, lower, radius)
+    return EyeShape(side, upper, lower, crease, centre, radius, openness, max(height, 0.0), slim)
+
+
+def _seen_iris(face: FaceGeometry, iris: Points, upper: Points, lower: Points, radius_px: float) -> Points:
+    """The iris' centre, kept where part of it is seen between the lids: no mesh makes an eye all white."""
+    half = len(upper) // 2
+    middle = (upper[half] + lower[half]) / 2
+    apart = iris - middle
+    across = _MOST_ACROSS * float(np.linalg.norm(upper[0] - upper[-1])) / 2
+    along = float(np.linalg.norm(lower[half] - upper[half])) / 2 + _MOST_HIDDEN * radius_px
+    sideways = np.clip(apart @ face.right, -across, across)
+    downwards = np.clip(apart @ face.down, -along, along)
+    kept: Points = (middle + face.right * sideways + face.down * downwards).astype(np.float32)
+    return kept
 
 
 def _enlarged(face: FaceGeometry, rules: EyeRules, points: Points, middle: Points) -> Points:
