@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from toonfilter.runtime.render.ground import Ground
     from toonfilter.runtime.render.opening import RenderOptions
 
 Engine = Literal["auto", "onnxruntime", "openvino", "tensorrt"]
@@ -46,6 +47,23 @@ BackgroundOption = Annotated[
         rich_help_panel=DRAWING,
     ),
 ]
+LikenessOption = Annotated[
+    float,
+    typer.Option(
+        "--likeness",
+        help="0: the style's proportions; up to 1: your own. The lower, the less you are recognised.",
+        rich_help_panel=DRAWING,
+    ),
+]
+LineOption = Annotated[
+    float, typer.Option("--line", help="Weight of lines, 0.3 to 2.5 of the style's.", rich_help_panel=DRAWING)
+]
+ShadeOption = Annotated[
+    float, typer.Option("--shade", help="Depth of shade, 0 to 1.6 of the style's.", rich_help_panel=DRAWING)
+]
+ColourOption = Annotated[
+    float, typer.Option("--colour", help="Strength of colours, 0 to 1.8 of the style's.", rich_help_panel=DRAWING)
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=OUTPUT)]
 OnLostOption = Annotated[
     str, typer.Option("--on-lost", help="No face found: hold, cover, image=FILE or pass.", rich_help_panel=PRIVACY)
@@ -64,33 +82,49 @@ AuditOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 
 
-def render_options(extent: Extent, background: str, region: Region) -> "RenderOptions":
-    """What `--frame`, `--background` and `--region` say.
+def render_options(
+    extent: Extent,
+    background: str,
+    region: Region,
+    *,
+    likeness: float = 0.0,
+    line: float = 1.0,
+    shade: float = 1.0,
+    colour: float = 1.0,
+) -> "RenderOptions":
+    """What `--frame`, `--background`, `--region` and the sliders say.
 
     Raises:
-        ConfigError: the background is neither a known word, nor a colour, nor a picture that can be read.
+        ConfigError: the background is neither a known word, nor a colour, nor a picture that can be read; or a slider
+            is out of its range.
     """
+    from toonfilter.runtime.render.opening import RenderOptions
+    from toonfilter.runtime.render.style import Sliders
+
+    sliders = Sliders(likeness=likeness, line=line, shade=shade, colour=colour)
+    return RenderOptions(extent, _ground(background, extent), region, sliders)
+
+
+def _ground(background: str, extent: Extent) -> "Ground":
     from toonfilter.runtime.errors import CaptureError, ConfigError
     from toonfilter.runtime.image_files import read_image
     from toonfilter.runtime.render.ground import Ground
-    from toonfilter.runtime.render.opening import RenderOptions
 
     if background == "drawn":
-        return RenderOptions(extent, Ground("keep" if extent != "whole" else "drawn"), region)
+        return Ground("keep" if extent != "whole" else "drawn")
     if background == "blur":
-        return RenderOptions(extent, Ground("blur"), region)
+        return Ground("blur")
     if background == "keep":
-        return RenderOptions(extent, Ground("keep"), region)
+        return Ground("keep")
     if re.fullmatch(r"#[0-9a-fA-F]{6}", background):
         red, green, blue = (int(background[place : place + 2], 16) for place in (1, 3, 5))
-        return RenderOptions(extent, Ground("colour", (red, green, blue)), region)
+        return Ground("colour", (red, green, blue))
     try:
-        picture = read_image(Path(background))
+        return Ground("picture", picture=read_image(Path(background)))
     except CaptureError as error:
         raise ConfigError(
             f"--background is {background!r}; must be drawn, blur, keep, #rrggbb or a picture file ({error})"
         ) from error
-    return RenderOptions(extent, Ground("picture", picture=picture), region)
 
 
 @contextmanager

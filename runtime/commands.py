@@ -9,12 +9,16 @@ from toonfilter.runtime import terminal
 from toonfilter.runtime.command_options import (
     OUTPUT,
     BackgroundOption,
+    ColourOption,
     EngineOption,
     ExposureOption,
     ExtentOption,
     JsonOption,
+    LikenessOption,
+    LineOption,
     OverwriteOption,
     RegionOption,
+    ShadeOption,
     StyleOption,
     render_options,
 )
@@ -48,6 +52,10 @@ def image(
     extent: ExtentOption = "whole",
     background: BackgroundOption = "drawn",
     region: RegionOption = "head",
+    likeness: LikenessOption = 0.0,
+    line: LineOption = 1.0,
+    shade: ShadeOption = 1.0,
+    colour: ColourOption = 1.0,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,  # noqa: ARG001
     i_accept_exposure: ExposureOption = False,
@@ -62,7 +70,7 @@ def image(
     if plan.left_out:
         names = ", ".join(path.name for path in plan.left_out[:3]) + (", ..." if len(plan.left_out) > 3 else "")
         terminal.note(f"left out, not pictures by their names: {terminal.count(len(plan.left_out), 'file')} ({names})")
-    rendering = render_options(extent, background, region)
+    rendering = render_options(extent, background, region, likeness=likeness, line=line, shade=shade, colour=colour)
     lost = LostPolicy("cover", confirmed=i_accept_exposure)
     still = StillFilter(StillSettings(style=to, engine=engine, rendering=rendering, lost=lost))
     failed = 0

@@ -28,6 +28,10 @@ CAM_SETTINGS: Mapping[str, type] = {
     "background": str,
     "region": str,
     "on_lost": str,
+    "likeness": float,
+    "line": float,
+    "shade": float,
+    "colour": float,
     "cpu_cap": float,
 }
 

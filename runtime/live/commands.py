@@ -12,13 +12,17 @@ from toonfilter.runtime.command_options import (
     OUTPUT,
     AuditOption,
     BackgroundOption,
+    ColourOption,
     EngineOption,
     ExposureOption,
     ExtentOption,
     JsonOption,
+    LikenessOption,
+    LineOption,
     OnLostOption,
     OverwriteOption,
     RegionOption,
+    ShadeOption,
     StyleOption,
     render_options,
     stop_on_signals,
@@ -83,6 +87,10 @@ def cam(
     extent: ExtentOption = "whole",
     background: BackgroundOption = "drawn",
     region: RegionOption = "head",
+    likeness: LikenessOption = 0.0,
+    line: LineOption = 1.0,
+    shade: ShadeOption = 1.0,
+    colour: ColourOption = 1.0,
     on_lost: OnLostOption = "hold",
     i_accept_exposure: ExposureOption = False,
     audit: AuditOption = None,
@@ -108,6 +116,7 @@ def cam(
     from toonfilter.runtime.live.sources import wished_path
     from toonfilter.runtime.live.stages import Controls
     from toonfilter.runtime.lost_options import lost_policy
+    from toonfilter.runtime.render.style import Sliders
 
     width, height = parse_size(size)
     lost = lost_policy(on_lost, confirmed=i_accept_exposure)
@@ -119,23 +128,24 @@ def cam(
     check_outputs([recording, audit], [played], overwrite=overwrite)
     # A style that is not there must not leave a recording of nothing behind.
     find_bundle(to)
+    sliders = {"likeness": likeness, "line": line, "shade": shade, "colour": colour}
+    Sliders(**sliders)
     if save:
         wishes: dict[str, str | int | float | bool | None] = {}
         wishes |= {"to": to, "camera": camera, "size": size, "fps": fps, "mirror": mirror, "lift": lift}
         wishes |= {"output": output if recording is None else "virtual", "device": device, "preview": preview}
         wishes |= {"engine": engine, "extent": extent, "background": background, "region": region, "cpu_cap": cpu_cap}
-        wishes |= {"on_lost": on_lost}
+        wishes |= {"on_lost": on_lost, **sliders}
         terminal.note(f"remembered in {save_cam(wishes)}")
 
     def open_filter() -> "ToonFilter":
         from toonfilter.runtime.filter import FilterSettings, ToonFilter
 
-        return ToonFilter(
-            FilterSettings(style=to, engine=engine, rendering=render_options(extent, background, region), lost=lost),
-            notify=line.note,
-        )
+        rendering = render_options(extent, background, region, **sliders)
+        settings = FilterSettings(style=to, engine=engine, rendering=rendering, lost=lost)
+        return ToonFilter(settings, notify=shown.note)
 
-    with stop_on_signals() as stop, StatusLine() as line:
+    with stop_on_signals() as stop, StatusLine() as shown:
         sink = _live_sink(
             output, options, device=device, avoid=wished_path(camera), with_preview=preview, overwrite=overwrite
         )
@@ -150,8 +160,8 @@ def cam(
             sink,
             options,
             controls=Controls(_styles_from(to)),
-            on_status=line.show,
-            notify=line.note,
+            on_status=shown.show,
+            notify=shown.note,
             stop=stop,
         )
     terminal.say(_live_report(summary))

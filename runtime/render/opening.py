@@ -9,6 +9,7 @@ from toonfilter.runtime.render.blending import Region
 from toonfilter.runtime.render.drawing import Extent, LayeredRenderer
 from toonfilter.runtime.render.ground import Ground
 from toonfilter.runtime.render.renderer import FrameRenderer, Renderer
+from toonfilter.runtime.render.style import Sliders
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +17,21 @@ class RenderOptions:
     """What of the frame is drawn.
 
     extent: `whole` draws people and room, `person` people alone, `head` heads alone. ground: what is behind people, for
-    styles that draw in layers. region: how much of a head picture networks show.
+    styles that draw in layers. region: how much of a head picture networks show. sliders: what the user changes of
+    styles of rules.
     """
 
     extent: Extent = "whole"
     ground: Ground = field(default_factory=Ground)
     region: Region = "head"
+    sliders: Sliders = field(default_factory=Sliders)
 
 
 def open_renderer(bundle: Bundle, translator: Translator, options: RenderOptions | None = None) -> FrameRenderer:
     """The renderer for this bundle; a translator whose frames stay on a device brings its own for picture networks."""
     options = options or RenderOptions()
     if bundle.style is not None:
-        return LayeredRenderer(translator, bundle.style, extent=options.extent, ground=options.ground)
+        style = options.sliders.applied(bundle.style)
+        return LayeredRenderer(translator, style, extent=options.extent, ground=options.ground)
     own: Callable[[Bundle, Region], FrameRenderer] | None = getattr(translator, "open_renderer", None)
     return Renderer(bundle, translator, options.region) if own is None else own(bundle, options.region)

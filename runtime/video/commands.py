@@ -12,13 +12,17 @@ from toonfilter.runtime.command_options import (
     PRIVACY,
     AuditOption,
     BackgroundOption,
+    ColourOption,
     EngineOption,
     ExposureOption,
     ExtentOption,
     JsonOption,
+    LikenessOption,
+    LineOption,
     OnLostOption,
     OverwriteOption,
     RegionOption,
+    ShadeOption,
     StyleOption,
     render_options,
     stop_on_signals,
@@ -64,6 +68,10 @@ def video(
     extent: ExtentOption = "whole",
     background: BackgroundOption = "drawn",
     region: RegionOption = "head",
+    likeness: LikenessOption = 0.0,
+    line: LineOption = 1.0,
+    shade: ShadeOption = 1.0,
+    colour: ColourOption = 1.0,
     codec: CodecOption = "auto",
     quality: QualityOption = "normal",
     audio: SoundOption = "keep",
@@ -92,7 +100,8 @@ def video(
     from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
     from toonfilter.runtime.video.workers import InlineWorkers, LocalWorkers, default_workers
 
-    settings = _settings(to, engine, render_options(extent, background, region), on_lost, confirmed=i_accept_exposure)
+    rendering = render_options(extent, background, region, likeness=likeness, line=line, shade=shade, colour=colour)
+    settings = _settings(to, engine, rendering, on_lost, confirmed=i_accept_exposure)
     target = output or default_target(source)
     also = (before_after,) if before_after else ()
     options = ConvertOptions(codec, quality, overwrite, resume, audio, audit, also)
@@ -159,6 +168,10 @@ def batch(
     extent: ExtentOption = "whole",
     background: BackgroundOption = "drawn",
     region: RegionOption = "head",
+    likeness: LikenessOption = 0.0,
+    line: LineOption = 1.0,
+    shade: ShadeOption = 1.0,
+    colour: ColourOption = 1.0,
     codec: CodecOption = "auto",
     quality: QualityOption = "normal",
     audio: SoundOption = "keep",
@@ -182,9 +195,8 @@ def batch(
 
     # Workers on other machines have another working directory.
     style = str(Path(to).resolve()) if os.sep in to else to
-    settings = _settings(
-        style, engine, render_options(extent, background, region), on_lost, confirmed=i_accept_exposure
-    )
+    rendering = render_options(extent, background, region, likeness=likeness, line=line, shade=shade, colour=colour)
+    settings = _settings(style, engine, rendering, on_lost, confirmed=i_accept_exposure)
     identity = filter_identity(settings)
     target = output or default_folder(archive)
     pool = open_workers(workers, cluster)

@@ -30,7 +30,7 @@ def file_filter_opener(settings: FilterSettings) -> "partial[ToonFilter]":
 
 
 def filter_identity(settings: FilterSettings) -> str:
-    """A sha256 over everything that changes the pictures: the bundle's content and the settings.
+    """A sha256 over everything that changes the pictures: the bundle's and the style file's content, the settings.
 
     Raises:
         BundleError: the style is unknown or damaged.
@@ -38,7 +38,8 @@ def filter_identity(settings: FilterSettings) -> str:
     bundle = find_bundle(settings.style)
     plain = dataclasses.asdict(dataclasses.replace(settings, style=bundle.name, on_error="raise"))
     files = sorted(entry.sha256 for entry in bundle.files)
-    text = json.dumps([bundle.name, bundle.version, files, plain], default=_plain, sort_keys=True)
+    rules = dataclasses.asdict(bundle.style) if bundle.style is not None else {}
+    text = json.dumps([bundle.name, bundle.version, files, rules, plain], default=_plain, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

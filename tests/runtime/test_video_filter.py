@@ -11,6 +11,7 @@ from toonfilter.runtime.errors import BundleError, CaptureError, ConfigError
 from toonfilter.runtime.filter import FilterSettings
 from toonfilter.runtime.lost_options import lost_policy
 from toonfilter.runtime.render.opening import RenderOptions
+from toonfilter.runtime.render.style import Sliders
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
 from toonfilter.runtime.video.workers import LocalWorkers
@@ -57,8 +58,20 @@ def test_the_identity_names_bundle_and_settings(tiny_bundle):
     assert filter_identity(settings) != filter_identity(
         FilterSettings(style=str(tiny_bundle.folder), rendering=RenderOptions(extent="head"))
     )
+    sliders = RenderOptions(sliders=Sliders(likeness=0.5))
+    assert filter_identity(settings) != filter_identity(
+        FilterSettings(style=str(tiny_bundle.folder), rendering=sliders)
+    )
     with pytest.raises(BundleError):
         filter_identity(FilterSettings(style="no such style"))
+
+
+def test_the_identity_changes_with_the_style_file(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[base]\nshade = 0.5\n")
+    before = filter_identity(FilterSettings(style=str(path)))
+    path.write_text("[base]\nshade = 0.6\n")
+    assert filter_identity(FilterSettings(style=str(path))) != before
 
 
 def test_on_lost_words(tmp_path):

@@ -1,0 +1,62 @@
+"""What a user may change of any style: on the command line, and in what is drawn."""
+
+import re
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from toonfilter.cli import app
+from toonfilter.runtime.command_options import render_options
+from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.geometry.proportions import Proportions
+from toonfilter.runtime.render.opening import RenderOptions, open_renderer
+from toonfilter.runtime.render.style import SLIDER_RANGES, Sliders, Style
+from toonfilter.runtime.still_images import StillFilter, StillSettings
+
+
+def test_words_become_sliders() -> None:
+    options = render_options("whole", "drawn", "head", likeness=0.5, line=2.0)
+    assert options.sliders == Sliders(likeness=0.5, line=2.0)
+    with pytest.raises(ConfigError, match=r"likeness is 1\.5; must be 0 to 1"):
+        render_options("whole", "drawn", "head", likeness=1.5)
+
+
+@pytest.mark.parametrize("command", ["cam", "video", "image", "batch"])
+def test_every_command_has_them_and_tells_the_range(command) -> None:
+    options = {max(one.opts, key=len): one for one in typer.main.get_command(app).commands[command].params}
+    for name, (low, high) in SLIDER_RANGES.items():
+        numbers = [float(number) for number in re.findall(r"[\d.]*\d", options[f"--{name}"].help)]
+        assert {low, high} <= set(numbers)
+        assert options[f"--{name}"].default == getattr(Sliders(), name)
+
+
+def test_a_slider_out_of_range_stops_before_any_work(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (["cam", "-o", "a.mp4", "--line", "9"], ["image", "x.png", "--line", "9"]):
+        (tmp_path / "x.png").write_bytes(b"")
+        with pytest.raises(ConfigError, match=r"line is 9; must be 0\.3 to 2\.5"):
+            CliRunner().invoke(app, words, catch_exceptions=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_sliders_change_the_rules() -> None:
+    style = Sliders(likeness=1.0, line=0.5, shade=0.0, colour=1.5).applied(Style("x"))
+    assert style.proportions == Proportions.none()
+    assert style.base.outer_line_u == pytest.approx(0.5 * Style("x").base.outer_line_u)
+    assert (style.base.shade, style.base.saturation) == (0.0, 1.5)
+    assert Sliders().applied(Style("x")) == Style("x")
+
+
+def test_sliders_reach_the_drawing(astronaut) -> None:
+    opened = StillFilter(StillSettings("cartoon"))
+    grey = RenderOptions(sliders=Sliders(colour=0.0))
+    from toonfilter.runtime.bundle import find_bundle
+
+    usual = opened.process(astronaut).image
+    opened._renderer = open_renderer(find_bundle("cartoon"), opened.opened.translator, grey)
+    changed = opened.process(astronaut).image
+    opened.close()
+    chroma = [np.ptp(image[100:220, 180:300].astype(int), axis=2).mean() for image in (usual, changed)]
+    assert chroma[1] < 0.6 * chroma[0]
