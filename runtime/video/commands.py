@@ -87,6 +87,17 @@ def video(
     before_after: Annotated[
         Path | None, typer.Option(help="Also write a picture of one moment before and after; it shows the real face.")
     ] = None,
+    review: Annotated[
+        bool,
+        typer.Option(
+            "--review",
+            help="First show doubtful frames in OUT-review/, and let me list regions to cover.",
+            rich_help_panel=PRIVACY,
+        ),
+    ] = False,
+    covers: Annotated[
+        Path | None, typer.Option(help="Regions to cover: the covers.toml of a review.", rich_help_panel=PRIVACY)
+    ] = None,
     quiet: QuietOption = False,  # noqa: ARG001
     verbose: VerboseOption = False,  # noqa: ARG001
 ) -> None:
@@ -98,13 +109,18 @@ def video(
     from toonfilter.runtime.video.batch import default_target
     from toonfilter.runtime.video.convert import ConvertOptions, convert
     from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
+    from toonfilter.runtime.video.review import CoveringOpener, read_covers
     from toonfilter.runtime.video.workers import InlineWorkers, LocalWorkers, default_workers
 
     rendering = render_options(extent, background, region, likeness=likeness, line=line, shade=shade, colour=colour)
     settings = _settings(to, engine, rendering, on_lost, confirmed=i_accept_exposure)
     target = output or default_target(source)
     also = (before_after,) if before_after else ()
-    options = ConvertOptions(codec, quality, overwrite, resume, audio, audit, also)
+    folder = target.with_name(f"{target.stem}-review") if review else None
+    options = ConvertOptions(codec, quality, overwrite, resume, audio, audit, also, folder)
+    regions = read_covers(covers) if covers else ()
+    opener = file_filter_opener(settings)
+    identity = filter_identity(settings) + (repr(regions) if regions else "")
     count = workers or default_workers()
     pool = LocalWorkers(count) if count > 1 else InlineWorkers()
     try:
@@ -112,16 +128,18 @@ def video(
             report = convert(
                 source,
                 target,
-                file_filter_opener(settings),
+                CoveringOpener(opener, regions) if regions else opener,
                 options,
                 workers=pool,
-                filter_identity=filter_identity(settings),
+                filter_identity=identity,
                 progress=progress,
                 stop=stop,
             )
     finally:
         pool.close()
     _tell(report)
+    if report.status == "reviewed":
+        return
     if before_after:
         from toonfilter.runtime.video.before_after import write_before_after
 
@@ -145,6 +163,10 @@ def _tell(report: "ConvertReport") -> None:
     for text in report.notes:
         terminal.note(text)
     states = ", ".join(f"{state} {count}" for state, count in report.states.items())
+    if report.status == "reviewed":
+        terminal.say(f"leak report: {states}")
+        terminal.say(f"{report.target} was not written; without --review the same command writes it at once")
+        return
     if report.status == "interrupted":
         terminal.say(f"{report.target} was not written; of what is kept: {states}")
         return

@@ -1,5 +1,6 @@
 """Converting a video file: checks first, pieces next, the whole file under its name at the very end."""
 
+import json
 import shutil
 import threading
 import time
@@ -7,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
 from toonfilter.runtime.frame_filter import ResettableFilter
@@ -16,6 +17,7 @@ from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.runtime.video.mux import Tracks, check_container, join_pieces
 from toonfilter.runtime.video.picture_survey import PictureSurvey
 from toonfilter.runtime.video.reader import VideoIndex, VideoInfo, inspect_video, scan_video
+from toonfilter.runtime.video.review import COVERS, doubts_in, write_review
 from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, make_converter
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder, fingerprint, plan_segments
 from toonfilter.runtime.video.sound import Sound
@@ -23,6 +25,7 @@ from toonfilter.runtime.video.workers import InlineWorkers, SegmentWorkers
 from toonfilter.runtime.video.writer import Encoder, VideoWriter, choose_encoder
 from toonfilter.runtime.whole_files import check_outputs, move_into_place, replacing
 
+Status = Literal["complete", "partial", "interrupted", "reviewed"]
 _PROGRESS_EVERY_S = 0.2
 _BITS_PER_PIXEL = 0.15
 
@@ -32,8 +35,9 @@ class ConvertOptions:
     """codec, quality: see `choose_encoder`. resume: True insists on going on with an interrupted conversion, None goes
     on where there is one of the same file with the same options, False begins anew.
 
-    sound: what becomes of it. audit: where to write one JSON line per frame. also_written: what the caller will write
-    afterwards; checked like the target. piece_s: the least length of a piece in seconds of video.
+    review: a folder for pictures of doubtful frames, written instead of the target. sound: what becomes of it.
+    audit: where to write one JSON line per frame. also_written: what the caller will write afterwards; checked like the
+    target. piece_s: the least length of a piece in seconds of video.
     """
 
     codec: str = "auto"
@@ -43,17 +47,19 @@ class ConvertOptions:
     sound: Sound = "keep"
     audit: Path | None = None
     also_written: tuple[Path, ...] = ()
+    review: Path | None = None
     piece_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class ConvertReport:
-    """status: `partial` when the source was cut off or damaged; `interrupted` when asked to stop (no output then).
+    """status: `partial` when the source was cut off or damaged. `interrupted` when asked to stop, and
+    `reviewed` when a review was written instead: no output then.
 
     states: frames by privacy state, the leak report. notes: what the user should know, a line each.
     """
 
-    status: Literal["complete", "partial", "interrupted"]
+    status: Status
     target: Path
     frames: int
     states: Mapping[str, int]
@@ -159,6 +165,7 @@ class _Conversion:
         self._frames_now = 0
         self._start_s = time.perf_counter()
         self._reported_s = 0.0
+        self._pictures = 0
 
     def _opened_folder(self, folder: WorkFolder, filter_identity: str) -> Encoder:
         options, colours = self._options, make_converter(self._info)
@@ -235,16 +242,27 @@ class _Conversion:
             ) from error
         if self._options.audit is not None:
             self._write_audit(self._options.audit, done)
+        if self._options.review is not None:
+            return self._review(self._options.review, whole, done)
         move_into_place(whole, self._target)
         damaged = sum(result.damaged_packets for _, result in done)
         report = self.report("partial" if self._index.damage or damaged else "complete")
         self._job.folder.forget()
         return report
 
+    def _review(self, folder: Path, whole: Path, done: Sequence[tuple[Segment, SegmentResult]]) -> ConvertReport:
+        lines: list[dict[str, Any]] = []
+        for piece, _ in done:
+            text = self._job.folder.audit_path(piece).read_text(encoding="utf-8")
+            lines.extend(json.loads(line) for line in text.splitlines())
+        self._pictures = write_review(whole, doubts_in(lines), folder, self._info.path)
+        whole.unlink()
+        return self.report("reviewed")
+
     def _tracks(self) -> Tracks:
         return Tracks(self._index.timeline, self._options.sound)
 
-    def report(self, status: Literal["complete", "partial", "interrupted"]) -> ConvertReport:
+    def report(self, status: Status) -> ConvertReport:
         states: Counter[str] = Counter({state.value: 0 for state in PrivacyState})
         for _, result in self._done():
             states.update(result.states)
@@ -293,6 +311,9 @@ class _Conversion:
         if status == "interrupted":
             kept = sum(result.frames for result in self._results.values())
             return [f"stopped after {self._frames_now} frames; the same command goes on after frame {kept}"]
+        if status == "reviewed":
+            pictures = "1 picture" if self._pictures == 1 else f"{self._pictures} pictures"
+            return [f"{pictures} of doubtful frames, and {COVERS} for what you want covered: {self._options.review}"]
         damaged = sum(result.damaged_packets for result in self._results.values())
         notes = []
         if self._index.damage:

@@ -161,7 +161,7 @@ class _Runner:
             if isinstance(item, _Picture):
                 if item.is_first:
                     self._start_piece()
-                time_s = float(item.pts * self._job.info.time_base)
+                time_s = float(item.pts * self._job.info.time_base - self._job.timeline.start_s)
                 self._tracked.put((item, self._filter.track(Frame(item.image, item.index, time_s, item.pts))))
             else:
                 self._tracked.put((item, None))

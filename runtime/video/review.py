@@ -1,0 +1,183 @@
+"""A look before a file is made: pictures of doubtful frames, and regions that the user wants covered.
+
+`write_review` makes a folder with pictures and `covers.toml`; what the user adds there is read by `read_covers`, and
+`CoveringOpener` draws it over what the filter makes.
+"""
+
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.frame_filter import ResettableFilter
+from toonfilter.runtime.frames import Frame, PrivacyState, SafeFrame
+from toonfilter.runtime.geometry.pixelate import pixelated
+from toonfilter.runtime.image_files import write_image
+from toonfilter.runtime.strict import Problem, parse
+from toonfilter.runtime.whole_files import write_whole
+
+COVERS = "covers.toml"
+MOST_PICTURES = 200
+_NEAR_S = 1.0
+_TILES = 4
+_EXAMPLE = """# Regions to cover. Times are seconds; a box is left, top, right, bottom in pixels of the upright picture.
+# Take away the marks in front, change the numbers, add as many as needed. Then:
+#   toonfilter video {source} --covers {covers}
+#
+# [[cover]]
+# from = 62.0
+# to = 65.5
+# box = [400, 120, 520, 260]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A frame that a person should look at. number: of the result, from 0."""
+
+    number: int
+    time_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """A region that is pixelated from `from_s` to `to_s`, in seconds of the result. box: left, top, right, bottom."""
+
+    from_s: float
+    to_s: float
+    box: tuple[int, int, int, int]
+
+
+def doubts_in(audit: Sequence[dict[str, Any]]) -> list[Doubt]:
+    """The first frame of every stretch that may be wrong: not drawn, held, a face fewer than before, or more.
+
+    audit: the lines of a conversion's audit.
+    """
+    found: list[Doubt] = []
+    faces: int | None = None
+    last_s: dict[str, float] = {}
+    for number, line in enumerate(audit):
+        reason = _reason(line, faces)
+        faces = line["faces_found"]
+        if reason is None:
+            continue
+        # One picture for a stretch of the same kind.
+        if line["time_s"] - last_s.get(reason, float("-inf")) > _NEAR_S:
+            found.append(Doubt(number, line["time_s"], reason))
+        last_s[reason] = line["time_s"]
+    if len(found) > MOST_PICTURES:
+        step = len(found) / MOST_PICTURES
+        found = [found[int(place * step)] for place in range(MOST_PICTURES)]
+    return found
+
+
+def _reason(line: dict[str, Any], faces_before: int | None) -> str | None:
+    if line["state"] != PrivacyState.PROTECTED:
+        return str(line["state"])
+    if line["faces_covered"]:
+        return "face-not-drawn"
+    if faces_before is not None and line["faces_found"] != faces_before:
+        return "fewer-faces" if line["faces_found"] < faces_before else "more-faces"
+    return "no-face" if line["faces_found"] == 0 else None
+
+
+def write_review(video: Path, doubts: Sequence[Doubt], folder: Path, source: Path) -> int:
+    """Write pictures of these frames of a converted video, and an empty list of covers unless there is one.
+
+    Returns the number of pictures. Raises: OutputError: the disk refuses. CaptureError: the video cannot be read.
+    """
+    from toonfilter.runtime.video.colour import ColourConverter
+    from toonfilter.runtime.video.reader import VideoFile, inspect_video
+
+    info = inspect_video(video)
+    colours = ColourConverter(info.colour, info.orientation, info.width, info.height)
+    wanted = {doubt.number: doubt for doubt in doubts}
+    with VideoFile(info) as file:
+        for number, frame in enumerate(file.frames()):
+            if number in wanted:
+                doubt = wanted[number]
+                name = f"{doubt.time_s:09.2f}s-{doubt.reason}.jpg"
+                write_image(folder / name, colours.upright_rgb(frame))
+    covers = folder / COVERS
+    if not covers.exists():
+        write_whole(covers, _EXAMPLE.format(source=source, covers=covers))
+    return len(wanted)
+
+
+def read_covers(path: Path) -> tuple[Cover, ...]:
+    """The regions that a user listed.
+
+    Raises:
+        ConfigError: the file cannot be read, or an entry is wrong; with its number.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({error})") from error
+    unknown = sorted(set(content) - {"cover"})
+    if unknown:
+        raise ConfigError(f"{path}: unknown table {unknown[0]}; known: [[cover]]")
+    covers = []
+    for number, entry in enumerate(content.get("cover", []), 1):
+        try:
+            names = {"from": "from_s", "to": "to_s"}
+            plain = {names.get(key, key): value for key, value in entry.items()}
+            covers.append(parse(Cover, plain))
+        except (Problem, AttributeError) as problem:
+            raise ConfigError(f"{path}: cover {number}: {problem}") from None
+        left, top, right, bottom = covers[-1].box
+        if covers[-1].to_s < covers[-1].from_s or right <= left or bottom <= top:
+            raise ConfigError(
+                f"{path}: cover {number} is empty: from must be before to, left of right, top above bottom"
+            )
+    return tuple(covers)
+
+
+@dataclass(frozen=True, slots=True)
+class CoveringOpener:
+    """Opens a filter whose pictures are pixelated in the user's regions; can be sent to another process."""
+
+    open_filter: Callable[[], ResettableFilter]
+    covers: tuple[Cover, ...]
+
+    def __call__(self) -> ResettableFilter:
+        return _CoveredRegions(self.open_filter(), self.covers)
+
+
+class _CoveredRegions:
+    """See `CoveringOpener`."""
+
+    def __init__(self, inner: ResettableFilter, covers: tuple[Cover, ...]) -> None:
+        self._inner, self._covers = inner, covers
+
+    def track(self, frame: Frame) -> Any:
+        return self._inner.track(frame)
+
+    def draw(self, tracked: Any) -> SafeFrame:
+        return self._covered(self._inner.draw(tracked))
+
+    def cover(self, frame: Frame, reason: str) -> SafeFrame:
+        return self._covered(self._inner.cover(frame, reason))
+
+    def reset(self) -> None:
+        self._inner.reset()
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def look_back(self, waiting: Sequence[Any], newest: Any | None) -> None:
+        self._inner.look_back(waiting, newest)
+
+    def _covered(self, safe: SafeFrame) -> SafeFrame:
+        boxes = [one.box for one in self._covers if one.from_s <= safe.captured_at_s <= one.to_s]
+        if boxes:
+            # A held picture is shown again when the region's time is over.
+            safe.image = safe.image.copy()
+        for left, top, right, bottom in boxes:
+            region = safe.image[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+            if region.size:
+                region[:] = pixelated(region.copy(), _TILES)
+        return safe
