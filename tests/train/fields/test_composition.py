@@ -6,6 +6,7 @@ import pytest
 from toonfilter.runtime.render.fields import FIELDS, field_index
 from toonfilter.train.data.fields.composition import Composer, CompositionSettings, plain_sample
 from toonfilter.train.data.fields.drawn_glasses import put_on_glasses
+from toonfilter.train.data.fields.headgear import put_on_cap, put_on_scarf, shave
 from toonfilter.train.data.fields.layers import Layer, mirrored, moved, take
 from toonfilter.train.data.fields.occluders import hold_microphone, lay_hand, put_on_mask
 from toonfilter.train.data.fields.store import SIDE_PX, LabelStore
@@ -100,3 +101,22 @@ def test_plain_sample_is_the_picture(store: LabelStore) -> None:
     sample = plain_sample(store, 0, SIDE_PX, told=False)
     assert np.abs(sample.image[..., :3].astype(int) - store["photo"][0]).max() <= 1
     assert sample.image[..., 3].max() == 0
+
+
+@pytest.mark.parametrize("put_on", [put_on_cap, put_on_scarf])
+def test_painted_headgear_hides_hair_and_leaves_the_eyes(layer: Layer, put_on: object) -> None:
+    put_on(layer, np.random.default_rng(2))  # type: ignore[operator]
+    headwear = layer.plane("headwear") > 0.95
+    assert headwear.sum() > 100
+    assert layer.plane("hair")[headwear].max() < 0.1
+    assert layer.landmarks is not None
+    x, y = layer.landmarks[[33, 133], :2].mean(0)
+    assert layer.plane("headwear")[int(y), int(x)] < 0.05
+
+
+def test_shaved_heads_are_skin(layer: Layer) -> None:
+    hair = layer.plane("hair").copy() > 0.95
+    shave(layer, np.random.default_rng(2))
+    assert hair.sum() > 100
+    assert layer.plane("hair")[hair].max() < 0.1
+    assert layer.plane("skin")[hair].min() > 0.9

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.render.fields import FIELDS, FieldName, draw_mesh_plane, field_index
 from toonfilter.train.data.fields.bodies import stand
 from toonfilter.train.data.fields.drawn_glasses import put_on_glasses
+from toonfilter.train.data.fields.headgear import put_on_cap, put_on_scarf, shave
 from toonfilter.train.data.fields.labels import COMPLETE, UNKNOWN
 from toonfilter.train.data.fields.layers import Layer, Matrix, paste, take
 from toonfilter.train.data.fields.light import change_light, change_regions, photograph
@@ -26,6 +27,7 @@ class CompositionSettings:
 
     other_room, far, no_mesh, any_roll: share of samples before another background, with small people in a wide view,
     without the mesh plane, with any roll. glasses, headwear, hand, mask, microphone: share of near faces that get one.
+    painted_headgear: share of near faces that get a painted cap or scarf, or are shaved.
     near_zoom, far_zoom: how much wider than the stored picture the sample is.
     """
 
@@ -34,7 +36,8 @@ class CompositionSettings:
     no_mesh: float = 0.35
     any_roll: float = 0.08
     glasses: float = 0.3
-    headwear: float = 0.2
+    headwear: float = 0.14
+    painted_headgear: float = 0.16
     hand: float = 0.12
     mask: float = 0.04
     microphone: float = 0.05
@@ -116,7 +119,15 @@ class Composer:
         self, person: Layer, index: int, matrix: Matrix, side_px: int, mirror: bool, rng: np.random.Generator
     ) -> None:
         attributes = self._store.entries[index].attributes
-        if attributes.headwear == "none" and self._hats and rng.random() < self.settings.headwear:
+        painted = rng.random()
+        if attributes.headwear == "none" and painted < self.settings.painted_headgear:
+            if attributes.hair == "short" and rng.random() < 0.35:
+                shave(person, rng)
+            elif rng.random() < 0.65:
+                put_on_cap(person, rng)
+            else:
+                put_on_scarf(person, rng)
+        elif attributes.headwear == "none" and self._hats and rng.random() < self.settings.headwear:
             kind = list(self._hats)[int(rng.integers(len(self._hats)))] if rng.random() < 0.5 else "hat"
             donors = self._hats.get(kind) or next(iter(self._hats.values()))
             donor = donors[int(rng.integers(len(donors)))]
