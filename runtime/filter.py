@@ -22,7 +22,7 @@ from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
 from toonfilter.runtime.geometry.pixelate import cover_softly
-from toonfilter.runtime.privacy import Guard, HiddenFace, LostPolicy
+from toonfilter.runtime.privacy import Guard, HiddenFace, LostPolicy, check_drawings_only
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
 from toonfilter.runtime.render.renderer import AlignedFace, FrameRenderer
 
@@ -45,8 +45,7 @@ class FilterSettings:
     style: a bundle's name or path. size: crop size in px; None chooses between the bundle's sizes by the face's size,
     up to max_size. most_crops: the faces of a frame share the pixels of so many crops of max_size, so that a crowd is
     drawn at smaller sizes. threads: of the engine; 0 chooses. on_error: `cover` covers the frame and re-opens the
-    engine (live), `raise` stops (files).
-    on_drawings: the frames show cartoons, so styles that make people of them are allowed.
+    engine (live), `raise` stops (files). on_drawings: the frames show cartoons; styles that make people are allowed.
     """
 
     style: str = "cartoon"
@@ -261,13 +260,18 @@ class ToonFilter:
         """
         bundle = find_bundle(style)
         self._check(bundle)
-        opened = self._opener(bundle, self._settings.engine, self._options(bundle))
+        opened = self._opened
+        # Styles of one network differ in rules only: nothing is opened, nobody waits.
+        if bundle.style is None or (bundle.folder, bundle.files) != (self._bundle.folder, self._bundle.files):
+            opened = self._opener(bundle, self._settings.engine, self._options(bundle))
         try:
             renderer = open_renderer(bundle, opened.translator, self._settings.rendering)
         except Exception:
-            opened.translator.close()
+            if opened is not self._opened:
+                opened.translator.close()
             raise
-        self._opened.translator.close()
+        if opened is not self._opened:
+            self._opened.translator.close()
         self._bundle, self._opened = bundle, opened
         # Last: who takes the new renderer must find the new bundle's sizes.
         self._renderer = renderer
@@ -345,7 +349,7 @@ class ToonFilter:
 
     def _options(self, bundle: Bundle) -> EngineOptions:
         size = self._settings.size or min(bundle.input.sizes)
-        # Two threads only wait for each other over small crops, and on few cores tracking needs the second.
+        # Two threads wait for each other over small crops; on few cores tracking needs the second.
         threads = 1 if size <= _SMALL_CROP_PX or len(usable_cores()) <= _FEW_CORES else 2
         return EngineOptions(size, self._settings.precision, self._settings.threads or threads)
 
@@ -373,24 +377,6 @@ class ToonFilter:
             self._renderer = open_renderer(self._bundle, self._opened.translator, self._settings.rendering)
         except Exception as again:
             self._notify(f"the engine could not be opened again ({again})")
-
-
-def check_drawings_only(bundle: Bundle, *, is_file: bool, confirmed: bool) -> None:
-    """Refuse a style that makes people of cartoons, where it was not asked for in this run.
-
-    Raises:
-        ConfigError: it was not, or the frames come from a camera.
-    """
-    if not is_file:
-        raise ConfigError(
-            f"style {bundle.name} makes people of cartoons and would show a real face; "
-            "use it on cartoons, with `toonfilter image` or `toonfilter video`"
-        )
-    if not confirmed:
-        raise ConfigError(
-            f"style {bundle.name} hides nobody: whoever is in the picture can be recognised; "
-            "if it shows cartoons only, add --i-accept-exposure"
-        )
 
 
 def _holds(transform: CropTransform, face: Face) -> bool:

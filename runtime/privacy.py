@@ -7,7 +7,7 @@ it in this run.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -20,6 +20,9 @@ from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.pixelate import cover_softly, pixelated
 from toonfilter.runtime.likeness import MOST_LIKENESS, likeness, pattern, pattern_likeness, view_of
+
+if TYPE_CHECKING:
+    from toonfilter.runtime.bundle import Bundle
 
 COVER_TILES = 12
 HOLD_S = 0.5
@@ -222,3 +225,21 @@ def _is_picture(image: object) -> bool:
         and image.shape[2] == 3
         and image.size > 0
     )
+
+
+def check_drawings_only(bundle: "Bundle", *, is_file: bool, confirmed: bool) -> None:
+    """Refuse a style that makes people of cartoons, where it was not asked for in this run.
+
+    Raises:
+        ConfigError: it was not, or the frames come from a camera.
+    """
+    if not is_file:
+        raise ConfigError(
+            f"style {bundle.name} makes people of cartoons and would show a real face; "
+            "use it on cartoons, with `toonfilter image` or `toonfilter video`"
+        )
+    if not confirmed:
+        raise ConfigError(
+            f"style {bundle.name} hides nobody: whoever is in the picture can be recognised; "
+            "if it shows cartoons only, add --i-accept-exposure"
+        )

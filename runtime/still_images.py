@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
 from toonfilter.runtime.bundle import find_bundle
 from toonfilter.runtime.faces.detection import StillFaceFinder
-from toonfilter.runtime.filter import check_drawings_only
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.alignment import crop_transform
-from toonfilter.runtime.privacy import Guard, HiddenFace, LostPolicy
+from toonfilter.runtime.privacy import Guard, HiddenFace, LostPolicy, check_drawings_only
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
 
 _ENLARGE_UP_TO = 1.25

@@ -14,6 +14,7 @@ from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.latency import RateMeter
 from toonfilter.runtime.live.quality_control import AdjustableFilter, EffortSettings, Governor
 from toonfilter.runtime.live.sources import Camera
+from toonfilter.runtime.live.style_watch import StyleFileWatch
 from toonfilter.runtime.queues import BoundedQueue, LatestSlot, QueueClosed
 
 _RETRY_S = 0.5
@@ -191,6 +192,7 @@ class FilterStage:
         self._in_use = threading.Lock()
         self._is_ready = threading.Event()
         self._first_style = self._style = controls.wishes.style
+        self._watch = StyleFileWatch()
         self._failures = self._reopenings = self._successes = 0
         self._first_error: Exception | None = None
 
@@ -236,6 +238,7 @@ class FilterStage:
         """
         self._threads.append(threading.get_native_id())
         try:
+            self._watch.follow(self._style)
             self._filter = self._open_filter()
             self._govern(self._filter)
             self._is_ready.set()
@@ -255,11 +258,17 @@ class FilterStage:
                     self._filter = None
 
     def _follow(self, wishes: ControlState) -> None:
-        if wishes.style == self._style or self._filter is None:
+        if self._filter is None:
             return
-        self._style = wishes.style
+        if wishes.style != self._style:
+            self._style = wishes.style
+            self._watch.follow(wishes.style)
+        elif not self._watch.was_saved():
+            return
         try:
-            self._filter.set_style(wishes.style)
+            # The frame that is tracked just now is done with the old style first.
+            with self._in_use:
+                self._filter.set_style(wishes.style)
             self._notify(f"style: {wishes.style}")
         except Exception as error:
             self._notify(f"style {wishes.style} cannot be used ({error}); the old one stays")

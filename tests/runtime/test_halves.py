@@ -98,6 +98,14 @@ def test_a_frame_tracked_before_the_style_changed_is_drawn_in_the_new_one(tiny_b
     fresh.close()
 
 
+def test_styles_of_one_network_change_without_opening_it_again() -> None:
+    toon = ToonFilter(FilterSettings(style="cartoon"), tracker=cast(FaceTracker, _Tracker()))
+    before = toon.opened
+    toon.set_style("comic")
+    assert toon.opened is before
+    toon.close()
+
+
 def test_a_portrait_that_cannot_be_taken_covers_the_frame(
     tiny_bundle: Bundle, picture: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,13 @@ import pytest
 from toonfilter.runtime.errors import BackendError, CaptureError, ConfigError, OutputError
 from toonfilter.runtime.frames import Frame, PrivacyState
 from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.live.commands import _styles_from
 from toonfilter.runtime.live.cover_pictures import cover_picture
 from toonfilter.runtime.live.output import LiveOutput
 from toonfilter.runtime.live.pipeline import LiveOptions, run_live
 from toonfilter.runtime.live.sinks import Discard
 from toonfilter.runtime.live.stages import CaptureStage, Controls
+from toonfilter.runtime.live.style_watch import StyleFileWatch
 from toonfilter.runtime.privacy import Guard, HiddenFace
 from toonfilter.runtime.queues import LatestSlot
 
@@ -471,6 +473,51 @@ def test_keys_hide_and_change_the_style():
 
     live(Script(), lambda: cartoon, Collecting(on_send=on_send), controls=Controls(("cartoon", "ink")))
     assert cartoon.styles == ["ink"]
+
+
+def test_a_style_file_that_is_saved_is_read_again(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[base]\nshade = 0.5\n")
+    cartoon, notes, saved = Cartoon(), [], []
+
+    def on_send(sink):
+        if PrivacyState.PROTECTED in sink.states and not saved:
+            saved.append(path.write_text("[base]\nshade = 0.25\n"))
+        return "q" if cartoon.styles and sink.states[-1] is PrivacyState.PROTECTED else ""
+
+    controls = Controls((str(path),))
+    live(Script(), lambda: cartoon, Collecting(on_send=on_send), controls=controls, notify=notes.append)
+    assert cartoon.styles == [str(path)]
+    assert f"style: {path}" in notes
+
+
+def test_the_watch_tells_a_save_once_and_forgives_a_file_that_is_gone(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("a")
+    watch = StyleFileWatch(look_every_s=0)
+    assert not watch.was_saved()
+    watch.follow(str(path))
+    assert not watch.was_saved()
+    path.unlink()
+    assert not watch.was_saved()
+    path.write_text("longer")
+    assert [watch.was_saved(), watch.was_saved()] == [True, False]
+    for other in ("human", "no such style", "{" + "x" * 5000 + ".toml"):
+        watch.follow(other)
+        assert not watch.was_saved()
+
+
+def test_the_key_for_styles_goes_through_style_files_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOONFILTER_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine.toml").write_text("[base]\nshade = 0.5\n")
+    controls = Controls(_styles_from("anime"))
+    seen = []
+    for _ in range(8):
+        seen.append(controls.wishes.style)
+        controls.next_style()
+    assert seen[0] == "anime"
+    assert {"mine", "cartoon", "comic", "sketch"} <= set(seen)
 
 
 class Torn(Cartoon):
