@@ -36,7 +36,8 @@ class TrackingConfig:
         least_evidence: sum of the scores of all passes that see the same face, from which on doubts are believed.
             Higher: fewer false covers, more misses of masked and painted faces.
         meshed_evidence: the same where a mesh fits. Higher: the same.
-        lone_score: of a close look that makes a face of a place that a single pass doubts. Higher: the same.
+        lone_score: of a close look that makes a face of a place without a mesh that a single pass doubts. Higher: the
+            same.
         dismissed_beats: a doubtful place that a close look cleared is left alone so long. Higher: fewer close looks.
 
     How long it is believed

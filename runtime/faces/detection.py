@@ -186,7 +186,7 @@ class StillFaceFinder:
         is_lone = one.evidence < config.meshed_evidence
         turns = (one.quarter_turns,) if is_lone else self._turns
         seen = self._detector.look_closely(image, one.box, 0.0, turns, is_certain=True)
-        return seen is not None and (not is_lone or seen.score >= config.lone_score)
+        return seen is not None and (has_mesh or not is_lone or seen.score >= config.lone_score)
 
     def close(self) -> None:
         """Free the networks."""

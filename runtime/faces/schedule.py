@@ -79,8 +79,10 @@ class DetectionSchedule:
             case 2:
                 return DetectionPass("short")
             case 3 if parts:
-                turn = TURNS[number // _TURNED_EVERY % len(TURNS)] if number % _TURNED_EVERY == 0 else 0
-                return DetectionPass("full", parts[number % len(parts)], turn)
+                turned, since = divmod(number, _TURNED_EVERY)
+                if since == 0:
+                    return DetectionPass("full", parts[turned % len(parts)], TURNS[1 + turned // len(parts) % 3])
+                return DetectionPass("full", parts[(number - turned) % len(parts)])
             case _:
                 return _TURNED[(number + (slot == 3) * len(_TURNED) // 2) % len(_TURNED)]
 

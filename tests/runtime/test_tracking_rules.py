@@ -1,0 +1,114 @@
+"""The schedule of detection passes, and one face as a state machine."""
+
+import numpy as np
+import pytest
+
+from toonfilter.runtime.faces.config import TrackingConfig
+from toonfilter.runtime.faces.detector import NETWORKS, TURNS, DetectionPass, FaceDetector, search_parts
+from toonfilter.runtime.faces.motion import Change
+from toonfilter.runtime.faces.schedule import DetectionSchedule
+from toonfilter.runtime.faces.tracks import Track, TrackState
+from toonfilter.runtime.geometry.box import Box
+
+BOX = Box(100, 100, 160, 160)
+CONFIG = TrackingConfig()
+
+
+def quiet(schedule, beats, width=1280, height=720):
+    """The passes of beats in which nothing happens."""
+    return [schedule.passes(width, height, Change(), is_new=False, is_searching=False) for _ in range(beats)]
+
+
+@pytest.mark.parametrize("detect_every", [3, 6, 12])
+def test_all_turns_edges_and_parts_are_looked_at_in_turn(detect_every):
+    schedule = DetectionSchedule(TrackingConfig(detect_every=detect_every))
+    passes = quiet(schedule, detect_every * 12 * len(search_parts(1280, 720, CONFIG)))
+    seen = {one for beat in passes for one in beat}
+    assert {DetectionPass(network, "whole", turn) for network in NETWORKS for turn in TURNS} <= seen
+    assert {DetectionPass(network, part) for network in NETWORKS for part in ("sides", "ends")} <= seen
+    assert {DetectionPass("full", part) for part in search_parts(1280, 720, CONFIG)} <= seen
+    assert {turn for _, part, turn in seen if isinstance(part, Box)} == set(TURNS)
+
+
+def test_most_beats_have_one_pass_or_none():
+    passes = quiet(DetectionSchedule(CONFIG), 600)
+    assert sum(map(len, passes)) <= 5 / 6 * 600 + 5
+    assert max(map(len, passes)) <= 1
+
+
+@pytest.mark.parametrize("is_patient", [False, True])
+def test_a_first_look_is_thorough_and_a_cut_too_but_not_every_frame(is_patient):
+    schedule = DetectionSchedule(TrackingConfig(is_patient=is_patient, cut_beats=10))
+    first = schedule.passes(1280, 720, Change(), is_new=True, is_searching=False)
+    assert {(one.network, one.quarter_turns) for one in first} == {(n, t) for n in NETWORKS for t in TURNS}
+    counts = [
+        len(schedule.passes(1280, 720, Change(Box(0, 0, 1280, 720), is_cut=True), is_new=False, is_searching=False))
+        for _ in range(20)
+    ]
+    assert [count > 20 for count in counts].count(True) == 2
+
+
+def test_a_small_change_at_an_edge_is_looked_at_closely_at_once():
+    passes = DetectionSchedule(CONFIG).passes(
+        1280, 720, Change(Box(300, 640, 380, 720)), is_new=False, is_searching=False
+    )
+    assert DetectionPass("full", "ends") in passes
+    assert any(isinstance(one.part, Box) and one.part.contains(Box(300, 640, 380, 720)) for one in passes)
+
+
+def picture(value=0):
+    image = np.full((300, 300, 3), 90, np.uint8)
+    coarse = np.random.default_rng(value).integers(0, 256, (15, 15, 3), np.uint8)
+    image[100:160, 100:160] = coarse.repeat(4, 0).repeat(4, 1)
+    return image
+
+
+def test_a_place_without_a_mesh_is_kept_while_it_is_seen_and_forgotten_after_close_looks():
+    track = Track(TrackState.TENTATIVE, BOX, BOX, 0)
+    track.see(picture(), 1)
+    track.unseen = 500
+    assert not track.is_over(picture(), CONFIG)
+    track.missed = CONFIG.unmeshed_looks
+    assert track.is_over(picture(), CONFIG)
+    track.see(picture(), 2)
+    assert not track.is_over(picture(), CONFIG)
+
+
+def test_a_lost_face_stays_while_its_picture_does():
+    track = Track(TrackState.TRACKED, BOX, BOX, 0, face_id=3)
+    track.see(picture(), 1)
+    track.lose(1)
+    assert (track.state, track.face_id, track.unseen) == (TrackState.LOST, 3, 1)
+    assert track.cover(CONFIG).width > BOX.width
+    track.unseen, track.missed = CONFIG.lost_beats + 1, CONFIG.vacant_looks
+    assert not track.is_over(picture(), CONFIG)
+    assert track.is_over(picture(1), CONFIG)
+    track.unseen = CONFIG.most_lost_beats + 1
+    assert track.is_over(picture(), CONFIG)
+
+
+def test_an_empty_place_is_cleared_by_close_looks_before_its_time():
+    track = Track(TrackState.TRACKED, BOX, BOX, 0, face_id=3)
+    track.see(picture(), 1)
+    track.lose(1)
+    track.unseen, track.missed = CONFIG.vacant_beats, CONFIG.vacant_looks - 1
+    assert not track.is_over(picture(1), CONFIG)
+    track.missed += 1
+    assert track.is_over(picture(1), CONFIG)
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_turned_face_is_found_where_it_is(astronaut, turn):
+    """The portrait, turned clockwise."""
+    image = np.ascontiguousarray(np.rot90(astronaut[:400], -turn))
+    detector = FaceDetector()
+    found = [one for network in NETWORKS for one in detector.look(image, DetectionPass(network, "whole", turn))]
+    detector.close()
+    centre = np.argwhere(np.rot90(_mark(), -turn))[0][::-1]
+    assert any(one.is_certain and one.box.holds(tuple(centre)) and 60 < one.box.width < 160 for one in found)
+
+
+def _mark():
+    mark = np.zeros((400, 512), bool)
+    mark[125, 225] = True
+    return mark
