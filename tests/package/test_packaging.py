@@ -1,6 +1,8 @@
 """The layout rules: the repository's root is the package, and dependencies point one way."""
 
 import ast
+import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -102,3 +104,25 @@ def test_modules_stay_readable(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 420
     assert path.name not in {"utils.py", "helpers.py", "common.py", "misc.py"}
+
+
+# The distribution of a module, where it has another name; and what is asked for with its extra or tried only.
+DISTRIBUTIONS = {"cv2": "opencv-python", "skia": "skia-python"}
+ASKED_FOR = {"anyio", "cuda", "openvino", "pillow_heif", "platformdirs", "pycuda", "ray", "starlette", "tensorrt"} | {
+    "tensorrt_rtx", "uvicorn", "websockets"}  # fmt: skip
+
+
+def test_what_runtime_imports_is_a_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[<>=;\[]", line)[0] for line in project["dependencies"]}
+    for package, path in modules():
+        if package == "runtime":
+            found = {
+                node.module if isinstance(node, ast.ImportFrom) and node.module else alias.name
+                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                if isinstance(node, ast.Import | ast.ImportFrom)
+                for alias in node.names
+            }
+            roots = {name.split(".")[0] for name in found} - set(sys.stdlib_module_names) - {"toonfilter"}
+            foreign = {DISTRIBUTIONS.get(name, name) for name in roots - ASKED_FOR}
+            assert foreign <= declared, f"{path.relative_to(ROOT)} imports {sorted(foreign - declared)}"
