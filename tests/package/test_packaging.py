@@ -107,8 +107,8 @@ def test_modules_stay_readable(path: Path) -> None:
 
 
 # The distribution of a module, where it has another name; and what is asked for with its extra or tried only.
-DISTRIBUTIONS = {"cv2": "opencv-python", "skia": "skia-python"}
-ASKED_FOR = {"anyio", "cuda", "openvino", "pillow_heif", "platformdirs", "pycuda", "ray", "starlette", "tensorrt"} | {
+DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "pillow_heif": "pillow-heif", "skia": "skia-python"}
+ASKED_FOR = {"anyio", "cuda", "openvino", "pycuda", "ray", "starlette", "tensorrt"} | {
     "tensorrt_rtx", "uvicorn", "websockets"}  # fmt: skip
 
 
