@@ -22,6 +22,7 @@ from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.live.pipeline import LiveOptions, run_live
+from toonfilter.runtime.render.opening import RenderOptions
 
 BLOCKS = 8
 _CLIP_PICTURES = 48
@@ -208,6 +209,7 @@ def _open_filter(scenario: Scenario, options: MeasureOptions, record: _Record) -
         precision=scenario.precision,
         size=scenario.size,
         threads=options.threads,
+        rendering=RenderOptions(is_live=scenario.path == "cam"),
         on_error="raise",
     )
     return ToonFilter(settings, opener=opener)

@@ -1,7 +1,7 @@
 """The command `cam`."""
 
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -141,7 +141,7 @@ def cam(
     def open_filter() -> "ToonFilter":
         from toonfilter.runtime.filter import FilterSettings, ToonFilter
 
-        rendering = render_options(extent, background, region, **sliders)
+        rendering = replace(render_options(extent, background, region, **sliders), is_live=True)
         settings = FilterSettings(style=to, engine=engine, rendering=rendering, lost=lost)
         return ToonFilter(settings, notify=shown.note)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from toonfilter.runtime.bundle import Bundle, find_bundle, known_bundles
@@ -87,7 +87,7 @@ def filter_settings(look: Look, *, on_drawings: bool = False) -> FilterSettings:
     """How the filter draws this look."""
     return FilterSettings(
         style=look.style,
-        rendering=render_options(look.extent, look.background, look.region),
+        rendering=replace(render_options(look.extent, look.background, look.region), is_live=not on_drawings),
         smoothing=_MOTION[look.motion],
         on_drawings=on_drawings,
     )

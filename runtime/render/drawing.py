@@ -24,12 +24,13 @@ from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.ground import Ground, GroundPainter
+from toonfilter.runtime.render.live_size import live_scale, scaled_box, scaled_faces, shrunk
 from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import measure_look
 from toonfilter.runtime.render.measures.teeth import measure_teeth
 from toonfilter.runtime.render.palette import Palette, measure_palette, painted_colour, painted_colours
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
-from toonfilter.runtime.render.scene import FieldsReader, SceneFields
+from toonfilter.runtime.render.scene import LIVE_PLANES_PX, PLANES_PX, FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
 from toonfilter.runtime.render.style import BaseRules, Style
 from toonfilter.runtime.render.sure_regions import (
@@ -74,10 +75,14 @@ class _Memory:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The fields of a frame and the faces they were read with."""
+    """The fields of a frame and the faces they were read with, as the canvas has them.
+
+    canvas: uint8 [h, w, 3] RGB, the frame at the canvas' size where that is smaller; None where it is the frame's.
+    """
 
     scene: SceneFields
     faces: Sequence[AlignedFace]
+    canvas: Image | None = None
 
 
 class LayeredRenderer:
@@ -90,8 +95,11 @@ class LayeredRenderer:
         *,
         extent: Extent = "whole",
         ground: Ground | None = None,
+        is_live: bool = False,
     ) -> None:
-        self._reader = FieldsReader(translator)
+        """is_live: frames are drawn on a smaller canvas, so that there is time for the next one."""
+        self._reader = FieldsReader(translator, LIVE_PLANES_PX if is_live else PLANES_PX)
+        self._is_live = is_live
         self._style = style
         self._extent = extent
         ground = ground or Ground("keep" if extent != "whole" else "drawn")
@@ -121,6 +129,11 @@ class LayeredRenderer:
         Raises:
             BackendError: the engine failed.
         """
+        scale = live_scale(image) if self._is_live and self._ground.is_opaque else 1.0
+        canvas = None
+        if scale < 1:
+            image = canvas = shrunk(image, scale)
+            faces, places = scaled_faces(faces, scale), [scaled_box(place, scale) for place in places]
         ordered = far_to_near(faces)
         steady = time_s is not None and 0 <= time_s - self._read_at_s <= _GAP_S
         self._read_at_s = -math.inf if time_s is None else time_s
@@ -128,7 +141,7 @@ class LayeredRenderer:
         self._frame += 1
         coarse = not steady or self._frame % _COARSE_EVERY == 0
         scene = self._reader.read(image, heads, steady=steady, coarse=coarse)
-        return Prepared(with_heads_at(without_things(scene), places), ordered)
+        return Prepared(with_heads_at(without_things(scene), places), ordered, canvas)
 
     def render(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Prepared | None = None
@@ -136,7 +149,8 @@ class LayeredRenderer:
         """Draw the frame, in place. image: uint8 [H, W, 3] RGB; untouched when this raises."""
         prepared = prepared or self.prepare(image, faces, time_s)
         scene = prepared.scene
-        drawn = self._ground.paint(image, scene.photo, scene.planes["person"])
+        base = image if prepared.canvas is None else prepared.canvas
+        drawn = self._ground.paint(base, scene.photo, scene.planes["person"])
         pixels = cv2.cvtColor(drawn, cv2.COLOR_RGB2RGBA)
         canvas = canvas_on(pixels)
         self._memories = {face.id: self._memories[face.id] for face, _ in prepared.faces if face.id in self._memories}
@@ -144,7 +158,12 @@ class LayeredRenderer:
         self._draw_unknown(canvas, scene, shares[-1])
         for (face, _), share in zip(prepared.faces, shares, strict=False):
             self._draw_person(canvas, scene, face, share, time_s)
-        cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
+        if prepared.canvas is None:
+            cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
+            return
+        height, width = image.shape[:2]
+        small = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
+        cv2.resize(small, (width, height), dst=image, interpolation=cv2.INTER_LINEAR)
 
     def forget(self) -> None:
         """The next frame has nothing to do with the last."""

@@ -18,13 +18,14 @@ class RenderOptions:
 
     extent: `whole` draws people and room, `person` people alone, `head` heads alone. ground: what is behind people, for
     styles that draw in layers. region: how much of a head picture networks show. sliders: what the user changes of
-    styles of rules.
+    styles of rules. is_live: there is the next frame to draw in time.
     """
 
     extent: Extent = "whole"
     ground: Ground = field(default_factory=Ground)
     region: Region = "head"
     sliders: Sliders = field(default_factory=Sliders)
+    is_live: bool = False
 
 
 def open_renderer(bundle: Bundle, translator: Translator, options: RenderOptions | None = None) -> FrameRenderer:
@@ -32,6 +33,6 @@ def open_renderer(bundle: Bundle, translator: Translator, options: RenderOptions
     options = options or RenderOptions()
     if bundle.style is not None:
         style = options.sliders.applied(bundle.style)
-        return LayeredRenderer(translator, style, extent=options.extent, ground=options.ground)
+        return LayeredRenderer(translator, style, extent=options.extent, ground=options.ground, is_live=options.is_live)
     own: Callable[[Bundle, Region], FrameRenderer] | None = getattr(translator, "open_renderer", None)
     return Renderer(bundle, translator, options.region) if own is None else own(bundle, options.region)

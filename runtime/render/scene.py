@@ -17,7 +17,7 @@ from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.fields import FIELDS, mesh_plane
 
 MAX_BATCH = 4
-LONG_SIDE_PX = 640
+PLANES_PX, LIVE_PLANES_PX = 640, 512
 """Long side of the joined planes. Raising it draws small heads finer and costs time in proportion to its square."""
 COARSE_LONG_SIDE_PX = 256
 _STRIDE_PX = 32
@@ -66,8 +66,10 @@ class SceneFields:
 class FieldsReader:
     """Runs the fields network on crops and on whole frames, and keeps readings steady in time. Not thread safe."""
 
-    def __init__(self, translator: Translator) -> None:
+    def __init__(self, translator: Translator, planes_px: int = PLANES_PX) -> None:
+        """planes_px: long side of the joined planes."""
         self._translator = translator
+        self._planes_px = planes_px
         self._last_crops: dict[int, Planes] = {}
         self._last_coarse: Planes | None = None
 
@@ -82,7 +84,7 @@ class FieldsReader:
             BackendError: the engine failed or returned something else than fields.
         """
         height, width = image.shape[:2]
-        scale = max(1.0, max(height, width) / LONG_SIDE_PX)
+        scale = max(1.0, max(height, width) / self._planes_px)
         size = (round(width / scale), round(height / scale))
         photo = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale > 1 else image.copy()
         whole = self._coarse(photo, [landmarks for _, landmarks, _ in heads], scale, steady=steady, fresh=coarse)
