@@ -89,7 +89,8 @@ def export_run(labels: Path, run: Path, out: Path, *, data: str = "", overwrite:
     with staged_folder(out, overwrite=overwrite) as staging:
         files, parities = [], []
         reference = torch_reference(FieldsGraph(network).eval())
-        for precision, model in (("fp32", plain), ("int8", small)):
+        models: dict[Precision, ModelProto] = {"fp32": plain, "int8": small}
+        for precision, model in models.items():
             entry, parity = _written(staging, precision, model, reference, compared)
             files.append(entry)
             parities.append(parity)

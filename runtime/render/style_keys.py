@@ -97,6 +97,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "thickness": _factor("thicker brows"),
         "least_u": _line("thin brows are drawn thicker"),
         "most_u": Key(U, 0.0, 0.3, "thick brows may be thicker"),
+        "lower_u": Key(U, -0.1, 0.1, "brows lie lower, nearer to the eyes"),
         "likeness": _share("brows keep more of the person's own shape and place"),
         "friendly_u": _line("inner ends lie higher, so that rest looks less angry"),
         "alpha": _share("brows cover the skin more"),

@@ -335,6 +335,7 @@ class _Batch:
             recording.target.parent.mkdir(parents=True, exist_ok=True)
             self._manifest.note(recording.name, Outcome("interrupted", stamp))
             report = self._converted(recording)
+            assert report.status != "reviewed", "batch asks for no review"
             status: Status = "done" if report.status == "complete" else report.status
             outcome = Outcome(status, stamp, report.frames, report.states, report.notes)
         except Exception as error:

@@ -105,4 +105,5 @@ def _cloth(frame: FaceFrame, rng: np.random.Generator) -> NDArray[np.float32]:
     elif kind < 0.62:
         spots = np.sin(frame.up / 0.02 + 3 * folds) * np.sin(frame.across / 0.02) > 0.5
         colour = np.where(spots[..., None], rng.uniform(0, 1, 3) * shade[..., None], colour)
-    return colour.astype(np.float32)
+    painted: NDArray[np.float32] = colour.astype(np.float32)
+    return painted
