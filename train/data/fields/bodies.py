@@ -60,6 +60,10 @@ def stand(view: Layer, person: Layer, lowest_y_px: float, hands: NDArray[np.uint
 
 
 def _cloth_colour(person: Layer, row: int, columns: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
+    skin = _skin_colour(person)
+    if skin is not None and rng.random() < 0.2:
+        # Cloth of the colour of skin is cloth.
+        return np.asarray(skin * rng.uniform(0.8, 1.2, 3), np.float64)
     bare = person.plane("skin")[row, columns] + person.plane("hair")[row, columns]
     if (bare > 0.5).mean() > 0.6:
         return rng.uniform(0.05, 0.9, 3)

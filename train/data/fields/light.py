@@ -12,8 +12,15 @@ def change_regions(layer: Layer, rng: np.random.Generator) -> None:
     if rng.random() < 0.25:
         _recolour(layer, layer.plane("hair") * (1 - layer.plane("headwear")), rng, strongest=2.2)
     if rng.random() < 0.4:
+        skin = layer.plane("skin") > 0.95
         taken = layer.plane("hair") + layer.plane("skin") + layer.plane("beard") + layer.plane("over")
-        _recolour(layer, np.clip(layer.plane("person") - taken, 0, 1), rng, strongest=2.0)
+        cloth = np.clip(layer.plane("person") - taken, 0, 1)
+        if rng.random() < 0.3 and skin.sum() > 20 and (cloth > 0.95).sum() > 20:
+            # Cloth of the colour of skin is cloth.
+            likeness = np.median(layer.picture[skin], 0) / np.maximum(layer.picture[cloth > 0.95].mean(0), 0.08)
+            _multiply(layer, cloth, (np.clip(likeness, 0.2, 6) * rng.uniform(0.85, 1.15, 3)).astype(np.float32), 0.0)
+        else:
+            _recolour(layer, cloth, rng, strongest=2.0)
 
 
 def _recolour(layer: Layer, mask: NDArray[np.float32], rng: np.random.Generator, *, strongest: float) -> None:
@@ -21,10 +28,14 @@ def _recolour(layer: Layer, mask: NDArray[np.float32], rng: np.random.Generator,
     tint = np.exp(rng.normal(0, 0.18, 3)).astype(np.float32)
     lift = np.float32(rng.uniform(0.0, 0.08))
     factors = tint * np.float32(gain)
-    changed = np.clip(layer.picture * factors + lift, 0, 1)
+    _multiply(layer, mask, factors, float(lift))
+
+
+def _multiply(layer: Layer, mask: NDArray[np.float32], factors: NDArray[np.float32], lift: float) -> None:
+    changed = np.clip(layer.picture * factors + np.float32(lift), 0, 1)
     layer.picture += (changed - layer.picture) * mask[..., None]
     tone = layer.plane("tone")
-    tone += (np.clip(tone * factors.mean() + lift, 0, 1) - tone) * mask
+    tone += (np.clip(tone * factors.mean() + np.float32(lift), 0, 1) - tone) * mask
 
 
 def change_light(layer: Layer, rng: np.random.Generator) -> None:
@@ -58,8 +69,8 @@ def change_light(layer: Layer, rng: np.random.Generator) -> None:
 def photograph(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
     """What a webcam makes of it: blur, low light, noise, JPEG. float32 [S, S, 3], 0 to 1, to uint8 [S, S, 3]."""
     side = picture.shape[0]
-    if rng.random() < 0.3:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.3) * side / 224)
+    if rng.random() < 0.4:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.8) * side / 224)
     if rng.random() < 0.15:
         small = max(32, round(side * rng.uniform(0.35, 0.8)))
         coarse = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)

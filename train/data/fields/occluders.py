@@ -85,7 +85,17 @@ def lay_hand(layer: Layer, hands: NDArray[np.uint8], rng: np.random.Generator) -
     target = points[[1, 152, 50, 280, 234, 454][rng.integers(6)]] + rng.normal(0, 0.15, 2) * height
     skin = layer.plane("skin") > 0.9
     colour = np.median(layer.picture[skin], 0).astype(np.float32) if skin.sum() > 20 else None
+    if rng.random() < 0.7:
+        # The hands come from soft clips; nothing shall be taken for a hand because it is soft.
+        layer.picture[:] = cv2.GaussianBlur(layer.picture, (0, 0), rng.uniform(0.4, 1.8) * height / 90)
+    hand = _sharpened(hand, rng.uniform(0.0, 2.0))
     place_hand(layer, hand, target, size_px, rng, skin=colour, over=True)
+
+
+def _sharpened(hand: NDArray[np.uint8], amount: float) -> NDArray[np.uint8]:
+    colour = hand[..., :3].astype(np.float32)
+    sharp = colour + (colour - cv2.GaussianBlur(colour, (0, 0), 2.0)) * np.float32(amount)
+    return np.dstack([np.clip(sharp, 0, 255).astype(np.uint8), hand[..., 3]])
 
 
 def place_hand(
