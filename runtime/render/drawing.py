@@ -26,7 +26,7 @@ from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.ground import Ground, GroundPainter
 from toonfilter.runtime.render.live_size import live_scale, scaled_box, scaled_faces, shrunk
 from toonfilter.runtime.render.look import Look, LookAverage
-from toonfilter.runtime.render.measures.measure import measure_look
+from toonfilter.runtime.render.measures.measure import LookMeter
 from toonfilter.runtime.render.measures.teeth import measure_teeth
 from toonfilter.runtime.render.palette import Palette, measure_palette, painted_colour, painted_colours
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
@@ -70,6 +70,7 @@ class _Memory:
     beard: BeardMap
     time_s: float
     teeth_s: float
+    meter: LookMeter
     swatches: Swatches = field(default_factory=Swatches)
 
 
@@ -246,7 +247,8 @@ class LayeredRenderer:
         palette = measure_palette(scene.photo, scene.planes, last.palette if last else None)
         light = fit_light(scene.photo, landmarks)
         beard = measure_beard(scene.planes["beard"], landmarks)
-        look = measure_look(scene.photo, landmarks, scene.planes)
+        meter = LookMeter() if last is None or time_s is None else last.meter
+        look = meter.measure(scene.photo, landmarks, scene.planes)
         elapsed_s = 0.0 if last is None or time_s is None else max(0.0, time_s - last.time_s)
         average = LookAverage() if last is None else last.average
         look = average.update(look, elapsed_s)
@@ -256,7 +258,7 @@ class LayeredRenderer:
             beard = last.beard + (beard - last.beard) * np.float32(share)
         swatches = Swatches() if last is None else last.swatches
         at_s = time_s or 0.0
-        memory = _Memory(replace(palette, skin=look.skin), light, look, average, beard, at_s, at_s, swatches)
+        memory = _Memory(replace(palette, skin=look.skin), light, look, average, beard, at_s, at_s, meter, swatches)
         self._memories[key] = memory
         return memory
 

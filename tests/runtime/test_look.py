@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from toonfilter.benchmarks.quality.skin_tone import ita_degrees, skin_tone
 from toonfilter.runtime.faces.detection import StillFaceFinder
 from toonfilter.runtime.render.look import Look
-from toonfilter.runtime.render.measures.measure import measure_look
+from toonfilter.runtime.render.measures.measure import LookMeter, measure_look
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +129,16 @@ def test_a_face_at_the_picture_edge_is_measured(astronaut: NDArray[np.uint8], la
     moved = landmarks - np.array([left, 0, 0], np.float32)
     look = measure_look(np.ascontiguousarray(astronaut[:, left:]), moved, {})
     assert np.isfinite(look.skin).all()
+
+
+def test_a_meter_measures_in_parts(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    meter = LookMeter()
+    first = meter.measure(astronaut, landmarks, {})
+    dim = np.round(astronaut * 0.6).astype(np.uint8)
+    later = [meter.measure(dim, landmarks, {}) for _ in range(3)]
+    whole = measure_look(dim, landmarks, {})
+    assert first.skin[0] > whole.skin[0] + 8
+    assert later[-1].skin == pytest.approx(whole.skin, abs=0.01)
+    assert later[-1].brow == pytest.approx(whole.brow, abs=0.01)
+    # Brows come last.
+    assert later[0].brow == pytest.approx(first.brow, abs=0.01)

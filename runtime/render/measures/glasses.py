@@ -160,8 +160,9 @@ def _closed_path(
     pull = 0.033 * (_RADII[None] - prior[:, None]) ** 2 / (0.12 * tolerance[:, None]) ** 2
     # Brows are dark, too: above the eyes an edge says less.
     cost = np.where(_DOWNWARDS < -0.25, 0.6, 1.0)[:, None] * (pull - evidence)
-    # Three rounds, of which the middle one counts: so the line closes.
-    rounds = np.concatenate([cost] * 3).astype(np.float32)
+    # Half a round before and after the one that counts: so the line closes.
+    half = _ANGLES // 2
+    rounds = np.concatenate([cost[half:], cost, cost[:half]]).astype(np.float32)
     back = np.zeros(rounds.shape, np.intp)
     total = rounds[0]
     for row in range(1, len(rounds)):
@@ -173,7 +174,7 @@ def _closed_path(
     for row in range(len(rounds) - 1, -1, -1):
         path[row] = place
         place = int(back[row, place])
-    return path[_ANGLES : 2 * _ANGLES]
+    return path[half : half + _ANGLES]
 
 
 def _width(evidence: NDArray[np.float32], rim: NDArray[np.intp]) -> float:

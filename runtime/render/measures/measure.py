@@ -1,9 +1,11 @@
 """From a photo's crop to a look."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP
+from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.render.measures.brows import BrowMeasure, creases
@@ -27,7 +29,7 @@ _LASH_FROM, _LASH_FULL = 0.55, 0.92
 
 
 def measure_look(photo: Picture, landmarks: Landmarks, planes: Mapping[str, Plane]) -> Look:
-    """Measure one face.
+    """Measure one face, all at once.
 
     photo: uint8 [H, W, 3] RGB, a crop or a whole picture. landmarks: float32 [478, 3] px of it. planes: uint8 [H, W] by
     name, see `fields.FieldName`; any may lack.
@@ -35,33 +37,84 @@ def measure_look(photo: Picture, landmarks: Landmarks, planes: Mapping[str, Plan
     Raises:
         ConfigError: the landmarks are not [478, 3] or not finite.
     """
-    measured = MeasuredPhoto(photo, landmarks, planes)
+    return LookMeter().measure(photo, landmarks, planes)
+
+
+class LookMeter:
+    """Measures one person's look: whole at first, then a part in each call, so that no frame waits long for it."""
+
+    def __init__(self) -> None:
+        self._look: Look | None = None
+        self._raw: Lab | None = None
+        self._turn = 0
+
+    def measure(self, photo: Picture, landmarks: Landmarks, planes: Mapping[str, Plane]) -> Look:
+        """As `measure_look`; from the second call on only a part of the look is new.
+
+        Raises:
+            ConfigError: the landmarks are not [478, 3] or not finite.
+        """
+        measured = MeasuredPhoto(photo, landmarks, planes)
+        worn = self._look is not None and self._look.glasses is not None
+        if self._look is None or self._raw is None:
+            look, self._raw = _colours(Look.plain(), measured)
+            for part in _PARTS[1:]:
+                look = part(look, measured, self._raw)
+        else:
+            turn = self._turn % len(_PARTS)
+            if turn == 0:
+                look, self._raw = _colours(self._look, measured)
+            else:
+                look = _PARTS[turn](self._look, measured, self._raw)
+            self._turn += 1
+        is_worn = wears_glasses(measured)
+        # A frame stays the same: it is fitted anew where its turn leaves time for it.
+        if is_worn and (not worn or self._turn % _FRAME_TURNS == 0):
+            look = replace(look, glasses=fit_glasses(measured, self._raw))
+        elif not is_worn:
+            look = replace(look, glasses=None)
+        top, bottom = measure_teeth(photo, landmarks, self._raw)
+        self._look = replace(look, teeth_top=top, teeth_bottom=bottom, mouth_covered=_mouth_covered(measured))
+        return self._look
+
+
+def _colours(look: Look, measured: MeasuredPhoto) -> tuple[Look, Lab]:
+    """Skin, lips, irises, lashes; and the skin as the photo shows it."""
     raw = raw_skin(measured)
     skin = clean_skin(raw, shaded_fairness(measured, raw))
     lip, lip_strength = lips(measured, raw, skin)
-    brow = BrowMeasure(measured, raw, skin)
-    is_worn = wears_glasses(measured)
-    crease, crease_height = creases(measured)
-    teeth_top, teeth_bottom = measure_teeth(photo, landmarks, raw)
-    return Look(
-        skin=skin,
-        shadow=skin_shadow(skin),
-        lip=lip,
-        iris=iris(measured, raw, behind_glasses=is_worn),
+    eyes = iris(measured, raw, behind_glasses=wears_glasses(measured))
+    lash = smoothstep(lid_darkness(measured, raw), _LASH_FROM, _LASH_FULL)
+    shadow = skin_shadow(skin)
+    return replace(look, skin=skin, shadow=shadow, lip=lip, lip_strength=lip_strength, iris=eyes, lash=lash), raw
+
+
+def _with_lines(look: Look, measured: MeasuredPhoto, raw: Lab) -> Look:
+    return replace(look, lines=age_lines(measured, raw))
+
+
+def _with_brows(look: Look, measured: MeasuredPhoto, raw: Lab) -> Look:
+    brow = BrowMeasure(measured, raw, look.skin)
+    crease, height = creases(measured)
+    return replace(
+        look,
         brow=brow.colour,
-        lip_strength=lip_strength,
         brow_offset=brow.offset,
         brow_thickness=brow.thickness,
         brow_strength=brow.strength,
-        lash=smoothstep(lid_darkness(measured, raw), _LASH_FROM, _LASH_FULL),
         crease=crease,
-        crease_height=crease_height,
-        teeth_top=teeth_top,
-        teeth_bottom=teeth_bottom,
-        lines=age_lines(measured, raw),
-        mouth_covered=_mouth_covered(measured),
-        glasses=fit_glasses(measured, raw) if is_worn else None,
+        crease_height=height,
     )
+
+
+def _with_colours(look: Look, measured: MeasuredPhoto, raw: Lab) -> Look:
+    del raw
+    return _colours(look, measured)[0]
+
+
+_PARTS = (_with_colours, _with_lines, _with_brows)
+_FRAME_TURNS = 16
+"""Calls after which the frame of the glasses is fitted anew."""
 
 
 def _mouth_covered(photo: MeasuredPhoto) -> float:
