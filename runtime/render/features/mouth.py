@@ -24,6 +24,9 @@ from toonfilter.runtime.render.look import Look
 
 SHUT_GAP, OPEN_GAP = 0.012, 0.045
 """Gap of the inner lips, in pupil distances, between which the inside of the mouth fades in."""
+WIDE_GAP = 0.15
+"""Gap from which on the mouth is drawn as open as it is."""
+_SLIT = 0.62
 _ALONG = np.linspace(-1, 1, 15).astype(np.float32)
 _RIGHT, _LEFT = np.clip(-_ALONG, 0, 1) ** np.float32(2.2), np.clip(_ALONG, 0, 1) ** np.float32(2.2)
 _ENDS = taper(15, 0.12, 0.12, 0.14)
@@ -47,8 +50,10 @@ def draw_mouth(
     opened = smoothstep(gap, SHUT_GAP, OPEN_GAP)
     # A shut mouth has one line: both inner lips run along it.
     line = (inner_top + inner_bottom) / 2
-    inner_top = line + (inner_top - line) * np.float32(opened)
-    inner_bottom = line + (inner_bottom - line) * np.float32(opened)
+    # Lips that are hardly parted meet in soft shadow; drawn as dark as they measure they would gape.
+    part_share = _SLIT + (1 - _SLIT) * smoothstep(gap, SHUT_GAP, WIDE_GAP)
+    inner_top = line + (inner_top - line) * np.float32(opened * part_share)
+    inner_bottom = line + (inner_bottom - line) * np.float32(opened * part_share)
     _lips(pen, face, look, colours, rules, (top, bottom, inner_top, inner_bottom))
     if opened > 0.02:
         _inside(pen, face, look, colours, rules, inner_top, inner_bottom, gap)
