@@ -35,14 +35,14 @@ def style_text(style: Style) -> str:
         f"# {style.name}. A line behind # has no effect: its key has the default that stands there. Take the # away",
         "# and change the number. u is the distance of the pupils. `toonfilter styles check FILE` tells what is wrong.",
         'version = "1.0"',
-        f"description = {_toml(style.description)}",
-        f"network = {_toml(style.network)}",
+        f"description = {toml(style.description)}",
+        f"network = {toml(style.network)}",
     ]
     for table, keys in KEYS.items():
         lines += ["", f"[{table}]"]
         for name, key in keys.items():
             set_off = "" if (table, name) in changed else "# "
-            setting = f"{set_off}{name} = {_toml(getattr(table_of(style, table), name))}"
+            setting = f"{set_off}{name} = {toml(getattr(table_of(style, table), name))}"
             lines.append(f"{setting}  # {range_text(key)}{key.raising}")
     return "\n".join(lines) + "\n"
 
@@ -87,6 +87,7 @@ def style_rows() -> Iterator[tuple[str, str, str, str]]:
         yield name, "rules" if bundle.style else "pictures", whose, bundle.description
 
 
-def _toml(value: Any) -> str:
+def toml(value: Any) -> str:
+    """A string, number or list as TOML."""
     # Strings, numbers and lists are written in TOML as in JSON.
     return json.dumps(value, ensure_ascii=False)

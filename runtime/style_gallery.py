@@ -3,10 +3,9 @@
 import base64
 import html
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +20,7 @@ from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.runtime.still_images import StillFilter, StillSettings
 from toonfilter.runtime.whole_files import write_whole
 
-_TILE_PX = 360
+TILE_PX = 360
 """Height of a tile. Raising it shows more and makes larger files."""
 _LABEL_PX = 30
 _GAP_PX = 6
@@ -30,7 +29,7 @@ _JPEG_QUALITY = 88
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One picture in every style. tiles: uint8 [360, W, 3] RGB, in the order of the styles; never the photo itself."""
+    """One picture in every style. tiles: uint8 [H, W, 3] RGB, in the order of the styles; never the photo itself."""
 
     name: str
     tiles: tuple[Image, ...]
@@ -45,23 +44,24 @@ def draw_rows(
     pictures: Sequence[Path],
     styles: Sequence[str],
     show: ShowProgress,
-    open_still: Callable[[StillSettings], Any] = StillFilter,
+    *,
+    tile_px: int = TILE_PX,
 ) -> list[Row]:
-    """Draw every picture in every style.
+    """Draw every picture in every style. tile_px: height of a tile.
 
     Raises:
         CaptureError: a picture cannot be read. BundleError, BackendError: a style cannot be used.
         ConfigError: a style that hides nobody.
     """
-    photos = [_scaled(read_image(path)) for path in pictures]
+    photos = [_scaled(read_image(path), 2 * tile_px) for path in pictures]
     columns: list[list[Image]] = []
     for style in styles:
         if find_bundle(style).takes_drawings:
             raise ConfigError(f"style {style} hides nobody; a gallery shows styles that do")
-        still = open_still(StillSettings(style=style))
+        still = StillFilter(StillSettings(style=style))
         column = []
         for photo in photos:
-            column.append(_tile(image_of(still.process(photo))))
+            column.append(_tile(image_of(still.process(photo)), tile_px))
             show(Progress(len(columns) * len(photos) + len(column), len(styles) * len(photos), "pictures"))
         still.close()
         columns.append(column)
@@ -94,13 +94,13 @@ def sheet_of(styles: Sequence[str], rows: Sequence[Row]) -> Image:
 
     widths = [max(row.tiles[place].shape[1] for row in rows) for place in range(len(styles))]
     lefts = np.cumsum([0, *(width + _GAP_PX for width in widths)]).tolist()
-    height = _LABEL_PX + len(rows) * (_TILE_PX + _GAP_PX) - _GAP_PX
-    sheet = Pillow.new("RGB", (lefts[-1] - _GAP_PX, height), "white")
+    tops = np.cumsum([_LABEL_PX, *(row.tiles[0].shape[0] + _GAP_PX for row in rows)]).tolist()
+    sheet = Pillow.new("RGB", (lefts[-1] - _GAP_PX, tops[-1] - _GAP_PX), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
     for place, style in enumerate(styles):
         pen.text((lefts[place] + widths[place] / 2, _LABEL_PX / 2), style, "black", font, anchor="mm")
-        for number, row in enumerate(rows):
-            sheet.paste(Pillow.fromarray(row.tiles[place]), (lefts[place], _LABEL_PX + number * (_TILE_PX + _GAP_PX)))
+        for top, row in zip(tops, rows, strict=False):
+            sheet.paste(Pillow.fromarray(row.tiles[place]), (lefts[place], top))
     return np.asarray(sheet)
 
 
@@ -126,17 +126,17 @@ def _cell(words: str, tile: Image) -> str:
     return f'<td><img alt="{html.escape(words)}" src="data:image/jpeg;base64,{text}"></td>'
 
 
-def _scaled(photo: Image) -> Image:
-    """At most twice as tall as a tile: larger would be work that nobody sees."""
-    factor = min(1.0, 2 * _TILE_PX / photo.shape[0])
+def _scaled(photo: Image, height_px: int) -> Image:
+    """At most this tall: more would be work that nobody sees."""
+    factor = min(1.0, height_px / photo.shape[0])
     if factor == 1:
         return photo
     scaled: Image = cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return scaled
 
 
-def _tile(drawn: Image) -> Image:
-    width = max(1, round(drawn.shape[1] * _TILE_PX / drawn.shape[0]))
-    how = cv2.INTER_AREA if drawn.shape[0] > _TILE_PX else cv2.INTER_LINEAR
-    tile: Image = cv2.resize(drawn, (width, _TILE_PX), interpolation=how)
+def _tile(drawn: Image, height_px: int) -> Image:
+    width = max(1, round(drawn.shape[1] * height_px / drawn.shape[0]))
+    how = cv2.INTER_AREA if drawn.shape[0] > height_px else cv2.INTER_LINEAR
+    tile: Image = cv2.resize(drawn, (width, height_px), interpolation=how)
     return tile

@@ -49,6 +49,7 @@ def test_sliders_change_the_rules() -> None:
     assert Sliders().applied(Style("x")) == Style("x")
 
 
+@pytest.mark.slow
 def test_sliders_reach_the_drawing(astronaut) -> None:
     opened = StillFilter(StillSettings("cartoon"))
     grey = RenderOptions(sliders=Sliders(colour=0.0))

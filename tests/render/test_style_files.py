@@ -95,6 +95,7 @@ def test_the_commands(home) -> None:
     assert "whole" in checked.stdout
 
 
+@pytest.mark.slow
 def test_a_gallery_shows_drawings_and_no_photo(tmp_path, astronaut) -> None:
     write_image(tmp_path / "a.png", astronaut)
     target = tmp_path / "sheet.png"

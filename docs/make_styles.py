@@ -1,0 +1,188 @@
+"""Writes docs/styles.md from the rules themselves, and its pictures from the example clip.
+
+usage: python docs/make_styles.py [--pictures]
+"""
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.image_files import write_image
+from toonfilter.runtime.progress import Progress
+from toonfilter.runtime.render.style import SLIDER_RANGES, Sliders, Style
+from toonfilter.runtime.render.style_keys import FACTOR, KEYS, SHARE, WORD, Key, U, table_of
+from toonfilter.runtime.style_files import toml
+from toonfilter.runtime.style_gallery import Row, draw_rows, sheet_of
+
+HERE = Path(__file__).parent
+PAGE = HERE / "styles.md"
+_CLIP = HERE.parent / "examples" / "astronaut.mp4"
+_SHIPPED = ("cartoon", "anime", "comic", "sketch")
+_PHOTO_PX = (slice(40, 680), slice(420, 1060))
+"""Head and shoulders in the first frame: rows and columns."""
+_HEAD_PX = (slice(60, 440), slice(60, 400))
+"""What of that is shown."""
+_MOST_BYTES = 29_000
+
+GROUPS: Mapping[str, tuple[str, str, str]] = {
+    "proportions": (
+        "How far the face departs from the person's own. The more, the less a recogniser knows the person.",
+        "eye_width = 1.0\neye_height = 1.0\nnose_width = 1.0\njaw_width = 1.0",
+        "eye_width = 1.5\neye_height = 1.6\nnose_width = 0.75\njaw_width = 0.84",
+    ),
+    "base": (
+        "Lines, shade and colours of the whole figure. Reliefs and steps of tones are in L*, lightness from 0 to 100.",
+        "outer_line_u = 0.012\nhair_line_u = 0.008\ninner_line_u = 0.008\nshade = 0.15\nsaturation = 0.5",
+        "outer_line_u = 0.07\nhair_line_u = 0.045\ninner_line_u = 0.036\nshade = 1.0\nsaturation = 1.6",
+    ),
+    "features.eyes": (
+        "Sizes of lights and pupil are shares of the iris's radius.",
+        "iris_size = 0.9\npupil = 0.3\nhighlight = 0.1\nsecond_highlight = 0.0\nlid_line_u = 0.012\ncrease_shade = 0.0",
+        "iris_size = 1.4\npupil = 0.6\nhighlight = 0.4\nsecond_highlight = 0.25\nlid_line_u = 0.07\ncrease_shade = 0.9",
+    ),
+    "features.brows": ("", "thickness = 0.5", "thickness = 1.9\nleast_u = 0.1\nmost_u = 0.25"),
+    "features.nose": ("", 'kind = "small"', "under_shade = 1.0\nside_shade = 0.7\nwing_u = 0.035\nlight = 1.0"),
+    "features.mouth": (
+        "",
+        "line_u = 0.01\nlip_colour = 0.0\nunder_shade = 0.0",
+        "line_u = 0.05\ncorner_u = 0.04\nlight = 1.0\nunder_shade = 1.0",
+    ),
+    "features.lines": (
+        "Lines from nose to mouth, at the eyes and on the forehead, as far as the person has them.",
+        "strength = 0.0\nblush = 0.0",
+        "strength = 2.0\nwidth_u = 0.035\nblush = 0.9",
+    ),
+    "features.glasses": ("Only where the person wears some; the astronaut of these pictures does not.", "", ""),
+}
+"""By table: a word, and what the pictures left and right of cartoon change; none without pictures."""
+
+_START = """# Styles: a guide for artists
+
+<!-- Written by docs/make_styles.py; change that, or the rules. -->
+
+A style is a small text file of rules. The network finds where hair, skin, cloth, eyes and lines are; the style says how
+they are drawn. No training, no programming:
+
+```
+toonfilter styles new mine --from anime            # a file with every key, in your folder; it tells where
+toonfilter cam --preview --to mine                 # edit the file: the picture follows each time you save it
+toonfilter styles check FILE                       # names what is wrong: key, value, range
+toonfilter styles gallery photos/*.jpg -o out.html --to mine --to anime    # many people side by side
+```
+
+![the four styles that ship: cartoon, anime, comic, sketch](pictures/styles.webp)
+
+What a file does not name has cartoon's value, so `comic` is a dozen lines. Start with large steps, look at several
+people (children, old people, beards, deep and fair skin) and then refine. A smile must stay one, and a frown, too.
+
+## Units
+
+- **u**: the distance of the pupils. `outer_line_u = 0.03` is a line of three hundredths of it, however large the face.
+- **times**: a factor of the person's own, or of the usual; 1 leaves it.
+- **share**: 0 none, 1 full. A few shares of expression reach 2.
+
+The head of a file holds `version`, `description` (a line for lists) and `network`, which stays `"fields"`.
+"""
+
+_END = """
+## Sliders
+
+Users change these of every style, with `cam`, `video`, `image` and `batch`; so a style should bear both ends.
+
+| option | range | usual | raising it |
+|---|---|---|---|
+"""
+
+_SLIDER_WORDS = {
+    "likeness": "the person's own proportions instead of the style's; a recogniser knows the person better",
+    "line": "thicker lines, as a factor",
+    "shade": "deeper shade, as a factor",
+    "colour": "stronger colours, as a factor",
+}
+
+
+def page() -> str:
+    """The guide as Markdown."""
+    parts = [_START]
+    for table, keys in KEYS.items():
+        words, less, more = GROUPS[table]
+        parts.append(f"\n## [{table}]\n")
+        if words:
+            parts.append(f"\n{words}\n")
+        if less:
+            parts.append(f"\n![{table}: less, cartoon, more]({_picture(table)})\n")
+            parts.append(f"\nLeft: {_inline(less)}. Middle: cartoon. Right: {_inline(more)}.\n")
+        parts.append("\n| key | unit | range | cartoon | raising it |\n|---|---|---|---|---|\n")
+        rules = table_of(Style("cartoon"), table)
+        parts += [_row(name, key, getattr(rules, name)) for name, key in keys.items()]
+    parts.append(_END)
+    for name, (low, high) in SLIDER_RANGES.items():
+        parts.append(f"| `--{name}` | {low:g} to {high:g} | {getattr(Sliders(), name):g} | {_SLIDER_WORDS[name]} |\n")
+    return "".join(parts)
+
+
+def _row(name: str, key: Key, value: object) -> str:
+    unit = {U: "u", FACTOR: "times", SHARE: "share"}.get(key.unit, key.unit)
+    reach = "" if key.unit == WORD else f"{key.low:g} to {key.high:g}"
+    return f"| `{name}` | {unit} | {reach} | `{toml(value)}` | {key.raising} |\n"
+
+
+def _inline(lines: str) -> str:
+    return ", ".join(f"`{line}`" for line in lines.splitlines())
+
+
+def _picture(table: str) -> str:
+    return f"pictures/style-{table.rpartition('.')[2]}.jpg"
+
+
+def write_pictures() -> None:
+    """A picture for each table, and the gallery."""
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "astronaut.png"
+        write_image(photo, _photo())
+        styles = list(_SHIPPED)
+        for table, (_, *sides) in GROUPS.items():
+            for side, text in zip(("less", "more"), sides, strict=True):
+                if text:
+                    path = Path(folder) / f"{table}-{side}.toml"
+                    path.write_text(f"[{table}]\n{text}\n", encoding="utf-8")
+                    styles.append(str(path))
+        tiles = [tile[_HEAD_PX] for tile in draw_rows([photo], styles, _show, tile_px=640)[0].tiles]
+    named = dict(zip((Path(style).stem for style in styles), tiles, strict=True))
+    write_image(HERE / "pictures" / "styles.webp", sheet_of(_SHIPPED, [Row("", tuple(tiles[: len(_SHIPPED)]))]))
+    for table, (_, less, _) in GROUPS.items():
+        if less:
+            three = np.concatenate([named[f"{table}-less"], named["cartoon"], named[f"{table}-more"]], axis=1)
+            _write_small(HERE / _picture(table), cv2.resize(three, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA))
+
+
+def _write_small(path: Path, image: Image) -> None:
+    """As a JPEG of the best quality that stays small."""
+    for quality in range(90, 40, -3):
+        _, content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if content.size <= _MOST_BYTES:
+            break
+    path.write_bytes(content.tobytes())
+
+
+def _photo() -> Image:
+    """uint8 [640, 640, 3] RGB."""
+    with av.open(str(_CLIP)) as clip:
+        first: Image = next(clip.decode(video=0)).to_ndarray(format="rgb24")
+    return np.ascontiguousarray(first[_PHOTO_PX])
+
+
+def _show(progress: Progress) -> None:
+    sys.stderr.write(f"{progress}\n")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    if "--pictures" in sys.argv:
+        write_pictures()

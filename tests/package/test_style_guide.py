@@ -1,0 +1,34 @@
+"""The guide to styles says what the rules are, and its pictures are there."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_guide_is_what_the_rules_say() -> None:
+    made = runpy.run_path(str(DOCS / "make_styles.py"))["page"]()
+    assert (DOCS / "styles.md").read_text(encoding="utf-8") == made, "run: python docs/make_styles.py"
+
+
+def test_what_the_pictures_change_are_keys_in_their_range(tmp_path) -> None:
+    from toonfilter.runtime.render.style import read_style
+
+    for table, (_, *sides) in runpy.run_path(str(DOCS / "make_styles.py"))["GROUPS"].items():
+        for text in sides:
+            path = tmp_path / "side.toml"
+            path.write_text(f"[{table}]\n{text}\n")
+            read_style(path)
+
+
+@pytest.mark.parametrize("page", ["docs/styles.md", "README.md"])
+def test_pictures_are_there_and_small(page: str) -> None:
+    path = DOCS.parent / page
+    named = re.findall(r"!\[[^\]]*\]\(([^)]*(?:style)[^)]*)\)", path.read_text(encoding="utf-8"))
+    assert named
+    for name in named:
+        limit = 120_000 if name.endswith("styles.webp") else 30_000
+        assert (path.parent / name).stat().st_size < limit, name
