@@ -10,6 +10,7 @@ from toonfilter.runtime.command_options import Extent, Region, render_options
 from toonfilter.runtime.errors import ConfigError, ToonfilterError
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
 from toonfilter.runtime.filter import FilterSettings
+from toonfilter.runtime.render.style import SLIDER_RANGES, Sliders
 from toonfilter.runtime.strict import Problem, parse
 
 SWATCHES = ("#d6dee2", "#f3e3cf", "#cfe3d8", "#c9d8f0", "#e6d3e8", "#2f3a46")
@@ -85,9 +86,11 @@ def look_from(content: Any, cards: Sequence[StyleCard]) -> Look:
 
 def filter_settings(look: Look, *, on_drawings: bool = False) -> FilterSettings:
     """How the filter draws this look."""
+    sliders = {name: value for name, value in look.sliders.items() if name in SLIDER_RANGES}
+    rendering = render_options(look.extent, look.background, look.region, **sliders)
     return FilterSettings(
         style=look.style,
-        rendering=replace(render_options(look.extent, look.background, look.region), is_live=not on_drawings),
+        rendering=replace(rendering, is_live=not on_drawings),
         smoothing=_MOTION[look.motion],
         on_drawings=on_drawings,
     )
@@ -113,6 +116,7 @@ def _card(name: str, bundle: Bundle) -> StyleCard:
     return StyleCard(
         name,
         bundle.description,
+        sliders=tuple(Slider(name, low, high, getattr(Sliders(), name)) for name, (low, high) in SLIDER_RANGES.items()),
         backgrounds=("drawn", "blur", "keep", "colour"),
         extents=("whole", "person", "head"),
     )

@@ -12,6 +12,7 @@ from toonfilter.runtime.frames import Frame
 from toonfilter.runtime.panel.look_filter import LookFilter, Looks, StyleSampler, open_look
 from toonfilter.runtime.panel.looks import Look, filter_settings, look_from, style_cards
 from toonfilter.runtime.panel.store import PanelStore
+from toonfilter.runtime.render.style import Sliders
 
 
 def do(client, action, **content):
@@ -29,6 +30,7 @@ def test_a_look_is_what_the_filter_draws():
     settings = filter_settings(Look(background="#102030", extent="person", motion="responsive"))
     assert settings.rendering.extent == "person"
     assert settings.rendering.ground.colour == (16, 32, 48)
+    assert filter_settings(Look(sliders={"line": 2.0, "unknown": 3.0})).rendering.sliders == Sliders(line=2.0)
     assert settings.smoothing.min_cutoff_hz > filter_settings(Look()).smoothing.min_cutoff_hz
 
 
@@ -42,6 +44,7 @@ def test_a_look_is_what_the_filter_draws():
         {"extent": "none"},
         {"unknown": 1},
         {"sliders": {"line": "thick"}},
+        {"sliders": {"line": 9.0}},
         [],
         None,
     ],
