@@ -103,9 +103,11 @@ def copy_tree(target: Path) -> None:
 def try_row(row: Row, python: Path, folder: Path) -> Tried:
     tried = Tried(row)
     copy_tree(folder)
-    binaries = folder / "bin-first"
-    binaries.mkdir()
-    (binaries / "python3").symlink_to(python)
+    binaries = python.parent
+    if (binaries / "python3").resolve() != python.resolve():
+        binaries = folder / "bin-first"
+        binaries.mkdir()
+        (binaries / "python3").symlink_to(python)
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
     environment.pop("PYTHONPATH", None)
     first, second = readme_commands()
