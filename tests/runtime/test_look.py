@@ -55,11 +55,23 @@ def test_measures_are_finite_and_in_range(astronaut: NDArray[np.uint8], landmark
 
 
 def test_teeth_of_a_smile_are_seen(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
-    assert measure_look(astronaut, landmarks, {}).teeth_top > 0.4
+    whole = measure_look(astronaut, landmarks, {}).teeth_top
+    assert whole > 0.6
+    top, bottom = landmarks[[78, 81, 13, 311, 308], :2], landmarks[[78, 178, 14, 402, 308], :2]
+    lower_half = np.concatenate([(top + bottom) / 2, bottom[::-1] + np.array([0, 2], np.float32)])
+    dark = astronaut.copy()
+    cv2.fillPoly(dark, [lower_half.round().astype(np.int32)], (40, 12, 15))
+    assert 0.3 < measure_look(dark, landmarks, {}).teeth_top < min(0.7, whole)
+
+
+def test_a_smile_has_teeth_even_in_shadow(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
     mouth = cv2.convexHull(landmarks[[78, 80, 13, 310, 308, 318, 14, 88], :2].round().astype(np.int32))
     dark = astronaut.copy()
     cv2.fillConvexPoly(dark, mouth, (40, 12, 15))
-    assert measure_look(dark, landmarks, {}).teeth_top < 0.1
+    assert measure_look(dark, landmarks, {}).teeth_top > 0.4
+    sad = landmarks.copy()
+    sad[[61, 291, 78, 308], 1] += 12
+    assert measure_look(dark, sad, {}).teeth_top < 0.1
 
 
 def test_painted_lips_are_stronger(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:

@@ -22,7 +22,7 @@ from toonfilter.runtime.render.features.rules import MouthRules
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 
-SHUT_GAP, OPEN_GAP = 0.012, 0.045
+SHUT_GAP, OPEN_GAP = 0.015, 0.070
 """Gap of the inner lips, in pupil distances, between which the inside of the mouth fades in."""
 WIDE_GAP = 0.15
 """Gap from which on the mouth is drawn as open as it is."""

@@ -87,7 +87,7 @@ class MouthRules:
     lower_edge_u: float = 0.010
     friendly_u: float = 0.014
     """How far the corners are raised, so that rest is not sad."""
-    exaggeration: float = 0.30
+    exaggeration: float = 0.22
     """How much further than in life the corners rise in a smile and fall in a frown."""
 
 

@@ -12,6 +12,9 @@ from toonfilter.runtime.render.measures.photo import Picture
 
 _ROWS = np.linspace(0.05, 0.95, 19).astype(np.float32)
 _COLUMNS = 9
+_SMILE, _WIDE_GAP, _SMILE_TEETH = 0.045, 0.32, 0.62
+"""How far the corners are raised in a smile, over the distance of the eyes' outer corners; gap, in widths of the mouth,
+up to which teeth are taken for granted; and the share of it that they fill."""
 _ONE_ROW = 0.85
 _LATEST_START = 8
 """Row of the opening by which upper teeth must have begun."""
@@ -45,9 +48,20 @@ def measure_teeth(photo: Picture, landmarks: Landmarks, skin: Lab) -> tuple[floa
     pale = np.clip((0.25 * skin_red + 0.75 * lip_red - redness) / (0.4 * (lip_red - skin_red) + 0.03), 0, 1)
     tooth = bright * pale > 0.5
     from_top = _run(tooth)
+    if from_top == 0 and _smiles(landmarks) and float(np.hypot(*(bottom - top).T).mean()) < _WIDE_GAP * width:
+        # Who smiles shows teeth, even where they lie in shadow.
+        from_top = _SMILE_TEETH
     from_bottom = _run(tooth[::-1])
     # Where both runs meet they are one row of teeth.
     return from_top, 0.0 if from_top + from_bottom > _ONE_ROW else from_bottom
+
+
+def _smiles(landmarks: Landmarks) -> bool:
+    """Whether the corners of the mouth are clearly raised."""
+    across = landmarks[263] - landmarks[33]
+    down = (landmarks[152] - landmarks[10]) / max(float(np.linalg.norm(landmarks[152] - landmarks[10])), 1e-6)
+    corners = landmarks[[MOUTH_TOP[0], MOUTH_TOP[-1]]].mean(0) - landmarks[[13, 14]].mean(0)
+    return -float(corners @ down) > _SMILE * float(np.linalg.norm(across))
 
 
 def _lip_redness(photo: Picture, flat: NDArray[np.float32]) -> float:
