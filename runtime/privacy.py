@@ -124,7 +124,11 @@ class Guard:
                 drawn += face.landmarks is not None
                 continue
             cover_softly(rendered, face.box, [landmarks for landmarks in kept if landmarks is not face.landmarks])
-            if likeness(original, rendered, view_of(face.box, face.roll_rad)) > MOST_LIKENESS:
+            # A cover leaves nothing of a place; on a bare wall it is like what it covers.
+            if (
+                face.landmarks is not None
+                and likeness(original, rendered, view_of(face.box, face.roll_rad)) > MOST_LIKENESS
+            ):
                 return self.cover(frame, "a face is not hidden", faces_found=len(faces))
         if not faces:
             return self.cover(frame, "no face found")

@@ -1,7 +1,6 @@
 """Nets whose features stand for what a picture looks like: torchvision's, or any ONNX file."""
 
 import contextlib
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,7 +219,7 @@ def _fidelity_network(fidelity: Any, path: Path) -> Any:
         # The package loads the file without this precaution; a file that passes here holds nothing but tensors.
         torch.load(path, map_location="cpu", weights_only=True)
         return fidelity.FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=str(path))
-    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+    except Exception as error:
         raise DataError(f"{path} does not hold the Inception weights of the FID") from error
 
 

@@ -175,10 +175,10 @@ import sys
 from pathlib import Path
 from toonfilter.runtime.backends import EngineOptions, open_translator
 from toonfilter.runtime.bundle import load_bundle
-from toonfilter.runtime.errors import BackendError
+from toonfilter.runtime.errors import BackendError, BundleError
 try:
     open_translator(load_bundle(Path(sys.argv[1])), "onnxruntime", EngineOptions(64))
-except BackendError as error:
+except (BackendError, BundleError) as error:
     print("refused", error)
 """
     done = run_in_a_process(code, folder)
@@ -197,6 +197,7 @@ from toonfilter.runtime.errors import ToonfilterError
 class Covering:
     def track(self, frame): return frame
     def draw(self, frame): return privacy.cover(frame, "test")
+    def look_back(self, waiting, newest): pass
     def cover(self, frame, reason): return privacy.cover(frame, reason)
     def reset(self): pass
     def close(self): pass
