@@ -16,7 +16,7 @@ from toonfilter.train.data.fields.light import change_light, change_regions, pho
 from toonfilter.train.data.fields.occluders import hold_microphone, lay_hand, put_on_headwear, put_on_mask
 from toonfilter.train.data.fields.store import SIDE_PX, LabelStore
 
-_RARE_HEADWEAR = {"hat": 1.6, "scarf": 6.0, "turban": 5.0, "hood": 3.0, "helmet": 4.0, "headphones": 5.0, "band": 1.5}
+_RARE_HEADWEAR = {"hat": 1.6, "scarf": 3.0, "turban": 4.0, "hood": 2.0, "helmet": 4.0, "headphones": 5.0, "band": 1.5}
 """How much more often a picture with such headwear is drawn: there are few of them."""
 _NEEDS_ATTRIBUTES: tuple[FieldName, ...] = ("skin", "beard", "headwear", "glasses", "over")
 
@@ -32,7 +32,7 @@ class CompositionSettings:
     """
 
     other_room: float = 0.5
-    far: float = 0.2
+    far: float = 0.3
     no_mesh: float = 0.35
     any_roll: float = 0.08
     glasses: float = 0.3
@@ -123,7 +123,7 @@ class Composer:
         if attributes.headwear == "none" and painted < self.settings.painted_headgear:
             if attributes.hair == "short" and rng.random() < 0.35:
                 shave(person, rng)
-            elif rng.random() < 0.65:
+            elif rng.random() < 0.75:
                 put_on_cap(person, rng)
             else:
                 put_on_scarf(person, rng)

@@ -46,7 +46,7 @@ def put_on_scarf(layer: Layer, rng: np.random.Generator) -> None:
     if layer.landmarks is None:
         return
     frame = face_frame(layer.landmarks, layer.picture.shape[0])
-    reach = rng.uniform(-1.1, -0.75)
+    reach = rng.uniform(-1.0, -0.7)
     head = _head(layer, frame, frame.px(rng.uniform(0.03, 0.09))) * smoothstep(frame.up, reach - 0.03, reach)
     free = grown(frame.face(), frame.px(rng.uniform(-0.03, 0.01)) or 1.0)
     free = free * smoothstep(frame.up, rng.uniform(0.26, 0.36), 0.24)
