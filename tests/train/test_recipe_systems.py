@@ -1,5 +1,6 @@
 """Each published method: trains, sends every loss term to the networks it is meant for, and resumes."""
 
+import math
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -504,9 +505,12 @@ def test_cyclegan_v5_labels_are_soft_and_random() -> None:
             return x
 
     values = [system.adversary.judge(Flat(), real, fake).loss.item() for _ in range(20)]
-    # For scores of 0 the loss is (E[real label^2] + E[fake label^2]) / 2, with labels uniform on the ranges.
-    expected = ((1**3 - 0.9**3) / 3 / 0.1 + 0.1**2 / 3) / 2
-    assert np.mean(values) == pytest.approx(expected, rel=0.01)
+    # Of scores of 0 every label has the log loss log 2; of scores of 1 it is log(1 + e) less the label, and labels of
+    # real and fake are uniform on 0.9..1 and 0..0.1.
+    assert values == pytest.approx([math.log(2)] * 20)
+    ones = torch.ones(64, 1, 2, 2)
+    values = [system.adversary.judge(Flat(), ones, ones).loss.item() for _ in range(20)]
+    assert np.mean(values) == pytest.approx(math.log(1 + math.e) - (0.95 + 0.05) / 2, rel=0.01)
     assert np.std(values) > 0
 
 

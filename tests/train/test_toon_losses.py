@@ -251,7 +251,7 @@ def test_pix2pix_step_trains_each_network_by_its_own_loss() -> None:
         fake = system.networks["generator"].eval()(x)
         on_real, on_fake = torch.sigmoid(d(torch.cat([x, y], 1))), torch.sigmoid(d(torch.cat([x, fake], 1)))
         found = system.generator_losses(fake, batch)
-        loss_d = system.adversarial.discriminator(d(torch.cat([x, y], 1)), d(torch.cat([x, fake], 1)))
+        loss_d = AdversarialLoss("vanilla").discriminator(d(torch.cat([x, y], 1)), d(torch.cat([x, fake], 1)))
     assert found["adversarial"].item() == pytest.approx(-torch.log(on_fake).mean().item(), rel=1e-4)
     assert found["l1"].item() == pytest.approx((fake - y).abs().mean().item(), rel=1e-5)
     halves = -torch.log(on_real).mean() - torch.log(1 - on_fake).mean()
