@@ -10,6 +10,7 @@ import typer
 
 from toonfilter.benchmarks import commands as measuring
 from toonfilter.benchmarks.quality import commands as quality
+from toonfilter.benchmarks.studies import commands as studying
 from toonfilter.export import commands as exporting
 from toonfilter.export import fields_commands as fields
 from toonfilter.runtime import commands as pictures
@@ -39,7 +40,7 @@ for room in (live, panel, videos, pictures, checking):
     app.add_typer(room.app)
 app.add_typer(styles.app, name="styles", rich_help_panel="Styles")
 app.add_typer(pictures.models_app, name="models", rich_help_panel="Styles")
-for room in (exporting, training, quality, measuring):
+for room in (exporting, training, studying, quality, measuring):
     app.add_typer(room.app)
 app.add_typer(preparing.app, name="prepare", rich_help_panel="Making styles")
 app.add_typer(fields.app, name="fields", rich_help_panel="Making styles")

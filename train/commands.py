@@ -11,6 +11,7 @@ from toonfilter.runtime.progress import Progress, ShowProgress
 
 if TYPE_CHECKING:
     from toonfilter.train.loop import Progress as TrainingProgress
+    from toonfilter.train.validation import Measurer
 
 
 app = typer.Typer()
@@ -28,14 +29,28 @@ def train(
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Processes on each machine.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
+    preset: Annotated[str | None, typer.Option(help="laptop: small and short, to see the method on a CPU.")] = None,
+    validate_every: Annotated[
+        int | None, typer.Option(min=1, help="Measure held-out pictures every so many steps.")
+    ] = None,
+    best: Annotated[
+        str, typer.Option(help="Keep the best weights by this measure: mmd, nn, fid, kid, lpips, l1, psnr, ssim, ...")
+    ] = "mmd",
+    nets: Annotated[
+        list[str] | None, typer.Option("--net", help="Feature net for --validate-every: FILE.onnx:SCALING; repeatable.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
 ) -> None:
     """Train a generator by a recipe. Ctrl-C stops; --resume goes on as if it had never stopped."""
     import json
 
+    from toonfilter.train.presets import preset_changes
     from toonfilter.train.recipe import load_recipe, recipe_table
 
-    overrides = list(changes or [])
+    overrides = preset_changes(preset, load_recipe(recipe)) if preset else []
+    if validate_every is not None:
+        overrides += [f"run.validate_every_steps={validate_every}", f"run.best_measure={best}"]
+    overrides += changes or []
     if features is not None:
         overrides.append(f"method.perceptual.weights={json.dumps(str(features.resolve()))}")
     chosen = load_recipe(recipe, overrides)
@@ -50,7 +65,8 @@ def train(
     from toonfilter.train.loop import TrainOptions
     from toonfilter.train.loop import train as run
 
-    options = TrainOptions(data, out, resume, weights_from, accelerator, devices, nodes)
+    measurer = _measurer(nets) if chosen.run.validate_every_steps else None
+    options = TrainOptions(data, out, resume, weights_from, accelerator, devices, nodes, measurer)
     try:
         with terminal.progress_shown("steps") as show:
             result = run(chosen, options, _shown_as_steps(show))
@@ -61,10 +77,21 @@ def train(
     if result.is_interrupted:
         terminal.say("stopped; --resume goes on from this step")
     if result.best is not None:
-        best = result.best
-        terminal.say(f"best {best.measure}: {best.value:.4g} at step {best.step}, in {out / 'best'}")
+        found = result.best
+        terminal.say(f"best {found.measure}: {found.value:.4g} at step {found.step}, in {out / 'best'}")
     if result.unreadable:
         terminal.say(f"{terminal.count(result.unreadable, 'sample')} left out: a file of it cannot be read")
+
+
+def _measurer(nets: list[str] | None) -> "Measurer":
+    """What measures held-out pictures; in words, the nets that are not at hand."""
+    from toonfilter.benchmarks.quality.distribution import NetOptions
+    from toonfilter.benchmarks.quality.set_measures import open_measurer
+
+    measurer, missing = open_measurer(NetOptions(tuple(nets or ())))
+    for net in missing:
+        terminal.detail(f"not measured in {net.name}: {net.reason}")
+    return measurer
 
 
 def _shown_as_steps(show: ShowProgress) -> "Callable[[TrainingProgress], None]":
@@ -87,21 +114,36 @@ def translate(
     out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results and index.html.")] = Path("out"),
     head: Annotated[str, typer.Option(help="Another network of the run: back, the way back of a cycle.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, evenly spread.")] = None,
+    degree: Annotated[float | None, typer.Option(help="Of exaggeration, for caricature: 0 none, 1 as learned.")] = None,
+    exemplar: Annotated[Path | None, typer.Option(help="A drawing whose style is taken, for caricature.")] = None,
     samples: Annotated[int, typer.Option(min=2, help="Pictures from noise, for dcgan.")] = 64,
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
 ) -> None:
     """Draw what a generator itself makes of whole pictures (or noise), without the filter; faces are not hidden."""
-    from toonfilter.train.translation import draw_from_noise
+    from toonfilter.train.translation import caricature, draw_from_noise
     from toonfilter.train.translation import translate as run
 
     if pictures is None:
         result = draw_from_noise(model, out, count=samples, seed=seed)
     else:
         with terminal.counted("pictures") as show:
-            result = run(model, pictures, out, head=head, limit=limit, report=show)
+            how = caricature(model, degree, exemplar) if degree is not None or exemplar else None
+            result = run(model, pictures, out, head=head, limit=limit, report=show, generator=how)
     terminal.say(f"{result.page}: {terminal.count(result.written, 'picture')}")
     if result.unreadable:
         terminal.say(f"{terminal.count(len(result.unreadable), 'picture')} left out: cannot be read")
+
+
+@app.command(rich_help_panel="Making styles")
+def geometry(
+    run: Annotated[Path, typer.Argument(help="A caricature run.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="ONNX file: landmarks and degree to landmarks.")],
+) -> None:
+    """Export the network that exaggerates landmarks, beside the drawing that `export` writes."""
+    from toonfilter.train.caricature_use import export_geometry
+
+    export_geometry(run, out)
+    terminal.say(f"written: {out}")
 
 
 @app.command("recipes", rich_help_panel="Making styles")

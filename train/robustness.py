@@ -38,10 +38,24 @@ def edge_sketch(photo: Image) -> Image:
     return cast(Image, cv2.cvtColor(255 - lines, cv2.COLOR_GRAY2RGB))
 
 
+def grayscale(drawing: Image) -> Image:
+    """The drawing without its colours. uint8 [H, W, 3] to the same."""
+    return cast(Image, cv2.cvtColor(cv2.cvtColor(drawing, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
+
+
+def small_face(picture: Image) -> Image:
+    """The picture at half its size in the middle, its edges drawn out around it. uint8 [H, W, 3] to the same."""
+    height, width = picture.shape[:2]
+    small = cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    top, left = (height - height // 2) // 2, (width - width // 2) // 2
+    bottom, right = height - height // 2 - top, width - width // 2 - left
+    return cast(Image, cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REPLICATE))
+
+
 def robustness_study(run: Path, data: Path, out: Path, *, pictures: int = 24) -> Robustness:
-    """Put held-out faces through a trained cartoon-to-photo generator in three drawings: as trained, by the OpenCV
-    cartoon filter, and as an edge sketch. Writes `robustness.png` (drawing and result, side by side, and the photo)
-    and `robustness.json` into `out`.
+    """Put held-out faces through a trained cartoon-to-photo generator in five drawings: as trained, by the OpenCV
+    cartoon filter, as an edge sketch, without colours, and at half the size. Writes `robustness.png` (drawing and
+    result, side by side, and the photo) and `robustness.json` into `out`.
 
     Raises:
         ConfigError: the run goes from photo to cartoon, or needs landmarks.
@@ -61,9 +75,11 @@ def robustness_study(run: Path, data: Path, out: Path, *, pictures: int = 24) ->
         cells: list[Image] = []
         drawings: dict[str, Image] = {"as trained": _image(sample["source"])}
         drawings |= {name: draw(photo) for name, draw in _SECOND_DRAWINGS.items()}
+        drawings |= {name: change(drawings["as trained"]) for name, change in _CHANGES.items()}
         for name, drawing in drawings.items():
             result = _through(generator, drawing)
-            found.setdefault(name, []).append(_distances(result, photo))
+            # A small face is compared with the photo made small in the same way.
+            found.setdefault(name, []).append(_distances(result, small_face(photo) if name == "small face" else photo))
             cells += [drawing, result]
         rows.append(np.hstack([*cells, photo]))
     out.mkdir(parents=True, exist_ok=True)
@@ -77,6 +93,7 @@ def robustness_study(run: Path, data: Path, out: Path, *, pictures: int = 24) ->
     return Robustness(count, scores, grid)
 
 
+_CHANGES: Mapping[str, Callable[[Image], Image]] = {"grayscale": grayscale, "small face": small_face}
 _SECOND_DRAWINGS: Mapping[str, Callable[[Image], Image]] = {"opencv filter": opencv_cartoon, "edge sketch": edge_sketch}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,10 +17,15 @@ from toonfilter.train.gallery import Row, write_gallery
 from toonfilter.train.raw import RawGenerator, open_raw
 from toonfilter.train.recipe import DataSettings
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Image = NDArray[np.uint8]
 Report = Callable[[int, int], None]
 
 _SHOWN_PX = 512
+INTERPOLATION = 8
+"""Pictures on the way from one noise to another, ends included."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +38,25 @@ class Translation:
 
 
 def translate(
-    model: Path, pictures: Path, out: Path, *, head: str = "", limit: int | None = None, report: Report | None = None
+    model: Path,
+    pictures: Path,
+    out: Path,
+    *,
+    head: str = "",
+    limit: int | None = None,
+    report: Report | None = None,
+    generator: RawGenerator | None = None,
 ) -> Translation:
     """Draw pictures with the generator alone into OUT/result/NAME.png, and OUT/index.html that shows them.
 
     pictures: a folder of pictures, or a data folder (photo/ and cartoon/): then the held-out ones of the side that the
-    generator takes, beside what they belong to. limit: at most so many, evenly spread.
+    generator takes, beside what they belong to. limit: at most so many, evenly spread. generator: in place of the
+    model's own.
 
     Raises:
         ConfigError, TrainingError, BundleError: see `open_raw`. DataError: no pictures, or a disk that takes none.
     """
-    generator = open_raw(model, head)
+    generator = generator or open_raw(model, head)
     sources = _held_out(pictures, generator) if (pictures / "photo").is_dir() else _plain(pictures)
     chosen = sources[:: max(1, -(-len(sources) // limit))] if limit else sources
     rows, unreadable, has_target = [], [], False
@@ -65,6 +79,19 @@ def translate(
     columns = ["source", generator.name, *(["belongs to it"] if has_target else [])]
     write_gallery(out / "index.html", f"{generator.name}: raw results", columns, rows, f"{len(rows)} of {pictures}")
     return Translation(len(rows), out / "index.html", tuple(unreadable))
+
+
+def caricature(run: Path, degree: float | None, exemplar: Path | None) -> RawGenerator:
+    """A caricature run at a degree of exaggeration (1 where none is given), in the style of an exemplar.
+
+    Raises:
+        ConfigError: another method's run.
+    """
+    from toonfilter.train.caricature_use import Caricaturist
+
+    drawer = Caricaturist(run, exemplar)
+    amount = 1.0 if degree is None else degree
+    return RawGenerator(f"caricature, degree {amount:g}", drawer.size_px, lambda image: drawer(image, amount))
 
 
 _Loaded = Callable[[], Image | None]
@@ -104,19 +131,45 @@ def draw_from_noise(run: Path, out: Path, *, count: int = 64, seed: int = 0) -> 
         ConfigError: the run's generator takes pictures, not noise.
     """
     rows = []
-    for folder, name, image in _samples(run, count, seed):
-        path = out / folder / f"{name}.png"
-        write_png(path, image)
-        rows.append(Row(f"{folder} {name}", [path]))
+    for folder, pictures in (
+        ("sample", noise_samples(run, count, seed)),
+        ("interpolation", _interpolations(run, count, seed)),
+    ):
+        for name, image in pictures:
+            path = out / folder / f"{name}.png"
+            write_png(path, image)
+            rows.append(Row(f"{folder} {name}", [path]))
     write_gallery(out / "index.html", "samples from noise", ["picture"], rows, f"{count} samples, seed {seed}")
     return Translation(count, out / "index.html")
 
 
-def _samples(run: Path, count: int, seed: int) -> Iterator[tuple[str, str, Image]]:
+def noise_samples(run: Path, count: int, seed: int) -> Iterator[tuple[str, Image]]:
+    """Samples of a generator from noise by name, uint8 [H, W, 3]: the same for the same seed.
+
+    Raises:
+        ConfigError: the run's generator takes pictures, not noise.
+    """
+    draw, noise = _open_noise(run, count, seed)
+    for number, z in enumerate(noise):
+        yield f"{number:05}", draw(z[None])[0]
+
+
+def _interpolations(run: Path, count: int, seed: int) -> Iterator[tuple[str, Image]]:
+    """The way between neighbouring samples, its pictures side by side."""
+    from toonfilter.train.systems.dcgan import interpolate
+
+    draw, noise = _open_noise(run, count, seed)
+    for number in range(min(8, count // 2)):
+        way = interpolate(noise[2 * number], noise[2 * number + 1], INTERPOLATION)
+        yield f"{number:05}", np.concatenate(list(draw(way)), axis=1)
+
+
+def _open_noise(run: Path, count: int, seed: int) -> "tuple[Callable[[Tensor], Image], Tensor]":
+    """What draws noise [N, Z] as uint8 [N, H, W, 3], and the noise."""
     import torch
 
     from toonfilter.train.checkpoint import load_weights
-    from toonfilter.train.systems.dcgan import build, interpolate
+    from toonfilter.train.systems.dcgan import build
 
     checkpoint = read_checkpoint(run)
     if checkpoint.recipe.system != "dcgan":
@@ -124,18 +177,13 @@ def _samples(run: Path, count: int, seed: int) -> Iterator[tuple[str, str, Image
     system = build(checkpoint.recipe)
     load_weights(system.networks, {**checkpoint.weights, **checkpoint.averaged}, str(checkpoint.path))
     network = system.networks["generator"].eval()
-    noise = torch.randn(count, system.options.noise, generator=torch.Generator().manual_seed(seed))
 
-    def pictures(z: torch.Tensor) -> Image:
+    def draw(z: "Tensor") -> Image:
         with torch.inference_mode():
             levels = (network(z).float() * 127.5 + 127.5).round().clamp(0, 255).byte()
         return np.ascontiguousarray(levels.permute(0, 2, 3, 1).numpy())
 
-    for number, z in enumerate(noise):
-        yield "sample", f"{number:05}", pictures(z[None])[0]
-    for number in range(min(8, count // 2)):
-        way = interpolate(noise[2 * number], noise[2 * number + 1], system.options.interpolation)
-        yield "interpolation", f"{number:05}", np.concatenate(list(pictures(way)), axis=1)
+    return draw, torch.randn(count, system.options.noise, generator=torch.Generator().manual_seed(seed))
 
 
 def _shown(path: Path, image: Image) -> Path:

@@ -15,6 +15,8 @@ _BADNESS: Mapping[str, Callable[[float], float]] = {
     "ssim": lambda value: -value,
     "mmd": lambda value: value,
     "nn": lambda value: abs(value - 0.5),
+    "nn_real": lambda value: abs(value - 0.5),
+    "nn_fake": lambda value: abs(value - 0.5),
     "fid": lambda value: value,
     "kid": lambda value: value,
     "lpips": lambda value: value,

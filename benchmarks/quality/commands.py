@@ -114,11 +114,14 @@ def vote(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8731,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
     raw: Annotated[bool | None, _RAW] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the vote that lies in --output, for instance a study's.")
+    ] = False,
 ) -> None:
     """Let people choose between the results of models, without names, on a local web page; then count."""
     import tempfile
 
-    from toonfilter.benchmarks.quality.vote.ballot import QUESTION, BallotOptions, prepare_ballot
+    from toonfilter.benchmarks.quality.vote.ballot import QUESTION, BallotOptions, prepare_ballot, read_ballot
     from toonfilter.benchmarks.quality.vote.server import VoteServer
     from toonfilter.benchmarks.quality.vote.table import vote_table
     from toonfilter.runtime.errors import ConfigError
@@ -140,6 +143,9 @@ def vote(
             )
             with console.status("drawing the pictures"):
                 ballot = prepare_ballot(options)
+    elif serve:
+        ballot = read_ballot(output)
+    if models or serve:
         with VoteServer(ballot, output, port) as server:
             terminal.say(f"{len(ballot.items)} pictures, {len(ballot.models)} models: {server.url}  (Ctrl-C ends)")
             if browser:

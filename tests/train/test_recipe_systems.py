@@ -4,6 +4,7 @@ import math
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -711,6 +712,76 @@ def test_caricature_degree_is_a_control() -> None:
     torch.testing.assert_close(none, points)
     assert (once - points).abs().max() > 0
     torch.testing.assert_close(twice - points, 2 * (once - points), atol=1e-5, rtol=1e-3)
+
+
+def test_caricature_appearance_learns_from_drawings_in_the_shape_of_photos() -> None:
+    from toonfilter.train.networks.warping import warp_by_landmarks
+
+    system = tiny_system("caricature")
+    cartoon, points = torch.rand(2, 3, 32, 32), torch.rand(2, 63, 2) - 0.5
+    assert system.in_photo_shape(cartoon, points) is cartoon
+    system.collect(torch.rand(4, 63, 2) - 0.5, torch.rand(4, 63, 2) - 0.5)
+    for parameter in system.networks["geometry_back"].parameters():
+        parameter.data.mul_(30)
+    space, back = system.networks["space"], system.networks["geometry_back"]
+    code = space.encode(points)
+    moved = points + space.decode(back(code)) - space.decode(code)
+    torch.testing.assert_close(
+        system.in_photo_shape(cartoon, points), warp_by_landmarks(cartoon, points, moved), atol=1e-4, rtol=1e-4
+    )
+    assert tiny_system("caricature", "method.warped=false").options.warped is False
+
+
+def test_caricature_geometry_is_exported_with_its_degree(tmp_path: Path) -> None:
+    onnxruntime, _ = pytest.importorskip("onnxruntime"), pytest.importorskip("onnxscript")
+    from toonfilter.train.caricature_use import export_geometry, geometry_of
+    from toonfilter.train.checkpoint import keep_weights
+
+    system = tiny_system("caricature")
+    common = {"step": 1, "recipe": system.recipe, "data": "", "averaged": {}}
+    keep_weights(tmp_path / "early", weights=system.networks.state_dict(), **common)
+    with pytest.raises(ConfigError, match="not fitted yet"):
+        export_geometry(tmp_path / "early", tmp_path / "g.onnx")
+    system.collect(torch.rand(4, 63, 2) - 0.5, torch.rand(4, 63, 2) - 0.5)
+    keep_weights(tmp_path / "run", weights=system.networks.state_dict(), **common)
+    export_geometry(tmp_path / "run", tmp_path / "g.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "g.onnx"), providers=["CPUExecutionProvider"])
+    for count, degree in ((1, 0.0), (3, 1.7)):
+        points = torch.rand(count, 63, 2) - 0.5
+        fed = {"landmarks": points.numpy(), "degree": np.array([degree], np.float32)}
+        found = session.run(None, fed)[0]
+        with torch.no_grad():
+            expected = geometry_of(system)(points, torch.tensor([degree])).numpy()
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        if degree == 0:
+            np.testing.assert_allclose(found, points.numpy(), atol=1e-5)
+
+
+def test_caricature_takes_the_style_of_an_exemplar(tmp_path: Path) -> None:
+    from toonfilter.train.caricature_use import Caricaturist
+    from toonfilter.train.checkpoint import keep_weights
+    from toonfilter.train.data.pictures import write_png
+
+    system = tiny_system("caricature")
+    weights = system.networks.state_dict()
+    keep_weights(tmp_path / "run", step=1, recipe=system.recipe, data="", weights=weights, averaged={})
+    exemplar = np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8)
+    write_png(tmp_path / "e.png", exemplar)
+    picture = np.random.default_rng(1).integers(0, 255, (32, 32, 3)).astype(np.uint8)
+    drawer = Caricaturist(tmp_path / "run", tmp_path / "e.png")
+    found = drawer(picture, 1.0)
+    drawer.close()
+    network = system.networks["generator"].eval()
+    planes = [torch.from_numpy(p).permute(2, 0, 1)[None].float() / 127.5 - 1 for p in (picture, exemplar)]
+    with torch.no_grad():
+        drawn = network(planes[0], network.style_cartoon(planes[1]))[0]
+    expected = (drawn.permute(1, 2, 0) * 127.5 + 127.5).round().numpy()
+    # Noise has no face: it is drawn and not warped.
+    assert np.abs(found.astype(float) - expected).max() <= 1
+    other = tiny_system("cyclegan")
+    keep_weights(tmp_path / "c", step=1, recipe=other.recipe, data="", weights=other.networks.state_dict(), averaged={})
+    with pytest.raises(ConfigError, match="has no geometry"):
+        Caricaturist(tmp_path / "c")
 
 
 def test_caricature_geometry_terms_reach_geometry_only() -> None:

@@ -13,7 +13,7 @@ from toonfilter.train.checkpoint import load_generator, write_checkpoint
 from toonfilter.train.data.opencv_cartoon import opencv_cartoon
 from toonfilter.train.data.pictures import read_rgb, write_png
 from toonfilter.train.recipe import load_recipe
-from toonfilter.train.robustness import edge_sketch, robustness_study
+from toonfilter.train.robustness import edge_sketch, grayscale, robustness_study, small_face
 from toonfilter.train.systems import build_system
 
 SMALL = ["generator.options.width=4", "generator.options.downs=4", "discriminator.options.width=4", "data.size_px=64"]
@@ -49,13 +49,29 @@ def test_a_sketch_is_dark_lines_on_white() -> None:
     assert (sketch[8:-8, 28:36].min(axis=1) < 80).all()
 
 
+def test_small_faces_and_grayscale_are_what_they_say() -> None:
+    picture = np.full((40, 40, 3), (200, 100, 0), np.uint8)
+    picture[:20] = (0, 0, 255)
+    small = small_face(picture)
+    assert small.shape == picture.shape
+    # Half the size in the middle: the border between the halves stays at the middle, the edges are drawn out.
+    assert small[19, 20].tolist() == [0, 0, 255]
+    assert small[20, 20].tolist() == [200, 100, 0]
+    assert small[0, 0].tolist() == [0, 0, 255]
+    gray = grayscale(picture)
+    assert (gray[..., 0] == gray[..., 2]).all()
+    # 0.299 * 200 + 0.587 * 100
+    assert gray[30, 0, 0] in (118, 119)
+
+
 def test_each_kind_of_drawing_goes_through_the_net_and_is_compared_with_the_photo(pairs: Path, tmp_path: Path) -> None:
     run = run_of("pix2pix-human", tmp_path / "run")
     study = robustness_study(run, pairs, tmp_path / "study", pictures=3)
     assert study.pictures == 3
     generator, _, _ = load_generator(run)
     draw = {"opencv filter": opencv_cartoon, "edge sketch": edge_sketch, "as trained": lambda photo: photo // 64 * 64}
-    assert set(study.scores) == set(draw)
+    draw |= {"grayscale": lambda photo: grayscale(photo // 64 * 64)}
+    assert set(study.scores) == {*draw, "small face"}
     for kind, drawn_by in draw.items():
         errors = []
         for number in (1, 2, 3):
@@ -66,10 +82,10 @@ def test_each_kind_of_drawing_goes_through_the_net_and_is_compared_with_the_phot
                 y = (generator(x)[0].permute(1, 2, 0) * 127.5 + 127.5).clamp(0, 255).numpy()
             errors.append(np.abs(y - photo).mean())
         assert study.scores[kind]["l1"] == pytest.approx(np.mean(errors), abs=0.6)
-    assert len({round(scores["l1"], 6) for scores in study.scores.values()}) == 3
+    assert len({round(scores["l1"], 6) for scores in study.scores.values()}) == 5
     grid = read_rgb(study.grid)
     assert grid is not None
-    assert grid.shape == (3 * 64, 7 * 64, 3)
+    assert grid.shape == (3 * 64, 11 * 64, 3)
     report = json.loads((tmp_path / "study" / "robustness.json").read_text())
     assert (report["run"], report["step"], report["scores"]) == ("pix2pix-human", 3, study.scores)
 

@@ -84,6 +84,24 @@ class GeometryGenerator(nn.Module):
         return out
 
 
+class GeometryModel(nn.Module):
+    """Landmarks [N,points,2] (units of half the picture's side) and a degree to exaggerated landmarks of that shape.
+
+    The part of a face that the landmark space does not hold stays as it is; degree 0 changes nothing.
+    """
+
+    def __init__(self, space: LandmarkSpace, generator: GeometryGenerator) -> None:
+        super().__init__()
+        self.space, self.generator = space, generator
+
+    def forward(self, landmarks: Tensor, degree: float | Tensor = 1.0) -> Tensor:
+        """Return the exaggerated landmarks; `degree` is one number or [1]."""
+        coefficients = self.space.encode(landmarks)
+        change = self.generator(coefficients, degree) - coefficients
+        out: Tensor = landmarks + self.space.decode(change) - self.space.decode(torch.zeros_like(change))
+        return out
+
+
 class AppearanceNetwork(nn.Module):
     """CariStyGAN: content encoders and decoders of each domain, a style encoder for the drawings (section 4.2)."""
 

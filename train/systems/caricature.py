@@ -28,7 +28,7 @@ from toonfilter.train.losses.content import content_loss
 from toonfilter.train.losses.cycle import cycle_loss, distance
 from toonfilter.train.losses.perceptual import FeatureNetwork, FeatureSettings
 from toonfilter.train.networks import build_discriminator, build_network
-from toonfilter.train.networks.caricature import AppearanceNetwork, GeometryGenerator, LandmarkSpace
+from toonfilter.train.networks.caricature import AppearanceNetwork, GeometryGenerator, GeometryModel, LandmarkSpace
 from toonfilter.train.networks.discriminators import VectorDiscriminator
 from toonfilter.train.networks.warping import warp_by_landmarks
 from toonfilter.train.recipe import OptimiserSettings, Recipe, parse_table
@@ -40,7 +40,8 @@ class Options:
     """The `[method]` table.
 
     components: of the landmark space (32 in the paper). faces_to_fit: faces of each domain that are collected before
-    the space is fitted; the geometry is trained from then on. degrees: of the sample grid.
+    the space is fitted; the geometry is trained from then on. warped: the appearance sees caricatures in the shape of
+    photos. degrees: of the sample grid.
     """
 
     adversary: AdversaryOptions = field(default_factory=AdversaryOptions)
@@ -50,6 +51,7 @@ class Options:
     geometry_rate: float = 2e-4
     geometry_cycle_weight: float = 10.0
     characteristic_weight: float = 1.0
+    warped: bool = True
     degrees: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5)
     image_weight: float = 10.0
     content_weight: float = 1.0
@@ -120,7 +122,7 @@ class CaricatureSystem:
         size_px = self.recipe.data.size_px
         points_x = chosen_points(batch["landmarks"], CARICATURE_POINTS, size_px)
         points_y = chosen_points(batch["target_landmarks"], CARICATURE_POINTS, size_px)
-        scalars = self.appearance_step(batch["source"], batch["target"], context)
+        scalars = self.appearance_step(batch["source"], self.in_photo_shape(batch["target"], points_y), context)
         if self.collected is not None:
             self.collect(points_x, points_y)
         if self.collected is None:
@@ -212,11 +214,20 @@ class CaricatureSystem:
         """Return landmarks [N,63,2] exaggerated by `degree`, units of half the picture's side."""
         if self.collected is not None:
             return points
-        space = cast(LandmarkSpace, networks["space"])
-        coefficients = space.encode(points)
-        change = networks["geometry"](coefficients, degree) - coefficients
-        # The part of the face that the space does not hold stays as it is.
-        return points + space.decode(change) - space.decode(torch.zeros_like(change))
+        return cast(Tensor, self.geometry_model("geometry", networks)(points, degree))
+
+    def geometry_model(self, name: str, networks: nn.ModuleDict) -> GeometryModel:
+        """ "geometry" (towards caricatures) or "geometry_back" (towards photos) on landmarks."""
+        return GeometryModel(cast(LandmarkSpace, networks["space"]), cast(GeometryGenerator, networks[name]))
+
+    @torch.no_grad()
+    def in_photo_shape(self, cartoon: Tensor, points: Tensor) -> Tensor:
+        """Warp caricatures to the shape that a photo would have: the appearance is learned on those (section 4.2), so
+        that it changes no geometry. As they are until the landmark space is fitted."""
+        if self.collected is not None or not self.options.warped:
+            return cartoon
+        moved = self.geometry_model("geometry_back", self.networks)(points)
+        return warp_by_landmarks(cartoon, points, moved)
 
     def samples(self, batch: Batch, networks: nn.ModuleDict) -> list[Tensor]:
         """Photo, then the drawing at each degree of exaggeration, then a cartoon."""
@@ -229,7 +240,7 @@ class CaricatureSystem:
         return [batch["source"], *columns, batch["target"]]
 
     def export_spec(self) -> ExportSpec:
-        """The drawing in the middle style; exaggeration is done by the runtime's own warp."""
+        """The drawing in the middle style; the geometry network is exported by itself (toonfilter geometry)."""
         return ExportSpec("generator", sizes_px=(self.recipe.data.size_px,))
 
     def state(self) -> dict[str, Any]:

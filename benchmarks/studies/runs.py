@@ -1,0 +1,160 @@
+"""The runs of a study: every arm with every seed, each a process of `toonfilter train`, taken up where it was."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from toonfilter.benchmarks.studies.plan import Arm, Plan, Scale, arm_recipe
+from toonfilter.runtime.errors import ConfigError, TrainingError, require
+from toonfilter.train.checkpoint import list_checkpoints, list_epochs
+from toonfilter.train.recipe import Recipe
+
+LOG_NAME = "train.log"
+"""In a run's folder: what its process printed."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One arm with one seed."""
+
+    arm: Arm
+    seed: int
+    folder: Path
+    command: tuple[str, ...]
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where runs go: so many processes at a time on this machine, each with a GPU of its own where `gpus` is not 0, or
+    on the Ray cluster at `cluster` ("auto" for the one that this machine belongs to), whose nodes share the folders."""
+
+    jobs: int = 1
+    gpus: int = 0
+    cluster: str = ""
+
+
+def list_jobs(
+    plan: Plan, data: Path, out: Path, *, scale: Scale, seeds: int, more: Sequence[str] = (), features: str = ""
+) -> list[Job]:
+    """All runs of a study, seeds in turns, so that a study that is broken off has as many of each arm.
+
+    Raises:
+        ConfigError: an arm's overrides do not fit its recipe.
+    """
+    jobs = []
+    for seed in range(seeds):
+        for arm in plan.arms:
+            recipe, changes = arm_recipe(plan, arm, scale, seed, more)
+            if not recipe.run.epochs:
+                raise ConfigError(f"{arm.name}: its length is in steps; a study counts epochs: give --scale ::EPOCHS")
+            folder = out / "runs" / arm.name / f"seed-{seed}"
+            command = [sys.executable, "-m", "toonfilter.cli", "train", arm.recipe]
+            command += ["--data", str(data.resolve()), "--out", str(folder.resolve())]
+            command += [part for change in changes for part in ("--set", change)]
+            command += ["--features", features] if features and recipe_has_features(recipe) else []
+            jobs.append(Job(arm, seed, folder, tuple(command), recipe.run.epochs))
+    return jobs
+
+
+def recipe_has_features(recipe: Recipe) -> bool:
+    """Whether a recipe's method compares pretrained features."""
+    always = ("cartoongan", "caricature")
+    return recipe.system in always or any(name.startswith("perceptual") for name in recipe.method)
+
+
+def is_finished(job: Job) -> bool:
+    """Whether the last epoch of a run is kept."""
+    return max(list_epochs(job.folder), default=0) >= _last_kept(job)
+
+
+def _last_kept(job: Job) -> int:
+    every = next(int(part.partition("=")[2]) for part in job.command if part.startswith("run.save_every_epochs="))
+    return job.epochs // every * every
+
+
+def run_jobs(jobs: Sequence[Job], workers: Workers, report: Callable[[str], None]) -> Iterator[Job]:
+    """Run what is not finished; yields each run as it ends, those that were finished first.
+
+    Raises:
+        TrainingError: a run failed, with the last line that it printed; runs in progress are ended first.
+    """
+    waiting = []
+    for job in jobs:
+        if is_finished(job):
+            yield job
+        else:
+            waiting.append(job)
+    train = _on_cluster(workers.cluster) if workers.cluster else _on_this_machine(workers)
+    with ThreadPoolExecutor(max_workers=max(1, workers.jobs if not workers.cluster else len(waiting) or 1)) as pool:
+        running: dict[Future[tuple[int, str]], Job] = {}
+        for job in waiting:
+            running[pool.submit(train, job)] = job
+            report(f"{job.arm.name}, seed {job.seed}: waiting or running")
+        try:
+            while running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    job = running.pop(future)
+                    status, last_line = future.result()
+                    if status or not is_finished(job):
+                        raise TrainingError(f"{job.arm.name}, seed {job.seed}: {last_line or 'ended early'}")
+                    yield job
+        except BaseException:
+            for future in running:
+                future.cancel()
+            raise
+
+
+def _on_this_machine(workers: Workers) -> Callable[[Job], tuple[int, str]]:
+    free: SimpleQueue[int] = SimpleQueue()
+    for number in range(workers.gpus):
+        free.put(number)
+
+    def train(job: Job) -> tuple[int, str]:
+        gpu = free.get() if workers.gpus else None
+        try:
+            return _train(job.command, str(job.folder), gpu)
+        finally:
+            if gpu is not None:
+                free.put(gpu)
+
+    return train
+
+
+def _on_cluster(address: str) -> Callable[[Job], tuple[int, str]]:
+    ray = require("ray", extra="cluster")
+    ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
+    share = 1 if ray.cluster_resources().get("GPU", 0) else 0
+    remote = ray.remote(num_cpus=1, num_gpus=share, max_retries=0)(_train)
+
+    def train(job: Job) -> tuple[int, str]:
+        answer: tuple[int, str] = ray.get(remote.remote(job.command, str(job.folder), None))
+        return answer
+
+    return train
+
+
+def _train(command: Sequence[str], folder: str, gpu: int | None) -> tuple[int, str]:
+    """Run one process to its end: its exit status and last line."""
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    has_begun = bool(list_checkpoints(place))
+    environment = dict(os.environ) | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": str(gpu)})
+    log = place / LOG_NAME
+    with log.open("ab") as stream:
+        status = subprocess.run(
+            [*command, *(["--resume"] if has_begun else [])],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            check=False,
+        ).returncode
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    return status, next((line for line in reversed(lines) if line.strip()), "")

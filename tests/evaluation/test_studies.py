@@ -1,0 +1,216 @@
+"""Studies: plans that fit their recipes, tables by hand-made numbers, and one small comparison from end to end."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from toonfilter.benchmarks.quality.set_measures import PixelFeatures, SetMeasurer
+from toonfilter.benchmarks.studies import runs
+from toonfilter.benchmarks.studies.plan import Plan, Scale, arm_recipe, load_plan, parse_scale, plan_names
+from toonfilter.benchmarks.studies.runs import Workers, is_finished, list_jobs, run_jobs
+from toonfilter.benchmarks.studies.study import StudyOptions, run_study
+from toonfilter.benchmarks.studies.tables import as_markdown, best_epoch, best_table, detail_table, sliding_mean
+from toonfilter.cli import app
+from toonfilter.runtime.errors import ConfigError, TrainingError
+from toonfilter.train.data.pictures import write_png
+from toonfilter.train.systems import build_system
+
+PLAN = """
+name = "tiny"
+description = "Two rates."
+common = ["data.size_px=32", "data.workers=0", "generator.options.downs=5"]
+measures = ["l1", "nn"]
+detail = "slow"
+window = 2
+every_epochs = 1
+
+[[arms]]
+name = "slow"
+recipe = "pix2pix-human"
+
+[[arms]]
+name = "fast"
+recipe = "pix2pix-human"
+changes = ["optimiser.learning_rate=0.01"]
+"""
+
+
+@pytest.fixture
+def tiny_plan(tmp_path: Path) -> Plan:
+    (tmp_path / "tiny.toml").write_text(PLAN)
+    return load_plan(tmp_path / "tiny.toml")
+
+
+@pytest.mark.parametrize("name", plan_names())
+def test_every_plan_fits_its_recipes_at_a_small_scale(name: str) -> None:
+    plan = load_plan(name)
+    for arm in plan.arms:
+        recipe, changes = arm_recipe(plan, arm, Scale(64, 20, 8), 3)
+        build_system(recipe)
+        assert (recipe.data.size_px, recipe.run.epochs, recipe.run.seed) == (64, 20, 3)
+        assert 1 <= recipe.run.save_every_epochs <= 20
+        assert f"run.seed={3}" in changes
+
+
+def test_the_recovery_study_changes_one_thing_at_a_time() -> None:
+    plan = load_plan("cartoon-recovery")
+    recipes = {arm.name: arm_recipe(plan, arm, Scale(), 0)[0] for arm in plan.arms}
+    assert list(recipes) == ["gan-v1", "gan-v2", *("cyclegan", *(f"cyclegan-v{n}" for n in (3, 4, 5, 6)))]
+    for recipe in recipes.values():
+        assert recipe.data.direction == "cartoon-to-photo"
+        assert (recipe.run.epochs, recipe.data.batch_size, recipe.data.augment) == (200, 1, "flip")
+        assert (recipe.schedule.kind, recipe.schedule.decay_from) == ("linear", 0.5)
+        assert recipe.method["adversary"]["kind"] == "vanilla"
+        assert recipe.generator.options["blocks"] == 9
+        if recipe.system == "cyclegan":
+            assert (recipe.method["identity_norm"], recipe.method["identity_weight"]) == ("l2", 1.0)
+    methods = [recipes[f"cyclegan-v{n}"].method for n in (3, 4, 5)]
+    assert set(methods[1]) - set(methods[0]) == {"feature_cycle"}
+    assert {k for k in methods[2] if methods[2][k] != methods[1].get(k)} == {"adversary"}
+    assert recipes["cyclegan-v6"].method == methods[2]
+    assert recipes["cyclegan-v6"].discriminator.kind == "residual"
+
+
+def test_scales_and_wrong_plans(tmp_path: Path) -> None:
+    assert parse_scale("64:20:16") == Scale(64, 20, 16)
+    assert parse_scale(":5") == Scale(0, 5, 0)
+    assert parse_scale("") == Scale()
+    for wrong in ("small", "1:2:3:4"):
+        with pytest.raises(ConfigError, match="expected PIXELS:EPOCHS:WIDTH"):
+            parse_scale(wrong)
+    with pytest.raises(ConfigError, match="no study 'nothing'; there are: cartoon-recovery"):
+        load_plan("nothing")
+    (tmp_path / "p.toml").write_text(PLAN.replace('name = "fast"', 'name = "slow"'))
+    with pytest.raises(ConfigError, match="each needs a name of its own"):
+        load_plan(tmp_path / "p.toml")
+    (tmp_path / "p.toml").write_text(PLAN.replace('detail = "slow"', 'detail = "slower"'))
+    with pytest.raises(ConfigError, match="detail is 'slower'; expected one of slow, fast"):
+        load_plan(tmp_path / "p.toml")
+
+
+def test_the_best_epoch_is_best_in_the_sense_of_its_measure() -> None:
+    epochs = {1: {"mmd:net": 0.3, "nn:net": 0.9, "psnr": 20.0}, 2: {"mmd:net": 0.2, "nn:net": 0.45, "psnr": 19.0}}
+    epochs[3] = {"mmd:net": 0.25, "nn:net": 0.2, "psnr": math.nan}
+    assert [best_epoch(epochs, m).epoch for m in ("mmd", "nn", "psnr")] == [2, 2, 1]
+    assert best_epoch(epochs, "mmd:other") is None
+    assert best_epoch({1: {"l1": 0.5}, 2: {"l1": 0.5}}, "l1").epoch == 1
+
+
+def test_tables_of_known_numbers(tiny_plan: Plan) -> None:
+    found = {
+        "slow": {
+            0: {1: {"l1": 0.5, "nn:p": 1.0}, 2: {"l1": 0.3, "nn:p": 0.9}, 3: {"l1": 0.4, "nn:p": 0.6}},
+            1: {1: {"l1": 0.5, "nn:p": 1.0}, 2: {"l1": 0.2, "nn:p": 0.8}, 3: {"l1": 0.1, "nn:p": 0.7}},
+        },
+        "fast": {0: {1: {"l1": 0.25, "nn:p": 0.5}}},
+    }
+    best = best_table(tiny_plan, found)
+    assert best.columns == ("arm", "l1", "epoch", "nn", "epoch")
+    # Best l1 of both seeds: 0.3 and 0.1. Student's half width for two values: 12.706 * 0.1414 / sqrt(2) = 1.2706.
+    assert best.rows[0][1:3] == ("0.2000 [-1.0706, 1.4706]", "2, 3")
+    assert best.rows[1] == ("fast", "0.2500", "1", "0.5000", "1")
+    detail = detail_table(tiny_plan, found)
+    assert detail is not None
+    assert detail.columns == ("epoch", "l1", "nn", "l1, mean of 2")
+    assert [row[0] for row in detail.rows] == ["1", "2", "3"]
+    # Epoch 3: seed 0 has (0.3 + 0.4) / 2, seed 1 (0.2 + 0.1) / 2.
+    assert detail.rows[2][3].startswith("0.2500 [")
+    assert "| fast | 0.2500 | 1 | 0.5000 | 1 |" in as_markdown(best)
+
+
+def test_sliding_means() -> None:
+    assert sliding_mean([4.0, 2.0, 6.0, 8.0], 2) == [4.0, 3.0, 4.0, 7.0]
+    assert sliding_mean([4.0, math.nan, 6.0], 3) == [4.0, 4.0, 5.0]
+    assert sliding_mean([4.0, 2.0], 1) == [4.0, 2.0]
+
+
+def test_sets_are_measured_in_memory() -> None:
+    random = np.random.default_rng(0)
+    targets = random.integers(0, 128, (24, 32, 32, 3)).astype(np.uint8)
+    measurer = SetMeasurer([PixelFeatures()])
+    far = measurer(targets + 51, targets, True)
+    assert far["l1"] == pytest.approx(0.2)
+    assert far["nn:pixels16"] == 1
+    assert far["mmd:pixels16"] > 0.5
+    unpaired = measurer(targets, targets[:20], False)
+    assert "l1" not in unpaired
+    few = measurer(targets[:3], targets[:3], True)
+    assert set(few) == {"l1", "psnr", "ssim"}
+
+
+def pairs(root: Path, count: int) -> Path:
+    random = np.random.default_rng(0)
+    for number in range(count):
+        photo = random.integers(0, 255, (32, 32, 3)).astype(np.uint8)
+        write_png(root / "photo" / f"{number}.png", photo)
+        write_png(root / "cartoon" / f"{number}.png", photo // 64 * 64)
+    return root
+
+
+def in_this_process(command: Sequence[str], folder: str, _: int | None) -> tuple[int, str]:
+    """The same command line, without the seconds that a new process takes to import torch."""
+    answer = CliRunner().invoke(app, [*command[3:]])
+    Path(folder, "train.log").write_text(answer.output)
+    return answer.exit_code, str(answer.exception or "")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_small_study_from_end_to_end(tmp_path: Path, tiny_plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_train", in_this_process)
+    data = pairs(tmp_path / "data", 50)
+    options = StudyOptions(data, tmp_path / "out", Scale(0, 2, 4), more=("run.log_every_steps=1", "data.batch_size=16"))
+    said: list[str] = []
+    result = run_study(tiny_plan, options, SetMeasurer([PixelFeatures()]), said.append)
+    assert set(result.figures) == {"slow", "fast"}
+    assert list(result.figures["slow"][0]) == [1, 2]
+    assert 0 < result.figures["slow"][0][2]["l1"] < 1
+    content = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert content["figures"]["fast"]["0"]["2"]["l1"] == result.figures["fast"][0][2]["l1"]
+    assert (tmp_path / "out" / "curves.png").is_file()
+    assert (tmp_path / "out" / "best.csv").read_text().startswith("arm,l1,epoch,nn,epoch\nslow,")
+    assert "## slow by epoch" in (tmp_path / "out" / "tables.md").read_text()
+    assert result.ballot == tmp_path / "out" / "vote"
+    ballot = json.loads((tmp_path / "out" / "vote" / "ballot.json").read_text())
+    assert ballot["models"] == ["slow", "fast"]
+    # Called again, nothing is trained or measured anew.
+    jobs = list_jobs(tiny_plan, data, tmp_path / "out", scale=options.scale, seeds=1, more=options.more)
+    assert all(is_finished(job) for job in jobs)
+    log = (jobs[0].folder / "train.log").read_bytes()
+    again = run_study(tiny_plan, options, SetMeasurer([PixelFeatures()]), said.append)
+    assert again.figures == result.figures
+    assert (jobs[0].folder / "train.log").read_bytes() == log
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_says_why(tmp_path: Path, tiny_plan: Plan) -> None:
+    jobs = list_jobs(tiny_plan, tmp_path / "nowhere", tmp_path / "out", scale=Scale(0, 2, 4), seeds=1)
+    with pytest.raises(TrainingError, match=r"slow, seed 0: error: .*nowhere"):
+        list(run_jobs(jobs[:1], Workers(), lambda _: None))
+
+
+def test_the_command_lists_studies_and_their_runs(tmp_path: Path) -> None:
+    listed = CliRunner().invoke(app, ["study"])
+    assert all(name in listed.output for name in plan_names())
+    given = [
+        "study",
+        "pix2pix",
+        "--data",
+        str(tmp_path),
+        "-o",
+        str(tmp_path / "o"),
+        "--scale",
+        "64:5:8",
+        "--seeds",
+        "2",
+    ]
+    answer = CliRunner().invoke(app, [*given, "--dry-run"])
+    assert answer.exit_code == 0, answer.output
+    lines = answer.output.strip().splitlines()
+    assert len(lines) == 6
+    assert all(line.startswith("to do: ") and "train pix2pix" in line for line in lines)
+    assert sum("run.seed=1" in line for line in lines) == 3
