@@ -25,6 +25,8 @@ def preset_changes(name: str, recipe: Recipe) -> list[str]:
     changes.append("generator.options.width=16")
     if "blocks" in generator:
         changes.append(f"generator.options.blocks={min(int(generator['blocks']), 3)}")
+    if "embedding" in generator:
+        changes.append("generator.options.embedding=256")
     if recipe.generator.kind == "unet":
         changes.append("generator.options.downs=6")
     if recipe.discriminator is not None:

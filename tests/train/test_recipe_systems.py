@@ -732,6 +732,7 @@ def test_caricature_appearance_learns_from_drawings_in_the_shape_of_photos() -> 
     assert tiny_system("caricature", "method.warped=false").options.warped is False
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_caricature_geometry_is_exported_with_its_degree(tmp_path: Path) -> None:
     onnxruntime, _ = pytest.importorskip("onnxruntime"), pytest.importorskip("onnxscript")
     from toonfilter.train.caricature_use import export_geometry, geometry_of
