@@ -14,7 +14,7 @@ from toonfilter.runtime.faces.detection import StillFaceFinder
 from toonfilter.runtime.whole_files import write_whole
 from toonfilter.train.checkpoint import Checkpoint, load_weights, read_checkpoint
 from toonfilter.train.landmark_points import CARICATURE_POINTS, chosen_points
-from toonfilter.train.networks.caricature import AppearanceNetwork, GeometryModel, LandmarkSpace
+from toonfilter.train.networks.caricature import AppearanceNetwork, GeometryModel
 from toonfilter.train.networks.warping import warp_by_landmarks
 from toonfilter.train.systems.caricature import CaricatureSystem, build
 
@@ -83,7 +83,7 @@ def export_geometry(run: Path, target: Path) -> None:
     """
     system, checkpoint = _open(run)
     model = geometry_of(system)
-    if float(cast(LandmarkSpace, model.space).scale) == 0:
+    if float(model.space.scale) == 0:
         raise ConfigError(f"{checkpoint.path}: the landmark space is not fitted yet; train longer")
     example = (torch.zeros(2, len(CARICATURE_POINTS), 2), torch.ones(1))
     program = torch.onnx.export(
