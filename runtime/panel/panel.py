@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import CaptureError, ConfigError
+<<<<<<< HEAD
 from toonfilter.runtime.file_kinds import is_video
+=======
+from toonfilter.runtime.panel import shortcut
+>>>>>>> b90ebef (Panel: checks of the doctor, start menu entry, tests in a browser)
 from toonfilter.runtime.panel.camera import CameraChoice, CameraControl, CameraParts
+from toonfilter.runtime.panel.checkup import Checkup
 from toonfilter.runtime.panel.devices import Choice, camera_choices, system_name, virtual_choices
 from toonfilter.runtime.panel.languages import LANGUAGES
 from toonfilter.runtime.panel.looks import SWATCHES, Look, look_from, style_cards
@@ -35,8 +40,14 @@ class Panel:
     """State and actions. Everything may be called from any thread; actions raise our errors, which the page shows."""
 
     def __init__(
-        self, options: PanelOptions, *, parts: CameraParts | None = None, queue: RecordingQueue | None = None
+        self,
+        options: PanelOptions,
+        *,
+        parts: CameraParts | None = None,
+        queue: RecordingQueue | None = None,
+        checkup: Checkup | None = None,
     ) -> None:
+        """parts, queue, checkup: stand-ins for tests."""
         self._options = options
         self._store = PanelStore(options.folder)
         self._styles = tuple(style_cards())
@@ -44,6 +55,7 @@ class Panel:
             self._store.set_look(Look(style=self._styles[0].name) if self._styles else Look())
         self.camera = CameraControl(self._store.known.look, parts)
         self.recordings = queue or RecordingQueue(options.folder, options.videos, lambda: self.camera.is_on)
+        self.checkup = checkup or Checkup()
         self.is_ending = threading.Event()
         self._cameras: list[Choice] = []
         self._virtuals: list[Choice] = []
@@ -53,6 +65,8 @@ class Panel:
             "camera/stop": lambda request: self.camera.stop(),  # noqa: ARG005
             "camera/hide": lambda request: self.camera.hide(_flag(request, "hidden")),
             "camera/sample": self._sample,
+            "check": self._check,
+            "shortcut": lambda request: {"path": str(shortcut.install())},  # noqa: ARG005
             "look/set": lambda request: self._show(look_from(request.get("look"), self._styles)),
             "look/undo": lambda request: self.camera.show(self._store.undo()),  # noqa: ARG005
             "look/reset": lambda request: self._show(Look(style=self._store.known.look.style)),  # noqa: ARG005
@@ -97,6 +111,7 @@ class Panel:
             "styles": [asdict(card) for card in self._styles],
             "swatches": SWATCHES,
             "recordings": self.recordings.snapshot(),
+            "checkup": self.checkup.snapshot(),
             "language": known.language,
             "is_known": known.is_known,
             "is_mirrored": known.is_mirrored,
@@ -113,7 +128,14 @@ class Panel:
             cameras = [Choice(self._options.camera, Path(self._options.camera).name), *cameras]
         self._cameras, self._virtuals = cameras, virtual_choices()
 
+    def _check(self, request: Request) -> None:  # noqa: ARG002
+        if self.camera.is_on:
+            raise ConfigError("the camera is on; stop it first, so that it can be tried")
+        self.checkup.start()
+
     def _start(self, request: Request) -> None:
+        if self.checkup.is_running:
+            raise ConfigError("this computer is being checked; wait until that is done")
         camera, output = _text(request, "camera", ""), _text(request, "output", "")
         allowed = {"", *(one.wish for one in self._cameras)}
         if camera not in allowed:

@@ -12,6 +12,7 @@ from toonfilter.runtime.errors import CaptureError, OutputError
 from toonfilter.runtime.frames import Frame, PrivacyState
 from toonfilter.runtime.panel.preview import PreviewSink
 from toonfilter.runtime.platform_texts import platform_texts
+from toonfilter.runtime.privacy import Guard
 
 
 def do(client, action, **content):
@@ -40,6 +41,17 @@ def test_the_preview_takes_nothing_but_safe_frames():
     for thing in (raw, raw.image):
         with pytest.raises(OutputError, match="only a SafeFrame may leave"):
             PreviewSink().send(thing, 0.0)
+
+
+def test_a_picture_that_is_repeated_for_long_is_held():
+    sink, guard = PreviewSink(), Guard()
+    drawn = guard.protected(
+        Frame(np.zeros((4, 4, 3), np.uint8), 0), np.ones((4, 4, 3), np.uint8), faces_found=1, faces_covered=1
+    )
+    for now_s, state in ((0.0, "protected"), (0.1, "protected"), (0.3, "holding")):
+        sink.send(drawn, now_s)
+        assert sink.shown == (state, "", now_s)
+    assert sink.wait_newer(0, 0.0) == 1, "a repeated picture is not sent to the page again"
 
 
 def test_every_picture_of_the_page_is_covered_or_drawn(client):

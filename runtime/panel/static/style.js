@@ -42,7 +42,7 @@ export function show(state, isShown) {
   showPresets(state);
 }
 
-const styleName = (name) => (has(`style.${name}`) ? t(`style.${name}`) : name);
+export const styleName = (name) => (has(`style.${name}`) ? t(`style.${name}`) : name);
 
 function showCards(state) {
   const rounds = state.camera.thumbnails;
