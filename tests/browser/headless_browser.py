@@ -34,6 +34,7 @@ class Browser:
         os.close(to_browser)
         os.close(from_browser)
         self._buffer, self._count, self._session = b"", 0, None
+        self._newest = ""
         targets = self.send("Target.getTargets")["targetInfos"]
         page = next(target for target in targets if target["type"] == "page")
         attached = self.send("Target.attachToTarget", targetId=page["targetId"], flatten=True)
@@ -43,10 +44,16 @@ class Browser:
     def new_tab(self) -> str:
         """Open another page and turn to it; the session of the one before, for `turn_to`."""
         before, self._session = self._session, None
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        self._newest = target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.send("Page.enable")
         return before
+
+    def close_tab(self, session: str) -> None:
+        """Close the page that was opened last, and turn to another."""
+        self._session = None
+        self.send("Target.closeTarget", targetId=self._newest)
+        self._session = session
 
     def turn_to(self, session: str) -> str:
         """Talk to another page from now on; the session of the one before."""
