@@ -109,15 +109,19 @@ def test_the_look_changes_while_the_camera_runs(client, panel):
     assert json.loads(panel.camera._controls.wishes.style)["region"] == "face"
 
 
-def test_a_frame_tracked_in_the_old_look_is_covered(astronaut):
+def test_looks_change_between_tracking_and_drawing(astronaut):
+    """Within a filter the frame is drawn in the new look; where the filter itself is new, it is covered."""
     looks = Looks()
-    one, other = looks.keep(Look()), looks.keep(Look(region="face"))
-    toon = LookFilter(looks, one, StyleSampler())
+    first, near, far = (looks.keep(look) for look in (Look(), Look(region="face"), Look(motion="responsive")))
+    toon = LookFilter(looks, first, StyleSampler())
     try:
         tracked = toon.track(Frame(cv2.resize(astronaut, (320, 320)), 0))
-        toon.set_style(other)
+        toon.set_style(near)
+        assert toon.draw(tracked).state == "protected"
+        tracked = toon.track(Frame(cv2.resize(astronaut, (320, 320)), 1, 0.03))
+        toon.set_style(far)
         assert toon.draw(tracked).state == "covered"
-        assert toon.draw(toon.track(Frame(cv2.resize(astronaut, (320, 320)), 1, 0.03))).state == "protected"
+        assert toon.draw(toon.track(Frame(cv2.resize(astronaut, (320, 320)), 2, 0.07))).state == "protected"
     finally:
         toon.close()
 
