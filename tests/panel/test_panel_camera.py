@@ -6,13 +6,14 @@ import time
 import cv2
 import numpy as np
 import pytest
-from panel_rig import DRAWN, LIVE, RAW, CollectingCamera, FlatCamera, client_of, eventually
+from panel_rig import DRAWN, LIVE, RAW, CollectingCamera, FlatCamera, FlatFilter, client_of, eventually
 
 from toonfilter.runtime.errors import CaptureError, OutputError
 from toonfilter.runtime.frames import Frame, PrivacyState
+from toonfilter.runtime.panel.look_filter import Looks
+from toonfilter.runtime.panel.looks import Look
 from toonfilter.runtime.panel.preview import PreviewSink
 from toonfilter.runtime.platform_texts import platform_texts
-from toonfilter.runtime.privacy import Guard
 
 
 def do(client, action, **content):
@@ -44,10 +45,9 @@ def test_the_preview_takes_nothing_but_safe_frames():
 
 
 def test_a_picture_that_is_repeated_for_long_is_held():
-    sink, guard = PreviewSink(), Guard()
-    drawn = guard.protected(
-        Frame(np.zeros((4, 4, 3), np.uint8), 0), np.ones((4, 4, 3), np.uint8), faces_found=1, faces_covered=1
-    )
+    sink, looks = PreviewSink(), Looks()
+    drawing = FlatFilter(looks, looks.keep(Look()))
+    drawn = drawing.draw(drawing.track(Frame(np.full((48, 64, 3), RAW, np.uint8), 0)))
     for now_s, state in ((0.0, "protected"), (0.1, "protected"), (0.3, "holding")):
         sink.send(drawn, now_s)
         assert sink.shown == (state, "", now_s)
