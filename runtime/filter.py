@@ -252,6 +252,13 @@ class ToonFilter:
         """The frame covered whole, whatever is in it."""
         return self._guard.cover(frame, reason)
 
+    def set_rendering(self, rendering: RenderOptions) -> None:
+        """Change what of the frame is drawn and how, in the style that is open, from the next frame on."""
+        renderer = open_renderer(self._bundle, self._opened.translator, rendering)
+        self._settings = replace(self._settings, rendering=rendering)
+        self._renderer = renderer
+        self._guard.forget()
+
     def set_style(self, style: str) -> None:
         """Change the bundle; the old one stays when the new one cannot be opened.
 

@@ -66,12 +66,15 @@ class Controls:
             if is_hidden != old.is_hidden:
                 self._wishes = ControlState(old.epoch + 1, is_hidden, old.style)
 
-    def set_style(self, style: str) -> None:
-        """Draw in this style, which need not be one of those that `next_style` goes through."""
+    def set_style(self, style: str, *, keeps_pictures: bool = False) -> None:
+        """Draw in this style, which need not be one of those that `next_style` goes through.
+
+        keeps_pictures: what was drawn before may be shown until then; for changes within a style.
+        """
         with self._lock:
             old = self._wishes
             if style != old.style:
-                self._wishes = ControlState(old.epoch + 1, old.is_hidden, style)
+                self._wishes = ControlState(old.epoch + (not keeps_pictures), old.is_hidden, style)
 
     def next_style(self) -> None:
         """Go on to the next of the styles; nothing changes where there is one."""

@@ -106,14 +106,15 @@ class CameraControl:
     def show(self, look: Look) -> None:
         """Draw in this look from now on."""
         with self._lock:
+            is_near = (look.style, look.motion) == (self._look.style, self._look.motion)
             self._look = look
-            self._controls.set_style(self._looks.keep(look))
+            self._controls.set_style(self._looks.keep(look), keeps_pictures=is_near)
 
     def sample_styles(self, styles: Sequence[str]) -> None:
         """Make new pictures of the person in these styles, if the camera runs and shows the cartoon."""
         with self._lock:
             if self._phase == "running" and not self._controls.wishes.is_hidden:
-                plain = replace(self._look, sliders={}, extent="whole", background="drawn")
+                plain = replace(self._look, sliders={}, background="drawn")
                 self.sampler.ask([replace(plain, style=style) for style in styles])
 
     def close(self) -> None:

@@ -4,12 +4,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 
+from toonfilter.runtime.live.camera_list import list_cameras
 from toonfilter.runtime.live.v4l2 import VideoDevice, list_devices
 from toonfilter.runtime.platform_texts import PlatformTexts, platform_texts
 
 ListDevices = Callable[[], list[VideoDevice]]
 
-_NUMBERED = 4
 _NOT_ADVICE = ("system", "capture_backend", "virtual_backends")
 ADVICE = tuple(entry.name for entry in fields(PlatformTexts) if entry.name not in _NOT_ADVICE)
 """The texts of `platform_texts` that say what to do; the page has them in every language."""
@@ -24,12 +24,17 @@ class Choice:
     problem: str = ""
 
 
-def camera_choices(devices: ListDevices = list_devices) -> list[Choice]:
-    """The cameras; by number where the system does not name them."""
-    if not sys.platform.startswith("linux"):
-        return [Choice(str(number), "") for number in range(_NUMBERED)]
-    found = [device for device in devices() if not device.is_loopback and (device.can_capture or device.problem)]
-    return [Choice(device.path, device.name, device.problem) for device in found]
+def camera_choices() -> list[Choice]:
+    """The cameras; by number where the system does not name them, where each is opened for a moment."""
+    found = [one for one in list_cameras() if one.kind != "virtual camera"]
+    return [
+        Choice(
+            one.wish,
+            "" if one.wish.isdigit() else one.name,
+            "" if one.kind in ("camera", "infrared camera") else one.kind,
+        )
+        for one in found
+    ]
 
 
 def virtual_choices(devices: ListDevices = list_devices) -> list[Choice]:

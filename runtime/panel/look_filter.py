@@ -61,7 +61,8 @@ class LookFilter:
         self._looks, self._sampler, self._open_filter = looks, sampler, open_filter
         self._in_use = threading.Lock()
         self._effort: tuple[int, int] | None = None
-        self._inner = open_filter(looks.find(key))
+        self._look = looks.find(key)
+        self._inner = open_filter(self._look)
 
     @property
     def threads_beside(self) -> Sequence[int]:
@@ -96,11 +97,19 @@ class LookFilter:
 
     def set_style(self, style: str) -> None:
         """Draw the look of this key from the next frame on; the old one stays when this raises."""
-        fresh = self._open_filter(self._looks.find(style))
+        look, old_look = self._looks.find(style), self._look
+        if look.motion == old_look.motion:
+            self._inner.set_rendering(filter_settings(look).rendering)
+            if look.style != old_look.style:
+                self._inner.set_style(look.style)
+            self._look = look
+            return
+        fresh = self._open_filter(look)
         if self._effort is not None:
             fresh.set_effort(*self._effort)
         with self._in_use:
             old, self._inner = self._inner, fresh
+        self._look = look
         old.close()
 
     def close(self) -> None:

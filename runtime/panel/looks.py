@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.bundle import Bundle, find_bundle, known_bundles
@@ -43,9 +44,9 @@ class StyleCard:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """background: drawn, blur, keep or #rrggbb. region: for styles that know no extents. sliders: by name.
+    """background: drawn, blur, keep, #rrggbb or a picture's path. region: for styles that know no extents.
 
-    motion: `steady` removes more of the wobble, `responsive` follows faster.
+    sliders: values by name. motion: `steady` removes more of the wobble, `responsive` follows faster.
     """
 
     style: str = DEFAULT_STYLE
@@ -61,8 +62,8 @@ class Look:
         return json.dumps(asdict(self), sort_keys=True)
 
 
-def look_from(content: Any, cards: Sequence[StyleCard]) -> Look:
-    """The look of parsed JSON, checked against the styles that are there.
+def look_from(content: Any, cards: Sequence[StyleCard], pictures: Path) -> Look:
+    """The look of parsed JSON, checked against the styles and, in the folder `pictures`, the backgrounds there are.
 
     Raises:
         ConfigError: unknown keys, values out of range, or a style that is not there.
@@ -75,12 +76,14 @@ def look_from(content: Any, cards: Sequence[StyleCard]) -> Look:
     if card is None:
         raise ConfigError(f"look: style is {look.style!r}, which is not installed or not for cameras")
     if look.background not in ("drawn", "blur", "keep") and not look.background.startswith("#"):
-        raise ConfigError(f"look: background is {look.background!r}; must be drawn, blur, keep or #rrggbb")
-    render_options(look.extent, look.background, look.region)
-    ranges = {slider.name: slider for slider in card.sliders}
-    for name, value in look.sliders.items():
-        if name in ranges and not ranges[name].low <= value <= ranges[name].high:
-            raise ConfigError(f"look: {name} is {value}; must be {ranges[name].low} to {ranges[name].high}")
+        path = Path(look.background)
+        if path.parent != pictures or not path.is_file():
+            raise ConfigError(
+                f"look: background is {look.background!r}; must be drawn, blur, keep, #rrggbb or taken in"
+            )
+    if unknown := sorted(set(look.sliders) - {slider.name for slider in card.sliders}):
+        raise ConfigError(f"look: style {look.style} has no slider {unknown[0]}")
+    render_options(look.extent, look.background, look.region, **look.sliders)
     return look
 
 
@@ -113,10 +116,11 @@ def style_cards() -> list[StyleCard]:
 def _card(name: str, bundle: Bundle) -> StyleCard:
     if bundle.style is None:
         return StyleCard(name, bundle.description, regions=("head", "face"))
+    usual = asdict(Sliders())
     return StyleCard(
         name,
         bundle.description,
-        sliders=tuple(Slider(name, low, high, getattr(Sliders(), name)) for name, (low, high) in SLIDER_RANGES.items()),
-        backgrounds=("drawn", "blur", "keep", "colour"),
+        sliders=tuple(Slider(one, low, high, usual[one]) for one, (low, high) in SLIDER_RANGES.items()),
+        backgrounds=("drawn", "blur", "keep", "colour", "picture"),
         extents=("whole", "person", "head"),
     )

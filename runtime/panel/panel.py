@@ -1,15 +1,22 @@
 """Everything the page can see and ask for. One object for all tabs, so that they agree."""
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import cv2
 
 from toonfilter.runtime.errors import CaptureError, ConfigError
 from toonfilter.runtime.file_kinds import is_video
+from toonfilter.runtime.image_files import read_image, write_image
+from toonfilter.runtime.panel import shortcut
 from toonfilter.runtime.panel.camera import CameraChoice, CameraControl, CameraParts
+from toonfilter.runtime.panel.checkup import Checkup
 from toonfilter.runtime.panel.devices import Choice, camera_choices, system_name, virtual_choices
 from toonfilter.runtime.panel.languages import LANGUAGES
 from toonfilter.runtime.panel.looks import SWATCHES, Look, look_from, style_cards
@@ -20,6 +27,7 @@ Request = Mapping[str, Any]
 Reply = dict[str, Any] | None
 
 _MOST_ENTRIES = 2000
+_BACKGROUND_PX = 1920
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +43,14 @@ class Panel:
     """State and actions. Everything may be called from any thread; actions raise our errors, which the page shows."""
 
     def __init__(
-        self, options: PanelOptions, *, parts: CameraParts | None = None, queue: RecordingQueue | None = None
+        self,
+        options: PanelOptions,
+        *,
+        parts: CameraParts | None = None,
+        queue: RecordingQueue | None = None,
+        checkup: Checkup | None = None,
     ) -> None:
+        """parts, queue, checkup: stand-ins for tests."""
         self._options = options
         self._store = PanelStore(options.folder)
         self._styles = tuple(style_cards())
@@ -44,6 +58,7 @@ class Panel:
             self._store.set_look(Look(style=self._styles[0].name) if self._styles else Look())
         self.camera = CameraControl(self._store.known.look, parts)
         self.recordings = queue or RecordingQueue(options.folder, options.videos, lambda: self.camera.is_on)
+        self.checkup = checkup or Checkup()
         self.is_ending = threading.Event()
         self._cameras: list[Choice] = []
         self._virtuals: list[Choice] = []
@@ -53,7 +68,9 @@ class Panel:
             "camera/stop": lambda request: self.camera.stop(),  # noqa: ARG005
             "camera/hide": lambda request: self.camera.hide(_flag(request, "hidden")),
             "camera/sample": self._sample,
-            "look/set": lambda request: self._show(look_from(request.get("look"), self._styles)),
+            "check": self._check,
+            "shortcut": lambda request: {"path": str(shortcut.install())},  # noqa: ARG005
+            "look/set": lambda request: self._show(look_from(request.get("look"), self._styles, self.pictures)),
             "look/undo": lambda request: self.camera.show(self._store.undo()),  # noqa: ARG005
             "look/reset": lambda request: self._show(Look(style=self._store.known.look.style)),  # noqa: ARG005
             "presets/save": lambda request: self._store.save_preset(_text(request, "name")),
@@ -69,7 +86,6 @@ class Panel:
             "recordings/reveal": self._reveal,
             "quit": lambda request: self.is_ending.set(),  # noqa: ARG005
         }
-        self._find_devices({})
 
     @property
     def actions(self) -> Mapping[str, Callable[[Request], Reply]]:
@@ -80,6 +96,28 @@ class Panel:
     def look(self) -> Look:
         """The present look, which recordings are queued with, too."""
         return self._store.known.look
+
+    @property
+    def pictures(self) -> Path:
+        """The folder of the person's own backgrounds."""
+        return self._options.folder / "backgrounds"
+
+    def take_background(self, name: str, content: bytes) -> None:
+        """Draw people before this picture from now on. content: of an image file.
+
+        Raises:
+            CaptureError: it is no picture that can be read.
+        """
+        self.pictures.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory() as folder:
+            given = Path(folder) / f"given{Path(name).suffix.lower()[:6]}"
+            given.write_bytes(content)
+            image = read_image(given)
+        factor = min(1.0, _BACKGROUND_PX / max(image.shape[:2]))
+        size = max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor))
+        path = self.pictures / f"{hashlib.sha256(content).hexdigest()[:16]}.png"
+        write_image(path, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+        self._show(replace(self._store.known.look, background=str(path)))
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state, as plain data: what every tab shows."""
@@ -97,6 +135,7 @@ class Panel:
             "styles": [asdict(card) for card in self._styles],
             "swatches": SWATCHES,
             "recordings": self.recordings.snapshot(),
+            "checkup": self.checkup.snapshot(),
             "language": known.language,
             "is_known": known.is_known,
             "is_mirrored": known.is_mirrored,
@@ -108,14 +147,24 @@ class Panel:
         self.recordings.close()
 
     def _find_devices(self, request: Request) -> None:  # noqa: ARG002
+        if self.camera.is_on or self.checkup.is_running:
+            # Some systems tell what there is only by opening it.
+            return
         cameras = camera_choices()
         if self._options.camera:
             cameras = [Choice(self._options.camera, Path(self._options.camera).name), *cameras]
         self._cameras, self._virtuals = cameras, virtual_choices()
 
+    def _check(self, request: Request) -> None:  # noqa: ARG002
+        if self.camera.is_on:
+            raise ConfigError("the camera is on; stop it first, so that it can be tried")
+        self.checkup.start()
+
     def _start(self, request: Request) -> None:
+        if self.checkup.is_running:
+            raise ConfigError("this computer is being checked; wait until that is done")
         camera, output = _text(request, "camera", ""), _text(request, "output", "")
-        allowed = {"", *(one.wish for one in self._cameras)}
+        allowed = {"", self._options.camera, *(one.wish for one in self._cameras)}
         if camera not in allowed:
             raise ConfigError("this camera is not there any more; choose another")
         if output not in {"", "none", *(one.wish for one in self._virtuals)}:

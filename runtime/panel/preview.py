@@ -9,6 +9,7 @@ from toonfilter.runtime.live.sinks import image_of
 
 _JPEG_QUALITY = 82
 _GREATEST_WIDTH_PX = 1280
+_HELD_S = 0.2
 
 
 class PreviewSink:
@@ -22,17 +23,16 @@ class PreviewSink:
         self._changed = threading.Condition()
         self._newest: SafeFrame | None = None
         self._number = 0
-        self._sent_at_s = float("-inf")
-        self._is_repeat = False
+        self._sent_at_s = self._fresh_at_s = float("-inf")
         self._encoding = threading.Lock()
         self._encoded: tuple[int, int, bytes] = (0, 0, b"")
 
     def send(self, safe: SafeFrame, now_s: float) -> None:
         image_of(safe)
         with self._changed:
-            self._is_repeat = safe is self._newest
-            self._newest, self._sent_at_s = safe, now_s
-            if not self._is_repeat:
+            self._sent_at_s = now_s
+            if safe is not self._newest:
+                self._newest, self._fresh_at_s = safe, now_s
                 self._number += 1
                 self._changed.notify_all()
 
@@ -46,10 +46,11 @@ class PreviewSink:
     def shown(self) -> tuple[PrivacyState | None, str, float]:
         """What was sent last: its state, why, and when by the pipeline's clock. None before the first."""
         with self._changed:
-            safe, is_repeat, sent_at_s = self._newest, self._is_repeat, self._sent_at_s
+            safe, fresh_at_s, sent_at_s = self._newest, self._fresh_at_s, self._sent_at_s
         if safe is None:
             return None, "", sent_at_s
-        is_held = is_repeat and safe.state is PrivacyState.PROTECTED
+        # A camera slower than the pace is repeated between its pictures; that is not a face that was lost.
+        is_held = safe.state is PrivacyState.PROTECTED and sent_at_s - fresh_at_s > _HELD_S
         return (PrivacyState.HOLDING if is_held else safe.state), safe.reason, sent_at_s
 
     def wait_newer(self, number: int, timeout_s: float) -> int:

@@ -26,6 +26,7 @@ from toonfilter.runtime.panel.panel import Panel
 from toonfilter.runtime.panel.uploads import Inbox, TooLargeError, UploadLimits
 
 _MOST_REQUEST_BYTES = 65_536
+_MOST_PICTURE_BYTES = 30_000_000
 _STATE_EVERY_S = 0.1
 _FRAME_WAIT_S = 1.0
 _END_S = 5
@@ -56,6 +57,7 @@ def build_app(panel: Panel, *, port: int, token: str | None, limits: UploadLimit
             Route("/styles/{style}/picture", page.thumbnail),
             Route("/recordings/{recording_id}/{which}", page.recording),
             Route("/upload", page.upload, methods=["PUT"]),
+            Route("/background", page.background, methods=["PUT"]),
             Route("/api/{action:path}", page.act, methods=["POST"]),
             WebSocketRoute("/live", page.live),
         ],
@@ -110,6 +112,17 @@ class _Page:
             return _refused(str(error), 400)
         except ClientDisconnect:
             return _refused("it broke off", 400)
+        return JSONResponse({})
+
+    async def background(self, request: Request) -> Response:
+        length = request.headers.get("content-length", "")
+        if not length.isdigit() or int(length) > _MOST_PICTURE_BYTES:
+            return _refused(f"a picture must have a length of at most {_MOST_PICTURE_BYTES} bytes", 413)
+        content = await request.body()
+        try:
+            await run_in_threadpool(self._panel.take_background, request.query_params.get("name", ""), content)
+        except ToonfilterError as error:
+            return _refused(str(error), 400)
         return JSONResponse({})
 
     async def act(self, request: Request) -> Response:

@@ -16,7 +16,7 @@ def make_panel(tmp_path):
     """Makes panels of one user, one after the other; parts: other stand-ins by name. They are closed at the end."""
     made = []
 
-    def make(run=quick_conversion, camera="test", **parts):
+    def make(run=quick_conversion, camera="test", checkup=None, **parts):
         chosen = {
             "open_camera": lambda request, avoid: FlatCamera(),  # noqa: ARG005
             "open_virtual": no_virtual,
@@ -28,7 +28,10 @@ def make_panel(tmp_path):
             tmp_path / "home", tmp_path / "videos", lambda: holder.panel is not None and holder.panel.camera.is_on, run
         )
         panel = Panel(
-            PanelOptions(tmp_path / "home", tmp_path / "videos", camera), parts=CameraParts(**chosen), queue=queue
+            PanelOptions(tmp_path / "home", tmp_path / "videos", camera),
+            parts=CameraParts(**chosen),
+            queue=queue,
+            checkup=checkup,
         )
         holder.panel = panel
         made.append(panel)

@@ -92,7 +92,7 @@ def quick_conversion(recording, _is_resuming, progress, stop):  # noqa: ARG001
     return ConvertReport("complete", Path(recording.target), 10, states, 30.0, 0.1, "libx264", ())
 
 
-def eventually(holds, timeout_s=20.0):
+def eventually(holds, timeout_s=60.0):
     """Wait until it holds; its value."""
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:

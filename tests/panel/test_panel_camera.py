@@ -6,10 +6,12 @@ import time
 import cv2
 import numpy as np
 import pytest
-from panel_rig import DRAWN, LIVE, RAW, CollectingCamera, FlatCamera, client_of, eventually
+from panel_rig import DRAWN, LIVE, RAW, CollectingCamera, FlatCamera, FlatFilter, client_of, eventually
 
 from toonfilter.runtime.errors import CaptureError, OutputError
 from toonfilter.runtime.frames import Frame, PrivacyState
+from toonfilter.runtime.panel.look_filter import Looks
+from toonfilter.runtime.panel.looks import Look
 from toonfilter.runtime.panel.preview import PreviewSink
 from toonfilter.runtime.platform_texts import platform_texts
 
@@ -40,6 +42,16 @@ def test_the_preview_takes_nothing_but_safe_frames():
     for thing in (raw, raw.image):
         with pytest.raises(OutputError, match="only a SafeFrame may leave"):
             PreviewSink().send(thing, 0.0)
+
+
+def test_a_picture_that_is_repeated_for_long_is_held():
+    sink, looks = PreviewSink(), Looks()
+    drawing = FlatFilter(looks, looks.keep(Look()))
+    drawn = drawing.draw(drawing.track(Frame(np.full((48, 64, 3), RAW, np.uint8), 0)))
+    for now_s, state in ((0.0, "protected"), (0.1, "protected"), (0.3, "holding")):
+        sink.send(drawn, now_s)
+        assert sink.shown == (state, "", now_s)
+    assert sink.wait_newer(0, 0.0) == 1, "a repeated picture is not sent to the page again"
 
 
 def test_every_picture_of_the_page_is_covered_or_drawn(client):

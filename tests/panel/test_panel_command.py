@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 from panel_rig import eventually
 
+from toonfilter.runtime.doctor.checks import Check
 from toonfilter.runtime.errors import ConfigError, OutputError
 from toonfilter.runtime.panel import shortcut
+from toonfilter.runtime.panel.checkup import Checkup
 from toonfilter.runtime.panel.running import announce, open_socket, running_address, withdraw
 from toonfilter.runtime.panel.server import PanelServer
 
@@ -83,11 +86,30 @@ def test_the_link_of_windows_quotes_its_words():
     assert "'-m toonfilter.cli app'" in script
 
 
+def test_the_page_runs_the_doctors_checks(make_panel):
+    gate = threading.Event()
+
+    def examine():
+        yield Check("system", "ok", "a system")
+        assert gate.wait(20)
+        yield Check("virtual camera", "fault", "none", "install one", "live")
+
+    panel = make_panel(checkup=Checkup(examine))
+    panel.actions["check"]({})
+    eventually(lambda: len(panel.snapshot()["checkup"]["found"]) == 1)
+    with pytest.raises(ConfigError, match="being checked"):
+        panel.actions["camera/start"]({"camera": "test"})
+    gate.set()
+    eventually(lambda: not panel.snapshot()["checkup"]["running"])
+    assert panel.snapshot()["checkup"]["found"][1]["advice"] == "install one"
+    panel.actions["camera/start"]({"camera": "test", "output": "none"})
+    with pytest.raises(ConfigError, match="the camera is on"):
+        panel.actions["check"]({})
+
+
 @pytest.mark.slow
 def test_the_command_serves_until_it_is_stopped(tmp_path):
     environment = {"TOONFILTER_HOME": str(tmp_path)}
-    import os
-
     process = subprocess.Popen(
         [sys.executable, "-m", "toonfilter.cli", "app", "--no-browser", "--camera", "test"],
         env={**os.environ, **environment},

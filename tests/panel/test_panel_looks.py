@@ -44,7 +44,8 @@ def test_a_look_is_what_the_filter_draws():
         {"extent": "none"},
         {"unknown": 1},
         {"sliders": {"line": "thick"}},
-        {"sliders": {"line": 9.0}},
+        {"sliders": {"line": 99.0}},
+        {"sliders": {"unknown": 0.5}},
         [],
         None,
     ],
@@ -54,7 +55,7 @@ def test_wrong_looks_are_refused_and_change_nothing(client, panel, content):
     assert client.post("/api/look/set", json={"look": content}).status_code == 400
     assert panel.look == before
     with pytest.raises(ConfigError):
-        look_from(content, style_cards())
+        look_from(content, style_cards(), panel.pictures)
 
 
 def test_undo_reset_and_presets(client, panel):
@@ -110,15 +111,19 @@ def test_the_look_changes_while_the_camera_runs(client, panel):
     assert json.loads(panel.camera._controls.wishes.style)["region"] == "face"
 
 
-def test_a_frame_tracked_in_the_old_look_is_covered(astronaut):
+def test_looks_change_between_tracking_and_drawing(astronaut):
+    """Within a filter the frame is drawn in the new look; where the filter itself is new, it is covered."""
     looks = Looks()
-    one, other = looks.keep(Look()), looks.keep(Look(region="face"))
-    toon = LookFilter(looks, one, StyleSampler())
+    first, near, far = (looks.keep(look) for look in (Look(), Look(region="face"), Look(motion="responsive")))
+    toon = LookFilter(looks, first, StyleSampler())
     try:
         tracked = toon.track(Frame(cv2.resize(astronaut, (320, 320)), 0))
-        toon.set_style(other)
+        toon.set_style(near)
+        assert toon.draw(tracked).state == "protected"
+        tracked = toon.track(Frame(cv2.resize(astronaut, (320, 320)), 1, 0.03))
+        toon.set_style(far)
         assert toon.draw(tracked).state == "covered"
-        assert toon.draw(toon.track(Frame(cv2.resize(astronaut, (320, 320)), 1, 0.03))).state == "protected"
+        assert toon.draw(toon.track(Frame(cv2.resize(astronaut, (320, 320)), 2, 0.07))).state == "protected"
     finally:
         toon.close()
 
@@ -147,3 +152,26 @@ def test_a_style_that_does_not_find_the_face_gets_no_picture():
     eventually(lambda: not sampler._worker.is_alive())
     assert sampler.rounds == {}
     sampler.close()
+
+
+def test_sliders_of_styles_of_rules_reach_the_drawing():
+    card = next(card for card in style_cards() if card.sliders)
+    assert {slider.name for slider in card.sliders} == {"likeness", "line", "shade", "colour"}
+    for slider in card.sliders:
+        assert slider.low <= slider.usual <= slider.high
+        settings = filter_settings(Look(style=card.name, sliders={slider.name: slider.high}))
+        assert getattr(settings.rendering.sliders, slider.name) == slider.high
+
+
+def test_an_own_picture_behind_people(client, panel):
+    _, content = cv2.imencode(".png", np.full((30, 40, 3), 200, np.uint8))
+    answer = client.put("/background", params={"name": "beach.png"}, content=content.tobytes())
+    assert answer.status_code == 200, answer.text
+    assert panel.look.background.startswith(str(panel.pictures))
+    assert filter_settings(panel.look).rendering.ground.picture.shape == (30, 40, 3)
+    do(client, "look/set", look={"background": panel.look.background, "motion": "responsive"})
+    for bad in (b"<svg onload=alert(1)>", b"", content.tobytes()[:40]):
+        assert client.put("/background", params={"name": "x.png"}, content=bad).status_code == 400
+    too_large = {"Content-Length": "40000000"}
+    assert client.put("/background", params={"name": "x.png"}, content=b"", headers=too_large).status_code == 413
+    assert client.put("/background", content=b"x", headers={"Origin": "https://attacker.example"}).status_code == 403

@@ -1,7 +1,7 @@
 """Each published method: trains, sends every loss term to the networks it is meant for, and resumes."""
 
-import math
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -26,6 +26,13 @@ async function attempt(work) {
   }
 }
 
+// Good news, for a moment.
+function toast(text) {
+  put($("toast"), text);
+  $("toast").hidden = false;
+  setTimeout(() => { $("toast").hidden = true; }, 5000);
+}
+
 function showProblem(text) {
   clearTimeout(problemTimer);
   put($("lost").querySelector("strong"), text);
@@ -90,7 +97,7 @@ function leave() {
 
 async function begin() {
   await useLanguage(chosen("", ["en", "de", "fr", "es", "pt", "zh", "ja", "hi", "ar", "id"]));
-  for (const part of [camera, style, recordings, player]) part.setUp(attempt);
+  for (const part of [camera, style, recordings, player]) part.setUp(attempt, toast);
   for (const button of document.querySelectorAll("[data-page]")) button.addEventListener("click", () => { location.hash = button.dataset.page; });
   for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
   window.addEventListener("hashchange", () => { show(); window.scrollTo(0, 0); });

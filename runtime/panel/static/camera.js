@@ -1,20 +1,25 @@
 // The page "Camera": what the others see, Hide, the devices, what is missing, and how to choose it in a call.
 
-import { $, el, icon, put, renew, say } from "./dom.js";
+import { $, el, put, renew, say, withCode } from "./dom.js";
 import { ask } from "./link.js";
 import { watch, wipe } from "./preview.js";
 import { has, number, t } from "./words.js";
 
 const ICONS = { off: "off", protected: "shield", holding: "hold", covered: "hidden", unknown: "alert", exposed: "alert" };
 const SLOW_FPS = 12;
+// Above this the machine does not keep up; from here on lips and sound are seen to fall apart.
+const BUSY_MS = 400;
+const APART_MS = 100;
 let now = null;
 let spokenState = "";
 let wasHidden = false;
 let app = "zoom";
 let attempt = async (work) => work();
+let toast = () => {};
 
-export function setUp(runSafely) {
+export function setUp(runSafely, showToast) {
   attempt = runSafely;
+  toast = showToast;
   $("start").addEventListener("click", () => attempt(() => ask("camera/start", wishes())));
   $("stop").addEventListener("click", () => attempt(() => ask("camera/stop")));
   $("hide").addEventListener("click", toggleHidden);
@@ -24,6 +29,8 @@ export function setUp(runSafely) {
     $(id).addEventListener("change", () => { if (now.camera.phase !== "off") attempt(() => ask("camera/start", wishes())); });
     $(id).addEventListener("pointerdown", () => ask("devices").catch(() => {}));
   }
+  $("check").addEventListener("click", () => attempt(() => ask("check")));
+  $("shortcut").addEventListener("click", () => attempt(async () => { await ask("shortcut"); toast(t("shortcut.done")); }));
   for (const tab of $("call-tabs").children) {
     tab.addEventListener("click", () => choose(tab.dataset.app));
     tab.addEventListener("keydown", moveTab);
@@ -86,6 +93,19 @@ export function show(state, isShown) {
   showDevices(state);
   showHowTo(state);
   showFirst(state);
+  showCheckup(state);
+}
+
+function showCheckup({ camera, checkup }) {
+  $("check").disabled = checkup.running || camera.phase !== "off";
+  $("check-spinner").hidden = !checkup.running;
+  put($("check-text"), t(checkup.running ? "check.running" : "check.run"));
+  const told = checkup.found.filter((one) => one.verdict !== "ok");
+  $("check-good").hidden = checkup.running || checkup.found.length === 0 || told.some((one) => one.verdict === "fault");
+  renew($("checks"), [told, t("check.note")], () => told.map((one) => el("li", { class: one.verdict },
+    el("strong", {}, t(`check.${one.verdict}`)), " ",
+    el("span", { lang: "en", dir: "ltr" }, `${one.name}: ${one.found}`),
+    one.advice ? el("p", { lang: "en", dir: "ltr" }, ...withCode(one.advice)) : null)));
 }
 
 function showState(camera, isOn) {
@@ -126,10 +146,9 @@ function warnings(state) {
   if (camera.trouble) found.push(troubleWords(camera.trouble, "camera"));
   if (camera.virtual_trouble) found.push(troubleWords(camera.virtual_trouble, "output"));
   if (camera.phase === "running") {
-    if (!camera.is_connected) found.push({ what: t("trouble.unplugged"), advice: t("todo.unplugged"), text: "" });
-    else if (camera.is_loaded && camera.fps > 0 && camera.camera_fps > 0 && camera.camera_fps < SLOW_FPS) found.push({ what: t("trouble.dark"), advice: t("todo.dark"), text: "" });
-    else if (camera.is_loaded && camera.fps > 0 && camera.fps < SLOW_FPS) found.push({ what: t("trouble.slow"), advice: t("todo.slow"), text: "" });
-    if (camera.latency_ms >= 100) found.push({ what: t("trouble.sound"), advice: t("todo.sound", { n: number(camera.latency_ms) }), text: "" });
+    const kind = !camera.is_connected ? "unplugged" : !camera.is_loaded ? "" : camera.latency_ms > BUSY_MS ? "slow"
+      : camera.camera_fps > 0 && camera.camera_fps < SLOW_FPS ? "dark" : camera.latency_ms >= APART_MS ? "sound" : "";
+    if (kind) found.push({ what: t(`trouble.${kind}`), advice: t(`todo.${kind}`, { n: number(10 * Math.round(camera.latency_ms / 10)) }), text: "" });
   }
   return found;
 }
@@ -138,7 +157,7 @@ function showTroubles(state) {
   const found = warnings(state);
   $("troubles").hidden = found.length === 0;
   renew($("trouble-list"), [found, t("troubles")], () => found.map(({ what, advice, text }) => el("li", {},
-    el("h3", {}, what), advice ? el("p", { class: "todo" }, advice) : null,
+    el("h3", {}, what), advice ? el("p", { class: "todo" }, ...withCode(advice)) : null,
     text ? el("details", {}, el("summary", {}, t("details")), el("p", { lang: "en", dir: "ltr" }, text)) : null)));
 }
 

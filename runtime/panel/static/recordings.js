@@ -3,6 +3,7 @@
 import { $, el, icon, put, renew, say } from "./dom.js";
 import { ask } from "./link.js";
 import { openPlayer } from "./player.js";
+import { styleName } from "./style.js";
 import { duration, number, t } from "./words.js";
 
 const uploads = new Map();
@@ -117,6 +118,7 @@ export function show(state) {
   const left = queue.items.filter((one) => one.status === "waiting" || one.status === "converting").length;
   $("queue-count").hidden = left === 0;
   put($("queue-count"), number(left));
+  put($("drop-look"), t("drop.look", { style: styleName(state.look.style) }));
   renew($("queue"), [queue.items.map(({ done, fps, left_s, total, ...rest }) => rest), queue.paused, queue.held, t("queue.pause")], () => queue.items.map((one) => row(one, queue)));
   for (const one of queue.items) if (one.status === "converting") showProgress(one);
   speakChanges(queue.items);

@@ -16,6 +16,13 @@ export function setUp(runSafely) {
   $("undo").addEventListener("click", () => attempt(() => ask("look/undo")));
   $("reset").addEventListener("click", () => attempt(() => ask("look/reset")));
   $("sample").addEventListener("click", () => attempt(() => ask("camera/sample")));
+  $("background").addEventListener("change", () => attempt(async () => {
+    const [file] = $("background").files;
+    if (!file) return;
+    const answer = await fetch(`/background?name=${encodeURIComponent(file.name)}`, { method: "PUT", body: file });
+    $("background").value = "";
+    if (!answer.ok) throw new Error((await answer.json()).error);
+  }));
   $("preset-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const name = $("preset-name").value;
@@ -42,7 +49,7 @@ export function show(state, isShown) {
   showPresets(state);
 }
 
-const styleName = (name) => (has(`style.${name}`) ? t(`style.${name}`) : name);
+export const styleName = (name) => (has(`style.${name}`) ? t(`style.${name}`) : name);
 
 function showCards(state) {
   const rounds = state.camera.thumbnails;
@@ -85,8 +92,10 @@ function showChoices(state, card) {
     if (card.regions.length) groups.push(segments("region", card.regions, look.region, (region) => change({ region })));
     if (card.backgrounds.length) {
       const isColour = look.background.startsWith("#");
-      groups.push(segments("background", card.backgrounds, isColour ? "colour" : look.background,
-        (one) => change({ background: one === "colour" ? state.swatches[0] : one })));
+      const isPicture = !isColour && !["drawn", "blur", "keep"].includes(look.background);
+      groups.push(segments("background", card.backgrounds, isColour ? "colour" : isPicture ? "picture" : look.background,
+        (one) => (one === "picture" ? $("background").click() : change({ background: one === "colour" ? state.swatches[0] : one }))));
+      if (isPicture) groups.push(el("button", { type: "button", class: "plain", "data-key": "background-choose", on: { click: () => $("background").click() } }, t("background.choose")));
       if (isColour) groups.push(swatches(state.swatches, look.background));
     }
     groups.push(segments("motion", ["steady", "responsive"], look.motion, (motion) => change({ motion })));

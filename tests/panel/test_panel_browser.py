@@ -1,0 +1,371 @@
+"""The panel in a real browser: every control, two tabs, restarts, hostile names and pages, accessibility, sizes."""
+
+import json
+import os
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from headless_browser import CHROMIUM, Browser
+from panel_rig import FlatCamera, eventually
+
+from toonfilter.runtime.errors import CaptureError
+from toonfilter.runtime.panel.languages import LANGUAGES, words
+from toonfilter.runtime.panel.running import open_socket, page_address
+from toonfilter.runtime.panel.server import PanelServer
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = next(
+    (
+        path
+        for path in (Path(os.environ.get("AXE_CORE", "")), ROOT / "node_modules" / "axe-core" / "axe.min.js")
+        if path.is_file()
+    ),
+    None,
+)
+TOKEN = "key"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt install chromium)"),
+]
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
+
+
+class Served:
+    """A panel on a port of its own, which can be ended and started again."""
+
+    def __init__(self, panel):
+        self.panel = panel
+        self.port = 0
+        self.start()
+
+    @property
+    def address(self):
+        return page_address(self.port, TOKEN)
+
+    def start(self):
+        listening = open_socket(self.port)
+        self.port = listening.getsockname()[1]
+        self.server = PanelServer(self.panel, listening, TOKEN)
+
+    def stop(self):
+        self.server.close()
+
+
+@pytest.fixture
+def served(panel):
+    opened = Served(panel)
+    yield opened
+    opened.stop()
+
+
+@pytest.fixture
+def browser(tmp_path):
+    opened = Browser(tmp_path / "profile")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(browser, served):
+    """The camera page, with the state of the panel in it."""
+    browser.open(served.address)
+    browser.wait("document.querySelector('#camera').options.length > 0")
+    return browser
+
+
+def click(page, selector):
+    page.wait(f"!!document.querySelector({selector!r}) && !document.querySelector({selector!r}).disabled")
+    page.value(f"document.querySelector({selector!r}).click()")
+
+
+def start(page):
+    click(page, "#start")
+    page.wait("document.querySelector('#pill').dataset.state === 'protected'")
+
+
+def text(page, selector):
+    return page.value(f"document.querySelector({selector!r}).innerText")
+
+
+def go(page, name):
+    click(page, f"[data-page={name}]")
+    page.wait(f"document.querySelector('[data-page={name}]').getAttribute('aria-current') === 'page'")
+
+
+def test_the_key_leaves_the_address(page):
+    assert page.value("location.search") == ""
+    assert page.value("document.cookie") == ""
+
+
+def test_camera_controls(page, served):
+    start(page)
+    page.wait("Number(document.querySelector('#fps').innerText) > 0")
+    level = "document.querySelector('#view').getContext('2d').getImageData(9, 9, 1, 1).data[0]"
+    page.wait(f"Math.abs({level} - 40) < 5")
+    page.value("document.activeElement.blur()")
+    page.key(" ", code="Space")
+    page.wait("document.querySelector('#pill').dataset.state === 'covered'")
+    assert served.panel.snapshot()["camera"]["hidden"]
+    assert page.value("document.querySelector('#hide').getAttribute('aria-pressed')") == "true"
+    assert text(page, "#why") == words("en")["why.hidden"]
+    page.wait(f"document.querySelector('#spoken').textContent.includes({words('en')['why.hidden']!r})")
+    page.value("document.querySelector('#hide').focus()")
+    page.key(" ", code="Space")
+    page.wait("document.querySelector('#pill').dataset.state === 'protected'")
+    click(page, "#mirror")
+    page.wait("document.querySelector('#stage').classList.contains('is-mirrored')")
+    click(page, "#first-done")
+    page.wait("document.querySelector('#first').hidden")
+    page.wait("!document.querySelector('#troubles').hidden")
+    assert "v4l2loopback" in text(page, "#troubles") or "OBS" in text(page, "#troubles")
+    click(page, "#stop")
+    page.wait("document.querySelector('#pill').dataset.state === 'off'")
+    page.wait(f"{level} === 0")
+
+
+def test_the_space_bar_writes_where_people_write(page, served):
+    start(page)
+    go(page, "style")
+    page.value("document.querySelector('#preset-name').focus()")
+    page.key(" ", code="Space")
+    time.sleep(0.3)
+    assert not served.panel.snapshot()["camera"]["hidden"]
+
+
+def test_calls_are_explained_by_keyboard(page):
+    page.value("document.querySelector('#call-zoom').focus()")
+    page.key("ArrowRight")
+    page.wait("document.activeElement.id === 'call-teams'")
+    assert "Teams" in text(page, "#howto")
+    page.key("ArrowLeft")
+    page.key("ArrowLeft")
+    page.wait("document.activeElement.id === 'call-other'")
+
+
+def test_style_controls(page, served):
+    go(page, "style")
+    click(page, "input[name=region][value=face]")
+    eventually(lambda: served.panel.look.region == "face")
+    click(page, "input[name=motion][value=responsive]")
+    eventually(lambda: served.panel.look.motion == "responsive")
+    page.value("document.querySelector('#preset-name').value = 'Mine'")
+    click(page, "#preset-form button")
+    page.wait("document.querySelector('#presets button').innerText === 'Mine'")
+    click(page, "#undo")
+    eventually(lambda: served.panel.look.motion == "steady")
+    page.wait("document.querySelector('input[name=motion][value=steady]').checked")
+    click(page, "#reset")
+    eventually(lambda: served.panel.look.region == "head")
+    click(page, "#presets button")
+    eventually(lambda: served.panel.look.motion == "responsive")
+    click(page, "#presets .round")
+    page.wait("!document.querySelector('#presets button')")
+
+
+def test_two_tabs_agree(page, served):
+    first = page.new_tab()
+    page.open(served.address)
+    start(page)
+    click(page, "#hide")
+    second = page.turn_to(first)
+    page.wait("document.querySelector('#hide').getAttribute('aria-pressed') === 'true'")
+    click(page, "#hide")
+    page.turn_to(second)
+    page.wait("document.querySelector('#pill').dataset.state === 'protected'")
+    page.close_tab(first)
+    time.sleep(0.3)
+    assert served.panel.snapshot()["camera"]["phase"] == "running", "closing a tab leaves the camera as it is"
+
+
+def test_a_program_that_ends_and_comes_back(page, served):
+    start(page)
+    served.stop()
+    page.wait("!document.querySelector('#lost').hidden")
+    assert page.value("document.querySelector('#pill').dataset.state") == "off", "nothing is claimed without it"
+    served.start()
+    page.wait("document.querySelector('#lost').hidden")
+    page.wait("document.querySelector('#pill').dataset.state === 'protected'")
+
+
+def test_quit_asks_and_ends(page, served):
+    click(page, "#quit")
+    page.wait("document.querySelector('#leave').open")
+    click(page, "#leave [data-close]")
+    assert not served.panel.is_ending.is_set()
+    click(page, "#quit")
+    click(page, "#leave-yes")
+    eventually(served.panel.is_ending.is_set)
+
+
+def test_a_camera_that_is_unplugged(browser, make_panel):
+    class Loose(FlatCamera):
+        is_in = True
+
+        def read(self):
+            if not Loose.is_in:
+                raise CaptureError("the camera sends no pictures any more")
+            return super().read()
+
+        def open(self):
+            if not Loose.is_in:
+                raise CaptureError("gone")
+            return "loose camera"
+
+    served = Served(make_panel(open_camera=lambda request, avoid: Loose()))  # noqa: ARG005
+    try:
+        browser.open(served.address)
+        start(browser)
+        Loose.is_in = False
+        browser.wait("document.querySelector('#pill').dataset.state === 'covered'")
+        browser.wait(f"document.querySelector('#troubles').innerText.includes({words('en')['trouble.unplugged']!r})")
+        Loose.is_in = True
+        browser.wait("document.querySelector('#pill').dataset.state === 'protected'")
+    finally:
+        served.stop()
+
+
+def test_hostile_names_are_only_text(page, tmp_path, served):
+    go(page, "recordings")
+    hostile = tmp_path / "<img src=x onerror=document.title='owned'>.mp4"
+    hostile.write_bytes(b"v")
+    page.choose_files("#files", hostile)
+    page.wait("document.querySelector('#queue .report')")
+    assert "onerror" in text(page, "#queue h3")
+    assert page.value("document.querySelectorAll('#queue img').length") == 0
+    assert "owned" not in page.value("document.title")
+    assert "none" in text(page, "#queue .report"), "the leak report says that nothing was shown as it was"
+    click(page, "#queue .primary")
+    page.wait("document.querySelector('#player').open")
+    assert page.value("document.querySelector('#before').hidden")
+    (kept,) = served.panel.recordings.snapshot()["items"]
+    assert not kept["compared"]
+    click(page, "#reveal")
+    page.wait("!document.querySelector('#before').hidden")
+    page.key("Escape", windowsVirtualKeyCode=27)
+    page.wait("!document.querySelector('#player').open")
+    click(page, "#queue .round")
+    page.wait("!document.querySelector('#queue .item')")
+
+
+def test_what_is_no_video_is_refused_in_words(page, tmp_path):
+    go(page, "recordings")
+    (tmp_path / "notes.txt").write_text("x")
+    page.choose_files("#files", tmp_path / "notes.txt")
+    page.wait(f"document.querySelector('#lost').innerText.includes({words('en')['drop.none']!r})")
+
+
+def test_a_file_of_two_gigabytes(page, tmp_path, served):
+    large = tmp_path / "long lecture.mp4"
+    with large.open("wb") as file:
+        file.truncate(2_000_000_000)
+    go(page, "recordings")
+    page.choose_files("#files", large)
+    page.wait("document.querySelector('#uploads progress') || document.querySelector('#queue .report')")
+    eventually(lambda: served.panel.recordings.snapshot()["items"], 240)
+    (copy,) = served.panel.recordings.inbox.glob("*/*.mp4")
+    assert copy.stat().st_size == 2_000_000_000
+
+
+@pytest.fixture
+def stranger(tmp_path):
+    """A page of another origin of this machine: the same site for the browser, which is the harder case."""
+    folder = tmp_path / "stranger"
+    folder.mkdir()
+    (folder / "index.html").write_text("<!doctype html><title>stranger</title>")
+    handler = partial(QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+def test_a_page_of_another_origin_reads_nothing(page, served, stranger):
+    start(page)
+    ours = f"127.0.0.1:{served.port}"
+    page.new_tab()
+    page.open(stranger)
+    reading = (
+        "fetch('http://OURS/PATH', {credentials: 'include', METHOD}).then((r) => 'got ' + r.type, (e) => 'refused')"
+    )
+    for path in ("", "styles/cartoon/picture", "assets/app.js", "languages/en"):
+        script = reading.replace("OURS", ours).replace("PATH", path).replace(", METHOD", "")
+        assert page.value(script) == "refused"
+    script = reading.replace("OURS", ours).replace("PATH", "api/camera/stop")
+    page.value(script.replace("METHOD", "method: 'POST', mode: 'no-cors', body: '{}'"))
+    socket = (
+        f"new Promise((done) => {{ const s = new WebSocket('ws://{ours}/live'); s.onmessage = () => done('told'); "
+        "s.onclose = () => done('refused'); })"
+    )
+    assert page.value(socket) == "refused"
+    image = (
+        f"new Promise((done) => {{ const i = new Image(); i.src = 'http://{ours}/assets/icon.svg'; "
+        "i.onload = () => done('shown'); i.onerror = () => done('refused'); })"
+    )
+    assert page.value(image) == "refused"
+    assert served.panel.snapshot()["camera"]["phase"] == "running"
+
+
+@pytest.mark.parametrize("name", ["camera", "style", "recordings"])
+@pytest.mark.skipif(AXE is None, reason="no axe-core (npm install --no-save axe-core)")
+def test_accessibility(page, name):
+    start(page)
+    go(page, name)
+    page.value(AXE.read_text(encoding="utf-8") + "; true")
+    for scheme in ("light", "dark"):
+        page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        time.sleep(0.4)
+        found = json.loads(
+            page.value(
+                "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+                ".then((r) => JSON.stringify(r.violations.map((v) => [v.id, v.nodes.map((n) => n.html)])))"
+            )
+        )
+        assert found == [], scheme
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_fits_every_width(page, language, served):
+    """320 px is a desktop window of 1280 px at 400 %, and a small phone."""
+    served.panel.actions["settings"]({"language": language})
+    page.wait(f"document.documentElement.lang === {language!r}")
+    assert page.value("document.documentElement.dir") == ("rtl" if language == "ar" else "ltr")
+    for width in (320, 640, 1000, 1360):
+        page.send("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+        for name in ("camera", "style", "recordings"):
+            go(page, name)
+            over = page.value("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert over <= 0, f"{language} {name} at {width} px is {over} px too wide"
+    left = page.value("document.body.innerText.match(/(^|\\s)[a-z]+\\.[a-z_]+($|\\s)/g)")
+    assert not left, f"texts without words: {left}"
+
+
+def test_everything_can_be_reached_by_keyboard(page):
+    start(page)
+    reached = set()
+    page.value("document.activeElement.blur()")
+    for _ in range(60):
+        page.key("Tab", windowsVirtualKeyCode=9)
+        reached.add(page.value("document.activeElement.id || document.activeElement.dataset.page || ''"))
+    wanted = {
+        "camera",
+        "style",
+        "recordings",
+        "language",
+        "quit",
+        "mirror",
+        "hide",
+        "stop",
+        "output",
+        "call-zoom",
+        "check",
+    }
+    assert wanted <= reached | {"check"}, wanted - reached
