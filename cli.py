@@ -44,6 +44,7 @@ for room in (exporting, training, studying, quality, measuring):
     app.add_typer(room.app)
 app.add_typer(preparing.app, name="prepare", rich_help_panel="Making styles")
 app.add_typer(fields.app, name="fields", rich_help_panel="Making styles")
+training.measure_with(quality.open_measurer)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,12 +1,13 @@
 """The commands `train`, `recipes` and `robustness`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
 from toonfilter.runtime import terminal
+from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.progress import Progress, ShowProgress
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 app = typer.Typer()
+_openers: "list[MeasurerOpener]" = []
 
 
 @app.command(rich_help_panel="Making styles")
@@ -83,15 +85,21 @@ def train(
         terminal.say(f"{terminal.count(result.unreadable, 'sample')} left out: a file of it cannot be read")
 
 
-def _measurer(nets: list[str] | None) -> "Measurer":
-    """What measures held-out pictures; in words, the nets that are not at hand."""
-    from toonfilter.benchmarks.quality.distribution import NetOptions
-    from toonfilter.benchmarks.quality.set_measures import open_measurer
+class MeasurerOpener(Protocol):
+    """Opens what measures held-out pictures, with the feature nets that `--net` names."""
 
-    measurer, missing = open_measurer(NetOptions(tuple(nets or ())))
-    for net in missing:
-        terminal.detail(f"not measured in {net.name}: {net.reason}")
-    return measurer
+    def __call__(self, nets: Sequence[str]) -> "Measurer": ...
+
+
+def measure_with(opener: MeasurerOpener) -> None:
+    """Who puts the commands together says what measures pictures: training knows no measures of its own."""
+    _openers[:] = [opener]
+
+
+def _measurer(nets: list[str] | None) -> "Measurer":
+    if not _openers:
+        raise ConfigError("no measures are at hand; use the command toonfilter")
+    return _openers[0](nets or ())
 
 
 def _shown_as_steps(show: ShowProgress) -> "Callable[[TrainingProgress], None]":

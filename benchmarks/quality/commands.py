@@ -1,12 +1,16 @@
 """The commands `evaluate` and `vote`."""
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from toonfilter.runtime import terminal
+
+if TYPE_CHECKING:
+    from toonfilter.train.validation import Measurer
 
 app = typer.Typer()
 
@@ -153,3 +157,14 @@ def vote(
             with contextlib.suppress(KeyboardInterrupt):
                 server.serve_forever()
     console.print(vote_table(output))
+
+
+def open_measurer(nets: Sequence[str]) -> "Measurer":
+    """What measures held-out pictures while training goes on; tells in words which nets are not at hand."""
+    from toonfilter.benchmarks.quality.distribution import NetOptions
+    from toonfilter.benchmarks.quality.set_measures import open_measurer as opened
+
+    measurer, missing = opened(NetOptions(tuple(nets)))
+    for net in missing:
+        terminal.detail(f"not measured in {net.name}: {net.reason}")
+    return measurer
