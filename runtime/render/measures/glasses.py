@@ -35,6 +35,8 @@ _LIGHT_RIM = 1.6
 _WORN = 0.30
 """Share of the lenses' place that the plane of glasses must cover."""
 _SUN_FROM, _SUN_FULL = 0.75, 0.92
+_TINTED = (16.0, 26.0)
+"""How far the colour of a lens (a*, b*) lies from that of skin: clear up to the first, tinted from the second."""
 _DARKER = (0.28, 0.45)
 """Share of the skin's lightness that a lens lacks where brightest: clear up to the first, dark from the second."""
 
@@ -216,4 +218,7 @@ def _glass(photo: MeasuredPhoto, raw: Lab, outline: NDArray[np.float32], side: i
     if plane is None:
         return lens, smoothstep(missing, 0.42, 0.62)
     # Both must say so: eyes are worth more than a tint.
-    return lens, smoothstep(float(np.median(plane)), _SUN_FROM, _SUN_FULL) * smoothstep(missing, *_DARKER)
+    # Mirrored and coloured glass may be as light as skin, but it has another colour.
+    tinted = smoothstep(float(np.hypot(*(lens[1:] - raw[1:]))), *_TINTED)
+    sure = max(smoothstep(missing, *_DARKER), tinted)
+    return lens, smoothstep(float(np.median(plane)), _SUN_FROM, _SUN_FULL) * sure
