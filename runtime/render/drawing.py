@@ -212,7 +212,7 @@ class LayeredRenderer:
         if look is not None and figure.head is not None:
             draw_features(canvas, figure.head, look, self._style.features)
         layers.draw_hair(canvas, figure, palette.hair, rules)
-        layers.draw_cloth(canvas, figure, "headwear", palette.headwear, rules)
+        layers.draw_cloth(canvas, figure, "headwear", palette.headwear or palette.cloth, rules)
         if look is not None and figure.head is not None:
             draw_glasses(canvas, figure.head, look, self._style.features)
         layers.draw_cloth(canvas, figure, "over", palette.over, rules)

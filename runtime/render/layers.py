@@ -103,7 +103,7 @@ def _cloth_swatch(figure: Figure, plane: Plane, colours: tuple[Lab, ...], rules:
 def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rules: BaseRules) -> None:
     """Flat skin, the neck in the chin's shadow, one shade of the face's form and of the hair above, the jaw's line."""
     unit = figure.unit_px
-    shapes = figure.outlines(figure.fields["skin"], blur_u=0.02, smooth_u=0.045, least_u2=0.05)
+    shapes = figure.outlines(figure.fields["skin"], blur_u=0.02, smooth_u=0.045, least_u2=0.14)
     region = path_of(shapes)
     flat = to_rgb(skin)
     dark = _PENCIL * flat if rules.fill == "paper" else shade(flat, rules.shade)

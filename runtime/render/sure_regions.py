@@ -27,6 +27,8 @@ _LEAST_BARE_CELLS = 4
 """Cells of _COARSE_PX px that must be skin or hair for a blob to be a person. Raising it leaves out distant people."""
 _HEAD_REACH_U = 2.6
 """How far around a face its own hair and skin are drawn where heads alone are wanted."""
+_HAT_REACH_U = 0.3
+"""How far below the chin hats and scarves may reach. Raising it takes more shirts for scarves."""
 _FACE_INSET_U = 0.16
 """How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
 _BRIGHTER = 1.06
@@ -66,7 +68,22 @@ def with_sure_skin(
     skin_plane = planes["skin"].copy()
     skin_plane[part] = cv2.max(skin_plane[part], cv2.subtract(found, planes["hair"][part]))
     middle = _middle_of_face(landmarks, photo.shape[:2], unit_px)
-    return {**planes, "skin": cv2.max(skin_plane, middle), "hair": cv2.subtract(planes["hair"], middle)}
+    hats = cv2.bitwise_and(planes["headwear"], _above_chin(landmarks, photo.shape[:2], unit_px))
+    hair = cv2.subtract(planes["hair"], middle)
+    return {**planes, "skin": cv2.max(skin_plane, middle), "hair": hair, "headwear": hats}
+
+
+def _above_chin(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float) -> Plane:
+    """Where a hat may be: 255 on the head's side of a line a little below the chin."""
+    across = landmarks[263, :2] - landmarks[33, :2]
+    across = across / (np.linalg.norm(across) + 1e-6)
+    down = np.array([-across[1], across[0]], np.float32)
+    edge = landmarks[152, :2] + down * _HAT_REACH_U * unit_px
+    far = np.float32(4 * max(shape))
+    corners = [edge - across * far, edge + across * far, edge + (across - down) * far, edge - (across + down) * far]
+    region = np.zeros(shape[:2], np.uint8)
+    cv2.fillPoly(region, [np.rint(np.stack(corners)).astype(np.int32)], 255)
+    return region
 
 
 def with_sure_face(planes: Mapping[str, Plane], landmarks: Landmarks) -> dict[str, Plane]:
