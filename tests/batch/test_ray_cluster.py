@@ -140,13 +140,15 @@ def test_no_cluster_there() -> None:
 
 
 def test_a_machine_that_does_not_see_the_recording_says_so(tmp_path: Path) -> None:
-    from toonfilter.runtime.video.reader import inspect_video
+    from toonfilter.runtime.video.reader import inspect_video, scan_video
     from toonfilter.runtime.video.segment_pipeline import SegmentJob
     from toonfilter.runtime.video.segments import Segment, WorkFolder
     from toonfilter.runtime.video.writer import Encoder
 
     path = make_recording(tmp_path / "lecture.mp4", 1, 1)
-    job = SegmentJob(inspect_video(path), Encoder("libx264", {}, 1), WorkFolder(tmp_path / "out.mp4"))
+    info = inspect_video(path)
+    timeline = scan_video(info).timeline
+    job = SegmentJob(info, Encoder("libx264", {}, 1), WorkFolder(tmp_path / "out.mp4"), timeline)
     path.unlink()
     with pytest.raises(CaptureError, match="share the storage"):
         convert_remotely(job, Segment(0, None, None, None), CoveringFilter, "key")

@@ -69,7 +69,7 @@ def test_what_a_library_expects_from_others() -> None:
 def test_pictures_are_made_without_graphics_libraries_and_a_preview_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _WITHOUT_LIBRARIES],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "DISPLAY": ":0"},
         capture_output=True,
         text=True,
         check=False,
