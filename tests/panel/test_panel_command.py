@@ -131,4 +131,5 @@ def test_the_command_serves_until_it_is_stopped(tmp_path):
     finally:
         process.terminate()
         assert process.wait(60) == 0
+        process.stdout.close()
     assert not (tmp_path / "panel" / "running.json").exists()
