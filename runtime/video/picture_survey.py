@@ -74,4 +74,5 @@ class PictureSurveyor:
 
 def has_captions(frame: Any) -> bool:
     """Whether closed captions (CEA-608 or 708) lie in a decoded picture."""
-    return any(data.type.name == "A53_CC" for data in frame.side_data)
+    # PyAV 19 goes over the kinds, older ones over the data.
+    return any(getattr(data, "type", data).name == "A53_CC" for data in frame.side_data)

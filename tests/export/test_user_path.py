@@ -55,6 +55,6 @@ def test_from_a_folder_of_faces_to_the_camera(
     assert not changed[400:].any()
     clip = Path(__file__).parents[2] / "examples" / "astronaut.mp4"
     talk = tmp_path / "talk.mp4"
-    words = toonfilter("cam", "--to", "mine", "--camera", clip, "-o", talk, "--size", 640, 360, "--seconds", 6)
+    words = toonfilter("cam", "--to", "mine", "--camera", clip, "-o", talk, "--size", "640x360", "--seconds", 6)
     assert "exposed 0" in words
     assert talk.stat().st_size > 0
