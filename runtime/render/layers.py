@@ -12,6 +12,7 @@ from toonfilter.runtime.render.colour import Colour, Lab, ink, mix, picture_lab,
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.ears import draw_ears
 from toonfilter.runtime.render.face_map import FaceMap
+from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.palette import Palette, cloth_plane
 from toonfilter.runtime.render.patterns import draw_dots, draw_hatching
@@ -113,7 +114,7 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     if head is None:
         canvas.drawPath(outline, paint(ink(skin)))
         return
-    jaw = _curve(head.flat[list(_JAW)], 40)
+    jaw = resampled(head.flat[list(_JAW)], 40)
     drop = head.down * rules.neck_shadow_u * unit - head.right * np.sign(light.side) * 0.10 * unit
     with clipped(canvas, region):
         canvas.drawPath(path_of([np.concatenate([jaw, jaw[::-1] + drop])]), paint(dark))
@@ -235,16 +236,3 @@ def _memberships(figure: Figure, colours: tuple[Lab, ...], plane: Plane) -> list
 def paintable(colour: Lab) -> Lab:
     """A cloth's colour, a little lighter and livelier."""
     return np.array([9 + 0.91 * colour[0], colour[1] * 1.12, colour[2] * 1.12], np.float32)
-
-
-def _curve(points: Points, count: int) -> Points:
-    """`count` points on a smooth line through the points (Catmull-Rom)."""
-    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    spans = len(padded) - 3
-    place = np.linspace(0, spans, count)
-    index = np.minimum(place.astype(int), spans - 1)
-    t = (place - index)[:, None]
-    a, b, c, d = (padded[index + k] for k in range(4))
-    line = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
-    smooth: Points = line.astype(np.float32)
-    return smooth
