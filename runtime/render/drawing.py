@@ -16,8 +16,8 @@ from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render import layers
-from toonfilter.runtime.render.beard import BeardMap, measure_beard
 from toonfilter.runtime.render.canvas import canvas_on
+from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.drawing import draw_features
@@ -36,9 +36,11 @@ from toonfilter.runtime.render.style import BaseRules, Style
 from toonfilter.runtime.render.sure_regions import (
     bare_parts,
     head_alone,
+    middle_of_face,
     with_heads_at,
     with_sure_face,
-    with_sure_skin,
+    with_sure_middle,
+    without_islands,
     without_things,
 )
 from toonfilter.runtime.render.tones import Swatches
@@ -67,7 +69,6 @@ class _Memory:
     light: Light
     look: Look
     average: LookAverage
-    beard: BeardMap
     time_s: float
     teeth_s: float
     meter: LookMeter
@@ -183,14 +184,15 @@ class LayeredRenderer:
             planes = head_alone(planes, scene.from_frame(face.landmarks), head.unit_px / scene.scale)
         scene = _window(replace(scene, planes=planes), share)
         small = scene.from_frame(face.landmarks)
+        unit = head.unit_px / scene.scale
+        scene = replace(scene, planes=_cleared(scene, small, unit, keep_person=not self._ground.is_opaque))
         memory = self._remembered(face.id, scene, small, time_s)
-        planes = with_sure_skin(scene.planes, scene.photo, small, head.unit_px / scene.scale, memory.look.skin)
         memory.swatches.next_frame(head.flat[NOSE_TIP])
         swatches = None if time_s is None else memory.swatches
-        figure = Figure(scene.photo, planes, scene.to_frame, head.unit_px, head, head.warp.move, swatches)
+        figure = Figure(scene.photo, scene.planes, scene.to_frame, head.unit_px, head, head.warp.move, swatches)
         palette = painted_colours(memory.palette, self._style.base)
         look = painted_look(memory.look, self._style.base)
-        self._draw_figure(canvas, figure, palette, memory.light, look, memory.beard)
+        self._draw_figure(canvas, figure, palette, memory.light, look)
 
     def _draw_figure(
         self,
@@ -199,7 +201,6 @@ class LayeredRenderer:
         palette: Palette,
         light: Light,
         look: Look | None = None,
-        beard: BeardMap | None = None,
     ) -> None:
         """look: None draws a figure without features."""
         rules = self._style.base
@@ -207,11 +208,10 @@ class LayeredRenderer:
         person = layers.draw_silhouette(canvas, figure, palette)
         layers.draw_skin(canvas, figure, palette.skin, light, rules)
         layers.draw_cloth(canvas, figure, "cloth", palette.cloth, rules)
-        if beard is not None:
-            layers.draw_beard(canvas, figure, beard, palette.skin, palette.beard, rules)
+        layers.draw_beard(canvas, figure, palette.skin, palette.beard, light, rules)
         if look is not None and figure.head is not None:
             draw_features(canvas, figure.head, look, self._style.features)
-        layers.draw_hair(canvas, figure, palette.hair, rules)
+        layers.draw_hair(canvas, figure, palette.hair, light, rules)
         layers.draw_cloth(canvas, figure, "headwear", palette.headwear or palette.cloth, rules)
         if look is not None and figure.head is not None:
             draw_glasses(canvas, figure.head, look, self._style.features)
@@ -246,7 +246,6 @@ class LayeredRenderer:
             return last
         palette = measure_palette(scene.photo, scene.planes, last.palette if last else None)
         light = fit_light(scene.photo, landmarks)
-        beard = measure_beard(scene.planes["beard"], landmarks)
         meter = LookMeter() if last is None or time_s is None else last.meter
         look = meter.measure(scene.photo, landmarks, scene.planes)
         elapsed_s = 0.0 if last is None or time_s is None else max(0.0, time_s - last.time_s)
@@ -255,12 +254,23 @@ class LayeredRenderer:
         if last is not None:
             share = 1 - math.exp(-elapsed_s / _PALETTE_S)
             palette, light = last.palette.toward(palette, share), last.light.toward(light, share)
-            beard = last.beard + (beard - last.beard) * np.float32(share)
         swatches = Swatches() if last is None else last.swatches
         at_s = time_s or 0.0
-        memory = _Memory(replace(palette, skin=look.skin), light, look, average, beard, at_s, at_s, meter, swatches)
+        memory = _Memory(replace(palette, skin=look.skin), light, look, average, at_s, at_s, meter, swatches)
         self._memories[key] = memory
         return memory
+
+
+def _cleared(scene: SceneFields, landmarks: Landmarks, unit_px: float, *, keep_person: bool) -> dict[str, Plane]:
+    """The planes of one person with edges where the colours change, and without patches that are not theirs.
+
+    landmarks, unit_px: in px of the planes. keep_person: see `without_islands`.
+    """
+    middle = middle_of_face(landmarks, scene.photo.shape[:2], unit_px)
+    planes = with_colour_edges(scene.planes, scene.photo, unit_px, middle)
+    planes = with_sure_middle(planes, landmarks, unit_px)
+    nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
+    return without_islands(planes, nose, unit_px, keep_person=keep_person)
 
 
 def painted_look(look: Look, rules: BaseRules) -> Look:

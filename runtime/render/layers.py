@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import skia
 
-from toonfilter.runtime.render.beard import DENSE, STUBBLE, BeardMap, beard_shapes
+from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP
 from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
 from toonfilter.runtime.render.colour import Colour, Lab, ink, mix, picture_lab, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
@@ -16,10 +16,11 @@ from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.palette import Palette, cloth_plane
 from toonfilter.runtime.render.patterns import draw_dots, draw_hatching
-from toonfilter.runtime.render.shade import Light, face_shade, shade_shapes
+from toonfilter.runtime.render.shade import Light, face_shade, shade_field, shade_shapes, upper_face
+from toonfilter.runtime.render.skin_light import draw_lights, draw_soft
 from toonfilter.runtime.render.strands import hair_relief
 from toonfilter.runtime.render.style import BaseRules
-from toonfilter.runtime.render.tones import Patch, Swatch, chosen, lay, stepped
+from toonfilter.runtime.render.tones import Patch, Swatch, chosen, lay, long_lines, stepped
 
 _PARTS = ("skin", "hair", "headwear")
 _SEEN = 100
@@ -33,6 +34,8 @@ _CAST_U = 0.09
 _FOLD_LEVEL = 170
 _STRAND_LEVEL = 150
 """Levels of the field `ink` from which folds and strands are drawn. Raising them draws fewer lines."""
+_STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
+"""Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
 _CLOTH_PX = 2
 """Cloth's colours are told apart in a picture so many times smaller than the planes."""
 _JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
@@ -44,7 +47,7 @@ def contested(planes: Mapping[str, Plane]) -> dict[str, Plane]:
     Adds `cloth`. A part that is nowhere is left out.
     """
     parts = {name: planes[name] for name in _PARTS}
-    parts["cloth"] = cloth_plane(planes)
+    parts["cloth"] = cloth_plane(planes, under_beard=True)
     calm = {name: cv2.blur(plane, (3, 3)) for name, plane in parts.items() if name == "skin" or plane.max() > _SEEN}
     before, after = _running_max(list(calm.values())), _running_max(list(calm.values())[::-1])[::-1]
     result = {name: plane for name, plane in planes.items() if name not in parts}
@@ -97,7 +100,7 @@ def _cloth_swatch(figure: Figure, plane: Plane, colours: tuple[Lab, ...], rules:
         return None
     flat = [to_rgb(paintable(colour)) for colour in colours]
     soft = [patch.enlarged(one) for one in _memberships(figure, colours, plane)]
-    folds = patch.lines(figure.fields["ink"], _FOLD_LEVEL)
+    folds = patch.lines(long_lines(figure.fields["ink"], _FOLD_LEVEL, figure.unit_crop_px), _FOLD_LEVEL)
     return chosen(soft, flat, folds, mix(flat[0], ink(paintable(colours[0])), rules.fold_ink)), patch
 
 
@@ -119,6 +122,8 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     with clipped(canvas, region):
         canvas.drawPath(path_of([np.concatenate([jaw, jaw[::-1] + drop])]), paint(dark))
         canvas.drawPath(path_of([cv2.convexHull(head.flat)[:, 0]]), paint(flat))
+        if rules.fill == "colour":
+            draw_lights(canvas, head, skin, light.side, rules.lights)
         _draw_shade(canvas, figure, light, dark, rules)
         canvas.drawPath(path_of([jaw[5:-5]], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85))
     canvas.drawPath(outline, paint(ink(skin)))
@@ -128,13 +133,16 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
 def _draw_shade(canvas: skia.Canvas, figure: Figure, light: Light, dark: Colour, rules: BaseRules) -> None:
     assert figure.head is not None
     face = FaceMap(figure.head.points)
-    field = face_shade(face, light, _hair_above(figure, light))
+    cast = _hair_above(figure, light)
     if rules.pattern == "dots":
-        draw_dots(canvas, face, field, figure.unit_px, dark)
+        draw_dots(canvas, face, face_shade(face, light, cast), figure.unit_px, dark)
     elif rules.pattern == "hatching":
-        draw_hatching(canvas, face, field, figure.unit_px, dark)
+        draw_hatching(canvas, face, face_shade(face, light, cast), figure.unit_px, dark)
     else:
-        canvas.drawPath(path_of(shade_shapes(face, field)), paint(dark))
+        form = shade_shapes(face, shade_field(face, light))
+        draw_soft(canvas, form, dark, rules.form_shade, rules.softness_u * figure.unit_px)
+        if cast is not None:
+            canvas.drawPath(path_of(shade_shapes(face, upper_face(cast))), paint(dark))
 
 
 def _hair_above(figure: Figure, light: Light) -> Plane | None:
@@ -149,57 +157,56 @@ def _hair_above(figure: Figure, light: Light) -> Plane | None:
     return cast
 
 
-def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, rules: BaseRules) -> None:
+def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rules: BaseRules) -> None:
     """Hair in three tones that follow its strands, with its outline."""
     plane = figure.fields.get("hair")
     if plane is None:
         return
     outer = figure.outlines(plane, blur_u=0.018, smooth_u=0.03, least_u2=0.06)
-    swatch = figure.swatch("hair", lambda: _hair_swatch(figure, plane, base, rules.hair_tones))
+    swatch = figure.swatch("hair", lambda: _hair_swatch(figure, plane, base, rules.hair_tones, light.side))
     if swatch is None or not outer:
         return
     lay(canvas, *swatch, path_of(outer))
     canvas.drawPath(ribbons(outer, rules.hair_line_u * figure.unit_px), paint(ink(base)))
 
 
-def _hair_swatch(figure: Figure, plane: Plane, base: Lab, tones: Sequence[tuple[float, float]]) -> Swatch | None:
-    """The tones of hair. tones: see `BaseRules.hair_tones`."""
+def _hair_swatch(
+    figure: Figure, plane: Plane, base: Lab, tones: Sequence[tuple[float, float]], light_side: float
+) -> Swatch | None:
+    """The tones of hair. tones: see `BaseRules.hair_tones`. light_side: see `Light`."""
     patch = Patch.around(figure.to_canvas, plane)
     if patch is None:
         return None
-    relief = cv2.convertScaleAbs(hair_relief(figure.fields["tone"], plane, figure.unit_crop_px) * _LEVELS_PER_L + 128)
+    unit = figure.unit_crop_px
+    relief = cv2.convertScaleAbs(hair_relief(figure.fields["tone"], plane, unit, light_side) * _LEVELS_PER_L + 128)
     steps = []
     for level, step in sorted(tones, key=lambda one: abs(one[0])):
         tone = base + np.array([step, 0, 0], np.float32)
         tone[1:] *= 1 - 0.006 * step
         steps.append((128 + level * _LEVELS_PER_L, to_rgb(tone)))
-    lines = patch.lines(figure.fields["ink"], _STRAND_LEVEL)
+    lines = patch.lines(long_lines(figure.fields["ink"], _STRAND_LEVEL, unit), _STRAND_LEVEL)
     dark = mix(to_rgb(base), ink(base, 0.4), 0.8)
     return stepped(patch.enlarged(relief), steps, to_rgb(base), lines, dark), patch
 
 
-def draw_beard(canvas: skia.Canvas, figure: Figure, beard: BeardMap, skin: Lab, base: Lab, rules: BaseRules) -> None:
-    """Stubble as a tint of the skin; a dense beard as hair, with what hangs below the chin."""
-    if figure.head is None or float(beard.max()) < STUBBLE:
+def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, light: Light, rules: BaseRules) -> None:
+    """Stubble as a soft tint of the skin; a dense beard as hair; the lips stay free."""
+    plane, head, unit = figure.fields["beard"], figure.head, figure.unit_px
+    if head is None or int(plane.max()) < _STUBBLE_LEVEL:
         return
-    face = FaceMap(figure.head.points)
-    tint = to_rgb(skin + (base - skin) * np.float32(0.5))
-    canvas.drawPath(path_of(beard_shapes(face, beard, STUBBLE)), paint(tint, rules.stubble))
-    if float(beard.max()) < DENSE:
-        return
-    dense = beard_shapes(face, beard, DENSE)
-    below = figure.outlines(figure.fields["beard"], level=165, blur_u=0.05, smooth_u=0.08, least_u2=0.06)
-    hull = path_of([cv2.convexHull(figure.head.flat)[:, 0]])
-    line = ribbons(dense, 0.6 * rules.hair_line_u * figure.unit_px)
-    with clipped(canvas, outside=hull):
-        canvas.drawPath(path_of(below), paint(to_rgb(base)))
-        canvas.drawPath(ribbons(below, rules.hair_line_u * figure.unit_px), paint(ink(base)))
-    plane = figure.fields["beard"]
-    canvas.drawPath(path_of(dense), paint(to_rgb(base)))
-    swatch = figure.swatch("beard", lambda: _hair_swatch(figure, plane, base, rules.beard_tones))
-    if swatch is not None:
-        lay(canvas, *swatch, path_of(dense))
-    canvas.drawPath(line, paint(ink(base, 0.4), 0.7))
+    thin = figure.outlines(plane, level=_STUBBLE_LEVEL, blur_u=0.05, smooth_u=0.06, least_u2=0.04)
+    dense = figure.outlines(plane, level=_BEARD_LEVEL, blur_u=0.025, smooth_u=0.035, least_u2=0.035)
+    lips = path_of([head.flat[[*LIP_TOP, *LIP_BOTTOM[::-1]]]])
+    with clipped(canvas, outside=lips):
+        tint = to_rgb(skin + (base - skin) * np.float32(0.5))
+        draw_soft(canvas, thin, tint, rules.stubble, rules.softness_u * unit)
+        if not dense:
+            return
+        canvas.drawPath(path_of(dense), paint(to_rgb(base)))
+        swatch = figure.swatch("beard", lambda: _hair_swatch(figure, plane, base, rules.beard_tones, light.side))
+        if swatch is not None:
+            lay(canvas, *swatch, path_of(dense))
+        canvas.drawPath(ribbons(dense, 0.6 * rules.hair_line_u * unit), paint(ink(base, 0.4), 0.8))
 
 
 def _memberships(figure: Figure, colours: tuple[Lab, ...], plane: Plane) -> list[Plane]:

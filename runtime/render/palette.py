@@ -12,9 +12,11 @@ from toonfilter.runtime.render.colour import Lab, picture_lab
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.style import BaseRules
 
-_CLOTH_COLOURS = 5
-_ALIKE = 9.0
+_CLOTH_COLOURS = 4
+_ALIKE = 12.0
 """Cloth colours nearer than this (L*a*b* distance) are one. Raising it gives plainer clothes."""
+_WEIGHTS = np.array([0.55, 1, 1], np.float32)
+"""Of L*, a*, b* in that distance: light and dark of one cloth are one colour sooner than two hues."""
 _SMALL_PX = 96
 _DARKEST_HAIR = 20.0
 _PAPER_LIGHT = 76.0
@@ -81,7 +83,7 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     head_hair = _median(lab[plane["hair"] > 200], default.hair)
     hair = head_hair * _livelier(head_hair)
     hair[0] = max(hair[0] + 3, _DARKEST_HAIR)
-    beard = _median(lab[plane["beard"] > 170], head_hair) if "beard" in plane else head_hair
+    beard = _median(lab[plane["beard"] > 150], head_hair) if "beard" in plane else head_hair
     beard = np.array([max(beard[0], 15), beard[1] * 1.1, beard[2] * 1.1], np.float32)
     cloth = cloth_plane(plane)
     return Palette(
@@ -94,11 +96,11 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     )
 
 
-def cloth_plane(fields: Mapping[str, Plane]) -> Plane:
-    """The person without hair, skin, beard, headwear and what lies before the face."""
+def cloth_plane(fields: Mapping[str, Plane], *, under_beard: bool = False) -> Plane:
+    """The person without hair, skin, headwear and what lies before the face. under_beard: cloth goes on under it."""
     cloth = fields["person"]
-    for name in ("hair", "skin", "beard", "headwear", "over"):
-        if name in fields:
+    for name in ("hair", "skin", "headwear", "over", "beard"):
+        if name in fields and not (under_beard and name == "beard"):
             cloth = cv2.subtract(cloth, fields[name])
     return cloth
 

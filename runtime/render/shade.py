@@ -17,6 +17,8 @@ _MOUTH_CORNERS = [61, 291]
 _BETWEEN_BROWS = 9
 _CLEAR_MOUTHS = (0.75, 1.35)
 """From the face's middle, in half widths of the mouth: up to where there is no shade, and from where it is whole."""
+_REACH = -0.05
+"""How far shade reaches towards the light, as a cosine. Raising it gives more shade."""
 _LEAST_SIDE = 0.5
 """How far to the side the drawn light comes from at least, so that every face gets a designed shadow."""
 
@@ -75,7 +77,7 @@ def shade_field(face: FaceMap, light: Light) -> Plane:
     direction = np.array([side * 0.80, -0.34, -0.60], np.float32)
     direction /= np.linalg.norm(direction)
     facing = face.normals @ direction
-    dark = 0.5 + (0.02 + 0.14 * light.strength - facing) * 0.85
+    dark = 0.5 + (_REACH + 0.14 * light.strength - facing) * 0.85
     dark = np.where(face.normals[..., 2] > -0.02, 0.0, dark)
     soft: NDArray[np.float32] = cv2.GaussianBlur(dark.astype(np.float32), (0, 0), 2.6)
     soft *= face.around * _beside()
@@ -85,7 +87,13 @@ def shade_field(face: FaceMap, light: Light) -> Plane:
 def face_shade(face: FaceMap, light: Light, cast: Plane | None = None) -> Plane:
     """As `shade_field`, with other shadows that fall on the face. cast: uint8 [SIDE, SIDE], or None."""
     field = shade_field(face, light)
-    return field if cast is None else cv2.max(field, cv2.bitwise_and(cast, _upper_face()))
+    return field if cast is None else cv2.max(field, upper_face(cast))
+
+
+def upper_face(field: Plane) -> Plane:
+    """A field on the map above the brows, where hair may throw a shadow; 0 elsewhere."""
+    kept: Plane = cv2.bitwise_and(field, _upper_face())
+    return kept
 
 
 def shade_shapes(face: FaceMap, field: Plane) -> list[Points]:

@@ -17,12 +17,24 @@ _WIDE_U = 0.34
 _RIM_U = 0.05
 """How far from its edge hair's own light is believed. Raising it keeps skin beside hair from making highlights."""
 
+_CALM_U = 0.03
+"""How far tones are averaged at last. Raising it rounds their edges and loses thin strands."""
+_VOLUME_U = 0.40
+"""How broad the curve of a head of hair is that takes the light. Raising it gives one broad light."""
+_VOLUME = 9.0
+"""Relief of that curve, in L*. Raising it makes broad light and dark stronger beside strands."""
+_STRAND = 0.75
+"""Weight of the strands' own relief beside the curve's."""
+
 Relief = NDArray[np.float32]
 """float32 [h, w]: how much lighter or darker than around it hair is, in L* of a middling contrast."""
 
 
-def hair_relief(tone: Plane, hair: Plane, unit_px: float) -> Relief:
-    """tone, hair: uint8 [h, w], fields of those names. unit_px: distance of the pupils in their px."""
+def hair_relief(tone: Plane, hair: Plane, unit_px: float, light_side: float = -0.6) -> Relief:
+    """tone, hair: uint8 [h, w], fields of those names. unit_px: distance of the pupils in their px.
+
+    light_side: see `shade.Light`.
+    """
     height, width = tone.shape
     half = (max(2, width // 2), max(2, height // 2))
     tone, hair = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in (tone, hair))
@@ -33,8 +45,21 @@ def hair_relief(tone: Plane, hair: Plane, unit_px: float) -> Relief:
     filled = np.where(inside > 0, tone, wide).astype(np.float32)
     gathered = _along_strands(filled, unit_px)
     small = (gathered - wide) * (60 / 2.55) / (wide / 2.55 + 18)
+    small = _STRAND * small + _VOLUME * _volume(hair, unit_px, light_side)
+    calm = 2 * max(1, round(_CALM_U * unit_px)) + 1
+    small = cv2.blur(small, (calm, calm))
     relief: Relief = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     return relief
+
+
+def _volume(hair: Plane, unit_px: float, light_side: float) -> NDArray[np.float32]:
+    """How far hair, taken as a round body, faces the light: about -1 to 1."""
+    reach = 2 * max(1, round(_VOLUME_U * unit_px)) + 1
+    body = cv2.blur(cv2.blur(hair, (reach, reach)), (reach, reach)).astype(np.float32) / 255
+    across = cv2.Sobel(body, cv2.CV_32F, 1, 0, scale=unit_px / 8)
+    down = cv2.Sobel(body, cv2.CV_32F, 0, 1, scale=unit_px / 8)
+    facing: NDArray[np.float32] = down * np.float32(0.83) - across * np.float32(np.sign(light_side) * 0.55)
+    return facing
 
 
 def _surroundings(tone: Plane, inside: Plane, unit_px: float) -> NDArray[np.float32]:

@@ -18,14 +18,18 @@ class BaseRules:
 
     hair_tones: from which relief on (L*) a tone is drawn, and its step in L*. pattern: how the face's shade is drawn.
     fill: `colour` paints parts in their own colours, `paper` leaves them nearly white, for pencil styles. saturation:
-    of cloth, hair and skin, over the person's own.
+    of cloth, hair and skin, over the person's own. form_shade, lights: strength of the shade and the lights that
+    make the face round. softness_u: how softly that shade ends.
     """
 
     outer_line_u: float = 0.032
     hair_line_u: float = 0.020
     inner_line_u: float = 0.017
     fold_ink: float = 0.5
-    shade: float = 0.62
+    shade: float = 0.55
+    form_shade: float = 0.8
+    softness_u: float = 0.04
+    lights: float = 0.6
     pattern: Literal["flat", "dots", "hatching"] = "flat"
     fill: Literal["colour", "paper"] = "colour"
     saturation: float = 1.0

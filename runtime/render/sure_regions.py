@@ -6,18 +6,12 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import JAW
-from toonfilter.runtime.render.colour import Lab, picture_lab
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.scene import SceneFields
 
-_DEPTH_U = 0.55
-"""How far below the jaw skin is looked for, in distances of the pupils. Raising it turns skin-like collars to skin."""
-_INSET = 0.12
-"""Share of the jaw's width left out on either side, where a collar or hair may begin."""
 _HEAD_WIDTH, _HEAD_HEIGHT = 0.62, 0.80
 """Half axes of a bare head, in sides of the box around its face. Raising them covers more around a face."""
 _COARSE_PX = 4
@@ -31,46 +25,27 @@ _HAT_REACH_U = 0.3
 """How far below the chin hats and scarves may reach. Raising it takes more shirts for scarves."""
 _FACE_INSET_U = 0.16
 """How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
-_BRIGHTER = 1.06
-_OTHER_HUE = 0.30
-"""How far a* and b*, over L* + 15, may lie from the skin's. Raising it takes cloth of like colour for skin."""
-_DARK = 14.0
+_ISLANDS: Mapping[str, tuple[float, int, float]] = {
+    "hair": (0.06, 190, 1.6),
+    "skin": (0.10, 180, 99.0),
+    "headwear": (0.25, 190, 1.6),
+    "over": (0.15, 190, 3.0),
+    "person": (0.8, 190, 99.0),
+}
+"""Least area of a part in squared distances of the pupils, level that it must reach somewhere, and how far from the
+face its box may lie. Raising the first two leaves more patches out."""
 
 
-def with_sure_skin(
-    planes: Mapping[str, Plane], photo: Image, landmarks: Landmarks, unit_px: float, skin: Lab
-) -> dict[str, Plane]:
-    """The planes with skin in the face's middle, and wherever the neck has the skin's colour, however dark.
+def with_sure_middle(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
+    """The planes with skin in the face's middle, and headwear no lower than hats reach.
 
-    photo: uint8 [h, w, 3]. landmarks: float32 [478, 3] px of it. unit_px: distance of the pupils in its px.
+    landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
     """
-    jaw = landmarks[list(JAW), :2]
-    trim = max(1, round(len(jaw) * _INSET))
-    jaw = jaw[trim:-trim]
-    across = landmarks[263, :2] - landmarks[33, :2]
-    down = np.array([-across[1], across[0]], np.float32) / (np.linalg.norm(across) + 1e-6)
-    polygon = np.concatenate([jaw, jaw[::-1] + down * _DEPTH_U * unit_px])
-    region = np.zeros(photo.shape[:2], np.uint8)
-    cv2.fillPoly(region, [np.rint(polygon).astype(np.int32)], 255)
-    left, top, width, height = cv2.boundingRect(region)
-    if width == 0 or height == 0:
-        return dict(planes)
-    part = np.s_[top : top + height, left : left + width]
-    lab = picture_lab(np.ascontiguousarray(photo[part]))
-    scaled = lab[..., 1:] / (lab[..., :1] + 15)
-    own = skin[1:] / (skin[0] + 15)
-    like = (np.abs(scaled - own).max(2) < _OTHER_HUE) & (lab[..., 0] < _BRIGHTER * skin[0])
-    like |= lab[..., 0] < _DARK
-    found = cv2.bitwise_and(region[part], like.astype(np.uint8) * 255)
-    reach = max(1, round(0.05 * unit_px))
-    found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    found = cv2.blur(found, (2 * reach + 1, 2 * reach + 1))
-    skin_plane = planes["skin"].copy()
-    skin_plane[part] = cv2.max(skin_plane[part], cv2.subtract(found, planes["hair"][part]))
-    middle = _middle_of_face(landmarks, photo.shape[:2], unit_px)
-    hats = cv2.bitwise_and(planes["headwear"], _above_chin(landmarks, photo.shape[:2], unit_px))
+    shape = planes["person"].shape
+    middle = middle_of_face(landmarks, shape, unit_px)
+    hats = cv2.bitwise_and(planes["headwear"], _above_chin(landmarks, shape, unit_px))
     hair = cv2.subtract(planes["hair"], middle)
-    return {**planes, "skin": cv2.max(skin_plane, middle), "hair": hair, "headwear": hats}
+    return {**planes, "skin": cv2.max(planes["skin"], middle), "hair": hair, "headwear": hats}
 
 
 def _above_chin(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float) -> Plane:
@@ -116,7 +91,7 @@ def bare_parts(planes: Mapping[str, Plane]) -> dict[str, Plane]:
     return {**planes, "person": person}
 
 
-def _middle_of_face(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float) -> Plane:
+def middle_of_face(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float) -> Plane:
     """Where a known face is skin whatever the planes say: within its outline, below the brows."""
     region = np.zeros(shape[:2], np.uint8)
     ring = landmarks[list(JAW), :2]
@@ -157,3 +132,38 @@ def without_things(scene: SceneFields) -> SceneFields:
     things = cv2.dilate((~alive[blobs]).astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
     kept = cv2.bitwise_not(cv2.resize(things, (width, height), interpolation=cv2.INTER_LINEAR))
     return replace(scene, planes={**scene.planes, "person": cv2.min(person, kept)})
+
+
+def without_islands(
+    planes: Mapping[str, Plane], centre: tuple[float, float], unit_px: float, *, keep_person: bool = False
+) -> dict[str, Plane]:
+    """The planes of one person without what does not hang together with them: specks and doubtful patches.
+
+    centre: x and y of the face, in px of the planes. unit_px: distance of the pupils in them. keep_person: whatever may
+    be a person stays one, for grounds that show what is not.
+    """
+    result = dict(planes)
+    for name, (least_u2, peak, reach_u) in _ISLANDS.items():
+        if keep_person and name == "person":
+            continue
+        plane = planes[name]
+        size = (max(2, plane.shape[1] // _COARSE_PX), max(2, plane.shape[0] // _COARSE_PX))
+        coarse = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+        count, parts, found, _ = cv2.connectedComponentsWithStats(cv2.compare(coarse, 100, cv2.CMP_GE))
+        if count < 2:
+            continue
+        highest = np.zeros(count, np.uint8)
+        np.maximum.at(highest, parts.ravel(), coarse.ravel())
+        left, top, width, height, area = (found[:, place].astype(np.float32) for place in range(5))
+        x, y = centre[0] / _COARSE_PX, centre[1] / _COARSE_PX
+        apart = np.hypot(
+            np.maximum(np.maximum(left - x, x - left - width), 0), np.maximum(np.maximum(top - y, y - top - height), 0)
+        )
+        unit = unit_px / _COARSE_PX
+        stays = (area >= least_u2 * unit * unit) & (highest >= peak) & (apart <= reach_u * unit)
+        stays[0] = True
+        if not stays.all():
+            gone = cv2.dilate((~stays[parts]).astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
+            away = cv2.resize(gone, (plane.shape[1], plane.shape[0]), interpolation=cv2.INTER_LINEAR)
+            result[name] = cv2.subtract(plane, away)
+    return result

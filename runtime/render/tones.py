@@ -17,6 +17,8 @@ _SEEN = 40
 _RAMP_LEVELS = 4
 """Half the width of the ramp between two tones, in levels of the field. Raising it softens their edges."""
 _MARGIN_PX = 3
+_SHORT_U = 0.22
+"""Lines shorter than this, in distances of the pupils, are specks. Raising it draws fewer lines."""
 _LINE = 255
 _ODD_PARTS = ("hair", "beard", "headwear")
 
@@ -57,6 +59,18 @@ class Patch:
         part = plane[self.top : self.top + self.height, self.left : self.left + self.width]
         large: NDArray[np.uint8] = cv2.resize(part, self.canvas_size, interpolation=cv2.INTER_LINEAR)
         return large
+
+
+def long_lines(ink: Plane, level: int, unit_px: float) -> Plane:
+    """The field of ink without specks: lines shorter than `_SHORT_U` are left out. unit_px: distance of the pupils."""
+    count, parts, found, _ = cv2.connectedComponentsWithStats(cv2.compare(ink, level, cv2.CMP_GT), ltype=cv2.CV_16U)
+    length = np.hypot(found[:, cv2.CC_STAT_WIDTH], found[:, cv2.CC_STAT_HEIGHT])
+    is_speck = length < _SHORT_U * unit_px
+    is_speck[0] = False
+    if count < 2 or not is_speck.any():
+        return ink
+    kept: Plane = np.where(is_speck[parts], np.uint8(0), ink)
+    return kept
 
 
 def stepped(

@@ -6,7 +6,6 @@ import pytest
 
 from toonfilter.runtime.errors import BundleError
 from toonfilter.runtime.geometry.alignment import mean_face
-from toonfilter.runtime.render.beard import beard_shapes, measure_beard
 from toonfilter.runtime.render.colour import ink, shade, to_lab, to_rgb
 from toonfilter.runtime.render.contours import outlines
 from toonfilter.runtime.render.face_map import SIDE, FaceMap, mean_cells
@@ -71,21 +70,6 @@ def test_shade_lies_away_from_the_light_and_never_on_the_mouth() -> None:
     assert from_right[:, :half].sum() > 3 * from_right[:, half:].sum()
     mouth = mean_cells()[[0, 17, 13, 14]].round().astype(int)
     assert not from_left[mouth[:, 1], mouth[:, 0]].any()
-
-
-def test_a_beard_seen_on_one_side_is_drawn_on_both() -> None:
-    points = landmarks()
-    plane = np.zeros((320, 300), np.uint8)
-    cv2.fillPoly(plane, [points[[172, 136, 150, 149, 176, 148, 152, 17, 61], :2].round().astype(np.int32)], 255)
-    beard = measure_beard(plane, points)
-    assert abs(float(beard[:, : SIDE // 2].sum()) / float(beard[:, SIDE // 2 :].sum()) - 1) < 0.15
-    assert measure_beard(np.zeros_like(plane), points).max() == 0
-    full = measure_beard(np.full_like(plane, 255), points)
-    lips = np.array([[0, 13], [14, 17]])
-    for shape in beard_shapes(FaceMap(points), full, 0.5):
-        inside = cv2.pointPolygonTest(shape[:, None], tuple(map(float, points[lips].mean((0, 1))[:2])), False)
-        assert inside <= 0 or cv2.contourArea(shape) > 0
-    assert beard_shapes(FaceMap(points), np.zeros_like(full), 0.5) == []
 
 
 def test_noise_is_averaged_and_motion_is_not() -> None:

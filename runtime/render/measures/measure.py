@@ -17,6 +17,7 @@ from toonfilter.runtime.render.measures.skin import (
     iris,
     lid_darkness,
     lips,
+    modelling,
     raw_skin,
     shaded_fairness,
     skin_shadow,
@@ -81,7 +82,7 @@ class LookMeter:
 def _colours(look: Look, measured: MeasuredPhoto) -> tuple[Look, Lab]:
     """Skin, lips, irises, lashes; and the skin as the photo shows it."""
     raw = raw_skin(measured)
-    skin = clean_skin(raw, shaded_fairness(measured, raw))
+    skin = clean_skin(raw, shaded_fairness(measured, raw), modelling(measured))
     lip, lip_strength = lips(measured, raw, skin)
     eyes = iris(measured, raw, behind_glasses=wears_glasses(measured))
     lash = smoothstep(lid_darkness(measured, raw), _LASH_FROM, _LASH_FULL)

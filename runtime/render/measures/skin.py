@@ -45,28 +45,26 @@ _DEEP_SHADE = (42.0, 54.0)
 _GREY = 2.5
 _WARMED = 7.0
 """Least chroma that fair skin lifted out of cold shade gains."""
+_LIFT = 0.07
+"""How much lighter, over L* 50, and yellower light skin is drawn than it is measured."""
+_LESS_RED, _LESS_YELLOW = 0.13, 0.16
+"""How much of that colour light skin gives back where the photo models it."""
+_MODELLED = (5.0, 14.0)
+"""Spread of lightness, L*, of skin that is flat in the photo, and of skin with full light and shade."""
 _LEAST_RED = 8.5
-_LEAST_CHROMA, _MOST_CHROMA = 12.0, 35.0
+_LEAST_CHROMA = 12.0
+_FULL_CHROMA, _FULLER_SHARE = 26.0, 0.45
+"""Chroma from which skin owes its colour to the light, and the share of what is above that stays."""
+_MIDDLE_LIFT = 5.0
+"""How much lighter skin of middle lightness is drawn, L*: pictures of it hold lights that a flat colour lacks."""
 _BROWN_IRIS = np.array([30, 13, 20], np.float32)
 
 
 def raw_skin(photo: MeasuredPhoto) -> Lab:
     """The lit skin as the photo shows it."""
-    mask = np.zeros(photo.lab.shape[:2], np.uint8)
-    for region in REGIONS:
-        hull = cv2.convexHull(np.round(photo.face.flat[list(region)]).astype(np.int32))
-        cv2.fillConvexPoly(mask, hull, 1)
-    for name in _HIDING:
-        plane = photo.planes.get(name)
-        if plane is not None and int((mask & (plane < 100)).sum()) > _FEWEST_PX:
-            mask &= (plane < 100).astype(np.uint8)
-    pixels = photo.lab[mask > 0]
+    pixels = _skin_pixels(photo)
     if len(pixels) < _FEWEST_PX:
         return median_lab(photo.colours_at(photo.face.flat[list(range(0, 468, 7))]))
-    middle = np.median(pixels, 0)
-    # Hair and frames over the forehead are far from the rest in colour.
-    near = np.abs(pixels - middle) < np.array([60, 18, 22])
-    pixels = pixels[near.all(1)]
     quarter, three_quarters = np.percentile(pixels[:, 0], [25, 75])
     uneven = smoothstep(float(three_quarters - quarter), *_UNEVEN) * _lit_not_glossy(pixels)
     places = np.array(_EVENLY_LIT) * (1 - uneven) + np.array(_LIT_SIDE) * uneven
@@ -77,6 +75,34 @@ def raw_skin(photo: MeasuredPhoto) -> Lab:
     # A low sun colours the side that it lights.
     lit[1:] += (middle[1:] - lit[1:]) * np.float32(0.5 * uneven)
     return lit
+
+
+def _skin_pixels(photo: MeasuredPhoto) -> NDArray[np.float32]:
+    """L*a*b* of the bare skin of cheeks and forehead: float32 [N, 3]."""
+    mask = np.zeros(photo.lab.shape[:2], np.uint8)
+    for region in REGIONS:
+        hull = cv2.convexHull(np.round(photo.face.flat[list(region)]).astype(np.int32))
+        cv2.fillConvexPoly(mask, hull, 1)
+    for name in _HIDING:
+        plane = photo.planes.get(name)
+        if plane is not None and int((mask & (plane < 100)).sum()) > _FEWEST_PX:
+            mask &= (plane < 100).astype(np.uint8)
+    pixels = photo.lab[mask > 0]
+    if len(pixels) < _FEWEST_PX:
+        return np.empty((0, 3), np.float32)
+    # Hair and frames over the forehead are far from the rest in colour.
+    near = np.abs(pixels - np.median(pixels, 0)) < np.array([60, 18, 22])
+    kept: NDArray[np.float32] = pixels[near.all(1)]
+    return kept
+
+
+def modelling(photo: MeasuredPhoto) -> float:
+    """How much light and shade a photo's skin holds that one flat colour lacks: 0 none to 1."""
+    pixels = _skin_pixels(photo)
+    if len(pixels) < _FEWEST_PX:
+        return 0.0
+    low, high = np.percentile(pixels[:, 0], [10, 90])
+    return smoothstep(float(high - low), *_MODELLED)
 
 
 def _lit_not_glossy(pixels: NDArray[np.float32]) -> float:
@@ -125,26 +151,35 @@ def shaded_fairness(photo: MeasuredPhoto, raw: Lab) -> float:
     )
 
 
-def clean_skin(raw: Lab, pale: float = 0.0) -> Lab:
+def clean_skin(raw: Lab, pale: float = 0.0, modelled: float = 0.0) -> Lab:
     """The drawn skin: as light and as yellow as measured, so that its tone is true, but never grey.
 
     Light skin gains lightness and yellow in one proportion, deep skin gains red; both keep the typology angle.
-    pale: see `shaded_fairness`; such skin is lifted out of the shade by a part.
+    pale: see `shaded_fairness`; such skin is lifted out of the shade by a part. modelled: see `modelling`; a flat
+    colour looks darker and fuller than the same skin with its lights, so that much is given back.
     """
     lightness, red, yellow = (float(value) for value in raw)
     chroma = math.hypot(red, yellow)
     hue = math.degrees(math.atan2(yellow, red)) if chroma > 3 else _SKIN_HUE
     turn = math.radians(_SKIN_HUE + 15 * math.tanh((hue - _SKIN_HUE) / 19))
     lightness += _OUT_OF_SHADE * max(_FAIR - lightness, 0) * pale**0.5
-    chroma = min(max(chroma, _LEAST_CHROMA + _WARMED * pale), _MOST_CHROMA)
+    chroma = max(chroma, _LEAST_CHROMA + _WARMED * pale)
+    chroma = min(chroma, _FULL_CHROMA + (chroma - _FULL_CHROMA) * (1 - (1 - _FULLER_SHARE) * modelled))
     # Skin in cold or dim light looks ill without its red.
     red = max(chroma * math.cos(turn), _LEAST_RED * smoothstep(lightness, 15, 40))
     yellow = chroma * math.sin(turn)
     light = smoothstep(lightness, 50, 62)
-    fuller = 1 + 0.07 * light
+    lightness += _MIDDLE_LIFT * modelled * smoothstep(lightness, 36, 52) * (1 - smoothstep(lightness, 62, 80))
+    fuller = 1 + _LIFT * light
     lightness = 50 + (lightness - 50) * fuller if lightness > 50 else lightness
+    calm = modelled * light
     return np.array(
-        [min(lightness + 0.8 * light, 93.0), red * (1.12 - 0.17 * light) + 0.6, yellow * fuller], np.float32
+        [
+            min(lightness + 0.8 * light, 93.0),
+            red * (1.12 - 0.17 * light - _LESS_RED * calm) + 0.6,
+            yellow * fuller * (1 - _LESS_YELLOW * calm),
+        ],
+        np.float32,
     )
 
 
