@@ -25,6 +25,9 @@ _UNEVEN = (11.0, 24.0)
 """Spread of lightness, L*, of an evenly and of a hard lit face."""
 _MOST_LIFT = 9.0
 """How much lighter than the middle of the face, in L*, its lit side may make it."""
+_LIFTED = (36.0, 56.0)
+"""Lightness of the middle of the face from which its lit side may make it lighter, and from which wholly: on deep skin
+light is gloss."""
 _GLOSSY = (0.60, 0.85)
 """Chroma over lightness of the lightest skin, over that of the middle: below the first its light is gloss."""
 _FEWEST_PX = 30
@@ -71,7 +74,8 @@ def raw_skin(photo: MeasuredPhoto) -> Lab:
     low, high = np.percentile(pixels[:, 0], places)
     lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
     middle = np.median(pixels, 0)
-    lit[0] = min(float(lit[0]), float(middle[0]) + _MOST_LIFT * (0.5 + 0.5 * uneven))
+    fair = smoothstep(float(middle[0]), *_LIFTED)
+    lit[0] = min(float(lit[0]), float(middle[0]) + _MOST_LIFT * (0.5 + 0.5 * uneven) * (0.35 + 0.65 * fair))
     # A low sun colours the side that it lights.
     lit[1:] += (middle[1:] - lit[1:]) * np.float32(0.5 * uneven)
     return lit
@@ -169,7 +173,7 @@ def clean_skin(raw: Lab, pale: float = 0.0, modelled: float = 0.0) -> Lab:
     red = max(chroma * math.cos(turn), _LEAST_RED * smoothstep(lightness, 15, 40))
     yellow = chroma * math.sin(turn)
     light = smoothstep(lightness, 50, 62)
-    lightness += _MIDDLE_LIFT * modelled * smoothstep(lightness, 36, 52) * (1 - smoothstep(lightness, 62, 80))
+    lightness += _MIDDLE_LIFT * modelled * smoothstep(lightness, 42, 54) * (1 - smoothstep(lightness, 62, 80))
     fuller = 1 + _LIFT * light
     lightness = 50 + (lightness - 50) * fuller if lightness > 50 else lightness
     calm = modelled * light
