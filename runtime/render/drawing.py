@@ -42,6 +42,7 @@ from toonfilter.runtime.render.sure_regions import (
     with_sure_middle,
     without_islands,
     without_things,
+    without_things_beside,
 )
 from toonfilter.runtime.render.tones import Swatches
 
@@ -267,7 +268,8 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, unit_px: float, *, keep_p
     landmarks, unit_px: in px of the planes. keep_person: see `without_islands`.
     """
     middle = middle_of_face(landmarks, scene.photo.shape[:2], unit_px)
-    planes = with_colour_edges(scene.planes, scene.photo, unit_px, middle)
+    planes = scene.planes if keep_person else without_things_beside(scene.planes, landmarks)
+    planes = with_colour_edges(planes, scene.photo, unit_px, middle)
     planes = with_sure_middle(planes, landmarks, unit_px)
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
     return without_islands(planes, nose, unit_px, keep_person=keep_person)

@@ -21,6 +21,8 @@ _SMALL_PX = 96
 _DARKEST_HAIR = 20.0
 _PAPER_LIGHT = 76.0
 """Lightness of black in pencil styles. Raising it leaves more of the paper."""
+_LIT = (45.0, 85.0)
+"""Percentiles of hair's lightness that give its colour. Raising them draws hair as its lights are."""
 _LEAST_PIXELS = 24
 
 
@@ -80,7 +82,7 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     size = (_SMALL_PX, _SMALL_PX)
     plane = {name: cv2.resize(one, size, interpolation=cv2.INTER_AREA) for name, one in fields.items()}
     default = before or Palette()
-    head_hair = _median(lab[plane["hair"] > 200], default.hair)
+    head_hair = _lit(lab[plane["hair"] > 200], default.hair)
     hair = head_hair * _livelier(head_hair)
     hair[0] = max(hair[0] + 3, _DARKEST_HAIR)
     beard = _median(lab[plane["beard"] > 150], head_hair) if "beard" in plane else head_hair
@@ -112,8 +114,17 @@ def _one_colour(pixels: NDArray[np.float32]) -> tuple[Lab, ...]:
 def _livelier(colour: Lab) -> NDArray[np.float32]:
     """Factors for L*, a*, b*: coloured hair gains colour, grey hair stays grey."""
     chroma = float(np.hypot(colour[1], colour[2]))
-    gain = 1 + 0.25 * min(1.0, max(0.0, (chroma - 6) / 10))
+    gain = 1 + 0.3 * min(1.0, max(0.0, (chroma - 6) / 10))
     return np.array([0.97, gain, gain], np.float32)
+
+
+def _lit(pixels: NDArray[np.float32], default: Lab) -> Lab:
+    """The colour of hair between its shadows and its lights."""
+    if len(pixels) < _LEAST_PIXELS:
+        return default
+    low, high = np.percentile(pixels[:, 0], _LIT)
+    lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
+    return lit
 
 
 def _median(pixels: NDArray[np.float32], default: Lab) -> Lab:

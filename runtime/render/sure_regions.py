@@ -10,6 +10,7 @@ from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import JAW
 from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.palette import cloth_plane
 from toonfilter.runtime.render.scene import SceneFields
 
 _HEAD_WIDTH, _HEAD_HEIGHT = 0.62, 0.80
@@ -22,7 +23,11 @@ _LEAST_BARE_CELLS = 4
 _HEAD_REACH_U = 2.6
 """How far around a face its own hair and skin are drawn where heads alone are wanted."""
 _HAT_REACH_U = 0.3
-"""How far below the chin hats and scarves may reach. Raising it takes more shirts for scarves."""
+_LEAST_WORN = 0.4
+"""How far below the chin headwear is counted as worn on the head, and the share of it that must be: else it is cloth.
+Raising the first and lowering the second takes more shirts for scarves."""
+_DOUBT_BESIDE = 75
+"""Levels by which cloth beside or above a head is doubted. Raising it loses hoods and high collars."""
 _FACE_INSET_U = 0.16
 """How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
 _ISLANDS: Mapping[str, tuple[float, int, float]] = {
@@ -43,17 +48,44 @@ def with_sure_middle(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px:
     """
     shape = planes["person"].shape
     middle = middle_of_face(landmarks, shape, unit_px)
-    hats = cv2.bitwise_and(planes["headwear"], _above_chin(landmarks, shape, unit_px))
+    hats = _hats(planes["headwear"], _above_chin(landmarks, shape, _HAT_REACH_U * unit_px))
     hair = cv2.subtract(planes["hair"], middle)
     return {**planes, "skin": cv2.max(planes["skin"], middle), "hair": hair, "headwear": hats}
 
 
-def _above_chin(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float) -> Plane:
-    """Where a hat may be: 255 on the head's side of a line a little below the chin."""
+def _hats(headwear: Plane, above: Plane) -> Plane:
+    """Headwear without what lies mostly below the head. above: 255 where hats may be."""
+    size = (max(2, headwear.shape[1] // _COARSE_PX), max(2, headwear.shape[0] // _COARSE_PX))
+    coarse = cv2.compare(cv2.resize(headwear, size, interpolation=cv2.INTER_AREA), _PERSON_LEVEL, cv2.CMP_GE)
+    count, parts = cv2.connectedComponents(coarse)
+    worn = cv2.resize(above, size, interpolation=cv2.INTER_NEAREST) > 0
+    area = np.bincount(parts.ravel(), minlength=count)
+    low = np.bincount(parts.ravel(), ~worn.ravel(), minlength=count) > (1 - _LEAST_WORN) * area
+    low[0] = False
+    if not low.any():
+        return headwear
+    gone = cv2.dilate(low[parts].astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
+    kept: Plane = cv2.subtract(
+        headwear, cv2.resize(gone, (headwear.shape[1], headwear.shape[0]), interpolation=cv2.INTER_LINEAR)
+    )
+    return kept
+
+
+def without_things_beside(planes: Mapping[str, Plane], landmarks: Landmarks) -> dict[str, Plane]:
+    """The planes with less person where there is cloth beside or above a head, which mostly is a thing of the room.
+
+    landmarks: float32 [478, 3] px of the planes.
+    """
+    beside = cv2.min(cloth_plane(planes), _above_chin(landmarks, planes["person"].shape, 0.0))
+    return {**planes, "person": cv2.subtract(planes["person"], cv2.min(beside, _DOUBT_BESIDE))}
+
+
+def _above_chin(landmarks: Landmarks, shape: tuple[int, ...], below_px: float) -> Plane:
+    """255 on the head's side of a line so far below the chin."""
     across = landmarks[263, :2] - landmarks[33, :2]
     across = across / (np.linalg.norm(across) + 1e-6)
     down = np.array([-across[1], across[0]], np.float32)
-    edge = landmarks[152, :2] + down * _HAT_REACH_U * unit_px
+    edge = landmarks[152, :2] + down * np.float32(below_px)
     far = np.float32(4 * max(shape))
     corners = [edge - across * far, edge + across * far, edge + (across - down) * far, edge - (across + down) * far]
     region = np.zeros(shape[:2], np.uint8)

@@ -7,7 +7,12 @@ import pytest
 from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.fields import FIELDS
-from toonfilter.runtime.render.sure_regions import middle_of_face, with_sure_middle, without_islands
+from toonfilter.runtime.render.sure_regions import (
+    middle_of_face,
+    with_sure_middle,
+    without_islands,
+    without_things_beside,
+)
 
 SIZE, UNIT = 200, 60.0
 NOBODY = np.zeros((SIZE, SIZE), np.uint8)
@@ -85,14 +90,34 @@ def test_patches_that_hang_together_with_nobody_are_left_out() -> None:
     assert (kept["person"][stray > 0] == 255).all()
 
 
-def test_the_middle_of_a_face_is_skin() -> None:
-    points = (mean_face() * 120 + [100, 80, 0]).astype(np.float32)
+@pytest.fixture
+def points() -> np.ndarray:
+    return (mean_face() * 120 + [100, 80, 0]).astype(np.float32)
+
+
+def test_the_middle_of_a_face_is_skin(points) -> None:
     middle = middle_of_face(points, (SIZE, SIZE), UNIT)
-    sure = with_sure_middle(planes(hair=np.full_like(NOBODY, 255), headwear=np.full_like(NOBODY, 255)), points, UNIT)
+    sure = with_sure_middle(planes(hair=np.full_like(NOBODY, 255)), points, UNIT)
     inside = middle == 255
     assert inside.sum() > 500
     assert (sure["skin"][inside] == 255).all()
     assert (sure["hair"][inside] == 0).all()
-    chin = int(points[152, 1])
-    assert (sure["headwear"][chin + 30 :] == 0).all()
-    assert (sure["headwear"][: chin - 60] == 255).all()
+
+
+def test_a_hat_is_worn_and_a_shirt_is_not(points) -> None:
+    hat, shirt = box(60, 5, 140, 40), box(40, 180, 160, 200)
+    sure = with_sure_middle(planes(headwear=cv2.max(hat, shirt)), points, UNIT)
+    assert (sure["headwear"][hat > 0] == 255).all()
+    assert sure["headwear"][shirt > 0].max() == 0
+    scarf = box(60, 30, 140, 200)
+    wound = with_sure_middle(planes(headwear=scarf), points, UNIT)
+    assert (wound["headwear"][scarf > 0] == 255).all()
+
+
+def test_things_beside_a_head_are_doubted_and_clothes_are_not(points) -> None:
+    things, shirt = box(150, 60, 190, 100) // 255 * 180, box(40, 180, 160, 200)
+    doubted = without_things_beside(planes(person=cv2.max(things, shirt)), points)
+    assert doubted["person"][things > 0].max() < 128
+    assert (doubted["person"][shirt > 0] == 255).all()
+    sure = without_things_beside(planes(person=box(60, 5, 140, 40)), points)
+    assert sure["person"][5:40, 60:140].min() > 128

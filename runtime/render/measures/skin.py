@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.landmarks import EYES
 from toonfilter.runtime.render.colour import Lab
-from toonfilter.runtime.render.features.brush import part
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, median_lab
 
@@ -33,19 +32,14 @@ _GLOSSY = (0.60, 0.85)
 _FEWEST_PX = 30
 _SKIN_HUE = 54.0
 _FAIR, _OUT_OF_SHADE = 66.0, 0.55
-_SHADED, _WHITES = (0.42, 0.52), (0.95, 1.10)
-"""Chroma over lightness of skin, and lightness of the eyes' whites over that of skin: below the first of each skin may
-be fair and in shade, above the second it is as dark as it looks."""
-_REDDER_LIPS, _LIGHT_LIPS = (-0.5, 2.5), (0.68, 0.80)
-"""How much redder than skin (a*) lips are, and their lightness over that of skin: in deep skin below the first."""
+_REDDER_LIPS, _MOST_REDDER = (0.5, 4.5), 14.0
+"""How much redder than skin lips are, a* and half of b*: of deep skin below the first, of fair skin above the second;
+and what of paint is believed. Raising the first two takes more skin for deep."""
 _PAINTED = (7.0, 24.0)
 """How much redder than skin, in a*, bare lips may be, and painted ones are."""
 _LIP_MIDDLES = (37, 0, 267, 84, 17, 314, 181, 405)
-_LEAST_EYE = 0.09
-_WHITE_ROWS = (0.3, 0.45, 0.6, 0.75)
 _DEEP_SHADE = (42.0, 54.0)
 """Lightness of skin below which it may be in deep shade, and above which it is not."""
-_GREY = 2.5
 _WARMED = 7.0
 """Least chroma that fair skin lifted out of cold shade gains."""
 _LIFT = 0.07
@@ -118,41 +112,14 @@ def _lit_not_glossy(pixels: NDArray[np.float32]) -> float:
     return smoothstep(shares[0] / max(shares[1], 0.02), *_GLOSSY)
 
 
-def white_of_eyes(photo: MeasuredPhoto) -> float | None:
-    """Lightness of the whites of the eyes, L*; None where none are seen."""
-    found = []
-    for side, eye in enumerate(EYES):
-        upper, lower = (photo.curves[f"{('right', 'left')[side]}_{lid}"] for lid in ("upper", "lower"))
-        if float(np.hypot(*(upper - lower).T).max()) < _LEAST_EYE * photo.unit_px:
-            continue
-        centre, *edge = photo.face.flat[list(eye.iris)]
-        radius = float(np.mean([np.hypot(*(point - centre)) for point in edge]))
-        points = np.concatenate([part(upper * (1 - share) + lower * share, 0.14, 0.86) for share in _WHITE_ROWS])
-        beside = points[np.hypot(*(points - centre).T) > 1.12 * radius]
-        if len(beside) > 4:
-            found.append(float(np.percentile(photo.colours_at(beside)[:, 0], 75)))
-    return max(found) if found else None
-
-
 def shaded_fairness(photo: MeasuredPhoto, raw: Lab) -> float:
     """How surely this is fair skin in deep shade, and not deep skin: 0 to 1.
 
-    Deep skin is coloured, darker than the whites of the eyes, and its lips are no redder than it and darker.
+    Lips tell them apart in any light: those of fair skin are redder than it, those of deep skin are less red and bluer.
     """
-    white = white_of_eyes(photo)
-    lightness, red, yellow = (float(value) for value in raw)
-    chroma = math.hypot(red, yellow)
-    if white is None or chroma < _GREY:
-        return 0.0
-    lip = median_lab(photo.colours_at(photo.face.flat[list(_LIP_MIDDLES)]))
-    lightness = max(lightness, 1)
-    return (
-        (1 - smoothstep(lightness, *_DEEP_SHADE))
-        * (1 - smoothstep(chroma / lightness, *_SHADED))
-        * (1 - smoothstep(white / lightness, *_WHITES))
-        * smoothstep(float(lip[1]) - red, *_REDDER_LIPS)
-        * smoothstep(float(lip[0]) / lightness, *_LIGHT_LIPS)
-    )
+    lip = median_lab(photo.colours_at(photo.face.flat[list(_LIP_MIDDLES)])) - raw
+    redder = min(float(lip[1]), _MOST_REDDER) + 0.5 * float(lip[2])
+    return (1 - smoothstep(float(raw[0]), *_DEEP_SHADE)) * smoothstep(redder, *_REDDER_LIPS)
 
 
 def clean_skin(raw: Lab, pale: float = 0.0, modelled: float = 0.0) -> Lab:
