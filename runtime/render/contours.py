@@ -11,7 +11,7 @@ Plane = NDArray[np.uint8]
 Points = NDArray[np.float32]
 """float32 [N, 2]: x, y."""
 
-CORNER_PX = 0.12
+CORNER_PX = 0.2
 """How far a simplified outline may lie from the smooth one, in field px. Raising it saves points and shows corners."""
 _BORDER_PX = 10
 """How far beyond the picture shapes at its edge are closed, so that their ink is not seen there."""

@@ -24,7 +24,7 @@ from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.ground import Ground, GroundPainter
-from toonfilter.runtime.render.live_size import live_scale, scaled_box, scaled_faces, shrunk
+from toonfilter.runtime.render.live_size import live_scale, scaled_faces
 from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import LookMeter
 from toonfilter.runtime.render.measures.teeth import measure_teeth
@@ -51,9 +51,10 @@ _PALETTE_S = 1.5
 """Time constant of colours and light. Raising it calms them and follows a change of light later."""
 _GAP_S = 0.7
 _PAPER = (246, 241, 228)
-_COARSE_EVERY = 2
+_COARSE_EVERY = 3
 """Every how many frames the whole frame is read. Raising it costs less; bodies and strangers lag behind."""
 _MEASURE_EVERY_S = 0.15
+"""Time between two measurements, of colours and of features in turn. Raising it costs less and follows later."""
 _LEAST_PERSON_PX = 60
 """Pixels of the planes that must show a person without a face. Raising it leaves more specks out."""
 _DOUBTFUL_LEVEL = 40
@@ -64,28 +65,51 @@ _UNKNOWN_UNIT = 0.09
 
 @dataclass(slots=True)
 class _Memory:
-    """What is known of a person, averaged over seconds."""
+    """What is known of a person, averaged over seconds. colours_s, look_s, teeth_s: when it was last measured.
+
+    What is measured costs as much as a drawing; so no frame waits for all of it.
+    """
 
     palette: Palette
     light: Light
     look: Look
     average: LookAverage
-    time_s: float
+    colours_s: float
+    look_s: float
     teeth_s: float
     meter: LookMeter
     swatches: Swatches = field(default_factory=Swatches)
+
+    def measure_look(self, scene: SceneFields, landmarks: Landmarks, time_s: float) -> None:
+        look = self.meter.measure(scene.photo, landmarks, scene.planes)
+        self.look = self.average.update(look, max(0.0, time_s - self.look_s))
+        self.palette = replace(self.palette, skin=self.look.skin)
+        self.look_s = self.teeth_s = time_s
+
+    def measure_colours(self, scene: SceneFields, landmarks: Landmarks, time_s: float) -> None:
+        share = 1 - math.exp(-max(0.0, time_s - self.colours_s) / _PALETTE_S)
+        palette = measure_palette(scene.photo, scene.planes, self.palette)
+        self.palette = replace(self.palette.toward(palette, share), skin=self.look.skin)
+        self.light = self.light.toward(fit_light(scene.photo, landmarks), share)
+        self.colours_s = time_s
+
+    def measure_teeth(self, scene: SceneFields, landmarks: Landmarks, time_s: float) -> None:
+        """Teeth come and go with speech."""
+        teeth = measure_teeth(scene.photo, landmarks, self.look.skin)
+        self.look = self.average.update_teeth(teeth, time_s - self.teeth_s)
+        self.teeth_s = time_s
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """The fields of a frame and the faces they were read with, as the canvas has them.
 
-    canvas: uint8 [h, w, 3] RGB, the frame at the canvas' size where that is smaller; None where it is the frame's.
+    Both in px of the canvas. scale: of the canvas against the frame, at most 1.
     """
 
     scene: SceneFields
     faces: Sequence[AlignedFace]
-    canvas: Image | None = None
+    scale: float = 1.0
 
 
 class LayeredRenderer:
@@ -132,11 +156,6 @@ class LayeredRenderer:
         Raises:
             BackendError: the engine failed.
         """
-        scale = live_scale(image) if self._is_live and self._ground.is_opaque else 1.0
-        canvas = None
-        if scale < 1:
-            image = canvas = shrunk(image, scale)
-            faces, places = scaled_faces(faces, scale), [scaled_box(place, scale) for place in places]
         ordered = far_to_near(faces)
         steady = time_s is not None and 0 <= time_s - self._read_at_s <= _GAP_S
         self._read_at_s = -math.inf if time_s is None else time_s
@@ -144,7 +163,11 @@ class LayeredRenderer:
         self._frame += 1
         coarse = not steady or self._frame % _COARSE_EVERY == 0
         scene = self._reader.read(image, heads, steady=steady, coarse=coarse)
-        return Prepared(with_heads_at(without_things(scene), places), ordered, canvas)
+        scene = with_heads_at(without_things(scene), places)
+        scale = live_scale(image) if self._is_live and self._ground.is_opaque else 1.0
+        if scale < 1:
+            return Prepared(replace(scene, scale=scene.scale * scale), scaled_faces(ordered, scale), scale)
+        return Prepared(scene, ordered)
 
     def render(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Prepared | None = None
@@ -152,8 +175,9 @@ class LayeredRenderer:
         """Draw the frame, in place. image: uint8 [H, W, 3] RGB; untouched when this raises."""
         prepared = prepared or self.prepare(image, faces, time_s)
         scene = prepared.scene
-        base = image if prepared.canvas is None else prepared.canvas
-        drawn = self._ground.paint(base, scene.photo, scene.planes["person"])
+        height, width = image.shape[:2]
+        size = (round(width * prepared.scale), round(height * prepared.scale))
+        drawn = self._ground.paint(image, scene.photo, scene.planes["person"], size)
         pixels = cv2.cvtColor(drawn, cv2.COLOR_RGB2RGBA)
         canvas = canvas_on(pixels)
         self._memories = {face.id: self._memories[face.id] for face, _ in prepared.faces if face.id in self._memories}
@@ -161,10 +185,9 @@ class LayeredRenderer:
         self._draw_unknown(canvas, scene, shares[-1])
         for (face, _), share in zip(prepared.faces, shares, strict=False):
             self._draw_person(canvas, scene, face, share, time_s)
-        if prepared.canvas is None:
+        if size == (width, height):
             cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
             return
-        height, width = image.shape[:2]
         small = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
         cv2.resize(small, (width, height), dst=image, interpolation=cv2.INTER_LINEAR)
 
@@ -239,27 +262,19 @@ class LayeredRenderer:
     def _remembered(self, key: int, scene: SceneFields, landmarks: Landmarks, time_s: float | None) -> _Memory:
         """Colours and light, measured now and then and averaged. landmarks: in px of the planes."""
         last = self._memories.get(key)
-        if last is not None and time_s is not None and 0 <= time_s - last.time_s < _MEASURE_EVERY_S:
-            # Teeth come and go with speech.
-            teeth = measure_teeth(scene.photo, landmarks, last.look.skin)
-            last.look = last.average.update_teeth(teeth, time_s - last.teeth_s)
-            last.teeth_s = time_s
-            return last
-        palette = measure_palette(scene.photo, scene.planes, last.palette if last else None)
-        light = fit_light(scene.photo, landmarks)
-        meter = LookMeter() if last is None or time_s is None else last.meter
-        look = meter.measure(scene.photo, landmarks, scene.planes)
-        elapsed_s = 0.0 if last is None or time_s is None else max(0.0, time_s - last.time_s)
-        average = LookAverage() if last is None else last.average
-        look = average.update(look, elapsed_s)
-        if last is not None:
-            share = 1 - math.exp(-elapsed_s / _PALETTE_S)
-            palette, light = last.palette.toward(palette, share), last.light.toward(light, share)
-        swatches = Swatches() if last is None else last.swatches
-        at_s = time_s or 0.0
-        memory = _Memory(replace(palette, skin=look.skin), light, look, average, at_s, at_s, meter, swatches)
-        self._memories[key] = memory
-        return memory
+        if last is None or time_s is None:
+            meter, average, at_s = LookMeter(), LookAverage(), time_s or 0.0
+            look = average.update(meter.measure(scene.photo, landmarks, scene.planes), 0.0)
+            palette = replace(measure_palette(scene.photo, scene.planes), skin=look.skin)
+            last = _Memory(palette, fit_light(scene.photo, landmarks), look, average, at_s, at_s, at_s, meter)
+            self._memories[key] = last
+        elif not 0 <= time_s - last.look_s < 2 * _MEASURE_EVERY_S:
+            last.measure_look(scene, landmarks, time_s)
+        elif not 0 <= time_s - last.colours_s < 2 * _MEASURE_EVERY_S and time_s - last.look_s >= _MEASURE_EVERY_S:
+            last.measure_colours(scene, landmarks, time_s)
+        else:
+            last.measure_teeth(scene, landmarks, time_s)
+        return last
 
 
 def _cleared(scene: SceneFields, landmarks: Landmarks, unit_px: float, *, keep_person: bool) -> dict[str, Plane]:

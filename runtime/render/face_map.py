@@ -1,6 +1,6 @@
 """The face as a map: every place of the mesh by its position on the mean face, so that shade stays on the head."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -60,6 +60,11 @@ def _layout() -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]
 
 
 @lru_cache(maxsize=1)
+def _known() -> NDArray[np.float32]:
+    return _layout()[2].astype(np.float32)
+
+
+@lru_cache(maxsize=1)
 def _around() -> NDArray[np.float32]:
     closed = cv2.morphologyEx(_layout()[2].astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _BEYOND_CELLS + 1, 2 * _BEYOND_CELLS + 1))
@@ -87,19 +92,27 @@ def _beyond() -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
 class FaceMap:
     """The mesh of one face laid out flat, SIDE x SIDE cells. Cells beside the face go on as those at its edge.
 
-    places: float32 [SIDE, SIDE, 3] in the landmarks' pixels. normals: float32 [SIDE, SIDE, 3], unit length, z below 0
-    towards the camera. known: float32 [SIDE, SIDE], 1 on the face.
+    places: float32 [SIDE, SIDE, 3] in the landmarks' pixels.
     """
 
     def __init__(self, landmarks: Landmarks) -> None:
-        points, weights, known = _layout()
+        points, weights, _ = _layout()
         places = np.einsum("hwk,hwkc->hwc", weights, landmarks[points])
-        self.known = known.astype(np.float32)
         self.places: NDArray[np.float32] = _filled(places.astype(np.float32))
+
+    @cached_property
+    def normals(self) -> NDArray[np.float32]:
+        """float32 [SIDE, SIDE, 3], unit length, z below 0 towards the camera."""
         calm = cv2.GaussianBlur(self.places, (0, 0), _SOFT_CELLS)
         across, down = cv2.Sobel(calm, cv2.CV_32F, 1, 0), cv2.Sobel(calm, cv2.CV_32F, 0, 1)
-        normals = np.cross(down, across)
-        self.normals: NDArray[np.float32] = normals / (np.linalg.norm(normals, axis=2, keepdims=True) + 1e-6)
+        outwards = np.cross(down, across)
+        normals: NDArray[np.float32] = outwards / (np.linalg.norm(outwards, axis=2, keepdims=True) + 1e-6)
+        return normals
+
+    @property
+    def known(self) -> NDArray[np.float32]:
+        """float32 [SIDE, SIDE], 1 on the face."""
+        return _known()
 
     @property
     def around(self) -> NDArray[np.float32]:

@@ -34,6 +34,10 @@ class Figure:
         """See `Swatches.take`."""
         return make() if self.swatches is None else self.swatches.take(part, make, follows=follows)
 
+    def field(self, part: str, make: Callable[[], Plane]) -> Plane:
+        """See `Swatches.field`."""
+        return make() if self.swatches is None else self.swatches.field(part, make)
+
     @property
     def unit_crop_px(self) -> float:
         """`unit_px` in crop px."""

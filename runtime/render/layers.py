@@ -1,11 +1,13 @@
 """The layers of a person, back to front: cloth, skin, shade, hair, headwear, and their ink."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 import skia
 
+from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP
 from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
 from toonfilter.runtime.render.colour import Colour, Lab, ink, mix, picture_lab, shade, to_rgb
@@ -38,6 +40,8 @@ _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
 _CLOTH_PX = 2
 """Cloth's colours are told apart in a picture so many times smaller than the planes."""
+_FAR = 1e6
+_SUM = np.ones((1, 3), np.float32)
 _JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
 
 
@@ -49,7 +53,8 @@ def contested(planes: Mapping[str, Plane]) -> dict[str, Plane]:
     parts = {name: planes[name] for name in _PARTS}
     parts["cloth"] = cloth_plane(planes, under_beard=True)
     calm = {name: cv2.blur(plane, (3, 3)) for name, plane in parts.items() if name == "skin" or plane.max() > _SEEN}
-    before, after = _running_max(list(calm.values())), _running_max(list(calm.values())[::-1])[::-1]
+    known = list(calm.values())
+    before, after = _running(cv2.max, known, 0), _running(cv2.max, known[::-1], 0)[::-1]
     result = {name: plane for name, plane in planes.items() if name not in parts}
     result["person"] = cv2.max(planes["person"], planes["hair"])
     for place, (name, plane) in enumerate(calm.items()):
@@ -58,12 +63,12 @@ def contested(planes: Mapping[str, Plane]) -> dict[str, Plane]:
     return result
 
 
-def _running_max(planes: Sequence[Plane]) -> list[Plane]:
-    """For each plane the largest of those before it."""
-    highest = [np.zeros_like(planes[0])]
+def _running(choose: Callable[[Any, Any], Any], planes: Sequence[Any], start: float) -> list[Any]:
+    """For each plane the largest or smallest of those before it."""
+    best = [np.full_like(planes[0], start)]
     for plane in planes[:-1]:
-        highest.append(cv2.max(highest[-1], plane))
-    return highest
+        best.append(choose(best[-1], plane))
+    return best
 
 
 def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette) -> list[Points]:
@@ -87,20 +92,25 @@ def draw_cloth(canvas: skia.Canvas, figure: Figure, part: str, colours: tuple[La
     if plane is None or not colours or plane.max() < _SEEN:
         return
     outer = figure.outlines(plane, blur_u=0.01, smooth_u=0.03, least_u2=0.05)
-    swatch = figure.swatch(part, lambda: _cloth_swatch(figure, plane, colours, rules), follows=part != "cloth")
-    if swatch is None or not outer:
+    if not outer:
+        return
+    swatch = figure.swatch(part, lambda: _cloth_swatch(figure, plane, outer, colours, rules), follows=part != "cloth")
+    if swatch is None:
         return
     lay(canvas, *swatch, path_of(outer))
     canvas.drawPath(ribbons(outer, rules.inner_line_u * figure.unit_px), paint(ink(paintable(colours[0]))))
 
 
-def _cloth_swatch(figure: Figure, plane: Plane, colours: tuple[Lab, ...], rules: BaseRules) -> Swatch | None:
-    patch = Patch.around(figure.to_canvas, plane)
+def _cloth_swatch(
+    figure: Figure, plane: Plane, shapes: Sequence[Points], colours: tuple[Lab, ...], rules: BaseRules
+) -> Swatch | None:
+    patch = Patch.under(shapes, figure.to_canvas, plane)
     if patch is None:
         return None
     flat = [to_rgb(paintable(colour)) for colour in colours]
-    soft = [patch.enlarged(one) for one in _memberships(figure, colours, plane)]
-    folds = patch.lines(long_lines(figure.fields["ink"], _FOLD_LEVEL, figure.unit_crop_px), _FOLD_LEVEL)
+    known = _memberships(patch.of(figure.photo), patch.of(plane), colours, figure.unit_crop_px)
+    soft = [patch.enlarged(one) for one in known]
+    folds = patch.lines(long_lines(patch.of(figure.fields["ink"]), _FOLD_LEVEL, figure.unit_crop_px), _FOLD_LEVEL)
     return chosen(soft, flat, folds, mix(flat[0], ink(paintable(colours[0])), rules.fold_ink)), patch
 
 
@@ -163,28 +173,36 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rule
     if plane is None:
         return
     outer = figure.outlines(plane, blur_u=0.018, smooth_u=0.03, least_u2=0.06)
-    swatch = figure.swatch("hair", lambda: _hair_swatch(figure, plane, base, rules.hair_tones, light.side))
-    if swatch is None or not outer:
+    if not outer:
+        return
+    swatch = figure.swatch("hair", lambda: _hair_swatch(figure, plane, outer, base, rules.hair_tones, light.side))
+    if swatch is None:
         return
     lay(canvas, *swatch, path_of(outer))
     canvas.drawPath(ribbons(outer, rules.hair_line_u * figure.unit_px), paint(ink(base)))
 
 
 def _hair_swatch(
-    figure: Figure, plane: Plane, base: Lab, tones: Sequence[tuple[float, float]], light_side: float
+    figure: Figure,
+    plane: Plane,
+    shapes: Sequence[Points],
+    base: Lab,
+    tones: Sequence[tuple[float, float]],
+    light_side: float,
 ) -> Swatch | None:
-    """The tones of hair. tones: see `BaseRules.hair_tones`. light_side: see `Light`."""
-    patch = Patch.around(figure.to_canvas, plane)
+    """The tones of hair under its outlines. tones: see `BaseRules.hair_tones`. light_side: see `Light`."""
+    patch = Patch.under(shapes, figure.to_canvas, plane)
     if patch is None:
         return None
     unit = figure.unit_crop_px
-    relief = cv2.convertScaleAbs(hair_relief(figure.fields["tone"], plane, unit, light_side) * _LEVELS_PER_L + 128)
+    relief = hair_relief(patch.of(figure.fields["tone"]), patch.of(plane), unit, light_side)
+    relief = cv2.convertScaleAbs(relief, alpha=_LEVELS_PER_L, beta=128)
     steps = []
     for level, step in sorted(tones, key=lambda one: abs(one[0])):
         tone = base + np.array([step, 0, 0], np.float32)
         tone[1:] *= 1 - 0.006 * step
         steps.append((128 + level * _LEVELS_PER_L, to_rgb(tone)))
-    lines = patch.lines(long_lines(figure.fields["ink"], _STRAND_LEVEL, unit), _STRAND_LEVEL)
+    lines = patch.lines(long_lines(patch.of(figure.fields["ink"]), _STRAND_LEVEL, unit), _STRAND_LEVEL)
     dark = mix(to_rgb(base), ink(base, 0.4), 0.8)
     return stepped(patch.enlarged(relief), steps, to_rgb(base), lines, dark), patch
 
@@ -203,40 +221,35 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, light:
         if not dense:
             return
         canvas.drawPath(path_of(dense), paint(to_rgb(base)))
-        swatch = figure.swatch("beard", lambda: _hair_swatch(figure, plane, base, rules.beard_tones, light.side))
+        swatch = figure.swatch("beard", lambda: _hair_swatch(figure, plane, dense, base, rules.beard_tones, light.side))
         if swatch is not None:
             lay(canvas, *swatch, path_of(dense))
         canvas.drawPath(ribbons(dense, 0.6 * rules.hair_line_u * unit), paint(ink(base, 0.4), 0.8))
 
 
-def _memberships(figure: Figure, colours: tuple[Lab, ...], plane: Plane) -> list[Plane]:
-    """For each colour how near the cloth's pixels are to it, against the others: uint8 [S, S], 128 at the border."""
+def _memberships(photo: Image, plane: Plane, colours: tuple[Lab, ...], unit_px: float) -> list[Plane]:
+    """For each colour how near the cloth's pixels are to it, against the others: uint8 [h, w], 128 at the border.
+
+    photo: uint8 [H, W, 3]. plane: uint8 [H, W], where the cloth is. unit_px: distance of the pupils in their px.
+    """
     if len(colours) == 1:
         return [plane]
     height, width = plane.shape
     size = (max(2, width // _CLOTH_PX), max(2, height // _CLOTH_PX))
-    lab = picture_lab(cv2.resize(figure.photo, size, interpolation=cv2.INTER_AREA))
+    lab = picture_lab(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
     inside = cv2.compare(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), 150, cv2.CMP_GE)
     weight = inside.astype(np.float32) / 255 + 1e-3
     centres = np.stack(colours)
-    # Squared distances less what all colours share: |c|^2 - 2 p.c, for all colours in one pass.
-    affine = np.concatenate([-2 * centres, (centres**2).sum(1, keepdims=True)], 1)
-    reach = max(1, round(0.05 * figure.unit_crop_px / _CLOTH_PX)) * 2 + 1
+    distances = -2 * (lab.reshape(-1, 3) @ centres.T) + (centres**2).sum(1)
+    distances = distances.reshape(*lab.shape[:2], len(colours)) + cv2.transform(lab * lab, _SUM)[..., None]
+    reach = max(1, round(0.05 * unit_px / _CLOTH_PX)) * 2 + 1
     total = cv2.blur(weight, (reach, reach))
-    norm = (lab**2).sum(2)
-    apart = []
-    for row in affine:
-        distance = lab[..., 0] * row[0] + lab[..., 1] * row[1] + lab[..., 2] * row[2] + row[3] + norm
-        apart.append(cv2.blur(distance * weight, (reach, reach)) / total)
+    apart = [cv2.blur(one * weight, (reach, reach)) / total for one in cv2.split(distances)]
+    before, after = _running(cv2.min, apart, _FAR), _running(cv2.min, apart[::-1], _FAR)[::-1]
     soft = []
-    for number, mine in enumerate(apart):
-        rest = [one for place, one in enumerate(apart) if place != number]
-        others = rest[0]
-        for one in rest[1:]:
-            others = cv2.min(others, one)
-        share = 128 + 127 * (others - mine) / (others + mine + 1)
-        level = cv2.convertScaleAbs(share)
-        soft.append(cv2.resize(level, (width, height), interpolation=cv2.INTER_LINEAR))
+    for place, mine in enumerate(apart):
+        others = cv2.min(before[place], after[place])
+        soft.append(cv2.convertScaleAbs((others - mine) / (others + mine + 1), alpha=127, beta=128))
     return soft
 
 

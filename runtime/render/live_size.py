@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform
-from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.renderer import AlignedFace
 
 LIVE_LONG_SIDE_PX = 960
@@ -21,21 +19,9 @@ def live_scale(image: Image) -> float:
     return min(1.0, LIVE_LONG_SIDE_PX / max(image.shape[:2]))
 
 
-def shrunk(image: Image, scale: float) -> Image:
-    """uint8 [h, w, 3], new memory. scale: see `live_scale`."""
-    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-    small: Image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return small
-
-
 def scaled_faces(faces: Sequence[AlignedFace], scale: float) -> list[AlignedFace]:
     """The faces and their crops as the smaller canvas has them."""
     return [(_scaled_face(face, scale), _scaled_crop(crop, scale)) for face, crop in faces]
-
-
-def scaled_box(box: Box, scale: float) -> Box:
-    """The box as the smaller canvas has it."""
-    return Box(box.left * scale, box.top * scale, box.right * scale, box.bottom * scale)
 
 
 def _scaled_face(face: Face, scale: float) -> Face:

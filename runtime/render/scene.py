@@ -11,7 +11,7 @@ from toonfilter.runtime.backends.translator import Translator
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform, Landmarks
-from toonfilter.runtime.geometry.sampling import take_view
+from toonfilter.runtime.geometry.sampling import halved, halvings_for, take_view
 from toonfilter.runtime.render.blending import border_window
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.fields import FIELDS, mesh_plane
@@ -21,6 +21,7 @@ PLANES_PX, LIVE_PLANES_PX = 640, 512
 """Long side of the joined planes. Raising it draws small heads finer and costs time in proportion to its square."""
 COARSE_LONG_SIDE_PX = 256
 _STRIDE_PX = 32
+_GROUP = 4
 _CALM_LEVELS = 18.0
 _LEAST_NEW = 0.4
 """Share of a new reading where it differs from the last by noise only. Lowering it calms outlines and trails more."""
@@ -86,14 +87,14 @@ class FieldsReader:
         height, width = image.shape[:2]
         scale = max(1.0, max(height, width) / self._planes_px)
         size = (round(width / scale), round(height / scale))
-        photo = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale > 1 else image.copy()
+        photo = shrunk(image, size) if scale > 1 else image.copy()
         whole = self._coarse(photo, [landmarks for _, landmarks, _ in heads], scale, steady=steady, fresh=coarse)
-        joined = cv2.resize(whole, size, interpolation=cv2.INTER_LINEAR)
+        joined = [cv2.resize(group, size, interpolation=cv2.INTER_LINEAR) for group in _grouped(whole)]
         crops = self._fine(image, heads, steady=steady)
         for (_, _, transform), fine in zip(heads, crops, strict=True):
             _lay_in(joined, fine, transform, scale)
-        named: dict[str, Plane] = {name: np.ascontiguousarray(joined[..., place]) for place, name in enumerate(FIELDS)}
-        return SceneFields(photo, named, scale)
+        planes = [plane for group in joined for plane in cv2.split(group)]
+        return SceneFields(photo, dict(zip(FIELDS, planes, strict=True)), scale)
 
     def forget(self) -> None:
         """The next frame has nothing to do with the last."""
@@ -108,7 +109,8 @@ class FieldsReader:
         fits = last is not None and last.shape[:2] == (size[1], size[0])
         if last is not None and fits and not fresh:
             return last
-        small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+        # The planes are at most about twice as large: linear sampling sees every pixel.
+        small = cv2.resize(photo, size, interpolation=cv2.INTER_LINEAR)
         ratio = np.array([size[0] / (width * scale), size[1] / (height * scale)], np.float32)
         told = mesh_plane([face[:, :2] * ratio for face in faces], (size[0], size[1]))
         planes: Planes = self._run(small[None], told[None, ..., None])[0]
@@ -155,9 +157,31 @@ def steadied(last: Planes, planes: Planes) -> Planes:
 _NEW_SHARE = np.round(255 * np.clip(_LEAST_NEW + np.arange(256) / _CALM_LEVELS * 0.25, 0, 1)).astype(np.uint8)
 
 
-def _lay_in(joined: Planes, planes: Planes, transform: CropTransform, scale: float) -> None:
-    """Put a crop's planes over the joined ones, in place, softly at the crop's border."""
-    height, width = joined.shape[:2]
+def shrunk(image: Image, size: tuple[int, int]) -> Image:
+    """uint8 [h, w, 3], new memory: halved as long as it can be, which is fast, and then sampled. size: (w, h) px."""
+    halvings = halvings_for(image.shape[1] / size[0])
+    if halvings:
+        height, width = (side >> halvings << halvings for side in image.shape[:2])
+        image = halved(image[:height, :width], halvings)
+    small: Image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+    return small
+
+
+def _grouped(planes: Planes) -> list[Planes]:
+    """The planes by fours, as OpenCV is fast with: uint8 [H, W, 4], the last with what is left."""
+    height, width, count = planes.shape
+    groups = []
+    for first in range(0, count, _GROUP):
+        size = min(_GROUP, count - first)
+        group = np.empty((height, width, size), np.uint8)
+        cv2.mixChannels([planes], [group], [place for i in range(size) for place in (first + i, i)])
+        groups.append(group)
+    return groups
+
+
+def _lay_in(joined: list[Planes], planes: Planes, transform: CropTransform, scale: float) -> None:
+    """Put a crop's planes over the joined ones, in place, softly at the crop's border. joined: see `_grouped`."""
+    height, width = joined[0].shape[:2]
     matrix = transform.crop_to_frame.copy()
     # Pixel centres lie at whole numbers: frame x is (x + 0.5) * scale - 0.5 of the planes.
     matrix[:, :2] /= scale
@@ -171,13 +195,9 @@ def _lay_in(joined: Planes, planes: Planes, transform: CropTransform, scale: flo
     shifted = matrix - np.array([[0, 0, left], [0, 0, top]])
     size = (int(right - left), int(bottom - top))
     window = cv2.warpAffine(border_window(transform.size), shifted, size, flags=cv2.INTER_LINEAR)
-    share = cv2.merge([window] * 4)
-    rest = cv2.bitwise_not(share)
-    for start in range(0, planes.shape[2], 4):
-        count = min(4, planes.shape[2] - start)
-        part = np.ascontiguousarray(planes[..., start : start + count])
-        warped = cv2.warpAffine(part, shifted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        target = joined[top:bottom, left:right, start : start + count]
-        warped = cv2.multiply(warped.reshape(size[1], size[0], count), share[..., :count].copy(), scale=1 / 255)
-        under = cv2.multiply(np.ascontiguousarray(target), rest[..., :count].copy(), scale=1 / 255)
-        target[:] = cv2.add(warped, under).reshape(target.shape)
+    for under, group in zip(joined, _grouped(planes), strict=True):
+        warped = cv2.warpAffine(group, shifted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        target = under[top:bottom, left:right]
+        share = cv2.merge([window] * target.shape[2]) if target.ndim == 3 else window
+        over = cv2.multiply(warped, share, scale=1 / 255)
+        target[:] = cv2.add(over, cv2.multiply(target, cv2.bitwise_not(share), scale=1 / 255))

@@ -25,6 +25,8 @@ _VOLUME = 9.0
 """Relief of that curve, in L*. Raising it makes broad light and dark stronger beside strands."""
 _STRAND = 0.75
 """Weight of the strands' own relief beside the curve's."""
+_ONE = np.float32(1)
+_SUM = np.ones((1, 2), np.float32)
 
 Relief = NDArray[np.float32]
 """float32 [h, w]: how much lighter or darker than around it hair is, in L* of a middling contrast."""
@@ -55,7 +57,11 @@ def hair_relief(tone: Plane, hair: Plane, unit_px: float, light_side: float = -0
 def _volume(hair: Plane, unit_px: float, light_side: float) -> NDArray[np.float32]:
     """How far hair, taken as a round body, faces the light: about -1 to 1."""
     reach = 2 * max(1, round(_VOLUME_U * unit_px)) + 1
-    body = cv2.blur(cv2.blur(hair, (reach, reach)), (reach, reach)).astype(np.float32) / 255
+    body = hair
+    for _ in range(2):
+        # Beyond the part of the picture that is looked at there is no hair.
+        body = cv2.blur(body, (reach, reach), borderType=cv2.BORDER_CONSTANT)
+    body = body.astype(np.float32) / 255
     across = cv2.Sobel(body, cv2.CV_32F, 1, 0, scale=unit_px / 8)
     down = cv2.Sobel(body, cv2.CV_32F, 0, 1, scale=unit_px / 8)
     facing: NDArray[np.float32] = down * np.float32(0.83) - across * np.float32(np.sign(light_side) * 0.55)
@@ -82,22 +88,24 @@ def _along_strands(light: NDArray[np.float32], unit_px: float) -> NDArray[np.flo
     size = 2 * round(2 * grain) + 1
     xx, yy, xy = (cv2.blur(one, (size, size)) for one in (across * across, down * down, across * down))
     # Doubled angle: directions that differ by half a turn are one.
-    angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.float32(np.pi / 2)
-    flow = np.dstack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+    angle = cv2.phase(xx - yy, 2 * xy)
+    flow = cv2.merge(cv2.polarToCart(None, 0.5 * angle + np.float32(np.pi / 2)))
     height, width = light.shape
-    start = np.dstack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)))
-    step = np.float32(_REACH_U * unit_px / _STEPS)
+    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    start = cv2.merge([columns, rows])
+    step = _REACH_U * unit_px / _STEPS
     total, weights = light.copy(), 1.0
     for sense in (1.0, -1.0):
         place, heading = start, flow * np.float32(sense)
         for number in range(1, _STEPS + 1):
-            place = place + heading * step
+            place = cv2.scaleAdd(heading, step, place)
             weight = float(np.exp(-1.5 * (number / _STEPS) ** 2))
-            total += weight * cv2.remap(light, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            there = cv2.remap(light, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            total = cv2.scaleAdd(there, weight, total)
             weights += weight
             if number < _STEPS:
                 there = cv2.remap(flow, place, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-                agrees = np.sign((there * heading).sum(2, keepdims=True) + 1e-6)
-                heading = there * agrees
+                agrees = cv2.transform(cv2.multiply(there, heading), _SUM)
+                heading = cv2.multiply(there, cv2.merge([np.copysign(_ONE, agrees)] * 2))
     gathered: NDArray[np.float32] = total / np.float32(weights)
     return gathered

@@ -12,15 +12,13 @@ from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane, Points
 
-_SEEN = 40
-"""Level of a plane from which its region is painted. Raising it may leave the region's rim in the flat colour."""
 _RAMP_LEVELS = 4
 """Half the width of the ramp between two tones, in levels of the field. Raising it softens their edges."""
 _MARGIN_PX = 3
 _SHORT_U = 0.22
 """Lines shorter than this, in distances of the pupils, are specks. Raising it draws fewer lines."""
 _LINE = 255
-_ODD_PARTS = ("hair", "beard", "headwear")
+_ODD_PARTS = ("hair", "beard", "headwear", "shade")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +34,32 @@ class Patch:
     canvas_size: tuple[int, int]
 
     @classmethod
-    def around(cls, to_canvas: NDArray[np.float64], plane: Plane) -> "Patch | None":
-        """Where the plane is seen; None where nowhere."""
-        rows, columns = plane.shape
-        left, top, width, height = cv2.boundingRect(cv2.compare(plane, _SEEN, cv2.CMP_GE))
-        if width < 2 or height < 2:
-            return None
-        right, bottom = min(columns, left + width + _MARGIN_PX), min(rows, top + height + _MARGIN_PX)
-        left, top = max(0, left - _MARGIN_PX), max(0, top - _MARGIN_PX)
+    def under(cls, shapes: Sequence[Points], to_canvas: NDArray[np.float64], plane: Plane) -> "Patch | None":
+        """The part of the planes that lies under these shapes on the canvas; None where none does."""
         scale = float(to_canvas[0, 0])
+        low, high = (
+            (limit([limit(one, 0) for one in shapes], 0) - to_canvas[:, 2]) / scale for limit in (np.min, np.max)
+        )
+        rows, columns = plane.shape
+        left, top = np.maximum(np.floor(low).astype(int) - _MARGIN_PX, 0).tolist()
+        right, bottom = np.minimum(np.ceil(high).astype(int) + _MARGIN_PX + 1, (columns, rows)).tolist()
+        if right - left < 2 or bottom - top < 2:
+            return None
         corner = to_canvas[:, :2] @ np.array([left - 0.5, top - 0.5]) + to_canvas[:, 2] + 0.5
         size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
         return cls(left, top, right - left, bottom - top, float(corner[0]), float(corner[1]), size)
 
-    def lines(self, plane: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
-        """Mask at the canvas' size of where the plane is above the level."""
-        mask: NDArray[np.uint8] = cv2.compare(self.enlarged(plane), level, cv2.CMP_GT)
+    def lines(self, part: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
+        """Mask at the canvas' size of where this part of a plane is above the level."""
+        mask: NDArray[np.uint8] = cv2.compare(self.enlarged(part), level, cv2.CMP_GT)
         return mask
 
-    def enlarged(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """This part of a plane at the canvas' size."""
-        part = plane[self.top : self.top + self.height, self.left : self.left + self.width]
+    def of(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """This part of a plane or picture; a view, not a copy."""
+        return plane[self.top : self.top + self.height, self.left : self.left + self.width]
+
+    def enlarged(self, part: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """This part of a plane, of whatever size it was measured at, at the canvas' size."""
         large: NDArray[np.uint8] = cv2.resize(part, self.canvas_size, interpolation=cv2.INTER_LINEAR)
         return large
 
@@ -118,7 +121,7 @@ def _coloured(index: NDArray[np.uint8], table: NDArray[np.float32]) -> Pixels:
     """table: float32 [256, 3], sRGB 0 to 1. Edges are softened by a pixel, as a brush's are."""
     opaque = np.full((256, 4), 255, np.uint8)
     opaque[:, :3] = np.round(np.clip(table, 0, 1) * 255)
-    packed = np.take(opaque.view(np.uint32).ravel(), index)
+    packed = cv2.LUT(index, opaque.view(np.int32))
     picture: Pixels = cv2.blur(packed.view(np.uint8).reshape(*index.shape, 4), (3, 3))
     return picture
 
@@ -141,6 +144,7 @@ class Swatches:
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Swatch, Points]] = {}
+        self._fields: dict[str, Plane] = {}
         self._frame = 0
         self._anchor: Points = np.zeros(2, np.float32)
 
@@ -149,10 +153,19 @@ class Swatches:
         self._frame += 1
         self._anchor = anchor
 
+    def _is_due(self, part: str) -> bool:
+        return (self._frame + (part in _ODD_PARTS)) % 2 == 0
+
+    def field(self, part: str, make: Callable[[], Plane]) -> Plane:
+        """As `take`, for a field on the map of the face, which moves with it by itself."""
+        if part not in self._fields or self._is_due(part):
+            self._fields[part] = make()
+        return self._fields[part]
+
     def take(self, part: str, make: Callable[[], Swatch | None], *, follows: bool) -> Swatch | None:
         """The patch of this part, painted now or moved. follows: it moves with the head."""
         known = self._kept.get(part)
-        if known is None or (self._frame + (part in _ODD_PARTS)) % 2 == 0:
+        if known is None or self._is_due(part):
             fresh = make()
             if fresh is not None:
                 self._kept[part] = (fresh, self._anchor)
