@@ -11,7 +11,7 @@ from toonfilter.runtime.render.colour import picture_lab
 from toonfilter.runtime.render.contours import Plane
 
 _LAID_OVER = ("hair", "headwear", "over")
-_COARSE_PX = 4
+_COARSE_PX = 8
 _REACH_U = 0.42
 """How far around a place a part's colour is gathered, in distances of the pupils. Raising it trusts colours further
 away."""
@@ -22,7 +22,7 @@ _WEIGHTS = np.array([0.7, 1, 1], np.float32)
 _NOISE2 = 60.0
 """Least variance of a part's colour, L*a*b* squared. Raising it trusts colours less."""
 _SURE_LEVEL = 247
-_BAND_U = 0.06
+_BAND_U = 0.04
 """How far beside doubtful places colours are asked, too."""
 _GATHERED = 153
 """Level from which a part's places tell its colour."""
@@ -49,24 +49,24 @@ def with_colour_edges(planes: Mapping[str, Plane], photo: Image, unit_px: float,
     if len(places) == 0:
         return dict(planes)
     width = photo.shape[1]
-    colours = picture_lab(np.ascontiguousarray(photo.reshape(-1, 3)[places][None]))[0] * _WEIGHTS
+    colours = picture_lab(np.take(photo.reshape(-1, 3), places, 0)[None])[0] * _WEIGHTS
     size = (max(2, width // _COARSE_PX), max(2, photo.shape[0] // _COARSE_PX))
     rows = np.minimum(places // width // _COARSE_PX, size[1] - 1)
-    columns = np.minimum(places % width // _COARSE_PX, size[0] - 1)
-    coarse = rows * size[0] + columns
+    coarse = rows * size[0] + np.minimum(places % width // _COARSE_PX, size[0] - 1)
     small = picture_lab(cv2.resize(photo, size, interpolation=cv2.INTER_AREA)) * _WEIGHTS
+    square = (small * small).sum(2)
     reach = 2 * max(1, round(_REACH_U * unit_px / _COARSE_PX)) + 1
     likely = []
     for part in parts.values():
-        mean, variance, near = _colours_nearby(small, cv2.resize(part, size, interpolation=cv2.INTER_AREA), reach)
-        apart = ((colours - mean.reshape(-1, 3)[coarse]) ** 2).sum(1)
-        spread, known = variance.ravel()[coarse], near.ravel()[coarse]
-        share = part.ravel()[places].astype(np.float32) / 255
-        likely.append((share * (1 - _DOUBT) + _DOUBT) * known * np.exp(-apart / (2 * spread)) / spread**0.75 + 1e-9)
-    total = np.sum(likely, axis=0)
+        nearby = _colours_nearby(small, square, cv2.resize(part, size, interpolation=cv2.INTER_AREA), reach)
+        here = np.take(nearby.reshape(-1, 5), coarse, 0)
+        apart = here[:, :3] - colours
+        share = np.take(part.ravel(), places) * np.float32((1 - _DOUBT) / 255) + np.float32(_DOUBT)
+        likely.append(share * here[:, 4] * np.exp(np.einsum("ij,ij->i", apart, apart) * here[:, 3]) + np.float32(1e-9))
+    scale = np.float32(255) / np.sum(likely, axis=0)
     for name, one in zip(names, likely, strict=True):
         flat = parts[name].ravel()
-        flat[places] = np.rint(255 * one / total).astype(np.uint8)
+        flat[places] = (one * scale + np.float32(0.5)).astype(np.uint8)
         parts[name] = flat.reshape(doubtful.shape)
     return _overlapping(planes, parts)
 
@@ -95,12 +95,18 @@ def _overlapping(planes: Mapping[str, Plane], parts: Mapping[str, Plane]) -> dic
     return {**planes, **laid_over, "beard": parts["beard"], "skin": skin, "person": cv2.bitwise_not(parts["ground"])}
 
 
-def _colours_nearby(lab: Floats, share: Plane, reach: int) -> tuple[Floats, Floats, Floats]:
-    """Mean [h, w, 3] and variance [h, w] of a part's colour around each place; how far it is known there, 0 to 1."""
+def _colours_nearby(lab: Floats, square: Floats, share: Plane, reach: int) -> Floats:
+    """What a part's colour is around each place: float32 [h, w, 5]: its mean, -1 over twice its variance, and a weight.
+
+    The weight is 0 where the part is not near, and the less, the more its colours vary. square: lab squared, [h, w].
+    """
     weight = cv2.compare(share, _GATHERED, cv2.CMP_GE).astype(np.float32) / 255
-    weighted = np.dstack([lab * weight[..., None], (lab * lab).sum(2) * weight, weight])
+    weighted = np.dstack([lab * weight[..., None], square * weight, weight])
     gathered = cv2.blur(cv2.blur(weighted, (reach, reach)), (reach, reach))
-    total = gathered[..., 4:] + np.float32(1e-4)
-    mean = gathered[..., :3] / total
-    variance = np.maximum(gathered[..., 3] / total[..., 0] - (mean * mean).sum(2), 0) / 3 + np.float32(_NOISE2)
-    return mean, variance, np.clip(gathered[..., 4] / _NEAR, 0, 1)
+    near = np.clip(gathered[..., 4] / _NEAR, 0, 1)
+    gathered[..., :4] /= gathered[..., 4:] + np.float32(1e-4)
+    mean = gathered[..., :3]
+    variance = np.maximum(gathered[..., 3] - (mean * mean).sum(2), 0) / 3 + np.float32(_NOISE2)
+    gathered[..., 3] = -0.5 / variance
+    gathered[..., 4] = near * variance**-0.75
+    return gathered
