@@ -1,6 +1,7 @@
 """Parts told apart once more by the colours nearby, so that their edges follow the photo and not the network's grid."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -48,27 +49,46 @@ def with_colour_edges(planes: Mapping[str, Plane], photo: Image, unit_px: float,
     places = np.flatnonzero(doubtful)
     if len(places) == 0:
         return dict(planes)
-    width = photo.shape[1]
-    colours = picture_lab(np.take(photo.reshape(-1, 3), places, 0)[None])[0] * _WEIGHTS
-    size = (max(2, width // _COARSE_PX), max(2, photo.shape[0] // _COARSE_PX))
-    rows = np.minimum(places // width // _COARSE_PX, size[1] - 1)
-    coarse = rows * size[0] + np.minimum(places % width // _COARSE_PX, size[0] - 1)
-    small = picture_lab(cv2.resize(photo, size, interpolation=cv2.INTER_AREA)) * _WEIGHTS
-    square = (small * small).sum(2)
+    height, width = doubtful.shape
+    size = (max(2, width // _COARSE_PX), max(2, height // _COARSE_PX))
+    cells = _cells(height, width)[places]
+    colours = _terms(np.take(photo.reshape(-1, 3), places, axis=0)[None])
+    nearby = _terms(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
     reach = 2 * max(1, round(_REACH_U * unit_px / _COARSE_PX)) + 1
-    likely = []
-    for part in parts.values():
-        nearby = _colours_nearby(small, square, cv2.resize(part, size, interpolation=cv2.INTER_AREA), reach)
-        here = np.take(nearby.reshape(-1, 5), coarse, 0)
-        apart = here[:, :3] - colours
-        share = np.take(part.ravel(), places) * np.float32((1 - _DOUBT) / 255) + np.float32(_DOUBT)
-        likely.append(share * here[:, 4] * np.exp(np.einsum("ij,ij->i", apart, apart) * here[:, 3]) + np.float32(1e-9))
-    scale = np.float32(255) / np.sum(likely, axis=0)
-    for name, one in zip(names, likely, strict=True):
-        flat = parts[name].ravel()
-        flat[places] = (one * scale + np.float32(0.5)).astype(np.uint8)
+    likely, total = {}, np.full(len(places), 1e-12, np.float32)
+    for name, part in parts.items():
+        coarse = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        if int(coarse.max()) < _GATHERED:
+            # Its colour is known nowhere: other parts win.
+            continue
+        constant, *weights = _colour_weights(nearby, coarse, reach)
+        fits = np.take(constant, cells, mode="clip")
+        for weight, term in zip(weights, colours, strict=True):
+            fits += np.take(weight, cells, mode="clip") * term[0]
+        share = part.ravel()[places] * np.float32((1 - _DOUBT) / 255) + np.float32(_DOUBT)
+        # Where no known colour fits, what the network says stays.
+        likely[name] = share * (np.exp(fits) + np.float32(1e-9))
+        total += likely[name]
+    scale = np.float32(255) / total
+    for name, part in parts.items():
+        flat = part.ravel()
+        flat[places] = (likely[name] * scale + np.float32(0.5)).astype(np.uint8) if name in likely else 0
         parts[name] = flat.reshape(doubtful.shape)
     return _overlapping(planes, parts)
+
+
+@lru_cache(maxsize=4)
+def _cells(height: int, width: int) -> NDArray[np.intp]:
+    """The coarse cell of each place, flat [height * width]. Read only."""
+    rows = np.minimum(np.arange(height) // _COARSE_PX, max(2, height // _COARSE_PX) - 1)
+    columns = np.minimum(np.arange(width) // _COARSE_PX, max(2, width // _COARSE_PX) - 1)
+    return (rows[:, None] * max(2, width // _COARSE_PX) + columns[None]).ravel()
+
+
+def _terms(picture: Image) -> list[Floats]:
+    """[h, w] each: L*, a*, b*, weighted, and the sum of their squares. picture: uint8 [h, w, 3] RGB."""
+    light, red, yellow = cv2.split(picture_lab(picture) * _WEIGHTS)
+    return [light, red, yellow, light * light + red * red + yellow * yellow]
 
 
 def _exclusive(planes: Mapping[str, Plane], middle: Plane) -> dict[str, Plane]:
@@ -95,18 +115,25 @@ def _overlapping(planes: Mapping[str, Plane], parts: Mapping[str, Plane]) -> dic
     return {**planes, **laid_over, "beard": parts["beard"], "skin": skin, "person": cv2.bitwise_not(parts["ground"])}
 
 
-def _colours_nearby(lab: Floats, square: Floats, share: Plane, reach: int) -> Floats:
-    """What a part's colour is around each place: float32 [h, w, 5]: its mean, -1 over twice its variance, and a weight.
+def _colour_weights(nearby: list[Floats], share: Plane, reach: int) -> list[Floats]:
+    """How likely a colour is a part's, as a normal distribution of those nearby tells.
 
-    The weight is 0 where the part is not near, and the less, the more its colours vary. square: lab squared, [h, w].
+    Weights [h, w] of 1 and of `_terms`, whose sum is the likelihood's logarithm.
+
+    nearby: terms of the surroundings. share: uint8 [h, w], where the part is.
     """
     weight = cv2.compare(share, _GATHERED, cv2.CMP_GE).astype(np.float32) / 255
-    weighted = np.dstack([lab * weight[..., None], square * weight, weight])
-    gathered = cv2.blur(cv2.blur(weighted, (reach, reach)), (reach, reach))
-    near = np.clip(gathered[..., 4] / _NEAR, 0, 1)
-    gathered[..., :4] /= gathered[..., 4:] + np.float32(1e-4)
-    mean = gathered[..., :3]
-    variance = np.maximum(gathered[..., 3] - (mean * mean).sum(2), 0) / 3 + np.float32(_NOISE2)
-    gathered[..., 3] = -0.5 / variance
-    gathered[..., 4] = near * variance**-0.75
-    return gathered
+
+    def gathered(values: Floats) -> Floats:
+        soft: Floats = cv2.blur(cv2.blur(values, (reach, reach)), (reach, reach))
+        return soft
+
+    near = gathered(weight)
+    total = near + np.float32(1e-4)
+    light, red, yellow, squares = (gathered(term * weight) / total for term in nearby)
+    square = light * light + red * red + yellow * yellow
+    variance = np.maximum(squares - square, 0) / 3 + np.float32(_NOISE2)
+    known = np.clip(near / np.float32(_NEAR), 1e-9, 1)
+    each = 1 / variance
+    constant = np.log(known) - np.float32(0.75) * np.log(variance) - np.float32(0.5) * square * each
+    return [constant, light * each, red * each, yellow * each, np.float32(-0.5) * each]

@@ -57,15 +57,13 @@ def hair_relief(tone: Plane, hair: Plane, unit_px: float, light_side: float = -0
 def _volume(hair: Plane, unit_px: float, light_side: float) -> NDArray[np.float32]:
     """How far hair, taken as a round body, faces the light: about -1 to 1."""
     reach = 2 * max(1, round(_VOLUME_U * unit_px)) + 1
-    body = hair
-    for _ in range(2):
-        # Beyond the part of the picture that is looked at there is no hair.
-        body = cv2.blur(body, (reach, reach), borderType=cv2.BORDER_CONSTANT)
-    body = body.astype(np.float32) / 255
+    # Beyond the part of the picture that is looked at there is no hair.
+    body = cv2.copyMakeBorder(hair, reach, reach, reach, reach, cv2.BORDER_CONSTANT)
+    body = cv2.blur(cv2.blur(body, (reach, reach)), (reach, reach)).astype(np.float32) / 255
     across = cv2.Sobel(body, cv2.CV_32F, 1, 0, scale=unit_px / 8)
     down = cv2.Sobel(body, cv2.CV_32F, 0, 1, scale=unit_px / 8)
     facing: NDArray[np.float32] = down * np.float32(0.83) - across * np.float32(np.sign(light_side) * 0.55)
-    return facing
+    return facing[reach:-reach, reach:-reach]
 
 
 def _surroundings(tone: Plane, inside: Plane, unit_px: float) -> NDArray[np.float32]:
