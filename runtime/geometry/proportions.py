@@ -39,13 +39,13 @@ class Proportions:
     jaw_width. Moves, -0.08 to 0.08 of the pupil distance: eye_drop (down), nose_lift (up), chin_lift (up).
     """
 
-    eye_width: float = 1.20
-    eye_height: float = 1.36
-    nose_width: float = 0.86
+    eye_width: float = 1.38
+    eye_height: float = 1.5
+    nose_width: float = 0.84
     nose_length: float = 0.93
     mouth_width: float = 1.0
-    jaw_width: float = 0.94
-    eye_drop: float = 0.015
+    jaw_width: float = 0.91
+    eye_drop: float = 0.035
     nose_lift: float = 0.02
     chin_lift: float = 0.0
 

@@ -85,7 +85,8 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "iris_saturation": _factor("stronger colour of the iris"),
         "white_tint": _share("more skin colour in the white of the eye"),
         "lid_shadow_u": _line("a deeper shadow of the lid on the white"),
-        "exaggeration": Key(SHARE, 0.0, 2.0, "lids narrow and open further than in life"),
+        "exaggeration": Key(SHARE, 0.0, 2.0, "lids open further than in life"),
+        "alertness": _share("narrow eyes are drawn wider open; 1 opens all alike"),
         "lid_line_u": _line("a thicker line of the upper lid"),
         "lash_line_u": _line("full lashes add more to that line"),
         "wing_u": _line("the line reaches further out at the outer corner"),
@@ -104,6 +105,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "likeness": _share("brows keep more of the person's own shape and place"),
         "friendly_u": _line("inner ends lie higher, so that rest looks less angry"),
         "alpha": _share("brows cover the skin more"),
+        "exaggeration": Key(SHARE, 0.0, 2.0, "inner ends fall in a frown and rise in worry further than in life"),
     },
     "features.nose": {
         "kind": Key(WORD, 0, 0, "`soft`: wings, nostrils, the plane below the tip; `small`: a shadow and one stroke"),

@@ -1,25 +1,58 @@
 """Brows: the person's own shape, place and thickness, full near the nose and pointed at the temple."""
 
+from functools import lru_cache
+
 import numpy as np
 
+from toonfilter.runtime.geometry.alignment import mean_face
+from toonfilter.runtime.geometry.landmarks import EYES, EyePoints
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, linear, normals, outline, to_argb
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
 from toonfilter.runtime.render.features.palette import FeatureColours
 from toonfilter.runtime.render.features.rules import BrowRules
+from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import BROW_STATIONS, Look
 
-_PROFILE = np.array([0.08, 0.34, 0.56, 0.73, 0.87, 0.97, 1.0, 0.93, 0.46], np.float32)
+_PROFILE = np.array([0.02, 0.30, 0.58, 0.82, 1.0, 1.08, 1.10, 1.04, 0.66], np.float32)
 """Thickness from the temple to the nose of a brow of which nothing else is known."""
-_ROUNDED = np.linspace(1, 0.8, 13, dtype=np.float32)[:, None]
+_FROWNS, _MOST_FROWN = 0.05, 0.12
 _EVEN = np.linspace(-1, 1, BROW_STATIONS).astype(np.float32)
+
+
+def _frown(face: FaceGeometry) -> float:
+    """How much lower the inner halves of the brows lie, against the outer ones, than in the mean face: pupil distances.
+
+    Below 0 they are raised, as in worry. Of the brows that are seen, for the far one of a turned head is guessed.
+    """
+    found, weights = 0.0, 0.0
+    axis = face.fit.rotation[:, 1]
+    for eye, seen in zip(EYES, face.eye_foreshortening, strict=True):
+        outer, inner = (face.photo_points[list(points)].mean(0) for points in _halves(eye))
+        found += seen**2 * float((inner - outer) @ axis) / face.unit_px
+        weights += seen**2
+    unusual = found / max(weights, 1e-3) - _usual_slope() * face.fit.scale / face.unit_px
+    return float(np.clip(unusual, -_MOST_FROWN, _MOST_FROWN))
+
+
+@lru_cache(maxsize=1)
+def _usual_slope() -> float:
+    outer, inner = (mean_face()[list(points), 1].mean() for points in _halves(EYES[0]))
+    return float(inner - outer)
+
+
+def _halves(eye: EyePoints) -> tuple[list[int], list[int]]:
+    """Points of the outer and of the inner half of a brow."""
+    half = len(eye.brow_upper) // 2
+    return [*eye.brow_upper[:half], *eye.brow_lower[:half]], [*eye.brow_upper[-half:], *eye.brow_lower[-half:]]
 
 
 def draw_brow(
     pen: Pen, face: FaceGeometry, curves: FaceCurves, look: Look, colours: FeatureColours, rules: BrowRules, side: int
 ) -> None:
     """One brow."""
-    alpha = float(0.35 + 0.65 * look.brow_strength[side]) * rules.alpha
+    strength = float(look.brow_strength[side])
+    alpha = (0.45 + 0.55 * strength) * rules.alpha
     if alpha < 0.02:
         return
     name = ("right", "left")[side]
@@ -27,10 +60,14 @@ def draw_brow(
     middle = resampled((upper + lower) / 2, BROW_STATIONS)
     unit = np.float32(face.unit_px)
     keep = np.float32(rules.likeness)
-    inner = np.clip((_EVEN - 0.0) / 1.0, 0, 1) ** 1.4
-    offset = look.brow_offset[side] * keep - np.float32(rules.friendly_u) * inner + np.float32(rules.lower_u)
+    inner = np.clip(_EVEN, 0, 1) ** np.float32(1.4)
+    frown = _frown(face)
+    friendly = np.float32(rules.friendly_u * (1 - smoothstep(frown, 0.0, _FROWNS)) - rules.exaggeration * frown)
+    offset = look.brow_offset[side] * keep - friendly * inner + np.float32(rules.lower_u)
     line = middle + face.down * (offset * unit)[:, None]
-    own = np.clip(look.brow_thickness[side] * np.float32(rules.thickness), rules.least_u, rules.most_u)
+    own = np.clip(
+        look.brow_thickness[side] * np.float32(rules.thickness * (0.70 + 0.30 * strength)), rules.least_u, rules.most_u
+    )
     # Measured thickness is rough; the profile gives the form, the measure how full each part is.
     full = np.float32(np.median(own[2:8]))
     thick = (
@@ -41,13 +78,14 @@ def draw_brow(
     half = (thick * unit * np.float32(0.5 * (0.55 + 0.45 * slim)))[:, None]
     line, half = resampled(line, 13), resampled(half, 13)
     normal = normals(line)
-    # The upper edge of the inner end is rounder than the lower, as hair grows there.
-    path = outline(line + normal * half * _ROUNDED, (line - normal * half)[::-1])
+    # One run around the inner end makes it round; the tail is a point.
+    tip = line[-1:] + (line[-1:] - line[-2:-1]) * np.float32(0.35)
+    path = outline(np.concatenate([line + normal * half, tip, (line - normal * half)[::-1]]))
     colour = colours.brow
     shader = linear(
         line[0],
         line[-1],
-        [to_argb(colour, alpha), to_argb(colour, alpha), to_argb(colour, alpha * 0.72)],
-        [0.0, 0.72, 1.0],
+        [to_argb(colour, alpha), to_argb(colour, alpha), to_argb(colour, alpha * 0.82)],
+        [0.0, 0.80, 1.0],
     )
     pen.graded(path, shader)

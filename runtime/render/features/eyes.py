@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import skia
 
-from toonfilter.runtime.geometry.landmarks import EYES
+from toonfilter.runtime.geometry.landmarks import EYES, MOUTH_TOP
 from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.face_geometry import Axis, FaceGeometry
 from toonfilter.runtime.render.features.brush import (
@@ -33,15 +34,30 @@ _REST_OPENING = 0.30
 """The same of eyes at rest."""
 _LID_SHADOW = np.array([0.66, 0.62, 0.72], np.float32)
 _LIGHT = np.array([1.0, 1.0, 1.0], np.float32)
-_LASH = np.array([0.024, 0.015, 0.002], np.float32)
+_LASH = np.array([0.040, 0.024, 0.0], np.float32)
 _FOLD_RISE = (np.sin(np.linspace(0.12, 0.95, 11) * np.pi) ** 0.6).astype(np.float32)
+_GLOW = skia.Path()
+_GLOW.moveTo(-0.74, 0.30)
+_GLOW.quadTo(0, 0.62, 0.74, 0.30)
+_GLOW.quadTo(0.50, 0.86, 0, 0.86)
+_GLOW.quadTo(-0.50, 0.86, -0.74, 0.30)
+"""A crescent of light in the lower half of the iris."""
 _IRIS_TOP, _IRIS_BOTTOM = np.array([0.0, -0.9]), np.array([0.0, 0.9])
 _MOST_ACROSS = 0.72
 """How far to the side an iris goes, in half widths of the eye."""
 _MOST_HIDDEN = 0.3
 """How far behind a lid the iris' middle goes, in its radii. Raising it lets more of it disappear."""
-_CLOSED_SAG = 0.035
-_ABOVE_LID = 0.10
+_CLOSED_SAG = 0.05
+_LEAST_OPENING, _MOST_WIDER = 0.05, 2.0
+_WINKS = (0.05, 0.13)
+"""Difference of both eyes' openings up to which it is a slip of the mesh, and from which it is meant."""
+_LAUGHS, _LAUGH_RISE = (0.03, 0.12), 2.2
+"""Rise of the mouth's corners, in pupil distances, from which closed lids arch up, and how far over their sag."""
+_LASH_PROFILE = np.array(
+    [0.0, 0.42, 0.82, 1.0, 1.0, 0.94, 0.86, 0.78, 0.70, 0.62, 0.54, 0.46, 0.36, 0.24, 0.10, 0.0], np.float32
+)
+"""Width of the lash line from its wing to the nose."""
+_ABOVE_LID = 0.36
 """How far the lid's line lies above the lid's edge, in its own width."""
 
 
@@ -79,25 +95,48 @@ def eye_shape(face: FaceGeometry, curves: FaceCurves, rules: EyeRules, side: int
         middle = (upper[0] + upper[-1]) / 2
         upper, lower, crease, iris = (_enlarged(face, rules, points, middle) for points in (upper, lower, crease, iris))
     slim = face.eye_foreshortening[side]
-    photo = face.photo_points
-    eye = EYES[side]
-    width = float(np.linalg.norm(photo[eye.corners[0]] - photo[eye.corners[1]]))
-    gaps = [float(np.linalg.norm(photo[eye.upper[i], :2] - photo[eye.lower[i], :2])) for i in (3, 4, 5)]
-    opening = float(np.mean(gaps)) / max(width, 1e-6)
+    own, opening = _openings(face, side)
     openness = smoothstep(opening, CLOSED_OPENING, OPEN_OPENING)
-    # A drawing shows squinting and wonder less than a photo: both go further than in life.
-    wide = 1 + rules.exaggeration * float(np.clip(opening / _REST_OPENING - 1, -0.6, 0.6))
+    wide = min(_drawn_opening(opening, rules) / max(own, _LEAST_OPENING), _MOST_WIDER)
     # What is left of the gap below the threshold is the mesh's, not the person's.
-    upper = lower + (upper - lower) * np.float32(min(1.0, openness * 1.02) * wide)
+    share = min(max((opening - CLOSED_OPENING) / (OPEN_OPENING - CLOSED_OPENING), 0.0), 1.0)
+    upper = lower + (upper - lower) * np.float32(share * wide)
     if openness < 1:
         # Closed lids meet in an arc that hangs, whatever a tired mesh says.
-        sag = np.float32((1 - openness) * _CLOSED_SAG * face.unit_px * slim)
+        sag = np.float32((1 - openness) * _CLOSED_SAG * (1 - _LAUGH_RISE * _laughter(face)) * face.unit_px * slim)
         hang = face.down * (bow(len(upper)) * sag)[:, None]
         upper, lower = upper + hang, lower + hang
-    radius = float(np.hypot(*(iris[1:] - iris[0]).T).max())
+    radius = float(np.hypot(*(iris[1:] - iris[0]).T).mean()) / max(0.5 + 0.5 * slim, 0.5)
     height = float(((lower - upper) @ face.down).max())
     centre = _seen_iris(face, iris[0], upper, lower, radius)
     return EyeShape(side, upper, lower, crease, centre, radius, openness, max(height, 0.0), slim)
+
+
+def _openings(face: FaceGeometry, side: int) -> tuple[float, float]:
+    """Height over width of the lids' gap in the photo, and as it is meant: eyes that differ little are alike."""
+    points, found = face.photo_points, []
+    for eye in EYES:
+        width = float(np.linalg.norm(points[eye.corners[0]] - points[eye.corners[1]]))
+        gaps = points[list(eye.upper[3:6]), :2] - points[list(eye.lower[3:6]), :2]
+        found.append(float(np.hypot(*gaps.T).mean()) / max(width, 1e-6))
+    own, other = found[side], found[1 - side]
+    seen = face.eye_foreshortening
+    share = seen[1 - side] ** 2 / max(seen[0] ** 2 + seen[1] ** 2, 1e-6)
+    return own, own + (other - own) * share * (1 - smoothstep(abs(own - other), *_WINKS))
+
+
+def _drawn_opening(opening: float, rules: EyeRules) -> float:
+    """Height over width of the drawn lids' gap: narrow eyes stay the narrower ones, but wake up."""
+    if opening > _REST_OPENING:
+        return opening * (1 + rules.exaggeration * min(opening / _REST_OPENING - 1, 0.6))
+    return opening + rules.alertness * (_REST_OPENING - max(opening, CLOSED_OPENING))
+
+
+def _laughter(face: FaceGeometry) -> float:
+    """0 to 1: how far raised corners of the mouth say that eyes are shut with mirth."""
+    points, down = face.photo_points, face.fit.rotation[:, 1]
+    corners = points[[MOUTH_TOP[0], MOUTH_TOP[-1]]].mean(0) - points[[13, 14]].mean(0)
+    return smoothstep(-float(corners @ down) / face.unit_px, *_LAUGHS)
 
 
 def _seen_iris(face: FaceGeometry, iris: Points, upper: Points, lower: Points, radius_px: float) -> Points:
@@ -148,8 +187,8 @@ def _fold(
     pen.fill(outline(fold, lid[::-1]), colours.shade, shade)
     if strength > 0.05:
         line = fold[1:-1]
-        widths = taper(len(line), 0.15, 0.05, 0.42) * np.float32(rules.crease_line_u * thin) * unit
-        pen.stroke(line, widths, colours.soft_ink, min(1.0, 0.25 + 0.75 * strength))
+        widths = taper(len(line), 0.05, 0.05, 0.40) * np.float32(rules.crease_line_u * thin) * unit
+        pen.stroke(line, widths, colours.soft_ink, min(1.0, 0.45 + 0.65 * strength))
 
 
 def _ball(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules, eye: EyeShape) -> None:
@@ -181,17 +220,17 @@ def _iris(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules
     shades = (to_argb(colours.iris_deep), to_argb(colours.iris), to_argb(colours.iris_glow))
     with pen.frame(eye.iris, across, down):
         pen.fill(disc(0, 0, 1.0), colours.iris_ring)
-        pen.graded(disc(0, 0, 0.87), linear(_IRIS_TOP, _IRIS_BOTTOM, shades, (0.10, 0.55, 1.0)))
-        pen.fill(oval(0, 0.56, 0.52, 0.28), colours.iris_glow, rules.glow)
-        pen.fill(disc(0, 0, rules.pupil), colours.pupil)
+        pen.graded(disc(0, 0, 0.88), linear(_IRIS_TOP, _IRIS_BOTTOM, shades, (0.12, 0.60, 1.0)))
+        pen.fill(_GLOW, colours.iris_glow, rules.glow)
+        pen.fill(oval(0, -0.03, rules.pupil, 1.08 * rules.pupil), colours.pupil)
 
 
 def _highlights(pen: Pen, face: FaceGeometry, rules: EyeRules, eye: EyeShape) -> None:
     across, down = _iris_axes(face, rules, eye)
     # Both eyes are lit from the same side, at the picture's left.
     with pen.frame(eye.iris, across, down):
-        pen.fill(disc(-0.34, -0.36, rules.highlight), _LIGHT, 0.97)
-        pen.fill(disc(0.38, 0.42, rules.second_highlight), _LIGHT, 0.75)
+        pen.fill(oval(-0.36, -0.36, 0.92 * rules.highlight, 1.08 * rules.highlight), _LIGHT)
+        pen.fill(disc(0.40, 0.44, rules.second_highlight), _LIGHT, 0.85)
 
 
 def _lower_line(
@@ -202,8 +241,8 @@ def _lower_line(
         return
     line = part(eye.lower, 0, rules.lower_reach) + face.down * np.float32(0.004 * face.unit_px)
     full = np.float32((rules.lower_line_u + 0.006 * look.lash) * face.unit_px * thin)
-    widths = taper(len(line), 0.7, 0.12, 0.22) * full
-    pen.stroke(line, widths, colours.lower_lid, 0.9 * smoothstep(eye.openness, 0.3, 0.7))
+    widths = taper(len(line), 0.5, 0.05, 0.25) * full
+    pen.stroke(line, widths, colours.lower_lid, 0.95 * smoothstep(eye.openness, 0.3, 0.7))
 
 
 def _lash_line(
@@ -213,14 +252,14 @@ def _lash_line(
     unit, up, lash = face.unit_px, -face.down, look.lash
     closed = 1 - eye.openness
     full = (rules.lid_line_u + rules.lash_line_u * lash) * unit * (0.45 + 0.55 * thin)
-    full = max(full, rules.closed_line_u * unit * thin * closed)
+    full = min(full, (0.35 + 0.65 * eye.openness) * full + rules.closed_line_u * unit * thin * closed)
     reach = np.float32((0.25 + 0.75 * lash) * rules.wing_u * unit * thin)
     # A closed lid's lashes point down, an open one's up.
-    wing = eye.outwards * reach + up * np.float32(0.35 * (1 - 2 * closed)) * reach
+    wing = eye.outwards * reach + up * np.float32(0.45 * (1 - 2 * closed)) * reach
     corner = eye.upper[:1]
-    curve = np.concatenate([corner + wing, corner + wing * np.float32(0.45), eye.upper[1:]])
-    widths: Widths = taper(len(curve), 0.06, 0.22, 0.30) * np.float32(full)
-    line: Points = curve + up * (widths * np.float32(_ABOVE_LID))[:, None]
+    curve = np.concatenate([corner + wing, corner + wing * np.float32(0.40), eye.upper[1:]])
+    widths: Widths = _LASH_PROFILE * np.float32(full)
+    line: Points = curve + up * (widths * np.float32(_ABOVE_LID * eye.openness))[:, None]
     pen.stroke(line, widths, colours.lash)
     made_up = smoothstep(lash * (0.25 + 0.75 * look.lip_strength), 0.42, 0.72)
     # On a closed eye everybody's lashes show.
@@ -236,9 +275,9 @@ def _single_lashes(
     scale = np.float32(face.unit_px * size)
     sign = np.float32(2 * eye.openness - 1)
     for number in range(rules.lashes):
-        root = part(curve, 0, 1)[2 + number]
-        lean = np.float32(0.75 - 0.22 * number)
-        way = eye.outwards * lean - face.down * sign * np.float32(0.85)
-        tip = root + way * np.float32(0.060 - 0.006 * number) * scale
-        middle = (root + tip) / 2 + eye.outwards * np.float32(0.010) * scale
+        root = curve[2 + number]
+        lean = np.float32(0.95 - 0.16 * number)
+        way = eye.outwards * lean - face.down * sign * np.float32(0.62 + 0.08 * number)
+        tip = root + way * np.float32(0.125 - 0.012 * number) * scale
+        middle = (root + tip) / 2 + (eye.outwards * np.float32(0.3) + face.down * sign) * np.float32(0.014) * scale
         pen.stroke(np.stack([root, middle, tip]).astype(np.float32), _LASH * scale, colours.lash)

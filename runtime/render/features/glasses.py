@@ -29,7 +29,7 @@ DARK_LENS = 0.6
 _TURN = np.linspace(0, 2 * np.pi, LENS_POINTS, endpoint=False).astype(np.float32)
 _RISING = np.clip(-np.sin(_TURN), 0, 1)
 _FALLING = np.clip(np.sin(_TURN), 0, 1)
-_HEIGHT_GIVES = 0.4
+_HEIGHT_GIVES, _DARK_KEEPS = 0.4, 0.75
 _INNER_TOP = round(LENS_POINTS * 0.555)
 _OUTER_TOP = round(LENS_POINTS * 0.955)
 _WHITE = np.ones(3, np.float32)
@@ -64,9 +64,12 @@ def _worn(face: FaceGeometry, glasses: GlassesLook, side: int) -> Points:
     """The rim in the style's proportions: it makes way for larger eyes, but less in height, or it would turn round."""
     plain = lens_points(face, glasses.outline, side)
     moved = face.warp.move(plain) - plain
-    drop = (moved @ face.down)[:, None] * face.down
-    middle = drop.mean(0)
-    worn: Points = plain + moved - (drop - middle) * np.float32(1 - _HEIGHT_GIVES)
+    middle = moved.mean(0)
+    growth = moved - middle
+    # Dark lenses have no eyes behind them to make room for.
+    share = np.float32(1 - _DARK_KEEPS * smoothstep(glasses.darkness, 0.3, DARK_LENS))
+    drop = (growth @ face.down)[:, None] * face.down
+    worn: Points = plain + middle + (growth - drop * np.float32(1 - _HEIGHT_GIVES)) * share
     return worn
 
 

@@ -64,8 +64,8 @@ def _line(
     strength = depth * rules.strength
     if strength < 0.08:
         return
-    widths = taper(len(curve), *shape) * np.float32(rules.width_u * weight * (0.55 + 0.45 * strength) * face.unit_px)
-    pen.stroke(curve, widths, colours.soft_ink, min(1.0, 0.25 + 0.65 * strength))
+    widths = taper(len(curve), *shape) * np.float32(rules.width_u * weight * (0.40 + 0.60 * strength) * face.unit_px)
+    pen.stroke(curve, widths, colours.soft_ink, min(1.0, 0.35 + 0.75 * strength))
 
 
 def _second_lines(

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.proportions import Points
+from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import (
     MULTIPLY,
@@ -12,9 +13,11 @@ from toonfilter.runtime.render.features.brush import (
     Widths,
     bow,
     closed_curve,
+    linear,
     outline,
     part,
     taper,
+    to_argb,
 )
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.palette import FeatureColours
@@ -22,19 +25,27 @@ from toonfilter.runtime.render.features.rules import MouthRules
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 
-SHUT_GAP, OPEN_GAP = 0.015, 0.070
-"""Gap of the inner lips, in pupil distances, between which the inside of the mouth fades in."""
-WIDE_GAP = 0.15
-"""Gap from which on the mouth is drawn as open as it is."""
-_SLIT = 0.62
+SHUT_GAP, OPEN_GAP = 0.010, 0.034
+"""Gap of the inner lips, in pupil distances, between which the inside of the mouth fades in; beyond it is drawn as open
+as it is."""
+_TOOTH_LINES_FROM = 0.11
+"""Height of the upper teeth, in pupil distances, from which they are told apart."""
+_PAINTED_LASH = (0.15, 0.5)
+"""Lashes that go with painted lips: where they are bare, red lips are the person's own."""
 _ALONG = np.linspace(-1, 1, 15).astype(np.float32)
 _RIGHT, _LEFT = np.clip(-_ALONG, 0, 1) ** np.float32(2.2), np.clip(_ALONG, 0, 1) ** np.float32(2.2)
 _ENDS = taper(15, 0.12, 0.12, 0.14)
 _MIDDLE = (0.62 + 0.38 * np.exp(-((_ALONG / np.float32(0.45)) ** 2))) * _ENDS
 _CORNERS = np.abs(_ALONG) ** np.float32(6) * _ENDS
-_REST_DROP = 0.02
-"""How far below its middle the mouth's corners lie at rest, in pupil distances."""
-_TEETH_SHADOW = np.array([0.66, 0.55, 0.62], np.float32)
+_ROW = np.clip((1 - np.abs(_ALONG)) / np.float32(0.30), 0, 1) ** np.float32(0.7)
+"""Height of the row of teeth along the mouth: behind the corners lies shadow."""
+_SHADED = np.float32(0.55) + np.float32(0.45) * np.abs(_ALONG)
+_MOST_TEETH = 0.93
+_TOOTH_GAPS = (5, 7, 9)
+_TOOTH_LINE = np.array([1.0, 0.6, 0.0], np.float32)
+_REST_DROPS = (0.01, 0.05)
+"""How far below its middle the mouth's corners lie at rest, in pupil distances: less is a smile, more a frown."""
+_TEETH_SHADOW = np.array([0.70, 0.58, 0.62], np.float32)
 
 
 def draw_mouth(
@@ -50,14 +61,12 @@ def draw_mouth(
     opened = smoothstep(gap, SHUT_GAP, OPEN_GAP)
     # A shut mouth has one line: both inner lips run along it.
     line = (inner_top + inner_bottom) / 2
-    # Lips that are hardly parted meet in soft shadow; drawn as dark as they measure they would gape.
-    part_share = _SLIT + (1 - _SLIT) * smoothstep(gap, SHUT_GAP, WIDE_GAP)
-    inner_top = line + (inner_top - line) * np.float32(opened * part_share)
-    inner_bottom = line + (inner_bottom - line) * np.float32(opened * part_share)
+    inner_top = line + (inner_top - line) * np.float32(opened)
+    inner_bottom = line + (inner_bottom - line) * np.float32(opened)
     _lips(pen, face, look, colours, rules, (top, bottom, inner_top, inner_bottom))
     if opened > 0.02:
         _inside(pen, face, look, colours, rules, inner_top, inner_bottom, gap)
-    _line(pen, face, colours, rules, inner_top)
+    _line(pen, face, colours, rules, inner_top, opened)
     _under(pen, face, colours, rules, bottom)
 
 
@@ -73,7 +82,8 @@ def _corner_lift(face: FaceGeometry, rules: MouthRules) -> NDArray[np.float32]:
     for corner in (78, 308):
         # In three dimensions: seen from below, every mouth is an arch.
         drop = float((points[corner] - middle) @ face.fit.rotation[:, 1]) / face.unit_px
-        ends.append(rules.friendly_u - rules.exaggeration * float(np.clip(drop - _REST_DROP, -0.14, 0.14)))
+        beyond = min(drop - _REST_DROPS[0], 0.0) + max(drop - _REST_DROPS[1], 0.0)
+        ends.append(rules.friendly_u - rules.exaggeration * float(np.clip(beyond, -0.14, 0.14)))
     lift: NDArray[np.float32] = _RIGHT * np.float32(ends[0]) + _LEFT * np.float32(ends[1])
     return lift
 
@@ -87,21 +97,28 @@ def _lips(
     shapes: tuple[Points, Points, Points, Points],
 ) -> None:
     top, bottom, inner_top, inner_bottom = shapes
-    unit = np.float32(face.unit_px)
-    alpha = rules.lip_colour * (0.55 + 0.42 * look.lip_strength)
+    unit, half = np.float32(face.unit_px), len(bottom) // 2
+    paint = look.lip_strength * (0.30 + 0.70 * smoothstep(look.lash, *_PAINTED_LASH))
+    alpha = rules.lip_colour * (0.80 + 0.18 * paint)
     if alpha <= 0:
         return
-    pen.fill(outline(top, inner_top[::-1]), colours.lip_upper, alpha)
-    pen.fill(outline(inner_bottom, bottom[::-1]), colours.lip, alpha)
-    middle = part(inner_bottom * np.float32(0.55) + bottom * np.float32(0.45), 0.34, 0.66)
-    depth = float(np.abs((bottom - inner_bottom)[len(bottom) // 2] @ face.down)) / face.unit_px
-    widths = taper(len(middle), 0.08, 0.08, 0.5) * np.float32(min(0.030, 0.32 * depth)) * unit
-    pen.stroke(
-        middle - face.right * np.float32(0.02) * unit,
-        widths,
-        colours.lip_light,
-        rules.light * (0.6 + 0.4 * look.lip_strength),
-    )
+    # Bare lips have no hard edge: they fade into the skin.
+    depth = float((bottom - inner_bottom)[half] @ face.down)
+    foot = inner_bottom[half] + face.down * np.float32(max(depth, 1.0))
+    fading = _fading(colours.lip, alpha, 0.80 + 0.20 * paint, 0.45 + 0.55 * paint)
+    pen.graded(outline(inner_bottom, bottom[::-1]), linear(inner_bottom[half], foot, fading, (0.0, 0.45, 1.0)))
+    # Dark upper lips look like an opening; what is not painted stays near the skin.
+    height = float((inner_top - top)[half - 2] @ face.down)
+    head = inner_top[half] - face.down * np.float32(max(height, 1.0))
+    fading = _fading(colours.lip_upper, alpha * (0.80 + 0.20 * paint), 0.6 + 0.4 * paint, 0.25 + 0.75 * paint)
+    pen.graded(outline(top, inner_top[::-1]), linear(inner_top[half], head, fading, (0.0, 0.5, 1.0)))
+    middle = part(inner_bottom * np.float32(0.55) + bottom * np.float32(0.45), 0.30, 0.58)
+    widths = taper(len(middle), 0.08, 0.08, 0.5) * np.float32(min(0.034, 0.30 * depth / face.unit_px)) * unit
+    pen.stroke(middle, widths, colours.lip_light, rules.light * (0.35 + 0.65 * paint))
+
+
+def _fading(colour: Colour, alpha: float, middle: float, end: float) -> list[int]:
+    return [to_argb(colour, alpha * share) for share in (1.0, middle, end)]
 
 
 def _inside(
@@ -125,22 +142,45 @@ def _inside(
             centre = bottom[count // 2] + down * np.float32(0.04) * unit
             tongue = _ellipse(centre, face, 0.34 * width, 0.42 * gap * face.unit_px)
             pen.fill(tongue, colours.tongue)
-        shown = smoothstep(look.teeth_top, 0.10, 0.28)
-        if shown > 0.02:
-            depth = min(look.teeth_top * 1.12, 1.0)
-            lower = top + (bottom - top) * np.float32(depth if depth < 0.84 else 1.02)
-            drop = np.maximum((lower - top) @ down, 1e-3)
-            lower = top + (lower - top) * np.minimum(1, np.float32(0.21) * unit / drop)[:, None]
-            pen.fill(outline(top - down * np.float32(0.02) * unit, lower[::-1]), colours.teeth, shown)
-        below = smoothstep(look.teeth_bottom, 0.14, 0.3)
-        if below > 0.02 and look.teeth_top < 0.7:
-            rise = np.float32(min(look.teeth_bottom, 0.30)) * bow(count, 0.5)
-            upper = bottom + (top - bottom) * rise[:, None]
-            pen.fill(outline(upper, (bottom + down * np.float32(0.02) * unit)[::-1]), colours.teeth * 0.86, 0.9 * below)
-        shade = top + down * np.float32(0.020 + 0.08 * gap) * unit
-        pen.fill(outline(top - down * np.float32(0.02) * unit, shade[::-1]), _TEETH_SHADOW, 0.55, MULTIPLY)
+        _teeth(pen, face, look, colours, top, bottom, gap)
     widths = taper(len(bottom), 0.3, 0.3, 0.5) * np.float32(rules.lower_edge_u) * unit
     pen.stroke(bottom, widths, colours.ink, 0.7 * smoothstep(gap, 0.02, 0.06))
+
+
+def _teeth(
+    pen: Pen, face: FaceGeometry, look: Look, colours: FeatureColours, top: Points, bottom: Points, gap: float
+) -> None:
+    """Upper teeth along the upper lip and in its shadow, lower ones deep in the mouth; corners stay dark."""
+    unit, down, count = np.float32(face.unit_px), face.down, len(top)
+    lip = top - down * np.float32(0.03) * unit
+    shown = smoothstep(look.teeth_top, 0.10, 0.28)
+    below = smoothstep(look.teeth_bottom, 0.14, 0.3)
+    if below > 0.02 and look.teeth_top < 0.7:
+        rise = np.float32(min(look.teeth_bottom, 0.30)) * bow(count, 0.6)
+        upper = bottom + (top - bottom) * rise[:, None]
+        pen.fill(outline(upper, (bottom + down * np.float32(0.02) * unit)[::-1]), colours.teeth_shade, below)
+    if shown > 0.02:
+        depth = np.float32(min(look.teeth_top * 1.12, _MOST_TEETH)) * _ROW
+        lower = top + (bottom - top) * depth[:, None]
+        drop = np.maximum((lower - top) @ down, 1e-3)
+        lower = top + (lower - top) * np.minimum(1, np.float32(0.23) * unit / drop)[:, None]
+        row = outline(lip, lower[::-1])
+        pen.fill(row, colours.teeth, shown)
+        height = float(((lower - top) @ down).max()) / face.unit_px
+        if height > _TOOTH_LINES_FROM:
+            _tooth_lines(pen, face, colours, top, lower, shown * smoothstep(height, _TOOTH_LINES_FROM, 0.2))
+    shade = top + down * (np.float32(0.014 + 0.17 * gap) * _SHADED * unit)[:, None]
+    pen.fill(outline(lip, shade[::-1]), _TEETH_SHADOW, 0.75, MULTIPLY)
+
+
+def _tooth_lines(
+    pen: Pen, face: FaceGeometry, colours: FeatureColours, top: Points, lower: Points, alpha: float
+) -> None:
+    """Hints of the gaps between the front teeth, at their lower edge."""
+    for place in _TOOTH_GAPS:
+        foot, head = lower[place], top[place] * np.float32(0.45) + lower[place] * np.float32(0.55)
+        line = np.stack([foot, (foot + head) / 2, head])
+        pen.stroke(line, _TOOTH_LINE * np.float32(0.014 * face.unit_px), colours.teeth_shade, alpha)
 
 
 def _ellipse(centre: Points, face: FaceGeometry, across: float, down: float) -> Shape:
@@ -150,19 +190,21 @@ def _ellipse(centre: Points, face: FaceGeometry, across: float, down: float) -> 
     )
 
 
-def _line(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: MouthRules, top: Points) -> None:
+def _line(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: MouthRules, top: Points, opened: float) -> None:
     """Between the lips: strongest in the middle and at the corners, which it overruns a little."""
     unit = np.float32(face.unit_px)
     widths: Widths = (np.float32(rules.line_u) * _MIDDLE + np.float32(rules.corner_u) * _CORNERS) * unit
     line = top.copy()
     line[0] += (top[0] - top[2]) * np.float32(0.25)
     line[-1] += (top[-1] - top[-3]) * np.float32(0.25)
-    pen.stroke(line, widths, colours.ink, 0.95)
+    # It takes nothing of an opening: parted lips carry it on the upper one.
+    line -= face.down * (widths * np.float32(0.40 * opened))[:, None]
+    pen.stroke(line, widths, colours.ink, 0.97)
 
 
 def _under(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: MouthRules, bottom: Points) -> None:
     """A short shadow below the lower lip."""
     unit = np.float32(face.unit_px)
     line = part(bottom, 0.34, 0.66) + face.down * np.float32(0.040) * unit
-    widths = taper(len(line), 0.1, 0.1, 0.5) * np.float32(0.030) * unit
+    widths = taper(len(line), 0.05, 0.05, 0.5) * np.float32(0.038) * unit
     pen.stroke(line, widths, colours.shade, rules.under_shade)

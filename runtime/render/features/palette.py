@@ -11,7 +11,9 @@ from toonfilter.runtime.render.look import Look
 
 _WHITE = np.array([0.985, 0.978, 0.972], np.float32)
 _LASH = np.array([0.11, 0.06, 0.07], np.float32)
-_TEETH = np.array([0.985, 0.972, 0.955], np.float32)
+_BROW_CONTRAST = 0.60
+"""Most lightness of brows over that of skin."""
+_TEETH = np.array([0.975, 0.955, 0.915], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +43,7 @@ class FeatureColours:
     mouth: Colour
     tongue: Colour
     teeth: Colour
+    teeth_shade: Colour
 
     @classmethod
     def of(cls, look: Look, rules: FeatureRules) -> "FeatureColours":
@@ -70,13 +73,14 @@ class FeatureColours:
             pupil=_lab_rgb(iris * np.array([0.16, 0.4, 0.3], np.float32), 2, 1, 1),
             lash=lash,
             lower_lid=mix(soft, lash, 0.25 + 0.35 * look.lash),
-            brow=to_rgb(look.brow),
+            brow=to_rgb(_seen_brow(look)),
             lip=to_rgb(lip),
             lip_upper=to_rgb(upper),
             lip_light=_lab_rgb(lip, 10, 0.85, 0.85),
             mouth=_lab_rgb(np.array([17, 26, 13], np.float32), 0, 1, 1),
             tongue=_lab_rgb(np.array([50, 38, 20], np.float32), 0, 1, 1),
             teeth=_TEETH * (np.float32(0.92) + np.float32(0.08) * bright),
+            teeth_shade=_TEETH * np.array([0.82, 0.78, 0.78], np.float32),
         )
 
 
@@ -96,10 +100,17 @@ def feature_colours(look: Look, rules: FeatureRules) -> FeatureColours:
     return colours
 
 
+def _seen_brow(look: Look) -> Lab:
+    """Fair and grey brows darkened until they speak."""
+    brow = look.brow.copy()
+    brow[0] = min(float(brow[0]), _BROW_CONTRAST * float(look.skin[0]))
+    return brow
+
+
 def _lips(look: Look, rules: FeatureRules) -> tuple[Lab, Lab]:
-    share = rules.mouth.lip_colour * (0.38 + 0.62 * look.lip_strength)
+    share = rules.mouth.lip_colour * (0.78 + 0.22 * look.lip_strength)
     lip = _between(look.skin, look.lip, share)
-    upper = lip * np.array([0.89, 1.0, 0.95], np.float32) + np.array([0, 3.0, 0], np.float32)
+    upper = lip * np.array([0.93, 1.0, 0.95], np.float32) + np.array([0, 3.0, 0], np.float32)
     return lip, upper
 
 

@@ -8,55 +8,59 @@ from typing import Literal
 class EyeRules:
     """Eyes. Sizes of parts of the iris are shares of its radius."""
 
-    width: float = 1.0
+    width: float = 1.12
     height: float = 1.0
     """How much larger than the style's proportions make them eyes are drawn, where skin need not make room."""
-    iris_size: float = 1.12
+    iris_size: float = 1.14
     """Radius over the person's own."""
     iris_tall: float = 1.0
     """Height of the iris over its width."""
     iris_least_u: float = 0.104
-    pupil: float = 0.45
-    highlight: float = 0.27
-    second_highlight: float = 0.13
-    glow: float = 0.55
+    pupil: float = 0.44
+    highlight: float = 0.29
+    second_highlight: float = 0.14
+    glow: float = 0.60
     """Light in the lower half of the iris, 0 to 1."""
     iris_saturation: float = 1.0
     white_tint: float = 0.07
     """Share of skin colour in the white."""
-    lid_shadow_u: float = 0.055
+    lid_shadow_u: float = 0.06
     """Depth of the lid's shadow on the white."""
-    exaggeration: float = 0.38
-    """How much further than in life lids narrow and open."""
-    lid_line_u: float = 0.031
-    lash_line_u: float = 0.015
+    exaggeration: float = 0.5
+    """How much further than in life lids open in wonder."""
+    alertness: float = 0.0
+    """How far narrow eyes are opened towards those at rest: 0 as they are, 1 all alike."""
+    lid_line_u: float = 0.056
+    lash_line_u: float = 0.028
     """What full lashes add to the lid's line."""
-    wing_u: float = 0.045
+    wing_u: float = 0.085
     lashes: int = 3
     """Single lashes at the outer corner of made-up eyes."""
-    lower_line_u: float = 0.017
-    lower_reach: float = 0.93
+    lower_line_u: float = 0.022
+    lower_reach: float = 0.62
     """Share of the lower lid, from the outer corner, that has a line."""
-    crease_line_u: float = 0.015
+    crease_line_u: float = 0.022
     crease_shade: float = 0.34
-    closed_line_u: float = 0.040
+    closed_line_u: float = 0.052
 
 
 @dataclass(frozen=True, slots=True)
 class BrowRules:
     """Brows."""
 
-    thickness: float = 1.0
+    thickness: float = 1.15
     """Over the person's own."""
-    least_u: float = 0.040
-    most_u: float = 0.130
+    least_u: float = 0.050
+    most_u: float = 0.150
     likeness: float = 1.0
     """How far the person's own shape and place are kept, 0 to 1."""
     friendly_u: float = 0.026
     """How far the inner end is raised, so that rest is not angry."""
     lower_u: float = 0.018
     """How far brows come down again after larger eyes have pushed them up."""
-    alpha: float = 0.94
+    alpha: float = 1.0
+    exaggeration: float = 0.45
+    """How much further than in life the inner end falls in a frown and rises in worry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,11 @@ class NoseRules:
 
     kind: Literal["soft", "small"] = "soft"
     """soft: wings, nostrils and the plane below the tip; small: a shadow and one stroke."""
-    under_shade: float = 0.62
-    side_shade: float = 0.22
-    nostril_u: float = 0.032
-    wing_u: float = 0.016
-    bridge_u: float = 0.018
+    under_shade: float = 0.75
+    side_shade: float = 0.5
+    nostril_u: float = 0.044
+    wing_u: float = 0.027
+    bridge_u: float = 0.028
     """Line along the bridge of a turned head."""
     light: float = 0.55
 
@@ -78,16 +82,16 @@ class NoseRules:
 class MouthRules:
     """Mouth."""
 
-    line_u: float = 0.024
-    corner_u: float = 0.012
+    line_u: float = 0.028
+    corner_u: float = 0.018
     lip_colour: float = 1.0
     """0 paints no lips."""
     light: float = 0.5
-    under_shade: float = 0.55
+    under_shade: float = 0.35
     lower_edge_u: float = 0.010
     friendly_u: float = 0.014
     """How far the corners are raised, so that rest is not sad."""
-    exaggeration: float = 0.22
+    exaggeration: float = 0.34
     """How much further than in life the corners rise in a smile and fall in a frown."""
 
 
@@ -96,8 +100,8 @@ class LineRules:
     """Lines of age and smile, blush."""
 
     strength: float = 1.0
-    width_u: float = 0.019
-    blush: float = 0.26
+    width_u: float = 0.032
+    blush: float = 0.34
 
 
 @dataclass(frozen=True, slots=True)
