@@ -95,13 +95,14 @@ class FaceTracker:
         memory, config = self._memory, self._config
         is_beat = memory.beats.is_due(time_s) or memory.is_new
         # The detector looks while the meshes follow; it has a core of its own, and its networks only this thread.
-        known = [track.box for track in memory.followed]
-        noticed = self._looker.submit(self._notice, image, known, is_beat)
+        # It is told what is known now: a track that is lost meanwhile must not count in one run and not in another.
+        known, places, beat = [track.box for track in memory.followed], list(memory.places), memory.schedule.beat
+        noticed = self._looker.submit(self._notice, image, known, places, is_beat)
         found = self._looker.submit(self._detect_noticed, noticed)
         followed = memory.followed
         for track in followed:
             if not track.follow(image, self._mesher, config):
-                track.lose(memory.schedule.beat)
+                track.lose(beat)
         memory.drop_doubles()
         passes, seen = noticed.result()
         is_beat = is_beat or bool(passes)
@@ -122,15 +123,17 @@ class FaceTracker:
         self._pending = self._looker.submit(self._settle, seen, passes, found)
         return replace(tracking, pending_detections=self._pending.result)
 
-    def _notice(self, image: Image, known: list[Box], is_beat: bool) -> tuple[list[DetectionPass], Image]:
+    def _notice(
+        self, image: Image, known: list[Box], places: list[Track], is_beat: bool
+    ) -> tuple[list[DetectionPass], Image]:
         """The passes that this frame calls for, and the image for them: a copy where others will draw into it."""
         memory, (height, width) = self._memory, image.shape[:2]
         change = memory.motion.change(image, known)
         if not (is_beat or change.is_sudden):
             return [], image
-        for track in memory.places:
+        for track in places:
             track.unseen += 1
-        is_searching = not known or any(track.state is TrackState.LOST for track in memory.places)
+        is_searching = not known or any(track.state is TrackState.LOST for track in places)
         passes = memory.schedule.passes(width, height, change, is_new=memory.is_new, is_searching=is_searching)
         if not known:
             return passes, image

@@ -18,7 +18,7 @@ from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.live.output import LiveOutput
 from toonfilter.runtime.live.stages import Controls
 
-FRAMES = 100_000
+FRAMES = 30_000
 DRAWING = np.full((128, 128, 4), 255, np.uint8)
 DRAWING[..., :3] = np.where((np.arange(128) % 16 < 8)[:, None, None], (0, 220, 0), (0, 120, 0))
 
@@ -95,7 +95,7 @@ def memory_mb():
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_hundred_thousand_frames_leave_memory_and_threads_flat(tiny_bundle, tmp_path, request):
+def test_thirty_thousand_frames_leave_memory_and_threads_flat(tiny_bundle, tmp_path, request):
     engine, clock, sink = Engine(), Clock(), Sink()
     settings = FilterSettings(style=str(tiny_bundle.folder), size=64)
     toon = ToonFilter(settings, tracker=Tracker(), opener=lambda *_: Opened(engine, {}))
