@@ -18,14 +18,19 @@ from toonfilter.runtime.live.cover_pictures import cover_picture
 from toonfilter.runtime.live.sinks import LiveSink
 from toonfilter.runtime.live.stages import Controls
 
+LEAST_COVER_S = 1.0
+"""After fresh pictures failed to come in time, the cover stays until they came in time for so long. Raising it calms
+a machine that is now and then too slow, and shows the cover longer."""
 _KEPT_LATENCIES = 4096
+_TOO_SLOW = "no fresh picture"
 
 
 class LiveOutput:
     """Decides for every moment what the sink gets. Used from one thread; time comes from the clock.
 
-    A fresh picture is sent when it arrives. Without one at the deadline the last safe picture is repeated, at most
-    `hold_s` old; after that, before the first, while hidden and while settings change, the cover is sent.
+    A fresh picture is sent when it arrives. Without one at the deadline the last safe picture is repeated for at most
+    `hold_s`; after that, before the first, while hidden and while settings change, the cover is sent. Where pictures
+    come too late again and again, the cover stays, so that it does not flicker.
     """
 
     def __init__(
@@ -57,8 +62,9 @@ class LiveOutput:
         self.first_safe_s: float | None = None
         self.first_cartoon_s: float | None = None
         self._last: SafeFrame | None = None
-        self._last_shown_s = float("-inf")
+        self._last_shown_s = self._late_at_s = float("-inf")
         self._epoch = 0
+        self._is_waiting = True
         self._covers: dict[str, SafeFrame] = {}
         self._audit = _opened(audit) if audit else None
 
@@ -68,7 +74,8 @@ class LiveOutput:
         has_changed = wishes.epoch != self._epoch
         if has_changed:
             # Settings changed: nothing drawn before counts any more.
-            self._epoch, self._last = wishes.epoch, None
+            self._epoch, self._last, self._late_at_s = wishes.epoch, None, float("-inf")
+            self._is_waiting = True
         if item is not None and item[0] == self._epoch:
             self._send_fresh(item[1])
             return
@@ -98,29 +105,39 @@ class LiveOutput:
 
     def _send_fresh(self, safe: SafeFrame) -> None:
         now_s = self._clock.now_s()
-        self.latencies_s.append(now_s - safe.captured_at_s)
-        del self.latencies_s[:-_KEPT_LATENCIES]
-        self._last = safe
+        self._last, self._is_waiting = safe, False
         if safe.state is not PrivacyState.HOLDING:
             # A held picture is as old as it was when it was fresh.
-            self._last_shown_s = safe.captured_at_s
-        self._send(safe, is_repeat=False)
+            self._last_shown_s = now_s
         # The camera's next picture is due in one period; it may come half a period late before the last is repeated.
         self.pacer.restart(0.5 * self.pacer.period_s)
+        if self._is_unsteady:
+            self._send(self._cover(_TOO_SLOW), is_repeat=False)
+            return
+        self.latencies_s.append(now_s - safe.captured_at_s)
+        del self.latencies_s[:-_KEPT_LATENCIES]
+        self._send(safe, is_repeat=False)
         if self.first_cartoon_s is None and safe.state is PrivacyState.PROTECTED:
             self.first_cartoon_s = now_s - self.started_s
+
+    @property
+    def _is_unsteady(self) -> bool:
+        """Whether a picture came too late just now, so that others may."""
+        return self._clock.now_s() - self._late_at_s < LEAST_COVER_S
 
     def _send_stand_in(self, is_hidden: bool) -> None:
         if is_hidden:
             self._send(self._cover("hidden by the user"), is_repeat=False)
-        elif self._last is not None and self._clock.now_s() - self._last_shown_s <= self._hold_s:
+            return
+        if self._last is None or self._clock.now_s() - self._last_shown_s > self._hold_s:
+            self._last = None
+            if not self._is_waiting:
+                self._late_at_s = self._clock.now_s()
+        if self._last is not None and not self._is_unsteady:
             self._send(self._last, is_repeat=True)
         else:
-            was_shown = self._last is not None
-            self._last = None
-            self._send(
-                self._cover("no fresh picture" if was_shown or self.first_cartoon_s else "starting"), is_repeat=False
-            )
+            is_first = self._is_waiting and self.first_cartoon_s is None
+            self._send(self._cover("starting" if is_first else _TOO_SLOW), is_repeat=False)
 
     def _send(self, safe: SafeFrame, *, is_repeat: bool) -> None:
         now_s = self._clock.now_s()

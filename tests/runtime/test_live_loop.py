@@ -1,3 +1,4 @@
+import itertools
 import json
 import threading
 from pathlib import Path
@@ -10,7 +11,7 @@ from toonfilter.runtime.frames import Frame, PrivacyState
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.live.commands import _styles_from
 from toonfilter.runtime.live.cover_pictures import cover_picture
-from toonfilter.runtime.live.output import LiveOutput
+from toonfilter.runtime.live.output import LEAST_COVER_S, LiveOutput
 from toonfilter.runtime.live.pipeline import LiveOptions, run_live
 from toonfilter.runtime.live.sinks import Discard
 from toonfilter.runtime.live.stages import CaptureStage, Controls
@@ -169,6 +170,58 @@ def test_a_late_picture_is_repeated_then_covered_after_half_a_second(output):
     assert len(held) == 4  # at 0.15, 0.25, 0.35 and 0.45 s
     assert output.sink.states[5:] == [PrivacyState.COVERED] * 8
     assert output.states["holding"] == 4
+
+
+def shown_while(output, period_s, seconds, guard):
+    """Whether the cartoon was shown, in every tick of 10 ms, where a picture comes in every period, two periods old."""
+    shown, ticks = [], round(period_s / 0.01)
+    for tick in range(round(seconds / 0.01)):
+        output.clock.sleep(0.01)
+        item = (0, safe_frame(guard, tick, output.clock.now_s() - 2 * period_s)) if tick % ticks == ticks - 1 else None
+        output.step(item)
+        if output.sink.states:
+            shown.append(output.sink.states[-1] is not PrivacyState.COVERED)
+    return shown
+
+
+def changes(shown):
+    return sum(one != other for one, other in itertools.pairwise(shown))
+
+
+@pytest.mark.parametrize("period_s", [0.65, 0.8, 1.5])
+def test_a_machine_that_is_always_too_slow_shows_one_cover_that_stays(output, period_s):
+    assert changes(shown_while(output, period_s, 12.0, Guard())) <= 2
+
+
+@pytest.mark.parametrize("period_s", [0.03, 0.1, 0.3, 0.45])
+def test_a_machine_that_is_fast_enough_never_shows_a_cover(output, period_s):
+    guard = Guard()
+    shown_while(output, period_s, 1.0, guard)
+    assert all(shown_while(output, period_s, 12.0, guard))
+
+
+def test_after_late_pictures_the_cartoon_comes_back_when_they_were_in_time_for_a_second(output):
+    guard = Guard()
+    assert shown_while(output, 0.1, 1.0, guard)[-1]
+    late = shown_while(output, 0.8, 4.0, guard)
+    assert not late[-1]
+    back = shown_while(output, 0.1, 3.0, guard)
+    assert changes(back) == 1
+    assert back[-1]
+    # The last late picture ran out, and the first in time came, within the first two tenths.
+    assert 0.8 <= back.index(True) * 0.01 <= LEAST_COVER_S + 0.2
+    assert output.sink.frames[-1][3] == ""
+
+
+def test_one_late_picture_covers_for_a_second_and_no_longer(output):
+    guard = Guard()
+    shown_while(output, 0.1, 1.0, guard)
+    for _ in range(70):
+        output.clock.sleep(0.01)
+        output.step(None)
+    back = shown_while(output, 0.1, 3.0, guard)
+    assert changes(back) == 1
+    assert back.index(True) * 0.01 == pytest.approx(LEAST_COVER_S, abs=0.12)
 
 
 def test_a_picture_is_not_held_longer_because_the_guard_held_it_before(output):
