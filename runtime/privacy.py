@@ -16,10 +16,18 @@ from numpy.typing import NDArray
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import _GUARD, Frame, Image, PrivacyState, SafeFrame
-from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.geometry.alignment import CropTransform, Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.pixelate import cover_softly, pixelated
-from toonfilter.runtime.likeness import MOST_LIKENESS, likeness, pattern, pattern_likeness, view_of
+from toonfilter.runtime.likeness import (
+    LEAST_DETAIL,
+    MOST_LIKENESS,
+    detail,
+    likeness,
+    pattern,
+    pattern_likeness,
+    view_of,
+)
 
 if TYPE_CHECKING:
     from toonfilter.runtime.bundle import Bundle
@@ -80,7 +88,15 @@ class HiddenFace:
         points, most = (_grid(self.box), _MOST_RAW) if self.landmarks is None else (self.landmarks, _MOST_UNCHANGED)
         if _unchanged(original, rendered, points) > most:
             return False
-        return likeness(original, rendered, view_of(self.box, self.roll_rad)) <= MOST_LIKENESS
+        return likeness(original, rendered, self._view) <= MOST_LIKENESS
+
+    def is_shown(self, original: Image, rendered: Image) -> bool:
+        """Whether this face can be recognised under its cover. A bare wall, which is like its cover, shows nobody."""
+        return likeness(original, rendered, self._view) > MOST_LIKENESS and detail(original, self._view) > LEAST_DETAIL
+
+    @property
+    def _view(self) -> CropTransform:
+        return view_of(self.box, self.roll_rad)
 
 
 def _grid(box: Box) -> NDArray[np.float32]:
@@ -124,11 +140,7 @@ class Guard:
                 drawn += face.landmarks is not None
                 continue
             cover_softly(rendered, face.box, [landmarks for landmarks in kept if landmarks is not face.landmarks])
-            # A cover leaves nothing of a place; on a bare wall it is like what it covers.
-            if (
-                face.landmarks is not None
-                and likeness(original, rendered, view_of(face.box, face.roll_rad)) > MOST_LIKENESS
-            ):
+            if face.is_shown(original, rendered):
                 return self.cover(frame, "a face is not hidden", faces_found=len(faces))
         if not faces:
             return self.cover(frame, "no face found")

@@ -52,7 +52,8 @@ def shrunk_region(
     factor = 2**halvings
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) @ matrix[:, :2].T + matrix[:, 2]
     limits = np.array([width, height]) // factor
-    first = np.clip(np.floor(corners.min(0) / factor).astype(int), 0, limits - 1)
+    # Pixel centres: the first one that is sampled lies half a pixel before the corner.
+    first = np.clip(np.floor((corners.min(0) + 0.5) / factor - 0.5).astype(int), 0, limits - 1)
     last = np.clip(np.ceil(corners.max(0) / factor).astype(int) + 1, first + 1, limits)
     (left, top), (right, bottom) = (first * factor).tolist(), (last * factor).tolist()
     return halved(image[top:bottom, left:right], halvings), shrunk_matrix(matrix, (left, top), factor)

@@ -13,6 +13,7 @@ from toonfilter.runtime.errors import BackendError, ConfigError
 from toonfilter.runtime.faces.tracker import TrackingResult
 from toonfilter.runtime.frames import Frame, PrivacyState, SafeFrame
 from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.likeness import MOST_LIKENESS, likeness, view_of
 from toonfilter.runtime.privacy import COVER_TILES, Guard, HiddenFace, LostPolicy, cover
 from toonfilter.runtime.render.opening import RenderOptions
 
@@ -375,6 +376,63 @@ def test_a_place_that_a_drawing_hides_needs_no_cover():
     safe = Guard().release(Frame(raw, 0), raw, drawing.copy(), [HiddenFace(Box(60, 40, 120, 100))])
     assert (safe.state, safe.faces_drawn, safe.faces_covered) == (PROTECTED, 0, 1)
     assert (safe.image == drawing).all()
+
+
+def walls():
+    """uint8 [360, 640, 3] each: bare but for a soft shadow and a stripe, as a camera that turns sees them."""
+    random = np.random.default_rng(0)
+    for _ in range(12):
+        bare = 180 + random.uniform(-60, 60) * np.linspace(0, 1, 640)[None, :, None]
+        bare = bare + random.normal(0, random.uniform(0, 3), (360, 640, 3))
+        ends = [(int(x), y) for x, y in zip(random.integers(0, 640, 2), (0, 360), strict=True)]
+        cv2.line(bare, *ends, (90, 80, 60), int(random.integers(2, 60)))
+        yield np.clip(bare, 0, 255).astype(np.uint8)
+
+
+def test_a_pan_over_bare_walls_is_never_covered_whole():
+    """Newcomers are looked for at its sides, half beyond the frame; what covers them looks like the wall itself."""
+    random = np.random.default_rng(1)
+    for raw in walls():
+        for x, y, half in zip(*random.uniform((0, 0, 20), (640, 360, 90), (16, 3)).T, strict=True):
+            place = HiddenFace(Box(x - half, y - half, x + half, y + half))
+            assert Guard().release(Frame(raw, 0), raw, raw.copy(), [place]).state is PROTECTED
+
+
+def head(astronaut):
+    return cv2.resize(astronaut[60:190, 160:290], (60, 60), interpolation=cv2.INTER_AREA)
+
+
+def door(_):
+    bare = np.full((60, 60, 3), 180, np.uint8)
+    bare[:, 26:34] = 90
+    return bare
+
+
+@pytest.mark.parametrize(("content", "state"), [(head, COVERED), (door, PROTECTED)])
+def test_what_a_neighbours_drawing_shows_of_a_place_is_measured(astronaut, content, state):
+    """Covers leave drawings as they are; where such a drawing shows a head that has no mesh, nothing leaves."""
+    raw = photo()
+    raw[60:120, 90:150] = content(astronaut)
+    before, place = face_at(120, 95, 170), HiddenFace(Box(95, 65, 145, 115))
+    drawn = raw.copy()
+    drawn[hull_of(before)] = (90, 60, 40)
+    drawn[::6][hull_of(before)[::6]] = (200, 220, 160)
+    faces = [HiddenFace.drawn(before), place]
+    hidden = Guard().release(Frame(raw, 0), raw, drawn.copy(), faces)
+    assert (hidden.state, hidden.faces_drawn, hidden.faces_covered) == (PROTECTED, 1, 1)
+    drawn[60:120, 90:150] = np.clip(raw[60:120, 90:150] * 0.8 + 30, 0, 255)
+    assert [face.is_hidden(raw, drawn) for face in faces] == [True, False]
+    assert likeness(raw, drawn, view_of(place.box)) > MOST_LIKENESS
+    assert Guard().release(Frame(raw, 0), raw, drawn.copy(), faces).state is state
+
+
+def test_half_a_face_at_the_edge_is_measured_by_what_is_in_the_frame(astronaut):
+    raw = np.ascontiguousarray(cv2.resize(astronaut[40:240, 90:357], (WIDTH, HEIGHT))[:, 115:])
+    place = HiddenFace(Box(-45, 20, 45, 130))
+    assert not place.is_hidden(raw, (raw * 0.8 + 20).astype(np.uint8))
+    assert place.is_shown(raw, (raw * 0.8 + 20).astype(np.uint8))
+    assert place.is_hidden(raw, cv2.resize(cv2.resize(raw, (5, 5)), raw.shape[1::-1]))
+    assert not place.is_shown(raw, raw[:, ::-1] // 3 + np.random.default_rng(0).integers(0, 60, raw.shape, np.uint8))
 
 
 def test_a_face_that_was_not_drawn_or_only_half_is_not_hidden():

@@ -34,6 +34,13 @@ def test_a_view_shows_its_place(side_px: float, roll_rad: float) -> None:
         assert view[y, x, :2] == pytest.approx(place, abs=0.1)
 
 
+def test_nothing_beyond_a_view_that_is_shrunk_darkens_its_sides() -> None:
+    flat = np.full((480, 640, 3), 180, np.uint8)
+    for side_px in np.arange(129.0, 300.0, 7.3).tolist():
+        for x, y in ((301.3, 222.7), (267.4, 242.5), (310.0, 233.0)):
+            assert (take_view(flat, CropTransform(x, y, side_px, 0.0, SIZE)) == 180).all()
+
+
 @pytest.mark.parametrize(
     ("ratio", "least", "halvings"),
     [
