@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
 from toonfilter.runtime.bundle import find_bundle
+from toonfilter.runtime.faces.config import TrackingConfig
 from toonfilter.runtime.faces.detection import StillFaceFinder
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.alignment import crop_transform
@@ -40,7 +41,7 @@ class StillFilter:
         self._renderer = open_renderer(bundle, self.opened.translator, settings.rendering)
         if bundle.takes_drawings:
             check_drawings_only(bundle, is_file=True, confirmed=settings.lost.confirmed)
-        self._finder = StillFaceFinder()
+        self._finder = StillFaceFinder(config=TrackingConfig(is_patient=True))
         self._guard = Guard(settings.lost)
         self._hides_nobody = bundle.takes_drawings
 

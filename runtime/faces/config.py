@@ -14,7 +14,7 @@ class TrackingConfig:
         max_faces: faces followed with a mesh, so that they are drawn; further ones are covered. Higher: more of a crowd
             is drawn, each costs a mesh (5 ms) and a drawing per frame.
         is_patient: nobody waits for the frame (files). Then the first look and every cut are searched in all turns and
-            sizes, and nothing is covered on motion alone: the frames before a newcomer are covered afterwards.
+            in more sizes, and nothing is covered on motion alone: the frames before a newcomer are covered afterwards.
         detect_every: beats between two looks at the whole frame by the same network. Higher: cheaper, newcomers later.
         smallest_part_px: pictures are searched in squares whose side is halved down to this, px. Higher: cheaper,
             misses small faces (the least that is found is a thirtieth of it).

@@ -16,6 +16,8 @@ from toonfilter.runtime.faces.detector import Detection, DetectionPass, FaceDete
 from toonfilter.runtime.faces.tracker import FaceTracker
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, PrivacyState
+from toonfilter.runtime.geometry.pixelate import pixelated
+from toonfilter.runtime.privacy import COVER_TILES
 
 QUICK = ("appears", "leaves and returns", "hand over the face", "walks in", "swap")
 
@@ -49,6 +51,18 @@ def test_the_judge_knows_a_leak():
     assert [leaked(frame.image, 255 - frame.image, face)[0] for face in frame.faces] == [False, False]
     brighter = np.clip(frame.image * 0.8 + 20, 0, 255).astype(np.uint8)
     assert all(leaked(frame.image, brighter, face)[0] for face in frame.faces)
+
+
+def test_the_judge_tells_a_covered_dark_room_from_a_face_in_the_dark():
+    """Three levels of brightness: most pixels of a cover are those of the room."""
+    frame = next(iter(play("swap", frames=2)))
+    dark = (frame.image * 0.04).astype(np.uint8)
+    for face in frame.faces:
+        assert leaked(dark, dark.copy(), face)[0]
+        assert not leaked(dark, pixelated(dark, COVER_TILES), face)[0]
+        half = pixelated(dark, COVER_TILES)
+        half[:, : round(np.nonzero(face)[1].mean())] = dark[:, : round(np.nonzero(face)[1].mean())]
+        assert leaked(dark, half, face)[0]
 
 
 def test_counts_are_plain_data():

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from toonfilter.runtime.faces.config import TrackingConfig
-from toonfilter.runtime.faces.detector import NETWORKS, TURNS, DetectionPass, FaceDetector, search_parts
+from toonfilter.runtime.faces.detector import (
+    NETWORKS,
+    TURNS,
+    DetectionPass,
+    FaceDetector,
+    search_parts,
+    thorough_passes,
+)
 from toonfilter.runtime.faces.motion import Change
 from toonfilter.runtime.faces.schedule import DetectionSchedule
 from toonfilter.runtime.faces.tracks import Track, TrackState
@@ -46,6 +53,15 @@ def test_a_first_look_is_thorough_and_a_cut_too_but_not_every_frame(is_patient):
         for _ in range(20)
     ]
     assert [count > 20 for count in counts].count(True) == 2
+
+
+def test_where_nobody_waits_upright_faces_are_looked_for_in_squares_of_one_more_size():
+    hurried, patient = (thorough_passes(1920, 1080, TrackingConfig(is_patient=one)) for one in (False, True))
+    more = set(patient) - set(hurried)
+    assert set(hurried) < set(patient)
+    assert {(one.network, one.quarter_turns, round(one.part.width)) for one in more} == {("full", 0, 360)}
+    faces = [Box(x, y, x + 60, y + 60) for x in (0, 700, 1860) for y in (0, 511, 1020)]
+    assert all(any(one.part.contains(face) for one in more) for face in faces)
 
 
 def test_a_small_change_at_an_edge_is_looked_at_closely_at_once():
