@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.alignment import HeadFit, Landmarks, fit_head, mean_face
-from toonfilter.runtime.geometry.landmarks import EYES, MESH_POINTS, NOSE_RIDGE
+from toonfilter.runtime.geometry.landmarks import EYES, MESH_POINTS, MOUTH_TOP, NOSE_RIDGE
 from toonfilter.runtime.geometry.proportions import Points, Proportions, ProportionWarp
 
 Axis = NDArray[np.float32]
@@ -21,6 +21,8 @@ _FAR_YAW = (58.0, 70.0)
 """Yaw in degrees between which the far eye goes, however wide the mesh makes it."""
 _RIDGE_HIDES_FROM = 18.0
 """Yaw in degrees from which the nose's ridge covers a part of the far eye's place."""
+_LAUGHS = (0.02, 0.11)
+"""Rise of the mouth's corners, in pupil distances, from which a smile is one, and at which it is a laugh."""
 _FAR_FADE = (0.19, 0.33)
 """An eye as narrow as this share of its true width, seen from the side, is hidden; it is whole from the second on."""
 
@@ -120,6 +122,13 @@ class FaceGeometry:
             turned = 1 - (abs(self.yaw) - _FAR_YAW[0]) / (_FAR_YAW[1] - _FAR_YAW[0])
             seen.append(min(max(min((width - low) / (high - low), turned), 0.0), 1.0))
         return seen[0], seen[1]
+
+    @cached_property
+    def laughter(self) -> float:
+        """0 to 1: how far the corners of the mouth are raised."""
+        corners = self.photo_points[[MOUTH_TOP[0], MOUTH_TOP[-1]]].mean(0) - self.photo_points[[13, 14]].mean(0)
+        rise = -float(corners @ self.fit.rotation[:, 1]) / self.unit_px
+        return min(max((rise - _LAUGHS[0]) / (_LAUGHS[1] - _LAUGHS[0]), 0.0), 1.0)
 
     @cached_property
     def outline(self) -> Points:

@@ -61,7 +61,8 @@ def draw_brow(
     unit = np.float32(face.unit_px)
     keep = np.float32(rules.likeness)
     inner = np.clip(_EVEN, 0, 1) ** np.float32(1.4)
-    frown = _frown(face)
+    # Laughter lowers brows, too, but nobody means it.
+    frown = _frown(face) * (1 - 0.8 * face.laughter)
     friendly = np.float32(rules.friendly_u * (1 - smoothstep(frown, 0.0, _FROWNS)) - rules.exaggeration * frown)
     offset = look.brow_offset[side] * keep - friendly * inner + np.float32(rules.lower_u)
     line = middle + face.down * (offset * unit)[:, None]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import skia
 
-from toonfilter.runtime.geometry.landmarks import EYES, MOUTH_TOP
+from toonfilter.runtime.geometry.landmarks import EYES
 from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.face_geometry import Axis, FaceGeometry
 from toonfilter.runtime.render.features.brush import (
@@ -47,12 +47,14 @@ _MOST_ACROSS = 0.72
 """How far to the side an iris goes, in half widths of the eye."""
 _MOST_HIDDEN = 0.3
 """How far behind a lid the iris' middle goes, in its radii. Raising it lets more of it disappear."""
+_MOST_SHADED = 0.30
+"""Share of the opening that the lid's shadow may take."""
 _CLOSED_SAG = 0.05
 _LEAST_OPENING, _MOST_WIDER = 0.05, 2.0
 _WINKS = (0.05, 0.13)
 """Difference of both eyes' openings up to which it is a slip of the mesh, and from which it is meant."""
-_LAUGHS, _LAUGH_RISE = (0.03, 0.12), 2.2
-"""Rise of the mouth's corners, in pupil distances, from which closed lids arch up, and how far over their sag."""
+_LAUGH_RISE = 2.2
+"""How far the closed lids of who laughs arch up, over their sag."""
 _LASH_PROFILE = np.array(
     [0.0, 0.42, 0.82, 1.0, 1.0, 0.94, 0.86, 0.78, 0.70, 0.62, 0.54, 0.46, 0.36, 0.24, 0.10, 0.0], np.float32
 )
@@ -103,7 +105,7 @@ def eye_shape(face: FaceGeometry, curves: FaceCurves, rules: EyeRules, side: int
     upper = lower + (upper - lower) * np.float32(share * wide)
     if openness < 1:
         # Closed lids meet in an arc that hangs, whatever a tired mesh says.
-        sag = np.float32((1 - openness) * _CLOSED_SAG * (1 - _LAUGH_RISE * _laughter(face)) * face.unit_px * slim)
+        sag = np.float32((1 - openness) * _CLOSED_SAG * (1 - _LAUGH_RISE * face.laughter) * face.unit_px * slim)
         hang = face.down * (bow(len(upper)) * sag)[:, None]
         upper, lower = upper + hang, lower + hang
     radius = float(np.hypot(*(iris[1:] - iris[0]).T).mean()) / max(0.5 + 0.5 * slim, 0.5)
@@ -130,13 +132,6 @@ def _drawn_opening(opening: float, rules: EyeRules) -> float:
     if opening > _REST_OPENING:
         return opening * (1 + rules.exaggeration * min(opening / _REST_OPENING - 1, 0.6))
     return opening + rules.alertness * (_REST_OPENING - max(opening, CLOSED_OPENING))
-
-
-def _laughter(face: FaceGeometry) -> float:
-    """0 to 1: how far raised corners of the mouth say that eyes are shut with mirth."""
-    points, down = face.photo_points, face.fit.rotation[:, 1]
-    corners = points[[MOUTH_TOP[0], MOUTH_TOP[-1]]].mean(0) - points[[13, 14]].mean(0)
-    return smoothstep(-float(corners @ down) / face.unit_px, *_LAUGHS)
 
 
 def _seen_iris(face: FaceGeometry, iris: Points, upper: Points, lower: Points, radius_px: float) -> Points:
@@ -201,7 +196,8 @@ def _ball(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules
         across = eye.outwards * np.float32(0.07) * unit
         pen.glow(corner, across, down * np.float32(0.06) * unit, colours.caruncle, 0.8)
         _iris(pen, face, colours, rules, eye)
-        depth = np.float32(rules.lid_shadow_u * face.unit_px + 0.10 * eye.height_px) * bow(len(eye.upper), 0.6)
+        deep = min(rules.lid_shadow_u * face.unit_px + 0.10 * eye.height_px, _MOST_SHADED * eye.height_px)
+        depth = np.float32(deep) * bow(len(eye.upper), 0.6)
         shadow = eye.upper + down * depth[:, None]
         above = eye.upper - down * np.float32(0.1) * unit
         pen.fill(outline(above, shadow[::-1]), _LID_SHADOW, 0.62, MULTIPLY)
@@ -227,9 +223,12 @@ def _iris(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules
 
 def _highlights(pen: Pen, face: FaceGeometry, rules: EyeRules, eye: EyeShape) -> None:
     across, down = _iris_axes(face, rules, eye)
+    # What the lid hides of the iris has no light: it slides down to where it is seen.
+    lid = float((eye.upper[len(eye.upper) // 2] - eye.iris) @ face.down) / max(float(np.hypot(*down)), 1e-6)
+    height = min(max(-0.36, lid + 0.8 * rules.highlight), 0.1)
     # Both eyes are lit from the same side, at the picture's left.
     with pen.frame(eye.iris, across, down):
-        pen.fill(oval(-0.36, -0.36, 0.92 * rules.highlight, 1.08 * rules.highlight), _LIGHT)
+        pen.fill(oval(-0.36, height, 0.92 * rules.highlight, 1.08 * rules.highlight), _LIGHT)
         pen.fill(disc(0.40, 0.44, rules.second_highlight), _LIGHT, 0.85)
 
 

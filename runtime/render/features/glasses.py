@@ -4,7 +4,7 @@ import numpy as np
 import skia
 
 from toonfilter.runtime.geometry.proportions import Points
-from toonfilter.runtime.render.colour import Colour, to_rgb
+from toonfilter.runtime.render.colour import Colour, Lab, to_rgb
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import (
     Pen,
@@ -30,6 +30,8 @@ _TURN = np.linspace(0, 2 * np.pi, LENS_POINTS, endpoint=False).astype(np.float32
 _RISING = np.clip(-np.sin(_TURN), 0, 1)
 _FALLING = np.clip(np.sin(_TURN), 0, 1)
 _HEIGHT_GIVES, _DARK_KEEPS = 0.4, 0.75
+_LEAST_WIDTH, _RIM_CONTRAST = 0.028, 0.16
+"""Least width of a rim, in pupil distances, and least difference of its lightness and that of skin, over the latter."""
 _INNER_TOP = round(LENS_POINTS * 0.555)
 _OUTER_TOP = round(LENS_POINTS * 0.955)
 _WHITE = np.ones(3, np.float32)
@@ -42,7 +44,7 @@ def draw_glasses(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: Fea
     if glasses is None:
         return
     pen = Pen()
-    rim = to_rgb(glasses.colour)
+    rim = to_rgb(_seen_rim(glasses.colour, look.skin))
     shade = to_rgb(look.shadow)
     rims = [_worn(face, glasses, side) for side in (0, 1)]
     beyond = face.beyond_nose
@@ -60,6 +62,15 @@ def draw_glasses(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: Fea
     pen.draw(canvas)
 
 
+def _seen_rim(colour: Lab, skin: Lab) -> Lab:
+    """Dark rims a little darker, and none in the skin's own lightness."""
+    rim = colour.copy()
+    apart = float(rim[0] - skin[0]) / max(float(skin[0]), 1)
+    if apart < _RIM_CONTRAST:
+        rim[0] = min(float(rim[0]) * 0.85, float(skin[0]) * (1 - 2.2 * _RIM_CONTRAST))
+    return rim
+
+
 def _worn(face: FaceGeometry, glasses: GlassesLook, side: int) -> Points:
     """The rim in the style's proportions: it makes way for larger eyes, but less in height, or it would turn round."""
     plain = lens_points(face, glasses.outline, side)
@@ -74,7 +85,7 @@ def _worn(face: FaceGeometry, glasses: GlassesLook, side: int) -> Points:
 
 
 def _width_px(face: FaceGeometry, glasses: GlassesLook, rules: GlassesRules) -> np.float32:
-    return np.float32(max(glasses.width * rules.width, 0.014) * face.unit_px)
+    return np.float32(max(glasses.width * rules.width, _LEAST_WIDTH) * face.unit_px)
 
 
 def _band(points: Points, widths: Widths) -> Shape:

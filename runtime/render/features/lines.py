@@ -3,11 +3,13 @@
 import numpy as np
 
 from toonfilter.runtime.geometry.landmarks import CHEEKS
+from toonfilter.runtime.render.colour import mix
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.features.brush import Pen, part, taper
-from toonfilter.runtime.render.features.curves import FaceCurves
+from toonfilter.runtime.render.features.brush import Pen, outline, part, taper
+from toonfilter.runtime.render.features.curves import FaceCurves, resampled
 from toonfilter.runtime.render.features.palette import FeatureColours
 from toonfilter.runtime.render.features.rules import LineRules
+from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 
 _SIDE_LINES = {
@@ -41,6 +43,7 @@ def draw_lines(
         for kind, (start, end, weight, shape) in _SIDE_LINES.items():
             depth = float(getattr(lines, kind)[side])
             _line(pen, face, colours, rules, part(curves[f"{name}_{kind}"], start, end), depth, weight, shape)
+        _bag_shade(pen, colours, rules, curves, name, float(lines.bag[side]))
         _crow(pen, face, colours, rules, curves, name, float(lines.crow[side]))
         if lines.old > 0.1:
             _second_lines(pen, face, colours, rules, curves, name, float(lines.old))
@@ -65,7 +68,21 @@ def _line(
     if strength < 0.08:
         return
     widths = taper(len(curve), *shape) * np.float32(rules.width_u * weight * (0.40 + 0.60 * strength) * face.unit_px)
-    pen.stroke(curve, widths, colours.soft_ink, min(1.0, 0.35 + 0.75 * strength))
+    colour = mix(colours.soft_ink, colours.ink, min(1.0, 0.5 * strength * strength))
+    pen.stroke(curve, widths, colour, min(1.0, 0.30 + 0.75 * strength))
+
+
+def _bag_shade(
+    pen: Pen, colours: FeatureColours, rules: LineRules, curves: FaceCurves, name: str, depth: float
+) -> None:
+    """The pouch under the eye of somebody no longer young, a little darker than the skin."""
+    alpha = 0.55 * rules.strength * smoothstep(depth, 0.35, 0.9)
+    if alpha < 0.05:
+        return
+    bag = part(curves[f"{name}_bag"], 0.1, 0.95)
+    lid = part(curves[f"{name}_lower"], 0.1, 0.95)
+    inner = resampled(lid, len(bag)) * np.float32(0.45) + bag * np.float32(0.55)
+    pen.fill(outline(inner, bag[::-1]), colours.shade, alpha)
 
 
 def _second_lines(
@@ -91,10 +108,10 @@ def _crow(
     corner = curves[f"{name}_upper"][0]
     out = corner - curves[f"{name}_upper"][-1]
     out = out / max(float(np.hypot(*out)), 1e-6)
-    for rise, reach in ((-0.06, 0.14), (0.0, 0.17), (0.06, 0.13))[: 2 + (depth > 0.7)]:
-        start = corner + out * 0.085 * unit + face.down * np.float32(rise * 0.6) * unit
-        end = start + out * np.float32(reach) * unit + face.down * np.float32(rise * 1.3) * unit
-        middle = (start + end) / 2 - face.down * np.float32(0.012) * unit
-        _line(
-            pen, face, colours, rules, np.stack([start, middle, end]).astype(np.float32), depth, 0.7, (0.6, 0.05, 0.3)
-        )
+    strokes = ((-0.055, 0.17), (0.0, 0.20), (0.06, 0.16))[: 2 + (depth > 0.55)]
+    for rise, reach in strokes:
+        start = corner + out * np.float32(0.15) * unit + face.down * np.float32(rise) * unit
+        end = start + out * np.float32(reach) * unit + face.down * np.float32(rise * 1.5) * unit
+        middle = (start + end) / 2 - face.down * np.float32(0.014) * unit
+        points = resampled(np.stack([start, middle, end]).astype(np.float32), 5)
+        _line(pen, face, colours, rules, points, depth, 0.85, (0.5, 0.05, 0.35))

@@ -9,16 +9,28 @@ from toonfilter.runtime.render.look import AgeLines
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 from toonfilter.runtime.render.measures.skin import REGIONS
 
-_OLD_ROUGHNESS = (0.040, 0.060)
-"""Contrast of fine lines on skin from which it is that of an old person, and of a very old one."""
-_OLD_LIGHT = (36.0, 46.0)
+_OLD_ROUGHNESS, _OLD_LINES = (0.016, 0.034), (0.15, 0.45)
+"""Contrast of fine lines on skin, and mean depth of the kinds of lines, from which a face is old, and very old.
+
+Neither alone: hard light roughens young skin, too."""
+_OLD_LIGHT = (24.0, 36.0)
 """Lightness of skin in the photo below which roughness is noise."""
 _KINDS = ("forehead", "frown", "crow", "bag", "fold", "marionette")
-_WHEN_OLD = {"forehead": 0.75, "frown": 0.4, "crow": 0.85, "bag": 0.9, "fold": 1.0, "marionette": 0.6}
+_WHEN_OLD = {"forehead": 0.9, "frown": 0.5, "crow": 1.0, "bag": 1.0, "fold": 1.0, "marionette": 0.8}
 """How deep each kind is in the face of somebody very old, at least."""
-_MATURE = (0.8, 1.9)
+_GREY_HAIR = (0.25, 0.52)
+"""Lightness of hair over that of skin, less what its colour takes off: blond up to the first, grey from the second."""
+_BLOND = 0.03
+"""What each unit of chroma takes off: light hair with colour is blond."""
+_HAIR_PX = 200
+_WHEN_YOUNG = {"forehead": 0.6, "frown": 0.8, "crow": 0.35, "bag": 0.35, "fold": 0.55, "marionette": 0.25}
+"""How deep each kind is in a young face, at most: what the face does, and no more."""
+_WHEN_GREY = {"forehead": 0.45, "frown": 0.2, "crow": 0.7, "bag": 0.75, "fold": 0.8, "marionette": 0.45}
+"""How deep each kind is in a face under grey hair, at least."""
+_GREY_IS_OLD = 0.5
+_MATURE = (1.0, 2.3)
 """Of `maturity`: from which on lines are drawn that the photo hardly shows, and at which they are whole."""
-_WHEN_MATURE = {"forehead": 0.0, "frown": 0.0, "crow": 0.45, "bag": 0.50, "fold": 0.48, "marionette": 0.15}
+_WHEN_MATURE = {"forehead": 0.0, "frown": 0.0, "crow": 0.40, "bag": 0.45, "fold": 0.48, "marionette": 0.15}
 """How deep each kind is then, at least."""
 
 
@@ -33,12 +45,28 @@ def believed(photo: MeasuredPhoto, lines: AgeLines, raw: Lab) -> AgeLines:
     grown = 1 - 0.85 * childhood(photo)
     mature = smoothstep(maturity(photo, lines), *_MATURE) * grown
     share = max((0.25 + 0.75 * smoothstep(0.5 * (second + third), 0.10, 0.55)) * grown, mature)
-    old = smoothstep(skin_roughness(photo), *_OLD_ROUGHNESS) * smoothstep(float(raw[0]), *_OLD_LIGHT)
+    old = smoothstep(skin_roughness(photo), *_OLD_ROUGHNESS) * smoothstep(float(np.mean(kinds)), *_OLD_LINES)
+    old *= smoothstep(float(raw[0]), *_OLD_LIGHT) * grown
+    grey = grey_hair(photo, raw) * grown
+    evidence = max(old, grey, mature)
     deep = {}
     for name in _KINDS:
-        least = max(old * _WHEN_OLD[name], mature * _WHEN_MATURE[name])
-        deep[name] = np.maximum(getattr(lines, name) * np.float32(share), np.float32(least))
-    return AgeLines(**deep, old=old)
+        least = max(old * _WHEN_OLD[name], grey * _WHEN_GREY[name], mature * _WHEN_MATURE[name])
+        most = np.float32(evidence + (1 - evidence) * _WHEN_YOUNG[name])
+        deep[name] = np.minimum(np.maximum(getattr(lines, name) * np.float32(share), np.float32(least)), most)
+    return AgeLines(**deep, old=max(old, _GREY_IS_OLD * grey))
+
+
+def grey_hair(photo: MeasuredPhoto, raw: Lab) -> float:
+    """0 to 1: how surely the hair has lost its colour. raw: the skin in the same light."""
+    plane = photo.planes.get("hair")
+    if plane is None:
+        return 0.0
+    hair = photo.lab[plane > 200]
+    if len(hair) < _HAIR_PX:
+        return 0.0
+    lightness, red, yellow = (float(value) for value in np.median(hair, 0))
+    return smoothstep(lightness / max(float(raw[0]), 20) - _BLOND * float(np.hypot(red, yellow)), *_GREY_HAIR)
 
 
 def maturity(photo: MeasuredPhoto, lines: AgeLines) -> float:

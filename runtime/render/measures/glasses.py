@@ -22,8 +22,10 @@ _TYPICAL = (((np.abs(np.cos(_TURN)) / 0.44) ** 2.6 + (np.abs(np.sin(_TURN)) / 0.
 _STEPS = np.abs(np.arange(len(_RADII))[:, None] - np.arange(len(_RADII))[None])
 _BEND = np.where(_STEPS <= 3, 0.006 * _STEPS**2, 9.0).astype(np.float32)
 _STRONGEST = 0.35
-_HARMONICS = np.array([1, 1, 1, 1, 0.8, 0.35, 0.2])
+_HARMONICS = np.array([1, 1, 1, 1, 1, 0.6, 0.5, 0.25, 0.25])
 """What is kept of each harmonic of the outline: round and square lenses, no wobble."""
+_SQUARENESS, _REGULAR = (2.0, 2.4, 2.9, 3.6, 4.6), 0.7
+"""Powers of superellipses from round to square, and how far an outline goes to the nearest of them."""
 _BLUR_WIDTH, _WIDTH_SHARE = 0.032, 0.75
 """Width that blur alone gives to a rim, in pupil distances, and the true width over the rest."""
 _OUTSIDE = 5
@@ -68,7 +70,8 @@ def fit_glasses(photo: MeasuredPhoto, raw: Lab) -> GlassesLook:
     spectrum[: len(_HARMONICS)] *= _HARMONICS
     spectrum[len(_HARMONICS) :] = 0
     smooth = np.fft.irfft(spectrum, _ANGLES).astype(np.float32)
-    full = np.stack([smooth * np.cos(_TURN), smooth * np.sin(_TURN)], 1).astype(np.float32)
+    full = _regular(np.stack([smooth * np.cos(_TURN), smooth * np.sin(_TURN)], 1).astype(np.float32))
+    smooth = np.hypot(*full.T)
     hull = cv2.convexHull(full)
     inward = np.array([cv2.pointPolygonTest(hull, (float(x), float(y)), True) for x, y in full])
     full *= (1 + 0.8 * np.maximum(inward, 0) / smooth)[:, None].astype(np.float32)
@@ -88,6 +91,23 @@ def fit_glasses(photo: MeasuredPhoto, raw: Lab) -> GlassesLook:
         lens=lens,
         darkness=darkness,
     )
+
+
+def _regular(outline: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Drawn nearer to the superellipse that is most like it: lenses are cut, from round to square."""
+    low, high = outline.min(0), outline.max(0)
+    centre, half = (low + high) / 2, (high - low) / 2
+    own = (outline - centre) / half
+    angles = np.arctan2(own[:, 1], own[:, 0])
+    length = np.hypot(*own.T)
+    shapes = [
+        (np.abs(np.cos(angles)) ** power + np.abs(np.sin(angles)) ** power) ** (-1 / power) for power in _SQUARENESS
+    ]
+    best = min(shapes, key=lambda shape: float(np.abs(shape - length).mean()))
+    regular: NDArray[np.float32] = (centre + own * (1 + _REGULAR * (best / length - 1))[:, None] * half).astype(
+        np.float32
+    )
+    return regular
 
 
 class _RimViews:

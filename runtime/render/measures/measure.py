@@ -10,11 +10,11 @@ from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.render.measures.brows import BrowMeasure, creases
 from toonfilter.runtime.render.measures.glasses import fit_glasses, wears_glasses
+from toonfilter.runtime.render.measures.irises import iris
 from toonfilter.runtime.render.measures.lines import age_lines
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, Picture, Plane
 from toonfilter.runtime.render.measures.skin import (
     clean_skin,
-    iris,
     lid_darkness,
     lips,
     modelling,

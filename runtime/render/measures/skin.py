@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import EYES
 from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, median_lab
@@ -54,7 +53,6 @@ _FULL_CHROMA, _FULLER_SHARE = 26.0, 0.45
 """Chroma from which skin owes its colour to the light, and the share of what is above that stays."""
 _MIDDLE_LIFT = 5.0
 """How much lighter skin of middle lightness is drawn, L*: pictures of it hold lights that a flat colour lacks."""
-_BROWN_IRIS = np.array([30, 13, 20], np.float32)
 
 
 def raw_skin(photo: MeasuredPhoto) -> Lab:
@@ -184,53 +182,6 @@ def lips(photo: MeasuredPhoto, raw: Lab, skin: Lab) -> tuple[Lab, float]:
         np.float32,
     )
     return skin + moved, strength
-
-
-def iris(photo: MeasuredPhoto, raw: Lab, *, behind_glasses: bool) -> Lab:
-    """Colour of the irises: light ones keep their hue, dark ones become a warm brown."""
-    found = []
-    for side, eye in enumerate(EYES):
-        if photo.face.eye_visibility[side] < 0.5:
-            continue
-        centre, *edge = photo.face.flat[list(eye.iris)]
-        radius = float(np.mean([np.hypot(*(point - centre)) for point in edge]))
-        turns = np.radians(np.arange(-10, 191, 12))
-        rings = [centre + radius * share * np.stack([np.cos(turns), np.sin(turns)], 1) for share in (0.55, 0.68, 0.8)]
-        points = np.concatenate(rings).astype(np.float32)
-        upper, lower = (
-            float(np.median(photo.curves[f"{('right', 'left')[side]}_{lid}"][5:10] @ photo.face.down))
-            for lid in ("upper", "lower")
-        )
-        height = points @ photo.face.down
-        inside = (height > upper + 0.2 * (lower - upper)) & (height < lower - 0.05 * (lower - upper))
-        found.append(photo.colours_at(points[inside]))
-    colours = np.concatenate(found) if found else np.empty((0, 3), np.float32)
-    if len(colours) < 10:
-        return _BROWN_IRIS
-    low, high = np.percentile(colours[:, 0], [30, 85])
-    colours = colours[(colours[:, 0] >= low) & (colours[:, 0] <= high)]
-    return drawn_iris(median_lab(colours), raw, behind_glasses=behind_glasses)
-
-
-def drawn_iris(measured: Lab, raw: Lab, *, behind_glasses: bool) -> Lab:
-    """From the photo's iris colour to the drawn one. raw: the skin in the same light."""
-    lightness, red, yellow = (float(value) for value in measured)
-    # The skin tells the light: what is much less yellow and less red than skin is a cool iris.
-    coolness = 0.55 * float(raw[2]) - yellow
-    warm = smoothstep(red / max(float(raw[1]), 6), 0.42, 0.68)
-    light = smoothstep(lightness / max(float(raw[0]), 20), 0.30, 0.50) * smoothstep(lightness, 22, 30)
-    cool = smoothstep(coolness, -1.5, 4) * (1 - warm)
-    if behind_glasses:
-        cool, light = cool * 0.45, light * 0.6
-    blue = np.array([np.clip(lightness * 1.1 + 6, 40, 60), -6, -24], np.float32)
-    green = np.array([np.clip(lightness * 1.1 + 4, 38, 56), -10, 12], np.float32)
-    hazel = np.array([np.clip(lightness * 1.0 + 2, 34, 48), 9, 26], np.float32)
-    cold = green + (blue - green) * np.float32(smoothstep(coolness, 0.5, 5))
-    bright = hazel + (cold - hazel) * np.float32(cool)
-    brown = _BROWN_IRIS + np.array([np.clip((lightness - 24) * 0.35, -6, 6), 0, 0], np.float32)
-    share = np.float32(light)
-    drawn: Lab = brown + (bright - brown) * share
-    return drawn
 
 
 def lid_darkness(photo: MeasuredPhoto, raw: Lab) -> float:
