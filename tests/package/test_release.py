@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from toonfilter import __version__
 from toonfilter.runtime.release import commit_of
@@ -13,6 +14,7 @@ from toonfilter.runtime.release import commit_of
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -20,10 +22,16 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def bounds(requirement: str) -> tuple[str, str, str]:
-    found = re.match(r"([A-Za-z0-9-]+)(?:\[[\w,]+\])?>=([\d.]+),<([\d.]+)", requirement)
+    found = re.match(r"([A-Za-z0-9-]+)(?:\[[\w,]+\])?>=([\d.]+),<([\d.]+)(?:; .+)?$", requirement)
     assert found, f"{requirement}: a lower bound that is tested, and the next major version as the upper one"
     name, lowest, too_new = found.groups()
     return name.lower(), lowest, too_new
+
+
+def applies(requirement: Requirement, python: str) -> bool:
+    """Whether it is installed with this Python on Linux."""
+    environment = {"python_version": python, "python_full_version": f"{python}.5", "sys_platform": "linux"}
+    return requirement.marker is None or requirement.marker.evaluate(environment)
 
 
 def declared(*extras: str) -> list[str]:
@@ -46,14 +54,19 @@ def test_every_dependency_has_both_bounds() -> None:
 )
 def test_what_is_locked_is_what_is_declared(lock: str, extras: tuple[str, ...]) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
-    locked: dict[str, list[str]] = {}
-    for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE):
-        locked.setdefault(name, []).append(version)
-    assert text.count("--hash=sha256:") > len(locked)
-    for line in declared(*extras):
-        name, lowest, too_new = bounds(line)
-        assert name in locked, f"{name} is not in {lock}; make it anew: .ci/lock"
-        for version in locked[name]:
+    pinned = [Requirement(line) for line in re.findall(r"^([a-z0-9-]+==.*?) \\$", text, re.MULTILINE)]
+    assert text.count("--hash=sha256:") > len(pinned)
+    for python in PYTHONS:
+        chosen: dict[str, set[str]] = {}
+        for one in pinned:
+            if applies(one, python):
+                chosen.setdefault(one.name, set()).update(specifier.version for specifier in one.specifier)
+        for line in declared(*extras):
+            name, lowest, too_new = bounds(line)
+            if not applies(Requirement(line), python):
+                continue
+            assert len(chosen.get(name, ())) == 1, f"{name}, {python}: {chosen.get(name)} in {lock}; run .ci/lock"
+            (version,) = chosen[name]
             assert numbers(lowest) <= numbers(version) < numbers(too_new), f"{lock}: {name} {version}; run .ci/lock"
 
 
