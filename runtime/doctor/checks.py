@@ -22,7 +22,7 @@ Verdict = Literal["ok", "note", "fault"]
 
 # From which version on, and before which, the tests pass; as in pyproject.toml. Others are a note, not a fault.
 TESTED_VERSIONS = {
-    "av": ("14.2", "20"),
+    "av": ("16", "20"),
     "numpy": ("1.26", "3"),
     "onnxruntime": ("1.23", "2"),
     "opencv-python": ("4.9", "6"),

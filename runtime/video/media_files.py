@@ -3,6 +3,7 @@
 FFmpeg takes `10:30 lecture.mp4` for an address, and a text file with the right first line for a list of other files.
 """
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,10 @@ def open_recording(path: Path) -> Any:
         return open_input(file_address(path), _READ_OPTIONS)
     except PermissionError as error:
         raise CaptureError(f"{path}: no permission to read it") from error
-    except av.ArgumentError as error:
-        raise CaptureError(f"{path}: not a video file that can be read (its content is no recording)") from error
     except (av.FFmpegError, ValueError, OSError) as error:
+        # Its class has another name before PyAV 17.
+        if getattr(error, "errno", None) == errno.EINVAL:
+            raise CaptureError(f"{path}: not a video file that can be read (its content is no recording)") from error
         raise CaptureError(
             f"{path}: not a video file that can be read ({reason_of(error)}); "
             "a recording that was cut off may have lost its index"

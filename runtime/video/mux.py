@@ -13,7 +13,7 @@ from typing import Any
 
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.video.media_files import open_recording, open_video_output, reason_of
-from toonfilter.runtime.video.pyav_versions import copy_chapter_times, set_time_base, stores_rotation, type_of
+from toonfilter.runtime.video.pyav_versions import copy_chapter_times, stores_rotation, type_of
 from toonfilter.runtime.video.reader import VideoInfo
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder, origin_of
 from toonfilter.runtime.video.sound import Sound, add_disguised_track, disguised
@@ -119,7 +119,7 @@ class _Joint:
             else:
                 added = self.copies[stream.index] = self._output.add_stream_from_template(stream, opaque=True)
             if unit is not None:
-                set_time_base(added, unit)
+                added.time_base = unit
             added.metadata.update({key: text for key, text in stream.metadata.items() if key in _KEPT_METADATA})
             added.disposition = stream.disposition.value
         if not self._tracks.timeline.has_jumps:

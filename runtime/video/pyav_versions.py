@@ -1,6 +1,5 @@
-"""What differs between the PyAV releases that are allowed (14 to 19)."""
+"""What differs between the PyAV releases that are allowed (16 to 19)."""
 
-from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -19,7 +18,7 @@ def open_input(address: str, options: dict[str, str]) -> Any:
 
 
 def type_of(stream: Any) -> str:
-    """video, audio, subtitle, data, attachment, or unknown; asking PyAV 14 to 16 for the last one ends the process."""
+    """video, audio, subtitle, data, attachment, or unknown; asking PyAV 16 for the last one ends the process."""
     from av.stream import Stream
 
     return "unknown" if type(stream) is Stream else str(stream.type)
@@ -50,21 +49,8 @@ def matrix_of_rgb(matrix: int) -> int:
     return matrix if _major() >= 17 else (1 if matrix != 1 else 5)
 
 
-def duration_of(frame: Any) -> int:
-    """How long a decoded picture is shown, in units of its track; 0 where nothing says so, as before PyAV 14.3."""
-    return getattr(frame, "duration", None) or 0
-
-
-def set_time_base(stream: Any, unit: Fraction) -> None:
-    """The unit of a copied track's stamps; PyAV 14 leaves it to the muxer."""
-    with suppress(RuntimeError):
-        stream.time_base = unit
-
-
 def copy_chapter_times(source: Any, target: Any, start_s: Fraction) -> None:
-    """Chapter marks, numbered instead of titled, `start_s` earlier; PyAV 14 and 15 cannot read or write them."""
-    if not hasattr(target, "set_chapters"):
-        return
+    """Chapter marks, numbered instead of titled, `start_s` earlier."""
     moved = []
     for number, chapter in enumerate(source.chapters(), 1):
         start = round(start_s / chapter["time_base"])

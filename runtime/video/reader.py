@@ -133,6 +133,9 @@ def inspect_video(path: Path) -> VideoInfo:
 def _first_picture(container: Any, stream: Any, path: Path) -> Any:
     import av
 
+    if stream.codec_context is None:
+        # To decode it all the same ends the process before PyAV 18.1.
+        raise CaptureError(f"{path}: the kind of its video track is not known")
     damaged = ""
     try:
         for packet in container.demux(stream):
@@ -143,8 +146,7 @@ def _first_picture(container: Any, stream: Any, path: Path) -> Any:
                 damaged = f" ({reason_of(error)})"
     except av.FFmpegError as error:
         damaged = f" ({reason_of(error)})"
-    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
-    raise CaptureError(f"{path}: no picture of its {codec} track can be decoded{damaged}")
+    raise CaptureError(f"{path}: no picture of its {stream.codec_context.name} track can be decoded{damaged}")
 
 
 def _colour_of(frame: Any, context: Any) -> Colour:

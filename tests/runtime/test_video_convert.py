@@ -212,10 +212,9 @@ def test_subtitles_language_and_chapters_are_kept(tmp_path):
         subtitle.metadata["language"] = "deu"
         target.metadata["title"] = "Lecture 3"
         target.metadata["location"] = "+48.1+11.5/"
-        if hasattr(target, "set_chapters"):
-            target.set_chapters(
-                [{"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "Intro"}}]
-            )
+        target.set_chapters(
+            [{"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "Intro"}}]
+        )
         for container, select in ((words, lambda _: subtitle), (source, lambda packet: streams[packet.stream_index])):
             for packet in container.demux():
                 if packet.size:
@@ -225,8 +224,7 @@ def test_subtitles_language_and_chapters_are_kept(tmp_path):
     assert packets_of(tmp_path / "out.mkv", "subtitle") == packets_of(titled, "subtitle")
     with av.open(str(tmp_path / "out.mkv")) as out:
         assert out.streams.subtitles[0].metadata["language"] == "deu"
-        if hasattr(out, "chapters"):
-            assert [(chapter["start"], chapter["end"]) for chapter in out.chapters()] == [(0, 1_000_000_000)]
+        assert [(chapter["start"], chapter["end"]) for chapter in out.chapters()] == [(0, 1_000_000_000)]
         assert [chapter["metadata"]["title"] for chapter in out.chapters()] == ["Chapter 1"]
         assert {key.lower() for key in out.metadata} <= {"encoder", "duration"}
     with pytest.raises(OutputError, match=r"\.mkv"):
