@@ -213,7 +213,7 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, light:
     if head is None or int(plane.max()) < _STUBBLE_LEVEL:
         return
     thin = figure.outlines(plane, level=_STUBBLE_LEVEL, blur_u=0.05, smooth_u=0.06, least_u2=0.04)
-    dense = figure.outlines(plane, level=_BEARD_LEVEL, blur_u=0.025, smooth_u=0.035, least_u2=0.06)
+    dense = figure.outlines(plane, level=_BEARD_LEVEL, blur_u=0.025, smooth_u=0.035, least_u2=0.045)
     lips = path_of([head.flat[[*LIP_TOP, *LIP_BOTTOM[::-1]]]])
     with clipped(canvas, outside=lips):
         tint = to_rgb(skin + (base - skin) * np.float32(0.5))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.colour import Lab, picture_lab
 from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.style import BaseRules
 
 _CLOTH_COLOURS = 4
@@ -18,9 +19,13 @@ _ALIKE = 12.0
 _WEIGHTS = np.array([0.55, 1, 1], np.float32)
 """Of L*, a*, b* in that distance: light and dark of one cloth are one colour sooner than two hues."""
 _SMALL_PX = 96
-_DARKEST_HAIR = 20.0
+_DARKEST_HAIR, _DARKEST_BEARD = 20.0, 16.0
 _PAPER_LIGHT = 76.0
 """Lightness of black in pencil styles. Raising it leaves more of the paper."""
+_MAY_BE_GREY = (24.0, 42.0)
+"""Lightness of hair that is dark whatever its colour, and of hair that may be grey."""
+_GREYED = 0.4
+"""What is left of the colour of grey hair."""
 _LIT = (45.0, 85.0)
 """Percentiles of hair's lightness that give its colour. Raising them draws hair as its lights are."""
 _LEAST_PIXELS = 24
@@ -86,7 +91,8 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     hair = head_hair * _livelier(head_hair)
     hair[0] = max(hair[0] + 3, _DARKEST_HAIR)
     beard = _median(lab[plane["beard"] > 150], head_hair) if "beard" in plane else head_hair
-    beard = np.array([max(beard[0], 15), beard[1] * 1.1, beard[2] * 1.1], np.float32)
+    beard = beard * _livelier(beard)
+    beard[0] = max(beard[0] + 2, _DARKEST_BEARD)
     cloth = cloth_plane(plane)
     return Palette(
         hair=hair,
@@ -112,9 +118,14 @@ def _one_colour(pixels: NDArray[np.float32]) -> tuple[Lab, ...]:
 
 
 def _livelier(colour: Lab) -> NDArray[np.float32]:
-    """Factors for L*, a*, b*: coloured hair gains colour, grey hair stays grey."""
-    chroma = float(np.hypot(colour[1], colour[2]))
+    """Factors for L*, a*, b*: coloured hair gains colour; grey hair in warm light gives it back."""
+    lightness, red, yellow = (float(value) for value in colour)
+    chroma = float(np.hypot(red, yellow))
     gain = 1 + 0.3 * min(1.0, max(0.0, (chroma - 6) / 10))
+    # Blond is yellow, ginger strong, dyed hair red or blue: what is a little of both red and yellow is grey.
+    grey = smoothstep(lightness, *_MAY_BE_GREY) * (1 - smoothstep(yellow - red, 4, 9)) * smoothstep(yellow, 0, 4)
+    grey *= (1 - smoothstep(chroma, 18, 26)) * (1 - smoothstep(red, 10, 14))
+    gain += (_GREYED - gain) * grey
     return np.array([0.97, gain, gain], np.float32)
 
 

@@ -35,7 +35,7 @@ _ISLANDS: Mapping[str, tuple[float, int, float]] = {
     "skin": (0.10, 180, 99.0),
     "headwear": (0.25, 190, 1.6),
     "over": (0.15, 190, 3.0),
-    "beard": (0.06, 150, 2.5),
+    "beard": (0.04, 150, 2.5),
     "person": (0.8, 190, 99.0),
 }
 """Least area of a part in squared distances of the pupils, level that it must reach somewhere, and how far from the
