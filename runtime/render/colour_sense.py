@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.sampling import halved
 from toonfilter.runtime.render.colour import picture_lab
 from toonfilter.runtime.render.contours import Plane
 
 _LAID_OVER = ("hair", "headwear", "over")
 _COARSE_PX = 8
+"""A power of two."""
 _REACH_U = 0.42
 """How far around a place a part's colour is gathered, in distances of the pupils. Raising it trusts colours further
 away."""
@@ -22,7 +24,8 @@ _WEIGHTS = np.array([0.7, 1, 1], np.float32)
 """Of L*, a*, b*. Raising the first takes shadows for another part more often."""
 _NOISE2 = 60.0
 """Least variance of a part's colour, L*a*b* squared. Raising it trusts colours less."""
-_SURE_LEVEL = 247
+_SURE_LEVEL = 235
+"""Level from which nobody asks a place's colour. Raising it asks more, which costs time, and changes little."""
 _BAND_U = 0.04
 """How far beside doubtful places colours are asked, too."""
 _GATHERED = 153
@@ -50,14 +53,13 @@ def with_colour_edges(planes: Mapping[str, Plane], photo: Image, unit_px: float,
     if len(places) == 0:
         return dict(planes)
     height, width = doubtful.shape
-    size = (max(2, width // _COARSE_PX), max(2, height // _COARSE_PX))
     cells = _cells(height, width)[places]
     colours = _terms(np.take(photo.reshape(-1, 3), places, axis=0)[None])
-    nearby = _terms(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
+    nearby = _terms(_coarse(photo))
     reach = 2 * max(1, round(_REACH_U * unit_px / _COARSE_PX)) + 1
     likely, total = {}, np.full(len(places), 1e-12, np.float32)
     for name, part in parts.items():
-        coarse = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        coarse = _coarse(part)
         if int(coarse.max()) < _GATHERED:
             # Its colour is known nowhere: other parts win.
             continue
@@ -77,12 +79,21 @@ def with_colour_edges(planes: Mapping[str, Plane], photo: Image, unit_px: float,
     return _overlapping(planes, parts)
 
 
-@lru_cache(maxsize=4)
+def _coarse(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Means over squares of _COARSE_PX; columns and rows that fill none are left out. Tiny pictures stay."""
+    height, width = (side // _COARSE_PX * _COARSE_PX for side in picture.shape[:2])
+    if height == 0 or width == 0:
+        return picture
+    return halved(picture[:height, :width], _COARSE_PX.bit_length() - 1)
+
+
+@lru_cache(maxsize=8)
 def _cells(height: int, width: int) -> NDArray[np.intp]:
-    """The coarse cell of each place, flat [height * width]. Read only."""
-    rows = np.minimum(np.arange(height) // _COARSE_PX, max(2, height // _COARSE_PX) - 1)
-    columns = np.minimum(np.arange(width) // _COARSE_PX, max(2, width // _COARSE_PX) - 1)
-    return (rows[:, None] * max(2, width // _COARSE_PX) + columns[None]).ravel()
+    """The place on the coarse picture of each place, flat [height * width]. Read only."""
+    if min(height, width) < _COARSE_PX:
+        return np.arange(height * width)
+    rows, columns = (np.minimum(np.arange(side) // _COARSE_PX, side // _COARSE_PX - 1) for side in (height, width))
+    return (rows[:, None] * (width // _COARSE_PX) + columns[None]).ravel()
 
 
 def _terms(picture: Image) -> list[Floats]:
