@@ -53,6 +53,10 @@ _GAP_S = 0.7
 _PAPER = (246, 241, 228)
 _COARSE_EVERY = 3
 """Every how many frames the whole frame is read. Raising it costs less; bodies and strangers lag behind."""
+_FINE_EVERY = 2
+"""Every how many live frames a head is read. Raising it costs less; hands and hair lag behind."""
+_QUICK_S = 0.06
+"""Gap between live frames below which that is not seen. Raising it costs less on slow cameras."""
 _MEASURE_EVERY_S = 0.15
 """Time between two measurements, of colours and of features in turn. Raising it costs less and follows later."""
 _LEAST_PERSON_PX = 60
@@ -157,12 +161,14 @@ class LayeredRenderer:
             BackendError: the engine failed.
         """
         ordered = far_to_near(faces)
-        steady = time_s is not None and 0 <= time_s - self._read_at_s <= _GAP_S
+        gap_s = math.inf if time_s is None else time_s - self._read_at_s
+        steady = 0 <= gap_s <= _GAP_S
         self._read_at_s = -math.inf if time_s is None else time_s
         heads = [(face.id, face.landmarks, transform) for face, transform in ordered]
         self._frame += 1
         coarse = not steady or self._frame % _COARSE_EVERY == 0
-        scene = self._reader.read(image, heads, steady=steady, coarse=coarse)
+        fine_every = _FINE_EVERY if self._is_live and gap_s < _QUICK_S else 1
+        scene = self._reader.read(image, heads, steady=steady, coarse=coarse, fine_every=fine_every)
         scene = with_heads_at(without_things(scene), places)
         scale = live_scale(image) if self._is_live and self._ground.is_opaque else 1.0
         if scale < 1:

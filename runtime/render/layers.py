@@ -13,6 +13,7 @@ from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, s
 from toonfilter.runtime.render.colour import Colour, Lab, ink, mix, picture_lab, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.ears import draw_ears
+from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.figure import Figure
@@ -141,25 +142,24 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
 
 
 def _draw_shade(canvas: skia.Canvas, figure: Figure, light: Light, dark: Colour, rules: BaseRules) -> None:
-    assert figure.head is not None
-    face = FaceMap(figure.head.points)
-    cast = _hair_above(figure, light)
+    head = figure.head
+    assert head is not None
+    face = FaceMap(head.points)
+    hair = figure.fields.get("hair")
+    cast = None if hair is None else figure.field("cast", lambda: _hair_above(figure, head, hair, light))
     if rules.pattern == "dots":
         draw_dots(canvas, face, face_shade(face, light, cast), figure.unit_px, dark)
     elif rules.pattern == "hatching":
         draw_hatching(canvas, face, face_shade(face, light, cast), figure.unit_px, dark)
     else:
-        form = shade_shapes(face, shade_field(face, light))
+        form = shade_shapes(face, figure.field("form", lambda: shade_field(face, light)))
         draw_soft(canvas, form, dark, rules.form_shade, rules.softness_u * figure.unit_px)
         if cast is not None:
             canvas.drawPath(path_of(shade_shapes(face, upper_face(cast))), paint(dark))
 
 
-def _hair_above(figure: Figure, light: Light) -> Plane | None:
+def _hair_above(figure: Figure, head: FaceGeometry, hair: Plane, light: Light) -> Plane:
     """Where hair throws a narrow shadow on the face, on its map: uint8 [SIDE, SIDE]."""
-    hair, head = figure.fields.get("hair"), figure.head
-    if hair is None or head is None:
-        return None
     back = head.down * _CAST_U * head.unit_px - head.right * np.sign(light.side) * 0.3 * _CAST_U * head.unit_px
     places = FaceMap(head.photo_points).places[..., :2] - back
     crop = figure.to_crop(places.reshape(-1, 2)).reshape(places.shape)

@@ -28,6 +28,8 @@ _LEAST_NEW = 0.4
 
 Planes = NDArray[np.uint8]
 """uint8 [H, W, 9]: the fields in their order."""
+Head = tuple[int, Landmarks, CropTransform]
+"""A known face: its id, its landmarks in frame px, and where its crop lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,15 @@ class FieldsReader:
         self._planes_px = planes_px
         self._last_crops: dict[int, Planes] = {}
         self._last_coarse: Planes | None = None
+        self._turn = 0
 
     def read(
-        self, image: Image, heads: Sequence[tuple[int, Landmarks, CropTransform]], *, steady: bool, coarse: bool = True
+        self, image: Image, heads: Sequence[Head], *, steady: bool, coarse: bool = True, fine_every: int = 1
     ) -> SceneFields:
-        """image: uint8 [H, W, 3] RGB. heads: id, landmarks in frame px, and crop of each known face, far ones first.
+        """image: uint8 [H, W, 3] RGB. heads: the known faces, far ones first.
 
         steady: the frame follows the last one. coarse: False keeps the last coarse reading, where there is one.
+        fine_every: of so many frames that follow each other a head is read in one and moved along in the others.
 
         Raises:
             BackendError: the engine failed or returned something else than fields.
@@ -90,7 +94,7 @@ class FieldsReader:
         photo = shrunk(image, size) if scale > 1 else image.copy()
         whole = self._coarse(photo, [landmarks for _, landmarks, _ in heads], scale, steady=steady, fresh=coarse)
         joined = [cv2.resize(group, size, interpolation=cv2.INTER_LINEAR) for group in _grouped(whole)]
-        crops = self._fine(image, heads, steady=steady)
+        crops = self._fine(image, heads, steady=steady, every=fine_every)
         for (_, _, transform), fine in zip(heads, crops, strict=True):
             _lay_in(joined, fine, transform, scale)
         planes = [plane for group in joined for plane in cv2.split(group)]
@@ -100,6 +104,7 @@ class FieldsReader:
         """The next frame has nothing to do with the last."""
         self._last_crops = {}
         self._last_coarse = None
+        self._turn = 0
 
     def _coarse(self, photo: Image, faces: list[Landmarks], scale: float, *, steady: bool, fresh: bool) -> Planes:
         height, width = photo.shape[:2]
@@ -119,22 +124,26 @@ class FieldsReader:
         self._last_coarse = planes
         return planes
 
-    def _fine(
-        self, image: Image, heads: Sequence[tuple[int, Landmarks, CropTransform]], *, steady: bool
-    ) -> list[Planes]:
-        found: list[Planes] = []
-        for start in range(0, len(heads), MAX_BATCH):
-            some = heads[start : start + MAX_BATCH]
+    def _fine(self, image: Image, heads: Sequence[Head], *, steady: bool, every: int) -> list[Planes]:
+        """The planes of each head's crop, uint8 [S, S, 9]; those not read now lie where the head is now, too."""
+        self._turn += 1
+        known = self._last_crops if steady else {}
+        found: dict[int, Planes] = {}
+        for place, (key, _, transform) in enumerate(heads):
+            last = known.get(key)
+            if (self._turn + place) % every and last is not None and last.shape[0] == transform.size:
+                found[key] = last
+        due = [head for head in heads if head[0] not in found]
+        for start in range(0, len(due), MAX_BATCH):
+            some = due[start : start + MAX_BATCH]
             crops = np.stack([take_view(image, transform) for _, _, transform in some])
             told = np.stack([mesh_plane([t.to_crop(face)], (t.size, t.size)) for _, face, t in some])
-            found += [planes.copy() for planes in self._run(crops, told[..., None])]
-        if steady:
-            for place, (key, _, _) in enumerate(heads):
-                last = self._last_crops.get(key)
-                if last is not None and last.shape == found[place].shape:
-                    found[place] = steadied(last, found[place])
-        self._last_crops = {key: planes for (key, _, _), planes in zip(heads, found, strict=True)}
-        return found
+            for (key, _, _), planes in zip(some, self._run(crops, told[..., None]), strict=True):
+                last = known.get(key)
+                fits = last is not None and last.shape == planes.shape
+                found[key] = steadied(last, planes) if last is not None and fits else planes.copy()
+        self._last_crops = found
+        return [found[key] for key, _, _ in heads]
 
     def _run(self, crops: Image, told: Planes) -> Planes:
         planes = self._translator.translate(np.ascontiguousarray(crops), np.ascontiguousarray(told))

@@ -18,7 +18,7 @@ _MARGIN_PX = 3
 _SHORT_U = 0.22
 """Lines shorter than this, in distances of the pupils, are specks. Raising it draws fewer lines."""
 _LINE = 255
-_ODD_PARTS = ("hair", "beard", "headwear", "shade")
+_ODD_PARTS = ("hair", "beard", "headwear", "cast")
 
 
 @dataclass(frozen=True, slots=True)
