@@ -10,16 +10,12 @@ import numpy as np
 import skia
 
 from toonfilter.runtime.backends.translator import Translator
-from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.canvas import canvas_on
-from toonfilter.runtime.render.colour_sense import with_colour_edges
-from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
@@ -29,21 +25,12 @@ from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import LookMeter
 from toonfilter.runtime.render.measures.teeth import measure_teeth
 from toonfilter.runtime.render.palette import Palette, measure_palette, painted_colour, painted_colours
+from toonfilter.runtime.render.people import People, Person, people_in
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import LIVE_PLANES_PX, PLANES_PX, FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
 from toonfilter.runtime.render.style import BaseRules, Style
-from toonfilter.runtime.render.sure_regions import (
-    bare_parts,
-    head_alone,
-    middle_of_face,
-    with_heads_at,
-    with_sure_face,
-    with_sure_middle,
-    without_islands,
-    without_things,
-    without_things_beside,
-)
+from toonfilter.runtime.render.sure_regions import with_heads_at, without_things
 from toonfilter.runtime.render.tones import Swatches
 
 Extent = Literal["whole", "person", "head"]
@@ -59,10 +46,6 @@ _QUICK_S = 0.06
 """Gap between live frames below which that is not seen. Raising it costs less on slow cameras."""
 _MEASURE_EVERY_S = 0.15
 """Time between two measurements, of colours and of features in turn. Raising it costs less and follows later."""
-_LEAST_PERSON_PX = 60
-"""Pixels of the planes that must show a person without a face. Raising it leaves more specks out."""
-_DOUBTFUL_LEVEL = 40
-_WINDOW_MARGIN_PX = 6
 _UNKNOWN_UNIT = 0.09
 """Distance of the pupils of a person without a known face, in shorter sides of the frame."""
 
@@ -106,14 +89,15 @@ class _Memory:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The fields of a frame and the faces they were read with, as the canvas has them.
+    """The fields of a frame and the faces they were read with, both in px of the canvas.
 
-    Both in px of the canvas. scale: of the canvas against the frame, at most 1.
+    scale: of the canvas against the frame, at most 1. people: who is drawn; None finds them when they are.
     """
 
     scene: SceneFields
     faces: Sequence[AlignedFace]
     scale: float = 1.0
+    people: People | None = None
 
 
 class LayeredRenderer:
@@ -172,8 +156,8 @@ class LayeredRenderer:
         scene = with_heads_at(without_things(scene), places)
         scale = live_scale(image) if self._is_live and self._ground.is_opaque else 1.0
         if scale < 1:
-            return Prepared(replace(scene, scale=scene.scale * scale), scaled_faces(ordered, scale), scale)
-        return Prepared(scene, ordered)
+            scene, ordered = replace(scene, scale=scene.scale * scale), scaled_faces(ordered, scale)
+        return Prepared(scene, ordered, scale, self._people(scene, ordered))
 
     def render(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Prepared | None = None
@@ -186,11 +170,15 @@ class LayeredRenderer:
         drawn = self._ground.paint(image, scene.photo, scene.planes["person"], size)
         pixels = cv2.cvtColor(drawn, cv2.COLOR_RGB2RGBA)
         canvas = canvas_on(pixels)
-        self._memories = {face.id: self._memories[face.id] for face, _ in prepared.faces if face.id in self._memories}
-        shares = _shares(scene, prepared.faces)
-        self._draw_unknown(canvas, scene, shares[-1])
-        for (face, _), share in zip(prepared.faces, shares, strict=False):
-            self._draw_person(canvas, scene, face, share, time_s)
+        people = prepared.people or self._people(scene, prepared.faces)
+        self._memories = {
+            one.face.id: self._memories[one.face.id] for one in people.known if one.face.id in self._memories
+        }
+        if people.strangers is not None:
+            unit_px = _UNKNOWN_UNIT * min(scene.photo.shape[:2]) * scene.scale
+            self._draw_strangers(canvas, people.strangers, unit_px)
+        for person in people.known:
+            self._draw_person(canvas, person, time_s)
         if size == (width, height):
             cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
             return
@@ -205,18 +193,14 @@ class LayeredRenderer:
         self._read_at_s = -math.inf
         self._frame = 0
 
-    def _draw_person(
-        self, canvas: skia.Canvas, scene: SceneFields, face: Face, share: Plane | None, time_s: float | None
-    ) -> None:
-        head = FaceGeometry.of(face.landmarks, self._style.proportions, face.fit)
-        planes = with_sure_face(scene.planes, scene.from_frame(face.landmarks))
-        if self._extent == "head":
-            planes = head_alone(planes, scene.from_frame(face.landmarks), head.unit_px / scene.scale)
-        scene = _window(replace(scene, planes=planes), share)
-        small = scene.from_frame(face.landmarks)
-        unit = head.unit_px / scene.scale
-        scene = replace(scene, planes=_cleared(scene, small, unit, keep_person=not self._ground.is_opaque))
-        memory = self._remembered(face.id, scene, small, time_s)
+    def _people(self, scene: SceneFields, faces: Sequence[AlignedFace]) -> People:
+        keep = not self._ground.is_opaque
+        return people_in(scene, faces, self._style.proportions, heads_alone=self._extent == "head", keep_person=keep)
+
+    def _draw_person(self, canvas: skia.Canvas, person: Person, time_s: float | None) -> None:
+        head, scene = person.head, person.scene
+        small = scene.from_frame(person.face.landmarks)
+        memory = self._remembered(person.face.id, scene, small, time_s)
         memory.swatches.next_frame(head.flat[NOSE_TIP])
         swatches = None if time_s is None else memory.swatches
         figure = Figure(scene.photo, scene.planes, scene.to_frame, head.unit_px, head, head.warp.move, swatches)
@@ -248,22 +232,10 @@ class LayeredRenderer:
         layers.draw_cloth(canvas, figure, "over", palette.over, rules)
         layers.ink_silhouette(canvas, figure, person, palette, rules)
 
-    def _draw_unknown(self, canvas: skia.Canvas, scene: SceneFields, share: Plane | None) -> None:
+    def _draw_strangers(self, canvas: skia.Canvas, scene: SceneFields, unit_px: float) -> None:
         """People without a known face: flat figures without features."""
-        if self._extent == "head":
-            scene = replace(scene, planes=bare_parts(scene.planes))
-        person = scene.planes["person"] if share is None else cv2.min(scene.planes["person"], share)
-        if int(np.count_nonzero(cv2.compare(person, 127, cv2.CMP_GT))) < _LEAST_PERSON_PX:
-            return
-        unit = _UNKNOWN_UNIT * min(scene.photo.shape[:2]) * scene.scale
-        scene = _window(scene, share)
-        palette = measure_palette(scene.photo, scene.planes)
-        self._draw_figure(
-            canvas,
-            Figure(scene.photo, scene.planes, scene.to_frame, unit),
-            painted_colours(palette, self._style.base),
-            Light(),
-        )
+        palette = painted_colours(measure_palette(scene.photo, scene.planes), self._style.base)
+        self._draw_figure(canvas, Figure(scene.photo, scene.planes, scene.to_frame, unit_px), palette, Light())
 
     def _remembered(self, key: int, scene: SceneFields, landmarks: Landmarks, time_s: float | None) -> _Memory:
         """Colours and light, measured now and then and averaged. landmarks: in px of the planes."""
@@ -283,19 +255,6 @@ class LayeredRenderer:
         return last
 
 
-def _cleared(scene: SceneFields, landmarks: Landmarks, unit_px: float, *, keep_person: bool) -> dict[str, Plane]:
-    """The planes of one person with edges where the colours change, and without patches that are not theirs.
-
-    landmarks, unit_px: in px of the planes. keep_person: see `without_islands`.
-    """
-    middle = middle_of_face(landmarks, scene.photo.shape[:2], unit_px)
-    planes = scene.planes if keep_person else without_things_beside(scene.planes, landmarks)
-    planes = with_colour_edges(planes, scene.photo, unit_px, middle)
-    planes = with_sure_middle(planes, landmarks, unit_px)
-    nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
-    return without_islands(planes, nose, unit_px, keep_person=keep_person)
-
-
 def painted_look(look: Look, rules: BaseRules) -> Look:
     """The look with its colours as a style paints them."""
     if rules.fill == "colour" and rules.saturation == 1:
@@ -309,48 +268,3 @@ def painted_look(look: Look, rules: BaseRules) -> Look:
             grey = replace(look.glasses, colour=look.glasses.colour * np.array([1, 0.1, 0.1], np.float32))
             return replace(look, **colours, glasses=grey)
     return replace(look, **colours)
-
-
-def _window(scene: SceneFields, share: Plane | None) -> SceneFields:
-    """The part of the scene in which one person lies. share: uint8 [h, w], 255 where it is theirs; None: everywhere."""
-    planes = scene.planes
-    if share is not None:
-        planes = {name: one if name in ("tone", "ink") else cv2.min(one, share) for name, one in planes.items()}
-    left, top, width, height = cv2.boundingRect(cv2.compare(planes["person"], _DOUBTFUL_LEVEL, cv2.CMP_GT))
-    margin = _WINDOW_MARGIN_PX
-    whole = SceneFields(scene.photo, planes, scene.scale, scene.origin)
-    return whole.cut(left - margin, top - margin, left + width + margin, top + height + margin)
-
-
-def _shares(scene: SceneFields, faces: Sequence[AlignedFace]) -> list[Plane | None]:
-    """Which part of the picture belongs to each face, and last to nobody known."""
-    height, width = scene.photo.shape[:2]
-    person = scene.planes["person"]
-    if not faces:
-        return [None]
-    step = 8
-    grid = np.stack(np.meshgrid(np.arange(0, width, step), np.arange(0, height, step)), -1) * scene.scale
-    costs = []
-    for _, transform in faces:
-        centre = np.array([transform.centre_x_px, transform.centre_y_px])
-        apart = (grid - centre) / transform.side_px
-        apart[..., 1] = np.where(apart[..., 1] > 0, apart[..., 1] * 0.35, apart[..., 1])
-        costs.append(np.hypot(apart[..., 0], apart[..., 1]))
-    stacked = np.stack(costs)
-    owner = stacked.argmin(0)
-    owner[stacked.min(0) > 1.6] = len(faces)
-    coarse = cv2.resize(person, (grid.shape[1], grid.shape[0]), interpolation=cv2.INTER_AREA)
-    _, blobs = cv2.connectedComponents(cv2.compare(coarse, 100, cv2.CMP_GE))
-    for blob in range(1, int(blobs.max()) + 1):
-        # What hangs together with a known person is theirs, however far it reaches.
-        inside = blobs == blob
-        if (owner[inside] < len(faces)).any():
-            stranger = inside & (owner == len(faces))
-            owner[stranger] = stacked[:, stranger].argmin(0)
-    if len(faces) == 1 and not (owner[blobs > 0] == 1).any():
-        return [None, np.zeros((height, width), np.uint8)]
-    shares = []
-    for number in range(len(faces) + 1):
-        mine = cv2.resize((owner == number).astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
-        shares.append(mine)
-    return shares

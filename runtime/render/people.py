@@ -1,0 +1,139 @@
+"""Who is drawn in a frame: which part of it belongs to each known face, and what is left for strangers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from toonfilter.runtime.faces.detection import Face
+from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.geometry.landmarks import NOSE_TIP
+from toonfilter.runtime.geometry.proportions import Proportions
+from toonfilter.runtime.render.colour_sense import with_colour_edges
+from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.renderer import AlignedFace
+from toonfilter.runtime.render.scene import SceneFields
+from toonfilter.runtime.render.sure_regions import (
+    bare_parts,
+    head_alone,
+    middle_of_face,
+    with_sure_face,
+    with_sure_middle,
+    without_islands,
+    without_things_beside,
+)
+
+_LEAST_PERSON_PX = 60
+"""Pixels of the planes that must show a person without a face. Raising it leaves more specks out."""
+_DOUBTFUL_LEVEL = 40
+_WINDOW_MARGIN_PX = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A known face, its head on the canvas, and the part of the scene that is theirs, with clear edges."""
+
+    face: Face
+    head: FaceGeometry
+    scene: SceneFields
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """known: far ones first. strangers: the part of the scene with people without a known face; None without any."""
+
+    known: list[Person]
+    strangers: SceneFields | None
+
+
+def people_in(
+    scene: SceneFields,
+    faces: Sequence[AlignedFace],
+    proportions: Proportions,
+    *,
+    heads_alone: bool = False,
+    keep_person: bool = False,
+) -> People:
+    """faces: on the canvas, far ones first. proportions: of the style. keep_person: see `without_islands`."""
+    shares = _shares(scene, faces)
+    known = []
+    for (face, _), share in zip(faces, shares, strict=False):
+        head = FaceGeometry.of(face.landmarks, proportions, face.fit)
+        unit_px = head.unit_px / scene.scale
+        small = scene.from_frame(face.landmarks)
+        planes = with_sure_face(scene.planes, small)
+        if heads_alone:
+            planes = head_alone(planes, small, unit_px)
+        own = _window(replace(scene, planes=planes), share)
+        planes = _cleared(own, own.from_frame(face.landmarks), unit_px, keep_person=keep_person)
+        known.append(Person(face, head, replace(own, planes=planes)))
+    return People(known, _strangers(scene, shares[-1], heads_alone=heads_alone))
+
+
+def _strangers(scene: SceneFields, share: Plane | None, *, heads_alone: bool) -> SceneFields | None:
+    if heads_alone:
+        scene = replace(scene, planes=bare_parts(scene.planes))
+    person = scene.planes["person"] if share is None else cv2.min(scene.planes["person"], share)
+    if int(np.count_nonzero(cv2.compare(person, 127, cv2.CMP_GT))) < _LEAST_PERSON_PX:
+        return None
+    return _window(scene, share)
+
+
+def _cleared(scene: SceneFields, landmarks: Landmarks, unit_px: float, *, keep_person: bool) -> dict[str, Plane]:
+    """The planes of one person with edges where the colours change, and without patches that are not theirs.
+
+    landmarks, unit_px: in px of the planes. keep_person: see `without_islands`.
+    """
+    middle = middle_of_face(landmarks, scene.photo.shape[:2], unit_px)
+    planes = scene.planes if keep_person else without_things_beside(scene.planes, landmarks)
+    planes = with_colour_edges(planes, scene.photo, unit_px, middle)
+    planes = with_sure_middle(planes, landmarks, unit_px)
+    nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
+    return without_islands(planes, nose, unit_px, keep_person=keep_person)
+
+
+def _window(scene: SceneFields, share: Plane | None) -> SceneFields:
+    """The part of the scene in which one person lies. share: uint8 [h, w], 255 where it is theirs; None: everywhere."""
+    planes = scene.planes
+    if share is not None:
+        planes = {name: one if name in ("tone", "ink") else cv2.min(one, share) for name, one in planes.items()}
+    left, top, width, height = cv2.boundingRect(cv2.compare(planes["person"], _DOUBTFUL_LEVEL, cv2.CMP_GT))
+    margin = _WINDOW_MARGIN_PX
+    whole = SceneFields(scene.photo, planes, scene.scale, scene.origin)
+    return whole.cut(left - margin, top - margin, left + width + margin, top + height + margin)
+
+
+def _shares(scene: SceneFields, faces: Sequence[AlignedFace]) -> list[Plane | None]:
+    """Which part of the picture belongs to each face, and last to nobody known."""
+    height, width = scene.photo.shape[:2]
+    person = scene.planes["person"]
+    if not faces:
+        return [None]
+    step = 8
+    grid = np.stack(np.meshgrid(np.arange(0, width, step), np.arange(0, height, step)), -1) * scene.scale
+    costs = []
+    for _, transform in faces:
+        centre = np.array([transform.centre_x_px, transform.centre_y_px])
+        apart = (grid - centre) / transform.side_px
+        apart[..., 1] = np.where(apart[..., 1] > 0, apart[..., 1] * 0.35, apart[..., 1])
+        costs.append(np.hypot(apart[..., 0], apart[..., 1]))
+    stacked = np.stack(costs)
+    owner = stacked.argmin(0)
+    owner[stacked.min(0) > 1.6] = len(faces)
+    coarse = cv2.resize(person, (grid.shape[1], grid.shape[0]), interpolation=cv2.INTER_AREA)
+    _, blobs = cv2.connectedComponents(cv2.compare(coarse, 100, cv2.CMP_GE))
+    for blob in range(1, int(blobs.max()) + 1):
+        # What hangs together with a known person is theirs, however far it reaches.
+        inside = blobs == blob
+        if (owner[inside] < len(faces)).any():
+            stranger = inside & (owner == len(faces))
+            owner[stranger] = stacked[:, stranger].argmin(0)
+    if len(faces) == 1 and not (owner[blobs > 0] == 1).any():
+        return [None, np.zeros((height, width), np.uint8)]
+    shares = []
+    for number in range(len(faces) + 1):
+        mine = cv2.resize((owner == number).astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
+        shares.append(mine)
+    return shares
