@@ -19,6 +19,7 @@ from toonfilter.runtime.render.sure_regions import (
     bare_parts,
     head_alone,
     middle_of_face,
+    with_even_beard,
     with_sure_face,
     with_sure_middle,
     without_islands,
@@ -67,7 +68,7 @@ def people_in(
         if heads_alone:
             planes = head_alone(planes, small, unit_px)
         own = _window(replace(scene, planes=planes), share)
-        planes = _cleared(own, own.from_frame(face.landmarks), unit_px, keep_person=keep_person)
+        planes = _cleared(own, own.from_frame(face.landmarks), head, keep_person=keep_person)
         known.append(Person(face, head, replace(own, planes=planes)))
     return People(known, _strangers(scene, shares[-1], heads_alone=heads_alone))
 
@@ -81,15 +82,16 @@ def _strangers(scene: SceneFields, share: Plane | None, *, heads_alone: bool) ->
     return _window(scene, share)
 
 
-def _cleared(scene: SceneFields, landmarks: Landmarks, unit_px: float, *, keep_person: bool) -> dict[str, Plane]:
+def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, keep_person: bool) -> dict[str, Plane]:
     """The planes of one person with edges where the colours change, and without patches that are not theirs.
 
-    landmarks, unit_px: in px of the planes. keep_person: see `without_islands`.
+    landmarks: in px of the planes. keep_person: see `without_islands`.
     """
+    unit_px = head.unit_px / scene.scale
     middle = middle_of_face(landmarks, scene.photo.shape[:2], unit_px)
     planes = scene.planes if keep_person else without_things_beside(scene.planes, landmarks)
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)
-    planes = with_sure_middle(planes, landmarks, unit_px)
+    planes = with_even_beard(with_sure_middle(planes, landmarks, unit_px), landmarks, head.yaw)
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
     return without_islands(planes, nose, unit_px, keep_person=keep_person)
 

@@ -26,6 +26,9 @@ _HAT_REACH_U = 0.3
 _LEAST_WORN = 0.4
 """How far below the chin headwear is counted as worn on the head, and the share of it that must be: else it is cloth.
 Raising the first and lowering the second takes more shirts for scarves."""
+_EVEN_TO_YAW = 30.0
+"""Yaw in degrees from which a beard is drawn as it is seen."""
+_SOME_BEARD = 60
 _DOUBT_BESIDE = 75
 """Levels by which cloth beside or above a head is doubted. Raising it loses hoods and high collars."""
 _FACE_INSET_U = 0.16
@@ -52,6 +55,29 @@ def with_sure_middle(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px:
     hats = _hats(planes["headwear"], _above_chin(landmarks, shape, _HAT_REACH_U * unit_px))
     hair = cv2.subtract(planes["hair"], middle)
     return {**planes, "skin": cv2.max(planes["skin"], middle), "hair": hair, "headwear": hats}
+
+
+def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: float) -> dict[str, Plane]:
+    """The planes with what grows on one half of a face on the other, too, where both are seen. yaw: degrees.
+
+    landmarks: float32 [478, 3] px of the planes.
+    """
+    beard = planes["beard"]
+    share = 1 - min(abs(yaw) / _EVEN_TO_YAW, 1.0)
+    if share <= 0 or int(beard.max()) < _SOME_BEARD:
+        return dict(planes)
+    axis = landmarks[152, :2] - landmarks[168, :2]
+    normal = np.array([-axis[1], axis[0]], np.float64) / (np.linalg.norm(axis) + 1e-6)
+    mirror = np.eye(2) - 2 * np.outer(normal, normal)
+    shift = 2 * float(normal @ landmarks[2, :2]) * normal
+    size = (beard.shape[1], beard.shape[0])
+    other = cv2.warpAffine(beard, np.column_stack([mirror, shift]), size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    hull = np.zeros_like(beard)
+    cv2.fillConvexPoly(hull, np.rint(cv2.convexHull(landmarks[:, :2].astype(np.float32))).astype(np.int32), 255)
+    even = cv2.bitwise_and(cv2.addWeighted(cv2.max(beard, other), 0.6, cv2.min(beard, other), 0.4, 0), hull)
+    outside = cv2.bitwise_and(beard, cv2.bitwise_not(hull))
+    mixed = cv2.addWeighted(cv2.max(even, outside), share, beard, 1 - share, 0)
+    return {**planes, "beard": mixed}
 
 
 def _hats(headwear: Plane, above: Plane) -> Plane:

@@ -9,6 +9,7 @@ from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.fields import FIELDS
 from toonfilter.runtime.render.sure_regions import (
     middle_of_face,
+    with_even_beard,
     with_sure_middle,
     without_islands,
     without_things_beside,
@@ -121,3 +122,14 @@ def test_things_beside_a_head_are_doubted_and_clothes_are_not(points) -> None:
     assert (doubted["person"][shirt > 0] == 255).all()
     sure = without_things_beside(planes(person=box(60, 5, 140, 40)), points)
     assert sure["person"][5:40, 60:140].min() > 128
+
+
+def test_half_a_moustache_becomes_a_whole_one_on_a_face_that_looks_ahead(points) -> None:
+    lip = points[164, :2]
+    half = box(int(lip[0]) - 20, int(lip[1]) - 4, int(lip[0]), int(lip[1]) + 4)
+    whole = with_even_beard(planes(beard=half), points, 0.0)["beard"]
+    right = whole[int(lip[1]), int(lip[0]) + 10]
+    assert 128 < right < 200
+    assert whole[int(lip[1]), int(lip[0]) - 10] == pytest.approx(right, abs=3)
+    turned = with_even_beard(planes(beard=half), points, 40.0)["beard"]
+    assert (turned == half).all()
