@@ -19,7 +19,9 @@ _REACH_U = 0.42
 """How far around a place a part's colour is gathered, in distances of the pupils. Raising it trusts colours further
 away."""
 _DOUBT = 0.03
-"""Share that every part nearby is given at least. Raising it lets colours overrule the network more often."""
+_DOUBT_OF: Mapping[str, float] = {"beard": 0.006, "headwear": 0.01, "over": 0.01}
+"""Share that every part nearby is given at least, and what rarer parts are given. Raising it lets colours overrule the
+network more often: shadows become beards."""
 _WEIGHTS = np.array([0.7, 1, 1], np.float32)
 """Of L*, a*, b*. Raising the first takes shadows for another part more often."""
 _NOISE2 = 60.0
@@ -67,14 +69,19 @@ def with_colour_edges(planes: Mapping[str, Plane], photo: Image, unit_px: float,
         fits = np.take(constant, cells, mode="clip")
         for weight, term in zip(weights, colours, strict=True):
             fits += np.take(weight, cells, mode="clip") * term[0]
-        share = part.ravel()[places] * np.float32((1 - _DOUBT) / 255) + np.float32(_DOUBT)
+        doubt = _DOUBT_OF.get(name, _DOUBT)
+        share = part.ravel()[places] * np.float32((1 - doubt) / 255) + np.float32(doubt)
         # Where no known colour fits, what the network says stays.
         likely[name] = share * (np.exp(fits) + np.float32(1e-9))
         total += likely[name]
     scale = np.float32(255) / total
     for name, part in parts.items():
         flat = part.ravel()
-        flat[places] = (likely[name] * scale + np.float32(0.5)).astype(np.uint8) if name in likely else 0
+        if name in likely:
+            flat[places] = (likely[name] * scale + np.float32(0.5)).astype(np.uint8)
+        elif name != "beard":
+            # Thin beards stay what the network says.
+            flat[places] = 0
         parts[name] = flat.reshape(doubtful.shape)
     return _overlapping(planes, parts)
 
