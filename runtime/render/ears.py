@@ -19,7 +19,7 @@ _HOLLOW = np.array(
     [(0.030, 0.105), (0.065, 0.090), (0.078, 0.130), (0.060, 0.175), (0.035, 0.185), (0.045, 0.145)], np.float32
 )
 _MIDDLE = np.array([(0.06, 0.12)], np.float32)
-_ROOT = np.array([0.422, 0.0, 0.37])
+_ROOT = np.array([0.422, 0.0, 0.58])
 _OUTWARDS = np.array([0.62, 0.0, 0.78])
 _LINE_U = 0.015
 _LEAST_SKIN = 150

@@ -34,6 +34,8 @@ _PENCIL = np.float32(0.72)
 """What the shade of pencil styles leaves of the paper's light."""
 _CAST_U = 0.09
 """Width of the shadow that hair throws on the face, in distances of the pupils."""
+_JAW_TURNED = 12.0
+"""Yaw in degrees from which less of the jaw's far half is drawn."""
 _FOLD_LEVEL = 170
 _STRAND_LEVEL = 150
 """Levels of the field `ink` from which folds and strands are drawn. Raising them draws fewer lines."""
@@ -136,9 +138,19 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
         if rules.fill == "colour":
             draw_lights(canvas, head, skin, light.side, rules.lights)
         _draw_shade(canvas, figure, light, dark, rules)
-        canvas.drawPath(path_of([jaw[5:-5]], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85))
+        canvas.drawPath(
+            path_of([_seen_jaw(jaw, head)], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85)
+        )
     canvas.drawPath(outline, paint(ink(skin)))
     draw_ears(canvas, figure, figure.fields["skin"], ink(skin), dark)
+
+
+def _seen_jaw(jaw: Points, head: FaceGeometry) -> Points:
+    """The part of the jaw that has the neck behind it: on a turned head its far half is the outline."""
+    trims = [5, 5]
+    if abs(head.yaw) > _JAW_TURNED:
+        trims[head.far_side] = round(len(jaw) * min(0.5, 0.2 + abs(head.yaw) / 100))
+    return jaw[trims[0] : len(jaw) - trims[1]]
 
 
 def _draw_shade(canvas: skia.Canvas, figure: Figure, light: Light, dark: Colour, rules: BaseRules) -> None:

@@ -24,8 +24,8 @@ def draw_features(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: Fe
     pen = Pen()
     curves = FaceCurves(face.flat)
     colours = feature_colours(look, rules)
-    draw_blush(pen, face, colours, rules.lines)
     with pen.inside(polygon(face.outline)):
+        draw_blush(pen, face, colours, rules.lines)
         draw_lines(pen, face, curves, look, colours, rules.lines)
     with _far_side(pen, face):
         _draw_side(pen, face, curves, look, colours, rules, face.far_side)
