@@ -20,7 +20,6 @@ from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.ground import Ground, GroundPainter
-from toonfilter.runtime.render.live_size import live_scale, scaled_faces
 from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import LookMeter
 from toonfilter.runtime.render.measures.teeth import measure_teeth
@@ -89,14 +88,10 @@ class _Memory:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The fields of a frame and the faces they were read with, both in px of the canvas.
-
-    scale: of the canvas against the frame, at most 1. people: who is drawn; None finds them when they are.
-    """
+    """The fields of a frame and the faces they were read with. people: who is drawn; None finds them when they are."""
 
     scene: SceneFields
     faces: Sequence[AlignedFace]
-    scale: float = 1.0
     people: People | None = None
 
 
@@ -112,7 +107,7 @@ class LayeredRenderer:
         ground: Ground | None = None,
         is_live: bool = False,
     ) -> None:
-        """is_live: frames are drawn on a smaller canvas, so that there is time for the next one."""
+        """is_live: fields are read less finely and less often, so that there is time for the next frame."""
         self._reader = FieldsReader(translator, LIVE_PLANES_PX if is_live else PLANES_PX)
         self._is_live = is_live
         self._style = style
@@ -154,10 +149,7 @@ class LayeredRenderer:
         fine_every = _FINE_EVERY if self._is_live and gap_s < _QUICK_S else 1
         scene = self._reader.read(image, heads, steady=steady, coarse=coarse, fine_every=fine_every)
         scene = with_heads_at(without_things(scene), places)
-        scale = live_scale(image) if self._is_live and self._ground.is_opaque else 1.0
-        if scale < 1:
-            scene, ordered = replace(scene, scale=scene.scale * scale), scaled_faces(ordered, scale)
-        return Prepared(scene, ordered, scale, self._people(scene, ordered))
+        return Prepared(scene, ordered, self._people(scene, ordered))
 
     def render(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Prepared | None = None
@@ -165,10 +157,7 @@ class LayeredRenderer:
         """Draw the frame, in place. image: uint8 [H, W, 3] RGB; untouched when this raises."""
         prepared = prepared or self.prepare(image, faces, time_s)
         scene = prepared.scene
-        height, width = image.shape[:2]
-        size = (round(width * prepared.scale), round(height * prepared.scale))
-        drawn = self._ground.paint(image, scene.photo, scene.planes["person"], size)
-        pixels = cv2.cvtColor(drawn, cv2.COLOR_RGB2RGBA)
+        pixels = cv2.cvtColor(self._ground.paint(image, scene.photo, scene.planes["person"]), cv2.COLOR_RGB2RGBA)
         canvas = canvas_on(pixels)
         people = prepared.people or self._people(scene, prepared.faces)
         self._memories = {
@@ -179,11 +168,7 @@ class LayeredRenderer:
             self._draw_strangers(canvas, people.strangers, unit_px)
         for person in people.known:
             self._draw_person(canvas, person, time_s)
-        if size == (width, height):
-            cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
-            return
-        small = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
-        cv2.resize(small, (width, height), dst=image, interpolation=cv2.INTER_LINEAR)
+        cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
 
     def forget(self) -> None:
         """The next frame has nothing to do with the last."""

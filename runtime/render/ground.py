@@ -48,23 +48,22 @@ class GroundPainter:
         """Whether nothing of the room itself is shown."""
         return self._ground.kind != "keep"
 
-    def paint(self, image: Image, small: Image, person: Plane, size: tuple[int, int]) -> Image:
-        """uint8 [H, W, 3] RGB of this size, the painter's memory where it is a painted room.
+    def paint(self, image: Image, small: Image, person: Plane) -> Image:
+        """uint8 [H, W, 3] RGB of the frame's size, the painter's memory where it is a painted room.
 
-        image: the frame. small: the frame made small. person: uint8 [h, w], where people are. size: W, H px, the
-        frame's where the room itself is shown.
+        image: the frame. small: the frame made small. person: uint8 [h, w], where people are.
         """
-        width, height = size
+        height, width = image.shape[:2]
         kind = self._ground.kind
         if kind == "keep":
             return image
         if kind == "colour":
-            return np.full((height, width, 3), self._ground.colour, np.uint8)
+            return np.full_like(image, self._ground.colour)
         if kind == "picture" and self._ground.picture is not None:
-            if self._scaled is None or self._scaled.shape[:2] != (height, width):
+            if self._scaled is None or self._scaled.shape != image.shape:
                 self._scaled = fill_size(self._ground.picture, width, height)
             return self._scaled
-        if self._fresh > 0 and self._enlarged is not None and self._enlarged.shape[:2] == (height, width):
+        if self._fresh > 0 and self._enlarged is not None and self._enlarged.shape == image.shape:
             self._fresh -= 1
             return self._enlarged
         self._fresh = _KEPT_FRAMES
@@ -72,7 +71,7 @@ class GroundPainter:
         if kind == "drawn":
             room = painted(room)
         levels = np.clip(room, 0, 255).astype(np.uint8)
-        self._enlarged = cv2.resize(levels, size, interpolation=cv2.INTER_LINEAR)
+        self._enlarged = cv2.resize(levels, (width, height), interpolation=cv2.INTER_LINEAR)
         return self._enlarged
 
     def forget(self) -> None:
