@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.sampling import halved
-from toonfilter.runtime.render.colour import picture_lab
 from toonfilter.runtime.render.contours import Plane
 
 _LAID_OVER = ("hair", "headwear", "over")
@@ -24,6 +23,8 @@ _DOUBT_OF: Mapping[str, float] = {"beard": 0.006, "headwear": 0.01, "over": 0.01
 network more often: shadows become beards."""
 _WEIGHTS = np.array([0.7, 1, 1], np.float32)
 """Of L*, a*, b*. Raising the first takes shadows for another part more often."""
+_PER_LEVEL, _ORIGIN = np.array([100 / 255, 1, 1], np.float32), np.array([0, -128, -128], np.float32)
+"""L*a*b* from bytes: for each level, and at 0."""
 _NOISE2 = 60.0
 """Least variance of a part's colour, L*a*b* squared. Raising it trusts colours less."""
 _SURE_LEVEL = 235
@@ -105,7 +106,12 @@ def _cells(height: int, width: int) -> NDArray[np.intp]:
 
 def _terms(picture: Image) -> list[Floats]:
     """[h, w] each: L*, a*, b*, weighted, and the sum of their squares. picture: uint8 [h, w, 3] RGB."""
-    light, red, yellow = cv2.split(picture_lab(picture) * _WEIGHTS)
+    # Whole steps of L*a*b* will do: colours of a part vary by more.
+    planes = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB))
+    light, red, yellow = (
+        plane.astype(np.float32) * weight + origin
+        for plane, weight, origin in zip(planes, _WEIGHTS * _PER_LEVEL, _ORIGIN, strict=True)
+    )
     return [light, red, yellow, light * light + red * red + yellow * yellow]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import JAW
+from toonfilter.runtime.geometry.sampling import halved
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.palette import cloth_plane
 from toonfilter.runtime.render.scene import SceneFields
@@ -16,6 +17,7 @@ from toonfilter.runtime.render.scene import SceneFields
 _HEAD_WIDTH, _HEAD_HEIGHT = 0.62, 0.80
 """Half axes of a bare head, in sides of the box around its face. Raising them covers more around a face."""
 _COARSE_PX = 4
+"""A power of two."""
 _PERSON_LEVEL = 90
 _BARE_LEVEL = 110
 _LEAST_BARE_CELLS = 4
@@ -82,10 +84,9 @@ def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: floa
 
 def _hats(headwear: Plane, above: Plane) -> Plane:
     """Headwear without what lies mostly below the head. above: 255 where hats may be."""
-    size = (max(2, headwear.shape[1] // _COARSE_PX), max(2, headwear.shape[0] // _COARSE_PX))
-    coarse = cv2.compare(cv2.resize(headwear, size, interpolation=cv2.INTER_AREA), _PERSON_LEVEL, cv2.CMP_GE)
+    coarse = cv2.compare(_coarse(headwear), _PERSON_LEVEL, cv2.CMP_GE)
     count, parts = cv2.connectedComponents(coarse)
-    worn = cv2.resize(above, size, interpolation=cv2.INTER_NEAREST) > 0
+    worn = cv2.resize(above, coarse.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
     area = np.bincount(parts.ravel(), minlength=count)
     low = np.bincount(parts.ravel(), ~worn.ravel(), minlength=count) > (1 - _LEAST_WORN) * area
     low[0] = False
@@ -176,14 +177,23 @@ def with_heads_at(scene: SceneFields, places: Sequence[Box]) -> SceneFields:
     return replace(scene, planes={**scene.planes, "person": person, "skin": skin, "hair": hair})
 
 
+def _coarse(plane: Plane) -> Plane:
+    """The plane so many times smaller; at least 2 x 2."""
+    height, width = plane.shape
+    if height % _COARSE_PX == 0 and width % _COARSE_PX == 0 and min(height, width) >= 2 * _COARSE_PX:
+        return halved(plane, _COARSE_PX.bit_length() - 1)
+    size = (max(2, width // _COARSE_PX), max(2, height // _COARSE_PX))
+    small: Plane = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    return small
+
+
 def without_things(scene: SceneFields) -> SceneFields:
     """The scene without what the network took for a person though nothing of it is skin or hair: things of the room."""
     person = scene.planes["person"]
     height, width = person.shape
-    size = (max(2, width // _COARSE_PX), max(2, height // _COARSE_PX))
-    coarse = cv2.compare(cv2.resize(person, size, interpolation=cv2.INTER_AREA), _PERSON_LEVEL, cv2.CMP_GE)
+    coarse = cv2.compare(_coarse(person), _PERSON_LEVEL, cv2.CMP_GE)
     count, blobs = cv2.connectedComponents(coarse)
-    bare = cv2.resize(cv2.max(scene.planes["skin"], scene.planes["hair"]), size, interpolation=cv2.INTER_AREA)
+    bare = _coarse(cv2.max(scene.planes["skin"], scene.planes["hair"]))
     alive = np.bincount(blobs.ravel(), (bare.ravel() >= _BARE_LEVEL), minlength=count) >= _LEAST_BARE_CELLS
     alive[0] = True
     if alive.all():
@@ -206,8 +216,7 @@ def without_islands(
         if keep_person and name == "person":
             continue
         plane = planes[name]
-        size = (max(2, plane.shape[1] // _COARSE_PX), max(2, plane.shape[0] // _COARSE_PX))
-        coarse = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+        coarse = _coarse(plane)
         count, parts, found, _ = cv2.connectedComponentsWithStats(cv2.compare(coarse, 100, cv2.CMP_GE))
         if count < 2:
             continue
