@@ -68,7 +68,8 @@ def main() -> None:
     os.environ.setdefault("PYTHONSAFEPATH", "1")
     terminal.prepare_streams()
     try:
-        _leave(app(size_in_one_word(sys.argv[1:]), standalone_mode=False, default_map=load_defaults()) or 0)
+        defaults = load_defaults(live.CAM_SETTINGS)
+        _leave(app(size_in_one_word(sys.argv[1:]), standalone_mode=False, default_map=defaults) or 0)
     except ToonfilterError as error:
         terminal.fail(str(error))
         _leave(1)

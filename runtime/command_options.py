@@ -5,14 +5,18 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
+    from toonfilter.runtime.filter import FilterSettings
+    from toonfilter.runtime.privacy import LostPolicy
     from toonfilter.runtime.render.ground import Ground
     from toonfilter.runtime.render.opening import RenderOptions
+    from toonfilter.runtime.render.style import Sliders
 
 Engine = Literal["auto", "onnxruntime", "openvino", "tensorrt"]
 Region = Literal["head", "face"]
@@ -27,47 +31,7 @@ StyleOption = Annotated[
         "--to", help="Style: a name from `toonfilter models list`, or a bundle folder.", rich_help_panel=DRAWING
     ),
 ]
-EngineOption = Annotated[
-    Engine, typer.Option("--engine", help="What runs the model; auto takes the fastest.", rich_help_panel=DRAWING)
-]
-RegionOption = Annotated[
-    Region, typer.Option("--region", help="head: hair and neck too. face: the face alone.", rich_help_panel=DRAWING)
-]
-ExtentOption = Annotated[
-    Extent,
-    typer.Option(
-        "--frame", help="whole: people and room. person: people alone. head: heads alone.", rich_help_panel=DRAWING
-    ),
-]
-BackgroundOption = Annotated[
-    str,
-    typer.Option(
-        "--background",
-        help="Behind people: drawn, blur, keep, a colour as #rrggbb, or a picture file.",
-        rich_help_panel=DRAWING,
-    ),
-]
-LikenessOption = Annotated[
-    float,
-    typer.Option(
-        "--likeness",
-        help="0: the style's proportions; up to 1: your own. The lower, the less you are recognised.",
-        rich_help_panel=DRAWING,
-    ),
-]
-LineOption = Annotated[
-    float, typer.Option("--line", help="Weight of lines, 0.3 to 2.5 of the style's.", rich_help_panel=DRAWING)
-]
-ShadeOption = Annotated[
-    float, typer.Option("--shade", help="Depth of shade, 0 to 1.6 of the style's.", rich_help_panel=DRAWING)
-]
-ColourOption = Annotated[
-    float, typer.Option("--colour", help="Strength of colours, 0 to 1.8 of the style's.", rich_help_panel=DRAWING)
-]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=OUTPUT)]
-OnLostOption = Annotated[
-    str, typer.Option("--on-lost", help="No face found: hold, cover, image=FILE or pass.", rich_help_panel=PRIVACY)
-]
 ExposureOption = Annotated[
     bool,
     typer.Option(
@@ -82,27 +46,75 @@ AuditOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 
 
-def render_options(
-    extent: Extent,
-    background: str,
-    region: Region,
-    *,
-    likeness: float = 0.0,
-    line: float = 1.0,
-    shade: float = 1.0,
-    colour: float = 1.0,
-) -> "RenderOptions":
-    """What `--frame`, `--background`, `--region` and the sliders say.
+def _drawing(help_text: str, *names: str) -> Any:
+    return typer.Option(*names, help=help_text, rich_help_panel=DRAWING)
 
-    Raises:
-        ConfigError: the background is neither a known word, nor a colour, nor a picture that can be read; or a slider
-            is out of its range.
-    """
-    from toonfilter.runtime.render.opening import RenderOptions
-    from toonfilter.runtime.render.style import Sliders
 
-    sliders = Sliders(likeness=likeness, line=line, shade=shade, colour=colour)
-    return RenderOptions(extent, _ground(background, extent), region, sliders)
+@dataclass(frozen=True, slots=True)
+class DrawingOptions:
+    """How people and the room are drawn. A slider (`SLIDER_RANGES`) needs nothing but its field here."""
+
+    to: StyleOption = "cartoon"
+    engine: Annotated[Engine, _drawing("What runs the model; auto takes the fastest.")] = "auto"
+    extent: Annotated[
+        Extent, _drawing("whole: people and room. person: people alone. head: heads alone.", "--frame")
+    ] = "whole"
+    background: Annotated[
+        str, _drawing("Behind people: drawn, blur, keep, a colour as #rrggbb, or a picture file.")
+    ] = "drawn"
+    region: Annotated[Region, _drawing("head: hair and neck too. face: the face alone.")] = "head"
+    likeness: Annotated[
+        float, _drawing("0: the style's proportions; up to 1: your own. The lower, the less you are recognised.")
+    ] = 0.0
+    line: Annotated[float, _drawing("Weight of lines, 0.3 to 2.5 of the style's.")] = 1.0
+    shade: Annotated[float, _drawing("Depth of shade, 0 to 1.6 of the style's.")] = 1.0
+    colour: Annotated[float, _drawing("Strength of colours, 0 to 1.8 of the style's.")] = 1.0
+
+    def sliders(self) -> "Sliders":
+        """The sliders among these options.
+
+        Raises:
+            ConfigError: one is out of its range.
+        """
+        from toonfilter.runtime.render.style import SLIDER_RANGES, Sliders
+
+        return Sliders(**{name: getattr(self, name) for name in SLIDER_RANGES})
+
+    def rendering(self, *, is_live: bool = False) -> "RenderOptions":
+        """What of the frame is drawn; reads the background if it is a picture.
+
+        Raises:
+            ConfigError: the background is neither a known word, nor a colour, nor a picture that can be read; or a
+                slider is out of its range.
+        """
+        from toonfilter.runtime.render.opening import RenderOptions
+
+        return RenderOptions(self.extent, _ground(self.background, self.extent), self.region, self.sliders(), is_live)
+
+    def filter_settings(self, lost: "LostPolicy", *, is_live: bool) -> "FilterSettings":
+        """The settings of a filter for a camera (`is_live`) or a file. Raises: see `rendering`."""
+        from toonfilter.runtime.filter import FilterSettings
+
+        rendering = self.rendering(is_live=is_live)
+        return FilterSettings(
+            style=self.to, engine=self.engine, rendering=rendering, lost=lost, on_drawings=not is_live
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyOptions:
+    """What is shown where no face is found."""
+
+    on_lost: Annotated[
+        str, typer.Option(help="No face found: hold, cover, image=FILE or pass.", rich_help_panel=PRIVACY)
+    ] = "hold"
+    i_accept_exposure: ExposureOption = False
+
+    def policy(self) -> "LostPolicy":
+        """Raises: ConfigError, CaptureError: see `lost_policy`."""
+        from toonfilter.runtime.lost_options import lost_policy
+
+        return lost_policy(self.on_lost, confirmed=self.i_accept_exposure)
 
 
 def _ground(background: str, extent: Extent) -> "Ground":

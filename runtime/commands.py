@@ -8,20 +8,12 @@ import typer
 from toonfilter.runtime import terminal
 from toonfilter.runtime.command_options import (
     OUTPUT,
-    BackgroundOption,
-    ColourOption,
-    EngineOption,
+    DrawingOptions,
     ExposureOption,
-    ExtentOption,
     JsonOption,
-    LikenessOption,
-    LineOption,
     OverwriteOption,
-    RegionOption,
-    ShadeOption,
-    StyleOption,
-    render_options,
 )
+from toonfilter.runtime.option_groups import with_option_groups
 from toonfilter.runtime.progress import Progress
 from toonfilter.runtime.terminal import QuietOption, VerboseOption
 
@@ -36,8 +28,10 @@ app.add_typer(models_app, name="models")
 @app.command(
     rich_help_panel="Convert", epilog="Examples:  toonfilter image class.jpg  |  toonfilter image album/ -o cartoons/"
 )
+@with_option_groups
 def image(
     inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Pictures, or folders of them.")],
+    *,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -47,15 +41,7 @@ def image(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    to: StyleOption = "cartoon",
-    engine: EngineOption = "auto",
-    extent: ExtentOption = "whole",
-    background: BackgroundOption = "drawn",
-    region: RegionOption = "head",
-    likeness: LikenessOption = 0.0,
-    line: LineOption = 1.0,
-    shade: ShadeOption = 1.0,
-    colour: ColourOption = 1.0,
+    drawing: DrawingOptions,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,  # noqa: ARG001
     i_accept_exposure: ExposureOption = False,
@@ -70,9 +56,10 @@ def image(
     if plan.left_out:
         names = ", ".join(path.name for path in plan.left_out[:3]) + (", ..." if len(plan.left_out) > 3 else "")
         terminal.note(f"left out, not pictures by their names: {terminal.count(len(plan.left_out), 'file')} ({names})")
-    rendering = render_options(extent, background, region, likeness=likeness, line=line, shade=shade, colour=colour)
     lost = LostPolicy("cover", confirmed=i_accept_exposure)
-    still = StillFilter(StillSettings(style=to, engine=engine, rendering=rendering, lost=lost))
+    still = StillFilter(
+        StillSettings(style=drawing.to, engine=drawing.engine, rendering=drawing.rendering(), lost=lost)
+    )
     failed = 0
     with terminal.progress_shown("pictures") as show:
         for number, done in enumerate(convert_pictures(plan, still)):

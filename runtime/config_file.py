@@ -12,28 +12,6 @@ from toonfilter.runtime.whole_files import write_whole
 
 FILE = "toonfilter.toml"
 Value = str | int | float | bool
-# Whoever may be seen says so in every run: --on-lost pass and its confirmation are not among them.
-CAM_SETTINGS: Mapping[str, type] = {
-    "to": str,
-    "camera": str,
-    "size": str,
-    "fps": float,
-    "output": str,
-    "device": str,
-    "preview": bool,
-    "mirror": bool,
-    "lift": bool,
-    "engine": str,
-    "extent": str,
-    "background": str,
-    "region": str,
-    "on_lost": str,
-    "likeness": float,
-    "line": float,
-    "shade": float,
-    "colour": float,
-    "cpu_cap": float,
-}
 
 
 def config_path() -> Path:
@@ -45,8 +23,10 @@ def config_path() -> Path:
     return platformdirs.user_config_path("toonfilter", appauthor=False) / FILE
 
 
-def load_defaults() -> dict[str, dict[str, Value]]:
+def load_defaults(known: Mapping[str, type]) -> dict[str, dict[str, Value]]:
     """Defaults by command and parameter; empty where there is no file.
+
+    known: what `cam` remembers, and of which kind it is.
 
     Raises:
         ConfigError: not readable, an unknown name, or a value of the wrong kind.
@@ -65,14 +45,14 @@ def load_defaults() -> dict[str, dict[str, Value]]:
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: cam is {found!r}; must be a table, [cam]")
     for name, value in found.items():
-        _check(path, name, value)
+        _check(path, name, value, known)
     return {"cam": found}
 
 
-def _check(path: Path, name: str, value: Any) -> None:
-    kind = CAM_SETTINGS.get(name)
+def _check(path: Path, name: str, value: Any, known: Mapping[str, type]) -> None:
+    kind = known.get(name)
     if kind is None:
-        raise ConfigError(f"{path}: unknown setting cam.{name}; known: {', '.join(CAM_SETTINGS)}")
+        raise ConfigError(f"{path}: unknown setting cam.{name}; known: {', '.join(known)}")
     accepted = (int, float) if kind is float else (kind,)
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         raise ConfigError(f"{path}: cam.{name} is {value!r}; must be a {kind.__name__}")
@@ -80,8 +60,10 @@ def _check(path: Path, name: str, value: Any) -> None:
         raise ConfigError(f"{path}: cam.on_lost is 'pass'; to be seen is asked for in every run, never remembered")
 
 
-def save_cam(settings: Mapping[str, Value | None]) -> Path:
+def save_cam(settings: Mapping[str, Value | None], known: Mapping[str, type]) -> Path:
     """Write the file anew with these settings; returns its place. None stands for no wish.
+
+    known: see `load_defaults`.
 
     Raises:
         ConfigError: a setting that is not remembered. OutputError: the disk does not take it.
@@ -90,7 +72,7 @@ def save_cam(settings: Mapping[str, Value | None]) -> Path:
     lines = ["# Written by toonfilter cam --save; the command line has the last word.", "[cam]"]
     for name, value in settings.items():
         if value is not None:
-            _check(path, name, value)
+            _check(path, name, value, known)
             # Strings, numbers and truth values are written in TOML as in JSON.
             lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
     write_whole(path, "\n".join(lines) + "\n")

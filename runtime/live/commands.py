@@ -1,7 +1,8 @@
 """The command `cam`."""
 
 import threading
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,24 +12,15 @@ from toonfilter.runtime import terminal
 from toonfilter.runtime.command_options import (
     OUTPUT,
     AuditOption,
-    BackgroundOption,
-    ColourOption,
-    EngineOption,
-    ExposureOption,
-    ExtentOption,
+    DrawingOptions,
     JsonOption,
-    LikenessOption,
-    LineOption,
-    OnLostOption,
     OverwriteOption,
-    RegionOption,
-    ShadeOption,
-    StyleOption,
-    render_options,
+    PrivacyOptions,
     stop_on_signals,
 )
 from toonfilter.runtime.config_file import save_cam
 from toonfilter.runtime.live.status_line import StatusLine
+from toonfilter.runtime.option_groups import option_kinds, with_option_groups
 from toonfilter.runtime.terminal import QuietOption, VerboseOption
 from toonfilter.runtime.whole_files import check_outputs
 
@@ -36,63 +28,81 @@ if TYPE_CHECKING:
     from toonfilter.runtime.filter import ToonFilter
     from toonfilter.runtime.live.pipeline import LiveOptions, LiveSummary
     from toonfilter.runtime.live.sinks import LiveSink
-
+    from toonfilter.runtime.privacy import LostPolicy
 
 app = typer.Typer()
 
 
 _SOURCE = "Camera"
-CameraOption = Annotated[
-    str,
-    typer.Option(
-        help="Number, device path or part of its name (`toonfilter cameras`); `test`, or a file to play instead.",
-        rich_help_panel=_SOURCE,
-    ),
-]
-SizeOption = Annotated[
-    str, typer.Option(metavar="WIDTHxHEIGHT", help="Picture size, such as 1280x720.", rich_help_panel=_SOURCE)
-]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraOptions:
+    """Which camera, and what is taken from it."""
+
+    camera: Annotated[
+        str,
+        typer.Option(
+            help="Number, device path or part of its name (`toonfilter cameras`); `test`, or a file to play instead.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = ""
+    size: Annotated[
+        str, typer.Option(metavar="WIDTHxHEIGHT", help="Picture size, such as 1280x720.", rich_help_panel=_SOURCE)
+    ] = "1280x720"
+    fps: Annotated[
+        float, typer.Option(help="At most so many pictures per second; fewer save power.", rich_help_panel=_SOURCE)
+    ] = 30.0
+    mirror: Annotated[
+        bool, typer.Option("--mirror/--no-mirror", help="Left and right change places.", rich_help_panel=_SOURCE)
+    ] = False
+    lift: Annotated[bool, typer.Option("--lift/--no-lift", help="Brighten a dark room.", rich_help_panel=_SOURCE)] = (
+        False
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SinkOptions:
+    """Where the pictures go."""
+
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="virtual, preview, or a video file.", rich_help_panel=OUTPUT)
+    ] = "virtual"
+    device: Annotated[
+        str, typer.Option(help="Which virtual camera, of several (/dev/video10).", rich_help_panel=OUTPUT)
+    ] = ""
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview/--no-preview", help="Also show a window: h hides, s next style, q quits.", rich_help_panel=OUTPUT
+        ),
+    ] = False
+
+    @property
+    def recording(self) -> Path | None:
+        """The video file to write, if it is one."""
+        return None if self.output in ("virtual", "preview") else Path(self.output)
+
+
+# Whoever may be seen says so in every run: --on-lost pass and its confirmation are not among them.
+CAM_SETTINGS: Mapping[str, type] = option_kinds(DrawingOptions, CameraOptions, SinkOptions) | {
+    "on_lost": str,
+    "cpu_cap": float,
+}
+"""What `--save` remembers, and of which kind it is."""
 
 
 @app.command(
     rich_help_panel="Live",
     epilog="Examples:  toonfilter cam  |  toonfilter cam --camera Logi --mirror --save  |  toonfilter cam -o me.mp4",
 )
+@with_option_groups
 def cam(
-    to: StyleOption = "cartoon",
-    camera: CameraOption = "",
-    size: SizeOption = "1280x720",
-    fps: Annotated[
-        float, typer.Option(help="At most so many pictures per second; fewer save power.", rich_help_panel=_SOURCE)
-    ] = 30.0,
-    mirror: Annotated[
-        bool, typer.Option("--mirror/--no-mirror", help="Left and right change places.", rich_help_panel=_SOURCE)
-    ] = False,
-    lift: Annotated[
-        bool, typer.Option("--lift/--no-lift", help="Brighten a dark room.", rich_help_panel=_SOURCE)
-    ] = False,
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="virtual, preview, or a video file.", rich_help_panel=OUTPUT)
-    ] = "virtual",
-    device: Annotated[
-        str, typer.Option(help="Which virtual camera, of several (/dev/video10).", rich_help_panel=OUTPUT)
-    ] = "",
-    preview: Annotated[
-        bool,
-        typer.Option(
-            "--preview/--no-preview", help="Also show a window: h hides, s next style, q quits.", rich_help_panel=OUTPUT
-        ),
-    ] = False,
-    engine: EngineOption = "auto",
-    extent: ExtentOption = "whole",
-    background: BackgroundOption = "drawn",
-    region: RegionOption = "head",
-    likeness: LikenessOption = 0.0,
-    line: LineOption = 1.0,
-    shade: ShadeOption = 1.0,
-    colour: ColourOption = 1.0,
-    on_lost: OnLostOption = "hold",
-    i_accept_exposure: ExposureOption = False,
+    *,
+    drawing: DrawingOptions,
+    source: CameraOptions,
+    sink: SinkOptions,
+    privacy: PrivacyOptions,
     audit: AuditOption = None,
     overwrite: OverwriteOption = False,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop by itself after so many seconds.")] = None,
@@ -108,63 +118,68 @@ def cam(
     Choose the virtual camera by its name in Zoom, Teams, Meet or OBS. Nothing but cartoons and covered pictures leaves.
     """
     from toonfilter.runtime.bundle import find_bundle
-    from toonfilter.runtime.live.sources import AdjustedCamera, CameraRequest, open_source, prepare_environment
+    from toonfilter.runtime.live.sources import prepare_environment
 
     prepare_environment()
-    from toonfilter.runtime.live.pipeline import LiveOptions, run_live
+    from toonfilter.runtime.live.pipeline import LiveOptions
     from toonfilter.runtime.live.quality_control import EffortSettings
-    from toonfilter.runtime.live.sources import wished_path
-    from toonfilter.runtime.live.stages import Controls
-    from toonfilter.runtime.lost_options import lost_policy
-    from toonfilter.runtime.render.style import Sliders
 
-    width, height = parse_size(size)
-    lost = lost_policy(on_lost, confirmed=i_accept_exposure)
+    width, height = parse_size(source.size)
+    lost = privacy.policy()
     hold_s = lost.hold_s if lost.action == "hold" else min(lost.hold_s, 0.2)
     effort = EffortSettings(cpu_cap_cores=cpu_cap)
-    options = LiveOptions(width, height, fps, hold_s, lost.placeholder, audit, effort=effort)
-    recording = None if output in ("virtual", "preview") else Path(output)
-    played = Path(camera) if camera and Path(camera).is_file() else None
-    check_outputs([recording, audit], [played], overwrite=overwrite)
+    options = LiveOptions(width, height, source.fps, hold_s, lost.placeholder, audit, effort=effort)
+    played = Path(source.camera) if source.camera and Path(source.camera).is_file() else None
+    check_outputs([sink.recording, audit], [played], overwrite=overwrite)
     # A style that is not there must not leave a recording of nothing behind.
-    find_bundle(to)
-    sliders = {"likeness": likeness, "line": line, "shade": shade, "colour": colour}
-    Sliders(**sliders)
+    find_bundle(drawing.to)
+    drawing.sliders()
     if save:
-        wishes: dict[str, str | int | float | bool | None] = {}
-        wishes |= {"to": to, "camera": camera, "size": size, "fps": fps, "mirror": mirror, "lift": lift}
-        wishes |= {"output": output if recording is None else "virtual", "device": device, "preview": preview}
-        wishes |= {"engine": engine, "extent": extent, "background": background, "region": region, "cpu_cap": cpu_cap}
-        wishes |= {"on_lost": on_lost, **sliders}
-        terminal.note(f"remembered in {save_cam(wishes)}")
+        remembered = asdict(drawing) | asdict(source) | asdict(sink)
+        remembered["output"] = sink.output if sink.recording is None else "virtual"
+        remembered |= {"on_lost": privacy.on_lost, "cpu_cap": cpu_cap}
+        terminal.note(f"remembered in {save_cam(remembered, CAM_SETTINGS)}")
+    summary = _run(drawing, source, sink, lost, options, overwrite=overwrite, seconds=seconds)
+    terminal.say(_live_report(summary))
+
+
+def _run(
+    drawing: DrawingOptions,
+    camera: CameraOptions,
+    output: SinkOptions,
+    lost: "LostPolicy",
+    options: "LiveOptions",
+    *,
+    overwrite: bool,
+    seconds: float | None,
+) -> "LiveSummary":
+    from toonfilter.runtime.live.pipeline import run_live
+    from toonfilter.runtime.live.sources import AdjustedCamera, CameraRequest, open_source, wished_path
+    from toonfilter.runtime.live.stages import Controls
 
     def open_filter() -> "ToonFilter":
-        from toonfilter.runtime.filter import FilterSettings, ToonFilter
+        from toonfilter.runtime.filter import ToonFilter
 
-        rendering = replace(render_options(extent, background, region, **sliders), is_live=True)
-        settings = FilterSettings(style=to, engine=engine, rendering=rendering, lost=lost)
-        return ToonFilter(settings, notify=shown.note)
+        return ToonFilter(drawing.filter_settings(lost, is_live=True), notify=shown.note)
 
     with stop_on_signals() as stop, StatusLine() as shown:
-        sink = _live_sink(
-            output, options, device=device, avoid=wished_path(camera), with_preview=preview, overwrite=overwrite
-        )
+        sink = _live_sink(output, options, avoid=wished_path(camera.camera), overwrite=overwrite)
         if seconds is not None:
             timer = threading.Timer(seconds, stop.set)
             timer.daemon = True
             timer.start()
-        source = open_source(CameraRequest(camera, width, height, fps), avoid=getattr(sink, "device", ""))
-        summary = run_live(
-            AdjustedCamera(source, mirror=mirror, lift=lift),
+        request = CameraRequest(camera.camera, options.width, options.height, options.fps)
+        source = open_source(request, avoid=getattr(sink, "device", ""))
+        return run_live(
+            AdjustedCamera(source, mirror=camera.mirror, lift=camera.lift),
             open_filter,
             sink,
             options,
-            controls=Controls(_styles_from(to)),
+            controls=Controls(_styles_from(drawing.to)),
             on_status=shown.show,
             notify=shown.note,
             stop=stop,
         )
-    terminal.say(_live_report(summary))
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -200,23 +215,21 @@ def cameras(json: JsonOption = False) -> None:
         terminal.say(f"no camera found; {platform_texts().no_camera}")
 
 
-def _live_sink(
-    output: str, options: "LiveOptions", *, device: str, avoid: str, with_preview: bool, overwrite: bool
-) -> "LiveSink":
+def _live_sink(wished: SinkOptions, options: "LiveOptions", *, avoid: str, overwrite: bool) -> "LiveSink":
     """What `--output` and `--preview` mean, opened."""
     from toonfilter.runtime.live.recording import Recording
     from toonfilter.runtime.live.sinks import LiveSink, Preview, SeveralSinks
     from toonfilter.runtime.live.virtual_camera import VirtualCamera
 
     sink: LiveSink
-    if output == "preview":
+    if wished.output == "preview":
         return Preview()
-    if output == "virtual":
-        sink = VirtualCamera(options.width, options.height, options.fps, device=device, avoid=avoid)
+    if wished.recording is None:
+        sink = VirtualCamera(options.width, options.height, options.fps, device=wished.device, avoid=avoid)
         terminal.say(f"virtual camera: {sink.device}, {options.width}x{options.height}")
     else:
-        sink = Recording(Path(output), options.width, options.height, options.fps, overwrite=overwrite)
-    return SeveralSinks([sink, Preview()]) if with_preview else sink
+        sink = Recording(wished.recording, options.width, options.height, options.fps, overwrite=overwrite)
+    return SeveralSinks([sink, Preview()]) if wished.preview else sink
 
 
 def _styles_from(first: str) -> tuple[str, ...]:

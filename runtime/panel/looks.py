@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.bundle import Bundle, find_bundle, known_bundles
-from toonfilter.runtime.command_options import Extent, Region, render_options
+from toonfilter.runtime.command_options import DrawingOptions, Extent, Region
 from toonfilter.runtime.errors import ConfigError, ToonfilterError
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
 from toonfilter.runtime.filter import FilterSettings
+from toonfilter.runtime.privacy import LostPolicy
 from toonfilter.runtime.render.style import SLIDER_RANGES, Sliders
 from toonfilter.runtime.strict import Problem, parse
 
@@ -83,20 +84,19 @@ def look_from(content: Any, cards: Sequence[StyleCard], pictures: Path) -> Look:
             )
     if unknown := sorted(set(look.sliders) - {slider.name for slider in card.sliders}):
         raise ConfigError(f"look: style {look.style} has no slider {unknown[0]}")
-    render_options(look.extent, look.background, look.region, **look.sliders)
+    _drawing(look).rendering()
     return look
 
 
 def filter_settings(look: Look, *, on_drawings: bool = False) -> FilterSettings:
     """How the filter draws this look."""
+    settings = _drawing(look).filter_settings(LostPolicy(), is_live=not on_drawings)
+    return replace(settings, smoothing=_MOTION[look.motion])
+
+
+def _drawing(look: Look) -> DrawingOptions:
     sliders = {name: value for name, value in look.sliders.items() if name in SLIDER_RANGES}
-    rendering = render_options(look.extent, look.background, look.region, **sliders)
-    return FilterSettings(
-        style=look.style,
-        rendering=replace(rendering, is_live=not on_drawings),
-        smoothing=_MOTION[look.motion],
-        on_drawings=on_drawings,
-    )
+    return DrawingOptions(look.style, "auto", look.extent, look.background, look.region, **sliders)
 
 
 def style_cards() -> list[StyleCard]:

@@ -1,6 +1,7 @@
 """The commands `video` and `batch`."""
 
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,82 +12,50 @@ from toonfilter.runtime.command_options import (
     OUTPUT,
     PRIVACY,
     AuditOption,
-    BackgroundOption,
-    ColourOption,
-    EngineOption,
-    ExposureOption,
-    ExtentOption,
+    DrawingOptions,
     JsonOption,
-    LikenessOption,
-    LineOption,
-    OnLostOption,
     OverwriteOption,
-    RegionOption,
-    ShadeOption,
-    StyleOption,
-    render_options,
+    PrivacyOptions,
     stop_on_signals,
 )
+from toonfilter.runtime.option_groups import with_option_groups
 from toonfilter.runtime.terminal import QuietOption, VerboseOption
 
 if TYPE_CHECKING:
     from toonfilter.runtime.filter import FilterSettings
-    from toonfilter.runtime.render.opening import RenderOptions
     from toonfilter.runtime.video.batch import BatchReport
-    from toonfilter.runtime.video.convert import ConvertReport
+    from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport
 
 app = typer.Typer()
 
-CodecOption = Annotated[
-    str,
-    typer.Option(help="auto, h264, hevc, vp9, av1, or an encoder's own name.", rich_help_panel=OUTPUT),
-]
-QualityOption = Annotated[Literal["small", "normal", "high"], typer.Option(rich_help_panel=OUTPUT, help="Of the file.")]
-SoundOption = Annotated[
-    Literal["keep", "drop", "disguise"],
-    typer.Option("--audio", help="A voice is a person, too. disguise: another pitch.", rich_help_panel=PRIVACY),
-]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", "--jobs", min=1, help="Processes here; default: one for each core.")
 ]
 
 
-@app.command(
-    rich_help_panel="Convert",
-    epilog="Examples:  toonfilter video lecture.mp4  |  toonfilter video in.mkv -o out.mkv --audio disguise",
-)
-def video(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A video file.")],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help=".mp4, .mov, .mkv or .webm; else IN-cartoon beside it.", rich_help_panel=OUTPUT
-        ),
-    ] = None,
-    to: StyleOption = "cartoon",
-    engine: EngineOption = "auto",
-    extent: ExtentOption = "whole",
-    background: BackgroundOption = "drawn",
-    region: RegionOption = "head",
-    likeness: LikenessOption = 0.0,
-    line: LineOption = 1.0,
-    shade: ShadeOption = 1.0,
-    colour: ColourOption = 1.0,
-    codec: CodecOption = "auto",
-    quality: QualityOption = "normal",
-    audio: SoundOption = "keep",
-    overwrite: OverwriteOption = False,
-    resume: Annotated[
-        bool | None,
-        typer.Option("--resume/--anew", help="Insist on going on, or begin anew; else it goes on where it can."),
-    ] = None,
-    workers: WorkersOption = None,
-    on_lost: OnLostOption = "hold",
-    i_accept_exposure: ExposureOption = False,
-    audit: AuditOption = None,
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """What the converted file is like."""
+
+    codec: Annotated[
+        str, typer.Option(help="auto, h264, hevc, vp9, av1, or an encoder's own name.", rich_help_panel=OUTPUT)
+    ] = "auto"
+    quality: Annotated[
+        Literal["small", "normal", "high"], typer.Option(rich_help_panel=OUTPUT, help="Of the file.")
+    ] = "normal"
+    audio: Annotated[
+        Literal["keep", "drop", "disguise"],
+        typer.Option(help="A voice is a person, too. disguise: another pitch.", rich_help_panel=PRIVACY),
+    ] = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewOptions:
+    """Looking at what a conversion does, before and after."""
+
     before_after: Annotated[
         Path | None, typer.Option(help="Also write a picture of one moment before and after; it shows the real face.")
-    ] = None,
+    ] = None
     review: Annotated[
         bool,
         typer.Option(
@@ -94,10 +63,37 @@ def video(
             help="First show doubtful frames in OUT-review/, and let me list regions to cover.",
             rich_help_panel=PRIVACY,
         ),
-    ] = False,
+    ] = False
     covers: Annotated[
         Path | None, typer.Option(help="Regions to cover: the covers.toml of a review.", rich_help_panel=PRIVACY)
+    ] = None
+
+
+@app.command(
+    rich_help_panel="Convert",
+    epilog="Examples:  toonfilter video lecture.mp4  |  toonfilter video in.mkv -o out.mkv --audio disguise",
+)
+@with_option_groups
+def video(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A video file.")],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help=".mp4, .mov, .mkv or .webm; else IN-cartoon beside it.", rich_help_panel=OUTPUT
+        ),
     ] = None,
+    drawing: DrawingOptions,
+    file: FileOptions,
+    overwrite: OverwriteOption = False,
+    resume: Annotated[
+        bool | None,
+        typer.Option("--resume/--anew", help="Insist on going on, or begin anew; else it goes on where it can."),
+    ] = None,
+    workers: WorkersOption = None,
+    privacy: PrivacyOptions,
+    audit: AuditOption = None,
+    checks: ReviewOptions,
     quiet: QuietOption = False,  # noqa: ARG001
     verbose: VerboseOption = False,  # noqa: ARG001
 ) -> None:
@@ -107,56 +103,57 @@ def video(
     Exit status: 0 whole, 3 when the source was cut off or damaged, 130 when stopped.
     """
     from toonfilter.runtime.video.batch import default_target
-    from toonfilter.runtime.video.convert import ConvertOptions, convert
+    from toonfilter.runtime.video.convert import ConvertOptions
+
+    settings = drawing.filter_settings(privacy.policy(), is_live=False)
+    target = output or default_target(source)
+    also = (checks.before_after,) if checks.before_after else ()
+    folder = target.with_name(f"{target.stem}-review") if checks.review else None
+    options = ConvertOptions(file.codec, file.quality, overwrite, resume, file.audio, audit, also, folder)
+    report = _convert(source, target, settings, options, checks.covers, workers)
+    _tell(report)
+    if report.status == "reviewed":
+        return
+    if checks.before_after:
+        from toonfilter.runtime.video.before_after import write_before_after
+
+        write_before_after(source, target, checks.before_after)
+        terminal.say(f"{checks.before_after}: before and after")
+    if report.status != "complete":
+        raise typer.Exit(3 if report.status == "partial" else 130)
+
+
+def _convert(
+    source: Path,
+    target: Path,
+    settings: "FilterSettings",
+    options: "ConvertOptions",
+    covers: Path | None,
+    workers: int | None,
+) -> "ConvertReport":
+    from toonfilter.runtime.video.convert import convert
     from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
     from toonfilter.runtime.video.review import CoveringOpener, read_covers
     from toonfilter.runtime.video.workers import InlineWorkers, LocalWorkers, default_workers
 
-    rendering = render_options(extent, background, region, likeness=likeness, line=line, shade=shade, colour=colour)
-    settings = _settings(to, engine, rendering, on_lost, confirmed=i_accept_exposure)
-    target = output or default_target(source)
-    also = (before_after,) if before_after else ()
-    folder = target.with_name(f"{target.stem}-review") if review else None
-    options = ConvertOptions(codec, quality, overwrite, resume, audio, audit, also, folder)
     regions = read_covers(covers) if covers else ()
     opener = file_filter_opener(settings)
-    identity = filter_identity(settings) + (repr(regions) if regions else "")
     count = workers or default_workers()
     pool = LocalWorkers(count) if count > 1 else InlineWorkers()
     try:
         with stop_on_signals() as stop, terminal.progress_shown("opening the model") as progress:
-            report = convert(
+            return convert(
                 source,
                 target,
                 CoveringOpener(opener, regions) if regions else opener,
                 options,
                 workers=pool,
-                filter_identity=identity,
+                filter_identity=filter_identity(settings) + (repr(regions) if regions else ""),
                 progress=progress,
                 stop=stop,
             )
     finally:
         pool.close()
-    _tell(report)
-    if report.status == "reviewed":
-        return
-    if before_after:
-        from toonfilter.runtime.video.before_after import write_before_after
-
-        write_before_after(source, target, before_after)
-        terminal.say(f"{before_after}: before and after")
-    if report.status != "complete":
-        raise typer.Exit(3 if report.status == "partial" else 130)
-
-
-def _settings(
-    style: str, engine: str, rendering: "RenderOptions", on_lost: str, *, confirmed: bool
-) -> "FilterSettings":
-    from toonfilter.runtime.filter import FilterSettings
-    from toonfilter.runtime.lost_options import lost_policy
-
-    lost = lost_policy(on_lost, confirmed=confirmed)
-    return FilterSettings(style=style, engine=engine, rendering=rendering, lost=lost, on_drawings=True)
 
 
 def _tell(report: "ConvertReport") -> None:
@@ -179,31 +176,22 @@ def _tell(report: "ConvertReport") -> None:
     rich_help_panel="Convert",
     epilog="Examples:  toonfilter batch recordings/ -o cartoons/  |  toonfilter batch recordings/ --cluster auto",
 )
+@with_option_groups
 def batch(
     archive: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with recordings, also in sub-folders.")],
+    *,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for the converted ones; else DIR-cartoon.", rich_help_panel=OUTPUT),
     ] = None,
-    to: StyleOption = "cartoon",
-    engine: EngineOption = "auto",
-    extent: ExtentOption = "whole",
-    background: BackgroundOption = "drawn",
-    region: RegionOption = "head",
-    likeness: LikenessOption = 0.0,
-    line: LineOption = 1.0,
-    shade: ShadeOption = 1.0,
-    colour: ColourOption = 1.0,
-    codec: CodecOption = "auto",
-    quality: QualityOption = "normal",
-    audio: SoundOption = "keep",
+    drawing: DrawingOptions,
+    file: FileOptions,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Convert everything anew.", rich_help_panel=OUTPUT)
     ] = False,
     workers: WorkersOption = None,
     cluster: Annotated[str | None, typer.Option(help="Address of a Ray cluster, HOST:PORT or auto.")] = None,
-    on_lost: OnLostOption = "hold",
-    i_accept_exposure: ExposureOption = False,
+    privacy: PrivacyOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,  # noqa: ARG001
     verbose: VerboseOption = False,  # noqa: ARG001
@@ -216,10 +204,8 @@ def batch(
     from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
 
     # Workers on other machines have another working directory.
-    style = str(Path(to).resolve()) if os.sep in to else to
-    rendering = render_options(extent, background, region, likeness=likeness, line=line, shade=shade, colour=colour)
-    settings = _settings(style, engine, rendering, on_lost, confirmed=i_accept_exposure)
-    identity = filter_identity(settings)
+    style = str(Path(drawing.to).resolve()) if os.sep in drawing.to else drawing.to
+    settings = replace(drawing, to=style).filter_settings(privacy.policy(), is_live=False)
     target = output or default_folder(archive)
     pool = open_workers(workers, cluster)
     try:
@@ -229,8 +215,8 @@ def batch(
                 target,
                 file_filter_opener(settings),
                 pool,
-                BatchOptions(codec=codec, quality=quality, sound=audio, overwrite=overwrite),
-                filter_identity=identity,
+                BatchOptions(codec=file.codec, quality=file.quality, sound=file.audio, overwrite=overwrite),
+                filter_identity=filter_identity(settings),
                 progress=progress,
                 stop=stop,
             )

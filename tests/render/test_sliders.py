@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from toonfilter.cli import app
-from toonfilter.runtime.command_options import render_options
+from toonfilter.runtime.command_options import DrawingOptions
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
@@ -17,10 +17,10 @@ from toonfilter.runtime.still_images import StillFilter, StillSettings
 
 
 def test_words_become_sliders() -> None:
-    options = render_options("whole", "drawn", "head", likeness=0.5, line=2.0)
+    options = DrawingOptions(likeness=0.5, line=2.0).rendering()
     assert options.sliders == Sliders(likeness=0.5, line=2.0)
     with pytest.raises(ConfigError, match=r"likeness is 1\.5; must be 0 to 1"):
-        render_options("whole", "drawn", "head", likeness=1.5)
+        DrawingOptions(likeness=1.5).rendering()
 
 
 @pytest.mark.parametrize("command", ["cam", "video", "image", "batch"])

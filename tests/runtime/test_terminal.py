@@ -8,7 +8,7 @@ import pytest
 from toonfilter.runtime import config_file, terminal
 from toonfilter.runtime.config_file import load_defaults, save_cam
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.live.commands import parse_size
+from toonfilter.runtime.live.commands import CAM_SETTINGS, parse_size
 from toonfilter.runtime.progress import Progress
 
 
@@ -75,10 +75,14 @@ def test_progress_without_a_terminal_is_a_line_every_ten_seconds(monkeypatch: py
 
 def test_remembered_options_come_back(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setenv("TOONFILTER_HOME", str(tmp_path))
-    assert load_defaults() == {}
-    place = save_cam({"camera": 'Logi "HD" \N{GRINNING FACE}', "size": "640x480", "mirror": True, "cpu_cap": None})
+    assert load_defaults(CAM_SETTINGS) == {}
+    place = save_cam(
+        {"camera": 'Logi "HD" \N{GRINNING FACE}', "size": "640x480", "mirror": True, "cpu_cap": None}, CAM_SETTINGS
+    )
     assert place == tmp_path / config_file.FILE
-    assert load_defaults() == {"cam": {"camera": 'Logi "HD" \N{GRINNING FACE}', "size": "640x480", "mirror": True}}
+    assert load_defaults(CAM_SETTINGS) == {
+        "cam": {"camera": 'Logi "HD" \N{GRINNING FACE}', "size": "640x480", "mirror": True}
+    }
     for text, expected in (
         ("[cam]\nmirorr = true", "unknown setting cam.mirorr"),
         ("[cam]\nfps = 'fast'", "cam.fps is 'fast'; must be a float"),
@@ -88,9 +92,9 @@ def test_remembered_options_come_back(monkeypatch: pytest.MonkeyPatch, tmp_path)
     ):
         place.write_text(text)
         with pytest.raises(ConfigError, match=expected):
-            load_defaults()
+            load_defaults(CAM_SETTINGS)
     with pytest.raises(ConfigError, match="never remembered"):
-        save_cam({"on_lost": "pass"})
+        save_cam({"on_lost": "pass"}, CAM_SETTINGS)
 
 
 def test_sizes_are_one_word() -> None:
