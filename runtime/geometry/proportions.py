@@ -40,7 +40,7 @@ class Proportions:
     """
 
     eye_width: float = 1.38
-    eye_height: float = 1.5
+    eye_height: float = 1.48
     nose_width: float = 0.84
     nose_length: float = 0.93
     mouth_width: float = 1.0

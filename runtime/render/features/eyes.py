@@ -47,6 +47,8 @@ _MOST_ACROSS = 0.72
 """How far to the side an iris goes, in half widths of the eye."""
 _MOST_HIDDEN = 0.3
 """How far behind a lid the iris' middle goes, in its radii. Raising it lets more of it disappear."""
+_NARROWS = 0.4
+"""Share of the exaggeration that narrow eyes get: tired faces please nobody."""
 _MOST_SHADED = 0.30
 """Share of the opening that the lid's shadow may take."""
 _CLOSED_SAG = 0.05
@@ -128,10 +130,9 @@ def _openings(face: FaceGeometry, side: int) -> tuple[float, float]:
 
 
 def _drawn_opening(opening: float, rules: EyeRules) -> float:
-    """Height over width of the drawn lids' gap: narrow eyes stay the narrower ones, but wake up."""
-    if opening > _REST_OPENING:
-        return opening * (1 + rules.exaggeration * min(opening / _REST_OPENING - 1, 0.6))
-    return opening + rules.alertness * (_REST_OPENING - max(opening, CLOSED_OPENING))
+    """Height over width of the drawn lids' gap: wonder goes further than in life, and squinting a little."""
+    beyond = float(np.clip(opening / _REST_OPENING - 1, -0.6, 0.6))
+    return opening * (1 + rules.exaggeration * beyond * (1.0 if beyond > 0 else _NARROWS))
 
 
 def _seen_iris(face: FaceGeometry, iris: Points, upper: Points, lower: Points, radius_px: float) -> Points:
@@ -229,7 +230,8 @@ def _highlights(pen: Pen, face: FaceGeometry, rules: EyeRules, eye: EyeShape) ->
     # Both eyes are lit from the same side, at the picture's left.
     with pen.frame(eye.iris, across, down):
         pen.fill(oval(-0.36, height, 0.92 * rules.highlight, 1.08 * rules.highlight), _LIGHT)
-        pen.fill(disc(0.40, 0.44, rules.second_highlight), _LIGHT, 0.85)
+        if height < 0:
+            pen.fill(disc(0.40, 0.44, rules.second_highlight), _LIGHT, 0.85)
 
 
 def _lower_line(

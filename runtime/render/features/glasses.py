@@ -29,7 +29,10 @@ DARK_LENS = 0.6
 _TURN = np.linspace(0, 2 * np.pi, LENS_POINTS, endpoint=False).astype(np.float32)
 _RISING = np.clip(-np.sin(_TURN), 0, 1)
 _FALLING = np.clip(np.sin(_TURN), 0, 1)
-_HEIGHT_GIVES, _DARK_KEEPS = 0.4, 0.75
+_MOST_LENS_LIGHT = 36.0
+"""Most lightness of dark and coloured lenses, L*: mirrored ones would not hide the eyes if they were pale."""
+_GROWS = 0.45
+"""Share of the eyes' growth that rims follow."""
 _LEAST_WIDTH, _RIM_CONTRAST = 0.028, 0.16
 """Least width of a rim, in pupil distances, and least difference of its lightness and that of skin, over the latter."""
 _INNER_TOP = round(LENS_POINTS * 0.555)
@@ -76,11 +79,9 @@ def _worn(face: FaceGeometry, glasses: GlassesLook, side: int) -> Points:
     plain = lens_points(face, glasses.outline, side)
     moved = face.warp.move(plain) - plain
     middle = moved.mean(0)
-    growth = moved - middle
-    # Dark lenses have no eyes behind them to make room for.
-    share = np.float32(1 - _DARK_KEEPS * smoothstep(glasses.darkness, 0.3, DARK_LENS))
-    drop = (growth @ face.down)[:, None] * face.down
-    worn: Points = plain + middle + (growth - drop * np.float32(1 - _HEIGHT_GIVES)) * share
+    # They grow less than the eyes, and dark lenses hardly, for there are no eyes behind them to make room for.
+    share = np.float32(_GROWS * (1 - 0.7 * smoothstep(glasses.darkness, 0.3, DARK_LENS)))
+    worn: Points = plain + middle + (moved - middle) * share
     return worn
 
 
@@ -123,10 +124,10 @@ def _glass(
     dark = glasses.darkness
     with pen.inside(path):
         if dark > 0.02:
-            lens = glasses.lens.copy()
-            lens[0] = min(float(lens[0]), 24.0)
-            deep = to_rgb(lens)
-            soft = to_rgb(lens + np.array([20, 0, 0], np.float32))
+            lens = glasses.lens * np.array([1, 1.3, 1.3], np.float32)
+            lens[0] = min(float(lens[0]), _MOST_LENS_LIGHT)
+            deep = to_rgb(lens * np.array([0.7, 1, 1], np.float32))
+            soft = to_rgb(lens + np.array([13, 0, 0], np.float32))
             shader = linear(
                 centre - face.down * np.float32(0.4) * unit,
                 centre + face.down * np.float32(0.4) * unit,

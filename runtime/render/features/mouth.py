@@ -169,7 +169,7 @@ def _teeth(
         height = float(((lower - top) @ down).max()) / face.unit_px
         if height > _TOOTH_LINES_FROM:
             _tooth_lines(pen, face, colours, top, lower, shown * smoothstep(height, _TOOTH_LINES_FROM, 0.2))
-    shade = top + down * (np.float32(0.014 + 0.17 * gap) * _SHADED * unit)[:, None]
+    shade = top + down * (np.float32(0.020 + 0.18 * gap) * _SHADED * unit)[:, None]
     pen.fill(outline(lip, shade[::-1]), _TEETH_SHADOW, 0.75, MULTIPLY)
 
 

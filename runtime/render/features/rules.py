@@ -11,7 +11,7 @@ class EyeRules:
     width: float = 1.12
     height: float = 1.0
     """How much larger than the style's proportions make them eyes are drawn, where skin need not make room."""
-    iris_size: float = 1.14
+    iris_size: float = 1.08
     """Radius over the person's own."""
     iris_tall: float = 1.0
     """Height of the iris over its width."""
@@ -27,9 +27,7 @@ class EyeRules:
     lid_shadow_u: float = 0.06
     """Depth of the lid's shadow on the white."""
     exaggeration: float = 0.5
-    """How much further than in life lids open in wonder."""
-    alertness: float = 0.0
-    """How far narrow eyes are opened towards those at rest: 0 as they are, 1 all alike."""
+    """How much further than in life lids open in wonder, and in part how much they narrow."""
     lid_line_u: float = 0.056
     lash_line_u: float = 0.028
     """What full lashes add to the lid's line."""

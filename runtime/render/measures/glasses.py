@@ -28,6 +28,9 @@ _SQUARENESS, _REGULAR = (2.0, 2.4, 2.9, 3.6, 4.6), 0.7
 """Powers of superellipses from round to square, and how far an outline goes to the nearest of them."""
 _BLUR_WIDTH, _WIDTH_SHARE = 0.032, 0.75
 """Width that blur alone gives to a rim, in pupil distances, and the true width over the rest."""
+_WIRE, _BOLD, _BOLD_WIDTH = (0.12, 0.28), (0.24, 0.32), 0.045
+"""Clearness of a rim up to which it is wire, and from which it is as wide as it looks; from which it is bold, and how
+wide it is then at least."""
 _OUTSIDE = 5
 """Steps of the radius from the middle of a rim to where the plane of glasses has ended."""
 _PLANE_COUNTS = 0.22
@@ -207,7 +210,11 @@ def _width(evidence: NDArray[np.float32], rim: NDArray[np.intp]) -> float:
     clear = peak >= np.median(peak)
     step = float(_RADII[1] - _RADII[0])
     seen = float(np.percentile(wide[clear], 40)) * step
-    return float(np.clip((seen - _BLUR_WIDTH) * _WIDTH_SHARE, 0.014, 0.070))
+    # Both rims hardly lie on each other, which widens all; but no wire is as clear as a thick rim.
+    clearness = float(peak.mean())
+    wide_enough = np.clip((seen - _BLUR_WIDTH) * _WIDTH_SHARE, 0.014, 0.070)
+    bold = _BOLD_WIDTH * smoothstep(clearness, *_BOLD)
+    return float(max(wide_enough * (0.35 + 0.65 * smoothstep(clearness, *_WIRE)), bold))
 
 
 def _rim_colour(photo: MeasuredPhoto, raw: Lab, views: _RimViews, place: NDArray[np.intp], width: float) -> Lab:
