@@ -13,7 +13,7 @@ from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.filter import FilterSettings
 from toonfilter.runtime.video.batch import BatchOptions, run_batch
 from toonfilter.runtime.video.file_filter import file_filter_opener
-from toonfilter.runtime.video.workers import LocalWorkers
+from toonfilter.runtime.video.local_workers import LocalWorkers
 
 _RECORDINGS = 2
 _FPS = 30.0

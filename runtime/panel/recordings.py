@@ -18,7 +18,7 @@ from toonfilter.runtime.strict import Problem, parse
 from toonfilter.runtime.video.batch import find_recordings, target_suffix
 from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
 from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
-from toonfilter.runtime.video.workers import LocalWorkers, default_workers
+from toonfilter.runtime.video.local_workers import LocalWorkers, default_workers
 
 Status = Literal["waiting", "converting", "done", "partial", "failed"]
 RunConversion = Callable[["Recording", bool, Callable[[Progress], None], threading.Event], ConvertReport]

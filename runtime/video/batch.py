@@ -18,9 +18,10 @@ from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
 from toonfilter.runtime.file_kinds import VIDEOS_READ, VIDEOS_WRITTEN, is_hidden, is_video
 from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
+from toonfilter.runtime.video.local_workers import LocalWorkers, default_workers
+from toonfilter.runtime.video.segment_workers import OpenFilter, SegmentWorkers
 from toonfilter.runtime.video.segments import fingerprint
 from toonfilter.runtime.video.sound import Sound
-from toonfilter.runtime.video.workers import LocalWorkers, OpenFilter, SegmentWorkers, default_workers
 from toonfilter.runtime.whole_files import write_whole
 
 MANIFEST = "toonfilter-batch.json"

@@ -133,8 +133,8 @@ def _convert(
 ) -> "ConvertReport":
     from toonfilter.runtime.video.convert import convert
     from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
+    from toonfilter.runtime.video.local_workers import InlineWorkers, LocalWorkers, default_workers
     from toonfilter.runtime.video.review import CoveringOpener, read_covers
-    from toonfilter.runtime.video.workers import InlineWorkers, LocalWorkers, default_workers
 
     regions = read_covers(covers) if covers else ()
     opener = file_filter_opener(settings)

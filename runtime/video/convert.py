@@ -5,23 +5,23 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
-from toonfilter.runtime.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import PrivacyState
 from toonfilter.runtime.progress import Progress, ShowProgress
+from toonfilter.runtime.video.local_workers import InlineWorkers
 from toonfilter.runtime.video.mux import Tracks, check_container, join_pieces
 from toonfilter.runtime.video.picture_survey import PictureSurvey
 from toonfilter.runtime.video.reader import VideoIndex, VideoInfo, inspect_video, scan_video
 from toonfilter.runtime.video.review import COVERS, doubts_in, write_review
 from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, make_converter
+from toonfilter.runtime.video.segment_workers import OpenFilter, SegmentBatch, SegmentWorkers
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder, fingerprint, plan_segments
 from toonfilter.runtime.video.sound import Sound
-from toonfilter.runtime.video.workers import InlineWorkers, SegmentWorkers
 from toonfilter.runtime.video.writer import Encoder, VideoWriter, choose_encoder
 from toonfilter.runtime.whole_files import check_outputs, move_into_place, replacing
 
@@ -76,7 +76,7 @@ class ConvertReport:
 def convert(
     source: Path,
     target: Path,
-    open_filter: Callable[[], ResettableFilter],
+    open_filter: OpenFilter,
     options: ConvertOptions | None = None,
     *,
     workers: SegmentWorkers | None = None,
@@ -217,13 +217,11 @@ class _Conversion:
         finally:
             template.unlink(missing_ok=True)
 
-    def run(self, open_filter: Callable[[], ResettableFilter], stop: threading.Event, workers: SegmentWorkers) -> None:
+    def run(self, open_filter: OpenFilter, stop: threading.Event, workers: SegmentWorkers) -> None:
         missing = [piece for piece in self._pieces if piece not in self._results]
         if not missing:
             return
-        workers.map(
-            self._job, missing, open_filter, on_frames=self._count, on_result=self._results.__setitem__, stop=stop
-        )
+        workers.map(SegmentBatch(self._job, missing, open_filter, self._count, self._results.__setitem__, stop))
 
     def finish(self) -> ConvertReport:
         done = self._done()

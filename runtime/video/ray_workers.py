@@ -7,23 +7,21 @@ the machine that runs the batch writes.
 import socket
 import tempfile
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, ToonfilterError, require
 from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob
-from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder
-from toonfilter.runtime.video.workers import (
+from toonfilter.runtime.video.segment_workers import (
     ATTEMPTS,
-    OnFrames,
-    OnResult,
     OpenerNames,
     OpenFilter,
+    SegmentBatch,
     convert_segment,
     died_too_often,
 )
+from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder
 from toonfilter.runtime.whole_files import write_whole
 
 _POLL_S = 0.2
@@ -73,22 +71,13 @@ class RayWorkers:
     def count(self) -> int:
         return max(1, sum(int(node["Resources"].get("CPU", 0.0) / self._cpus) for node in self._nodes()))
 
-    def map(
-        self,
-        job: SegmentJob,
-        pieces: Sequence[Segment],
-        open_filter: OpenFilter,
-        *,
-        on_frames: OnFrames,
-        on_result: OnResult,
-        stop: threading.Event,
-    ) -> None:
-        key = self._names.name(open_filter)
-        waiting = {self._task.remote(job, piece, open_filter, key): piece for piece in pieces}
+    def map(self, batch: SegmentBatch) -> None:
+        job, open_filter, key = batch.job, batch.open_filter, self._names.name(batch.open_filter)
+        waiting = {self._task.remote(job, piece, open_filter, key): piece for piece in batch.pieces}
         try:
             while waiting:
                 done, _ = self._ray.wait(list(waiting), timeout=_POLL_S)
-                if stop.is_set():
+                if batch.stop.is_set():
                     raise ConversionStopped
                 for reference in done:
                     piece = waiting.pop(reference)
@@ -96,8 +85,8 @@ class RayWorkers:
                     _store(job.folder, piece, files)
                     with self._lock:
                         self.pieces_by_node[files.node] = self.pieces_by_node.get(files.node, 0) + 1
-                    on_frames(files.result.frames)
-                    on_result(piece, files.result)
+                    batch.on_frames(files.result.frames)
+                    batch.on_result(piece, files.result)
         finally:
             for reference in waiting:
                 self._ray.cancel(reference, force=True)

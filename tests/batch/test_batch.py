@@ -13,7 +13,8 @@ from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.progress import Progress
 from toonfilter.runtime.video.batch import MANIFEST, BatchOptions, find_recordings, run_batch
 from toonfilter.runtime.video.convert import ConvertOptions, convert
-from toonfilter.runtime.video.workers import LocalWorkers, OpenerNames
+from toonfilter.runtime.video.local_workers import LocalWorkers
+from toonfilter.runtime.video.segment_workers import OpenerNames
 
 PIECES = BatchOptions(piece_s=1.0)
 
@@ -160,8 +161,8 @@ def test_workers_get_paths_that_hold_everywhere(archive: Path, tmp_path: Path, m
     class Elsewhere:
         count = 1
 
-        def map(self, job, pieces, *_, **__):  # noqa: ARG002
-            places.extend((job.info.path, job.folder.path))
+        def map(self, batch):
+            places.extend((batch.job.info.path, batch.job.folder.path))
             raise ConfigError("only looking")
 
     (archive / "broken.mp4").unlink()

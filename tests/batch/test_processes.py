@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from toonfilter.runtime.frame_filter import CoveringFilter
-from toonfilter.runtime.video import workers as piece_workers
+from toonfilter.runtime.video import local_workers
 from toonfilter.runtime.video.convert import ConvertOptions, convert
-from toonfilter.runtime.video.workers import LocalWorkers
+from toonfilter.runtime.video.local_workers import LocalWorkers
 
 _DEADLINE_S = 60
 
@@ -31,9 +31,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory, write_noise_clip: Callable[..
 def test_as_many_as_there_are_cores_and_memory_for(
     cores: int, free_bytes: float, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(piece_workers, "usable_cores", lambda: list(range(cores)))
+    monkeypatch.setattr(local_workers, "usable_cores", lambda: list(range(cores)))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free_bytes))
-    assert piece_workers.default_workers() == expected
+    assert local_workers.default_workers() == expected
 
 
 def test_stopping_processes_keeps_whole_pieces_and_resumes_to_the_same_bytes(clip: Path, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ _PARENT = """
 import os, signal
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from toonfilter.runtime.video.workers import obey_parent
+from toonfilter.runtime.video.local_workers import obey_parent
 
 if __name__ == "__main__":
     pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=obey_parent)

@@ -18,9 +18,9 @@ from toonfilter.runtime.privacy import Guard, HiddenFace
 from toonfilter.runtime.video import mux, segment_pipeline
 from toonfilter.runtime.video.colour import Colour
 from toonfilter.runtime.video.convert import ConvertOptions, convert
+from toonfilter.runtime.video.local_workers import LocalWorkers
 from toonfilter.runtime.video.pyav_versions import stores_rotation
 from toonfilter.runtime.video.reader import inspect_video
-from toonfilter.runtime.video.workers import LocalWorkers
 
 SOMEBODY = HiddenFace(Box(-100, -100, -90, -90))
 """Outside the picture, so that nothing has to hide it."""

@@ -14,7 +14,7 @@ from toonfilter.runtime.render.opening import RenderOptions
 from toonfilter.runtime.render.style import Sliders
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
-from toonfilter.runtime.video.workers import LocalWorkers
+from toonfilter.runtime.video.local_workers import LocalWorkers
 
 
 @pytest.fixture(scope="module")

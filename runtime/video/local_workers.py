@@ -1,72 +1,35 @@
-"""Who converts pieces of any recording: this process, others of this machine, or (see `ray_workers`) a cluster.
-
-Workers outlive recordings and keep their filter open. A worker that dies takes nothing with it: its piece is
-converted again by another one.
-"""
+"""Workers on this machine (see `segment_workers`): this process itself, or others."""
 
 import os
 import signal
 import threading
-import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
-from typing import Any, Protocol
+from typing import Any
 
 from toonfilter.runtime.cores import usable_cores
-from toonfilter.runtime.errors import ConfigError, ToonfilterError
-from toonfilter.runtime.frame_filter import ResettableFilter
-from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, StopSign, run_pieces
+from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, run_pieces
+from toonfilter.runtime.video.segment_workers import (
+    ATTEMPTS,
+    OpenerNames,
+    OpenFilter,
+    SegmentBatch,
+    convert_segment,
+    died_too_often,
+)
 from toonfilter.runtime.video.segments import Segment, SegmentResult
 
-ATTEMPTS = 4
-"""How often a piece is tried when its workers die."""
 _TOGETHER = 2
 """So often beside others, whose workers die with its own; then in a process of its own, so that they are spared."""
 _POLL_S = 0.2
 _OWN_POOL = -1
 _BYTES_PER_WORKER = 500_000_000
-
-OpenFilter = Callable[[], ResettableFilter]
-OnFrames = Callable[[int], None]
-OnResult = Callable[[Segment, SegmentResult], None]
-
-
-class SegmentWorkers(Protocol):
-    """Workers shared by all recordings of a batch; `map` may be called from several threads."""
-
-    @property
-    def count(self) -> int:
-        """How many pieces are converted at once."""
-        ...
-
-    def map(
-        self,
-        job: SegmentJob,
-        pieces: Sequence[Segment],
-        open_filter: OpenFilter,
-        *,
-        on_frames: OnFrames,
-        on_result: OnResult,
-        stop: threading.Event,
-    ) -> None:
-        """Convert the pieces into the job's work folder, in any order.
-
-        on_frames: gets the number of frames since its last call; less than none where a worker died and its frames
-        are lost. on_result: gets every piece when its file is whole, from the calling thread.
-
-        Raises:
-            ConversionStopped: `stop` was set; no piece is at work any more. The first error of a piece.
-        """
-        ...
-
-    def close(self) -> None:
-        """End the workers; pieces at work are given up."""
-        ...
 
 
 class InlineWorkers:
@@ -74,20 +37,18 @@ class InlineWorkers:
 
     count = 1
 
-    def map(
-        self,
-        job: SegmentJob,
-        pieces: Sequence[Segment],
-        open_filter: OpenFilter,
-        *,
-        on_frames: OnFrames,
-        on_result: OnResult,
-        stop: threading.Event,
-    ) -> None:
-        frame_filter = open_filter()
+    def map(self, batch: SegmentBatch) -> None:
+        frame_filter = batch.open_filter()
         try:
-            for group in _consecutive(pieces):
-                run_pieces(job, group, frame_filter, on_frame=lambda _: on_frames(1), on_result=on_result, stop=stop)
+            for group in _consecutive(batch.pieces):
+                run_pieces(
+                    batch.job,
+                    group,
+                    frame_filter,
+                    on_frame=lambda _: batch.on_frames(1),
+                    on_result=batch.on_result,
+                    stop=batch.stop,
+                )
         finally:
             frame_filter.close()
 
@@ -111,26 +72,6 @@ def default_workers() -> int:
 
     affordable = int(psutil.virtual_memory().available // (2 * _BYTES_PER_WORKER))
     return max(1, min(len(usable_cores()), affordable))
-
-
-class OpenerNames:
-    """A name for each opener of filters, the same whenever it is the same object; no two programs use the same names.
-
-    Objects change on their way to another process, so that a worker cannot compare them itself.
-    """
-
-    def __init__(self) -> None:
-        self._program = uuid.uuid4().hex
-        self._openers: list[OpenFilter] = []
-        self._lock = threading.Lock()
-
-    def name(self, open_filter: OpenFilter) -> str:
-        with self._lock:
-            for number, known in enumerate(self._openers):
-                if known is open_filter:
-                    return f"{self._program}-{number}"
-            self._openers.append(open_filter)
-            return f"{self._program}-{len(self._openers) - 1}"
 
 
 class LocalWorkers:
@@ -158,55 +99,46 @@ class LocalWorkers:
     def count(self) -> int:
         return self._count
 
-    def map(
-        self,
-        job: SegmentJob,
-        pieces: Sequence[Segment],
-        open_filter: OpenFilter,
-        *,
-        on_frames: OnFrames,
-        on_result: OnResult,
-        stop: threading.Event,
-    ) -> None:
-        attempts = dict.fromkeys(pieces, 0)
-        missing = deque(pieces)
+    def map(self, batch: SegmentBatch) -> None:
+        attempts = dict.fromkeys(batch.pieces, 0)
+        missing = deque(batch.pieces)
         waiting: dict[Future[SegmentResult], _AtWork] = {}
         try:
             while missing or waiting:
                 while missing and self._room.acquire(timeout=0 if waiting else _POLL_S):
                     piece = missing.popleft()
-                    future, work = self._submit(job, piece, open_filter, is_alone=attempts[piece] >= _TOGETHER)
+                    future, work = self._submit(batch, piece, is_alone=attempts[piece] >= _TOGETHER)
                     waiting[future] = work
-                    if stop.is_set():
+                    if batch.stop.is_set():
                         break
                 done, _ = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-                if stop.is_set():
+                if batch.stop.is_set():
                     raise ConversionStopped
                 for work in waiting.values():
-                    on_frames(work.new_frames(self._frames))
+                    batch.on_frames(work.new_frames(self._frames))
                 for future in done:
                     work = waiting.pop(future)
                     try:
-                        self._take(future, work, on_frames, on_result)
+                        self._take(future, work, batch)
                     except BrokenProcessPool as error:
                         attempts[work.piece] += 1
                         if attempts[work.piece] == ATTEMPTS:
-                            raise died_too_often(job, work.piece) from error
+                            raise died_too_often(batch.job, work.piece) from error
                         self._replace_pool(work.generation)
                         missing.appendleft(work.piece)
         finally:
             self._give_up(waiting)
 
-    def _take(self, future: "Future[SegmentResult]", work: "_AtWork", on_frames: OnFrames, on_result: OnResult) -> None:
+    def _take(self, future: "Future[SegmentResult]", work: "_AtWork", batch: SegmentBatch) -> None:
         try:
             result = future.result()
         except BaseException:
-            on_frames(-work.told)
+            batch.on_frames(-work.told)
             raise
         finally:
             self._leave_slot(work.slot)
-        on_frames(result.frames - work.told)
-        on_result(work.piece, result)
+        batch.on_frames(result.frames - work.told)
+        batch.on_result(work.piece, result)
 
     def _give_up(self, waiting: "dict[Future[SegmentResult], _AtWork]") -> None:
         """Nothing may be at work in the folder any more when the caller lets go of it."""
@@ -228,10 +160,10 @@ class LocalWorkers:
         )
 
     def _submit(
-        self, job: SegmentJob, piece: Segment, open_filter: OpenFilter, *, is_alone: bool
+        self, batch: SegmentBatch, piece: Segment, *, is_alone: bool
     ) -> "tuple[Future[SegmentResult], _AtWork]":
         """Hand a piece to the pool, or to a process of its own; there is room for it already."""
-        key = self._names.name(open_filter)
+        key = self._names.name(batch.open_filter)
         slot = self._take_slot()
         try:
             for _ in range(ATTEMPTS):
@@ -239,14 +171,14 @@ class LocalWorkers:
                     pool, generation = self._new_pool(1) if is_alone else self._pool, self.deaths
                     future: Future[SegmentResult] | None = None
                     with suppress(BrokenProcessPool):
-                        future = pool.submit(_convert_piece, job, piece, open_filter, key, slot)
+                        future = pool.submit(_convert_piece, batch.job, piece, batch.open_filter, key, slot)
                 if future is not None:
                     if is_alone:
                         pool.shutdown(wait=False)
                         generation = _OWN_POOL
                     return future, _AtWork(piece, generation, slot)
                 self._replace_pool(generation)
-            raise died_too_often(job, piece)
+            raise died_too_often(batch.job, piece)
         except BaseException:
             self._leave_slot(slot)
             raise
@@ -286,17 +218,12 @@ class _AtWork:
         return fresh
 
 
-def died_too_often(job: SegmentJob, piece: Segment) -> ToonfilterError:
-    """The error for a piece that no worker survives."""
-    return ToonfilterError(f"{job.info.path}: {ATTEMPTS} workers died on piece {piece.number}; is there enough memory?")
-
-
-_worker: dict[str, Any] = {}
+_shared: dict[str, Any] = {}
 
 
 def _start_worker(frames: Any, stops: Any) -> None:
     obey_parent()
-    _worker["frames"], _worker["stops"] = frames, stops
+    _shared["frames"], _shared["stops"] = frames, stops
 
 
 def obey_parent() -> None:
@@ -324,45 +251,9 @@ class _SlotStop:
 
 
 def _convert_piece(job: SegmentJob, piece: Segment, open_filter: OpenFilter, key: str, slot: int) -> SegmentResult:
-    frames = _worker["frames"]
+    frames = _shared["frames"]
 
     def count(_: object) -> None:
         frames[slot] += 1
 
-    return convert_segment(job, piece, open_filter, key, stop=_SlotStop(_worker["stops"], slot), on_frame=count)
-
-
-def convert_segment(
-    job: SegmentJob,
-    piece: Segment,
-    open_filter: OpenFilter,
-    key: str,
-    *,
-    stop: StopSign,
-    on_frame: Callable[[object], None] = lambda _: None,
-) -> SegmentResult:
-    """Convert one piece in a worker process.
-
-    key: the opener's name; with the same as for the piece before, that piece's filter is used again.
-    """
-    if _worker.get("key") != key:
-        if "filter" in _worker:
-            _worker.pop("filter").close()
-        _worker["filter"], _worker["key"] = open_filter(), key
-    results: list[SegmentResult] = []
-    try:
-        run_pieces(
-            job,
-            [piece],
-            _worker["filter"],
-            on_frame=on_frame,
-            on_result=lambda _, result: results.append(result),
-            stop=stop,
-        )
-    except ConversionStopped:
-        raise
-    except BaseException:
-        # A filter that failed once may be broken; the next piece gets a fresh one.
-        _worker.pop("key", None)
-        raise
-    return results[0]
+    return convert_segment(job, piece, open_filter, key, stop=_SlotStop(_shared["stops"], slot), on_frame=count)
