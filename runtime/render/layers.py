@@ -34,6 +34,8 @@ _PENCIL = np.float32(0.72)
 """What the shade of pencil styles leaves of the paper's light."""
 _CAST_U = 0.09
 """Width of the shadow that hair throws on the face, in distances of the pupils."""
+_CALM_CLOTH_U = 0.09
+"""How far cloth's colours are averaged before they are told apart. Raising it gives larger, fewer patches."""
 _JAW_TURNED = 12.0
 """Yaw in degrees from which less of the jaw's far half is drawn."""
 _FOLD_LEVEL = 170
@@ -254,7 +256,7 @@ def _memberships(photo: Image, plane: Plane, colours: tuple[Lab, ...], unit_px: 
     centres = np.stack(colours)
     distances = -2 * (lab.reshape(-1, 3) @ centres.T) + (centres**2).sum(1)
     distances = distances.reshape(*lab.shape[:2], len(colours)) + cv2.transform(lab * lab, _SUM)[..., None]
-    reach = max(1, round(0.05 * unit_px / _CLOTH_PX)) * 2 + 1
+    reach = max(1, round(_CALM_CLOTH_U * unit_px / _CLOTH_PX)) * 2 + 1
     total = cv2.blur(weight, (reach, reach))
     apart = [cv2.blur(one * weight, (reach, reach)) / total for one in cv2.split(distances)]
     before, after = _running(cv2.min, apart, _FAR), _running(cv2.min, apart[::-1], _FAR)[::-1]
