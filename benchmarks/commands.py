@@ -1,42 +1,74 @@
 """The commands `bench` and `bench-training`."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from toonfilter.runtime import terminal
 from toonfilter.runtime.command_options import StyleOption
+from toonfilter.runtime.option_groups import with_option_groups
+
+if TYPE_CHECKING:
+    from toonfilter.benchmarks.latency import BenchOptions
 
 app = typer.Typer()
 _BENCH_COLUMNS = 150
 
 
+@dataclass(frozen=True, slots=True)
+class BenchArguments:
+    """What is measured."""
+
+    to: StyleOption = "cartoon"
+    engine: Annotated[str | None, typer.Option(help="This engine in all scenarios.")] = None
+    clip: Annotated[Path | None, typer.Option(help="A video with one face; default: the example's.")] = None
+    frames: Annotated[int, typer.Option(min=20, help="Frames measured in each scenario, after 60 to warm up.")] = 500
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads of the engine; 0 as cam chooses.")] = 0
+    simulate: Annotated[str | None, typer.Option(help="camera=30fps: paced like a camera, for added latency.")] = None
+    cold: Annotated[bool, typer.Option("--cold/--no-cold", help="Also time fresh starts.")] = True
+    peers: Annotated[bool, typer.Option("--peers", help="Also time published generators beside ours.")] = False
+    scaling: Annotated[bool, typer.Option("--scaling", help="Also batch with one worker and with more.")] = False
+    config: Annotated[Path | None, typer.Option(help="Scenarios to use instead of the package's scenarios.toml.")] = (
+        None
+    )
+
+    def options(self, names: tuple[str, ...]) -> "BenchOptions":
+        """names: of scenarios, with * and ?; none are all."""
+        from toonfilter.benchmarks.latency import BenchOptions
+        from toonfilter.benchmarks.scenarios import camera_rate
+
+        return BenchOptions(
+            style=self.to,
+            names=names,
+            scenarios=self.config,
+            clip=self.clip,
+            frames=self.frames,
+            camera_fps=camera_rate(self.simulate) if self.simulate else None,
+            threads=self.threads,
+            engine=self.engine,
+            cold_start=self.cold,
+            peers=self.peers,
+            scaling=self.scaling,
+        )
+
+
 @app.command(rich_help_panel="Help and measures")
+@with_option_groups
 def bench(
     scenarios: Annotated[list[str] | None, typer.Argument(help="Names, with * and ?; none runs all.")] = None,
-    to: StyleOption = "cartoon",
-    engine: Annotated[str | None, typer.Option(help="This engine in all scenarios.")] = None,
-    clip: Annotated[Path | None, typer.Option(help="A video with one face; default: the example's.")] = None,
-    frames: Annotated[int, typer.Option(min=20, help="Frames measured in each scenario, after 60 to warm up.")] = 500,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads of the engine; 0 as cam chooses.")] = 0,
-    simulate: Annotated[str | None, typer.Option(help="camera=30fps: paced like a camera, for added latency.")] = None,
-    cold: Annotated[bool, typer.Option("--cold/--no-cold", help="Also time fresh starts.")] = True,
-    peers: Annotated[bool, typer.Option("--peers", help="Also time published generators beside ours.")] = False,
-    scaling: Annotated[bool, typer.Option("--scaling", help="Also batch with one worker and with more.")] = False,
-    config: Annotated[
-        Path | None, typer.Option(help="Scenarios to use instead of the package's scenarios.toml.")
-    ] = None,
+    *,
+    what: BenchArguments,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all results here.")] = None,
     chart: Annotated[Path | None, typer.Option(help="Write a chart here, .html or .png.")] = None,
     compare: Annotated[Path | None, typer.Option(help="Results of an earlier run: tell what got slower.")] = None,
 ) -> None:
     """Measure speed, latency and memory, name the bottleneck, and compare with an earlier run."""
     from toonfilter.benchmarks.chart import check_chart, write_chart
-    from toonfilter.benchmarks.latency import BenchOptions, run_bench
+    from toonfilter.benchmarks.latency import run_bench
     from toonfilter.benchmarks.results import check_place, read_results, write_results
     from toonfilter.benchmarks.results import compare as compare_runs
-    from toonfilter.benchmarks.scenarios import camera_rate
     from toonfilter.benchmarks.tables import comparison_table, peers_table, remarks, results_table
 
     earlier = read_results(compare) if compare else None
@@ -44,21 +76,8 @@ def bench(
         check_place(path)
     if chart:
         check_chart(chart)
-    options = BenchOptions(
-        style=to,
-        names=tuple(scenarios or ()),
-        scenarios=config,
-        clip=clip,
-        frames=frames,
-        camera_fps=camera_rate(simulate) if simulate else None,
-        threads=threads,
-        engine=engine,
-        cold_start=cold,
-        peers=peers,
-        scaling=scaling,
-    )
     content = run_bench(
-        options,
+        what.options(tuple(scenarios or ())),
         lambda name, number, count: terminal.status(f"[{number + 1}/{count}] {name}"),
         lambda so_far: write_results(json_file, so_far) if json_file else None,
     )
@@ -66,7 +85,7 @@ def bench(
         write_chart(chart, content)
     console = terminal.output_console(max(_BENCH_COLUMNS, terminal.output_console().width))
     console.print(results_table(content))
-    if peers:
+    if what.peers:
         console.print(peers_table(content["peers"]))
     for line in remarks(content):
         terminal.say(line)

@@ -90,6 +90,11 @@ def faces_in(height: int, width: int, count: int, size: int) -> AlignedFace:
     return aligned
 
 
+def _noise(height: int, width: int) -> NDArray[np.uint8]:
+    picture = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3)).astype(np.uint8)
+    return np.ascontiguousarray(picture.repeat(8, 0).repeat(8, 1))
+
+
 def run_case(
     device: Device,
     bundle: Bundle,
@@ -104,13 +109,11 @@ def run_case(
 ) -> Case:
     """Measure one case."""
     height, width = RESOLUTIONS[resolution]
-    picture = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3)).astype(np.uint8)
-    source: NDArray[np.uint8] = np.ascontiguousarray(picture.repeat(8, 0).repeat(8, 1))
+    source = _noise(height, width)
     aligned = faces_in(height, width, faces, size)
-    timed = _TimedChain
 
     def chain(side: int) -> GpuChain:
-        return timed(
+        return _TimedChain(
             device,
             make_engine(device, side),
             size=side,
@@ -128,8 +131,8 @@ def run_case(
         ended = time.perf_counter()
         if index >= _WARM_UP:
             whole.append((ended - started) * 1e3)
-            inputs.append((timed.began_s - started) * 1e3)
-            on_device.append(timed.device_ms)
+            inputs.append((_TimedChain.began_s - started) * 1e3)
+            on_device.append(_TimedChain.device_ms)
     return Case(
         device.layer,
         engine,

@@ -1,6 +1,7 @@
 """The commands `train`, `recipes` and `robustness`."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -8,10 +9,13 @@ import typer
 
 from toonfilter.runtime import terminal
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.option_groups import with_option_groups
 from toonfilter.runtime.progress import Progress, ShowProgress
 
 if TYPE_CHECKING:
     from toonfilter.train.loop import Progress as TrainingProgress
+    from toonfilter.train.loop import TrainOptions
+    from toonfilter.train.recipe import Recipe
     from toonfilter.train.validation import Measurer
 
 
@@ -19,43 +23,69 @@ app = typer.Typer()
 _openers: "list[MeasurerOpener]" = []
 
 
-@app.command(rich_help_panel="Making styles")
-def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe by name (`toonfilter recipes`), or a .toml file.")],
-    data: Annotated[Path | None, typer.Option("--data", help="Folder with photo/ and cartoon/.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of this run.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.")] = False,
-    weights_from: Annotated[Path | None, typer.Option(help="Begin with the weights of another run.")] = None,
-    changes: Annotated[list[str] | None, typer.Option("--set", help="table.key=value; can be repeated.")] = None,
-    features: Annotated[Path | None, typer.Option(help="Weights file of the recipe's pretrained network.")] = None,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Processes on each machine.")] = 1,
-    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
-    preset: Annotated[str | None, typer.Option(help="laptop: small and short, to see the method on a CPU.")] = None,
+@dataclass(frozen=True, slots=True)
+class TrainArguments:
+    """What the recipe is changed to, where a run begins, and what computes."""
+
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.")] = False
+    weights_from: Annotated[Path | None, typer.Option(help="Begin with the weights of another run.")] = None
+    changes: Annotated[list[str] | None, typer.Option("--set", help="table.key=value; can be repeated.")] = None
+    features: Annotated[Path | None, typer.Option(help="Weights file of the recipe's pretrained network.")] = None
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto"
+    devices: Annotated[int, typer.Option(min=1, help="Processes on each machine.")] = 1
+    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1
+    preset: Annotated[str | None, typer.Option(help="laptop: small and short, to see the method on a CPU.")] = None
     validate_every: Annotated[
         int | None, typer.Option(min=1, help="Measure held-out pictures every so many steps.")
-    ] = None,
+    ] = None
     best: Annotated[
         str, typer.Option(help="Keep the best weights by this measure: mmd, nn, fid, kid, lpips, l1, psnr, ssim, ...")
-    ] = "mmd",
+    ] = "mmd"
     nets: Annotated[
         list[str] | None, typer.Option("--net", help="Feature net for --validate-every: FILE.onnx:SCALING; repeatable.")
-    ] = None,
+    ] = None
+
+    def recipe(self, name: str) -> "Recipe":
+        """The recipe of this name or file, with what these options change in it."""
+        import json
+
+        from toonfilter.train.presets import preset_changes
+        from toonfilter.train.recipe import load_recipe
+
+        overrides = preset_changes(self.preset, load_recipe(name)) if self.preset else []
+        if self.validate_every is not None:
+            overrides += [f"run.validate_every_steps={self.validate_every}", f"run.best_measure={self.best}"]
+        overrides += self.changes or []
+        if self.features is not None:
+            overrides.append(f"method.perceptual.weights={json.dumps(str(self.features.resolve()))}")
+        return load_recipe(name, overrides)
+
+    def options(self, data: Path, out: Path, *, has_measurer: bool) -> "TrainOptions":
+        """data, out: see `TrainOptions`. has_measurer: whether held-out pictures are measured."""
+        from toonfilter.train.loop import TrainOptions
+
+        measurer = _measurer(self.nets) if has_measurer else None
+        return TrainOptions(
+            data, out, self.resume, self.weights_from, self.accelerator, self.devices, self.nodes, measurer
+        )
+
+
+@app.command(rich_help_panel="Making styles")
+@with_option_groups
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe by name (`toonfilter recipes`), or a .toml file.")],
+    *,
+    data: Annotated[Path | None, typer.Option("--data", help="Folder with photo/ and cartoon/.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of this run.")] = None,
+    how: TrainArguments,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
 ) -> None:
     """Train a generator by a recipe. Ctrl-C stops; --resume goes on as if it had never stopped."""
     import json
 
-    from toonfilter.train.presets import preset_changes
-    from toonfilter.train.recipe import load_recipe, recipe_table
+    from toonfilter.train.recipe import recipe_table
 
-    overrides = preset_changes(preset, load_recipe(recipe)) if preset else []
-    if validate_every is not None:
-        overrides += [f"run.validate_every_steps={validate_every}", f"run.best_measure={best}"]
-    overrides += changes or []
-    if features is not None:
-        overrides.append(f"method.perceptual.weights={json.dumps(str(features.resolve()))}")
-    chosen = load_recipe(recipe, overrides)
+    chosen = how.recipe(recipe)
     if dry_run:
         terminal.say(json.dumps(recipe_table(chosen), indent=2))
         return
@@ -64,11 +94,9 @@ def train(
     from toonfilter.runtime.errors import require
 
     require("lightning", extra="train")
-    from toonfilter.train.loop import TrainOptions
     from toonfilter.train.loop import train as run
 
-    measurer = _measurer(nets) if chosen.run.validate_every_steps else None
-    options = TrainOptions(data, out, resume, weights_from, accelerator, devices, nodes, measurer)
+    options = how.options(data, out, has_measurer=bool(chosen.run.validate_every_steps))
     try:
         with terminal.progress_shown("steps") as show:
             result = run(chosen, options, _shown_as_steps(show))

@@ -1,15 +1,19 @@
 """The commands `evaluate` and `vote`."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from toonfilter.runtime import terminal
+from toonfilter.runtime.option_groups import with_option_groups
 
 if TYPE_CHECKING:
+    from toonfilter.benchmarks.quality.evaluate import EvaluationOptions
+    from toonfilter.benchmarks.quality.vote.ballot import Ballot
     from toonfilter.train.validation import Measurer
 
 app = typer.Typer()
@@ -35,56 +39,71 @@ def _bundle_in(folder: Path, checkpoint: Path) -> Path:
     return export_model(request).folder
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluationArguments:
+    """What is measured, on which of the pictures."""
+
+    target: Annotated[Path | None, typer.Option(help="Folder of ground truth, same names as the source.")] = None
+    identity: Annotated[Path | None, typer.Option(help="Face recogniser as ONNX, input [N, 3, 112, 112].")] = None
+    features: Annotated[
+        list[str] | None, typer.Option(help="Feature net as ONNX (FILE.onnx or FILE.onnx:SCALING); may be repeated.")
+    ] = None
+    weights: Annotated[Path | None, typer.Option(help="Folder of torchvision's ResNet-34, Inception v3.")] = None
+    download: Annotated[bool, typer.Option("--download", help="Let torchvision fetch the weights.")] = False
+    log: Annotated[Path | None, typer.Option(help="Folder of a training run: D(real) and D(fake) over time.")] = None
+    stills: Annotated[int, typer.Option(min=0, help="Pictures moved in known ways to measure steadiness.")] = 8
+    clips: Annotated[Path | None, typer.Option(help="Folder of recorded videos to measure steadiness on.")] = None
+    split: Annotated[str, typer.Option(help="all, train or validation identities by index.csv.")] = "all"
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, drawn with --seed.")] = None
+    seed: Annotated[int, typer.Option(help="For everything that is drawn.")] = 0
+    workers: Annotated[int, typer.Option(min=1, help="Threads.")] = 2
+    raw: Annotated[bool | None, _RAW] = None
+
+    def options(
+        self, models: Sequence[str], source: Path, output: Path, export: Callable[[Path], Path]
+    ) -> "EvaluationOptions":
+        """models, source, output, export: see `EvaluationOptions`."""
+        from toonfilter.benchmarks.quality.distribution import NetOptions
+        from toonfilter.benchmarks.quality.evaluate import EvaluationOptions
+        from toonfilter.benchmarks.quality.temporal import TemporalOptions
+
+        return EvaluationOptions(
+            models=tuple(models),
+            source=source,
+            output=output,
+            target=self.target,
+            identity=self.identity,
+            nets=NetOptions(tuple(self.features or ()), self.weights, self.download),
+            log=self.log,
+            temporal=TemporalOptions(self.stills, self.clips, self.seed),
+            split=self.split,
+            limit=self.limit,
+            seed=self.seed,
+            workers=self.workers,
+            raw=self.raw,
+            export=export,
+        )
+
+
 @app.command(rich_help_panel="Help and measures")
+@with_option_groups
 def evaluate(
     models: Annotated[
         list[str], typer.Argument(help="Bundles, checkpoints or folders of results; 'opencv'; LABEL=MODEL names one.")
     ],
+    *,
     source: Annotated[Path, typer.Option(help="Folder of input pictures; index.csv in it is read.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for report.html, report.json, pictures.csv.")],
-    target: Annotated[Path | None, typer.Option(help="Folder of ground truth, same names as the source.")] = None,
-    identity: Annotated[Path | None, typer.Option(help="Face recogniser as ONNX, input [N, 3, 112, 112].")] = None,
-    features: Annotated[
-        list[str] | None, typer.Option(help="Feature net as ONNX (FILE.onnx or FILE.onnx:SCALING); may be repeated.")
-    ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Folder of torchvision's ResNet-34, Inception v3.")] = None,
-    download: Annotated[bool, typer.Option("--download", help="Let torchvision fetch the weights.")] = False,
-    log: Annotated[Path | None, typer.Option(help="Folder of a training run: D(real) and D(fake) over time.")] = None,
-    stills: Annotated[int, typer.Option(min=0, help="Pictures moved in known ways to measure steadiness.")] = 8,
-    clips: Annotated[Path | None, typer.Option(help="Folder of recorded videos to measure steadiness on.")] = None,
-    split: Annotated[str, typer.Option(help="all, train or validation identities by index.csv.")] = "all",
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, drawn with --seed.")] = None,
-    seed: Annotated[int, typer.Option(help="For everything that is drawn.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Threads.")] = 2,
-    raw: Annotated[bool | None, _RAW] = None,
+    how: EvaluationArguments,
 ) -> None:
     """Measure models on pictures: what a class needs, distances to targets, by group; one report for all."""
     import tempfile
 
     from rich.progress import Progress, TaskID
 
-    from toonfilter.benchmarks.quality.distribution import NetOptions
-    from toonfilter.benchmarks.quality.evaluate import EvaluationOptions
     from toonfilter.benchmarks.quality.evaluate import evaluate as run
-    from toonfilter.benchmarks.quality.temporal import TemporalOptions
     from toonfilter.benchmarks.quality.terminal_table import missing_lines, table_width, terminal_table
 
-    options = EvaluationOptions(
-        models=tuple(models),
-        source=source,
-        output=output,
-        target=target,
-        identity=identity,
-        nets=NetOptions(tuple(features or ()), weights, download),
-        log=log,
-        temporal=TemporalOptions(stills, clips, seed),
-        split=split,
-        limit=limit,
-        seed=seed,
-        workers=workers,
-        raw=raw,
-        export=lambda path: _bundle_in(Path(scratch), path),
-    )
     with (
         tempfile.TemporaryDirectory(prefix="toonfilter-") as scratch,
         Progress(console=terminal.error_console(), transient=True) as progress,
@@ -96,6 +115,7 @@ def evaluate(
                 tasks[what] = progress.add_task(what, total=total)
             progress.update(tasks[what], completed=done)
 
+        options = how.options(models, source, output, lambda path: _bundle_in(Path(scratch), path))
         evaluation = run(options, show)
     # Where the output is no terminal, rich takes 80 characters and would squeeze the names of the measures away.
     console = terminal.output_console(max(terminal.output_console().width, table_width(evaluation)))
@@ -126,7 +146,6 @@ def vote(
     import tempfile
 
     from toonfilter.benchmarks.quality.vote.ballot import QUESTION, BallotOptions, prepare_ballot, read_ballot
-    from toonfilter.benchmarks.quality.vote.server import VoteServer
     from toonfilter.benchmarks.quality.vote.table import vote_table
     from toonfilter.runtime.errors import ConfigError
 
@@ -150,13 +169,20 @@ def vote(
     elif serve:
         ballot = read_ballot(output)
     if models or serve:
-        with VoteServer(ballot, output, port) as server:
-            terminal.say(f"{len(ballot.items)} pictures, {len(ballot.models)} models: {server.url}  (Ctrl-C ends)")
-            if browser:
-                typer.launch(server.url)
-            with contextlib.suppress(KeyboardInterrupt):
-                server.serve_forever()
+        _serve(ballot, output, port, browser=browser)
     console.print(vote_table(output))
+
+
+def _serve(ballot: "Ballot", folder: Path, port: int, *, browser: bool) -> None:
+    """Until Ctrl-C."""
+    from toonfilter.benchmarks.quality.vote.server import VoteServer
+
+    with VoteServer(ballot, folder, port) as server:
+        terminal.say(f"{len(ballot.items)} pictures, {len(ballot.models)} models: {server.url}  (Ctrl-C ends)")
+        if browser:
+            typer.launch(server.url)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 def open_measurer(nets: Sequence[str]) -> "Measurer":

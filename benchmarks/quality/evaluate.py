@@ -125,9 +125,8 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
         if distribution is not None:
             _add_distribution(evaluation, distribution, report_progress)
     if options.temporal.stills:
-        for report, (found, missing) in zip(
-            evaluation.models, measure_temporal(models, pictures, options.temporal, report_progress), strict=True
-        ):
+        steadiness = measure_temporal(models, pictures, options.temporal, report_progress)
+        for report, (found, missing) in zip(evaluation.models, steadiness, strict=True):
             report.measured |= found
             report.missing |= missing
     for report in evaluation.models:

@@ -1,40 +1,72 @@
 """The command `study`."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from toonfilter.runtime import terminal
+from toonfilter.runtime.option_groups import with_option_groups
+
+if TYPE_CHECKING:
+    from toonfilter.benchmarks.studies.study import StudyOptions
 
 app = typer.Typer()
 
 
-@app.command(rich_help_panel="Making styles")
-def study(
-    plan: Annotated[str | None, typer.Argument(help="A comparison by name, or a .toml file; none lists them.")] = None,
-    data: Annotated[Path | None, typer.Option("--data", help="Folder with photo/ and cartoon/.")] = None,
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for runs, tables and curves.")] = None,
-    scale: Annotated[str, typer.Option(help="PIXELS:EPOCHS:WIDTH, like 64:20:16; empty parts as published.")] = "",
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm; two or more give intervals.")] = 1,
-    changes: Annotated[list[str] | None, typer.Option("--set", help="table.key=value for every run.")] = None,
-    features: Annotated[Path | None, typer.Option(help="Weights file of the recipes' pretrained network.")] = None,
+@dataclass(frozen=True, slots=True)
+class StudyArguments:
+    """How large the comparison is, what measures it, and where its runs go."""
+
+    scale: Annotated[str, typer.Option(help="PIXELS:EPOCHS:WIDTH, like 64:20:16; empty parts as published.")] = ""
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm; two or more give intervals.")] = 1
+    changes: Annotated[list[str] | None, typer.Option("--set", help="table.key=value for every run.")] = None
+    features: Annotated[Path | None, typer.Option(help="Weights file of the recipes' pretrained network.")] = None
     nets: Annotated[
         list[str] | None, typer.Option("--net", help="Feature net for the measures: FILE.onnx:SCALING; repeatable.")
-    ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Folder of torchvision's and the FID's weights.")] = None,
-    download: Annotated[bool, typer.Option("--download", help="Let the weights of the measures be fetched.")] = False,
-    pictures: Annotated[int, typer.Option(min=20, help="Held-out pictures that are measured, at most.")] = 256,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time on this machine.")] = 1,
-    gpus: Annotated[int, typer.Option(min=0, help="GPUs of this machine, one for each run.")] = 0,
-    cluster: Annotated[str, typer.Option(help="Address of a Ray cluster, or auto.")] = "",
-    vote: Annotated[bool, typer.Option("--vote/--no-vote", help="Also draw the pictures to vote on.")] = True,
+    ] = None
+    weights: Annotated[Path | None, typer.Option(help="Folder of torchvision's and the FID's weights.")] = None
+    download: Annotated[bool, typer.Option("--download", help="Let the weights of the measures be fetched.")] = False
+    pictures: Annotated[int, typer.Option(min=20, help="Held-out pictures that are measured, at most.")] = 256
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time on this machine.")] = 1
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs of this machine, one for each run.")] = 0
+    cluster: Annotated[str, typer.Option(help="Address of a Ray cluster, or auto.")] = ""
+    vote: Annotated[bool, typer.Option("--vote/--no-vote", help="Also draw the pictures to vote on.")] = True
+
+    def options(self, data: Path, out: Path) -> "StudyOptions":
+        """data: folder with photo/ and cartoon/. out: folder for runs and tables."""
+        from toonfilter.benchmarks.studies.plan import parse_scale
+        from toonfilter.benchmarks.studies.runs import Workers
+        from toonfilter.benchmarks.studies.study import StudyOptions
+
+        return StudyOptions(
+            data=data,
+            out=out,
+            scale=parse_scale(self.scale),
+            seeds=self.seeds,
+            more=tuple(self.changes or ()),
+            features=str(self.features.resolve()) if self.features else "",
+            workers=Workers(self.gpus or self.jobs, self.gpus, self.cluster),
+            pictures=self.pictures,
+            has_vote=self.vote,
+        )
+
+
+@app.command(rich_help_panel="Making styles")
+@with_option_groups
+def study(
+    plan: Annotated[str | None, typer.Argument(help="A comparison by name, or a .toml file; none lists them.")] = None,
+    *,
+    data: Annotated[Path | None, typer.Option("--data", help="Folder with photo/ and cartoon/.")] = None,
+    out: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for runs, tables and curves.")] = None,
+    how: StudyArguments,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the runs and stop.")] = False,
 ) -> None:
     """Repeat a published comparison: train every arm, measure it by epoch, write tables. Goes on where it was."""
     import shlex
 
-    from toonfilter.benchmarks.studies.plan import load_plan, parse_scale, plan_names
+    from toonfilter.benchmarks.studies.plan import load_plan, plan_names
 
     if plan is None:
         for name in plan_names():
@@ -47,32 +79,20 @@ def study(
     require("lightning", extra="train")
     from toonfilter.benchmarks.quality.distribution import NetOptions
     from toonfilter.benchmarks.quality.set_measures import open_measurer
-    from toonfilter.benchmarks.studies.runs import Workers, is_finished, list_jobs
-    from toonfilter.benchmarks.studies.study import StudyOptions, run_study
+    from toonfilter.benchmarks.studies.runs import is_finished, list_jobs
+    from toonfilter.benchmarks.studies.study import run_study
     from toonfilter.benchmarks.studies.tables import as_markdown
 
-    chosen, size = load_plan(plan), parse_scale(scale)
-    weights_file = str(features.resolve()) if features else ""
+    chosen, options = load_plan(plan), how.options(data, out)
     if dry_run:
         for job in list_jobs(
-            chosen, data, out, scale=size, seeds=seeds, more=tuple(changes or ()), features=weights_file
+            chosen, data, out, scale=options.scale, seeds=how.seeds, more=options.more, features=options.features
         ):
             terminal.say(f"{'done' if is_finished(job) else 'to do'}: {shlex.join(job.command)}")
         return
-    measurer, missing = open_measurer(NetOptions(tuple(nets or ()), weights, download))
+    measurer, missing = open_measurer(NetOptions(tuple(how.nets or ()), how.weights, how.download))
     for net in missing:
         terminal.note(f"not measured in {net.name}: {net.reason}")
-    options = StudyOptions(
-        data=data,
-        out=out,
-        scale=size,
-        seeds=seeds,
-        more=tuple(changes or ()),
-        features=weights_file,
-        workers=Workers(gpus or jobs, gpus, cluster),
-        pictures=pictures,
-        has_vote=vote,
-    )
     result = run_study(chosen, options, measurer, terminal.status)
     for table in result.tables:
         terminal.say(as_markdown(table))

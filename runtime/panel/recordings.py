@@ -15,7 +15,7 @@ from toonfilter.runtime.panel.looks import Look, filter_settings
 from toonfilter.runtime.panel.store import write_json
 from toonfilter.runtime.progress import Progress
 from toonfilter.runtime.strict import Problem, parse
-from toonfilter.runtime.video.batch import find_recordings, target_suffix
+from toonfilter.runtime.video.archive import find_recordings, target_suffix
 from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
 from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
 from toonfilter.runtime.video.local_workers import LocalWorkers, default_workers

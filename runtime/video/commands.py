@@ -102,7 +102,7 @@ def video(
     A conversion that was stopped goes on when the same command is given again.
     Exit status: 0 whole, 3 when the source was cut off or damaged, 130 when stopped.
     """
-    from toonfilter.runtime.video.batch import default_target
+    from toonfilter.runtime.video.archive import default_target
     from toonfilter.runtime.video.convert import ConvertOptions
 
     settings = drawing.filter_settings(privacy.policy(), is_live=False)
@@ -200,7 +200,8 @@ def batch(
 
     Exit status: 0 all done, 1 when some failed (the others are done), 130 when stopped.
     """
-    from toonfilter.runtime.video.batch import BatchOptions, default_folder, open_workers, run_batch
+    from toonfilter.runtime.video.archive import default_folder
+    from toonfilter.runtime.video.batch import BatchOptions, open_workers, run_batch
     from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
 
     # Workers on other machines have another working directory.
@@ -222,11 +223,15 @@ def batch(
             )
     finally:
         pool.close()
+    _end_batch(report, target, json=json, is_stopped=stop.is_set(), overwrite=overwrite)
+
+
+def _end_batch(report: "BatchReport", target: Path, *, json: bool, is_stopped: bool, overwrite: bool) -> None:
     if json:
         terminal.say_json(report.as_json())
     else:
         _tell_batch(report, target)
-    if stop.is_set():
+    if is_stopped:
         terminal.status("stopped; the same command continues" + (", without --overwrite" if overwrite else ""))
         raise typer.Exit(130)
     if report.failures:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -176,55 +176,76 @@ def scan_video(info: VideoInfo) -> VideoIndex:
     """
     import av
 
-    frames, all_packets, other_bytes, has_stamps = 0, 0, 0, True
-    key_positions: dict[int, int] = {}
-    first_pts: int | None = None
-    end_s, picture_end_s, corrupt, failure = 0.0, 0.0, 0, None
+    failure: str | None = None
     with open_recording(info.path) as container:
         stream = _pictures_of(container, info.path)
         kinds = {one.index: type_of(one) for one in container.streams}
         finder, survey = TimelineFinder(container.format.name), PictureSurveyor(stream, info)
+        tally = _PacketTally()
         try:
             for packet in container.demux():
                 if packet.size == 0:
                     continue
-                is_picture = packet.stream_index == stream.index
-                shift_s = 0.0
-                if is_picture or kinds[packet.stream_index] in ("audio", "subtitle"):
-                    shift_s = finder.see(packet, kinds[packet.stream_index])
-                if packet.pts is not None and not packet.is_discard:
-                    packet_end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base) + shift_s
-                    end_s = max(end_s, packet_end_s)
-                    picture_end_s = max(picture_end_s, packet_end_s if is_picture else 0.0)
-                if not is_picture:
-                    other_bytes += packet.size
-                    continue
-                all_packets += 1
-                frames += not packet.is_discard
-                survey.see(packet)
-                corrupt += packet.is_corrupt
-                if packet.pts is None:
-                    has_stamps = False
-                    continue
-                if not packet.is_discard:
-                    first_pts = packet.pts if first_pts is None else min(first_pts, packet.pts)
-                if packet.is_keyframe:
-                    key_positions.setdefault(packet.pts, all_packets - 1)
+                is_picture, kind = packet.stream_index == stream.index, kinds[packet.stream_index]
+                on_time = is_picture or kind in ("audio", "subtitle")
+                tally.see(packet, finder.see(packet, kind) if on_time else 0.0, is_picture=is_picture)
+                if is_picture:
+                    survey.see(packet)
         except av.FFmpegError as error:
             failure = reason_of(error)
-    if all_packets == 0:
+    if tally.pictures == 0:
         raise CaptureError(f"{info.path}: its video track is empty")
     timeline = finder.timeline(info.time_base)
     # Where streams were joined the last packet of one and the first of the other are not whole.
-    if failure is None and corrupt > 2 * len(timeline.jumps.get(info.track, ())):
-        failure = f"{corrupt} of its packets are damaged"
+    if failure is None and tally.corrupt > 2 * len(timeline.jumps.get(info.track, ())):
+        failure = f"{tally.corrupt} of its packets are damaged"
     # A length that was told by a clock that jumps says nothing.
     told = replace(info, declared_duration_s=None) if timeline.has_jumps else info
-    damage = _damage(told, all_packets, end_s - float(timeline.start_s), picture_end_s, failure)
+    end_s = tally.end_s - float(timeline.start_s)
+    damage = _damage(told, tally.pictures, end_s, tally.picture_end_s, failure)
     # Stamps that come twice are no places to seek to.
-    keys = tuple(sorted(key_positions)) if has_stamps and not timeline.has_jumps else ()
-    positions = tuple(key_positions[pts] for pts in keys)
-    return VideoIndex(frames, keys, positions, first_pts or 0, other_bytes, damage, timeline, survey.found())
+    keys = tuple(sorted(tally.key_positions)) if tally.has_stamps and not timeline.has_jumps else ()
+    positions = tuple(tally.key_positions[pts] for pts in keys)
+    first_pts = tally.first_pts or 0
+    return VideoIndex(tally.frames, keys, positions, first_pts, tally.other_bytes, damage, timeline, survey.found())
+
+
+@dataclass(slots=True)
+class _PacketTally:
+    """What is counted over the packets of a file.
+
+    pictures: packets of the video track; frames: those that are shown. key_positions: numbers of key pictures by stamp.
+    """
+
+    pictures: int = 0
+    frames: int = 0
+    other_bytes: int = 0
+    corrupt: int = 0
+    has_stamps: bool = True
+    key_positions: dict[int, int] = field(default_factory=dict)
+    first_pts: int | None = None
+    end_s: float = 0.0
+    picture_end_s: float = 0.0
+
+    def see(self, packet: Any, shift_s: float, *, is_picture: bool) -> None:
+        """Count a packet. shift_s: from its own clock to the file's."""
+        if packet.pts is not None and not packet.is_discard:
+            end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base) + shift_s
+            self.end_s = max(self.end_s, end_s)
+            self.picture_end_s = max(self.picture_end_s, end_s if is_picture else 0.0)
+        if not is_picture:
+            self.other_bytes += packet.size
+            return
+        self.pictures += 1
+        self.frames += not packet.is_discard
+        self.corrupt += packet.is_corrupt
+        if packet.pts is None:
+            self.has_stamps = False
+            return
+        if not packet.is_discard:
+            self.first_pts = packet.pts if self.first_pts is None else min(self.first_pts, packet.pts)
+        if packet.is_keyframe:
+            self.key_positions.setdefault(packet.pts, self.pictures - 1)
 
 
 def _damage(info: VideoInfo, packets: int, end_s: float, picture_end_s: float, failure: str | None) -> str | None:

@@ -11,7 +11,8 @@ from dying_filters import DarkDeathFilter, DyingFilterOpener
 from toonfilter.runtime.errors import CaptureError, ConfigError
 from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.progress import Progress
-from toonfilter.runtime.video.batch import MANIFEST, BatchOptions, find_recordings, run_batch
+from toonfilter.runtime.video.archive import MANIFEST, find_recordings
+from toonfilter.runtime.video.batch import BatchOptions, run_batch
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 from toonfilter.runtime.video.local_workers import LocalWorkers
 from toonfilter.runtime.video.segment_workers import OpenerNames

@@ -30,7 +30,7 @@ TRAIN_MAY_USE = {
     "still_images",
     "whole_files",
 }
-COMMANDS_MAY_USE = {"terminal", "command_options", "progress"}
+COMMANDS_MAY_USE = {"terminal", "command_options", "option_groups", "progress"}
 
 
 def modules() -> list[tuple[str, Path]]:
