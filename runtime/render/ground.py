@@ -17,6 +17,8 @@ _FILL = ((16, 5), (8, 3), (4, 3))
 """How colours of the room are spread behind people, far before near: how often shrunk, and over how many px."""
 _PALER = 0.16
 """How far the room is mixed with white, so that people stand before it."""
+_STRONG, _STRONGEST = 50.0, 100.0
+"""Chroma (CIELAB) from which on the room's colours are mixed with less white, and with none. Raising them pales more."""
 _STILL_LEVELS = 6.0
 _KEPT_FRAMES = 2
 """Frames for which a painted room is used again. Raising it costs less and lets the room lag behind a pan."""
@@ -114,7 +116,9 @@ def painted(room: NDArray[np.float32]) -> NDArray[np.float32]:
     lab = cv2.cvtColor(np.clip(room, 0, 255) / np.float32(255), cv2.COLOR_RGB2LAB)
     lab = cv2.bilateralFilter(lab, 7, 14, 3)
     lab = cv2.bilateralFilter(lab, 7, 10, 4)
-    lab[..., 0] += (96 - lab[..., 0]) * _PALER
+    # Paler, a strong colour would be none that a screen can show: it turned into another one.
+    is_pale = np.clip((_STRONGEST - np.hypot(lab[..., 1], lab[..., 2])) / (_STRONGEST - _STRONG), 0, 1)
+    lab[..., 0] += (96 - lab[..., 0]) * _PALER * is_pale
     lab[..., 1:] *= 1.08
     lab = cv2.GaussianBlur(lab, (0, 0), 0.7)
     result: NDArray[np.float32] = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255

@@ -10,7 +10,7 @@ from toonfilter.runtime.faces.detection import Face, StillFaceFinder
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.render.drawing import LayeredRenderer
 from toonfilter.runtime.render.fields import FIELDS, field_index
-from toonfilter.runtime.render.ground import Ground
+from toonfilter.runtime.render.ground import Ground, painted
 from toonfilter.runtime.render.style import Style
 
 Image = NDArray[np.uint8]
@@ -127,6 +127,15 @@ def test_people_alone_leave_the_room() -> None:
     drawn = rendered(image, extent="person")
     assert np.array_equal(drawn[:80, :150], image[:80, :150])
     assert not np.array_equal(drawn[300:], image[300:])
+
+
+def test_the_painted_room_is_paler_but_strong_colours_stay_what_they_are() -> None:
+    for strong in ((255, 0, 0), (0, 0, 255)):
+        assert painted(np.full((54, 96, 3), strong, np.float32))[27, 48] == pytest.approx(strong, abs=3)
+    assert (painted(np.full((54, 96, 3), (168, 160, 150), np.float32))[27, 48] > (176, 168, 157)).all()
+    muted = painted(np.full((54, 96, 3), (200, 40, 40), np.float32))[27, 48]
+    assert muted[0] > 210
+    assert muted[1:].max() < 60
 
 
 @pytest.mark.parametrize("kind", ["blur", "drawn"])
