@@ -176,7 +176,7 @@ class ToonFilter:
         Called for every frame.
         """
         if newest is not None and newest.error is None:
-            newest.seen = SeenFrame(newest.frame.image, [])
+            newest.seen = SeenFrame(newest.frame.image, [], is_cut=newest.tracking.is_cut)
         seen = waiting[-1].seen if waiting else None
         if seen is None:
             return

@@ -53,6 +53,8 @@ class TrackingConfig:
             Higher: false alarms last longer.
         same_place: correlation of a place with its picture when a face was last seen there, from which on the face is
             taken to be there still. Higher: small faces in a crowd are dropped while they are there.
+        other_place: the same, below which it is gone where nobody waits, once all turns were looked at: later finds
+            are covered afterwards. Higher: faces that are half hidden at once are dropped while they are there.
         most_growth: of the place of a lost face, in its longer sides. Higher: safer and larger covers.
 
     What moved
@@ -98,6 +100,7 @@ class TrackingConfig:
     vacant_looks: int = 4
     unmeshed_looks: int = 4
     same_place: float = 0.8
+    other_place: float = 0.45
     most_growth: float = 0.5
 
     changed_levels: int = 14

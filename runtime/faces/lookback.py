@@ -19,7 +19,10 @@ LOOKAHEAD_FRAMES = 8
 _PATCH_PX = 24
 _PATCH_GROWTH = 0.1
 _SEARCH_GROWTH = 0.7
-_LEAST_MATCH = 0.5
+_LEAST_MATCH, _LEAST_MATCH_INSIDE, _LEAST_MATCH_OVER_CUT = 0.5, 0.65, 0.8
+"""Correlation of a face's picture with a place before: at a side, where half a face comes in; elsewhere; and where all
+of the picture changed between both. Raising them leaves more newcomers open in frames before they are found."""
+_AT_SIDE = 0.3
 _LEAST_CONTRAST = 2.0
 
 Gray = NDArray[np.uint8]
@@ -28,11 +31,12 @@ Gray = NDArray[np.uint8]
 @dataclass(slots=True)
 class SeenFrame:
     """A frame that has not been drawn into, and the places of the faces known in it. Places that are found by looking
-    back are added to both lists."""
+    back are added to both lists. is_cut: nearly all of the picture differs from the frame before."""
 
     image: Image
     places: list[Box]
     comes_from: list[Box] = field(default_factory=list)
+    is_cut: bool = False
 
 
 def look_back(earlier: Sequence[SeenFrame], newest: SeenFrame) -> None:
@@ -41,14 +45,15 @@ def look_back(earlier: Sequence[SeenFrame], newest: SeenFrame) -> None:
         return
     for box in newest.places:
         if not _is_known(box, earlier[-1]):
-            _follow_back(earlier, newest.image, box)
+            _follow_back(earlier, newest, box)
 
 
-def _follow_back(earlier: Sequence[SeenFrame], image: Image, box: Box) -> None:
+def _follow_back(earlier: Sequence[SeenFrame], newest: SeenFrame, box: Box) -> None:
     scale = _PATCH_PX / max(box.width, box.height, 1.0)
-    patch = _shrunk(image, box.grown(_PATCH_GROWTH), scale)
+    patch = _shrunk(newest.image, box.grown(_PATCH_GROWTH), scale)
     if patch is None or float(patch.std()) < _LEAST_CONTRAST:
         return
+    is_over_cut = newest.is_cut
     for frame in reversed(earlier):
         if _is_known(box, frame):
             return
@@ -57,13 +62,19 @@ def _follow_back(earlier: Sequence[SeenFrame], image: Image, box: Box) -> None:
         if shown is None or shown.shape[0] < patch.shape[0] or shown.shape[1] < patch.shape[1]:
             return
         _, match, _, (across, down) = cv2.minMaxLoc(cv2.matchTemplate(shown, patch, cv2.TM_CCOEFF_NORMED))
-        if match < _LEAST_MATCH:
+        if match < (_LEAST_MATCH_OVER_CUT if is_over_cut else _least_match(box, frame.image)):
             return
         grown = box.grown(_PATCH_GROWTH)
         left, top = max(0, int(window.left)) + across / scale, max(0, int(window.top)) + down / scale
         box = box.moved(left - max(0, int(grown.left)), top - max(0, int(grown.top)))
         frame.places.append(box)
         frame.comes_from.append(box)
+        is_over_cut = frame.is_cut
+
+
+def _least_match(box: Box, image: Image) -> float:
+    height, width = image.shape[:2]
+    return _LEAST_MATCH_INSIDE if Box(0, 0, width, height).contains(box.grown(_AT_SIDE)) else _LEAST_MATCH
 
 
 def _is_known(box: Box, frame: SeenFrame) -> bool:

@@ -151,18 +151,20 @@ class Motion:
         self._looked_at: NDArray[np.uint8] | None = None
         self._now: NDArray[np.uint8] | None = None
         self.newcomers = Newcomers()
+        self.is_cut = False
 
     def change(self, image: Image, known: list[Box]) -> Change:
         """What this frame brings. known: faces in it, as of the frame before, in frame px."""
         height, width = image.shape[:2]
         step = max(1, height // (4 * _MOTION_SIZE[1]))
         thinned = np.ascontiguousarray(image[::step, ::step, 1])
+        self.is_cut = False
         before, self._now = self._now, cv2.resize(thinned, _MOTION_SIZE, interpolation=cv2.INTER_AREA)
         if self._looked_at is None or before is None:
             return Change()
         levels = self._config.changed_levels
         changed = cv2.absdiff(self._now, self._looked_at) > levels
-        is_cut = float(np.count_nonzero(changed)) > self._config.large_change * changed.size
+        self.is_cut = is_cut = float(np.count_nonzero(changed)) > self._config.large_change * changed.size
         sudden = cv2.absdiff(self._now, before) > 2 * levels
         scale_x, scale_y = _MOTION_SIZE[0] / width, _MOTION_SIZE[1] / height
         for box in known:

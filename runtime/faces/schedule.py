@@ -57,6 +57,11 @@ class DetectionSchedule:
             urgent.pop()
         return list(dict.fromkeys(urgent + (routine if len(urgent) < _URGENT else [])))
 
+    @property
+    def is_thorough(self) -> bool:
+        """Whether this beat looks everywhere."""
+        return self._cut_at == self.beat
+
     def _may_be_thorough(self) -> bool:
         return self._cut_at is None or self.beat - self._cut_at >= self._config.cut_beats
 

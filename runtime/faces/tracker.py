@@ -29,7 +29,7 @@ class TrackingResult:
 
     faces: those with a mesh. unmeshed: places where the detector sees a face that has no mesh.
     lost: last places of faces that were seen and are not seen now, growing with time; and what just comes in at a side.
-    detected: whether the detector looks at this very frame.
+    detected: whether the detector looks at this very frame. is_cut: nearly all of the picture is another one.
     pending_detections: waits for detection passes that are not over yet, and gives where they found something that
     is neither in faces nor in the other lists. Raises what went wrong in them.
     """
@@ -39,6 +39,7 @@ class TrackingResult:
     lost: list[Box] = field(default_factory=list)
     detected: bool = False
     pending_detections: Callable[[], list[Box]] = list
+    is_cut: bool = False
 
 
 class FaceTracker:
@@ -117,6 +118,7 @@ class FaceTracker:
             [track.cover(config) for track in places if not track.unseen],
             [track.cover(config) for track in places if track.unseen] + memory.motion.newcomers.boxes,
             bool(passes),
+            is_cut=memory.motion.is_cut,
         )
         if is_urgent or not is_beat:
             return tracking
@@ -155,6 +157,8 @@ class FaceTracker:
         if whole not in passes and any(track.state is TrackState.LOST for track in memory.places):
             detections += self._detector.search(image, [whole])
             passes = [*passes, whole]
+        if self._config.is_patient and memory.schedule.is_thorough:
+            memory.drop_places()
         if passes:
             self._take_up(image, detections)
             memory.motion.remember()
@@ -185,8 +189,12 @@ class FaceTracker:
 
     def _is_surely_a_face(self, image: Image, one: Detection) -> bool:
         """By itself, or with a close look at a doubtful place; not soon again where that showed none."""
+        config = self._config
         upright = one.is_certain and not one.quarter_turns
-        if upright or one.evidence >= self._config.least_evidence or self._memory.place_at(one.box) is not None:
+        if upright and config.is_patient and one.evidence < config.meshed_evidence:
+            # Textures are certain faces to one network at one size; a face is at least a doubt from near.
+            upright = self._detector.look_closely(image, one.box, 0.0, TURNS) is not None
+        if upright or one.evidence >= config.least_evidence or self._memory.place_at(one.box) is not None:
             return True
         if self._memory.was_dismissed(one.box):
             return False
@@ -256,10 +264,12 @@ class FaceTracker:
         for track in sorted(due, key=lambda one: one.looked_at)[:count]:
             track.looked_at = beat
             is_new = track.face_id is None
-            turn = track.quarter_turns if is_new else TURNS[track.missed % len(TURNS)]
-            found = self._detector.look_closely(image, track.box, 0.0, (turn,), is_certain=is_new)
+            turns: tuple[int, ...] = (track.quarter_turns if is_new else TURNS[track.missed % len(TURNS)],)
+            if self._config.is_patient and not is_new:
+                turns = TURNS
+            found = self._detector.look_closely(image, track.box, 0.0, turns, is_certain=is_new)
             if found is None or memory.is_followed(track.box.centre, 0.8):
-                track.missed += 1
+                track.missed += len(turns)
             elif not self._start(image, found):
                 track.see(image, beat, found.box if _similar(found.box, track.box) else None)
 
@@ -305,6 +315,10 @@ class _Memory:
         """Drop the places that a followed face covers, and those where nobody is any more."""
         gone = [track for track in self.places if self._is_drawn(track) or track.is_over(image, self.config)]
         self.tracks = [track for track in self.tracks if track not in gone]
+
+    def drop_places(self) -> None:
+        """At a cut, when everything is looked at: where somebody was before is another place now."""
+        self.tracks = self.followed
 
     def _is_drawn(self, place: Track) -> bool:
         """Whether followed faces hide this place; a face that was lost behind another one looks out beside it."""

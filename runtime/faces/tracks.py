@@ -99,9 +99,12 @@ class Track:
         """Whether a face without a mesh may be forgotten: not while what is to be seen there is still its picture."""
         if self.state is TrackState.TENTATIVE:
             return self.missed >= config.unmeshed_looks and self.unseen >= config.vacant_beats
+        alike = self._likeness_now(image)
+        if config.is_patient and self.missed >= config.vacant_looks and alike < config.other_place:
+            return True
         if self.unseen < config.vacant_beats:
             return False
-        if self.unseen <= config.most_lost_beats and self._is_unchanged(image, config):
+        if self.unseen <= config.most_lost_beats and alike > config.same_place:
             return False
         return self.missed >= config.vacant_looks or self.unseen > config.lost_beats
 
@@ -110,11 +113,10 @@ class Track:
         """How far the face is where it was, 0 to 1."""
         return round(self.box.overlap(self.before), 1)
 
-    def _is_unchanged(self, image: Image, config: TrackingConfig) -> bool:
+    def _likeness_now(self, image: Image) -> float:
+        """Correlation of what is to be seen there with the face that was, -1 to 1; 0 where nothing is."""
         now = thumbnail(image, self.box)
-        if now is None or self.picture is None:
-            return False
-        return float(now @ self.picture) > config.same_place
+        return 0.0 if now is None or self.picture is None else float(now @ self.picture)
 
 
 def thumbnail(image: Image, box: Box) -> Thumbnail | None:

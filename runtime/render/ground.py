@@ -18,7 +18,7 @@ _FILL = ((16, 5), (8, 3), (4, 3))
 _PALER = 0.16
 """How far the room is mixed with white, so that people stand before it."""
 _STRONG, _STRONGEST = 50.0, 100.0
-"""Chroma (CIELAB) from which on the room's colours are mixed with less white, and with none. Raising them pales more."""
+"""Chroma (CIELAB) from which on the room's colours are mixed with less white, and with none. Raising them: paler."""
 _STILL_LEVELS = 6.0
 _KEPT_FRAMES = 2
 """Frames for which a painted room is used again. Raising it costs less and lets the room lag behind a pan."""

@@ -16,8 +16,9 @@ from toonfilter.runtime.filter import FilterSettings, ToonFilter
 _PATIENT: dict[str, Any] = {
     "is_patient": True,
     "max_faces": 64,
-    "cut_beats": 10,
-    "place_beats": 1,
+    "cut_beats": 3,
+    "place_beats": 0,
+    "places_looked_at": 6,
     "vacant_beats": 4,
     "lost_beats": 20,
 }

@@ -48,6 +48,30 @@ def test_a_face_that_was_missed_for_a_moment_is_covered_there(astronaut):
     assert [len(frame.comes_from) for frame in frames] == [0, 1, 0]
 
 
+def blended(astronaut, share):
+    """The portrait mixed with noise, so that it looks like itself to that degree."""
+    noise = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8).repeat(2, 0).repeat(2, 1)
+    image = seen(astronaut, None).image
+    image[40:240, 100:300] = cv2.addWeighted(astronaut[20:220, 130:330], share, noise, 1 - share, 0)
+    return image
+
+
+def test_what_looks_a_little_like_the_newcomer_is_somebody_at_a_side_alone(astronaut):
+    """Half a face comes in there; elsewhere a correlation of 0.6 is the pattern of a wall."""
+    there = FACE.moved(-30, 20)
+    match = {}
+    for share in (0.15, 0.28, 0.38, 0.9):
+        earlier, newest = SeenFrame(blended(astronaut, share), []), seen(astronaut, 100, [there])
+        look_back([earlier], newest)
+        at_side = [SeenFrame(np.ascontiguousarray(one.image[:, 150:]), []) for one in (earlier, newest)]
+        at_side[1].places.append(there.moved(-150, 0))
+        look_back(at_side[:1], at_side[1])
+        over_cut = SeenFrame(blended(astronaut, share), [])
+        look_back([over_cut], SeenFrame(newest.image, [there], is_cut=True))
+        match[share] = [len(one.comes_from) for one in (earlier, at_side[0], over_cut)]
+    assert match == {0.15: [0, 0, 0], 0.28: [0, 1, 0], 0.38: [1, 1, 0], 0.9: [1, 1, 1]}
+
+
 @pytest.mark.parametrize("found_in", [3, 6])
 def test_what_the_tracker_finds_late_is_covered_from_the_first_frame_on(tiny_bundle, monkeypatch, found_in):
     toon = file_filter_opener(FilterSettings(style=str(tiny_bundle.folder), engine="onnxruntime"))()

@@ -7,6 +7,7 @@ from toonfilter.runtime.faces.config import TrackingConfig
 from toonfilter.runtime.faces.detector import (
     NETWORKS,
     TURNS,
+    Detection,
     DetectionPass,
     FaceDetector,
     search_parts,
@@ -14,11 +15,12 @@ from toonfilter.runtime.faces.detector import (
 )
 from toonfilter.runtime.faces.motion import Change
 from toonfilter.runtime.faces.schedule import DetectionSchedule
+from toonfilter.runtime.faces.tracker import FaceTracker
 from toonfilter.runtime.faces.tracks import Track, TrackState
 from toonfilter.runtime.geometry.box import Box
 
 BOX = Box(100, 100, 160, 160)
-CONFIG = TrackingConfig()
+CONFIG, PATIENT = TrackingConfig(), TrackingConfig(is_patient=True)
 
 
 def quiet(schedule, beats, width=1280, height=720):
@@ -111,6 +113,74 @@ def test_an_empty_place_is_cleared_by_close_looks_before_its_time():
     assert not track.is_over(picture(1), CONFIG)
     track.missed += 1
     assert track.is_over(picture(1), CONFIG)
+
+
+def test_where_nobody_waits_a_place_that_shows_something_else_is_cleared_once_all_turns_were_looked_at():
+    track = Track(TrackState.TRACKED, BOX, BOX, 0, face_id=3)
+    track.see(picture(), 1)
+    track.lose(1)
+    half = picture()
+    half[100:160, 138:160] = picture(1)[100:160, 138:160]
+    wall = np.full((300, 300, 3), 90, np.uint8)
+    track.missed = CONFIG.vacant_looks - 1
+    assert not track.is_over(picture(1), PATIENT)
+    track.missed += 1
+    assert not track.is_over(picture(1), CONFIG)
+    assert not track.is_over(picture(), PATIENT)
+    assert not track.is_over(half, PATIENT)
+    assert track.is_over(picture(1), PATIENT)
+    assert track.is_over(wall, PATIENT)
+
+
+class ToldDetector:
+    """Finds in close looks what it is told, and counts them. Every search finds `certain`."""
+
+    def __init__(self, near):
+        self.near, self.looks = near, []
+
+    def look_closely(self, image, box, roll_rad=0.0, turns=(0,), *, is_certain=False):  # noqa: ARG002
+        self.looks.append((tuple(turns), is_certain))
+        return self.near
+
+
+@pytest.mark.parametrize(
+    ("evidence", "is_patient", "is_near", "believed", "looks"),
+    [
+        (0.7, False, False, True, 0),
+        (0.7, True, False, False, 2),
+        (0.7, True, True, True, 1),
+        (1.4, True, False, True, 0),
+    ],
+)
+def test_a_texture_that_one_pass_takes_for_a_face_is_looked_at_where_nobody_waits(
+    evidence, is_patient, is_near, believed, looks
+):
+    tracker = FaceTracker(TrackingConfig(is_patient=is_patient))
+    one = Detection(BOX, is_certain=True, score=0.7, evidence=evidence)
+    told = ToldDetector(one if is_near else None)
+    real, tracker._detector = tracker._detector, told
+    assert tracker._is_surely_a_face(picture(), one) is believed
+    assert len(told.looks) == looks
+    tracker._detector = real
+    tracker.close()
+
+
+def test_at_a_cut_of_a_file_nobody_is_looked_for_where_somebody_was_before(astronaut):
+    """The detector's doubts are believed at the places of faces; after a cut those are places of another room."""
+    shots = [np.full((360, 640, 3), level, np.uint8) for level in (30, 200)]
+    shots[0][60:260, 60:260] = astronaut[20:220, 130:330]
+    shots[1][60:260, 380:580] = astronaut[20:220, 130:330]
+    for is_patient in (False, True):
+        tracker = FaceTracker(TrackingConfig(is_patient=is_patient, cut_beats=3))
+        told = []
+        for number in range(8):
+            tracking = tracker.track(shots[number // 4], number / 25)
+            found = [face.box for face in tracking.faces] + tracking.pending_detections()
+            told.append((bool(found), len(tracking.lost), tracking.is_cut))
+        tracker.close()
+        assert [is_cut for _, _, is_cut in told] == [number == 4 for number in range(8)]
+        assert all(found for found, _, _ in told[4:])
+        assert [lost for _, lost, _ in told[4:]] == ([0] * 4 if is_patient else [1] * 4)
 
 
 @pytest.mark.parametrize("turn", TURNS)
