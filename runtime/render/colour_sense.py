@@ -101,7 +101,8 @@ def _cells(height: int, width: int) -> NDArray[np.intp]:
     if min(height, width) < _COARSE_PX:
         return np.arange(height * width)
     rows, columns = (np.minimum(np.arange(side) // _COARSE_PX, side // _COARSE_PX - 1) for side in (height, width))
-    return (rows[:, None] * (width // _COARSE_PX) + columns[None]).ravel()
+    cells: NDArray[np.intp] = (rows[:, None] * (width // _COARSE_PX) + columns[None]).ravel()
+    return cells
 
 
 def _terms(picture: Image) -> list[Floats]:

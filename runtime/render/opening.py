@@ -1,12 +1,15 @@
 """Choosing what draws: layers for styles, pasted pictures for picture networks, on whichever device runs them."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from toonfilter.runtime.backends.translator import Translator
 from toonfilter.runtime.bundle import Bundle
+from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.render.blending import Region
 from toonfilter.runtime.render.drawing import Extent, LayeredRenderer
+from toonfilter.runtime.render.drawing_process import ProcessRenderer, shared_process
 from toonfilter.runtime.render.ground import Ground
 from toonfilter.runtime.render.renderer import FrameRenderer, Renderer
 from toonfilter.runtime.render.style import Sliders
@@ -33,6 +36,12 @@ def open_renderer(bundle: Bundle, translator: Translator, options: RenderOptions
     options = options or RenderOptions()
     if bundle.style is not None:
         style = options.sliders.applied(bundle.style)
-        return LayeredRenderer(translator, style, extent=options.extent, ground=options.ground, is_live=options.is_live)
+        extent, ground, is_live = options.extent, options.ground, options.is_live
+        renderer = LayeredRenderer(translator, style, extent=extent, ground=ground, is_live=is_live)
+        if is_live and len(usable_cores()) > 1:
+            # Where no process may be started, threads share this one.
+            with suppress(OSError):
+                return ProcessRenderer(renderer, style, extent, ground, shared_process())
+        return renderer
     own: Callable[[Bundle, Region], FrameRenderer] | None = getattr(translator, "open_renderer", None)
     return Renderer(bundle, translator, options.region) if own is None else own(bundle, options.region)

@@ -1,7 +1,5 @@
 """Workers on this machine (see `segment_workers`): this process itself, or others."""
 
-import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -9,9 +7,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
 from typing import Any
 
+from toonfilter.runtime.child_process import obey_parent, spawning
 from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, run_pieces
@@ -80,10 +78,8 @@ class LocalWorkers:
     def __init__(self, count: int) -> None:
         if count < 1:
             raise ConfigError(f"--workers is {count}; must be 1 or more")
-        # The interpreters of the workers look for modules in their installation, not in the current folder.
-        os.environ.setdefault("PYTHONSAFEPATH", "1")
         self._count = count
-        self._context = get_context("spawn")
+        self._context = spawning()
         self._lock = threading.Lock()
         self._names = OpenerNames()
         # One slot for each piece at work: how many frames of it are done, and whether it shall stop.
@@ -224,22 +220,6 @@ _shared: dict[str, Any] = {}
 def _start_worker(frames: Any, stops: Any) -> None:
     obey_parent()
     _shared["frames"], _shared["stops"] = frames, stops
-
-
-def obey_parent() -> None:
-    """In a worker: only the parent ends it, by its word or by its death; Ctrl-C and hang-ups go to the whole group."""
-    for name in ("SIGINT", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        # It was killed: another program may be at work on its pieces by now.
-        signal.raise_signal(signal.SIGTERM)
 
 
 class _SlotStop:
