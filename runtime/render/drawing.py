@@ -147,7 +147,7 @@ class LayeredRenderer:
         coarse = not steady or self._frame % _COARSE_EVERY == 0
         fine_every = _FINE_EVERY if gap_s < _QUICK_S else 1
         scene = self._reader.read(image, heads, steady=steady, coarse=coarse, fine_every=fine_every)
-        scene = with_heads_at(without_things(scene), places)
+        scene = with_heads_at(without_things(scene), places, on_clothes=self._extent == "head")
         return Prepared(scene, ordered, self._people(scene, ordered))
 
     def render(

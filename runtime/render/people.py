@@ -13,9 +13,11 @@ from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.own_colours import with_own_colours
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.sure_regions import (
+    above_chin,
     bare_parts,
     head_alone,
     middle_of_face,
@@ -92,6 +94,8 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     unit_px = head.unit_px / scene.scale
     middle = middle_of_face(landmarks, scene.photo.shape[:2], unit_px)
     planes = scene.planes if keep_person else without_things_beside(scene.planes, landmarks)
+    below = cv2.bitwise_not(above_chin(landmarks, middle.shape, 0.0))
+    planes = with_own_colours(planes, scene.photo, middle, below)
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)
     planes = with_even_beard(with_sure_middle(planes, landmarks, unit_px), landmarks, head.yaw)
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))

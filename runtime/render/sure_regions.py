@@ -6,6 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import JAW
@@ -25,12 +26,17 @@ _LEAST_BARE_CELLS = 4
 _HEAD_REACH_U = 2.6
 """How far around a face its own hair and skin are drawn where heads alone are wanted."""
 _HAT_REACH_U = 0.3
+_ALL_CLOTH, _ALL_CLOTH_BARE = 230, 12
+"""Mean levels of a place's person at least, and of its skin, hair and headwear at most, for it to lie amid clothes.
+Lowering the first or raising the second draws fewer bare heads on bodies."""
 _LEAST_WORN = 0.4
 """How far below the chin headwear is counted as worn on the head, and the share of it that must be: else it is cloth.
 Raising the first and lowering the second takes more shirts for scarves."""
 _EVEN_TO_YAW = 30.0
 """Yaw in degrees from which a beard is drawn as it is seen."""
 _SOME_BEARD = 60
+"""Level below which there is no beard worth drawing."""
+_CHIN = (18, 83, 313, 175, 171, 396, 199, 200)
 _DOUBT_BESIDE = 75
 """Levels by which cloth beside or above a head is doubted. Raising it loses hoods and high collars."""
 _FACE_INSET_U = 0.16
@@ -54,32 +60,48 @@ def with_sure_middle(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px:
     """
     shape = planes["person"].shape
     middle = middle_of_face(landmarks, shape, unit_px)
-    hats = _hats(planes["headwear"], _above_chin(landmarks, shape, _HAT_REACH_U * unit_px))
+    hats = _hats(planes["headwear"], above_chin(landmarks, shape, _HAT_REACH_U * unit_px))
     hair = cv2.subtract(planes["hair"], middle)
     return {**planes, "skin": cv2.max(planes["skin"], middle), "hair": hair, "headwear": hats}
 
 
 def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: float) -> dict[str, Plane]:
-    """The planes with what grows on one half of a face on the other, too, where both are seen. yaw: degrees.
+    """The planes with what grows on one half of a face on the other, too, and no beard below a bare chin.
 
-    landmarks: float32 [478, 3] px of the planes.
+    landmarks: float32 [478, 3] px of the planes. yaw: degrees; a turned face shows one half and is left as it is.
     """
     beard = planes["beard"]
-    share = 1 - min(abs(yaw) / _EVEN_TO_YAW, 1.0)
-    if share <= 0 or int(beard.max()) < _SOME_BEARD:
+    if int(beard.max()) < _SOME_BEARD:
         return dict(planes)
+    hull = np.zeros_like(beard)
+    flat = landmarks[:, :2].astype(np.float32)
+    cv2.fillConvexPoly(hull, np.rint(cv2.convexHull(flat)).astype(np.int32), 255)
+    outside = cv2.bitwise_and(beard, cv2.bitwise_not(hull))
+    chin = np.zeros_like(beard)
+    cv2.fillConvexPoly(
+        chin, np.rint(cv2.convexHull(landmarks[list(_CHIN), :2].astype(np.float32))).astype(np.int32), 255
+    )
+    if cv2.mean(beard, chin)[0] < _SOME_BEARD:
+        # The shadow of a chin.
+        outside[:] = 0
+    inside = cv2.bitwise_and(beard, hull)
+    share = max(0.0, 1 - abs(yaw) / _EVEN_TO_YAW)
+    if share > 0:
+        other = _mirrored(beard, landmarks)
+        even = cv2.bitwise_and(cv2.addWeighted(cv2.max(beard, other), 0.6, cv2.min(beard, other), 0.4, 0), hull)
+        inside = cv2.addWeighted(even, share, inside, 1 - share, 0)
+    return {**planes, "beard": cv2.max(inside, outside)}
+
+
+def _mirrored(plane: Plane, landmarks: Landmarks) -> Plane:
+    """The plane on the other side of the line through the face's middle."""
     axis = landmarks[152, :2] - landmarks[168, :2]
     normal = np.array([-axis[1], axis[0]], np.float64) / (np.linalg.norm(axis) + 1e-6)
     mirror = np.eye(2) - 2 * np.outer(normal, normal)
     shift = 2 * float(normal @ landmarks[2, :2]) * normal
-    size = (beard.shape[1], beard.shape[0])
-    other = cv2.warpAffine(beard, np.column_stack([mirror, shift]), size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    hull = np.zeros_like(beard)
-    cv2.fillConvexPoly(hull, np.rint(cv2.convexHull(landmarks[:, :2].astype(np.float32))).astype(np.int32), 255)
-    even = cv2.bitwise_and(cv2.addWeighted(cv2.max(beard, other), 0.6, cv2.min(beard, other), 0.4, 0), hull)
-    outside = cv2.bitwise_and(beard, cv2.bitwise_not(hull))
-    mixed = cv2.addWeighted(cv2.max(even, outside), share, beard, 1 - share, 0)
-    return {**planes, "beard": mixed}
+    size, way = (plane.shape[1], plane.shape[0]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    other: Plane = cv2.warpAffine(plane, np.column_stack([mirror, shift]), size, flags=way)
+    return other
 
 
 def _hats(headwear: Plane, above: Plane) -> Plane:
@@ -104,11 +126,11 @@ def without_things_beside(planes: Mapping[str, Plane], landmarks: Landmarks) -> 
 
     landmarks: float32 [478, 3] px of the planes.
     """
-    beside = cv2.min(cloth_plane(planes), _above_chin(landmarks, planes["person"].shape, 0.0))
+    beside = cv2.min(cloth_plane(planes), above_chin(landmarks, planes["person"].shape, 0.0))
     return {**planes, "person": cv2.subtract(planes["person"], cv2.min(beside, _DOUBT_BESIDE))}
 
 
-def _above_chin(landmarks: Landmarks, shape: tuple[int, ...], below_px: float) -> Plane:
+def above_chin(landmarks: Landmarks, shape: tuple[int, ...], below_px: float) -> Plane:
     """255 on the head's side of a line so far below the chin."""
     across = landmarks[263, :2] - landmarks[33, :2]
     across = across / (np.linalg.norm(across) + 1e-6)
@@ -162,19 +184,39 @@ def middle_of_face(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float)
     return sure
 
 
-def with_heads_at(scene: SceneFields, places: Sequence[Box]) -> SceneFields:
-    """The scene with a bare head at each of these places. places: boxes around faces, in frame px."""
+def with_heads_at(scene: SceneFields, places: Sequence[Box], *, on_clothes: bool = True) -> SceneFields:
+    """The scene with a bare head at each of these places. places: boxes around faces, in frame px.
+
+    on_clothes: False for places amid somebody's clothes (a print, a tie that looks like a face): they become smooth
+    cloth, of which nobody can be recognised either.
+    """
     if not places:
         return scene
-    person, skin = scene.planes["person"].copy(), scene.planes["skin"].copy()
+    planes = {**scene.planes, **{name: scene.planes[name].copy() for name in ("person", "skin", "tone", "ink")}}
+    photo, bare = scene.photo, cv2.max(cv2.max(planes["skin"], planes["hair"]), planes["headwear"])
     for place in places:
         (x, y), scale = place.centre, scene.scale
         centre = (round((x + 0.5) / scale - 0.5), round((y + 0.5) / scale - 0.5))
         axes = (max(1, round(_HEAD_WIDTH * place.width / scale)), max(1, round(_HEAD_HEIGHT * place.height / scale)))
-        for plane in (person, skin):
-            cv2.ellipse(plane, centre, axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
-    hair = cv2.min(scene.planes["hair"], cv2.bitwise_not(skin))
-    return replace(scene, planes={**scene.planes, "person": person, "skin": skin, "hair": hair})
+        head = cv2.ellipse(np.zeros_like(bare), centre, axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
+        is_bare, is_person = cv2.mean(bare, head)[0] > _ALL_CLOTH_BARE, cv2.mean(planes["person"], head)[0] > _ALL_CLOTH
+        if is_person and not is_bare and not on_clothes:
+            photo = _smoothed(photo, head, axes[0])
+            for name in ("tone", "ink"):
+                planes[name][head > 0] = round(cv2.mean(planes[name], head)[0]) if name == "tone" else 0
+            continue
+        for name in ("person", "skin"):
+            planes[name] = cv2.max(planes[name], head)
+    planes["hair"] = cv2.min(planes["hair"], cv2.bitwise_not(planes["skin"]))
+    return replace(scene, photo=photo, planes=planes)
+
+
+def _smoothed(photo: Image, head: Plane, reach_px: int) -> Image:
+    """The photo with its mean colours there, which tell nothing of a face."""
+    size = 2 * max(1, reach_px) + 1
+    soft = cv2.blur(cv2.blur(photo, (size, size)), (size, size))
+    smooth: Image = np.where(head[..., None] > 0, soft, photo)
+    return smooth
 
 
 def _coarse(plane: Plane) -> Plane:

@@ -5,11 +5,16 @@ import numpy as np
 import pytest
 
 from toonfilter.runtime.geometry.alignment import mean_face
+from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.fields import FIELDS
+from toonfilter.runtime.render.own_colours import with_own_colours
+from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.sure_regions import (
+    above_chin,
     middle_of_face,
     with_even_beard,
+    with_heads_at,
     with_sure_middle,
     without_islands,
     without_things_beside,
@@ -133,3 +138,45 @@ def test_half_a_moustache_becomes_a_whole_one_on_a_face_that_looks_ahead(points)
     assert whole[int(lip[1]), int(lip[0]) - 10] == pytest.approx(right, abs=3)
     turned = with_even_beard(planes(beard=half), points, 40.0)["beard"]
     assert (turned == half).all()
+
+
+def test_no_beard_below_a_bare_chin(points) -> None:
+    shadow = box(70, int(points[152, 1]) + 6, 130, int(points[152, 1]) + 20)
+    assert with_even_beard(planes(beard=shadow), points, 0.0)["beard"].max() == 0
+    chin = box(70, int(points[17, 1]), 130, int(points[152, 1]) + 20)
+    assert with_even_beard(planes(beard=chin), points, 0.0)["beard"][shadow > 0].min() == 255
+
+
+def test_a_face_seen_amid_clothes_becomes_smooth_cloth_and_one_elsewhere_a_head() -> None:
+    body, chance = box(20, 60, 180, 200), np.random.default_rng(0)
+    photo = chance.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    scene = SceneFields(photo, planes(person=body, tone=photo[..., 0], ink=photo[..., 1]), 1.0)
+    place = Box(80, 110, 120, 150)
+    cloth = with_heads_at(scene, [place], on_clothes=False)
+    inside = np.s_[115:145, 85:115]
+    assert cloth.planes["skin"].max() == 0
+    assert cloth.photo[inside].std() < 0.15 * photo[inside].std()
+    assert cloth.planes["tone"][inside].std() == 0
+    assert cloth.planes["ink"][inside].max() == 0
+    assert (scene.photo == photo).all()
+    heads_alone = with_heads_at(scene, [place])
+    assert heads_alone.planes["skin"][inside].min() == 255
+    beside = with_heads_at(scene, [Box(80, 5, 120, 45)], on_clothes=False)
+    assert beside.planes["skin"][15:40, 90:110].min() == 255
+    assert beside.planes["person"][15:40, 90:110].min() == 255
+
+
+def test_skin_and_hair_of_other_colours_than_the_heads_are_cloth(points) -> None:
+    middle = middle_of_face(points, (SIZE, SIZE), UNIT)
+    below = cv2.bitwise_not(above_chin(points, (SIZE, SIZE), 0.0))
+    photo = np.full((SIZE, SIZE, 3), (225, 180, 160), np.uint8)
+    photo[:60] = (50, 35, 30)
+    hands, shirt = box(0, 170, 60, 200), box(100, 170, 200, 200)
+    photo[shirt > 0] = (235, 140, 20)
+    hair = cv2.max(box(40, 0, 160, 60), box(150, 175, 200, 200))
+    before = planes(skin=cv2.max(cv2.max(middle, hands), shirt), hair=hair)
+    after = with_own_colours(before, photo, middle, below)
+    assert after["skin"][180:, :55].min() == 255
+    assert after["skin"][180:, 110:].max() == 0
+    assert after["hair"][180:, 155:].max() == 0
+    assert (after["hair"][:60] == hair[:60]).all()

@@ -17,11 +17,11 @@ REGIONS = (
 )
 """Cheeks and forehead."""
 _HIDING = ("hair", "glasses", "over", "headwear", "beard")
-_EVENLY_LIT, _LIT_SIDE = (30.0, 64.0), (40.0, 66.0)
+_EVENLY_LIT, _LIT_SIDE = (32.0, 68.0), (46.0, 76.0)
 """Percentiles of lightness that count as the lit skin of an evenly and of a hard lit face: its shade is drawn anew."""
 _UNEVEN = (11.0, 24.0)
 """Spread of lightness, L*, of an evenly and of a hard lit face."""
-_MOST_LIFT = 6.0
+_MOST_LIFT = 9.0
 """How much lighter than the middle of the face, in L*, its lit side may make it."""
 _LIFTED = (36.0, 56.0)
 """Lightness of the middle of the face from which its lit side may make it lighter, and from which wholly: on deep skin
@@ -43,7 +43,7 @@ _WARMED = 7.0
 """Least chroma that fair skin lifted out of cold shade gains."""
 _LIFT = 0.07
 """How much lighter, over L* 50, and yellower light skin is drawn than it is measured."""
-_LESS_RED, _LESS_YELLOW = 0.13, 0.16
+_LESS_RED, _LESS_YELLOW = 0.13, 0.10
 """How much of that colour light skin gives back where the photo models it."""
 _MODELLED = (5.0, 14.0)
 """Spread of lightness, L*, of skin that is flat in the photo, and of skin with full light and shade."""
@@ -51,7 +51,7 @@ _LEAST_RED = 8.5
 _LEAST_CHROMA = 12.0
 _FULL_CHROMA, _FULLER_SHARE = 26.0, 0.45
 """Chroma from which skin owes its colour to the light, and the share of what is above that stays."""
-_MIDDLE_LIFT = 3.0
+_MIDDLE_LIFT = 6.0
 """How much lighter skin of middle lightness is drawn, L*: pictures of it hold lights that a flat colour lacks."""
 
 
@@ -145,7 +145,7 @@ def clean_skin(raw: Lab, pale: float = 0.0, modelled: float = 0.0) -> Lab:
     return np.array(
         [
             min(lightness + 0.8 * light, 93.0),
-            red * (1.12 - 0.17 * light - _LESS_RED * calm) + 0.6,
+            red * (1.05 - 0.10 * light - _LESS_RED * calm) + 0.6,
             yellow * fuller * (1 - _LESS_YELLOW * calm),
         ],
         np.float32,
