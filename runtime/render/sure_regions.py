@@ -32,6 +32,8 @@ Lowering the first or raising the second draws fewer bare heads on bodies."""
 _LEAST_WORN = 0.4
 """How far below the chin headwear is counted as worn on the head, and the share of it that must be: else it is cloth.
 Raising the first and lowering the second takes more shirts for scarves."""
+_CHIN_U, _LEAST_LOCK_U2 = 0.8, 0.6
+"""How far below the nose hair that hangs together with nothing above must be large, and how large, to be hair."""
 _EVEN_TO_YAW = 30.0
 """Yaw in degrees from which a beard is drawn as it is seen."""
 _SOME_BEARD = 60
@@ -271,6 +273,9 @@ def without_islands(
         )
         unit = unit_px / _COARSE_PX
         stays = (area >= least_u2 * unit * unit) & (highest >= peak) & (apart <= reach_u * unit)
+        if name == "hair":
+            # The shadow of a chin; locks that lie before the shoulders are larger.
+            stays &= (top < y + _CHIN_U * unit) | (area >= _LEAST_LOCK_U2 * unit * unit)
         stays[0] = True
         if not stays.all():
             gone = cv2.dilate((~stays[parts]).astype(np.uint8) * 255, np.ones((3, 3), np.uint8))

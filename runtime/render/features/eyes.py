@@ -252,9 +252,11 @@ def _lash_line(
     """The darkest line of the face: heaviest over the outer third, with a small wing."""
     unit, up, lash = face.unit_px, -face.down, look.lash
     closed = 1 - eye.openness
-    full = (rules.lid_line_u + rules.lash_line_u * lash) * unit * (0.45 + 0.55 * thin)
+    # Dark lids alone are a man's or a child's as well: lines and wings of paint come with painted lips.
+    painted = lash * (0.25 + 0.75 * look.lip_strength)
+    full = (rules.lid_line_u + rules.lash_line_u * painted) * unit * (0.45 + 0.55 * thin)
     full = min(full, (0.35 + 0.65 * eye.openness) * full + rules.closed_line_u * unit * thin * closed)
-    reach = np.float32((0.25 + 0.75 * lash) * rules.wing_u * unit * thin)
+    reach = np.float32((0.18 + 0.82 * smoothstep(painted, 0.2, 0.6)) * rules.wing_u * unit * thin)
     # A closed lid's lashes point down, an open one's up.
     wing = eye.outwards * reach + up * np.float32(0.45 * (1 - 2 * closed)) * reach
     corner = eye.upper[:1]
@@ -262,7 +264,7 @@ def _lash_line(
     widths: Widths = _LASH_PROFILE * np.float32(full)
     line: Points = curve + up * (widths * np.float32(_ABOVE_LID * eye.openness))[:, None]
     pen.stroke(line, widths, colours.lash)
-    made_up = smoothstep(lash * (0.25 + 0.75 * look.lip_strength), 0.42, 0.72)
+    made_up = smoothstep(painted, 0.42, 0.72)
     # On a closed eye everybody's lashes show.
     made_up = max(made_up, smoothstep(closed, 0.75, 1.0) * (0.45 + 0.55 * lash))
     if made_up > 0.1 and rules.lashes:

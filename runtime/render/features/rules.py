@@ -28,7 +28,7 @@ class EyeRules:
     """Depth of the lid's shadow on the white."""
     exaggeration: float = 0.5
     """How much further than in life lids open in wonder, and in part how much they narrow."""
-    lid_line_u: float = 0.056
+    lid_line_u: float = 0.050
     lash_line_u: float = 0.028
     """What full lashes add to the lid's line."""
     wing_u: float = 0.085

@@ -34,7 +34,7 @@ _FAIR, _OUT_OF_SHADE = 66.0, 0.55
 _REDDER_LIPS, _MOST_REDDER = (0.5, 4.5), 14.0
 """How much redder than skin lips are, a* and half of b*: of deep skin below the first, of fair skin above the second;
 and what of paint is believed. Raising the first two takes more skin for deep."""
-_PAINTED = (7.0, 24.0)
+_PAINTED = (10.0, 26.0)
 """How much redder than skin, in a*, bare lips may be, and painted ones are."""
 _LIP_MIDDLES = (37, 0, 267, 84, 17, 314, 181, 405)
 _DEEP_SHADE = (42.0, 54.0)
