@@ -1,39 +1,38 @@
 """The training loop: any recipe, on a CPU, one GPU, several, or several machines, through Lightning Fabric."""
 
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import lightning
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, default_collate
 
-from toonfilter.runtime.errors import ConfigError, DataError, TrainingError
+from toonfilter.runtime.errors import ConfigError, TrainingError
 from toonfilter.train.checkpoint import (
     BEST,
     Checkpoint,
     epoch_folder,
     keep_weights,
-    load_weights,
     read_checkpoint,
     write_checkpoint,
 )
-from toonfilter.train.data.datasets import BAD, FolderData, RunOrder, exaggeration_of, open_data, to_floats
+from toonfilter.train.data.datasets import exaggeration_of, open_data
+from toonfilter.train.feed import Feed
+from toonfilter.train.held_out import HeldOut, check_validation
 from toonfilter.train.interruption import Interruption
 from toonfilter.train.monitor import Monitor
 from toonfilter.train.optimisation import Average, Optimisers, step_factor
 from toonfilter.train.random_state import random_state, set_random_state
 from toonfilter.train.recipe import Recipe
+from toonfilter.train.start import first_weights, open_fabric
 from toonfilter.train.systems import System, build_system, sample_titles
-from toonfilter.train.validation import Measurer, drawn, held_out_batches
-from toonfilter.train.validation_record import Best, check_measure, is_better, read_best, value_of
+from toonfilter.train.validation import Measurer
+from toonfilter.train.validation_record import Best, read_best
 
-SAMPLES = 6
 # Progress is reported at least as often as this, however long a step takes.
 REPORT_EVERY_S = 1.0
 
@@ -91,7 +90,7 @@ def train(recipe: Recipe, options: TrainOptions, report: Callable[[Progress], No
         DataError: the data folder lacks what the recipe needs.
         TrainingError: NaN (the last good checkpoint stays), out of memory (names a batch size), a foreign checkpoint.
     """
-    fabric = _open_fabric(recipe, options)
+    fabric = open_fabric(recipe, options.accelerator, options.devices, options.nodes)
     resumed = read_checkpoint(options.out, with_state=True) if options.resume else None
     if resumed is None and (options.out / "checkpoints").is_dir():
         raise ConfigError(f"{options.out}: there is a run here already; give --resume, or another folder")
@@ -103,19 +102,6 @@ def train(recipe: Recipe, options: TrainOptions, report: Callable[[Progress], No
         run.close()
 
 
-def _open_fabric(recipe: Recipe, options: TrainOptions) -> lightning.Fabric:
-    several = options.devices > 1 or options.nodes > 1
-    fabric = lightning.Fabric(
-        accelerator=options.accelerator,
-        devices=options.devices,
-        num_nodes=options.nodes,
-        strategy="ddp" if several else "auto",
-        precision=recipe.run.precision,
-    )
-    fabric.launch()
-    return fabric
-
-
 class _Run:
     """One run: everything between the recipe and its last checkpoint."""
 
@@ -125,31 +111,27 @@ class _Run:
         self.fabric, self.recipe, self.options = fabric, recipe, options
         torch.manual_seed(recipe.run.seed + fabric.global_rank)
         self.system: System = build_system(recipe)
-        self.data = open_data(options.data, recipe.data, "train", seed=recipe.run.seed)
-        per_step = recipe.data.batch_size * fabric.world_size
-        self.steps_per_epoch = max(1, len(self.data) // per_step)
+        data = open_data(options.data, recipe.data, "train", seed=recipe.run.seed)
+        self.steps_per_epoch = max(1, len(data) // (recipe.data.batch_size * fabric.world_size))
         self.total_steps = recipe.total_steps(self.steps_per_epoch)
-        self.best: Best | None = read_best(options.out / BEST) if options.resume else None
-        self._check_validation()
+        best = read_best(options.out / BEST) if options.resume else None
+        check_validation(recipe, self.system, options.measurer)
         self.first_step = 0 if resumed is None else resumed.step
         if self.first_step >= self.total_steps:
             raise ConfigError(
                 f"{options.out}: at step {self.first_step} of {self.total_steps}; nothing is left to train"
             )
-        self._first_weights(resumed)
+        first_weights(fabric, recipe, self.system, options.weights_from, resumed)
         self.optimisers = Optimisers(fabric, recipe, self.system)
         self.average = Average(self.system, recipe.run.ema_decay)
-        loader = iter(self._loader())
+        self.feed = Feed(fabric, recipe, data, range(self.first_step, self.total_steps))
         if resumed is not None:
             self._restore(resumed)
-        self.batches = loader
-        # (0 for the source, 1 for the other domain; number of the picture) of those that cannot be read.
-        self.unreadable: set[tuple[int, int]] = set()
         self.monitor: Monitor | None = None
         if fabric.is_global_zero:
             options.out.mkdir(parents=True, exist_ok=True)
             self.monitor = Monitor(options.out, self.first_step)
-        self.look = self._validation_batch()
+        self.held_out = HeldOut(options.data, recipe, fabric.device, best)
 
     def to_the_end(self, report: Callable[[Progress], None]) -> TrainResult:
         """Train until the last step."""
@@ -179,7 +161,7 @@ class _Run:
                     break
         seconds = time.perf_counter() - started
         is_whole = done == self.total_steps
-        return TrainResult(done, seconds, path, values, len(self.unreadable), not is_whole, self.best)
+        return TrainResult(done, seconds, path, values, len(self.feed.unreadable), not is_whole, self.held_out.best)
 
     def _look_and_keep(self, done: int, is_last: bool, is_interrupted: bool) -> None:
         """What is due after `done` steps: samples, measures, weights kept by epoch."""
@@ -200,11 +182,7 @@ class _Run:
             self.monitor.close()
 
     def _step(self, step: int) -> dict[str, Tensor]:
-        read = next(self.batches)
-        self.unreadable |= {(side, n) for side, found in enumerate(read.pop(BAD).T.tolist()) for n in found if n >= 0}
-        batch = to_floats(read, self.fabric.device)
-        if self.recipe.run.channels_last:
-            batch = {k: v.to(memory_format=torch.channels_last) if v.ndim == 4 else v for k, v in batch.items()}
+        batch = self.feed.next()
         self.optimisers.begin(step, self.total_steps, step_factor(self.recipe.schedule, step, self.total_steps))
         with self.fabric.autocast():
             scalars = self.system.step(batch, self.optimisers)
@@ -227,44 +205,17 @@ class _Run:
     def _sample(self, step: int) -> None:
         if self.monitor is None:
             return
-        # A system may draw random numbers for its samples; looking must not change the run.
-        with torch.random.fork_rng(), self.average.in_use(self.system) as networks, torch.no_grad():
-            networks.eval()
-            self.monitor.samples(step, self.system.samples(self.look, networks), sample_titles(self.system))
-            networks.train()
+        self.monitor.samples(step, self.held_out.samples(self.system, self.average), sample_titles(self.system))
         self.monitor.curves()
 
     def _validate(self, step: int) -> None:
         """Measure the held-out pictures, and keep the weights where they are the best so far."""
         if self.monitor is None or self.options.measurer is None:
             return
-        spec = self.system.export_spec()
-        assert spec is not None  # checked when the run was opened
-        with torch.random.fork_rng(), self.average.in_use(self.system) as networks:
-            networks.eval()
-            batches = held_out_batches(self.held_out, self.recipe, self.fabric.device)
-            made, targets = drawn(networks[spec.network], spec, batches)
-            networks.train()
-        figures = self.options.measurer(made, targets, self.recipe.data.layout == "paired")
+        figures = self.held_out.figures(self.system, self.average, self.options.measurer)
         self.monitor.scalars(step, {f"val_{name}": value for name, value in figures.items()})
-        value = value_of(figures, self.recipe.run.best_measure)
-        if value is None:
-            raise ConfigError(
-                f"run.best_measure is {self.recipe.run.best_measure!r}; measured were: {', '.join(figures) or 'none'}"
-            )
-        if is_better(value, self.best):
-            self.best = Best(step, value, self.recipe.run.best_measure)
-            self._keep(step, self.options.out / BEST, self.best)
-
-    def _check_validation(self) -> None:
-        settings = self.recipe.run
-        if not settings.validate_every_steps:
-            return
-        check_measure(settings.best_measure)
-        if self.recipe.data.layout == "single" or self.system.export_spec() is None:
-            raise ConfigError(f"{self.recipe.name}: this method translates no pictures; nothing can be validated")
-        if self.options.measurer is None:
-            raise ConfigError("run.validate_every_steps is set; TrainOptions.measurer must be given")
+        if self.held_out.is_best(step, figures):
+            self._keep(step, self.options.out / BEST, self.held_out.best)
 
     def _keep(self, step: int, folder: Path, best: Best | None = None) -> None:
         """Keep the weights alone, for good."""
@@ -304,24 +255,6 @@ class _Run:
         self.fabric.barrier()
         return folder
 
-    def _first_weights(self, resumed: Checkpoint | None) -> None:
-        networks = self.system.networks
-        if resumed is None and self.options.weights_from is not None:
-            start = read_checkpoint(self.options.weights_from)
-            load_weights(networks, {**start.weights, **start.averaged}, str(start.path))
-        if resumed is not None:
-            load_weights(networks, resumed.weights, str(resumed.path))
-        networks.to(self.fabric.device)
-        if self.recipe.run.channels_last:
-            networks.to(memory_format=torch.channels_last)
-        if self.fabric.world_size > 1:
-            for value in networks.state_dict().values():
-                value.copy_(self.fabric.broadcast(value))
-        if self.recipe.run.compile:
-            for network in networks.values():
-                network.compile()
-        networks.train()
-
     def _restore(self, resumed: Checkpoint) -> None:
         state = cast(Mapping[str, Any], resumed.state)
         ranks = state["ranks"]
@@ -333,61 +266,12 @@ class _Run:
         self.system.load_state(own["system"])
         set_random_state(own["random"])
 
-    def _loader(self) -> DataLoader[Any]:
-        settings, fabric = self.recipe.data, self.fabric
-        order = RunOrder(
-            self.data.weights,
-            settings.batch_size,
-            self.total_steps,
-            seed=self.recipe.run.seed,
-            first_step=self.first_step,
-            rank=fabric.global_rank,
-            processes=fabric.world_size,
-        )
-        return DataLoader(
-            self.data,
-            batch_sampler=order,
-            num_workers=settings.workers,
-            pin_memory=fabric.device.type == "cuda",
-            prefetch_factor=4 if settings.workers else None,
-            # Its own generator: starting a loader must not move the global one, or a resumed run would differ.
-            generator=torch.Generator(),
-            worker_init_fn=_prepare_worker,
-        )
-
-    def _validation_batch(self) -> dict[str, Tensor]:
-        """The pictures of the sample grids: the first ones held out, whole."""
-        data = self.recipe.data
-        whole = replace(data, augment="none", size_px=data.sample_px or data.size_px)
-        try:
-            held: FolderData = open_data(self.options.data, whole, "validation", seed=self.recipe.run.seed)
-        except DataError:
-            if self.recipe.run.validate_every_steps:
-                raise
-            # Too few pictures to hold some out: then grids show trained ones.
-            held = open_data(self.options.data, whole, "train", seed=self.recipe.run.seed)
-        self.held_out = held
-        count = min(SAMPLES, len(held))
-        chosen = [held[index * len(held) // count] for index in range(count)]
-        read = default_collate(chosen)
-        del read[BAD]
-        return to_floats(read, self.fabric.device)
-
     def _from_all(self, value: Any) -> list[Any]:
         if self.fabric.world_size == 1:
             return [value]
         gathered: list[Any] = [None] * self.fabric.world_size
         torch.distributed.all_gather_object(gathered, value)
         return gathered
-
-
-def _prepare_worker(_: int) -> None:
-    import cv2
-
-    # Ctrl-C reaches every process of the terminal; the trainer finishes its step and ends its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
 
 
 @contextmanager

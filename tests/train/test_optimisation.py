@@ -1,6 +1,5 @@
 """Optimisers, moving average, clipping, mixed precision: each does what its setting says."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import lightning
@@ -100,7 +99,7 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_in_float32() -> 
 
 
 def test_compile_and_channels_last_reach_every_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    from toonfilter.train import loop
+    from toonfilter.train.start import first_weights
 
     compiled: list[nn.Module] = []
     monkeypatch.setattr(nn.Module, "compile", lambda self, *_, **__: compiled.append(self))
@@ -108,8 +107,6 @@ def test_compile_and_channels_last_reach_every_network(monkeypatch: pytest.Monke
     line.networks["second"] = nn.Conv2d(3, 4, 3)
     recipe = load_recipe("gan-v1", ["run.compile=true", "run.channels_last=true"])
     fabric = lightning.Fabric(accelerator="cpu", devices=1)
-    options = SimpleNamespace(weights_from=None)
-    run: Any = SimpleNamespace(system=line, recipe=recipe, fabric=fabric, options=options)
-    loop._Run._first_weights(run, None)
+    first_weights(fabric, recipe, line, None, None)
     assert compiled == list(line.networks.values())
     assert line.networks["second"].weight.is_contiguous(memory_format=torch.channels_last)
