@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -246,6 +247,8 @@ class _NoNetwork:
 def _serve(pipe: Any, memory: Any) -> None:
     """The other process: draw until the pipe is closed."""
     obey_parent()
+    # The other cores are for tracking.
+    cv2.setNumThreads(1)
     pipe.send("ready")
     shared: NDArray[np.uint8] = np.frombuffer(memory, np.uint8)
     renderers: dict[int, LayeredRenderer] = {}

@@ -128,7 +128,8 @@ def _coloured(index: NDArray[np.uint8], table: NDArray[np.float32]) -> Pixels:
 
 def lay(canvas: skia.Canvas, picture: Pixels, patch: Patch, region: skia.Path) -> None:
     """Fill the region with a patch's picture."""
-    image = skia.Image.fromarray(picture, colorType=skia.kRGBA_8888_ColorType, copy=False)
+    pixels = (skia.kRGBA_8888_ColorType, skia.kOpaque_AlphaType)
+    image = skia.Image.fromarray(picture, *pixels, copy=False)
     place = skia.Matrix.Translate(patch.canvas_left, patch.canvas_top)
     shader = image.makeShader(skia.TileMode.kClamp, skia.TileMode.kClamp, skia.SamplingOptions(), place)
     canvas.drawPath(region, skia.Paint(Shader=shader, AntiAlias=True))
