@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from toonfilter.benchmarks import processes
 from toonfilter.benchmarks.clip import Clip, load_clip
 from toonfilter.benchmarks.scenarios import Scenario
 from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
@@ -22,6 +23,7 @@ from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.live.pipeline import LiveOptions, run_live
+from toonfilter.runtime.render.ground import Ground
 from toonfilter.runtime.render.opening import RenderOptions
 
 BLOCKS = 8
@@ -50,7 +52,8 @@ class Measured:
 
     stages: durations in s by stage, in the order of the path. cpu_s: CPU time of the threads that track and draw.
     end_to_end_s: frame captured to frame handed over. finished_s: when each frame was handed over.
-    process_cpu_s, wall_s: of the measured frames. others_cores: CPU cores that other processes used meanwhile.
+    process_cpu_s, wall_s: of the measured frames; with the process that draws. others_cores: CPU cores that others
+    used meanwhile.
     peak_bytes: resident memory at its highest, without the clip; growth_bytes: from the first to the last quarter.
     extra_bytes: memory that one frame needs for a moment, at most.
     """
@@ -203,13 +206,14 @@ def _open_filter(scenario: Scenario, options: MeasureOptions, record: _Record) -
         opened = open_translator(bundle, engine, engine_options)
         return Opened(_TimedTranslator(opened.translator, record), opened.passed_over)
 
+    ground = Ground("drawn" if scenario.extent == "whole" else "keep")
     settings = FilterSettings(
         style=options.style,
         engine=scenario.engine,
         precision=scenario.precision,
         size=scenario.size,
         threads=options.threads,
-        rendering=RenderOptions(is_live=scenario.path == "cam"),
+        rendering=RenderOptions(scenario.extent, ground, is_live=scenario.path == "cam"),
         on_error="raise",
     )
     return ToonFilter(settings, opener=opener)
@@ -226,7 +230,7 @@ class _Usage:
 
 
 class _Meter:
-    """CPU time of this process and of the whole machine from `restart` on."""
+    """CPU time of this process with its children, and of the whole machine, from `restart` on."""
 
     def __init__(self) -> None:
         import psutil
@@ -235,11 +239,11 @@ class _Meter:
         self.restart()
 
     def restart(self) -> None:
-        self._wall_s, self._cpu_s = time.perf_counter(), time.process_time()
+        self._wall_s, self._cpu_s = time.perf_counter(), processes.cpu_s()
         self._busy_s = self._busy()
 
     def read(self) -> _Usage:
-        wall_s, cpu_s = time.perf_counter() - self._wall_s, time.process_time() - self._cpu_s
+        wall_s, cpu_s = time.perf_counter() - self._wall_s, processes.cpu_s() - self._cpu_s
         return _Usage(cpu_s, wall_s, max(0.0, (self._busy() - self._busy_s - cpu_s) / max(wall_s, 1e-9)))
 
     def _busy(self) -> float:
@@ -291,12 +295,9 @@ class _BenchSink:
     """Notes when frames arrive. See `toonfilter.runtime.live.sinks.LiveSink`."""
 
     def __init__(self, record: _Record, warm_up: int, total: int, meter: _Meter, stop: threading.Event) -> None:
-        import psutil
-
         self._record, self._warm_up, self._total = record, warm_up, total
         self._meter, self._stop = meter, stop
         self.usage: _Usage | None = None
-        self._process = psutil.Process()
         self._last_index = -1
 
     def send(self, safe: SafeFrame, now_s: float) -> None:  # noqa: ARG002
@@ -306,7 +307,7 @@ class _BenchSink:
         record = self._record
         record.arrived(safe)
         if record.is_on and len(record.finished_s) % 10 == 1:
-            record.resident_bytes.append(self._process.memory_info().rss)
+            record.resident_bytes.append(processes.resident_bytes())
         if not record.is_on and self._warm_up - 1 <= safe.index < self._total - 1:
             self._meter.restart()
             record.is_on = True
@@ -341,20 +342,18 @@ def _run_video(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _
     """A file of the clip's pictures through `convert`; the filter is open and warm before."""
     import tempfile
 
-    import psutil
-
     from toonfilter.benchmarks.clip import write_video
     from toonfilter.runtime.progress import Progress
     from toonfilter.runtime.video.convert import ConvertOptions, convert
 
-    process, meter = psutil.Process(), _Meter()
+    meter = _Meter()
     for number in range(options.warm_up):
         timed.draw(timed.track(Frame(clip.take(number), number, number / _NOMINAL_FPS)))
 
     marks: list[tuple[int, float]] = []
 
     def note(progress: Progress) -> None:
-        record.resident_bytes.append(process.memory_info().rss)
+        record.resident_bytes.append(processes.resident_bytes())
         marks.append((progress.done, time.perf_counter()))
 
     with tempfile.TemporaryDirectory(prefix="toonfilter-bench-") as folder:

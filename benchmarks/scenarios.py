@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from toonfilter.runtime.bundle import Bundle, Precision
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.render.drawing import Extent
 
 TARGETS = ("fps", "p50_ms", "p95_ms", "p99_ms", "memory_mb")
 """What a scenario may have a target for; `fps` is a least value, the others are greatest ones."""
@@ -17,7 +18,8 @@ TARGETS = ("fps", "p50_ms", "p95_ms", "p99_ms", "memory_mb")
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One measurement. size: crop size in px, None lets the filter choose. camera_fps: None runs unpaced.
+    """One measurement. size: crop size in px, None lets the filter choose. camera_fps: None runs unpaced. extent: what
+    of the frame is drawn.
 
     frames_factor: so many times the frames of other scenarios, for files, which have a start and an end.
     """
@@ -31,6 +33,7 @@ class Scenario:
     engine: str = "auto"
     precision: Precision | None = None
     camera_fps: float | None = None
+    extent: Extent = "whole"
     frames_factor: int = 1
     targets: Mapping[str, float] = field(default_factory=dict)
 
@@ -41,6 +44,8 @@ class Scenario:
             raise ConfigError(f"scenario {self.name}: path is {self.path!r}; must be cam or video")
         if not (64 <= self.width <= 7680 and 64 <= self.height <= 4320) or self.width % 2 or self.height % 2:
             raise ConfigError(f"scenario {self.name}: {self.width}x{self.height}; must be even, from 64x64 on")
+        if self.extent not in get_args(Extent):
+            raise ConfigError(f"scenario {self.name}: extent is {self.extent!r}; must be whole, person or head")
         if not 1 <= self.frames_factor <= 100:
             raise ConfigError(f"scenario {self.name}: frames_factor is {self.frames_factor}; must be 1 to 100")
         if self.camera_fps is not None and not 1 <= self.camera_fps <= 240:
