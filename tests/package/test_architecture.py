@@ -1,0 +1,46 @@
+"""docs/architecture.md tells of code that is there."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+RUNTIME = ROOT / "runtime"
+
+
+def imports_of_room(room: str) -> set[str]:
+    """The other rooms and modules of runtime that this one imports, at any place."""
+    folder = RUNTIME / room
+    paths = list(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+    found: set[str] = set()
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("toonfilter.runtime."):
+                found.add(str(node.module).split(".")[2])
+    return found - {room}
+
+
+def test_every_path_is_there() -> None:
+    named = {name for name in re.findall(r"`([\w/.]+)`", PAGE) if name.endswith((".py", "/", ".md"))}
+    assert len(named) > 30
+    for name in named:
+        if "/" in name.rstrip("/"):
+            assert (ROOT / name).exists(), name
+        else:
+            assert any(path.name == name.rstrip("/") for path in ROOT.glob("*")) or list(RUNTIME.rglob(name)), name
+
+
+def test_every_arrow_is_an_import() -> None:
+    chart = PAGE.split("```mermaid")[1].split("```")[0]
+    arrows = re.findall(r"(\w+) --> ([\w &]+)", chart)
+    assert arrows
+    for room, targets in arrows:
+        imported = imports_of_room(room)
+        for target in targets.split(" & "):
+            assert target in imported, f"{room} does not import {target}"
+
+
+def test_every_room_is_named() -> None:
+    rooms = {path.parent.name for path in RUNTIME.glob("*/__init__.py")}
+    assert not {room for room in rooms if not re.search(rf"\b{room}\b", PAGE)}
