@@ -116,7 +116,13 @@ def _cloth_swatch(
     known = _memberships(patch.of(figure.photo), patch.of(plane), colours, figure.unit_crop_px)
     soft = [patch.enlarged(one) for one in known]
     folds = patch.lines(long_lines(patch.of(figure.fields["ink"]), _FOLD_LEVEL, figure.unit_crop_px), _FOLD_LEVEL)
-    return chosen(soft, flat, folds, mix(flat[0], ink(paintable(colours[0])), rules.fold_ink)), patch
+    return chosen(soft, flat, folds, _fold_colour(colours, rules)), patch
+
+
+def _fold_colour(colours: tuple[Lab, ...], rules: BaseRules) -> Colour:
+    """The ink of folds: of the darkest of a cloth's large colours, so that it is darker than where it lies."""
+    darkest = paintable(min(colours[:2], key=lambda colour: float(colour[0])))
+    return mix(to_rgb(darkest), ink(darkest), rules.fold_ink)
 
 
 def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rules: BaseRules) -> None:

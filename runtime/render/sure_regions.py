@@ -11,7 +11,7 @@ from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import JAW
 from toonfilter.runtime.geometry.sampling import halved
-from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.palette import cloth_plane
 from toonfilter.runtime.render.scene import SceneFields
 
@@ -39,8 +39,9 @@ _EVEN_TO_YAW = 30.0
 _SOME_BEARD = 60
 """Level below which there is no beard worth drawing."""
 _CHIN = (18, 83, 313, 175, 171, 396, 199, 200)
-_DOUBT_BESIDE = 75
-"""Levels by which cloth beside or above a head is doubted. Raising it loses hoods and high collars."""
+_DOUBT_ABOVE, _DOUBT_FAR, _FAR_BESIDE_U = 75, 125, 2.4
+"""Levels by which cloth above the chin, and cloth so far beside it, is doubted. Raising them loses hoods, high collars
+and sleeves of raised arms."""
 _FACE_INSET_U = 0.16
 """How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
 _ISLANDS: Mapping[str, tuple[float, int, float]] = {
@@ -123,24 +124,40 @@ def _hats(headwear: Plane, above: Plane) -> Plane:
     return kept
 
 
-def without_things_beside(planes: Mapping[str, Plane], landmarks: Landmarks) -> dict[str, Plane]:
-    """The planes with less person where there is cloth beside or above a head, which mostly is a thing of the room.
+def without_things_beside(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
+    """The planes with less person where there is cloth above or far beside a head, which mostly is a thing of the room.
 
-    landmarks: float32 [478, 3] px of the planes.
+    landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
     """
-    beside = cv2.min(cloth_plane(planes), above_chin(landmarks, planes["person"].shape, 0.0))
-    return {**planes, "person": cv2.subtract(planes["person"], cv2.min(beside, _DOUBT_BESIDE))}
+    shape = planes["person"].shape
+    doubt = cv2.min(above_chin(landmarks, shape, 0.0), _DOUBT_ABOVE)
+    across, _ = _axes(landmarks)
+    middle = landmarks[152, :2]
+    for way in (across, -across):
+        far = _half_plane(shape, middle + way * np.float32(_FAR_BESIDE_U * unit_px), way)
+        doubt = cv2.max(doubt, cv2.min(far, _DOUBT_FAR))
+    return {**planes, "person": cv2.subtract(planes["person"], cv2.min(cloth_plane(planes), doubt))}
 
 
 def above_chin(landmarks: Landmarks, shape: tuple[int, ...], below_px: float) -> Plane:
     """255 on the head's side of a line so far below the chin."""
+    _, down = _axes(landmarks)
+    return _half_plane(shape, landmarks[152, :2] + down * np.float32(below_px), -down)
+
+
+def _axes(landmarks: Landmarks) -> tuple[Points, Points]:
+    """Unit vectors along the eyes' line and from the eyes to the chin."""
     across = landmarks[263, :2] - landmarks[33, :2]
-    across = across / (np.linalg.norm(across) + 1e-6)
-    down = np.array([-across[1], across[0]], np.float32)
-    edge = landmarks[152, :2] + down * np.float32(below_px)
+    across = across / (np.linalg.norm(across) + np.float32(1e-6))
+    return across, np.array([-across[1], across[0]], np.float32)
+
+
+def _half_plane(shape: tuple[int, ...], edge: Points, way: Points) -> Plane:
+    """255 beyond a line. edge: a point on it, px. way: unit vector away from it."""
     far = np.float32(4 * max(shape))
-    corners = [edge - across * far, edge + across * far, edge + (across - down) * far, edge - (across + down) * far]
-    region = np.zeros(shape[:2], np.uint8)
+    along = np.array([-way[1], way[0]], np.float32)
+    corners = [edge - along * far, edge + along * far, edge + (along + way) * far, edge + (way - along) * far]
+    region: Plane = np.zeros(shape[:2], np.uint8)
     cv2.fillPoly(region, [np.rint(np.stack(corners)).astype(np.int32)], 255)
     return region
 

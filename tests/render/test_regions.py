@@ -122,10 +122,10 @@ def test_a_hat_is_worn_and_a_shirt_is_not(points) -> None:
 
 def test_things_beside_a_head_are_doubted_and_clothes_are_not(points) -> None:
     things, shirt = box(150, 60, 190, 100) // 255 * 180, box(40, 180, 160, 200)
-    doubted = without_things_beside(planes(person=cv2.max(things, shirt)), points)
+    doubted = without_things_beside(planes(person=cv2.max(things, shirt)), points, UNIT)
     assert doubted["person"][things > 0].max() < 128
     assert (doubted["person"][shirt > 0] == 255).all()
-    sure = without_things_beside(planes(person=box(60, 5, 140, 40)), points)
+    sure = without_things_beside(planes(person=box(60, 5, 140, 40)), points, UNIT)
     assert sure["person"][5:40, 60:140].min() > 128
 
 
