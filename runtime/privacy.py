@@ -99,6 +99,15 @@ class HiddenFace:
         return view_of(self.box, self.roll_rad)
 
 
+def _distinct(places: Sequence[Box]) -> int:
+    """How many faces these are: places of which one holds the other's middle are one face, covered twice."""
+    counted: list[Box] = []
+    for place in places:
+        if not any(one.holds(place.centre) or place.holds(one.centre) for one in counted):
+            counted.append(place)
+    return len(counted)
+
+
 def _grid(box: Box) -> NDArray[np.float32]:
     """float32 [256, 2]: points all over the box, px."""
     across, down = (np.linspace(*ends, 16) for ends in ((box.left, box.right), (box.top, box.bottom)))
@@ -144,13 +153,15 @@ class Guard:
                 return self.cover(frame, "a face is not hidden", faces_found=len(faces))
         if not faces:
             return self.cover(frame, "no face found")
+        meshed = sum(face.landmarks is not None for face in faces)
+        covered = meshed - drawn + _distinct([face.box for face in faces if face.landmarks is None])
         self._last = SafeFrame(
             rendered,
             frame,
             PrivacyState.PROTECTED,
-            faces_found=len(faces),
+            faces_found=drawn + covered,
             faces_drawn=drawn,
-            faces_covered=len(faces) - drawn,
+            faces_covered=covered,
             _guard=_GUARD,
         )
         return self._last

@@ -21,6 +21,10 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
 
 _PLACES_PER_LOOK = 12
+_BESIDE = 0.1
+_SPECK = 0.25
+"""Width of a face in those of a head, below which it is looked at closely before it is drawn on that head. Raising it
+draws less into hair, and leaves more small faces behind somebody to covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +184,19 @@ class FaceTracker:
                 track.see(image, memory.schedule.beat)
                 track.doubts = 0
                 track.is_person |= len(known) == 1
-            if known or self._start(image, one):
-                continue
             heads = [track.box for track in memory.followed]
+            if known or self._is_speck(image, one, heads) or self._start(image, one):
+                continue
             if self._is_surely_a_face(image, one) and self._detector.is_another(image, one, heads):
                 self._suspect(image, one)
         memory.drop_doubles()
+
+    def _is_speck(self, image: Image, one: Detection, heads: list[Box]) -> bool:
+        """Whether this is a detail of somebody's hair or hat, which at times even a mesh fits."""
+        size_px = max(one.box.width, one.box.height)
+        if not any(size_px < _SPECK * head.width and head.grown(0.5).holds(one.box.centre) for head in heads):
+            return False
+        return self._detector.look_closely(image, one.box, 0.0, (one.quarter_turns,), is_certain=True) is None
 
     def _is_surely_a_face(self, image: Image, one: Detection) -> bool:
         """By itself, or with a close look at a doubtful place; not soon again where that showed none."""
@@ -194,7 +205,9 @@ class FaceTracker:
         if upright and config.is_patient and one.evidence < config.meshed_evidence:
             # Textures are certain faces to one network at one size; a face is at least a doubt from near.
             upright = self._detector.look_closely(image, one.box, 0.0, TURNS) is not None
-        if upright or one.evidence >= config.least_evidence or self._memory.place_at(one.box) is not None:
+        place = self._memory.place_at(one.box)
+        is_known = place is not None and (not config.is_patient or self._is_at(one.box, place))
+        if upright or one.evidence >= config.least_evidence or is_known:
             return True
         if self._memory.was_dismissed(one.box):
             return False
@@ -203,6 +216,10 @@ class FaceTracker:
             return True
         self._memory.dismiss(one.box)
         return False
+
+    def _is_at(self, box: Box, place: Track) -> bool:
+        """Whether this is the face of the place rather than something that touches it, or a part of it."""
+        return place.cover(self._config).holds(box.centre) and _similar(box, place.box)
 
     def _confirm(self, image: Image) -> None:
         """Stop believing a mesh that no look confirms: it may have settled on something else."""
@@ -253,7 +270,8 @@ class FaceTracker:
             place = Track(TrackState.TENTATIVE, one.box, one.box, memory.schedule.beat)
             memory.tracks.append(place)
         place.quarter_turns = one.quarter_turns
-        place.see(image, memory.schedule.beat, one.box)
+        # A part of a face that is half hidden must not become all that is covered.
+        place.see(image, memory.schedule.beat, one.box if _similar(one.box, place.box) else None)
 
     def _look_at_places(self, image: Image) -> None:
         """Close looks at some of the places that no pass has confirmed in this beat, the longest unseen first."""
@@ -268,6 +286,8 @@ class FaceTracker:
             if self._config.is_patient and not is_new:
                 turns = TURNS
             found = self._detector.look_closely(image, track.box, 0.0, turns, is_certain=is_new)
+            if self._config.is_patient and found is not None and not _is_there(found, track.box):
+                found = None
             if found is None or memory.is_followed(track.box.centre, 0.8):
                 track.missed += len(turns)
             elif not self._start(image, found):
@@ -338,6 +358,11 @@ class _Memory:
 
 def _same_face(detection: Box, mesh: Box) -> bool:
     return mesh.grown(0.1).holds(detection.centre) and detection.grown(0.3).holds(mesh.centre)
+
+
+def _is_there(found: Detection, box: Box) -> bool:
+    """Whether a close look in all turns, which sees doubtful faces beside the place easily, found this one."""
+    return found.is_certain or box.grown(_BESIDE).holds(found.box.centre)
 
 
 def _similar(one: Box, other: Box) -> bool:

@@ -378,6 +378,21 @@ def test_a_place_that_a_drawing_hides_needs_no_cover():
     assert (safe.image == drawing).all()
 
 
+def test_covers_of_one_face_are_counted_once():
+    raw, drawing = photo(), np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    drawing[::8] = 200
+    one, grown, beside = Box(40, 40, 80, 80), Box(20, 30, 90, 100), Box(130, 40, 170, 80)
+    drawn = HiddenFace.drawn(face_at(150, 60, 50))
+    for faces, found, covered in (
+        ([HiddenFace(one), HiddenFace(grown)], 1, 1),
+        ([HiddenFace(grown), HiddenFace(one), HiddenFace(beside)], 2, 2),
+        ([HiddenFace(beside), drawn], 2, 1),
+        ([HiddenFace(one), drawn, HiddenFace.drawn(face_at(155, 60, 50, 1))], 3, 1),
+    ):
+        safe = Guard().release(Frame(raw, 0), raw, drawing.copy(), faces)
+        assert (safe.faces_found, safe.faces_covered) == (found, covered)
+
+
 def walls():
     """uint8 [360, 640, 3] each: bare but for a soft shadow and a stripe, as a camera that turns sees them."""
     random = np.random.default_rng(0)

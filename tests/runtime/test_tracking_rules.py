@@ -165,6 +165,41 @@ def test_a_texture_that_one_pass_takes_for_a_face_is_looked_at_where_nobody_wait
     tracker.close()
 
 
+def test_a_part_of_a_half_hidden_face_does_not_shrink_its_place():
+    tracker = FaceTracker()
+    memory = tracker._memory
+    tracker._suspect(picture(), Detection(BOX, is_certain=True))
+    for box, covered in ((Box(120, 110, 140, 130), BOX), (Box(104, 100, 170, 166), Box(104, 100, 170, 166))):
+        tracker._suspect(picture(), Detection(box, is_certain=True))
+        assert [place.box for place in memory.places] == [covered]
+    tracker.close()
+
+
+@pytest.mark.parametrize(
+    ("box", "is_known"), [(BOX.moved(5, 0), True), (BOX.moved(80, 0), False), (BOX.grown(-0.4), False)]
+)
+def test_a_doubt_is_believed_where_the_face_was_and_not_beside_it_or_in_it(box, is_known):
+    tracker = FaceTracker(PATIENT)
+    real, tracker._detector = tracker._detector, ToldDetector(None)
+    tracker._suspect(picture(), Detection(BOX, is_certain=True))
+    tracker._memory.places[0].unseen = 4
+    assert tracker._is_surely_a_face(picture(), Detection(box, is_certain=False, score=0.4, evidence=0.4)) is is_known
+    tracker._detector = real
+    tracker.close()
+
+
+def test_a_speck_in_the_hair_is_drawn_only_where_a_close_look_is_sure_of_a_face():
+    tracker, head = FaceTracker(PATIENT), Box(100, 100, 200, 220)
+    real = tracker._detector
+    speck, beside = Detection(Box(140, 70, 155, 85), is_certain=True), Detection(Box(300, 70, 315, 85), is_certain=True)
+    for near, is_speck in ((None, True), (speck, False)):
+        tracker._detector = ToldDetector(near)
+        assert tracker._is_speck(picture(), speck, [head]) is is_speck
+        assert not tracker._is_speck(picture(), beside, [head])
+    tracker._detector = real
+    tracker.close()
+
+
 def test_at_a_cut_of_a_file_nobody_is_looked_for_where_somebody_was_before(astronaut):
     """The detector's doubts are believed at the places of faces; after a cut those are places of another room."""
     shots = [np.full((360, 640, 3), level, np.uint8) for level in (30, 200)]
