@@ -1,13 +1,15 @@
-"""Try the project as a new user would, on every Python here and with the oldest, the newest and the locked packages.
+"""Try the project as a new user would, on every Python here and with the lowest, the newest and the locked packages.
 
 usage: python .ci/environments.py [--write] [--only WORD]
 
---write puts the table into CONTRIBUTING.md. --only takes the rows with this word in their name, e.g. 3.13 or lowest.
-Exit status 1 where a row failed. Needs `uv`.
+--write puts the tables into CONTRIBUTING.md, anew after each row. --only takes the rows with this word in their name,
+e.g. 3.13 or lowest. For systems that are not here it says only whether all wheels are there. One environment at a time;
+exit status 1 where a row failed. Needs `uv`.
 """
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -38,20 +40,43 @@ class Row:
     python: str
     packages: str
     tests: str = "short"
+    extra: str = "test"
 
     @property
     def name(self) -> str:
-        return f"{self.python} {self.packages}"
+        return f"{self.python} {self.packages}" + (f" [{self.extra}]" if self.extra != "test" else "")
 
 
 ROWS = (
     Row("3.11", "newest", "README"),
+    Row("3.11", "locked"),
     Row("3.11", "lowest", "main job"),
+    Row("3.11", "lowest", "export and train", extra="dev"),
     Row("3.12", "newest"),
     Row("3.12", "locked"),
+    Row("3.12", "lowest"),
     Row("3.13", "newest", "main job"),
+    Row("3.13", "locked"),
+    Row("3.13", "lowest"),
     Row("3.14", "newest"),
+    Row("3.14", "locked"),
+    Row("3.14", "lowest"),
 )
+TESTS = {
+    "short": SHORT,
+    "main job": (),
+    "export and train": ("tests/package", "tests/export", "tests/train/test_recipe.py", "tests/train/test_losses.py"),
+}
+# As uv names them; the numbers are the oldest macOS that PyAV's wheels run on.
+SYSTEMS = {
+    "Linux aarch64": ("aarch64-manylinux_2_28", ""),
+    "Windows x86_64": ("x86_64-pc-windows-msvc", ""),
+    "macOS arm64": ("aarch64-apple-darwin", "14.0"),
+    "macOS x86_64": ("x86_64-apple-darwin", "14.0"),
+}
+# The lowest that has wheels: old releases without them are built by nobody.
+LOWEST = ("--resolution", "lowest-direct", "--only-binary", ":all:")
+LOCKS = {"test": "requirements.lock", "dev": "requirements-dev.lock"}
 
 
 @dataclass
@@ -138,10 +163,12 @@ def try_row(row: Row, python: Path, folder: Path) -> Tried:
         else:
             run(["python3", "-m", "venv", ".venv"], "venv")
             if row.packages == "lowest":
-                tried.install_s = run([*uv, "--resolution", "lowest-direct", "-e", ".[test]"], "installing the lowest")
+                resolve = ["uv", "pip", "compile", "--quiet", *LOWEST, "--python-version", row.python]
+                run([*resolve, "--extra", row.extra, "pyproject.toml", "-o", "lowest.txt"], "resolving the lowest")
+                tried.install_s = run([*uv, "-r", "lowest.txt"], "installing the lowest")
             else:
-                tried.install_s = run([*uv, "--require-hashes", "-r", "requirements.lock"], "installing what is locked")
-                tried.install_s += run([*uv, "--no-deps", "-e", "."], "installing the project")
+                tried.install_s = run([*uv, "--require-hashes", "-r", LOCKS[row.extra]], "installing what is locked")
+            tried.install_s += run([*uv, "--no-deps", "-e", "."], "installing the project")
             tried.install_s += run(first.rpartition("&&")[2].strip(), "converting the example clip")
         tried.video = "works"
         if row.tests == "README":
@@ -149,9 +176,8 @@ def try_row(row: Row, python: Path, folder: Path) -> Tried:
         else:
             if row.packages == "newest":
                 run([*uv, ".[test]"], "installing the test extra")
-            chosen = SHORT if row.tests == "short" else ()
             workers = ["-n", str(min(4, os.cpu_count() or 1))]
-            tried.tests_s = run([here, "-m", "pytest", "-q", *workers, *chosen], "pytest")
+            tried.tests_s = run([here, "-m", "pytest", "-q", *workers, *TESTS[row.tests]], "pytest")
         tried.tests = f"pass ({row.tests})"
     except subprocess.CalledProcessError as error:
         if tried.video != "works":
@@ -160,7 +186,7 @@ def try_row(row: Row, python: Path, folder: Path) -> Tried:
             tried.tests = f"fail: {error.cmd}"
     tried.size_mb = size_mb(folder / ".venv")
     tried.versions = installed_versions(here)
-    if tried.is_well and tried.size_mb > LIMIT_MB:
+    if tried.is_well and row.extra == "test" and tried.size_mb > LIMIT_MB:
         tried.tests = f"fail: {tried.size_mb} MB installed, at most {LIMIT_MB} allowed"
     return tried
 
@@ -176,15 +202,57 @@ def installed_versions(python: str) -> str:
 
 
 def table(results: Sequence[Tried], missing: Sequence[str]) -> Iterator[str]:
-    yield "| Python | packages | with | README's clip | tests | install and clip, s | tests, s | installed, MB |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| Python and packages | with | README's clip | tests | install and clip, s | tests, s | installed, MB |"
+    yield "|---|---|---|---|---|---|---|"
     for one in results:
         yield (
-            f"| {one.row.python} | {one.row.packages} | {one.versions} | {one.video} | {one.tests} | "
+            f"| {one.row.name} | {one.versions} | {one.video} | {one.tests} | "
             f"{one.install_s:.0f} | {one.tests_s:.0f} | {one.size_mb} |"
         )
     for version in missing:
-        yield f"| {version} | | | not tried: no such interpreter on that machine | | | | |"
+        yield f"| {version} | | not tried: no such interpreter on that machine | | | | |"
+
+
+def missing_wheels(python: str, system: str, packages: str) -> str:
+    """The package that keeps `pip install .` from finding wheels for everything there; empty where none does."""
+    name, macos = SYSTEMS[system]
+    command = ["uv", "pip", "compile", "--quiet", "--only-binary", ":all:", "--python-version", python]
+    command += ["--python-platform", name, "pyproject.toml"]
+    if packages == "lowest":
+        command += LOWEST[:2]
+    elif packages == "locked":
+        command += ["--constraint", LOCKS["test"]]
+    environment = {**os.environ, **({"MACOSX_DEPLOYMENT_TARGET": macos} if macos else {})}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if not done.returncode:
+        return ""
+    found = re.search(r"hint: Wheels are required for `([^`]+)`|Because (?:only )?([a-z][a-z0-9-]+)", done.stderr)
+    return next(filter(None, found.groups())) if found else "resolving fails"
+
+
+def table_of_wheels() -> Iterator[str]:
+    yield "| not run; are all wheels there? | " + " | ".join(PYTHONS) + " |"
+    yield "|---" * (len(PYTHONS) + 1) + "|"
+    for system in SYSTEMS:
+        cells = []
+        for python in PYTHONS:
+            lacking = {kind: missing_wheels(python, system, kind) for kind in ("newest", "locked", "lowest")}
+            told = [f"{kind}: no {name}" for kind, name in lacking.items() if name]
+            cells.append(", ".join(told) or "yes")
+        yield f"| {system} | " + " | ".join(cells) + " |"
+
+
+def write(results: Sequence[Tried], missing: Sequence[str], wheels: Sequence[str] = ()) -> None:
+    """Put what was found into CONTRIBUTING.md."""
+    path = ROOT / "CONTRIBUTING.md"
+    before, _, rest = path.read_text(encoding="utf-8").partition(TABLE_MARKS[0])
+    said = (
+        f"Made by `python .ci/environments.py --write` on {time.strftime('%B %d, %Y')}: {platform.system()} "
+        f"{platform.machine()}, {os.cpu_count()} cores that others used, too. "
+        "The extra is `test` where no other is named."
+    )
+    text = "\n".join((said, "", *table(results, missing), "", *wheels, ""))
+    path.write_text(f"{before}{TABLE_MARKS[0]}\n{text}{TABLE_MARKS[1]}{rest.partition(TABLE_MARKS[1])[2]}", "utf-8")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -202,19 +270,12 @@ def main(arguments: Sequence[str]) -> int:
                 assert python is not None
                 results.append(try_row(row, python, Path(temporary) / "toonfilter"))
             one = results[-1]
+            if "--write" in arguments:
+                write(results, missing)
             print(f"Python {row.name}: clip {one.video} in {one.install_s:.0f} s, tests {one.tests} in "
                   f"{one.tests_s:.0f} s, {one.size_mb} MB ({one.versions})", flush=True)  # fmt: skip
     if "--write" in arguments:
-        path = ROOT / "CONTRIBUTING.md"
-        before, _, rest = path.read_text(encoding="utf-8").partition(TABLE_MARKS[0])
-        text = "\n".join(("", "", *table(results, missing), "", ""))
-        said = (
-            f"Made by `python .ci/environments.py --write` on {time.strftime('%B %d, %Y')}: {platform.system()} "
-            f"{platform.machine()}, {os.cpu_count()} cores that others used, too."
-        )
-        path.write_text(
-            f"{before}{TABLE_MARKS[0]}\n{said}{text}{TABLE_MARKS[1]}{rest.partition(TABLE_MARKS[1])[2]}", "utf-8"
-        )
+        write(results, missing, tuple(table_of_wheels()))
     return 0 if results and all(one.is_well for one in results) else 1
 
 

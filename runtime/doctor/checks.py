@@ -25,7 +25,7 @@ TESTED_VERSIONS = {
     "av": ("16", "20"),
     "numpy": ("1.26", "3"),
     "onnxruntime": ("1.23", "2"),
-    "opencv-python": ("4.9", "6"),
+    "opencv-python": ("4.10.0.84", "6"),
     "pyvirtualcam": ("0.13", "1"),
     "skia-python": ("138", "145"),
     "openvino": ("2025.1", "2027"),
