@@ -1,10 +1,9 @@
 """The errors of toonfilter: one small tree. Texts say what was found, what was expected and what to do."""
 
 import importlib
-import sys
 from types import ModuleType
 
-_LAST_PYTHON = {"mediapipe": (3, 12)}
+from toonfilter.runtime.installation import EXTRAS, how_to_add, install_command
 
 
 class ToonfilterError(Exception):
@@ -55,33 +54,13 @@ def require(module: str, *, extra: str) -> ModuleType:
 
 def missing_package(module: str, *, extra: str) -> ConfigError:
     """The error for an optional package that is needed here and not installed, with what to do."""
-    limit = _LAST_PYTHON.get(extra)
-    if limit is not None and sys.version_info[:2] > limit:
-        return ConfigError(
-            f"{module} is not installed; it is needed here, and has no wheels for Python newer than "
-            f"{limit[0]}.{limit[1]}. Use such a Python with: pip install 'toonfilter[{extra}]'"
-        )
-    return ConfigError(
-        f"{module} is not installed; it is needed here. Install it with: pip install 'toonfilter[{extra}]'"
-    )
-
-
-_EXTRAS = {
-    "export": ("onnx", "onnxscript", "safetensors", "skimage", "torch"),
-    "train": (
-        *("lightning", "lpips", "matplotlib", "scipy", "sklearn", "tensorboard"),
-        *("torch_fidelity", "torchmetrics", "torchvision"),
-    ),
-    "app": ("starlette", "uvicorn", "websockets"),
-    "mediapipe": ("mediapipe",),
-    "cluster": ("ray",),
-}
+    return ConfigError(f"{module} is not installed; it is needed here. What to do: {how_to_add(extra)}")
 
 
 def explained(error: ModuleNotFoundError) -> ConfigError:
     """A package that is not there, in one line, with the extra that brings it where one does."""
     name = (error.name or "a package").split(".")[0]
-    for extra, modules in _EXTRAS.items():
+    for extra, modules in EXTRAS.items():
         if name in modules:
             return missing_package(name, extra=extra)
-    return ConfigError(f"{name} is not installed; it is needed here. Install it with: pip install --upgrade toonfilter")
+    return ConfigError(f"{name} is not installed; it is needed here. Install it with: {install_command()}")

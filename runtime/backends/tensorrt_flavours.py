@@ -12,6 +12,7 @@ from typing import Any
 
 from toonfilter.runtime.cuda.driver import GpuInfo, load_driver
 from toonfilter.runtime.errors import BackendError
+from toonfilter.runtime.installation import install_command
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ def flavour_for(gpu: GpuInfo) -> Flavour:
         if flavour.suits(gpu.compute_capability):
             return flavour
     if not flavours:
-        raise BackendError("no TensorRT is installed. Install it with: pip install 'toonfilter[tensorrt]'")
+        raise BackendError(f"no TensorRT is installed. Install it with: {install_command('tensorrt')}")
     major, minor = gpu.compute_capability
     titles = ", ".join(flavour.title for flavour in flavours)
     raise BackendError(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.cuda.driver import GpuInfo, gpu_info
 from toonfilter.runtime.errors import BackendError
+from toonfilter.runtime.installation import install_command
 
 Dim = tuple[int, int, int]
 PinnedBytes = NDArray[np.uint8]
@@ -100,7 +101,7 @@ def open_device(layer: str = "auto", index: int = 0) -> Device:
         try:
             return LAYERS[name](info, index)
         except ImportError as error:
-            reasons[name] = f"not installed ({error}); pip install 'toonfilter[{_EXTRAS[name]}]'"
+            reasons[name] = f"not installed ({error}); {install_command(_EXTRAS[name])}"
     raise BackendError("; ".join(f"{name}: {reason}" for name, reason in reasons.items()))
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 
 from toonfilter.runtime.errors import ToonfilterError
 from toonfilter.runtime.graphics_libraries import missing
+from toonfilter.runtime.installation import how_to_add, install_command, missing_modules, pip
 from toonfilter.runtime.live.v4l2 import VideoDevice, list_devices
 from toonfilter.runtime.platform_texts import platform_texts
 
@@ -31,6 +32,13 @@ TESTED_VERSIONS = {
     "openvino": ("2025.1", "2027"),
 }
 _OPTIONAL = ("openvino",)
+_EXTRAS_USED_BY = {
+    "app": "`app`",
+    "export": "`export`",
+    "train": "`train`, `prepare`, `evaluate`, `vote`",
+    "mediapipe": "`prepare pairs`",
+    "cluster": "`batch --cluster`",
+}
 _OTHER_OPENCV = ("opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
 _RATE_FRAMES = 20
 _READER_S = 30.0
@@ -52,6 +60,7 @@ def examine() -> Iterator[Check]:
     checks: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
         ("system", check_system),
         ("versions", check_versions),
+        ("extras", check_extras),
         ("styles and engines", check_engines),
         ("face tracking", check_tracking),
         ("video encoders", check_encoders),
@@ -89,18 +98,27 @@ def check_versions(installed: Callable[[str], str] = importlib.metadata.version)
             found = installed(name)
         except importlib.metadata.PackageNotFoundError:
             if name in _OPTIONAL:
-                yield Check(
-                    name, "note", "not installed", f"optional, faster on many CPUs: pip install 'toonfilter[{name}]'"
-                )
+                yield Check(name, "note", "not installed", f"optional, faster on many CPUs: {install_command(name)}")
             else:
-                yield Check(name, "fault", "not installed", "pip install --upgrade toonfilter")
+                yield Check(name, "fault", "not installed", pip("install", f"{name}>={lowest},<{too_new}"))
             continue
         if _numbers(lowest) <= _numbers(found) < _numbers(too_new):
             yield Check(name, "ok", found)
         else:
-            wanted = f"'{name}>={lowest},<{too_new}'"
-            yield Check(name, "note", found, f"not among the tested versions; if something fails: pip install {wanted}")
+            wanted = pip("install", f"{name}>={lowest},<{too_new}")
+            yield Check(name, "note", found, f"not among the tested versions; if something fails: {wanted}")
     yield from _check_other_opencv(installed)
+
+
+def check_extras() -> Iterator[Check]:
+    """What was not asked for at the installation, and the command that adds it. `openvino` is among the versions."""
+    for extra, used_by in _EXTRAS_USED_BY.items():
+        missing = missing_modules(extra)
+        if not missing:
+            yield Check(f"extra {extra}", "ok", f"installed, for {used_by}")
+        else:
+            found = f"not installed ({', '.join(missing)}); only {used_by} needs it"
+            yield Check(f"extra {extra}", "note", found, how_to_add(extra))
 
 
 def _check_other_opencv(installed: Callable[[str], str]) -> Iterator[Check]:
@@ -113,7 +131,7 @@ def _check_other_opencv(installed: Callable[[str], str]) -> Iterator[Check]:
         with suppress(importlib.metadata.PackageNotFoundError):
             found = installed(name)
             if found != ours:
-                cure = f"pip uninstall {name} opencv-python && pip install opencv-python"
+                cure = f"{pip('uninstall', name, 'opencv-python')} && {pip('install', 'opencv-python')}"
                 yield Check(name, "fault", f"{found} beside opencv-python {ours}: they overwrite each other", cure)
 
 
@@ -134,7 +152,7 @@ def check_engines() -> Iterator[Check]:
         except ToonfilterError as error:
             yield Check(f"style {name}", "fault", str(error), "install toonfilter again, or remove that folder")
     if not whole:
-        yield Check("styles", "fault", "none installed", "pip install --force-reinstall toonfilter")
+        yield Check("styles", "fault", "none installed", install_command())
         return
     running = 0
     for engine in ENGINES:
@@ -151,7 +169,7 @@ def check_engines() -> Iterator[Check]:
         except ToonfilterError as error:
             yield Check(f"engine {engine}", "note", str(error), "another engine is used instead")
     if not running:
-        yield Check("engines", "fault", "none runs", "pip install --force-reinstall onnxruntime")
+        yield Check("engines", "fault", "none runs", pip("install", "--force-reinstall", "onnxruntime"))
 
 
 def check_tracking() -> Iterator[Check]:

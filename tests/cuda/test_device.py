@@ -70,5 +70,5 @@ def test_without_a_driver_or_a_layer_the_reason_is_said(monkeypatch) -> None:
 
     monkeypatch.setattr(device, "gpu_info", lambda index: None)  # noqa: ARG005
     monkeypatch.setattr(device, "LAYERS", {"cuda-python": missing, "pycuda": missing})
-    with pytest.raises(BackendError, match=r"toonfilter\[tensorrt\].*toonfilter\[pycuda\]"):
+    with pytest.raises(BackendError, match=r"pip install .*\[tensorrt\].*\[pycuda\]"):
         open_device()

@@ -1,0 +1,90 @@
+"""How this copy of toonfilter was installed, and the exact commands that change that."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlparse
+
+# What each extra brings, by the modules that are needed from it.
+EXTRAS = {
+    "app": ("starlette", "uvicorn", "websockets"),
+    "export": ("onnx", "onnxscript", "safetensors", "skimage", "torch"),
+    "train": (
+        *("lightning", "lpips", "matplotlib", "safetensors", "scipy", "skimage", "sklearn", "tensorboard"),
+        *("torch", "torch_fidelity", "torchmetrics", "torchvision"),
+    ),
+    "mediapipe": ("mediapipe",),
+    "cluster": ("ray",),
+}
+# Extras whose packages have no wheels for newer Pythons.
+_LAST_PYTHON = {"mediapipe": (3, 12)}
+
+
+def missing_modules(extra: str) -> tuple[str, ...]:
+    """The modules of an extra that are not installed; nothing is imported."""
+    return tuple(module for module in EXTRAS[extra] if importlib.util.find_spec(module) is None)
+
+
+def pip(command: str, *arguments: str) -> str:
+    """The command line of pip, or of uv where there is no pip, that changes this environment."""
+    if importlib.util.find_spec("pip") is not None:
+        return _line(sys.executable, "-m", "pip", command, *arguments)
+    return _line("uv", "pip", command, "--python", sys.executable, *arguments)
+
+
+def how_to_add(extra: str) -> str:
+    """What to do for an extra that is missing: a command line, or why there is none."""
+    last = _LAST_PYTHON.get(extra)
+    if last is not None and sys.version_info[:2] > last:
+        return f"no wheels for Python newer than {last[0]}.{last[1]}; install toonfilter with such a Python"
+    return install_command(extra)
+
+
+def install_command(*extras: str) -> str:
+    """The command line that installs this copy again with these extras, from where it came; it keeps the others."""
+    if getattr(sys, "frozen", False):
+        # A folder without Python cannot be added to.
+        return _line("pip", "install", _bracketed("toonfilter", extras))
+    prefix = Path(sys.prefix)
+    for installer, receipt in (("uv tool", "uv-receipt.toml"), ("pipx", "pipx_metadata.json")):
+        if (prefix / receipt).is_file():
+            # These make the environment anew.
+            present = (name for name in EXTRAS if not missing_modules(name))
+            return _line(*installer.split(), "install", "--force", *_source(sorted({*extras, *present})))
+    return pip("install", *_source(extras))
+
+
+def _bracketed(name: str, extras: Sequence[str]) -> str:
+    return f"{name}[{','.join(extras)}]" if extras else name
+
+
+def _source(extras: Sequence[str]) -> tuple[str, ...]:
+    """What to install: the folder or file that this copy was installed from, else the name."""
+    from urllib.request import url2pathname
+
+    named = _bracketed("toonfilter", extras)
+    try:
+        text = importlib.metadata.distribution("toonfilter").read_text("direct_url.json")
+        origin = json.loads(text) if text else {}
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        origin = {}
+    url = urlparse(origin.get("url", ""))
+    path = Path(url2pathname(url.path))
+    if url.scheme == "file" and path.is_dir():
+        is_editable = origin.get("dir_info", {}).get("editable", False)
+        return (*(("-e",) if is_editable else ()), _bracketed(str(path), extras))
+    if url.scheme == "file" and path.is_file():
+        return (f"{named} @ {origin['url']}",)
+    if "vcs_info" in origin:
+        return (f"{named} @ {origin['vcs_info']['vcs']}+{origin['url']}@{origin['vcs_info']['commit_id']}",)
+    return (named,)
+
+
+def _line(*words: str) -> str:
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
