@@ -1,5 +1,6 @@
 """The face as a map: every place of the mesh by its position on the mean face, so that shade stays on the head."""
 
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
 import cv2
@@ -118,6 +119,13 @@ class FaceMap:
     def around(self) -> NDArray[np.float32]:
         """float32 [SIDE, SIDE]: 1 on the face and a little beyond, where places can still be trusted."""
         return _around()
+
+    def shapes(self, outlines: Sequence[Points]) -> list[Points]:
+        """Outlines on the map as they lie in the picture, each [N, 2] px."""
+        if not outlines:
+            return []
+        ends = np.cumsum([len(one) for one in outlines])[:-1]
+        return np.split(self.to_picture(np.concatenate(outlines)), ends)
 
     def to_picture(self, cells: Points) -> Points:
         """Places on the map, x and y in cells, to pixels: [N, 2]."""

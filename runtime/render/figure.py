@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.contours import CORNER_PX, Plane, Points, outlines
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.tones import Swatch, Swatches
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,9 @@ class Figure:
         """See `Swatches.take`."""
         return make() if self.swatches is None else self.swatches.take(part, make, follows=follows)
 
-    def field(self, part: str, make: Callable[[], Plane]) -> Plane:
-        """See `Swatches.field`."""
-        return make() if self.swatches is None else self.swatches.field(part, make)
+    def kept(self, part: str, make: Callable[[], _T]) -> _T:
+        """See `Swatches.keep`."""
+        return make() if self.swatches is None else self.swatches.keep(part, make)
 
     @property
     def unit_crop_px(self) -> float:

@@ -19,7 +19,7 @@ from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.palette import Palette, cloth_plane
 from toonfilter.runtime.render.patterns import draw_dots, draw_hatching
-from toonfilter.runtime.render.shade import Light, face_shade, shade_field, shade_shapes, upper_face
+from toonfilter.runtime.render.shade import Light, face_shade, shade_field, shade_outlines, upper_face
 from toonfilter.runtime.render.skin_light import draw_lights, draw_soft
 from toonfilter.runtime.render.strands import hair_relief
 from toonfilter.runtime.render.style import BaseRules
@@ -166,16 +166,16 @@ def _draw_shade(canvas: skia.Canvas, figure: Figure, light: Light, dark: Colour,
     assert head is not None
     face = FaceMap(head.points)
     hair = figure.fields.get("hair")
-    cast = None if hair is None else figure.field("cast", lambda: _hair_above(figure, head, hair, light))
-    if rules.pattern == "dots":
-        draw_dots(canvas, face, face_shade(face, light, cast), figure.unit_px, dark)
-    elif rules.pattern == "hatching":
-        draw_hatching(canvas, face, face_shade(face, light, cast), figure.unit_px, dark)
-    else:
-        form = shade_shapes(face, figure.field("form", lambda: shade_field(face, light)))
-        draw_soft(canvas, form, dark, rules.form_shade, rules.softness_u * figure.unit_px)
-        if cast is not None:
-            canvas.drawPath(path_of(shade_shapes(face, upper_face(cast))), paint(dark))
+    if rules.pattern in ("dots", "hatching"):
+        draw = draw_dots if rules.pattern == "dots" else draw_hatching
+        cast = None if hair is None else _hair_above(figure, head, hair, light)
+        draw(canvas, face, face_shade(face, light, cast), figure.unit_px, dark)
+        return
+    form = figure.kept("form", lambda: shade_outlines(shade_field(face, light)))
+    draw_soft(canvas, face.shapes(form), dark, rules.form_shade, rules.softness_u * figure.unit_px)
+    if hair is not None:
+        above = figure.kept("cast", lambda: shade_outlines(upper_face(_hair_above(figure, head, hair, light))))
+        canvas.drawPath(path_of(face.shapes(above)), paint(dark))
 
 
 def _hair_above(figure: Figure, head: FaceGeometry, hair: Plane, light: Light) -> Plane:

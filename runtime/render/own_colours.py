@@ -35,13 +35,15 @@ def with_own_colours(planes: Mapping[str, Plane], photo: Image, middle: Plane, b
     asked = cv2.resize(below, size, interpolation=cv2.INTER_AREA)
     face = cv2.resize(middle, size, interpolation=cv2.INTER_AREA) > _SURE_HAIR
     result = dict(planes)
-    hues = lab[..., 1:] / (lab[..., :1] + _DARK)
-    if int(face.sum()) >= _LEAST_PX:
-        away = np.abs(hues - np.median(hues[face], 0)).max(2)
+    light, red, yellow = cv2.split(lab)
+    if np.count_nonzero(face) >= _LEAST_PX:
+        share = 1 / (light + np.float32(_DARK))
+        away = cv2.max(*(np.abs(hue - np.median(hue[face])) for hue in (red * share, yellow * share)))
         result["skin"] = _less(planes["skin"], away, _OTHER_SKIN, asked)
     hair = (small["hair"] > _SURE_HAIR) & (asked == 0)
-    if int(hair.sum()) >= _LEAST_PX:
-        away = np.sqrt(((lab - np.median(lab[hair], 0)) ** 2).sum(2))
+    if np.count_nonzero(hair) >= _LEAST_PX:
+        light, red, yellow = (plane - np.median(plane[hair]) for plane in (light, red, yellow))
+        away = np.sqrt(light * light + red * red + yellow * yellow)
         result["hair"] = _less(planes["hair"], away, _OTHER_HAIR, asked)
     return result
 

@@ -96,10 +96,9 @@ def upper_face(field: Plane) -> Plane:
     return kept
 
 
-def shade_shapes(face: FaceMap, field: Plane) -> list[Points]:
-    """Outlines in px of the shaded parts of a face. field: see `face_shade`."""
-    shapes = outlines(field, blur_px=0.8, smooth_px=2.0, least_px2=25)
-    return [face.to_picture(shape) for shape in shapes]
+def shade_outlines(field: Plane) -> list[Points]:
+    """Outlines of the shaded parts of a face on its map. field: see `face_shade`."""
+    return outlines(field, blur_px=0.8, smooth_px=2.0, least_px2=25)
 
 
 @lru_cache(maxsize=1)

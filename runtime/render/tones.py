@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ _MARGIN_PX = 3
 _SHORT_U = 0.22
 """Lines shorter than this, in distances of the pupils, are specks. Raising it draws fewer lines."""
 _LINE = 255
+_T = TypeVar("_T")
 _ODD_PARTS = ("hair", "beard", "headwear", "cast")
 
 
@@ -145,7 +147,7 @@ class Swatches:
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Swatch, Points]] = {}
-        self._fields: dict[str, Plane] = {}
+        self._on_map: dict[str, Any] = {}
         self._frame = 0
         self._anchor: Points = np.zeros(2, np.float32)
 
@@ -157,11 +159,12 @@ class Swatches:
     def _is_due(self, part: str) -> bool:
         return (self._frame + (part in _ODD_PARTS)) % 2 == 0
 
-    def field(self, part: str, make: Callable[[], Plane]) -> Plane:
-        """As `take`, for a field on the map of the face, which moves with it by itself."""
-        if part not in self._fields or self._is_due(part):
-            self._fields[part] = make()
-        return self._fields[part]
+    def keep(self, part: str, make: Callable[[], _T]) -> _T:
+        """As `take`, for what lies on the map of the face, which moves with it by itself."""
+        if part not in self._on_map or self._is_due(part):
+            self._on_map[part] = make()
+        kept: _T = self._on_map[part]
+        return kept
 
     def take(self, part: str, make: Callable[[], Swatch | None], *, follows: bool) -> Swatch | None:
         """The patch of this part, painted now or moved. follows: it moves with the head."""
