@@ -1,5 +1,6 @@
 """What is known beside the planes: a face is skin in its middle, its neck too; and which planes a head alone has."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -39,9 +40,9 @@ _EVEN_TO_YAW = 30.0
 _SOME_BEARD = 60
 """Level below which there is no beard worth drawing."""
 _CHIN = (18, 83, 313, 175, 171, 396, 199, 200)
-_DOUBT_ABOVE, _DOUBT_FAR, _FAR_BESIDE_U = 75, 125, 2.4
-"""Levels by which cloth above the chin, and cloth so far beside it, is doubted. Raising them loses hoods, high collars
-and sleeves of raised arms."""
+_DOUBT_ABOVE, _DOUBT_FAR, _SHOULDERS_FROM_U = 75, 125, 1.5
+"""Levels by which cloth above the chin, and cloth above the shoulders, is doubted; shoulders lie below a line that falls
+half a right angle from so far beside the chin. Raising the levels loses hoods and sleeves of raised arms."""
 _FACE_INSET_U = 0.16
 """How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
 _ISLANDS: Mapping[str, tuple[float, int, float]] = {
@@ -131,10 +132,11 @@ def without_things_beside(planes: Mapping[str, Plane], landmarks: Landmarks, uni
     """
     shape = planes["person"].shape
     doubt = cv2.min(above_chin(landmarks, shape, 0.0), _DOUBT_ABOVE)
-    across, _ = _axes(landmarks)
-    middle = landmarks[152, :2]
+    across, down = _axes(landmarks)
     for way in (across, -across):
-        far = _half_plane(shape, middle + way * np.float32(_FAR_BESIDE_U * unit_px), way)
+        # Shoulders slope: what lies above such a line is none.
+        edge = landmarks[152, :2] + way * np.float32(_SHOULDERS_FROM_U * unit_px)
+        far = _half_plane(shape, edge, (way - down) * np.float32(math.sqrt(0.5)))
         doubt = cv2.max(doubt, cv2.min(far, _DOUBT_FAR))
     return {**planes, "person": cv2.subtract(planes["person"], cv2.min(cloth_plane(planes), doubt))}
 
