@@ -41,8 +41,8 @@ _SOME_BEARD = 60
 """Level below which there is no beard worth drawing."""
 _CHIN = (18, 83, 313, 175, 171, 396, 199, 200)
 _DOUBT_ABOVE, _DOUBT_FAR, _SHOULDERS_FROM_U = 75, 125, 1.5
-"""Levels by which cloth above the chin, and cloth above the shoulders, is doubted; shoulders lie below a line that falls
-half a right angle from so far beside the chin. Raising the levels loses hoods and sleeves of raised arms."""
+"""Levels by which cloth above the chin, and cloth above the shoulders, is doubted; shoulders lie below a line at half a
+right angle from so far beside the chin. Raising the levels loses hoods and sleeves of raised arms."""
 _FACE_INSET_U = 0.16
 """How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
 _ISLANDS: Mapping[str, tuple[float, int, float]] = {
