@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import cv2
@@ -23,6 +23,7 @@ _RIDGE_HIDES_FROM = 18.0
 """Yaw in degrees from which the nose's ridge covers a part of the far eye's place."""
 _LAUGHS = (0.02, 0.11)
 """Rise of the mouth's corners, in pupil distances, from which a smile is one, and at which it is a laugh."""
+_MOST_FROWN = 0.12
 _FAR_FADE = (0.19, 0.33)
 """An eye as narrow as this share of its true width, seen from the side, is hidden; it is whole from the second on."""
 
@@ -131,6 +132,29 @@ class FaceGeometry:
         return min(max((rise - _LAUGHS[0]) / (_LAUGHS[1] - _LAUGHS[0]), 0.0), 1.0)
 
     @cached_property
+    def lid_openings(self) -> tuple[float, float]:
+        """Height over width of the gap between the lids of each eye, as the photo shows it."""
+        points, found = self.photo_points, []
+        for eye in EYES:
+            width = points[eye.corners[0]] - points[eye.corners[1]]
+            gaps = points[list(eye.upper[3:6]), :2] - points[list(eye.lower[3:6]), :2]
+            found.append(float(np.hypot(*gaps.T).sum()) / 3 / max(math.hypot(*width.tolist()), 1e-6))
+        return found[0], found[1]
+
+    @cached_property
+    def frown(self) -> float:
+        """How much lower the inner halves of the brows lie, against the outer ones, than in the mean face.
+
+        In pupil distances; below 0 they are raised, as in worry. The brow of a side that is turned away counts less.
+        """
+        found, weights = 0.0, 0.0
+        for place, seen in zip(_brow_slopes(), self.eye_foreshortening, strict=True):
+            found += seen**2 * float(place @ self.photo_points @ self.fit.rotation[:, 1])
+            weights += seen**2
+        unusual = (found / max(weights, 1e-3) - _usual_brow_slope() * self.fit.scale) / self.unit_px
+        return min(max(unusual, -_MOST_FROWN), _MOST_FROWN)
+
+    @cached_property
     def outline(self) -> Points:
         """float32 [N, 2] px: convex hull of the mesh as the picture shows it, profiles included."""
         hull: Points = cv2.convexHull(self.flat[:MESH_POINTS])[:, 0]
@@ -152,6 +176,24 @@ class FaceGeometry:
         """Points of the mean face's space, [N, 3] face heights, to canvas px float32 [N, 2], unwarped."""
         placed = self.fit.scale * face_points @ self.fit.rotation.T + self.fit.translation
         return placed[:, :2].astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _brow_slopes() -> tuple[NDArray[np.float32], ...]:
+    """For each brow float32 [478]: weights of the points in the mean of the inner half less that of the outer half."""
+    rows = []
+    for eye in EYES:
+        half = len(eye.brow_upper) // 2
+        row = np.zeros(len(mean_face()), np.float32)
+        row[[*eye.brow_upper[-half:], *eye.brow_lower[-half:]]] = 0.5 / half
+        row[[*eye.brow_upper[:half], *eye.brow_lower[:half]]] = -0.5 / half
+        rows.append(row)
+    return tuple(rows)
+
+
+@lru_cache(maxsize=1)
+def _usual_brow_slope() -> float:
+    return float(_brow_slopes()[0] @ mean_face()[:, 1])
 
 
 def _unit_px(landmarks: Landmarks, fit: HeadFit) -> float:

@@ -1,11 +1,7 @@
 """Brows: the person's own shape, place and thickness, full near the nose and pointed at the temple."""
 
-from functools import lru_cache
-
 import numpy as np
 
-from toonfilter.runtime.geometry.alignment import mean_face
-from toonfilter.runtime.geometry.landmarks import EYES, EyePoints
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, linear, normals, outline, to_argb
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
@@ -16,35 +12,8 @@ from toonfilter.runtime.render.look import BROW_STATIONS, Look
 
 _PROFILE = np.array([0.02, 0.30, 0.58, 0.82, 1.0, 1.08, 1.10, 1.04, 0.66], np.float32)
 """Thickness from the temple to the nose of a brow of which nothing else is known."""
-_FROWNS, _MOST_FROWN = 0.05, 0.12
+_FROWNS = 0.05
 _EVEN = np.linspace(-1, 1, BROW_STATIONS).astype(np.float32)
-
-
-def _frown(face: FaceGeometry) -> float:
-    """How much lower the inner halves of the brows lie, against the outer ones, than in the mean face: pupil distances.
-
-    Below 0 they are raised, as in worry. Of the brows that are seen, for the far one of a turned head is guessed.
-    """
-    found, weights = 0.0, 0.0
-    axis = face.fit.rotation[:, 1]
-    for eye, seen in zip(EYES, face.eye_foreshortening, strict=True):
-        outer, inner = (face.photo_points[list(points)].mean(0) for points in _halves(eye))
-        found += seen**2 * float((inner - outer) @ axis) / face.unit_px
-        weights += seen**2
-    unusual = found / max(weights, 1e-3) - _usual_slope() * face.fit.scale / face.unit_px
-    return float(np.clip(unusual, -_MOST_FROWN, _MOST_FROWN))
-
-
-@lru_cache(maxsize=1)
-def _usual_slope() -> float:
-    outer, inner = (mean_face()[list(points), 1].mean() for points in _halves(EYES[0]))
-    return float(inner - outer)
-
-
-def _halves(eye: EyePoints) -> tuple[list[int], list[int]]:
-    """Points of the outer and of the inner half of a brow."""
-    half = len(eye.brow_upper) // 2
-    return [*eye.brow_upper[:half], *eye.brow_lower[:half]], [*eye.brow_upper[-half:], *eye.brow_lower[-half:]]
 
 
 def draw_brow(
@@ -62,7 +31,7 @@ def draw_brow(
     keep = np.float32(rules.likeness)
     inner = np.clip(_EVEN, 0, 1) ** np.float32(1.4)
     # Laughter lowers brows, too, but nobody means it.
-    frown = _frown(face) * (1 - 0.8 * face.laughter)
+    frown = face.frown * (1 - 0.8 * face.laughter)
     friendly = np.float32(rules.friendly_u * (1 - smoothstep(frown, 0.0, _FROWNS)) - rules.exaggeration * frown)
     offset = look.brow_offset[side] * keep - friendly * inner + np.float32(rules.lower_u)
     line = middle + face.down * (offset * unit)[:, None]
@@ -70,7 +39,7 @@ def draw_brow(
         look.brow_thickness[side] * np.float32(rules.thickness * (0.70 + 0.30 * strength)), rules.least_u, rules.most_u
     )
     # Measured thickness is rough; the profile gives the form, the measure how full each part is.
-    full = np.float32(np.median(own[2:8]))
+    full = np.float32(np.sort(own[2:8])[2:4].sum() / 2)
     thick = (
         full * _PROFILE * (1 - keep * np.float32(0.5))
         + own * _PROFILE * keep * np.float32(0.5) / np.maximum(full, 1e-3) * full

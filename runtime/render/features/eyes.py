@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import skia
+from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.landmarks import EYES
 from toonfilter.runtime.geometry.proportions import Points
@@ -53,7 +54,8 @@ _MOST_SHADED = 0.30
 """Share of the opening that the lid's shadow may take."""
 _CLOSED_SAG = 0.05
 _LEAST_OPENING, _MOST_WIDER = 0.05, 2.0
-_WINKS = (0.05, 0.13)
+_OPEN_BESIDE_WINK = (0.20, 0.26)
+_WINKS = (0.09, 0.17)
 """Difference of both eyes' openings up to which it is a slip of the mesh, and from which it is meant."""
 _LAUGH_RISE = 2.2
 """How far the closed lids of who laughs arch up, over their sag."""
@@ -97,7 +99,8 @@ def eye_shape(face: FaceGeometry, curves: FaceCurves, rules: EyeRules, side: int
     iris = face.flat[list(EYES[side].iris)]
     if rules.width != 1 or rules.height != 1:
         middle = (upper[0] + upper[-1]) / 2
-        upper, lower, crease, iris = (_enlarged(face, rules, points, middle) for points in (upper, lower, crease, iris))
+        larger = _enlargement(face, rules)
+        upper, lower, crease, iris = (middle + (points - middle) @ larger for points in (upper, lower, crease, iris))
     slim = face.eye_foreshortening[side]
     own, opening = _openings(face, side)
     openness = smoothstep(opening, CLOSED_OPENING, OPEN_OPENING)
@@ -118,15 +121,11 @@ def eye_shape(face: FaceGeometry, curves: FaceCurves, rules: EyeRules, side: int
 
 def _openings(face: FaceGeometry, side: int) -> tuple[float, float]:
     """Height over width of the lids' gap in the photo, and as it is meant: eyes that differ little are alike."""
-    points, found = face.photo_points, []
-    for eye in EYES:
-        width = float(np.linalg.norm(points[eye.corners[0]] - points[eye.corners[1]]))
-        gaps = points[list(eye.upper[3:6]), :2] - points[list(eye.lower[3:6]), :2]
-        found.append(float(np.hypot(*gaps.T).mean()) / max(width, 1e-6))
-    own, other = found[side], found[1 - side]
+    own, other = face.lid_openings[side], face.lid_openings[1 - side]
     seen = face.eye_foreshortening
     share = seen[1 - side] ** 2 / max(seen[0] ** 2 + seen[1] ** 2, 1e-6)
-    return own, own + (other - own) * share * (1 - smoothstep(abs(own - other), *_WINKS))
+    meant = smoothstep(abs(own - other), *_WINKS) * smoothstep(max(own, other), *_OPEN_BESIDE_WINK)
+    return own, own + (other - own) * share * (1 - meant)
 
 
 def _drawn_opening(opening: float, rules: EyeRules) -> float:
@@ -148,13 +147,12 @@ def _seen_iris(face: FaceGeometry, iris: Points, upper: Points, lower: Points, r
     return kept
 
 
-def _enlarged(face: FaceGeometry, rules: EyeRules, points: Points, middle: Points) -> Points:
-    """Scaled along the face's axes about the middle of the corners."""
-    offsets = points - middle
-    wider = (offsets @ face.right * np.float32(rules.width - 1))[:, None] * face.right
-    taller = (offsets @ face.down * np.float32(rules.height - 1))[:, None] * face.down
-    enlarged: Points = points + wider + taller
-    return enlarged
+def _enlargement(face: FaceGeometry, rules: EyeRules) -> NDArray[np.float32]:
+    """float32 [2, 2]: scales along the face's axes."""
+    right, down = face.right, face.down
+    axes: NDArray[np.float32] = np.float32(rules.width) * right[:, None] * right
+    axes += np.float32(rules.height) * down[:, None] * down
+    return axes
 
 
 def draw_eye(pen: Pen, face: FaceGeometry, look: Look, colours: FeatureColours, rules: EyeRules, eye: EyeShape) -> None:

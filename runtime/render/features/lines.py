@@ -19,6 +19,8 @@ _SIDE_LINES = {
     "frown": (0.2, 0.9, 0.8, (0.05, 0.1, 0.6)),
 }
 """Which part of the curve is drawn, its weight, and its taper: width of both ends, place of the peak."""
+_FAINT = 0.08
+"""Depth below which a line is not drawn."""
 _FOREHEAD_HEIGHTS = (0.62, 1.0, 1.36)
 """Of the lines, from the lowest to the highest: 1 is the mesh's middle row."""
 
@@ -42,6 +44,8 @@ def draw_lines(
             continue
         for kind, (start, end, weight, shape) in _SIDE_LINES.items():
             depth = float(getattr(lines, kind)[side])
+            if depth * rules.strength < _FAINT:
+                continue
             _line(pen, face, colours, rules, part(curves[f"{name}_{kind}"], start, end), depth, weight, shape)
         _bag_shade(pen, colours, rules, curves, name, float(lines.bag[side]))
         _crow(pen, face, colours, rules, curves, name, float(lines.crow[side]))
@@ -65,7 +69,7 @@ def _line(
     shape: tuple[float, float, float],
 ) -> None:
     strength = depth * rules.strength
-    if strength < 0.08:
+    if strength < _FAINT:
         return
     widths = taper(len(curve), *shape) * np.float32(rules.width_u * weight * (0.40 + 0.60 * strength) * face.unit_px)
     colour = mix(colours.soft_ink, colours.ink, min(1.0, 0.5 * strength * strength))
@@ -102,7 +106,7 @@ def _crow(
     pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: LineRules, curves: FaceCurves, name: str, depth: float
 ) -> None:
     """Two short strokes beside the outer corner."""
-    if depth * rules.strength < 0.08:
+    if depth * rules.strength < _FAINT:
         return
     unit = np.float32(face.unit_px)
     corner = curves[f"{name}_upper"][0]

@@ -11,14 +11,14 @@ class EyeRules:
     width: float = 1.12
     height: float = 1.0
     """How much larger than the style's proportions make them eyes are drawn, where skin need not make room."""
-    iris_size: float = 1.08
+    iris_size: float = 1.05
     """Radius over the person's own."""
     iris_tall: float = 1.0
     """Height of the iris over its width."""
     iris_least_u: float = 0.104
     pupil: float = 0.44
-    highlight: float = 0.29
-    second_highlight: float = 0.14
+    highlight: float = 0.26
+    second_highlight: float = 0.12
     glow: float = 0.60
     """Light in the lower half of the iris, 0 to 1."""
     iris_saturation: float = 1.0
@@ -26,7 +26,7 @@ class EyeRules:
     """Share of skin colour in the white."""
     lid_shadow_u: float = 0.06
     """Depth of the lid's shadow on the white."""
-    exaggeration: float = 0.5
+    exaggeration: float = 0.6
     """How much further than in life lids open in wonder, and in part how much they narrow."""
     lid_line_u: float = 0.050
     lash_line_u: float = 0.028
@@ -35,9 +35,9 @@ class EyeRules:
     lashes: int = 3
     """Single lashes at the outer corner of made-up eyes."""
     lower_line_u: float = 0.022
-    lower_reach: float = 0.62
+    lower_reach: float = 0.95
     """Share of the lower lid, from the outer corner, that has a line."""
-    crease_line_u: float = 0.022
+    crease_line_u: float = 0.018
     crease_shade: float = 0.34
     closed_line_u: float = 0.052
 

@@ -22,6 +22,8 @@ _GREY_HAIR = (0.25, 0.52)
 """Lightness of hair over that of skin, less what its colour takes off: blond up to the first, grey from the second."""
 _BLOND = 0.03
 """What each unit of chroma takes off: light hair with colour is blond."""
+_GREY_LIGHT = (34.0, 46.0)
+"""Lightness of hair up to which it may be black, and from which it is not."""
 _HAIR_PX = 200
 _WHEN_YOUNG = {"forehead": 0.6, "frown": 0.8, "crow": 0.35, "bag": 0.35, "fold": 0.55, "marionette": 0.25}
 """How deep each kind is in a young face, at most: what the face does, and no more."""
@@ -66,7 +68,9 @@ def grey_hair(photo: MeasuredPhoto, raw: Lab) -> float:
     if len(hair) < _HAIR_PX:
         return 0.0
     lightness, red, yellow = (float(value) for value in np.median(hair, 0))
-    return smoothstep(lightness / max(float(raw[0]), 20) - _BLOND * float(np.hypot(red, yellow)), *_GREY_HAIR)
+    white = lightness / max(float(raw[0]), 20) - _BLOND * float(np.hypot(red, yellow))
+    # Black hair shines, and beside deep skin it is not dark.
+    return smoothstep(white, *_GREY_HAIR) * smoothstep(lightness, *_GREY_LIGHT)
 
 
 def maturity(photo: MeasuredPhoto, lines: AgeLines) -> float:
