@@ -25,6 +25,7 @@ from toonfilter.runtime.geometry.pixelate import cover_softly
 from toonfilter.runtime.privacy import Guard, HiddenFace, LostPolicy, check_drawings_only
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
 from toonfilter.runtime.render.renderer import AlignedFace, FrameRenderer
+from toonfilter.runtime.render.scene import LIVE_CROP_PX
 
 _TIER_MARGIN = 1.1
 _ENGINE_TRIES = 3
@@ -132,9 +133,15 @@ class ToonFilter:
         return self._threads_beside
 
     @property
+    def _greatest_size(self) -> int:
+        # Live planes are no finer than that.
+        most = LIVE_CROP_PX if self._settings.rendering.is_live and self._bundle.style is not None else math.inf
+        return int(min(self._settings.max_size, most))
+
+    @property
     def full_effort(self) -> tuple[list[int], int]:
         """Crop sizes that the settings allow, and frames between looks for newcomers."""
-        sizes = [size for size in self._bundle.input.sizes if size <= self._settings.max_size]
+        sizes = [size for size in self._bundle.input.sizes if size <= self._greatest_size]
         fixed = self._settings.size
         return [fixed] if fixed else sizes or [min(self._bundle.input.sizes)], self._settings.tracker.detect_every
 
@@ -339,7 +346,7 @@ class ToonFilter:
         """The smallest size that shows the crop sharply; changes only when the face has clearly grown or shrunk."""
         if self._settings.size:
             return self._settings.size
-        limit = self._size_limit * min(1.0, math.sqrt(self._settings.most_crops / faces))
+        limit = min(self._size_limit, self._greatest_size) * min(1.0, math.sqrt(self._settings.most_crops / faces))
         sizes = [size for size in sorted(self._bundle.input.sizes) if size <= limit]
         sizes = sizes or [min(self._bundle.input.sizes)]
         if self._size in sizes and self._size / _TIER_MARGIN <= side_px <= self._size * 1.25 * _TIER_MARGIN:

@@ -19,6 +19,8 @@ from toonfilter.runtime.render.fields import FIELDS, mesh_plane
 MAX_BATCH = 4
 PLANES_PX, LIVE_PLANES_PX = 640, 512
 """Long side of the joined planes. Raising it draws small heads finer and costs time in proportion to its square."""
+LIVE_CROP_PX = 256
+"""Side of a head's crop at most, in live frames."""
 COARSE_LONG_SIDE_PX = 256
 _STRIDE_PX = 32
 _GROUP = 4
