@@ -22,7 +22,7 @@ from toonfilter.runtime.geometry.box import Box
 
 _PLACES_PER_LOOK = 12
 _BESIDE = 0.1
-_SPECK = 0.25
+_SPECK = 0.35
 """Width of a face in those of a head, below which it is looked at closely before it is drawn on that head. Raising it
 draws less into hair, and leaves more small faces behind somebody to covers."""
 
@@ -323,7 +323,13 @@ class _Memory:
         return any(track.box.grown(margin).holds(point) for track in self.followed)
 
     def drop_doubles(self) -> None:
-        """Two meshes on one face: the one that stayed where it was keeps it; where the other was stays a place."""
+        """Two meshes on one face: the one that stayed where it was keeps it; where the other was stays a place.
+
+        A mesh within a larger one is half of the same face, as at an edge.
+        """
+        for track in self.followed:
+            if any(one.box.width > track.box.width and one.box.contains(track.box) for one in self.followed):
+                track.lose(self.schedule.beat)
         kept: list[Track] = []
         for track in sorted(self.followed, key=lambda one: (-one.stayed, one.face_id)):
             if any(one.box.overlap(track.box) > 0.5 for one in kept):

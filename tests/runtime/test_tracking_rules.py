@@ -188,6 +188,24 @@ def test_a_doubt_is_believed_where_the_face_was_and_not_beside_it_or_in_it(box, 
     tracker.close()
 
 
+def followed(box, face_id):
+    return Track(TrackState.TRACKED, box, box, 0, face_id=face_id)
+
+
+@pytest.mark.parametrize(
+    ("box", "left"),
+    [(Box(120, 110, 150, 150), [0]), (Box(102, 101, 159, 158), [0]), (Box(150, 100, 210, 160), [0, 1])],
+)
+def test_a_mesh_within_another_or_over_it_is_the_same_face(box, left):
+    tracker = FaceTracker()
+    memory = tracker._memory
+    memory.tracks = [followed(BOX, 0), followed(box, 1)]
+    memory.drop_doubles()
+    assert [track.face_id for track in memory.followed] == left
+    assert len(memory.tracks) == 2
+    tracker.close()
+
+
 def test_a_speck_in_the_hair_is_drawn_only_where_a_close_look_is_sure_of_a_face():
     tracker, head = FaceTracker(PATIENT), Box(100, 100, 200, 220)
     real = tracker._detector
