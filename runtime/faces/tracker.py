@@ -330,6 +330,7 @@ class _Memory:
         for track in self.followed:
             if any(one.box.width > track.box.width and one.box.contains(track.box) for one in self.followed):
                 track.lose(self.schedule.beat)
+                track.is_person = False
         kept: list[Track] = []
         for track in sorted(self.followed, key=lambda one: (-one.stayed, one.face_id)):
             if any(one.box.overlap(track.box) > 0.5 for one in kept):
