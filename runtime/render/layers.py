@@ -8,7 +8,7 @@ import numpy as np
 import skia
 
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP
+from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP, NOSE_TIP
 from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
 from toonfilter.runtime.render.colour import Colour, Lab, ink, mix, picture_lab, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
@@ -21,7 +21,7 @@ from toonfilter.runtime.render.palette import Palette, cloth_plane
 from toonfilter.runtime.render.patterns import draw_dots, draw_hatching
 from toonfilter.runtime.render.shade import Light, face_shade, shade_field, shade_outlines, upper_face
 from toonfilter.runtime.render.skin_light import draw_lights, draw_soft
-from toonfilter.runtime.render.strands import hair_relief
+from toonfilter.runtime.render.strands import hair_relief, strand_lines
 from toonfilter.runtime.render.style import BaseRules
 from toonfilter.runtime.render.tones import Patch, Swatch, chosen, lay, long_lines, stepped
 
@@ -36,11 +36,12 @@ _CAST_U = 0.09
 """Width of the shadow that hair throws on the face, in distances of the pupils."""
 _CALM_CLOTH_U = 0.09
 """How far cloth's colours are averaged before they are told apart. Raising it gives larger, fewer patches."""
+_STRAND_U = 0.020
+"""Width of the lines of strands in their middles."""
 _JAW_TURNED = 12.0
 """Yaw in degrees from which less of the jaw's far half is drawn."""
 _FOLD_LEVEL = 170
-_STRAND_LEVEL = 150
-"""Levels of the field `ink` from which folds and strands are drawn. Raising them draws fewer lines."""
+"""Level of the field `ink` from which folds are drawn. Raising it draws fewer lines."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
 _CLOTH_PX = 2
@@ -222,7 +223,10 @@ def _hair_swatch(
         tone = base + np.array([step, 0, 0], np.float32)
         tone[1:] *= 1 - 0.006 * step
         steps.append((128 + level * _LEVELS_PER_L, to_rgb(tone)))
-    lines = patch.lines(long_lines(patch.of(figure.fields["ink"]), _STRAND_LEVEL, unit), _STRAND_LEVEL)
+    head = (patch.left, patch.top) if figure.head is None else figure.to_crop(figure.head.flat[NOSE_TIP]).tolist()
+    anchor = (head[0] - patch.left, head[1] - patch.top)
+    strands = strand_lines(patch.of(figure.fields["tone"]), patch.of(plane), unit, anchor)
+    lines = patch.drawn(strands, _STRAND_U * figure.unit_px)
     dark = mix(to_rgb(base), ink(base, 0.4), 0.8)
     return stepped(patch.enlarged(relief), steps, to_rgb(base), lines, dark), patch
 

@@ -40,7 +40,7 @@ _EVEN_TO_YAW = 30.0
 _SOME_BEARD = 60
 """Level below which there is no beard worth drawing."""
 _CHIN = (18, 83, 313, 175, 171, 396, 199, 200)
-_DOUBT_ABOVE, _DOUBT_FAR, _SHOULDERS_FROM_U = 75, 125, 1.5
+_DOUBT_ABOVE, _DOUBT_FAR, _SHOULDERS_FROM_U = 75, 115, 2.1
 """Levels by which cloth above the chin, and cloth above the shoulders, is doubted; shoulders lie below a line at half a
 right angle from so far beside the chin. Raising the levels loses hoods and sleeves of raised arms."""
 _FACE_INSET_U = 0.16

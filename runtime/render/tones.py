@@ -60,6 +60,17 @@ class Patch:
         """This part of a plane or picture; a view, not a copy."""
         return plane[self.top : self.top + self.height, self.left : self.left + self.width]
 
+    def drawn(self, lines: Sequence[Points], width_px: float) -> NDArray[np.uint8]:
+        """Mask at the canvas' size of tapered lines: px of this part. width_px: in their middles, on the canvas."""
+        mask = np.zeros(self.canvas_size[::-1], np.uint8)
+        scale = np.array(self.canvas_size, np.float32) / np.array([self.width, self.height], np.float32)
+        for share, first, last in ((0.0, 0.0, 1.0), (0.6, 0.12, 0.8), (1.0, 0.25, 0.6)):
+            thickness = max(1, round(share * width_px))
+            parts = [line[round(first * len(line)) : max(2, round(last * len(line)))] for line in lines]
+            places = [np.rint((part + 0.5) * scale * 8).astype(np.int32) for part in parts]
+            cv2.polylines(mask, places, False, 255, thickness, cv2.LINE_8, 3)
+        return mask
+
     def enlarged(self, part: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """This part of a plane, of whatever size it was measured at, at the canvas' size."""
         large: NDArray[np.uint8] = cv2.resize(part, self.canvas_size, interpolation=cv2.INTER_LINEAR)
