@@ -1,5 +1,7 @@
 """Hair's light and dark, gathered along its strands so that tones become long tapered clumps."""
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -127,13 +129,15 @@ def strand_lines(tone: Plane, hair: Plane, unit_px: float, anchor: tuple[float, 
     tone, hair = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in (tone, hair))
     unit_px /= 2
     step = _SEEDS_U * unit_px
-    first = [place / 2 % step for place in anchor]
-    grid = np.meshgrid(np.arange(first[0], half[0], step), np.arange(first[1], half[1], step))
-    seeds = np.stack(grid, -1).astype(np.float32)
-    # Every second row is shifted, so that seeds make no columns.
-    seeds[1::2, :, 0] += step / 2
+    # Counted from the anchor: the same line is the same line in the next frame.
+    columns, rows = (
+        np.arange(math.floor(-place / 2 / step) - 1, math.ceil((side - place / 2) / step) + 1)
+        for place, side in zip(anchor, half, strict=True)
+    )
+    across, down = np.meshgrid(columns, rows)
+    seeds = np.stack([across + 0.5 * (down % 2), down], -1) * step + np.array(anchor) / 2
     flow = _flow(tone, hair, unit_px)
-    paths = _followed(flow, seeds.reshape(1, -1, 2), _LINE_U * unit_px / (_LINE_POINTS - 1))
+    paths = _followed(flow, seeds.astype(np.float32).reshape(1, -1, 2), _LINE_U * unit_px / (_LINE_POINTS - 1))
     inside = cv2.erode(hair, np.ones((2 * max(1, round(_RIM_U * unit_px)) + 1,) * 2, np.uint8))
     seen = cv2.remap(inside, paths, None, cv2.INTER_LINEAR, borderValue=0).min(0) > _INSIDE
     return list(2 * paths.transpose(1, 0, 2)[seen])
