@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -14,27 +14,23 @@ from toonfilter.runtime.bundle import Bundle, Precision, find_bundle
 from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import BackendError, ConfigError
 from toonfilter.runtime.faces.config import TrackingConfig
-from toonfilter.runtime.faces.detection import Face
-from toonfilter.runtime.faces.head_motion import SteadyCrop
 from toonfilter.runtime.faces.lookback import SeenFrame, look_back
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
 from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
-from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
 from toonfilter.runtime.geometry.pixelate import cover_softly
+from toonfilter.runtime.head_crops import CropSizes, HeadCrops
 from toonfilter.runtime.privacy import Guard, HiddenFace, LostPolicy, check_drawings_only
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
 from toonfilter.runtime.render.renderer import AlignedFace, FrameRenderer
 from toonfilter.runtime.render.scene import LIVE_CROP_PX
 
-_TIER_MARGIN = 1.1
 _ENGINE_TRIES = 3
 _TRACKER_TRIES = 3
 _GAP_S = 0.7
 _SLOW_S = 5.0
-"""A frame after a gap is looked at thoroughly, which is work; so soon after another gap it is the machine that is slow,
-and would stay slow of it."""
-_CROP_MARGIN = 0.06
+"""A frame after a gap is looked at thoroughly, which is work. Gaps that follow each other sooner than this come from a
+slow machine, which thorough looks would keep slow."""
 _SMALL_CROP_PX = 256
 _FEW_CORES = 2
 
@@ -80,6 +76,29 @@ class Tracked:
     error: Exception | None = None
 
 
+class _Continuity:
+    """Whether frames belong together."""
+
+    def __init__(self) -> None:
+        self._shape: tuple[int, ...] = ()
+        self._seen_at_s = 0.0
+        self._broken_at_s = -math.inf
+
+    def is_broken_by(self, frame: Frame) -> bool:
+        """Whether what was seen before tells nothing of this frame."""
+        gap_s = frame.captured_at_s - self._seen_at_s
+        is_broken = frame.image.shape != self._shape or not gap_s >= 0
+        is_broken = is_broken or (gap_s > _GAP_S and frame.captured_at_s - self._broken_at_s > _SLOW_S)
+        if is_broken:
+            self._broken_at_s = frame.captured_at_s
+        self._shape, self._seen_at_s = frame.image.shape, frame.captured_at_s
+        return is_broken
+
+    def forget(self) -> None:
+        """The next frame has nothing to do with the last."""
+        self._shape = ()
+
+
 class ToonFilter:
     """Tracks, draws and guards. `process` is `draw(track(frame))`.
 
@@ -112,13 +131,10 @@ class ToonFilter:
         self._threads_beside = [self._beside.submit(threading.get_native_id).result()]
         self._tracker = tracker or FaceTracker(self._settings.tracker, self._beside)
         self._guard = Guard(self._settings.lost)
-        self._crops: dict[int, SteadyCrop] = {}
-        self._shape: tuple[int, ...] = ()
-        self._tracked_at_s = 0.0
-        self._unrelated_at_s = -math.inf
+        self._crops = HeadCrops(self._settings.smoothing)
+        self._sizes = CropSizes(self._settings.max_size, self._settings.most_crops, self._settings.size)
+        self._continuity = _Continuity()
         self._original: Image = np.empty((0, 0, 3), np.uint8)
-        self._size = 0
-        self._size_limit = self._settings.max_size
         self._engine_failures = self._tracking_failures = 0
         self.is_hidden = False
 
@@ -147,7 +163,7 @@ class ToonFilter:
 
     def set_effort(self, size: int, detect_every: int) -> None:
         """From the next frame on: crops of at most `size` px, a look for newcomers at least every so many frames."""
-        self._size_limit = size
+        self._sizes.limit_px = size
         self._tracker.set_interval(detect_every)
 
     def process(self, frame: Frame) -> SafeFrame:
@@ -157,13 +173,11 @@ class ToonFilter:
     def track(self, frame: Frame) -> Tracked:
         """Find the faces. With on_error `cover` a failure is kept for `draw` to cover."""
         try:
-            if self._is_unrelated(frame):
+            if self._continuity.is_broken_by(frame):
                 self._tracker.reset()
-                self._unrelated_at_s = frame.captured_at_s
-            self._shape, self._tracked_at_s = frame.image.shape, frame.captured_at_s
-            moving = {key: self._beside.submit(crop.followed, frame.image) for key, crop in self._crops.items()}
+            moving = self._crops.followed(frame.image, self._beside)
             tracking = self._tracker.track(frame.image, frame.captured_at_s)
-            crops = self._steadied(tracking.faces, frame, moving)
+            crops = self._crops.steadied(tracking.faces, frame, moving)
             renderer = self._renderer
             if not crops and not renderer.draws_whole_frame:
                 return Tracked(frame, tracking)
@@ -296,9 +310,9 @@ class ToonFilter:
         self._tracker.reset()
         self._guard = Guard(self._settings.lost)
         self._renderer.forget()
-        self._crops = {}
-        self._size = 0
-        self._shape = ()
+        self._crops.forget()
+        self._sizes.forget()
+        self._continuity.forget()
 
     def close(self) -> None:
         """Free tracker and engine."""
@@ -306,53 +320,8 @@ class ToonFilter:
         self._tracker.close()
         self._opened.translator.close()
 
-    def _is_unrelated(self, frame: Frame) -> bool:
-        """Whether what was seen before tells nothing of this frame."""
-        gap_s = frame.captured_at_s - self._tracked_at_s
-        if frame.image.shape != self._shape or not gap_s >= 0:
-            return True
-        return gap_s > _GAP_S and frame.captured_at_s - self._unrelated_at_s > _SLOW_S
-
-    def _steadied(
-        self, faces: list[Face], frame: Frame, moving: "dict[int, Future[CropTransform | None]]"
-    ) -> list[CropTransform]:
-        """Where each face's crop lies; what is known of faces that are gone is forgotten.
-
-        moving: where the crops of the last frame are now, by the motion of the picture.
-        """
-        present = {face.id for face in faces}
-        self._crops = {key: crop for key, crop in self._crops.items() if key in present}
-        steadied = []
-        for face in faces:
-            raw = crop_transform(face.landmarks, 1, face.fit)
-            crop = self._crops.setdefault(face.id, SteadyCrop(self._settings.smoothing))
-            followed = moving[face.id].result if face.id in moving else None
-            steady = crop(frame.image, raw, frame.captured_at_s, followed)
-            if not _holds(steady, face):
-                # The face moved faster than its steadied crop: start again from where it is.
-                self._crops[face.id] = SteadyCrop(self._settings.smoothing)
-                steady = self._crops[face.id](frame.image, raw, frame.captured_at_s)
-            steadied.append(steady)
-        return steadied
-
     def _sized(self, aligned: list[AlignedFace]) -> list[AlignedFace]:
-        """The crops at the size that suits the largest of them."""
-        if not aligned:
-            return []
-        size = self._size_for(max(crop.side_px for _, crop in aligned), len(aligned))
-        return [(face, replace(crop, size=size)) for face, crop in aligned]
-
-    def _size_for(self, side_px: float, faces: int = 1) -> int:
-        """The smallest size that shows the crop sharply; changes only when the face has clearly grown or shrunk."""
-        if self._settings.size:
-            return self._settings.size
-        limit = min(self._size_limit, self._greatest_size) * min(1.0, math.sqrt(self._settings.most_crops / faces))
-        sizes = [size for size in sorted(self._bundle.input.sizes) if size <= limit]
-        sizes = sizes or [min(self._bundle.input.sizes)]
-        if self._size in sizes and self._size / _TIER_MARGIN <= side_px <= self._size * 1.25 * _TIER_MARGIN:
-            return self._size
-        self._size = next((size for size in sizes if size * 1.25 >= side_px), sizes[-1])
-        return self._size
+        return self._sizes.sized(aligned, self._bundle.input.sizes, self._greatest_size)
 
     def _check(self, bundle: Bundle) -> None:
         if bundle.takes_drawings:
@@ -391,9 +360,3 @@ class ToonFilter:
             self._renderer = open_renderer(self._bundle, self._opened.translator, self._settings.rendering)
         except Exception as again:
             self._notify(f"the engine could not be opened again ({again})")
-
-
-def _holds(transform: CropTransform, face: Face) -> bool:
-    """Whether the whole face, with the margin of its mask, lies in the crop."""
-    from_middle = (transform.to_crop(face.landmarks)[:, :2] - (transform.size - 1) / 2) / transform.size
-    return bool(np.abs(from_middle).max() < 0.5 - _CROP_MARGIN)

@@ -6,6 +6,7 @@ from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.faces.tracker import FaceTracker
 from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.head_crops import CropSizes
 from toonfilter.runtime.live.quality_control import (
     AdjustableFilter,
     Effort,
@@ -160,6 +161,23 @@ def test_governor_tells_filter_and_user_and_skips_frames() -> None:
     assert texts[-1] == "doing more again: crops up to 384 px, every frame"
 
 
+def test_crops_share_what_a_frame_may_cost() -> None:
+    sizes = CropSizes(limit_px=128, most_crops=2.0)
+    assert [sizes.size_for(500, faces, [128, 64]) for faces in (1, 2, 3, 4)] == [128, 128, 64, 64]
+    assert sizes.size_for(500, 1, [64, 128]) == 128
+    assert sizes.size_for(500, 1, [64, 128], most_px=100) == 64
+    sizes.limit_px = 64
+    assert sizes.size_for(500, 1, [64, 128]) == 64
+    assert CropSizes(limit_px=64, most_crops=2.0, fixed_px=128).size_for(10, 9, [64, 128]) == 128
+
+
+def test_the_size_changes_only_when_a_face_clearly_grew_or_shrank() -> None:
+    sizes = CropSizes(limit_px=128, most_crops=2.0)
+    assert [sizes.size_for(side, 1, [64, 128]) for side in (80, 86, 90, 118, 110)] == [64, 64, 128, 128, 128]
+    sizes.forget()
+    assert sizes.size_for(80, 1, [64, 128]) == 64
+
+
 def test_the_filter_obeys(tiny_bundle: Bundle) -> None:
     class Tracker:
         interval = 0
@@ -174,16 +192,9 @@ def test_the_filter_obeys(tiny_bundle: Bundle) -> None:
     style = str(tiny_bundle.folder)
     toon = ToonFilter(FilterSettings(style=style, engine="onnxruntime"), tracker=cast(FaceTracker, tracker))
     assert toon.full_effort == ([64, 128], 6)
-    assert toon._size_for(500) == 128
     toon.set_effort(64, 12)
     assert tracker.interval == 12
-    assert toon._size_for(500) == 64
     toon.close()
-    crowded = ToonFilter(
-        FilterSettings(style=style, engine="onnxruntime", max_size=128), tracker=cast(FaceTracker, tracker)
-    )
-    assert [crowded._size_for(500, faces) for faces in (1, 2, 3, 4)] == [128, 128, 64, 64]
-    crowded.close()
     fixed = ToonFilter(FilterSettings(style=style, engine="onnxruntime", size=128), tracker=cast(FaceTracker, tracker))
     assert fixed.full_effort == ([128], 6)
     fixed.close()
