@@ -23,7 +23,8 @@ _RIDGE_HIDES_FROM = 18.0
 """Yaw in degrees from which the nose's ridge covers a part of the far eye's place."""
 _LAUGHS = (0.02, 0.11)
 """Rise of the mouth's corners, in pupil distances, from which a smile is one, and at which it is a laugh."""
-_MOST_FROWN = 0.12
+_USUAL_FROWN, _MOST_FROWN = 0.02, 0.10
+"""By how much brows at rest differ, and the most that a frown or worry is taken for."""
 _FAR_FADE = (0.19, 0.33)
 """An eye as narrow as this share of its true width, seen from the side, is hidden; it is whole from the second on."""
 
@@ -152,7 +153,8 @@ class FaceGeometry:
             found += seen**2 * float(place @ self.photo_points @ self.fit.rotation[:, 1])
             weights += seen**2
         unusual = (found / max(weights, 1e-3) - _usual_brow_slope() * self.fit.scale) / self.unit_px
-        return min(max(unusual, -_MOST_FROWN), _MOST_FROWN)
+        beyond = max(unusual - _USUAL_FROWN, 0.0) + min(unusual + _USUAL_FROWN, 0.0)
+        return min(max(beyond, -_MOST_FROWN), _MOST_FROWN)
 
     @cached_property
     def outline(self) -> Points:

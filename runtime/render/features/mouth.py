@@ -99,13 +99,13 @@ def _lips(
     top, bottom, inner_top, inner_bottom = shapes
     unit, half = np.float32(face.unit_px), len(bottom) // 2
     paint = look.lip_strength * (0.30 + 0.70 * smoothstep(look.lash, *_PAINTED_LASH))
-    alpha = rules.lip_colour * (0.80 + 0.18 * paint)
+    alpha = rules.lip_colour * (0.86 + 0.12 * paint)
     if alpha <= 0:
         return
     # Bare lips have no hard edge: they fade into the skin.
     depth = float((bottom - inner_bottom)[half] @ face.down)
     foot = inner_bottom[half] + face.down * np.float32(max(depth, 1.0))
-    fading = _fading(colours.lip, alpha, 0.80 + 0.20 * paint, 0.45 + 0.55 * paint)
+    fading = _fading(colours.lip, alpha, 0.88 + 0.12 * paint, 0.62 + 0.38 * paint)
     pen.graded(outline(inner_bottom, bottom[::-1]), linear(inner_bottom[half], foot, fading, (0.0, 0.45, 1.0)))
     # Dark upper lips look like an opening; what is not painted stays near the skin.
     height = float((inner_top - top)[half - 2] @ face.down)

@@ -80,8 +80,8 @@ class NoseRules:
 class MouthRules:
     """Mouth."""
 
-    line_u: float = 0.028
-    corner_u: float = 0.018
+    line_u: float = 0.023
+    corner_u: float = 0.014
     lip_colour: float = 1.0
     """0 paints no lips."""
     light: float = 0.5

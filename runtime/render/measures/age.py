@@ -30,7 +30,7 @@ _WHEN_YOUNG = {"forehead": 0.6, "frown": 0.8, "crow": 0.35, "bag": 0.35, "fold":
 _WHEN_GREY = {"forehead": 0.45, "frown": 0.2, "crow": 0.7, "bag": 0.75, "fold": 0.8, "marionette": 0.45}
 """How deep each kind is in a face under grey hair, at least."""
 _GREY_IS_OLD = 0.5
-_MATURE = (1.0, 2.3)
+_MATURE = (0.7, 2.1)
 """Of `maturity`: from which on lines are drawn that the photo hardly shows, and at which they are whole."""
 _WHEN_MATURE = {"forehead": 0.0, "frown": 0.0, "crow": 0.40, "bag": 0.45, "fold": 0.48, "marionette": 0.15}
 """How deep each kind is then, at least."""

@@ -25,8 +25,10 @@ _DARK, _DARK_RELATIVE = (19.0, 25.0), (0.36, 0.44)
 """Lightness, and lightness over that of skin, of irises so dark that brown ones have hardly any colour."""
 _SURELY_COOL = (0.0, 1.2)
 """Red or yellow left in such an iris that is still cool, and that is brown."""
-_NEARLY_BLACK, _NEARLY_BLACK_DOUBT = (15.0, 19.0), 2.6
+_NEARLY_BLACK, _NEARLY_BLACK_DOUBT = (16.0, 20.0), 3.8
 """Lightness of irises that take any colour of the light, and how much cooler they must be."""
+_REDDISH = (0.24, 0.38)
+"""Red of a dark iris over that of skin, from which it is brown, however blue the sky in it."""
 _NARROW = 0.6
 """Opening over the iris' diameter below which the lids' edges and the white are among what is read."""
 _BLUE, _VIVID, _VIOLET = (0.05, 0.45), (2.0, 9.0), (6.0, 16.0)
@@ -83,8 +85,12 @@ def coolness(measured: Lab, raw: Lab) -> float:
     lightness, red, yellow = (float(value) for value in measured)
     dark = max(1 - smoothstep(lightness, *_DARK), 1 - smoothstep(lightness / max(float(raw[0]), 20), *_DARK_RELATIVE))
     doubt = _NEARLY_BLACK_DOUBT * (1 - smoothstep(lightness, *_NEARLY_BLACK))
+    warm = max(
+        smoothstep(min(red - 0.5, yellow + 1) + doubt, *_SURELY_COOL),
+        smoothstep(red / max(float(raw[1]), 6.0), *_REDDISH),
+    )
     return (
-        (1 - dark * smoothstep(min(red - 0.5, yellow + 1) + doubt, *_SURELY_COOL))
+        (1 - dark * warm)
         * (1 - smoothstep(own, bound - _WARMTH_SPREAD, bound + _WARMTH_SPREAD))
         * smoothstep(warmth, *_COLOURED_SKIN)
         * smoothstep(lightness, *_COOL_LIGHT)
