@@ -1,13 +1,16 @@
 """Options declared once: what Typer sees of a group, and what the command gets."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from typer.testing import CliRunner
 
 from toonfilter.cli import app
+from toonfilter.runtime import command_options
+from toonfilter.runtime.backends import ENGINES
 from toonfilter.runtime.option_groups import option_kinds, with_option_groups
+from toonfilter.runtime.render import blending, drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +46,10 @@ def test_what_commands_share_is_the_same_everywhere() -> None:
                 declared = (one.opts, one.default, one.help, one.rich_help_panel)
                 assert seen.setdefault(one.name, declared) == declared, f"{command} {one.opts}"
     assert {"to", "likeness", "codec", "on_lost"} <= set(seen)
+
+
+def test_words_of_options_are_those_of_the_code() -> None:
+    """Stated once more for the command line, which must not load the renderer to print its help."""
+    assert get_args(command_options.Extent) == get_args(drawing.Extent)
+    assert get_args(command_options.Region) == get_args(blending.Region)
+    assert {*get_args(command_options.Engine)} - {"auto"} <= {*ENGINES}
