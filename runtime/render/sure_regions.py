@@ -40,6 +40,8 @@ _EVEN_TO_YAW = 30.0
 _SOME_BEARD = 60
 """Level below which there is no beard worth drawing."""
 _CHIN = (18, 83, 313, 175, 171, 396, 199, 200)
+_DOUBT_BELOW = 45
+"""Levels by which all cloth is doubted. Raising it loses the rims of clothes that look like the room."""
 _DOUBT_ABOVE, _DOUBT_FAR, _SHOULDERS_FROM_U = 75, 115, 2.1
 """Levels by which cloth above the chin, and cloth above the shoulders, is doubted; shoulders lie below a line at half a
 right angle from so far beside the chin. Raising the levels loses hoods and sleeves of raised arms."""
@@ -131,7 +133,7 @@ def without_things_beside(planes: Mapping[str, Plane], landmarks: Landmarks, uni
     landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
     """
     shape = planes["person"].shape
-    doubt = cv2.min(above_chin(landmarks, shape, 0.0), _DOUBT_ABOVE)
+    doubt = cv2.max(cv2.min(above_chin(landmarks, shape, 0.0), _DOUBT_ABOVE), _DOUBT_BELOW)
     across, down = _axes(landmarks)
     for way in (across, -across):
         # Shoulders slope: what lies above such a line is none.

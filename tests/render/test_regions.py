@@ -124,7 +124,7 @@ def test_things_beside_a_head_are_doubted_and_clothes_are_not(points) -> None:
     things, shirt = box(150, 60, 190, 100) // 255 * 180, box(40, 180, 160, 200)
     doubted = without_things_beside(planes(person=cv2.max(things, shirt)), points, UNIT)
     assert doubted["person"][things > 0].max() < 128
-    assert (doubted["person"][shirt > 0] == 255).all()
+    assert doubted["person"][shirt > 0].min() > 200
     sure = without_things_beside(planes(person=box(60, 5, 140, 40)), points, UNIT)
     assert sure["person"][5:40, 60:140].min() > 128
 
