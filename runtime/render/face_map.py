@@ -61,6 +61,13 @@ def _layout() -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]
 
 
 @lru_cache(maxsize=1)
+def _on_face() -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.float32]]:
+    """Of the cells on the face: flat indices [N], three mesh points and their weights [N, 3]."""
+    points, weights, known = _layout()
+    return np.flatnonzero(known), points[known], weights[known]
+
+
+@lru_cache(maxsize=1)
 def _known() -> NDArray[np.float32]:
     return _layout()[2].astype(np.float32)
 
@@ -97,9 +104,10 @@ class FaceMap:
     """
 
     def __init__(self, landmarks: Landmarks) -> None:
-        points, weights, _ = _layout()
-        places = np.einsum("hwk,hwkc->hwc", weights, landmarks[points])
-        self.places: NDArray[np.float32] = _filled(places.astype(np.float32))
+        cells, points, weights = _on_face()
+        places = np.zeros((SIDE * SIDE, 3), np.float32)
+        places[cells] = np.einsum("ik,ikc->ic", weights, np.take(landmarks, points, axis=0))
+        self.places: NDArray[np.float32] = _filled(places.reshape(SIDE, SIDE, 3))
 
     @cached_property
     def normals(self) -> NDArray[np.float32]:
