@@ -114,7 +114,7 @@ def _lips(
     pen.graded(outline(top, inner_top[::-1]), linear(inner_top[half], head, fading, (0.0, 0.5, 1.0)))
     middle = part(inner_bottom * np.float32(0.55) + bottom * np.float32(0.45), 0.30, 0.58)
     widths = taper(len(middle), 0.08, 0.08, 0.5) * np.float32(min(0.034, 0.30 * depth / face.unit_px)) * unit
-    pen.stroke(middle, widths, colours.lip_light, rules.light * (0.35 + 0.65 * paint))
+    pen.stroke(middle, widths, colours.lip_light, rules.light * (0.6 + 0.4 * paint))
 
 
 def _fading(colour: Colour, alpha: float, middle: float, end: float) -> list[int]:

@@ -11,8 +11,8 @@ from toonfilter.runtime.render.look import Look
 
 _WHITE = np.array([0.985, 0.978, 0.972], np.float32)
 _LASH = np.array([0.11, 0.06, 0.07], np.float32)
-_LIP_RED = 3.0
-"""What a drawing adds to the red of lips, a*: flat and pale they would look lifeless."""
+_ROSE = np.array([-3.5, 6.5, -1.0], np.float32)
+"""What a drawing adds to lips: flat and as pale as they are they would be lost, full ones most of all."""
 _BROW_CONTRAST = 0.60
 """Most lightness of brows over that of skin."""
 _TEETH = np.array([0.975, 0.955, 0.915], np.float32)
@@ -111,7 +111,7 @@ def _seen_brow(look: Look) -> Lab:
 
 def _lips(look: Look, rules: FeatureRules) -> tuple[Lab, Lab]:
     share = rules.mouth.lip_colour * (0.78 + 0.22 * look.lip_strength)
-    lip = _between(look.skin, look.lip, share) + np.array([0, _LIP_RED * rules.mouth.lip_colour, 0], np.float32)
+    lip = _between(look.skin, look.lip, share) + _ROSE * np.float32(rules.mouth.lip_colour)
     upper = lip * np.array([0.93, 1.0, 0.95], np.float32) + np.array([0, 3.0, 0], np.float32)
     return lip, upper
 
