@@ -15,7 +15,7 @@ _COOL_LIGHT = (10.0, 14.0)
 """Lightness below which an iris has no colour that could be told."""
 _WARMTH, _WARMTH_SPREAD = 0.33, 0.06
 """Chroma over that of skin below which an iris is cool, and half the width of the doubt."""
-_WARMTH_RISE = 0.25
+_WARMTH_RISE = 0.4
 """How much more warmth light irises may have and still be cool, for each unit of lightness over that of skin."""
 _USUAL_SHARE = 0.4
 """Chroma of an iris without a colour of its own, over that of skin."""
