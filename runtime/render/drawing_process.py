@@ -7,11 +7,14 @@ it does not answer or dies, frames are drawn in this one, as they would be there
 
 import itertools
 import pickle
+import shutil
+import sys
 import threading
 import weakref
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -29,8 +32,9 @@ from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.style import Style
 
-_MEMORY_BYTES = 80 << 20
+_MEMORY_BYTES = 40 << 20
 """Shared by both processes; pages that nobody used cost nothing. A frame of 3840 x 2160 and its fields fit in."""
+_MEMORY_FOLDER = Path("/dev/shm")
 _ALIGNMENT = 64
 _ANSWER_S = 5.0
 """How long a frame may take to be drawn before the other process is given up."""
@@ -48,8 +52,10 @@ class DrawingProcess:
         """Start it; it is ready some time later.
 
         Raises:
-            OSError: it cannot be started.
+            OSError: it cannot be started, or there is no memory to share but a file's on a disk.
         """
+        if not _stays_in_memory():
+            raise OSError("pictures could only be shared through a file")
         context = spawning()
         self._memory = context.RawArray("B", _MEMORY_BYTES)
         self._bytes: NDArray[np.uint8] = np.frombuffer(self._memory, np.uint8)
@@ -135,6 +141,13 @@ class DrawingProcess:
         except (OSError, EOFError) as error:
             raise _LostError(str(error)) from error
         return answer
+
+
+def _stays_in_memory() -> bool:
+    """Whether what processes share is never written to a disk: `multiprocessing` takes a file where all else fails."""
+    if sys.platform != "linux":
+        return sys.platform == "win32"
+    return _MEMORY_FOLDER.is_dir() and shutil.disk_usage(_MEMORY_FOLDER).free >= _MEMORY_BYTES
 
 
 _shared: "weakref.ref[DrawingProcess] | None" = None

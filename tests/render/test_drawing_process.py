@@ -1,8 +1,10 @@
 """Drawing in another process: the same pictures, and none the worse when that process is lost."""
 
 import gc
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ from toonfilter.runtime.backends.translator import Description
 from toonfilter.runtime.errors import ToonfilterError
 from toonfilter.runtime.faces.detection import Face, StillFaceFinder
 from toonfilter.runtime.geometry.alignment import crop_transform
+from toonfilter.runtime.render import drawing_process
 from toonfilter.runtime.render.drawing import LayeredRenderer
 from toonfilter.runtime.render.drawing_process import DrawingProcess, ProcessRenderer
 from toonfilter.runtime.render.fields import FIELDS, field_index
@@ -22,6 +25,7 @@ from toonfilter.runtime.render.style import Style
 
 Image = NDArray[np.uint8]
 _DEADLINE_S = 60.0
+pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="processes share memory through files there")
 GROUNDS = {"drawn": Ground(), "keep": Ground("keep")}
 
 
@@ -124,3 +128,10 @@ def test_the_process_ends_with_its_last_renderer() -> None:
     del renderer
     gc.collect()
     psutil.Process(number).wait(_DEADLINE_S)
+
+
+def test_pictures_are_not_shared_through_a_file_on_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(drawing_process, "_MEMORY_FOLDER", tmp_path / "none")
+    with pytest.raises(OSError, match="file"):
+        DrawingProcess()
