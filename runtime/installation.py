@@ -56,7 +56,8 @@ def install_command(*extras: str) -> str:
         if (prefix / receipt).is_file():
             # These make the environment anew.
             present = (name for name in EXTRAS if not missing_modules(name))
-            return _line(*installer.split(), "install", "--force", *_source(sorted({*extras, *present})))
+            same = ("--force", "--python", f"{sys.version_info[0]}.{sys.version_info[1]}")
+            return _line(*installer.split(), "install", *same, *_source(sorted({*extras, *present})))
     return pip("install", *_source(extras))
 
 
