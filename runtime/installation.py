@@ -56,7 +56,7 @@ def install_command(*extras: str) -> str:
         if (prefix / receipt).is_file():
             # These make the environment anew.
             present = (name for name in EXTRAS if not missing_modules(name))
-            same = ("--force", "--python", f"{sys.version_info[0]}.{sys.version_info[1]}")
+            same = ("--force", "--python", sys._base_executable)
             return _line(*installer.split(), "install", *same, *_source(sorted({*extras, *present})))
     return pip("install", *_source(extras))
 
