@@ -58,6 +58,9 @@ def install_command(*extras: str) -> str:
             present = (name for name in EXTRAS if not missing_modules(name))
             same = ("--force", "--python", sys._base_executable)
             return _line(*installer.split(), "install", *same, *_source(sorted({*extras, *present})))
+    if any(part.startswith("archive-v") for part in prefix.parts):
+        # uvx keeps what it runs in uv's cache, which nothing else may change.
+        return _line("uvx", "--from", *_source(extras), "toonfilter")
     return pip("install", *_source(extras))
 
 

@@ -86,6 +86,12 @@ def test_tool_installers_keep_the_extras_that_are_there(place, receipt, tool):
     assert shlex.split(install_command("mediapipe")) == expected
 
 
+def test_what_runs_out_of_a_cache_is_run_with_the_extra(place, monkeypatch, tmp_path):
+    place(modules=())
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "uv" / "archive-v0" / "RxTwRmk"))
+    assert install_command("app") == "uvx --from 'toonfilter[app]' toonfilter"
+
+
 def test_a_damaged_origin_is_none(place):
     place("no json")
     assert install_command("app").endswith("'toonfilter[app]'")
