@@ -56,7 +56,7 @@ def install_command(*extras: str) -> str:
         if (prefix / receipt).is_file():
             # These make the environment anew.
             present = (name for name in EXTRAS if not missing_modules(name))
-            same = ("--force", "--python", sys._base_executable)
+            same = ("--force", "--python", getattr(sys, "_base_executable", sys.executable))
             return _line(*installer.split(), "install", *same, *_source(sorted({*extras, *present})))
     if any(part.startswith("archive-v") for part in prefix.parts):
         # uvx keeps what it runs in uv's cache, which nothing else may change.
