@@ -111,7 +111,7 @@ def _seen_brow(look: Look) -> Lab:
 
 def _lips(look: Look, rules: FeatureRules) -> tuple[Lab, Lab]:
     share = rules.mouth.lip_colour * (0.78 + 0.22 * look.lip_strength)
-    lip = _between(look.skin, look.lip, share) + _ROSE * np.float32(rules.mouth.lip_colour)
+    lip: Lab = _between(look.skin, look.lip, share) + _ROSE * np.float32(rules.mouth.lip_colour)
     upper = lip * np.array([0.93, 1.0, 0.95], np.float32) + np.array([0, 3.0, 0], np.float32)
     return lip, upper
 
