@@ -38,6 +38,8 @@ _CALM_CLOTH_U = 0.09
 """How far cloth's colours are averaged before they are told apart. Raising it gives larger, fewer patches."""
 _STRAND_U = 0.020
 """Width of the lines of strands in their middles."""
+_STRAND_INK = 0.55
+"""How dark those lines are: 0 as the hair, 1 as its ink."""
 _JAW_TURNED = 12.0
 """Yaw in degrees from which less of the jaw's far half is drawn."""
 _FOLD_LEVEL = 170
@@ -227,7 +229,7 @@ def _hair_swatch(
     anchor = (head[0] - patch.left, head[1] - patch.top)
     strands = strand_lines(patch.of(figure.fields["tone"]), patch.of(plane), unit, anchor)
     lines = patch.drawn(strands, _STRAND_U * figure.unit_px)
-    dark = mix(to_rgb(base), ink(base, 0.4), 0.8)
+    dark = mix(to_rgb(base), ink(base, 0.4), _STRAND_INK)
     return stepped(patch.enlarged(relief), steps, to_rgb(base), lines, dark), patch
 
 
