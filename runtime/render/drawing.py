@@ -40,7 +40,7 @@ _PAPER = (246, 241, 228)
 _COARSE_EVERY = 3
 """Every how many frames the whole frame is read. Raising it costs less; bodies and strangers lag behind."""
 _FINE_EVERY = 2
-"""Every how many quick frames a head is read. Raising it costs less; hands and hair lag behind."""
+"""Every how many quick live frames a head is read. Raising it costs less; hands and hair lag behind."""
 _QUICK_S = 0.06
 """Gap between frames below which that is not seen. Raising it costs less on slow cameras."""
 _MEASURE_EVERY_S = 0.15
@@ -109,6 +109,7 @@ class LayeredRenderer:
     ) -> None:
         """is_live: fields are read less finely and less often, so that there is time for the next frame."""
         self._reader = FieldsReader(translator, LIVE_PLANES_PX if is_live else PLANES_PX)
+        self._is_live = is_live
         self._style = style
         self._extent = extent
         ground = ground or Ground("keep" if extent != "whole" else "drawn")
@@ -145,7 +146,7 @@ class LayeredRenderer:
         heads = [(face.id, face.landmarks, transform) for face, transform in ordered]
         self._frame += 1
         coarse = not steady or self._frame % _COARSE_EVERY == 0
-        fine_every = _FINE_EVERY if gap_s < _QUICK_S else 1
+        fine_every = _FINE_EVERY if self._is_live and gap_s < _QUICK_S else 1
         scene = self._reader.read(image, heads, steady=steady, coarse=coarse, fine_every=fine_every)
         scene = with_heads_at(without_things(scene), places, on_clothes=self._extent == "head")
         return Prepared(scene, ordered, self._people(scene, ordered))
