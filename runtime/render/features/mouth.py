@@ -99,18 +99,18 @@ def _lips(
     top, bottom, inner_top, inner_bottom = shapes
     unit, half = np.float32(face.unit_px), len(bottom) // 2
     paint = look.lip_strength * (0.30 + 0.70 * smoothstep(look.lash, *_PAINTED_LASH))
-    alpha = rules.lip_colour * (0.86 + 0.12 * paint)
+    alpha = rules.lip_colour * (0.92 + 0.06 * paint)
     if alpha <= 0:
         return
     # Bare lips have no hard edge: they fade into the skin.
     depth = float((bottom - inner_bottom)[half] @ face.down)
     foot = inner_bottom[half] + face.down * np.float32(max(depth, 1.0))
-    fading = _fading(colours.lip, alpha, 0.88 + 0.12 * paint, 0.62 + 0.38 * paint)
+    fading = _fading(colours.lip, alpha, 0.95 + 0.05 * paint, 0.78 + 0.22 * paint)
     pen.graded(outline(inner_bottom, bottom[::-1]), linear(inner_bottom[half], foot, fading, (0.0, 0.45, 1.0)))
     # Dark upper lips look like an opening; what is not painted stays near the skin.
     height = float((inner_top - top)[half - 2] @ face.down)
     head = inner_top[half] - face.down * np.float32(max(height, 1.0))
-    fading = _fading(colours.lip_upper, alpha * (0.80 + 0.20 * paint), 0.6 + 0.4 * paint, 0.25 + 0.75 * paint)
+    fading = _fading(colours.lip_upper, alpha * (0.92 + 0.08 * paint), 0.75 + 0.25 * paint, 0.38 + 0.62 * paint)
     pen.graded(outline(top, inner_top[::-1]), linear(inner_top[half], head, fading, (0.0, 0.5, 1.0)))
     middle = part(inner_bottom * np.float32(0.55) + bottom * np.float32(0.45), 0.30, 0.58)
     widths = taper(len(middle), 0.08, 0.08, 0.5) * np.float32(min(0.034, 0.30 * depth / face.unit_px)) * unit

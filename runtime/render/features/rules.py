@@ -80,13 +80,13 @@ class NoseRules:
 class MouthRules:
     """Mouth."""
 
-    line_u: float = 0.023
+    line_u: float = 0.021
     corner_u: float = 0.014
     lip_colour: float = 1.0
     """0 paints no lips."""
     light: float = 0.5
     under_shade: float = 0.35
-    lower_edge_u: float = 0.010
+    lower_edge_u: float = 0.004
     friendly_u: float = 0.014
     """How far the corners are raised, so that rest is not sad."""
     exaggeration: float = 0.34
