@@ -25,6 +25,7 @@ def toon(tiny_bundle):
     opened.close()
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     "scene", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in HARD_SCENES]
 )
