@@ -28,6 +28,7 @@ from toonfilter.runtime.render.people import People, Person, people_in
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import LIVE_PLANES_PX, PLANES_PX, FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
+from toonfilter.runtime.render.steady_parts import SteadyParts
 from toonfilter.runtime.render.style import BaseRules, Style
 from toonfilter.runtime.render.sure_regions import with_heads_at, without_things
 from toonfilter.runtime.render.tones import Swatches
@@ -116,6 +117,7 @@ class LayeredRenderer:
         if ground.kind == "drawn" and style.base.fill == "paper":
             ground = Ground("colour", _PAPER)
         self._ground = GroundPainter(ground)
+        self._parts = SteadyParts()
         self._memories: dict[int, _Memory] = {}
         self._read_at_s = -math.inf
         self._frame = 0
@@ -149,7 +151,8 @@ class LayeredRenderer:
         fine_every = _FINE_EVERY if self._is_live and gap_s < _QUICK_S else 1
         scene = self._reader.read(image, heads, steady=steady, coarse=coarse, fine_every=fine_every)
         scene = with_heads_at(without_things(scene), places, on_clothes=self._extent == "head")
-        return Prepared(scene, ordered, self._people(scene, ordered))
+        people = self._parts.steady(self._people(scene, ordered), follows=steady)
+        return Prepared(scene, ordered, people)
 
     def render(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Prepared | None = None
@@ -174,6 +177,7 @@ class LayeredRenderer:
         """The next frame has nothing to do with the last."""
         self._reader.forget()
         self._ground.forget()
+        self._parts.forget()
         self._memories = {}
         self._read_at_s = -math.inf
         self._frame = 0
