@@ -252,6 +252,8 @@ def check_virtual_camera(devices: Callable[[], list[VideoDevice]] = list_devices
 def read_back(device: str, send: Callable[[], None], command: tuple[str, ...] = ()) -> Check:
     """Send pictures until a second process has read one of them, or gave up."""
     command = command or (sys.executable, "-m", "toonfilter.runtime.doctor.loopback_reader", device)
+    # The first picture is there before anybody reads.
+    send()
     reader = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     deadline_s = time.monotonic() + _READER_S
     while reader.poll() is None and time.monotonic() < deadline_s:
