@@ -97,7 +97,7 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     below = cv2.bitwise_not(above_chin(landmarks, middle.shape, 0.0))
     planes = with_own_colours(planes, scene.photo, middle, below)
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)
-    planes = with_even_beard(with_sure_middle(planes, landmarks, unit_px), landmarks, head.yaw)
+    planes = with_even_beard(with_sure_middle(planes, middle, landmarks, unit_px), landmarks, head.yaw)
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
     return without_islands(planes, nose, unit_px, keep_person=keep_person)
 

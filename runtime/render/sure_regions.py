@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
@@ -22,15 +23,16 @@ _COARSE_PX = 4
 """A power of two."""
 _PERSON_LEVEL = 90
 _BARE_LEVEL = 110
+_ISLAND_LEVEL = 100
+"""Levels from which cells are of a person, of bare skin or hair, of one part. Raising them parts blobs that touch."""
 _LEAST_BARE_CELLS = 4
 """Cells of _COARSE_PX px that must be skin or hair for a blob to be a person. Raising it leaves out distant people."""
 _HEAD_REACH_U = 2.6
 """How far around a face its own hair and skin are drawn where heads alone are wanted."""
-_HAT_REACH_U = 0.3
 _ALL_CLOTH, _ALL_CLOTH_BARE = 230, 12
 """Mean levels of a place's person at least, and of its skin, hair and headwear at most, for it to lie amid clothes.
 Lowering the first or raising the second draws fewer bare heads on bodies."""
-_LEAST_WORN = 0.4
+_HAT_REACH_U, _LEAST_WORN = 0.3, 0.4
 """How far below the chin headwear is counted as worn on the head, and the share of it that must be: else it is cloth.
 Raising the first and lowering the second takes more shirts for scarves."""
 _CHIN_U, _LEAST_LOCK_U2 = 0.8, 0.6
@@ -59,14 +61,14 @@ _ISLANDS: Mapping[str, tuple[float, int, float]] = {
 face its box may lie. Raising the first two leaves more patches out."""
 
 
-def with_sure_middle(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
+def with_sure_middle(
+    planes: Mapping[str, Plane], middle: Plane, landmarks: Landmarks, unit_px: float
+) -> dict[str, Plane]:
     """The planes with skin in the face's middle, and headwear no lower than hats reach.
 
-    landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
+    middle: see `middle_of_face`. landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
     """
-    shape = planes["person"].shape
-    middle = middle_of_face(landmarks, shape, unit_px)
-    hats = _hats(planes["headwear"], above_chin(landmarks, shape, _HAT_REACH_U * unit_px))
+    hats = _hats(planes["headwear"], above_chin(landmarks, middle.shape, _HAT_REACH_U * unit_px))
     hair = cv2.subtract(planes["hair"], middle)
     return {**planes, "skin": cv2.max(planes["skin"], middle), "hair": hair, "headwear": hats}
 
@@ -79,14 +81,8 @@ def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: floa
     beard = planes["beard"]
     if int(beard.max()) < _SOME_BEARD:
         return dict(planes)
-    hull = np.zeros_like(beard)
-    flat = landmarks[:, :2].astype(np.float32)
-    cv2.fillConvexPoly(hull, np.rint(cv2.convexHull(flat)).astype(np.int32), 255)
+    hull, chin = _hull(landmarks, beard.shape), _hull(landmarks[list(_CHIN)], beard.shape)
     outside = cv2.bitwise_and(beard, cv2.bitwise_not(hull))
-    chin = np.zeros_like(beard)
-    cv2.fillConvexPoly(
-        chin, np.rint(cv2.convexHull(landmarks[list(_CHIN), :2].astype(np.float32))).astype(np.int32), 255
-    )
     if cv2.mean(beard, chin)[0] < _SOME_BEARD:
         # The shadow of a chin.
         outside[:] = 0
@@ -97,6 +93,14 @@ def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: floa
         even = cv2.bitwise_and(cv2.addWeighted(cv2.max(beard, other), 0.6, cv2.min(beard, other), 0.4, 0), hull)
         inside = cv2.addWeighted(even, share, inside, 1 - share, 0)
     return {**planes, "beard": cv2.max(inside, outside)}
+
+
+def _hull(points: Landmarks, shape: tuple[int, ...]) -> Plane:
+    """255 within the convex hull of these points. points: float32 [N, 3] px."""
+    region: Plane = np.zeros(shape[:2], np.uint8)
+    hull = cv2.convexHull(np.ascontiguousarray(points[:, :2], np.float32))
+    cv2.fillConvexPoly(region, np.rint(hull).astype(np.int32), 255)
+    return region
 
 
 def _mirrored(plane: Plane, landmarks: Landmarks) -> Plane:
@@ -117,13 +121,18 @@ def _hats(headwear: Plane, above: Plane) -> Plane:
     worn = cv2.resize(above, coarse.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
     area = np.bincount(parts.ravel(), minlength=count)
     low = np.bincount(parts.ravel(), ~worn.ravel(), minlength=count) > (1 - _LEAST_WORN) * area
-    low[0] = False
-    if not low.any():
-        return headwear
-    gone = cv2.dilate(low[parts].astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
-    kept: Plane = cv2.subtract(
-        headwear, cv2.resize(gone, (headwear.shape[1], headwear.shape[0]), interpolation=cv2.INTER_LINEAR)
-    )
+    return _kept(headwear, parts, ~low)
+
+
+def _kept(plane: Plane, parts: NDArray[np.int32], stays: NDArray[np.bool_]) -> Plane:
+    """The plane without some of its parts. parts: their numbers on the coarse plane, 0 for none. stays: for each."""
+    stays = stays.copy()
+    stays[0] = True
+    if stays.all():
+        return plane
+    gone = cv2.dilate((~stays[parts]).astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
+    large = cv2.resize(gone, (plane.shape[1], plane.shape[0]), interpolation=cv2.INTER_LINEAR)
+    kept: Plane = cv2.min(plane, cv2.bitwise_not(large))
     return kept
 
 
@@ -168,10 +177,8 @@ def _half_plane(shape: tuple[int, ...], edge: Points, way: Points) -> Plane:
 
 def with_sure_face(planes: Mapping[str, Plane], landmarks: Landmarks) -> dict[str, Plane]:
     """The planes with a person and skin all over a known face, whatever the network saw. landmarks: in their px."""
-    region = np.zeros(planes["person"].shape, np.uint8)
-    hull = cv2.convexHull(np.ascontiguousarray(landmarks[:, :2]))
-    cv2.fillConvexPoly(region, np.rint(hull).astype(np.int32), 255)
-    region = cv2.blur(cv2.dilate(region, np.ones((3, 3), np.uint8)), (3, 3))
+    region = cv2.dilate(_hull(landmarks, planes["person"].shape), np.ones((3, 3), np.uint8))
+    region = cv2.blur(region, (3, 3))
     skin = cv2.max(planes["skin"], cv2.subtract(region, planes["hair"]))
     return {**planes, "person": cv2.max(planes["person"], region), "skin": skin}
 
@@ -255,17 +262,11 @@ def _coarse(plane: Plane) -> Plane:
 def without_things(scene: SceneFields) -> SceneFields:
     """The scene without what the network took for a person though nothing of it is skin or hair: things of the room."""
     person = scene.planes["person"]
-    height, width = person.shape
     coarse = cv2.compare(_coarse(person), _PERSON_LEVEL, cv2.CMP_GE)
     count, blobs = cv2.connectedComponents(coarse)
     bare = _coarse(cv2.max(scene.planes["skin"], scene.planes["hair"]))
     alive = np.bincount(blobs.ravel(), (bare.ravel() >= _BARE_LEVEL), minlength=count) >= _LEAST_BARE_CELLS
-    alive[0] = True
-    if alive.all():
-        return scene
-    things = cv2.dilate((~alive[blobs]).astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
-    kept = cv2.bitwise_not(cv2.resize(things, (width, height), interpolation=cv2.INTER_LINEAR))
-    return replace(scene, planes={**scene.planes, "person": cv2.min(person, kept)})
+    return replace(scene, planes={**scene.planes, "person": _kept(person, blobs, alive)})
 
 
 def without_islands(
@@ -282,7 +283,7 @@ def without_islands(
             continue
         plane = planes[name]
         coarse = _coarse(plane)
-        count, parts, found, _ = cv2.connectedComponentsWithStats(cv2.compare(coarse, 100, cv2.CMP_GE))
+        count, parts, found, _ = cv2.connectedComponentsWithStats(cv2.compare(coarse, _ISLAND_LEVEL, cv2.CMP_GE))
         if count < 2:
             continue
         highest = np.zeros(count, np.uint8)
@@ -297,9 +298,5 @@ def without_islands(
         if name == "hair":
             # The shadow of a chin; locks that lie before the shoulders are larger.
             stays &= (top < y + _CHIN_U * unit) | (area >= _LEAST_LOCK_U2 * unit * unit)
-        stays[0] = True
-        if not stays.all():
-            gone = cv2.dilate((~stays[parts]).astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
-            away = cv2.resize(gone, (plane.shape[1], plane.shape[0]), interpolation=cv2.INTER_LINEAR)
-            result[name] = cv2.subtract(plane, away)
+        result[name] = _kept(plane, parts, stays)
     return result

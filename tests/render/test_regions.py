@@ -103,7 +103,7 @@ def points() -> np.ndarray:
 
 def test_the_middle_of_a_face_is_skin(points) -> None:
     middle = middle_of_face(points, (SIZE, SIZE), UNIT)
-    sure = with_sure_middle(planes(hair=np.full_like(NOBODY, 255)), points, UNIT)
+    sure = with_sure_middle(planes(hair=np.full_like(NOBODY, 255)), middle, points, UNIT)
     inside = middle == 255
     assert inside.sum() > 500
     assert (sure["skin"][inside] == 255).all()
@@ -111,12 +111,13 @@ def test_the_middle_of_a_face_is_skin(points) -> None:
 
 
 def test_a_hat_is_worn_and_a_shirt_is_not(points) -> None:
+    middle = middle_of_face(points, (SIZE, SIZE), UNIT)
     hat, shirt = box(60, 5, 140, 40), box(40, 180, 160, 200)
-    sure = with_sure_middle(planes(headwear=cv2.max(hat, shirt)), points, UNIT)
+    sure = with_sure_middle(planes(headwear=cv2.max(hat, shirt)), middle, points, UNIT)
     assert (sure["headwear"][hat > 0] == 255).all()
     assert sure["headwear"][shirt > 0].max() == 0
     scarf = box(60, 30, 140, 200)
-    wound = with_sure_middle(planes(headwear=scarf), points, UNIT)
+    wound = with_sure_middle(planes(headwear=scarf), middle, points, UNIT)
     assert (wound["headwear"][scarf > 0] == 255).all()
 
 
