@@ -11,10 +11,10 @@ import numpy as np
 import psutil
 import pytest
 from numpy.typing import NDArray
+from plane_networks import PlanesNetwork
 
-from toonfilter.runtime.backends.translator import Description
 from toonfilter.runtime.errors import ToonfilterError
-from toonfilter.runtime.faces.detection import Face, StillFaceFinder
+from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.render import drawing_process
 from toonfilter.runtime.render.drawing import LayeredRenderer
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="processes shar
 GROUNDS = {"drawn": Ground(), "keep": Ground("keep")}
 
 
-class RoundPerson:
+class RoundPerson(PlanesNetwork):
     """Sees a person in the middle of whatever it is shown."""
 
     def translate(self, crops: Image, guidance: Image | None) -> Image:
@@ -41,22 +41,6 @@ class RoundPerson:
         planes[..., field_index("person")] = planes[..., field_index("skin")] = disc
         planes[..., field_index("tone")] = crops.mean(3)
         return planes
-
-    def warm_up(self, size: int) -> None: ...
-
-    def close(self) -> None: ...
-
-    def describe(self) -> Description:
-        return Description("test", "1", "fp32", "CPU")
-
-
-@pytest.fixture(scope="module")
-def face(astronaut: Image) -> tuple[Image, Face]:
-    finder = StillFaceFinder()
-    image = cv2.resize(astronaut, (480, 480))
-    found, _ = finder.find(image)
-    finder.close()
-    return image, found[0]
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from plane_networks import PlanesNetwork
 
-from toonfilter.runtime.backends.translator import Description
-from toonfilter.runtime.faces.detection import Face, StillFaceFinder
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.render.drawing import LayeredRenderer
 from toonfilter.runtime.render.fields import FIELDS, field_index
@@ -16,7 +15,7 @@ from toonfilter.runtime.render.style import Style
 Image = NDArray[np.uint8]
 
 
-class PlanesByColour:
+class PlanesByColour(PlanesNetwork):
     """Reads planes from a picture painted in code colours: green shirt, blue hair, red skin; all else is the room."""
 
     def translate(self, crops: Image, guidance: Image | None) -> Image:
@@ -31,13 +30,6 @@ class PlanesByColour:
         planes[..., field_index("person")] = parts | (255 * cloth).astype(np.uint8)
         planes[..., field_index("tone")] = crops.mean(3)
         return planes
-
-    def warm_up(self, size: int) -> None: ...
-
-    def close(self) -> None: ...
-
-    def describe(self) -> Description:
-        return Description("test", "1", "fp32", "CPU")
 
 
 class BlindNetwork(PlanesByColour):
@@ -55,15 +47,6 @@ def scene(person_x: int | None = 320) -> Image:
         cv2.ellipse(image, (person_x, 170), (62, 82), 0, 0, 360, (40, 40, 180), -1)
         cv2.ellipse(image, (person_x, 190), (48, 64), 0, 0, 360, (200, 60, 50), -1)
     return image
-
-
-@pytest.fixture(scope="module")
-def face(astronaut: Image) -> tuple[Image, Face]:
-    finder = StillFaceFinder()
-    image = cv2.resize(astronaut, (640, 640))
-    found, _ = finder.find(image)
-    finder.close()
-    return image, found[0]
 
 
 def rendered(image: Image, faces=(), network=PlanesByColour, **options) -> Image:
