@@ -251,6 +251,9 @@ class FaceTracker:
         face = face_from(self._mesher.find(image, one.box, turns), face_id, config.mesh_confidence)
         if face is None or not one.box.grown(0.5).holds(face.box.centre):
             return False
+        if not one.is_certain and memory.is_followed(face.box.centre, 0.0):
+            # What a doubt finds where a face is followed, a body upside down for one, is that face once more.
+            return False
         self._next_id = max(self._next_id, face_id + 1)
         if place is None:
             place = Track(TrackState.TENTATIVE, face.box, face.box, memory.schedule.beat)

@@ -118,10 +118,7 @@ def test_a_whole_run_with_cold_start(clip: Path, tiny_bundle: Bundle, tmp_path: 
     )
     assert kept == [(1, False), (2, False), (2, True)]
     assert names == ["paced 0 2", "wrong 1 2", "cold start 2 3"]
-    error = content["results"][0].get("error", "")
-    if "too busy for this scenario" in error:
-        pytest.skip(error)
-    assert not error
+    assert content["results"][0].get("error") is None
     assert content["results"][0]["frames"] > 0
     assert "unknown engine 'abacus'" in content["results"][1]["error"]
     assert (

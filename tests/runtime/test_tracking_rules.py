@@ -206,6 +206,17 @@ def test_a_mesh_within_another_or_over_it_is_the_same_face(box, left):
     tracker.close()
 
 
+@pytest.mark.parametrize("is_certain", [False, True])
+def test_a_doubt_starts_no_second_mesh_where_a_face_is_followed(astronaut, is_certain):
+    tracker = FaceTracker()
+    (face,) = tracker.track(astronaut).faces
+    tracker._mesher.find = lambda *_, real=tracker._mesher.find: real(astronaut, face.box, (0,))
+    body = Detection(face.box.grown(1.0), is_certain=is_certain, quarter_turns=2, score=0.6, evidence=0.6)
+    assert tracker._start(astronaut, body) is is_certain
+    assert len(tracker._memory.followed) == 1 + is_certain
+    tracker.close()
+
+
 def test_a_speck_in_the_hair_is_drawn_only_where_a_close_look_is_sure_of_a_face():
     tracker, head = FaceTracker(PATIENT), Box(100, 100, 200, 220)
     real = tracker._detector
