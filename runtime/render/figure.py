@@ -4,15 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.contours import CORNER_PX, Plane, Points, outlines
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.tones import Swatch, Swatches
+from toonfilter.runtime.render.tones import Patch, Swatch, Swatches
 
 _T = TypeVar("_T")
+_GRID = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,20 @@ class Figure:
         inverse = np.linalg.inv(self.to_canvas[:, :2])
         back: Points = ((points - self.to_canvas[:, 2]) @ inverse.T).astype(np.float32)
         return back
+
+    def as_drawn(self, plane: Plane, patch: Patch) -> Plane:
+        """A patch's part of a plane with its places in the style's proportions."""
+        if self.head is None:
+            return patch.of(plane)
+        across = np.linspace(patch.left - 0.5, patch.left + patch.width - 0.5, _GRID).astype(np.float32)
+        down = np.linspace(patch.top - 0.5, patch.top + patch.height - 0.5, _GRID).astype(np.float32)
+        grid = np.stack(np.meshgrid(across, down), -1).reshape(-1, 2)
+        canvas = grid @ self.to_canvas[:, :2].T + self.to_canvas[:, 2]
+        photo = self.to_crop(self.head.warp.source(canvas)).reshape(_GRID, _GRID, 2)
+        size = (patch.width, patch.height)
+        places = cv2.resize(photo, size, interpolation=cv2.INTER_LINEAR)
+        drawn: Plane = cv2.remap(plane, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return drawn
 
     def outlines(
         self,

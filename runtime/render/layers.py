@@ -21,6 +21,7 @@ from toonfilter.runtime.render.palette import Palette, cloth_plane
 from toonfilter.runtime.render.patterns import draw_dots, draw_hatching
 from toonfilter.runtime.render.shade import Light, face_shade, shade_field, shade_outlines, upper_face
 from toonfilter.runtime.render.skin_light import draw_lights, draw_soft
+from toonfilter.runtime.render.skin_relief import relief_picture
 from toonfilter.runtime.render.strands import hair_relief, strand_lines
 from toonfilter.runtime.render.style import BaseRules
 from toonfilter.runtime.render.tones import Patch, Swatch, chosen, lay, long_lines, stepped
@@ -149,11 +150,32 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
         if rules.fill == "colour":
             draw_lights(canvas, head, skin, light.side, rules.lights)
         _draw_shade(canvas, figure, light, dark, rules)
+        _draw_relief(canvas, figure, shapes, skin, rules)
         canvas.drawPath(
             path_of([_seen_jaw(jaw, head)], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85)
         )
     canvas.drawPath(outline, paint(ink(skin)))
     draw_ears(canvas, figure, figure.fields["skin"], ink(skin), dark)
+
+
+def _draw_relief(canvas: skia.Canvas, figure: Figure, shapes: Sequence[Points], skin: Lab, rules: BaseRules) -> None:
+    """The photo's light and shade on the skin, over what is drawn of it."""
+    relief = figure.fields.get("relief")
+    if relief is None or rules.modelling <= 0 or not shapes:
+        return
+    swatch = figure.swatch("relief", lambda: _relief_swatch(figure, relief, shapes, skin, rules))
+    if swatch is not None:
+        lay(canvas, *swatch, path_of(shapes), is_opaque=False)
+
+
+def _relief_swatch(
+    figure: Figure, relief: Plane, shapes: Sequence[Points], skin: Lab, rules: BaseRules
+) -> Swatch | None:
+    patch = Patch.under(shapes, figure.to_canvas, relief)
+    if patch is None:
+        return None
+    large = patch.enlarged(figure.as_drawn(relief, patch))
+    return relief_picture(large, skin, rules.skin_tones, rules.modelling), patch
 
 
 def _seen_jaw(jaw: Points, head: FaceGeometry) -> Points:

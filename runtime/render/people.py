@@ -16,6 +16,7 @@ from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.own_colours import with_own_colours
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
+from toonfilter.runtime.render.skin_relief import skin_relief
 from toonfilter.runtime.render.sure_regions import (
     above_chin,
     bare_parts,
@@ -98,6 +99,7 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = with_own_colours(planes, scene.photo, middle, below)
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)
     planes = with_even_beard(with_sure_middle(planes, middle, landmarks, unit_px), landmarks, head.yaw)
+    planes["relief"] = skin_relief(scene.photo, planes, landmarks, unit_px)
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
     return without_islands(planes, nose, unit_px, keep_person=keep_person)
 

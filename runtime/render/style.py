@@ -19,7 +19,8 @@ class BaseRules:
     hair_tones: from which relief on (L*) a tone is drawn, and its step in L*. pattern: how the face's shade is drawn.
     fill: `colour` paints parts in their own colours, `paper` leaves them nearly white, for pencil styles. saturation:
     of cloth, hair and skin, over the person's own. form_shade, lights: strength of the shade and the lights that
-    make the face round. softness_u: how softly that shade ends.
+    make the face round. softness_u: how softly that shade ends. modelling: how much of the photo's own light and shade
+    the skin shows; skin_tones: its tones, as hair_tones.
     """
 
     outer_line_u: float = 0.032
@@ -27,9 +28,16 @@ class BaseRules:
     inner_line_u: float = 0.017
     fold_ink: float = 0.5
     shade: float = 0.55
-    form_shade: float = 0.8
+    form_shade: float = 0.25
     softness_u: float = 0.04
-    lights: float = 0.6
+    lights: float = 0.3
+    modelling: float = 0.8
+    skin_tones: tuple[tuple[float, float], ...] = (
+        (-3.5, -7.5),
+        (-8.5, -17.5),
+        (-15.0, -28.0),
+        (5.5, 6.0),
+    )
     pattern: Literal["flat", "dots", "hatching"] = "flat"
     fill: Literal["colour", "paper"] = "colour"
     saturation: float = 1.0
@@ -76,7 +84,11 @@ class Sliders:
         base = style.base
         lines = {name: getattr(base, name) * self.line for name in ("outer_line_u", "hair_line_u", "inner_line_u")}
         changed = replace(
-            base, **lines, shade=min(1.0, base.shade * self.shade), saturation=base.saturation * self.colour
+            base,
+            **lines,
+            shade=min(1.0, base.shade * self.shade),
+            modelling=min(1.0, base.modelling * self.shade),
+            saturation=base.saturation * self.colour,
         )
         features = style.features
         mouth = replace(features.mouth, line_u=features.mouth.line_u * self.line)

@@ -139,9 +139,10 @@ def _coloured(index: NDArray[np.uint8], table: NDArray[np.float32]) -> Pixels:
     return picture
 
 
-def lay(canvas: skia.Canvas, picture: Pixels, patch: Patch, region: skia.Path) -> None:
-    """Fill the region with a patch's picture."""
-    pixels = (skia.kRGBA_8888_ColorType, skia.kOpaque_AlphaType)
+def lay(canvas: skia.Canvas, picture: Pixels, patch: Patch, region: skia.Path, *, is_opaque: bool = True) -> None:
+    """Fill the region with a patch's picture. is_opaque: False where it is premultiplied by its alpha."""
+    alpha = skia.kOpaque_AlphaType if is_opaque else skia.kPremul_AlphaType
+    pixels = (skia.kRGBA_8888_ColorType, alpha)
     image = skia.Image.fromarray(picture, *pixels, copy=False)
     place = skia.Matrix.Translate(patch.canvas_left, patch.canvas_top)
     shader = image.makeShader(skia.TileMode.kClamp, skia.TileMode.kClamp, skia.SamplingOptions(), place)

@@ -67,8 +67,8 @@ class NoseRules:
 
     kind: Literal["soft", "small"] = "soft"
     """soft: wings, nostrils and the plane below the tip; small: a shadow and one stroke."""
-    under_shade: float = 0.75
-    side_shade: float = 0.5
+    under_shade: float = 0.5
+    side_shade: float = 0.0
     nostril_u: float = 0.044
     wing_u: float = 0.027
     bridge_u: float = 0.028
@@ -97,8 +97,8 @@ class MouthRules:
 class LineRules:
     """Lines of age and smile, blush."""
 
-    strength: float = 1.0
-    width_u: float = 0.032
+    strength: float = 0.7
+    width_u: float = 0.024
     blush: float = 0.34
 
 
