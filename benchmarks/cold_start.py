@@ -112,9 +112,10 @@ def _stamps(style: str, clip: Path) -> dict[str, float]:
     sink = _StampingSink(stop)
 
     def open_filter() -> "ToonFilter":
-        from toonfilter.runtime.filter import FilterSettings, ToonFilter
+        from toonfilter.runtime.filter import ToonFilter
+        from toonfilter.runtime.filter_settings import FilterSettings
 
-        return ToonFilter(FilterSettings(style=style, on_error="raise"))
+        return ToonFilter(FilterSettings(style=style))
 
     run_live(_ClipCamera(clip), open_filter, sink, stop=stop)
     if "cartoon" not in sink.stamps:

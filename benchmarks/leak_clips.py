@@ -26,7 +26,8 @@ from toonfilter.benchmarks.face_scenes import Cutout, SceneFrame, cut_out, play
 from toonfilter.benchmarks.hard_scenes import ALL_SCENES
 from toonfilter.benchmarks.quality.identity import SIDE, Embedding, Recogniser, alignment, cosine
 from toonfilter.runtime.faces.lookback import LOOKAHEAD_FRAMES
-from toonfilter.runtime.filter import FilterSettings, ToonFilter, Tracked
+from toonfilter.runtime.filter import ToonFilter, TrackedFrame
+from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.video.file_filter import file_filter_opener
 
@@ -103,7 +104,7 @@ def played(
     toon: ToonFilter, frames: Iterable[SceneFrame], *, looks_back: bool
 ) -> Iterator[tuple[SceneFrame, SafeFrame]]:
     """What leaves for each frame. looks_back: as for files, where frames wait."""
-    waiting: deque[tuple[SceneFrame, Tracked]] = deque()
+    waiting: deque[tuple[SceneFrame, TrackedFrame]] = deque()
     for number, scene in enumerate(frames):
         tracked = toon.track(Frame(scene.image.copy(), number, number / _FPS))
         if not looks_back:

@@ -20,7 +20,8 @@ from toonfilter.runtime.backends.translator import Crops, Description, Translato
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.clock import Pacer, SystemClock
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.filter import ToonFilter
+from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.live.pipeline import LiveOptions, run_live
 from toonfilter.runtime.render.ground import Ground
@@ -214,7 +215,6 @@ def _open_filter(scenario: Scenario, options: MeasureOptions, record: _Record) -
         size=scenario.size,
         threads=options.threads,
         rendering=RenderOptions(scenario.extent, ground, is_live=scenario.path == "cam"),
-        on_error="raise",
     )
     return ToonFilter(settings, opener=opener)
 

@@ -127,12 +127,35 @@ def _unchanged(original: Image, rendered: Image, points: NDArray[np.float32]) ->
     return float(np.mean(change <= _SAME_LEVELS))
 
 
+class HeldPicture:
+    """The last safe picture, and how long it may stand in for one that is missing. kept_at_s: since when it counts."""
+
+    def __init__(self, hold_s: float = HOLD_S) -> None:
+        self._hold_s = hold_s
+        self._picture: SafeFrame | None = None
+        self.kept_at_s = float("-inf")
+
+    def keep(self, picture: SafeFrame, at_s: float) -> None:
+        """From now on this one stands in. at_s: when it was fresh."""
+        self._picture, self.kept_at_s = picture, at_s
+
+    def forget(self) -> None:
+        """Nothing stands in until there is another one."""
+        self._picture = None
+
+    def stand_in(self, at_s: float) -> SafeFrame | None:
+        """The picture, if it may be shown at this time; one that is too old is forgotten."""
+        if not 0 <= at_s - self.kept_at_s <= self._hold_s:
+            self.forget()
+        return self._picture
+
+
 class Guard:
     """Turns frames into safe frames and keeps the last protected one. Not thread safe."""
 
     def __init__(self, policy: LostPolicy | None = None) -> None:
         self._policy = policy or LostPolicy()
-        self._last: SafeFrame | None = None
+        self._held = HeldPicture(self._policy.hold_s)
 
     def release(self, frame: Frame, original: Image, rendered: Image, faces: Sequence[HiddenFace]) -> SafeFrame:
         """The picture in which every known face is hidden, which is measured; anything less is covered whole.
@@ -155,7 +178,7 @@ class Guard:
             return self.cover(frame, "no face found")
         meshed = sum(face.landmarks is not None for face in faces)
         covered = meshed - drawn + _distinct([face.box for face in faces if face.landmarks is None])
-        self._last = SafeFrame(
+        safe = SafeFrame(
             rendered,
             frame,
             PrivacyState.PROTECTED,
@@ -164,21 +187,15 @@ class Guard:
             faces_covered=covered,
             _guard=_GUARD,
         )
-        return self._last
+        self._held.keep(safe, frame.captured_at_s)
+        return safe
 
     def exposed(self, frame: Frame, image: Image, reason: str) -> SafeFrame:
         """A picture that hides nobody, which the user asked for in this run; covered where nobody did."""
-        self._last = None
+        self.forget()
         if not self._policy.confirmed:
             return self.cover(frame, reason)
         return SafeFrame(image, frame, PrivacyState.EXPOSED, reason=reason, _guard=_GUARD)
-
-    def can_hold(self, frame: Frame) -> bool:
-        """Whether the last protected picture may stand in for this frame."""
-        if self._policy.action != "hold" or self._last is None:
-            return False
-        age_s = frame.captured_at_s - self._last.captured_at_s
-        return 0 <= age_s <= self._policy.hold_s and self._last.image.shape == frame.image.shape
 
     def lost(
         self,
@@ -195,8 +212,9 @@ class Guard:
         """
         if self._policy.action == "pass":
             return self.exposed(frame, frame.image, reason)
-        if self._last is not None and self.can_hold(frame):
-            return SafeFrame(self._last.image, frame, PrivacyState.HOLDING, reason=reason, _guard=_GUARD)
+        held = self._held.stand_in(frame.captured_at_s) if self._policy.action == "hold" else None
+        if held is not None and held.image.shape == frame.image.shape:
+            return SafeFrame(held.image, frame, PrivacyState.HOLDING, reason=reason, _guard=_GUARD)
         if drawn is None or self._policy.placeholder is not None:
             return self.cover(frame, reason)
         original, rendered = drawn
@@ -208,7 +226,7 @@ class Guard:
 
     def forget(self) -> None:
         """Nothing protected so far may stand in any more: settings changed."""
-        self._last = None
+        self._held.forget()
 
     def cover(self, frame: Frame, reason: str, *, faces_found: int = 0) -> SafeFrame:
         """The whole frame pixelated, or the placeholder. Nothing is held over it afterwards."""

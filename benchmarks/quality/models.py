@@ -16,7 +16,8 @@ from toonfilter.runtime.bundle import MANIFEST, find_bundle, known_bundles
 from toonfilter.runtime.errors import BackendError, ConfigError, DataError
 from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
-from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.filter import ToonFilter
+from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.frames import Frame, PrivacyState
 from toonfilter.runtime.geometry.pixelate import TILES_REACH
 
@@ -182,7 +183,7 @@ class _BundleDrawer:
     """The whole filter as users run it, on one thread."""
 
     def __init__(self, style: str) -> None:
-        self._settings = FilterSettings(style=style, threads=1, on_error="raise")
+        self._settings = FilterSettings(style=style, threads=1)
         self._tracker = _StillTracker()
         self._still = ToonFilter(self._settings, tracker=cast(FaceTracker, self._tracker))
         self._count = 0

@@ -153,14 +153,14 @@ def _run(
     overwrite: bool,
     seconds: float | None,
 ) -> "LiveSummary":
+    from toonfilter.runtime.live.controls import Controls
     from toonfilter.runtime.live.pipeline import run_live
     from toonfilter.runtime.live.sources import AdjustedCamera, CameraRequest, open_source, wished_path
-    from toonfilter.runtime.live.stages import Controls
 
     def open_filter() -> "ToonFilter":
         from toonfilter.runtime.filter import ToonFilter
 
-        return ToonFilter(drawing.filter_settings(lost, is_live=True), notify=shown.note)
+        return ToonFilter(drawing.filter_settings(lost, is_live=True))
 
     with stop_on_signals() as stop, StatusLine() as shown:
         sink = _live_sink(output, options, avoid=wished_path(camera.camera), overwrite=overwrite)

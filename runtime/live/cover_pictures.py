@@ -20,6 +20,22 @@ def cover_picture(width: int, height: int) -> Image:
     return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
+class CoverPictures:
+    """What is sent where no picture may be: the placeholder, or else the grey figure, made once for each reason."""
+
+    def __init__(self, width: int, height: int, placeholder: Image | None = None) -> None:
+        self._width, self._height, self._placeholder = width, height, placeholder
+        self._made: dict[str, SafeFrame] = {}
+
+    def of(self, reason: str, now_s: float) -> SafeFrame:
+        """The cover for this reason."""
+        if reason not in self._made:
+            empty = Frame(np.zeros((self._height, self._width, 3), np.uint8), -1, now_s)
+            picture = self._placeholder if self._placeholder is not None else cover_picture(self._width, self._height)
+            self._made[reason] = privacy.cover(empty, reason, picture)
+        return self._made[reason]
+
+
 def two_tone_frame(width: int, height: int) -> SafeFrame:
     """The test card: UPPER above LOWER."""
     picture = np.empty((height, width, 3), np.uint8)

@@ -10,11 +10,14 @@ from toonfilter.runtime.clock import Clock, SystemClock
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.latency import StageReport
+from toonfilter.runtime.live.capture import CaptureStage
+from toonfilter.runtime.live.controls import Controls
+from toonfilter.runtime.live.filter_stage import FilterStage
 from toonfilter.runtime.live.output import LiveOutput
 from toonfilter.runtime.live.quality_control import EffortSettings
 from toonfilter.runtime.live.sinks import LiveSink
 from toonfilter.runtime.live.sources import Camera
-from toonfilter.runtime.live.stages import CaptureStage, Controls, FilterStage, LiveFilter
+from toonfilter.runtime.live.supervisor import LiveFilter
 from toonfilter.runtime.privacy import HOLD_S
 from toonfilter.runtime.queues import LatestSlot, QueueClosed, quick_switching
 
@@ -221,36 +224,37 @@ class _Live:
                 self._notify(f"{thread.name} does not answer and is left behind")
 
     def _status(self) -> LiveStatus:
-        now_s, latency, wishes = self._clock.now_s(), self._output.latency(), self._controls.wishes
+        now_s, statistics, wished = self._clock.now_s(), self._output.statistics, self._controls.state
+        latency = statistics.latency()
         return LiveStatus(
-            fps=self._output.rate.per_second(now_s),
+            fps=statistics.rate.per_second(now_s),
             camera_fps=self._capture.rate.per_second(now_s),
             latency_p50_ms=latency.p50_ms,
             latency_p95_ms=latency.p95_ms,
             dropped=self._dropped(),
-            state=self._output.state,
-            reason=self._output.reason,
-            faces=self._output.faces,
+            state=statistics.state,
+            reason=statistics.reason,
+            faces=statistics.faces,
             is_model_loaded=self._filter.is_ready,
             is_camera_connected=self._capture.is_connected,
             camera=self._capture.description,
-            style=wishes.style,
-            is_hidden=wishes.is_hidden,
+            style=wished.style,
+            is_hidden=wished.is_hidden,
         )
 
     def _dropped(self) -> int:
-        return self._slot.dropped + self._outbox.dropped + self._output.stale_drops
+        return self._slot.dropped + self._outbox.dropped + self._output.statistics.stale_drops
 
     def _summary(self) -> LiveSummary:
-        output = self._output
+        statistics = self._output.statistics
         return LiveSummary(
-            duration_s=self._clock.now_s() - output.started_s,
-            sent=output.sent,
-            states={state.value: output.states[state.value] for state in PrivacyState},
+            duration_s=self._clock.now_s() - statistics.started_s,
+            sent=statistics.sent,
+            states={state.value: statistics.states[state.value] for state in PrivacyState},
             dropped=self._dropped(),
-            latency=output.latency(),
-            first_safe_s=output.first_safe_s,
-            first_cartoon_s=output.first_cartoon_s,
+            latency=statistics.latency(),
+            first_safe_s=statistics.first_safe_s,
+            first_cartoon_s=statistics.first_cartoon_s,
             reconnections=self._capture.reconnections,
             camera_fps=self._capture.rate.per_second(self._clock.now_s()),
         )

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import OutputError
+from toonfilter.runtime.live.controls import Controls
 from toonfilter.runtime.live.pipeline import LiveOptions, LiveStatus, run_live
 from toonfilter.runtime.live.quality_control import EffortSettings
 from toonfilter.runtime.live.sinks import LiveSink, SeveralSinks
 from toonfilter.runtime.live.sources import Camera, CameraRequest, open_source, wished_path
-from toonfilter.runtime.live.stages import Controls, LiveFilter
+from toonfilter.runtime.live.supervisor import LiveFilter
 from toonfilter.runtime.live.virtual_camera import VirtualCamera
 from toonfilter.runtime.panel.devices import Trouble, why
 from toonfilter.runtime.panel.look_filter import LookFilter, Looks, StyleSampler
@@ -113,7 +114,7 @@ class CameraControl:
     def sample_styles(self, styles: Sequence[str]) -> None:
         """Make new pictures of the person in these styles, if the camera runs and shows the cartoon."""
         with self._lock:
-            if self._phase == "running" and not self._controls.wishes.is_hidden:
+            if self._phase == "running" and not self._controls.state.is_hidden:
                 plain = replace(self._look, sliders={}, background="drawn")
                 self.sampler.ask([replace(plain, style=style) for style in styles])
 
@@ -133,7 +134,7 @@ class CameraControl:
             content: dict[str, Any] = {
                 "phase": phase,
                 "choice": asdict(self._choice),
-                "hidden": self._controls.wishes.is_hidden,
+                "hidden": self._controls.state.is_hidden,
                 "trouble": _plain(self._trouble),
                 "virtual": self._virtual,
                 "virtual_trouble": _plain(self._virtual_trouble),
@@ -165,7 +166,7 @@ class CameraControl:
         self._phase, self._status, self._trouble = "starting", None, None
         self._notes.clear()
         self._stop = threading.Event()
-        is_hidden = self._controls.wishes.is_hidden
+        is_hidden = self._controls.state.is_hidden
         self._controls = Controls((self._looks.keep(self._look),))
         self._controls.set_hidden(is_hidden)
         self.preview = PreviewSink()
@@ -195,7 +196,7 @@ class CameraControl:
         request = CameraRequest(choice.camera, choice.width, choice.height, choice.fps)
         run_live(
             self._parts.open_camera(request, device),
-            lambda: self._parts.open_filter(self._looks, self._controls.wishes.style, self.sampler),
+            lambda: self._parts.open_filter(self._looks, self._controls.state.style, self.sampler),
             sink,
             LiveOptions(choice.width, choice.height, choice.fps, effort=EffortSettings()),
             controls=self._controls,

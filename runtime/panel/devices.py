@@ -75,8 +75,6 @@ _WHYS = (
     ("no fresh picture", "no_picture"),
     ("settings change", "changing"),
     ("the filter is being opened", "changing"),
-    ("tracking failed", "error"),
-    ("drawing failed", "error"),
     ("the filter failed", "error"),
 )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from toonfilter.runtime import privacy
 from toonfilter.runtime.errors import ConfigError, ToonfilterError
-from toonfilter.runtime.filter import ToonFilter
+from toonfilter.runtime.filter import ToonFilter, TrackedFrame
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.panel.looks import Look, filter_settings
 from toonfilter.runtime.panel.preview import encoded
@@ -22,9 +22,9 @@ _LOOKS_AT_A_STILL = 4
 _KEPT_LOOKS = 64
 
 
-def open_look(look: Look, notify: Callable[[str], None] = lambda text: None) -> ToonFilter:  # noqa: ARG005
+def open_look(look: Look) -> ToonFilter:
     """The filter that draws this look."""
-    return ToonFilter(filter_settings(look), notify=notify)
+    return ToonFilter(filter_settings(look))
 
 
 class Looks:
@@ -79,18 +79,18 @@ class LookFilter:
         self._effort = (size, detect_every)
         self._inner.set_effort(size, detect_every)
 
-    def track(self, frame: Frame) -> tuple[ToonFilter, Frame, Any]:
+    def track(self, frame: Frame) -> tuple[ToonFilter, TrackedFrame]:
         """Find the faces; what is returned knows which filter found them."""
         self._sampler.offer(frame)
         with self._in_use:
-            return self._inner, frame, self._inner.track(frame)
+            return self._inner, self._inner.track(frame)
 
-    def draw(self, tracked: tuple[ToonFilter, Frame, Any]) -> SafeFrame:
+    def draw(self, found: tuple[ToonFilter, TrackedFrame]) -> SafeFrame:
         """Draw and guard; a frame tracked before the look changed is covered."""
-        inner, frame, found = tracked
+        inner, tracked = found
         if inner is not self._inner:
-            return privacy.cover(frame, "settings change")
-        return inner.draw(found)
+            return privacy.cover(tracked.frame, "settings change")
+        return inner.draw(tracked)
 
     def cover(self, frame: Frame, reason: str) -> SafeFrame:
         return self._inner.cover(frame, reason)
@@ -111,6 +111,10 @@ class LookFilter:
             old, self._inner = self._inner, fresh
         self._look = look
         old.close()
+
+    def reopen_engine(self, *, fallback: bool) -> None:
+        """See `ToonFilter`."""
+        self._inner.reopen_engine(fallback=fallback)
 
     def close(self) -> None:
         with self._in_use:

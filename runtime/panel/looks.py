@@ -10,7 +10,7 @@ from toonfilter.runtime.bundle import Bundle, find_bundle, known_bundles
 from toonfilter.runtime.command_options import DrawingOptions, Extent, Region
 from toonfilter.runtime.errors import ConfigError, ToonfilterError
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
-from toonfilter.runtime.filter import FilterSettings
+from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.privacy import LostPolicy
 from toonfilter.runtime.render.style import SLIDER_RANGES, Sliders
 from toonfilter.runtime.strict import Problem, parse

@@ -22,7 +22,7 @@ from toonfilter.runtime.option_groups import with_option_groups
 from toonfilter.runtime.terminal import QuietOption, VerboseOption
 
 if TYPE_CHECKING:
-    from toonfilter.runtime.filter import FilterSettings
+    from toonfilter.runtime.filter_settings import FilterSettings
     from toonfilter.runtime.video.batch import BatchReport
     from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from toonfilter.runtime.bundle import find_bundle
-from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.filter import ToonFilter
+from toonfilter.runtime.filter_settings import FilterSettings
 
 # Who is found again later is covered afterwards, so that empty places need not stay covered for long.
 _PATIENT: dict[str, Any] = {
@@ -27,7 +28,7 @@ _PATIENT: dict[str, Any] = {
 def file_filter_opener(settings: FilterSettings) -> "partial[ToonFilter]":
     """Opens a `ToonFilter` that stops at errors and has time for every face; can be sent to another process."""
     tracker = dataclasses.replace(settings.tracker, **_PATIENT)
-    return partial(ToonFilter, dataclasses.replace(settings, tracker=tracker, on_error="raise", most_crops=math.inf))
+    return partial(ToonFilter, dataclasses.replace(settings, tracker=tracker, most_crops=math.inf))
 
 
 def filter_identity(settings: FilterSettings) -> str:
@@ -37,7 +38,7 @@ def filter_identity(settings: FilterSettings) -> str:
         BundleError: the style is unknown or damaged.
     """
     bundle = find_bundle(settings.style)
-    plain = dataclasses.asdict(dataclasses.replace(settings, style=bundle.name, on_error="raise"))
+    plain = dataclasses.asdict(dataclasses.replace(settings, style=bundle.name))
     files = sorted(entry.sha256 for entry in bundle.files)
     rules = dataclasses.asdict(bundle.style) if bundle.style is not None else {}
     text = json.dumps([bundle.name, bundle.version, files, rules, plain], default=_plain, sort_keys=True)

@@ -348,7 +348,8 @@ class TestFailures:
     def test_a_lost_device_covers_reopens_and_ends_on_the_cpu(self, monkeypatch) -> None:
         from toonfilter.runtime import filter as filter_module
         from toonfilter.runtime.faces.tracker import TrackingResult
-        from toonfilter.runtime.filter import FilterSettings, ToonFilter
+        from toonfilter.runtime.filter import ToonFilter
+        from toonfilter.runtime.filter_settings import FilterSettings
         from toonfilter.runtime.frames import Frame, PrivacyState
 
         about = bundle(4)

@@ -12,7 +12,8 @@ from toonfilter.runtime.backends import Description, Opened
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.faces.detection import Face, box_around
 from toonfilter.runtime.faces.tracker import TrackingResult
-from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.filter import ToonFilter
+from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.geometry.alignment import fit_head, mean_face
 from toonfilter.runtime.render import renderer
 from toonfilter.runtime.video import segment_pipeline as piece_runner
@@ -125,7 +126,7 @@ def run(clip, tmp_path, tiny_bundle, monkeypatch):
         monkeypatch.setattr(piece_runner._PieceOutput, "write", written)
 
         def open_filter():
-            settings = FilterSettings(style=str(tiny_bundle.folder), on_error="raise")
+            settings = FilterSettings(style=str(tiny_bundle.folder))
             return ToonFilter(settings, tracker=Tracker(fault), opener=lambda *_: Opened(Engine(fault), {}))
 
         return convert(clip, tmp_path / "out.mp4", open_filter, ConvertOptions())

@@ -10,7 +10,8 @@ from toonfilter.runtime.backends import Description, Opened
 from toonfilter.runtime.errors import BackendError, CaptureError, OutputError
 from toonfilter.runtime.faces.detection import Face, box_around
 from toonfilter.runtime.faces.tracker import TrackingResult
-from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.filter import ToonFilter
+from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.frames import PrivacyState, SafeFrame
 from toonfilter.runtime.geometry.alignment import fit_head, mean_face
 from toonfilter.runtime.live import pipeline as live
@@ -166,7 +167,7 @@ def run(tiny_bundle, monkeypatch):
         def open_filter():
             opener = lambda *_: Opened(Engine(fault), {})  # noqa: E731
             settings = FilterSettings(style=str(tiny_bundle.folder))
-            return ToonFilter(settings, tracker=Tracker(fault), opener=opener, notify=notes.append)
+            return ToonFilter(settings, tracker=Tracker(fault), opener=opener)
 
         options = LiveOptions(120, 90, fps=200, hold_s=0.05, camera_retry_s=0.005)
         limit = threading.Timer(30, stop.set)

@@ -11,12 +11,13 @@ from toonfilter.runtime.backends import Description, Opened
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.faces.detection import Face, box_around
 from toonfilter.runtime.faces.tracker import TrackingResult
-from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.filter import ToonFilter
+from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.frames import Frame, PrivacyState
 from toonfilter.runtime.geometry.alignment import fit_head, mean_face
 from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.live.controls import Controls
 from toonfilter.runtime.live.output import LiveOutput
-from toonfilter.runtime.live.stages import Controls
 
 FRAMES = 30_000
 DRAWING = np.full((128, 128, 4), 255, np.uint8)
@@ -112,4 +113,4 @@ def test_thirty_thousand_frames_leave_memory_and_threads_flat(tiny_bundle, tmp_p
     assert sink.sent == FRAMES
     assert late_threads == early_threads
     assert late_mb - early_mb < 12, f"{early_mb:.0f} MB after a fifth, {late_mb:.0f} MB at the end"
-    assert output.states["protected"] > 0.85 * FRAMES
+    assert output.statistics.states["protected"] > 0.85 * FRAMES

@@ -108,7 +108,7 @@ def test_the_look_changes_while_the_camera_runs(client, panel):
     eventually(lambda: panel.snapshot()["camera"]["state"] == "protected")
     do(client, "look/set", look={"region": "face"})
     eventually(lambda: panel.snapshot()["camera"]["state"] == "protected")
-    assert json.loads(panel.camera._controls.wishes.style)["region"] == "face"
+    assert json.loads(panel.camera._controls.state.style)["region"] == "face"
 
 
 def test_looks_change_between_tracking_and_drawing(astronaut):

@@ -52,7 +52,7 @@ def test_every_state_reason_and_advice_has_words():
     for state in ("off", "protected", "holding", "covered", "unknown", "exposed"):
         assert f"state.{state}" in table
     reasons = ["hidden by the user", "starting", "stopped", "no face found", "no fresh picture", "settings change"]
-    assert {f"why.{why(reason)}" for reason in [*reasons, "drawing failed: x", "1 of 2 faces covered"]} <= set(table)
+    assert {f"why.{why(reason)}" for reason in [*reasons, "the filter failed: x", "1 of 2 faces covered"]} <= set(table)
     for name in ADVICE:
         assert f"trouble.{name}" in table
         for system in ("linux", "windows", "macos"):

@@ -1,6 +1,6 @@
 """A filter whose tracker and engine are told what to see and draw."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -8,7 +8,8 @@ import pytest
 from toonfilter.runtime.backends import Description, Opened
 from toonfilter.runtime.faces.detection import Face, box_around
 from toonfilter.runtime.faces.tracker import TrackingResult
-from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.filter import ToonFilter
+from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.frames import Frame
 from toonfilter.runtime.geometry.alignment import fit_head, mean_face
 
@@ -71,8 +72,7 @@ class Told:
     filter: ToonFilter
     tracker: ToldTracker
     engine: ToldEngine
-    notes: list[str] = field(default_factory=list)
-    opened: int = 0
+    engines: list[str]
     number: int = 0
 
     def show(self, time_s, image=None):
@@ -92,17 +92,14 @@ def told(tiny_bundle):
     """Makes a `Told`; keyword arguments are those of `FilterSettings`."""
 
     def make(**settings):
-        tracker, engine, notes = ToldTracker(), ToldEngine(), []
-        box = []
+        tracker, engine, engines = ToldTracker(), ToldEngine(), []
 
-        def opener(*_):
-            if box:
-                box[0].opened += 1
+        def opener(_, name, __):
+            engines.append(name)
             return Opened(engine, {})
 
         chosen = FilterSettings(style=str(tiny_bundle.folder), **settings)
-        toon = ToonFilter(chosen, tracker=tracker, opener=opener, notify=notes.append)
-        box.append(Told(toon, tracker, engine, notes))
-        return box[0]
+        toon = ToonFilter(chosen, tracker=tracker, opener=opener)
+        return Told(toon, tracker, engine, engines)
 
     return make

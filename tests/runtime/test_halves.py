@@ -14,7 +14,8 @@ from toonfilter.runtime.faces.detection import Face, box_around
 from toonfilter.runtime.faces.head_motion import SteadyCrop
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
 from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
-from toonfilter.runtime.filter import FilterSettings, ToonFilter
+from toonfilter.runtime.filter import ToonFilter
+from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.frames import Frame, Image, PrivacyState
 from toonfilter.runtime.geometry.alignment import crop_transform, fit_head, mean_face
 from toonfilter.runtime.render.renderer import AlignedFace, Renderer
@@ -88,9 +89,9 @@ def test_frames_tracked_ahead_are_drawn_as_one_by_one(tiny_bundle: Bundle, pictu
 def test_a_frame_tracked_before_the_style_changed_is_drawn_in_the_new_one(tiny_bundle: Bundle, picture: Image) -> None:
     toon, fresh = opened(tiny_bundle), opened(tiny_bundle)
     tracked = toon.track(Frame(picture.copy(), 0))
-    before = toon._renderer
+    before = toon._engine.renderer
     toon.set_style(str(tiny_bundle.folder))
-    assert toon._renderer is not before
+    assert toon._engine.renderer is not before
     safe = toon.draw(tracked)
     assert safe.state is PrivacyState.PROTECTED
     assert np.array_equal(safe.image, fresh.process(Frame(picture.copy(), 0)).image)
@@ -106,7 +107,7 @@ def test_styles_of_one_network_change_without_opening_it_again() -> None:
     toon.close()
 
 
-def test_a_portrait_that_cannot_be_taken_covers_the_frame(
+def test_a_portrait_that_cannot_be_taken_is_told(
     tiny_bundle: Bundle, picture: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> Image:
@@ -114,9 +115,8 @@ def test_a_portrait_that_cannot_be_taken_covers_the_frame(
 
     toon = opened(tiny_bundle)
     monkeypatch.setattr("toonfilter.runtime.render.renderer.finish_portrait", broken)
-    safe = toon.process(Frame(picture.copy(), 0))
-    assert safe.state is PrivacyState.COVERED
-    assert "no memory left" in safe.reason
+    with pytest.raises(ValueError, match="no memory left"):
+        toon.process(Frame(picture.copy(), 0))
     monkeypatch.undo()
     assert toon.process(Frame(picture.copy(), 1, 1 / 30)).state is PrivacyState.PROTECTED
     toon.close()

@@ -9,12 +9,14 @@ import pytest
 from toonfilter.runtime.errors import BackendError, CaptureError, ConfigError, OutputError
 from toonfilter.runtime.frames import Frame, PrivacyState
 from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.live.capture import CaptureStage
 from toonfilter.runtime.live.commands import _styles_from
+from toonfilter.runtime.live.controls import Controls
 from toonfilter.runtime.live.cover_pictures import cover_picture
-from toonfilter.runtime.live.output import LEAST_COVER_S, LiveOutput
+from toonfilter.runtime.live.output import LiveOutput
+from toonfilter.runtime.live.output_policy import LEAST_COVER_S
 from toonfilter.runtime.live.pipeline import LiveOptions, run_live
 from toonfilter.runtime.live.sinks import Discard
-from toonfilter.runtime.live.stages import CaptureStage, Controls
 from toonfilter.runtime.live.style_watch import StyleFileWatch
 from toonfilter.runtime.privacy import Guard, HiddenFace
 from toonfilter.runtime.queues import LatestSlot
@@ -153,8 +155,8 @@ def test_fresh_pictures_go_out_at_once_and_their_age_is_measured(output):
         output.clock.sleep(PERIOD_S)
         output.step((0, safe_frame(guard, number, output.clock.now_s() - 0.012)))
     assert [frame[1] for frame in output.sink.frames] == [0, 1, 2, 3, 4]
-    assert output.latency().p95_ms == pytest.approx(12.0)
-    assert output.first_cartoon_s == pytest.approx(PERIOD_S)
+    assert output.statistics.latency().p95_ms == pytest.approx(12.0)
+    assert output.statistics.first_cartoon_s == pytest.approx(PERIOD_S)
     assert output.pacer.missed == 0
 
 
@@ -169,7 +171,7 @@ def test_a_late_picture_is_repeated_then_covered_after_half_a_second(output):
     held = [state for state in output.sink.states[1:] if state is PrivacyState.PROTECTED]
     assert len(held) == 4  # at 0.15, 0.25, 0.35 and 0.45 s
     assert output.sink.states[5:] == [PrivacyState.COVERED] * 8
-    assert output.states["holding"] == 4
+    assert output.statistics.states["holding"] == 4
 
 
 def shown_while(output, period_s, seconds, guard):
@@ -251,7 +253,7 @@ def test_hiding_covers_at_once_and_ignores_pictures_drawn_before(output):
     output.step((0, safe_frame(guard, 1, output.clock.now_s())))
     assert output.sink.states == [PrivacyState.PROTECTED, PrivacyState.COVERED]
     assert output.sink.frames[-1][3] == "hidden by the user"
-    assert output.stale_drops == 1
+    assert output.statistics.stale_drops == 1
     output.controls.toggle_hidden()
     output.step(None)
     assert output.sink.states[-1] is PrivacyState.COVERED
@@ -263,7 +265,7 @@ def test_a_change_of_style_covers_until_the_first_picture_in_the_new_one(output)
     guard = Guard()
     output.step((0, safe_frame(guard, 0, output.clock.now_s())))
     output.controls.next_style()
-    assert output.controls.wishes.style == "ink"
+    assert output.controls.state.style == "ink"
     output.step((0, safe_frame(guard, 1, output.clock.now_s())))
     assert output.sink.states[-1] is PrivacyState.COVERED
     output.step((1, safe_frame(guard, 2, output.clock.now_s())))
@@ -273,7 +275,7 @@ def test_a_change_of_style_covers_until_the_first_picture_in_the_new_one(output)
 def test_one_style_stays():
     controls = Controls(("cartoon",))
     controls.next_style()
-    assert controls.wishes.epoch == 0
+    assert controls.state.revision == 0
 
 
 def test_the_audit_accounts_for_every_picture(tmp_path):
@@ -528,6 +530,29 @@ def test_keys_hide_and_change_the_style():
     assert cartoon.styles == ["ink"]
 
 
+def test_while_the_user_hides_nothing_is_drawn_and_afterwards_the_cartoon_is_back():
+    cartoon, shown = Cartoon(), []
+
+    def on_send(sink):
+        if not shown and PrivacyState.PROTECTED in sink.states:
+            shown.append(0)
+            return "h"
+        if len(shown) == 1 and [frame[3] for frame in sink.frames[-2:]] == ["hidden by the user"] * 2:
+            shown.append(len(cartoon.drawn))
+        if (
+            len(shown) == 2
+            and sink.frames[-10:]
+            and {frame[3] for frame in sink.frames[-10:]} == {"hidden by the user"}
+        ):
+            shown.append(len(cartoon.drawn))
+            return "h"
+        return "q" if len(shown) == 3 and sink.states[-1] is PrivacyState.PROTECTED else ""
+
+    live(Script(), lambda: cartoon, Collecting(on_send=on_send))
+    # One frame may have been in the works when the key was pressed.
+    assert shown[2] - shown[1] <= 1
+
+
 def test_a_style_file_that_is_saved_is_read_again(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("[base]\nshade = 0.5\n")
@@ -567,7 +592,7 @@ def test_the_key_for_styles_goes_through_style_files_too(tmp_path, monkeypatch):
     controls = Controls(_styles_from("anime"))
     seen = []
     for _ in range(8):
-        seen.append(controls.wishes.style)
+        seen.append(controls.state.style)
         controls.next_style()
     assert seen[0] == "anime"
     assert {"mine", "cartoon", "comic", "sketch"} <= set(seen)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from toonfilter.runtime.errors import BundleError, CaptureError, ConfigError
-from toonfilter.runtime.filter import FilterSettings
+from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.lost_options import lost_policy
 from toonfilter.runtime.render.opening import RenderOptions
 from toonfilter.runtime.render.style import Sliders
