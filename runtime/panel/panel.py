@@ -84,6 +84,9 @@ class Panel:
             "recordings/pause": lambda request: self.recordings.pause(_flag(request, "paused")),
             "recordings/compare": lambda request: self.recordings.allow_comparison(_text(request, "id")),
             "recordings/reveal": self._reveal,
+            "recordings/doubts": lambda request: {"doubts": self.recordings.doubts_of(_text(request, "id"))},
+            "recordings/cover": lambda request: self.recordings.cover(_text(request, "id"), request.get("covers")),
+            "recordings/finish": lambda request: self.recordings.finish_review(_text(request, "id")),
             "quit": lambda request: self.is_ending.set(),  # noqa: ARG005
         }
 
@@ -96,6 +99,14 @@ class Panel:
     def look(self) -> Look:
         """The present look, which recordings are queued with, too."""
         return self._store.known.look
+
+    def take_recording(self, copy: Path) -> None:
+        """Queue a dropped file, which was copied into the inbox.
+
+        Raises:
+            ConfigError: there are too many.
+        """
+        self.recordings.add_copy(copy, self.look, looks_first=self._store.known.looks_first)
 
     @property
     def pictures(self) -> Path:
@@ -139,6 +150,7 @@ class Panel:
             "language": known.language,
             "is_known": known.is_known,
             "is_mirrored": known.is_mirrored,
+            "looks_first": known.looks_first,
         }
 
     def close(self) -> None:
@@ -181,7 +193,7 @@ class Panel:
 
     def _settings(self, request: Request) -> None:
         changes: dict[str, Any] = {}
-        for name in ("is_known", "is_mirrored"):
+        for name in ("is_known", "is_mirrored", "looks_first"):
             if name in request:
                 changes[name] = _flag(request, name)
         if "language" in request:
@@ -194,7 +206,7 @@ class Panel:
         path = Path(_text(request, "path"))
         if not path.is_absolute():
             raise CaptureError("the path must be whole, from the root on")
-        return {"added": self.recordings.add_path(path, self.look)}
+        return {"added": self.recordings.add_path(path, self.look, looks_first=self._store.known.looks_first)}
 
     def _reveal(self, request: Request) -> None:
         import typer

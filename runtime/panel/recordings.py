@@ -19,11 +19,14 @@ from toonfilter.runtime.video.archive import find_recordings, target_suffix
 from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
 from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
 from toonfilter.runtime.video.local_workers import LocalWorkers, default_workers
+from toonfilter.runtime.video.review import Cover, Doubt, covers_from
+from toonfilter.runtime.video.segments import WorkFolder
 
-Status = Literal["waiting", "converting", "done", "partial", "failed"]
+Status = Literal["waiting", "converting", "review", "done", "partial", "failed"]
 RunConversion = Callable[["Recording", bool, Callable[[Progress], None], threading.Event], ConvertReport]
 
 MOST_RECORDINGS = 500
+MOST_COVERS = 200
 _TRY_S = 0.5
 _END_S = 20.0
 _MOST_STEM = 120
@@ -34,6 +37,8 @@ class Recording:
     """One file of the queue. name: for people. is_copy: the source is our own copy of a dropped file.
 
     is_begun: pieces of it may be there, and the next run goes on with them. states: the leak report.
+    is_reviewed: the person does not want to look at doubtful pictures first, or did. doubts: those pictures.
+    covers: what the person drew on them.
     """
 
     id: str
@@ -48,12 +53,29 @@ class Recording:
     states: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     problem: str = ""
+    is_reviewed: bool = True
+    doubts: tuple[Doubt, ...] = ()
+    covers: tuple[Cover, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
     recordings: list[Recording] = field(default_factory=list)
     is_paused: bool = False
+
+
+def convert_options(recording: Recording, is_resuming: bool) -> ConvertOptions:
+    """How `convert` makes the file, or pictures of doubtful frames where the person wants to look first."""
+    return ConvertOptions(
+        resume=None if is_resuming else False,
+        review=None if recording.is_reviewed else review_folder(recording),
+        covers=recording.covers,
+    )
+
+
+def review_folder(recording: Recording) -> Path:
+    """Where pictures of doubtful frames lie: beside the pieces, hidden, and away as soon as the file is made."""
+    return Path(recording.target).with_name(f".{recording.id}.review")
 
 
 def run_conversion(
@@ -67,7 +89,7 @@ def run_conversion(
             Path(recording.source),
             Path(recording.target),
             file_filter_opener(settings),
-            ConvertOptions(resume=None if is_resuming else False),
+            convert_options(recording, is_resuming),
             workers=workers,
             filter_identity=filter_identity(settings),
             progress=progress,
@@ -111,8 +133,10 @@ class RecordingQueue:
         """The folder of the copies of dropped files; each in a folder of its own."""
         return self._inbox
 
-    def add_path(self, path: Path, look: Look) -> int:
+    def add_path(self, path: Path, look: Look, *, looks_first: bool = False) -> int:
         """Queue a file, or every recording below a folder; how many were added.
+
+        looks_first: the person wants to look at doubtful pictures before a file is made.
 
         Raises:
             CaptureError: no such file, or no recording in the folder. ConfigError: too many.
@@ -124,12 +148,12 @@ class RecordingQueue:
         else:
             raise CaptureError(f"{path.name}: no video file; known kinds: {', '.join(VIDEOS_READ)}")
         for source, name in found:
-            self._add(source, name, look, is_copy=False)
+            self._add(Recording("", name, str(source), "", look, is_reviewed=not looks_first))
         return len(found)
 
-    def add_copy(self, source: Path, look: Look) -> None:
+    def add_copy(self, source: Path, look: Look, *, looks_first: bool = False) -> None:
         """Queue a dropped file, which was copied into the inbox and is deleted when it leaves the queue."""
-        self._add(source, source.name, look, is_copy=True)
+        self._add(Recording("", source.name, str(source), "", look, is_copy=True, is_reviewed=not looks_first))
 
     def remove(self, recording_id: str) -> None:
         """Take it out of the queue, with its copy and its unfinished pieces; a finished result stays."""
@@ -158,6 +182,44 @@ class RecordingQueue:
                 self._stop.set()
             self._save()
         self._changed.set()
+
+    def doubts_of(self, recording_id: str) -> list[dict[str, Any]]:
+        """The doubtful frames to look at, in their order, as plain data."""
+        with self._lock:
+            return [asdict(one) for one in self._find(recording_id).doubts]
+
+    def doubt_picture(self, recording_id: str, place: int) -> Path | None:
+        """The picture of one of them, counted from 0."""
+        with self._lock:
+            recording = next((one for one in self._recordings if one.id == recording_id), None)
+            if recording is None or recording.status != "review" or not 0 <= place < len(recording.doubts):
+                return None
+            path = review_folder(recording) / recording.doubts[place].picture
+        return path if path.is_file() else None
+
+    def cover(self, recording_id: str, regions: Any) -> None:
+        """Keep what the person wants covered, instead of what was kept before. regions: see `covers_from`.
+
+        Raises:
+            ConfigError: wrong ones or too many, or the recording is not being looked at.
+        """
+        covers = covers_from(regions, "regions")
+        if len(covers) > MOST_COVERS:
+            raise ConfigError(f"there are {len(covers)} regions; at most {MOST_COVERS} are taken")
+        with self._lock:
+            self._check_in_review(recording_id)
+            self._put(recording_id, covers=covers)
+
+    def finish_review(self, recording_id: str) -> None:
+        """The person has looked: make the file, with the regions covered."""
+        with self._lock:
+            self._check_in_review(recording_id)
+            self._put(recording_id, status="waiting", is_reviewed=True)
+        self._changed.set()
+
+    def _check_in_review(self, recording_id: str) -> None:
+        if self._find(recording_id).status != "review":
+            raise ConfigError("this recording is not waiting to be looked at any more")
 
     def allow_comparison(self, recording_id: str) -> None:
         """The person asked to see the original beside the result, in this run."""
@@ -212,18 +274,20 @@ class RecordingQueue:
             "is_copy": one.is_copy,
             "is_begun": one.is_begun,
             "compared": one.id in self._compared,
+            "doubts": len(one.doubts),
+            "covers": [asdict(cover) for cover in one.covers],
         }
         if one.status == "converting":
             now = self._progress
             content |= {"done": now.done, "total": now.total, "fps": round(now.fps, 1), "left_s": now.left_s}
         return content
 
-    def _add(self, source: Path, name: str, look: Look, *, is_copy: bool) -> None:
+    def _add(self, recording: Recording) -> None:
         with self._lock:
             if len(self._recordings) >= MOST_RECORDINGS:
                 raise ConfigError(f"there are {MOST_RECORDINGS} recordings in the list already; remove some first")
-            target = self._free_target(source)
-            self._recordings.append(Recording(secrets.token_hex(8), name, str(source), str(target), look, is_copy))
+            target = self._free_target(Path(recording.source))
+            self._recordings.append(replace(recording, id=secrets.token_hex(8), target=str(target)))
             self._save()
         self._changed.set()
 
@@ -270,6 +334,7 @@ class RecordingQueue:
 
     def _convert(self, recording: Recording) -> None:
         stop = self._stop
+        status: Status
 
         def note(progress: Progress) -> None:
             self._progress = progress
@@ -286,17 +351,23 @@ class RecordingQueue:
         else:
             if report.status == "interrupted":
                 self._put(recording.id, status="waiting")
+            elif report.status == "reviewed":
+                told = {"frames": report.frames, "states": dict(report.states), "doubts": report.doubts}
+                # Nothing to look at: the file is made at once.
+                status = "review" if report.doubts else "waiting"
+                self._put(recording.id, status=status, is_reviewed=not report.doubts, **told)
             else:
-                status: Status = "done" if report.status == "complete" else "partial"
+                status = "done" if report.status == "complete" else "partial"
                 told = {"frames": report.frames, "states": dict(report.states), "notes": report.notes}
-                self._put(recording.id, status=status, is_begun=False, **told)
+                self._put(recording.id, status=status, is_begun=False, doubts=(), **told)
+                shutil.rmtree(review_folder(recording), ignore_errors=True)
         if not any(one.id == recording.id for one in self._recordings):
             self._forget_pieces(recording)
 
     def _forget_pieces(self, recording: Recording) -> None:
         """It was removed: what was made of it, and our copy of it."""
-        target = Path(recording.target)
-        shutil.rmtree(target.parent / f".{target.name}.toonfilter", ignore_errors=True)
+        WorkFolder(Path(recording.target)).remove()
+        shutil.rmtree(review_folder(recording), ignore_errors=True)
         if recording.is_copy:
             self._drop_copy(recording)
 

@@ -55,6 +55,7 @@ def build_app(panel: Panel, *, port: int, token: str | None, limits: UploadLimit
             Route("/assets/{name}", page.asset),
             Route("/languages/{code}", page.language),
             Route("/styles/{style}/picture", page.thumbnail),
+            Route("/recordings/{recording_id}/doubts/{place:int}", page.doubt),
             Route("/recordings/{recording_id}/{which}", page.recording),
             Route("/upload", page.upload, methods=["PUT"]),
             Route("/background", page.background, methods=["PUT"]),
@@ -99,13 +100,18 @@ class _Page:
         kind = _PLAYED.get(path.suffix.lower(), "video/mp4")
         return FileResponse(path, media_type=kind, content_disposition_type="inline")
 
+    async def doubt(self, request: Request) -> Response:
+        """A picture of a doubtful frame, as it would be in the result."""
+        path = self._panel.recordings.doubt_picture(request.path_params["recording_id"], request.path_params["place"])
+        return _refused("there is no such picture", 404) if path is None else FileResponse(path)
+
     async def upload(self, request: Request) -> Response:
         length = request.headers.get("content-length", "")
         if not length.isdigit():
             return _refused("the length of the file must be told", 411)
         try:
             path = await self._inbox.take(request.query_params.get("name", ""), int(length), request.stream())
-            await run_in_threadpool(self._panel.recordings.add_copy, path, self._panel.look)
+            await run_in_threadpool(self._panel.take_recording, path)
         except TooLargeError as error:
             return _refused(str(error), 413)
         except ToonfilterError as error:

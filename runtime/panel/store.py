@@ -19,13 +19,17 @@ _MOST_UNDO = 50
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """language: a code, empty for the browser's. is_known: the first steps were seen. camera, output: wishes."""
+    """language: a code, empty for the browser's. is_known: the first steps were seen. camera, output: wishes.
+
+    looks_first: doubtful pictures of recordings are looked at before files are made.
+    """
 
     look: Look = field(default_factory=Look)
     presets: dict[str, Look] = field(default_factory=dict)
     language: str = ""
     is_known: bool = False
     is_mirrored: bool = False
+    looks_first: bool = False
     camera: str = ""
     output: str = ""
 

@@ -104,13 +104,15 @@ def video(
     """
     from toonfilter.runtime.video.archive import default_target
     from toonfilter.runtime.video.convert import ConvertOptions
+    from toonfilter.runtime.video.review import read_covers
 
     settings = drawing.filter_settings(privacy.policy(), is_live=False)
     target = output or default_target(source)
     also = (checks.before_after,) if checks.before_after else ()
     folder = target.with_name(f"{target.stem}-review") if checks.review else None
-    options = ConvertOptions(file.codec, file.quality, overwrite, resume, file.audio, audit, also, folder)
-    report = _convert(source, target, settings, options, checks.covers, workers)
+    regions = read_covers(checks.covers) if checks.covers else ()
+    options = ConvertOptions(file.codec, file.quality, overwrite, resume, file.audio, audit, also, folder, regions)
+    report = _convert(source, target, settings, options, workers)
     _tell(report)
     if report.status == "reviewed":
         return
@@ -128,15 +130,12 @@ def _convert(
     target: Path,
     settings: "FilterSettings",
     options: "ConvertOptions",
-    covers: Path | None,
     workers: int | None,
 ) -> "ConvertReport":
     from toonfilter.runtime.video.convert import convert
     from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
     from toonfilter.runtime.video.local_workers import InlineWorkers, LocalWorkers, default_workers
-    from toonfilter.runtime.video.review import CoveringOpener, read_covers
 
-    regions = read_covers(covers) if covers else ()
     opener = file_filter_opener(settings)
     count = workers or default_workers()
     pool = LocalWorkers(count) if count > 1 else InlineWorkers()
@@ -145,10 +144,10 @@ def _convert(
             return convert(
                 source,
                 target,
-                CoveringOpener(opener, regions) if regions else opener,
+                opener,
                 options,
                 workers=pool,
-                filter_identity=filter_identity(settings) + (repr(regions) if regions else ""),
+                filter_identity=filter_identity(settings),
                 progress=progress,
                 stop=stop,
             )

@@ -17,7 +17,15 @@ from toonfilter.runtime.video.local_workers import InlineWorkers
 from toonfilter.runtime.video.mux import Tracks, check_container, join_pieces
 from toonfilter.runtime.video.picture_survey import PictureSurvey
 from toonfilter.runtime.video.reader import VideoIndex, VideoInfo, inspect_video, scan_video
-from toonfilter.runtime.video.review import COVERS, doubts_in, write_review
+from toonfilter.runtime.video.review import (
+    COVERS,
+    Cover,
+    CoveringOpener,
+    Doubt,
+    covers_within,
+    doubts_in,
+    write_review,
+)
 from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, make_converter
 from toonfilter.runtime.video.segment_workers import OpenFilter, SegmentBatch, SegmentWorkers
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder, fingerprint, plan_segments
@@ -35,7 +43,8 @@ class ConvertOptions:
     """codec, quality: see `choose_encoder`. resume: True insists on going on with an interrupted conversion, None goes
     on where there is one of the same file with the same options, False begins anew.
 
-    review: a folder for pictures of doubtful frames, written instead of the target. sound: what becomes of it.
+    review: a folder for pictures of doubtful frames, written instead of the target. covers: regions to pixelate; only
+    pieces of an interrupted or reviewed conversion that they change are made again. sound: what becomes of it.
     audit: where to write one JSON line per frame. also_written: what the caller will write afterwards; checked like the
     target. piece_s: the least length of a piece in seconds of video.
     """
@@ -48,6 +57,7 @@ class ConvertOptions:
     audit: Path | None = None
     also_written: tuple[Path, ...] = ()
     review: Path | None = None
+    covers: tuple[Cover, ...] = ()
     piece_s: float = 20.0
 
 
@@ -57,6 +67,7 @@ class ConvertReport:
     `reviewed` when a review was written instead: no output then.
 
     states: frames by privacy state, the leak report. notes: what the user should know, a line each.
+    doubts: what a review shows.
     """
 
     status: Status
@@ -67,6 +78,7 @@ class ConvertReport:
     duration_s: float
     encoder: str
     notes: tuple[str, ...]
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def exposed_frames(self) -> int:
@@ -112,6 +124,8 @@ def convert(
         try:
             work.check_room()
             work.check_tracks()
+            if options.covers:
+                open_filter = CoveringOpener(open_filter, options.covers)
             work.run(open_filter, stop or threading.Event(), workers or InlineWorkers())
             return work.finish()
         except ConversionStopped:
@@ -158,6 +172,7 @@ class _Conversion:
         self._pieces = plan_segments(info, index, options.piece_s)
         encoder = self._opened_folder(folder, filter_identity)
         self._job = SegmentJob(info, encoder, folder, index.timeline)
+        self._drop_changed(folder)
         found = ((piece, folder.result(piece)) for piece in self._pieces)
         self._results = {piece: result for piece, result in found if result is not None}
         self._lock = threading.Lock()
@@ -165,7 +180,7 @@ class _Conversion:
         self._frames_now = 0
         self._start_s = time.perf_counter()
         self._reported_s = 0.0
-        self._pictures = 0
+        self._doubts: tuple[Doubt, ...] = ()
 
     def _opened_folder(self, folder: WorkFolder, filter_identity: str) -> Encoder:
         options, colours = self._options, make_converter(self._info)
@@ -180,6 +195,21 @@ class _Conversion:
             "pieces": [asdict(piece) for piece in self._pieces],
         }
         return folder.open(identity, encoder, resume=options.resume)
+
+    def _drop_changed(self, folder: WorkFolder) -> None:
+        """Forget pieces that were made with other regions than are covered in them now."""
+        before, now = folder.covers(), self._options.covers
+        for piece in self._pieces:
+            times_s = self._times_s(piece)
+            if before is None or covers_within(before, *times_s) != covers_within(now, *times_s):
+                folder.drop(piece)
+        folder.keep_covers(now)
+
+    def _times_s(self, piece: Segment) -> tuple[float, float]:
+        """When it begins and ends, in seconds of the result."""
+        unit_s, start_s = self._info.time_base, self._index.timeline.start_s
+        from_s = float("-inf") if piece.start_pts is None else float(piece.start_pts * unit_s - start_s)
+        return from_s, float("inf") if piece.end_pts is None else float(piece.end_pts * unit_s - start_s)
 
     def check_room(self) -> None:
         """Pieces and the joined file both lie on the disk at the end."""
@@ -253,7 +283,8 @@ class _Conversion:
         for piece, _ in done:
             text = self._job.folder.audit_path(piece).read_text(encoding="utf-8")
             lines.extend(json.loads(line) for line in text.splitlines())
-        self._pictures = write_review(whole, doubts_in(lines), folder, self._info.path)
+        self._doubts = tuple(doubts_in(lines))
+        write_review(whole, self._doubts, folder, self._info.path)
         whole.unlink()
         return self.report("reviewed")
 
@@ -274,6 +305,7 @@ class _Conversion:
             duration_s=elapsed_s,
             encoder=self._job.encoder.name,
             notes=tuple(self._notes(status)),
+            doubts=self._doubts,
         )
 
     def forget_if_empty(self) -> None:
@@ -310,7 +342,7 @@ class _Conversion:
             kept = sum(result.frames for result in self._results.values())
             return [f"stopped after {self._frames_now} frames; the same command goes on after frame {kept}"]
         if status == "reviewed":
-            pictures = "1 picture" if self._pictures == 1 else f"{self._pictures} pictures"
+            pictures = "1 picture" if len(self._doubts) == 1 else f"{len(self._doubts)} pictures"
             return [f"{pictures} of doubtful frames, and {COVERS} for what you want covered: {self._options.review}"]
         damaged = sum(result.damaged_packets for result in self._results.values())
         notes = []

@@ -1,12 +1,12 @@
 """A look before a file is made: pictures of doubtful frames, and regions that the user wants covered.
 
-`write_review` makes a folder with pictures and `covers.toml`; what the user adds there is read by `read_covers`, and
-`CoveringOpener` draws it over what the filter makes.
+`write_review` makes a folder with pictures and `covers.toml`; what the user adds there is read by `read_covers`, what
+is drawn on the panel's page by `covers_from`, and `CoveringOpener` draws it over what the filter makes.
 """
 
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,20 @@ _EXAMPLE = """# Regions to cover. Times are seconds; a box is left, top, right, 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A frame that a person should look at. number: of the result, from 0."""
+    """The first frame of a stretch that a person should look at. number: of the result, from 0.
+
+    until_s: the time of the stretch's last frame.
+    """
 
     number: int
     time_s: float
     reason: str
+    until_s: float
+
+    @property
+    def picture(self) -> str:
+        """The name of its file in the folder of a review."""
+        return f"{self.time_s:09.2f}s-{self.reason}.jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +67,18 @@ def doubts_in(audit: Sequence[dict[str, Any]]) -> list[Doubt]:
     """
     found: list[Doubt] = []
     faces: int | None = None
-    last_s: dict[str, float] = {}
+    open_stretches: dict[str, int] = {}
     for number, line in enumerate(audit):
-        reason = _reason(line, faces)
+        reason, time_s = _reason(line, faces), line["time_s"]
         faces = line["faces_found"]
         if reason is None:
             continue
-        # One picture for a stretch of the same kind.
-        if line["time_s"] - last_s.get(reason, float("-inf")) > _NEAR_S:
-            found.append(Doubt(number, line["time_s"], reason))
-        last_s[reason] = line["time_s"]
+        place = open_stretches.get(reason)
+        if place is None or time_s - found[place].until_s > _NEAR_S:
+            open_stretches[reason] = len(found)
+            found.append(Doubt(number, time_s, reason, time_s))
+        else:
+            found[place] = replace(found[place], until_s=time_s)
     if len(found) > MOST_PICTURES:
         step = len(found) / MOST_PICTURES
         found = [found[int(place * step)] for place in range(MOST_PICTURES)]
@@ -95,12 +106,12 @@ def write_review(video: Path, doubts: Sequence[Doubt], folder: Path, source: Pat
     info = inspect_video(video)
     colours = ColourConverter(info.colour, info.orientation, info.width, info.height)
     wanted = {doubt.number: doubt for doubt in doubts}
+    # A face may be seen in them.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with VideoFile(info) as file:
         for number, frame in enumerate(file.frames()):
             if number in wanted:
-                doubt = wanted[number]
-                name = f"{doubt.time_s:09.2f}s-{doubt.reason}.jpg"
-                write_image(folder / name, colours.upright_rgb(frame))
+                write_image(folder / wanted[number].picture, colours.upright_rgb(frame))
     covers = folder / COVERS
     if not covers.exists():
         write_whole(covers, _EXAMPLE.format(source=source, covers=covers))
@@ -120,20 +131,37 @@ def read_covers(path: Path) -> tuple[Cover, ...]:
     unknown = sorted(set(content) - {"cover"})
     if unknown:
         raise ConfigError(f"{path}: unknown table {unknown[0]}; known: [[cover]]")
+    return covers_from(content.get("cover", []), str(path))
+
+
+def covers_from(entries: Any, where: str) -> tuple[Cover, ...]:
+    """Regions of parsed TOML or JSON: a list of tables with from, to and box. where: the beginning of an error's text.
+
+    Raises:
+        ConfigError: an entry is wrong; with its number.
+    """
+    if not isinstance(entries, list):
+        raise ConfigError(f"{where}: regions must be a list")
     covers = []
-    for number, entry in enumerate(content.get("cover", []), 1):
+    for number, entry in enumerate(entries, 1):
         try:
             names = {"from": "from_s", "to": "to_s"}
             plain = {names.get(key, key): value for key, value in entry.items()}
-            covers.append(parse(Cover, plain))
+            cover: Cover = parse(Cover, plain)
         except (Problem, AttributeError) as problem:
-            raise ConfigError(f"{path}: cover {number}: {problem}") from None
-        left, top, right, bottom = covers[-1].box
-        if covers[-1].to_s < covers[-1].from_s or right <= left or bottom <= top:
+            raise ConfigError(f"{where}: cover {number}: {problem}") from None
+        left, top, right, bottom = cover.box
+        if not (cover.from_s <= cover.to_s and left < right and top < bottom):
             raise ConfigError(
-                f"{path}: cover {number} is empty: from must be before to, left of right, top above bottom"
+                f"{where}: cover {number} is empty: from must be before to, left of right, top above bottom"
             )
+        covers.append(cover)
     return tuple(covers)
+
+
+def covers_within(covers: Sequence[Cover], from_s: float, to_s: float) -> tuple[Cover, ...]:
+    """The regions that cover something between these times, in seconds of the result."""
+    return tuple(one for one in covers if one.from_s <= to_s and one.to_s >= from_s)
 
 
 @dataclass(frozen=True, slots=True)

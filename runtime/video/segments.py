@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,12 +19,13 @@ from filelock import FileLock, Timeout
 
 from toonfilter.runtime.errors import ConfigError, OutputError
 from toonfilter.runtime.video.reader import VideoIndex, VideoInfo
+from toonfilter.runtime.video.review import Cover, covers_from
 from toonfilter.runtime.video.timeline import Timeline
 from toonfilter.runtime.video.writer import Encoder
 from toonfilter.runtime.whole_files import write_whole
 
 WARM_UP_FRAMES = 12
-_MANIFEST, _LOCK = "manifest.json", "lock"
+_MANIFEST, _LOCK, _COVERED = "manifest.json", "lock", "covered.json"
 _MANIFEST_FORMAT = 2
 _LONGEST_NAME = 200
 _MOST_FOLDERS = 10
@@ -189,6 +190,22 @@ class WorkFolder:
         except (OSError, ValueError, TypeError):
             return None
         return found if is_whole and self.audit_path(piece).exists() else None
+
+    def drop(self, piece: Segment) -> None:
+        """Note the piece as not done."""
+        self._result_path(piece).unlink(missing_ok=True)
+
+    def covers(self) -> tuple[Cover, ...] | None:
+        """The regions that are covered in the pieces; None where that cannot be read."""
+        path = self.path / _COVERED
+        try:
+            return covers_from(json.loads(path.read_text(encoding="utf-8")), str(path)) if path.exists() else ()
+        except (OSError, ValueError, ConfigError):
+            return None
+
+    def keep_covers(self, covers: Sequence[Cover]) -> None:
+        """Note which regions are covered in the pieces from now on."""
+        write_whole(self.path / _COVERED, json.dumps([asdict(one) for one in covers]))
 
     def _result_path(self, piece: Segment) -> Path:
         return self.path / f"piece-{piece.number:05d}.json"

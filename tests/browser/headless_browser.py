@@ -115,6 +115,14 @@ class Browser:
         self.send("Input.dispatchTouchEvent", type="touchStart", touchPoints=[point])
         self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
+    def drag(self, selector: str, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the mouse at a place of an element and let go at another; in parts of its width and height."""
+        box = json.loads(self.value(f"JSON.stringify(document.querySelector({selector!r}).getBoundingClientRect())"))
+        places = {"mousePressed": start, "mouseMoved": end, "mouseReleased": end}
+        for kind, (x, y) in places.items():
+            point = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
+            self.send("Input.dispatchMouseEvent", type=kind, button="left", buttons=1, clickCount=1, **point)
+
     def close(self) -> None:
         self._session = None
         self.send("Browser.close")

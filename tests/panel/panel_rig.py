@@ -7,12 +7,14 @@ import numpy as np
 from starlette.testclient import TestClient
 
 from toonfilter.runtime.errors import OutputError
+from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.frames import PrivacyState
 from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.panel.recordings import convert_options
 from toonfilter.runtime.panel.server import build_app
 from toonfilter.runtime.platform_texts import platform_texts
-from toonfilter.runtime.privacy import Guard, HiddenFace
-from toonfilter.runtime.video.convert import ConvertReport
+from toonfilter.runtime.privacy import Guard, HiddenFace, cover
+from toonfilter.runtime.video.convert import ConvertReport, convert
 
 SOMEBODY = HiddenFace(Box(-100, -100, -90, -90))
 """Outside the picture, so that nothing has to hide it."""
@@ -90,6 +92,23 @@ def quick_conversion(recording, _is_resuming, progress, stop):  # noqa: ARG001
     Path(recording.target).write_bytes(b"drawn")
     states = {state.value: 0 for state in PrivacyState} | {"protected": 9, "covered": 1}
     return ConvertReport("complete", Path(recording.target), 10, states, 30.0, 0.1, "libx264", ())
+
+
+class Losing(CoveringFilter):
+    """Lets pictures of a file through, and loses the face in the middle of the first second."""
+
+    lost_s = 0.4, 0.6
+
+    def draw(self, frame):
+        if self.lost_s[0] <= frame.captured_at_s <= self.lost_s[1]:
+            return cover(frame, "no face found")
+        return Guard().release(frame, frame.image.copy(), frame.image, [SOMEBODY])
+
+
+def losing_conversion(recording, is_resuming, progress, stop):  # noqa: ARG001
+    """The real conversion, with a filter that is quick and sometimes in doubt."""
+    source, target = Path(recording.source), Path(recording.target)
+    return convert(source, target, Losing, convert_options(recording, is_resuming), stop=stop)
 
 
 def eventually(holds, timeout_s=60.0):

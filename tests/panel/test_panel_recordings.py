@@ -3,8 +3,10 @@
 import threading
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
-from panel_rig import OURS, client_of, eventually, quick_conversion
+from panel_rig import OURS, client_of, eventually, losing_conversion, quick_conversion
 
 from toonfilter.runtime.errors import CaptureError, ConfigError
 from toonfilter.runtime.panel.recordings import RecordingQueue, run_conversion
@@ -258,6 +260,67 @@ def test_a_real_clip_through_the_real_engine(make_panel, tmp_path, write_noise_c
     assert sum(done["states"].values()) == done["frames"] == 8
     assert done["states"]["exposed"] == 0
     assert (tmp_path / "videos" / "noise-cartoon.mp4").stat().st_size > 100
+
+
+@pytest.fixture
+def doubtful(make_panel, tmp_path, write_noise_clip):
+    """A panel whose person wants to look first, and one recording of which some pictures are in doubt."""
+    write_noise_clip(tmp_path / "noise.mp4", (96, 64), 30, {})
+    panel = make_panel(run=losing_conversion)
+    panel.actions["settings"]({"looks_first": True})
+    panel.actions["recordings/add"]({"path": str(tmp_path / "noise.mp4")})
+    eventually(lambda: items(panel)[0]["status"] == "review")
+    return panel
+
+
+def test_doubtful_pictures_come_before_the_file(doubtful, tmp_path):
+    (asked,) = items(doubtful)
+    told = doubtful.actions["recordings/doubts"]({"id": asked["id"]})["doubts"]
+    assert "covered" in {one["reason"] for one in told}
+    assert len(told) == asked["doubts"]
+    target = tmp_path / "videos" / "noise-cartoon.mp4"
+    assert not target.exists()
+    with client_of(doubtful) as client:
+        for place in range(len(told)):
+            assert client.get(f"/recordings/{asked['id']}/doubts/{place}").headers["content-type"] == "image/jpeg"
+        assert client.get(f"/recordings/{asked['id']}/doubts/{len(told)}").status_code == 404
+        assert client.get(f"/recordings/{asked['id']}/doubts/../after").status_code == 404
+    doubtful.actions["recordings/cover"]({"id": asked["id"], "covers": [{"from": 0, "to": 0.2, "box": [0, 0, 48, 64]}]})
+    doubtful.actions["recordings/finish"]({"id": asked["id"]})
+    eventually(lambda: items(doubtful)[0]["status"] == "done")
+    detail = [[np.abs(np.diff(half, axis=1)).mean() for half in np.split(level, 2, 1)] for level in levels_of(target)]
+    assert detail[3][0] < 0.5 * detail[3][1]
+    assert detail[-3][0] > 0.5 * detail[-3][1]
+    assert not [one.name for one in target.parent.iterdir() if one != target], "pictures and pieces are gone"
+
+
+def levels_of(path):
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="gray").astype(float) for frame in container.decode(video=0)]
+
+
+def test_a_look_goes_on_after_a_restart(doubtful, make_panel):
+    (asked,) = items(doubtful)
+    covers = [{"from": 0.5, "to": 1.0, "box": [1, 2, 30, 40]}]
+    doubtful.actions["recordings/cover"]({"id": asked["id"], "covers": covers})
+    doubtful.close()
+    again = make_panel(run=losing_conversion)
+    assert items(again)[0]["covers"] == [{"from_s": 0.5, "to_s": 1.0, "box": (1, 2, 30, 40)}]
+    again.actions["recordings/remove"]({"id": asked["id"]})
+    assert not list((again.recordings._output).iterdir())
+
+
+def test_wrong_regions_are_refused_and_change_nothing(doubtful):
+    (asked,) = items(doubtful)
+    good = {"from": 0.0, "to": 1.0, "box": [0, 0, 8, 8]}
+    wrong = [None, "x", [3], [{}], [{**good, "box": [8, 0, 0, 8]}], [{**good, "more": 1}], [{**good, "to": -1}]]
+    for covers in [*wrong, [good] * 201]:
+        with pytest.raises(ConfigError):
+            doubtful.actions["recordings/cover"]({"id": asked["id"], "covers": covers})
+    assert items(doubtful)[0]["covers"] == []
+    doubtful.actions["recordings/finish"]({"id": asked["id"]})
+    with pytest.raises(ConfigError, match="not waiting"):
+        doubtful.actions["recordings/cover"]({"id": asked["id"], "covers": [good]})
 
 
 def test_other_origins_cannot_read_recordings(client, panel):

@@ -34,7 +34,7 @@ class Unchanged(CoveringFilter):
 def clip(tmp_path: Path) -> Path:
     path = tmp_path / "in.mp4"
     with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=10, options={"crf": "10"})
+        video = container.add_stream("libx264", rate=10, options={"crf": "10", "g": "10"})
         video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
         y, x = np.mgrid[:64, :96]
         picture = np.where(((x // 2 + y // 2) % 2)[..., None], np.uint8(220), np.uint8(30)).repeat(3, 2)
@@ -114,3 +114,25 @@ def test_wrong_covers_are_named(tmp_path: Path, text: str, expected: str) -> Non
     (tmp_path / COVERS).write_text(text)
     with pytest.raises(ConfigError, match=expected):
         read_covers(tmp_path / COVERS)
+
+
+def test_after_a_review_only_pieces_with_regions_are_made_again(clip: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(Unchanged, "drawn", [], raising=False)
+
+    class Counting(Unchanged):
+        def draw(self, frame: Frame) -> SafeFrame:
+            Unchanged.drawn.append(round(frame.captured_at_s * 10))
+            return super().draw(frame)
+
+    def converted(**changes) -> int:
+        Unchanged.drawn.clear()
+        convert(clip, tmp_path / "out.mp4", Counting, ConvertOptions("h264", piece_s=1.0, overwrite=True, **changes))
+        return len(Unchanged.drawn)
+
+    assert converted(review=tmp_path / "review") > 40
+    # The second of four pieces, and the frames before it that the filter warms up on.
+    assert converted(covers=(Cover(1.5, 1.6, (0, 0, 32, 32)),), review=tmp_path / "review") < 30
+    assert 15 in Unchanged.drawn
+    assert 35 not in Unchanged.drawn
+    assert converted(review=tmp_path / "review") < 30, "the region was taken away again"
+    assert converted() == 0

@@ -3,12 +3,14 @@
 import { $, el, icon, put, renew, say } from "./dom.js";
 import { ask } from "./link.js";
 import { openPlayer } from "./player.js";
+import * as review from "./review.js";
 import { styleName } from "./style.js";
 import { duration, number, t } from "./words.js";
 
 const uploads = new Map();
 let attempt = async (work) => work();
 let spoken = new Map();
+let fresh = new Map();
 let chain = Promise.resolve();
 
 export function setUp(runSafely) {
@@ -20,6 +22,8 @@ export function setUp(runSafely) {
   }
   $("choose-here").addEventListener("click", () => attempt(() => browse("")));
   $("browse-all").addEventListener("click", () => addPath($("browse-path").textContent));
+  review.setUp(runSafely);
+  $("looks-first").addEventListener("change", () => attempt(() => ask("settings", { looks_first: $("looks-first").checked })));
   $("pause").addEventListener("click", () => attempt(() => ask("recordings/pause", { paused: $("pause").dataset.paused !== "true" })));
   for (const kind of ["dragover", "dragenter"]) document.addEventListener(kind, (event) => { event.preventDefault(); $("drop").classList.add("is-over"); });
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) $("drop").classList.remove("is-over"); });
@@ -115,13 +119,15 @@ export function show(state) {
   put($("pause-text"), t(queue.paused ? "queue.resume" : "queue.pause"));
   $("pause-icon").setAttribute("href", queue.paused ? "#i-play" : "#i-pause");
   put($("queue-hint"), queue.paused ? t("queue.paused") : queue.held ? t("queue.held") : t("queue.output", { folder: queue.output }));
-  const left = queue.items.filter((one) => one.status === "waiting" || one.status === "converting").length;
+  if (document.activeElement !== $("looks-first")) $("looks-first").checked = state.looks_first;
+  const left = queue.items.filter((one) => ["waiting", "converting", "review"].includes(one.status)).length;
   $("queue-count").hidden = left === 0;
   put($("queue-count"), number(left));
   put($("drop-look"), t("drop.look", { style: styleName(state.look.style) }));
-  renew($("queue"), [queue.items.map(({ done, fps, left_s, total, ...rest }) => rest), queue.paused, queue.held, t("queue.pause")], () => queue.items.map((one) => row(one, queue)));
+  renew($("queue"), [queue.items.map(({ done, fps, left_s, total, covers, ...rest }) => rest), queue.paused, queue.held, t("queue.pause")], () => queue.items.map((one) => row(one, queue)));
   for (const one of queue.items) if (one.status === "converting") showProgress(one);
   speakChanges(queue.items);
+  review.show(state);
 }
 
 function row(one, queue) {
@@ -129,15 +135,16 @@ function row(one, queue) {
   const isDone = one.status === "done" || one.status === "partial";
   const buttons = [];
   if (isDone) buttons.push(act("look", t("queue.look"), "primary", () => openPlayer(one)), act("reveal", t("queue.folder"), "", () => attempt(() => ask("recordings/reveal", { id: one.id }))));
+  if (one.status === "review") buttons.push(act("review", t("review.look"), "primary", () => attempt(() => review.openReview(fresh.get(one.id)))));
   if (one.status === "failed") buttons.push(act("again", t("queue.again"), "primary", () => attempt(() => ask("recordings/again", { id: one.id }))));
   buttons.push(el("button", { type: "button", class: "round", "data-key": `remove-${one.id}`, "aria-label": t("remove", { name: one.name }), title: t("remove", { name: one.name }), on: { click: () => attempt(() => ask("recordings/remove", { id: one.id })) } }, icon("trash")));
-  const said = { waiting: t(queue.paused ? "status.paused" : "status.waiting"), converting: t("status.converting"), done: t("status.done", { name: one.result }), partial: t("status.partial", { name: one.result }), failed: t("status.failed") }[one.status];
+  const said = { waiting: t(queue.paused ? "status.paused" : "status.waiting"), converting: t("status.converting"), review: t("status.review", { n: number(one.doubts) }), done: t("status.done", { name: one.result }), partial: t("status.partial", { name: one.result }), failed: t("status.failed") }[one.status];
   return el("li", { class: "item", id: `recording-${one.id}` },
     el("div", {}, el("h3", {}, one.name), el("p", { class: "said" }, said),
       one.problem ? el("details", {}, el("summary", {}, t("details")), el("p", { lang: "en", dir: "ltr" }, one.problem)) : null),
     el("div", { class: "row" }, ...buttons),
     one.status === "converting" ? el("progress", { "aria-label": one.name, max: 1 }) : null,
-    isDone ? report(one) : null);
+    isDone || one.status === "review" ? report(one) : null);
 }
 
 // The leak report in plain words: what was counted, nothing more.
@@ -161,10 +168,10 @@ function showProgress(one) {
 }
 
 function speakChanges(items) {
-  const fresh = new Map(items.map((one) => [one.id, one.status]));
+  fresh = new Map(items.map((one) => [one.id, one]));
   for (const one of items) {
     const before = spoken.get(one.id);
-    if (before && before !== one.status && ["done", "partial", "failed"].includes(one.status)) say(`${one.name}: ${t(`spoken.${one.status}`)}`);
+    if (before && before !== one.status && ["review", "done", "partial", "failed"].includes(one.status)) say(`${one.name}: ${t(`spoken.${one.status}`)}`);
   }
-  spoken = fresh;
+  spoken = new Map(items.map((one) => [one.id, one.status]));
 }
