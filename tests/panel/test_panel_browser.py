@@ -386,22 +386,39 @@ def test_a_page_of_another_origin_reads_nothing(page, served, stranger):
     assert served.panel.snapshot()["camera"]["phase"] == "running"
 
 
-@pytest.mark.parametrize("name", ["camera", "style", "recordings"])
-@pytest.mark.skipif(AXE is None, reason="no axe-core (npm install --no-save axe-core)")
-def test_accessibility(page, name):
-    start(page)
-    go(page, name)
+def violations(page):
+    """What axe finds in the page as it is, by day and by night."""
     page.value(AXE.read_text(encoding="utf-8") + "; true")
+    found = []
     for scheme in ("light", "dark"):
         page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         time.sleep(0.4)
-        found = json.loads(
-            page.value(
-                "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-                ".then((r) => JSON.stringify(r.violations.map((v) => [v.id, v.nodes.map((n) => n.html)])))"
-            )
-        )
-        assert found == [], scheme
+        rules = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}"
+        told = "r.violations.map((v) => [v.id, v.nodes.map((n) => n.html)])"
+        found += json.loads(page.value(f"axe.run(document, {rules}).then((r) => JSON.stringify({told}))"))
+    return found
+
+
+needs_axe = pytest.mark.skipif(AXE is None, reason="no axe-core (npm install --no-save axe-core)")
+
+
+@needs_axe
+@pytest.mark.parametrize("name", ["camera", "style", "recordings"])
+def test_accessibility(page, name):
+    start(page)
+    go(page, name)
+    assert violations(page) == []
+
+
+@needs_axe
+@pytest.mark.usefixtures("doubtful")
+def test_accessibility_of_the_review(browser):
+    assert violations(browser) == []
+    click(browser, "#queue .primary")
+    browser.wait("document.querySelector('#review-picture').naturalWidth === 192")
+    click(browser, "#review-add")
+    browser.wait("document.querySelectorAll('#review-list li').length === 1")
+    assert violations(browser) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -53,6 +53,8 @@ def test_every_state_reason_and_advice_has_words():
         assert f"state.{state}" in table
     reasons = ["hidden by the user", "starting", "stopped", "no face found", "no fresh picture", "settings change"]
     assert {f"why.{why(reason)}" for reason in [*reasons, "the filter failed: x", "1 of 2 faces covered"]} <= set(table)
+    doubts = {"covered", "holding", "exposed", "face-not-drawn", "fewer-faces", "more-faces", "no-face"}
+    assert {key.removeprefix("doubt.") for key in table if key.startswith("doubt.")} == doubts
     for name in ADVICE:
         assert f"trouble.{name}" in table
         for system in ("linux", "windows", "macos"):
