@@ -1,30 +1,31 @@
 """The layers of a person, back to front: cloth, skin, shade, hair, headwear, and their ink."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
 import skia
 
-from toonfilter.runtime.frames import Image
-from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP, NOSE_TIP
+from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP
 from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
-from toonfilter.runtime.render.colour import Colour, Lab, ink, mix, picture_lab, shade, to_rgb
+from toonfilter.runtime.render.cloth_paint import paintable, painted_cloth
+from toonfilter.runtime.render.colour import Colour, Lab, ink, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.ears import draw_ears
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.figure import Figure
-from toonfilter.runtime.render.palette import Palette, cloth_plane
+from toonfilter.runtime.render.palette import Palette, cloth_plane, painted_colour
 from toonfilter.runtime.render.patterns import draw_dots, draw_hatching
 from toonfilter.runtime.render.shade import Light, face_shade, shade_field, shade_outlines, upper_face
 from toonfilter.runtime.render.skin_light import draw_lights, draw_soft
 from toonfilter.runtime.render.skin_relief import relief_picture
-from toonfilter.runtime.render.strands import hair_relief, strand_lines
+from toonfilter.runtime.render.strands import hair_light, hair_relief
 from toonfilter.runtime.render.style import BaseRules
-from toonfilter.runtime.render.tones import Patch, Swatch, chosen, lay, long_lines, stepped
+from toonfilter.runtime.render.tones import Patch, Swatch, lay, stepped
 
 _PARTS = ("skin", "hair", "headwear")
 _SEEN = 100
@@ -35,22 +36,10 @@ _PENCIL = np.float32(0.72)
 """What the shade of pencil styles leaves of the paper's light."""
 _CAST_U = 0.09
 """Width of the shadow that hair throws on the face, in distances of the pupils."""
-_CALM_CLOTH_U = 0.09
-"""How far cloth's colours are averaged before they are told apart. Raising it gives larger, fewer patches."""
-_STRAND_U = 0.020
-"""Width of the lines of strands in their middles."""
-_STRAND_INK = 0.55
-"""How dark those lines are: 0 as the hair, 1 as its ink."""
 _JAW_TURNED = 12.0
 """Yaw in degrees from which less of the jaw's far half is drawn."""
-_FOLD_LEVEL = 170
-"""Level of the field `ink` from which folds are drawn. Raising it draws fewer lines."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
-_CLOTH_PX = 2
-"""Cloth's colours are told apart in a picture so many times smaller than the planes."""
-_FAR = 1e6
-_SUM = np.ones((1, 3), np.float32)
 _JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
 
 
@@ -96,7 +85,7 @@ def ink_silhouette(
 
 
 def draw_cloth(canvas: skia.Canvas, figure: Figure, part: str, colours: tuple[Lab, ...], rules: BaseRules) -> None:
-    """Flat regions of few colours, with ink in the folds. part: the plane that says where."""
+    """Regions of few colours with their light and shade. part: the plane that says where."""
     plane = figure.fields.get(part)
     if plane is None or not colours or plane.max() < _SEEN:
         return
@@ -107,26 +96,22 @@ def draw_cloth(canvas: skia.Canvas, figure: Figure, part: str, colours: tuple[La
     if swatch is None:
         return
     lay(canvas, *swatch, path_of(outer))
-    canvas.drawPath(ribbons(outer, rules.inner_line_u * figure.unit_px), paint(ink(paintable(colours[0]))))
+    canvas.drawPath(
+        ribbons(outer, rules.inner_line_u * figure.unit_px), paint(ink(paintable(painted_colour(colours[0], rules))))
+    )
 
 
 def _cloth_swatch(
-    figure: Figure, plane: Plane, shapes: Sequence[Points], colours: tuple[Lab, ...], rules: BaseRules
+    figure: Figure, plane: Plane, shapes: Sequence[Points], colours: Sequence[Lab], rules: BaseRules
 ) -> Swatch | None:
     patch = Patch.under(shapes, figure.to_canvas, plane)
-    if patch is None:
-        return None
-    flat = [to_rgb(paintable(colour)) for colour in colours]
-    known = _memberships(patch.of(figure.photo), patch.of(plane), colours, figure.unit_crop_px)
-    soft = [patch.enlarged(one) for one in known]
-    folds = patch.lines(long_lines(patch.of(figure.fields["ink"]), _FOLD_LEVEL, figure.unit_crop_px), _FOLD_LEVEL)
-    return chosen(soft, flat, folds, _fold_colour(colours, rules)), patch
-
-
-def _fold_colour(colours: tuple[Lab, ...], rules: BaseRules) -> Colour:
-    """The ink of folds: of the darkest of a cloth's large colours, so that it is darker than where it lies."""
-    darkest = paintable(min(colours[:2], key=lambda colour: float(colour[0])))
-    return mix(to_rgb(darkest), ink(darkest), rules.fold_ink)
+    if figure.head is None:
+        rules = replace(rules, modelling=0.0)
+    return (
+        None
+        if patch is None
+        else (painted_cloth(figure.photo, plane, patch, colours, figure.unit_crop_px, rules), patch)
+    )
 
 
 def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rules: BaseRules) -> None:
@@ -213,7 +198,7 @@ def _hair_above(figure: Figure, head: FaceGeometry, hair: Plane, light: Light) -
 
 
 def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rules: BaseRules) -> None:
-    """Hair in three tones that follow its strands, with its outline."""
+    """Hair in few tones that follow its strands, with its outline."""
     plane = figure.fields.get("hair")
     if plane is None:
         return
@@ -239,20 +224,16 @@ def _hair_swatch(
     patch = Patch.under(shapes, figure.to_canvas, plane)
     if patch is None:
         return None
-    unit = figure.unit_crop_px
-    relief = hair_relief(patch.of(figure.fields["tone"]), patch.of(plane), unit, light_side)
+    # Whoever has no known face is drawn without the photo's light: their hair may be a face.
+    light = patch.of(figure.fields["tone"]) if figure.head is None else hair_light(patch.of(figure.photo))
+    relief = hair_relief(light, patch.of(plane), figure.unit_crop_px, light_side)
     relief = cv2.convertScaleAbs(relief, alpha=_LEVELS_PER_L, beta=128)
     steps = []
     for level, step in sorted(tones, key=lambda one: abs(one[0])):
         tone = base + np.array([step, 0, 0], np.float32)
         tone[1:] *= 1 - 0.006 * step
         steps.append((128 + level * _LEVELS_PER_L, to_rgb(tone)))
-    head = (patch.left, patch.top) if figure.head is None else figure.to_crop(figure.head.flat[NOSE_TIP]).tolist()
-    anchor = (head[0] - patch.left, head[1] - patch.top)
-    strands = strand_lines(patch.of(figure.fields["tone"]), patch.of(plane), unit, anchor)
-    lines = patch.drawn(strands, _STRAND_U * figure.unit_px)
-    dark = mix(to_rgb(base), ink(base, 0.4), _STRAND_INK)
-    return stepped(patch.enlarged(relief), steps, to_rgb(base), lines, dark), patch
+    return stepped(patch.enlarged(relief), steps, to_rgb(base)), patch
 
 
 def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, light: Light, rules: BaseRules) -> None:
@@ -273,34 +254,3 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, light:
         if swatch is not None:
             lay(canvas, *swatch, path_of(dense))
         canvas.drawPath(ribbons(dense, 0.6 * rules.hair_line_u * unit), paint(ink(base, 0.4), 0.8))
-
-
-def _memberships(photo: Image, plane: Plane, colours: tuple[Lab, ...], unit_px: float) -> list[Plane]:
-    """For each colour how near the cloth's pixels are to it, against the others: uint8 [h, w], 128 at the border.
-
-    photo: uint8 [H, W, 3]. plane: uint8 [H, W], where the cloth is. unit_px: distance of the pupils in their px.
-    """
-    if len(colours) == 1:
-        return [plane]
-    height, width = plane.shape
-    size = (max(2, width // _CLOTH_PX), max(2, height // _CLOTH_PX))
-    lab = picture_lab(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
-    inside = cv2.compare(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), 150, cv2.CMP_GE)
-    weight = inside.astype(np.float32) / 255 + 1e-3
-    centres = np.stack(colours)
-    distances = -2 * (lab.reshape(-1, 3) @ centres.T) + (centres**2).sum(1)
-    distances = distances.reshape(*lab.shape[:2], len(colours)) + cv2.transform(lab * lab, _SUM)[..., None]
-    reach = max(1, round(_CALM_CLOTH_U * unit_px / _CLOTH_PX)) * 2 + 1
-    total = cv2.blur(weight, (reach, reach))
-    apart = [cv2.blur(one * weight, (reach, reach)) / total for one in cv2.split(distances)]
-    before, after = _running(cv2.min, apart, _FAR), _running(cv2.min, apart[::-1], _FAR)[::-1]
-    soft = []
-    for place, mine in enumerate(apart):
-        others = cv2.min(before[place], after[place])
-        soft.append(cv2.convertScaleAbs((others - mine) / (others + mine + 1), alpha=127, beta=128))
-    return soft
-
-
-def paintable(colour: Lab) -> Lab:
-    """A cloth's colour, a little lighter and livelier."""
-    return np.array([9 + 0.91 * colour[0], colour[1] * 1.12, colour[2] * 1.12], np.float32)

@@ -1,7 +1,7 @@
 """The colours of hair, cloth and headwear, taken from the person and made paintable."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -56,19 +56,9 @@ class Palette:
 
 
 def painted_colours(palette: Palette, rules: BaseRules) -> Palette:
-    """The palette as a style paints it."""
-
-    def one(lab: Lab) -> Lab:
-        return painted_colour(lab, rules)
-
-    return Palette(
-        one(palette.hair),
-        one(palette.beard),
-        one(palette.skin),
-        tuple(map(one, palette.cloth)),
-        tuple(map(one, palette.headwear)),
-        tuple(map(one, palette.over)),
-    )
+    """The palette as a style paints it; cloth is painted with its light and shade, see `cloth_paint`."""
+    hair, beard, skin = (painted_colour(one, rules) for one in (palette.hair, palette.beard, palette.skin))
+    return replace(palette, hair=hair, beard=beard, skin=skin)
 
 
 def painted_colour(lab: Lab, rules: BaseRules) -> Lab:

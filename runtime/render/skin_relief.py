@@ -12,7 +12,7 @@ from toonfilter.runtime.geometry.landmarks import EYES, FACE_OVAL, LIP_BOTTOM, L
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, to_rgb
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.sure_regions import above_chin
+from toonfilter.runtime.render.sure_regions import axes_of, half_plane
 
 LEVELS_PER_L = 5.0
 """Levels of the plane for each L* of relief."""
@@ -31,6 +31,7 @@ _FEATURES_GROW_U = 0.035
 """How far around eyes, brows and lips the photo is not looked at: they are drawn. Raising it flattens their sockets."""
 _BELOW_CHIN = 0.4
 """Share of the relief that is left on the neck, which lies in a drawn shadow."""
+_NECK_EDGE_U = 0.10
 _BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (336, 296, 334, 293, 300, 276, 283, 282, 295, 285))
 _DARKEST, _LIGHTEST = -45.0, 25.0
 _RAMP_L = 1.6
@@ -63,8 +64,7 @@ def skin_relief(photo: Image, planes: Mapping[str, Plane], landmarks: Landmarks,
     spread = float(np.std(relief[face > 0]))
     relief *= np.float32(np.clip(_CONTRAST_L / max(spread, 1e-3), *_GAINS))
     level = cv2.convertScaleAbs(relief, alpha=LEVELS_PER_L, beta=128)
-    neck = cv2.bitwise_not(above_chin(points, level.shape, 0.0))
-    cv2.copyTo(cv2.convertScaleAbs(level, alpha=_BELOW_CHIN, beta=128 * (1 - _BELOW_CHIN)), neck, level)
+    level = _calmed_neck(level, points, unit_px * factor)
     large: Plane = cv2.resize(level, (width, height), interpolation=cv2.INTER_CUBIC)
     return large
 
@@ -82,6 +82,20 @@ def _believed(planes: Mapping[str, Plane], points: NDArray[np.float32], size: tu
     drawn = cv2.dilate(drawn, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (grown, grown)))
     believed: Plane = cv2.min(skin, cv2.bitwise_not(drawn))
     return believed
+
+
+def _calmed_neck(level: Plane, points: NDArray[np.float32], unit_px: float) -> Plane:
+    """The relief with less of it below the jaw."""
+    size = (level.shape[1], level.shape[0])
+    _, down = axes_of(points)
+    below = half_plane(level.shape, points[LIP_BOTTOM[0]], down)
+    neck = cv2.subtract(below, _filled([points[list(FACE_OVAL)]], size))
+    soft = 2 * max(1, round(_NECK_EDGE_U * unit_px)) + 1
+    share = cv2.blur(cv2.blur(neck, (soft, soft)), (soft, soft))
+    kept = cv2.convertScaleAbs(share, alpha=-(1 - _BELOW_CHIN), beta=255)
+    flat = cv2.multiply(cv2.bitwise_not(kept), np.full_like(level, 128), scale=1 / 255)
+    calm: Plane = cv2.add(cv2.multiply(level, kept, scale=1 / 255), flat)
+    return calm
 
 
 def _filled(shapes: Sequence[NDArray[np.float32]], size: tuple[int, int]) -> Plane:

@@ -1,16 +1,16 @@
 """Hair's light and dark, gathered along its strands so that tones become long tapered clumps."""
 
-import math
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.contours import Plane, Points
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.render.contours import Plane
 
-_REACH_U = 0.34
+_REACH_U = 0.22
 """How far along a strand light and dark are averaged, to either side, in distances of the pupils. Raising it gives
 longer, fewer clumps."""
+_ALIKE_LEVELS, _ALIKE_PX = 16, 2.5
 _STEPS = 4
 _GRAIN_U = 0.05
 """Width of the neighbourhood in which strands have one direction. Raising it straightens curls."""
@@ -18,22 +18,13 @@ _WIDE_U = 0.34
 """Width of the surroundings that a strand is lighter or darker than. Raising it gives larger shapes."""
 _RIM_U = 0.05
 """How far from its edge hair's own light is believed. Raising it keeps skin beside hair from making highlights."""
-
-_CALM_U = 0.03
+_CALM_U = 0.014
 """How far tones are averaged at last. Raising it rounds their edges and loses thin strands."""
-_LINE_U, _LINE_POINTS = 0.62, 9
-"""Length of strands' lines, in distances of the pupils, and the points of each."""
-_SEEDS_U = 0.24
-"""How far apart they begin. Lowering it draws more of them."""
-_FLOW_U, _OUTLINE_U, _OUTLINE = 0.10, 0.22, 0.6
-"""Neighbourhoods in which strands and the outline have one direction, and the outline's weight beside strands. Raising
-the weight lets lines follow the head's shape rather than curls."""
-_INSIDE = 150
 _VOLUME_U = 0.40
 """How broad the curve of a head of hair is that takes the light. Raising it gives one broad light."""
-_VOLUME = 9.0
+_VOLUME = 6.0
 """Relief of that curve, in L*. Raising it makes broad light and dark stronger beside strands."""
-_STRAND = 0.75
+_STRAND = 1.0
 """Weight of the strands' own relief beside the curve's."""
 _ONE = np.float32(1)
 _SUM = np.ones((1, 2), np.float32)
@@ -42,19 +33,26 @@ Relief = NDArray[np.float32]
 """float32 [h, w]: how much lighter or darker than around it hair is, in L* of a middling contrast."""
 
 
-def hair_relief(tone: Plane, hair: Plane, unit_px: float, light_side: float = -0.6) -> Relief:
-    """tone, hair: uint8 [h, w], fields of those names. unit_px: distance of the pupils in their px.
+def hair_light(photo: Image) -> Plane:
+    """The lightness of a picture uint8 [h, w, 3] RGB without its grain: uint8 [h, w]."""
+    lab = cv2.cvtColor(np.ascontiguousarray(photo), cv2.COLOR_RGB2LAB)
+    light: Plane = cv2.bilateralFilter(cv2.extractChannel(lab, 0), 7, _ALIKE_LEVELS, _ALIKE_PX)
+    return light
+
+
+def hair_relief(light: Plane, hair: Plane, unit_px: float, light_side: float = -0.6) -> Relief:
+    """light, hair: uint8 [h, w]; see `hair_light`, and where hair is. unit_px: distance of the pupils in their px.
 
     light_side: see `shade.Light`.
     """
-    height, width = tone.shape
+    height, width = light.shape
     half = (max(2, width // 2), max(2, height // 2))
-    tone, hair = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in (tone, hair))
+    light, hair = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in (light, hair))
     unit_px /= 2
     rim = 2 * max(1, round(_RIM_U * unit_px)) + 1
     inside = cv2.compare(cv2.erode(hair, np.ones((rim, rim), np.uint8)), 128, cv2.CMP_GE)
-    wide = _surroundings(tone, inside, unit_px)
-    filled = np.where(inside > 0, tone, wide).astype(np.float32)
+    wide = _surroundings(light, inside, unit_px)
+    filled = np.where(inside > 0, light, wide).astype(np.float32)
     gathered = _along_strands(filled, unit_px)
     small = (gathered - wide) * (60 / 2.55) / (wide / 2.55 + 18)
     small = _STRAND * small + _VOLUME * _volume(hair, unit_px, light_side)
@@ -117,52 +115,3 @@ def _along_strands(light: NDArray[np.float32], unit_px: float) -> NDArray[np.flo
                 heading = cv2.multiply(there, cv2.merge([np.copysign(_ONE, agrees)] * 2))
     gathered: NDArray[np.float32] = total / np.float32(weights)
     return gathered
-
-
-def strand_lines(tone: Plane, hair: Plane, unit_px: float, anchor: tuple[float, float]) -> list[Points]:
-    """Lines along the strands, for ink: float32 [_LINE_POINTS, 2] each, px of the planes.
-
-    tone, hair: as in `hair_relief`. anchor: a point of the head, px; lines keep their places beside it as it moves.
-    """
-    height, width = tone.shape
-    half = (max(2, width // 2), max(2, height // 2))
-    tone, hair = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in (tone, hair))
-    unit_px /= 2
-    step = _SEEDS_U * unit_px
-    # Counted from the anchor: the same line is the same line in the next frame.
-    columns, rows = (
-        np.arange(math.floor(-place / 2 / step) - 1, math.ceil((side - place / 2) / step) + 1)
-        for place, side in zip(anchor, half, strict=True)
-    )
-    across, down = np.meshgrid(columns, rows)
-    seeds = np.stack([across + 0.5 * (down % 2), down], -1) * step + np.array(anchor) / 2
-    flow = _flow(tone, hair, unit_px)
-    paths = _followed(flow, seeds.astype(np.float32).reshape(1, -1, 2), _LINE_U * unit_px / (_LINE_POINTS - 1))
-    inside = cv2.erode(hair, np.ones((2 * max(1, round(_RIM_U * unit_px)) + 1,) * 2, np.uint8))
-    seen = cv2.remap(inside, paths, None, cv2.INTER_LINEAR, borderValue=0).min(0) > _INSIDE
-    return list(2 * paths.transpose(1, 0, 2)[seen])
-
-
-def _flow(tone: Plane, hair: Plane, unit_px: float) -> NDArray[np.float32]:
-    """Unit vectors along strands, float32 [h, w, 2]: of the picture, and of the outline where the picture is flat."""
-    total = np.zeros((3, *tone.shape), np.float32)
-    for plane, grain_u, weight in ((tone, _FLOW_U, 1.0), (hair, _OUTLINE_U, _OUTLINE)):
-        size = 2 * max(1, round(grain_u * unit_px)) + 1
-        soft = cv2.blur(plane, (size // 2 * 2 + 1,) * 2) if plane is hair else plane
-        across, down = cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)
-        for place, one in enumerate((across * across, down * down, across * down)):
-            total[place] += weight * cv2.blur(cv2.blur(one, (size, size)), (size, size))
-    angle = 0.5 * np.arctan2(2 * total[2], total[0] - total[1]) + np.float32(np.pi / 2)
-    return np.dstack([np.cos(angle), np.sin(angle)]).astype(np.float32)
-
-
-def _followed(flow: NDArray[np.float32], seeds: Points, step: float) -> Points:
-    """Places along the flow from seeds float32 [1, N, 2], downwards first: float32 [_LINE_POINTS, N, 2]."""
-    place, path = seeds, [seeds]
-    heading = np.broadcast_to(np.array([0.2, 1.0], np.float32), seeds.shape)
-    for _ in range(_LINE_POINTS - 1):
-        there = cv2.remap(flow, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        heading = there * np.where((there * heading).sum(2, keepdims=True) < 0, np.float32(-1), np.float32(1))
-        place = place + heading * np.float32(step)
-        path.append(place)
-    return np.concatenate(path)

@@ -23,10 +23,9 @@ class BaseRules:
     the skin shows; skin_tones: its tones, as hair_tones.
     """
 
-    outer_line_u: float = 0.032
-    hair_line_u: float = 0.020
-    inner_line_u: float = 0.017
-    fold_ink: float = 0.5
+    outer_line_u: float = 0.025
+    hair_line_u: float = 0.014
+    inner_line_u: float = 0.014
     shade: float = 0.55
     form_shade: float = 0.25
     softness_u: float = 0.04
@@ -44,7 +43,7 @@ class BaseRules:
     neck_shadow_u: float = 0.5
     stubble: float = 0.35
     beard_tones: tuple[tuple[float, float], ...] = ((-6.0, -8.0), (6.0, 8.0))
-    hair_tones: tuple[tuple[float, float], ...] = ((-4.0, -9.0), (4.0, 8.0), (9.0, 17.0))
+    hair_tones: tuple[tuple[float, float], ...] = ((-3.0, -5.0), (-7.0, -10.0), (3.0, 5.0), (7.0, 11.0), (11.0, 18.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,29 +143,29 @@ def without_things_beside(planes: Mapping[str, Plane], landmarks: Landmarks, uni
     """
     shape = planes["person"].shape
     doubt = cv2.max(cv2.min(above_chin(landmarks, shape, 0.0), _DOUBT_ABOVE), _DOUBT_BELOW)
-    across, down = _axes(landmarks)
+    across, down = axes_of(landmarks)
     for way in (across, -across):
         # Shoulders slope: what lies above such a line is none.
         edge = landmarks[152, :2] + way * np.float32(_SHOULDERS_FROM_U * unit_px)
-        far = _half_plane(shape, edge, (way - down) * np.float32(math.sqrt(0.5)))
+        far = half_plane(shape, edge, (way - down) * np.float32(math.sqrt(0.5)))
         doubt = cv2.max(doubt, cv2.min(far, _DOUBT_FAR))
     return {**planes, "person": cv2.subtract(planes["person"], cv2.min(cloth_plane(planes), doubt))}
 
 
 def above_chin(landmarks: Landmarks, shape: tuple[int, ...], below_px: float) -> Plane:
     """255 on the head's side of a line so far below the chin."""
-    _, down = _axes(landmarks)
-    return _half_plane(shape, landmarks[152, :2] + down * np.float32(below_px), -down)
+    _, down = axes_of(landmarks)
+    return half_plane(shape, landmarks[152, :2] + down * np.float32(below_px), -down)
 
 
-def _axes(landmarks: Landmarks) -> tuple[Points, Points]:
+def axes_of(landmarks: Landmarks) -> tuple[Points, Points]:
     """Unit vectors along the eyes' line and from the eyes to the chin."""
     across = landmarks[263, :2] - landmarks[33, :2]
     across = across / (np.linalg.norm(across) + np.float32(1e-6))
     return across, np.array([-across[1], across[0]], np.float32)
 
 
-def _half_plane(shape: tuple[int, ...], edge: Points, way: Points) -> Plane:
+def half_plane(shape: tuple[int, ...], edge: Points, way: Points) -> Plane:
     """255 beyond a line. edge: a point on it, px. way: unit vector away from it."""
     far = np.float32(4 * max(shape))
     along = np.array([-way[1], way[0]], np.float32)

@@ -16,9 +16,6 @@ from toonfilter.runtime.render.contours import Plane, Points
 _RAMP_LEVELS = 4
 """Half the width of the ramp between two tones, in levels of the field. Raising it softens their edges."""
 _MARGIN_PX = 3
-_SHORT_U = 0.22
-"""Lines shorter than this, in distances of the pupils, are specks. Raising it draws fewer lines."""
-_LINE = 255
 _T = TypeVar("_T")
 _ODD_PARTS = ("hair", "beard", "headwear", "cast")
 
@@ -51,55 +48,22 @@ class Patch:
         size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
         return cls(left, top, right - left, bottom - top, float(corner[0]), float(corner[1]), size)
 
-    def lines(self, part: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
-        """Mask at the canvas' size of where this part of a plane is above the level."""
-        mask: NDArray[np.uint8] = cv2.compare(self.enlarged(part), level, cv2.CMP_GT)
-        return mask
-
     def of(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """This part of a plane or picture; a view, not a copy."""
         return plane[self.top : self.top + self.height, self.left : self.left + self.width]
 
-    def drawn(self, lines: Sequence[Points], width_px: float) -> NDArray[np.uint8]:
-        """Mask at the canvas' size of tapered lines: px of this part. width_px: in their middles, on the canvas."""
-        mask = np.zeros(self.canvas_size[::-1], np.uint8)
-        scale = np.array(self.canvas_size, np.float32) / np.array([self.width, self.height], np.float32)
-        for share, first, last in ((0.0, 0.0, 1.0), (0.6, 0.12, 0.8), (1.0, 0.25, 0.6)):
-            thickness = max(1, round(share * width_px))
-            parts = [line[round(first * len(line)) : max(2, round(last * len(line)))] for line in lines]
-            places = [np.rint((part + 0.5) * scale * 8).astype(np.int32) for part in parts]
-            cv2.polylines(mask, places, False, 255, thickness, cv2.LINE_8, 3)
-        return mask
-
-    def enlarged(self, part: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """This part of a plane, of whatever size it was measured at, at the canvas' size."""
-        large: NDArray[np.uint8] = cv2.resize(part, self.canvas_size, interpolation=cv2.INTER_LINEAR)
+    def enlarged(self, part: NDArray[np.uint8], *, smoothly: bool = False) -> NDArray[np.uint8]:
+        """This part of a plane, of whatever size it was measured at, at the canvas' size. smoothly: without creases."""
+        way = cv2.INTER_CUBIC if smoothly else cv2.INTER_LINEAR
+        large: NDArray[np.uint8] = cv2.resize(part, self.canvas_size, interpolation=way)
         return large
 
 
-def long_lines(ink: Plane, level: int, unit_px: float) -> Plane:
-    """The field of ink without specks: lines shorter than `_SHORT_U` are left out. unit_px: distance of the pupils."""
-    count, parts, found, _ = cv2.connectedComponentsWithStats(cv2.compare(ink, level, cv2.CMP_GT), ltype=cv2.CV_16U)
-    length = np.hypot(found[:, cv2.CC_STAT_WIDTH], found[:, cv2.CC_STAT_HEIGHT])
-    is_speck = length < _SHORT_U * unit_px
-    is_speck[0] = False
-    if count < 2 or not is_speck.any():
-        return ink
-    kept: Plane = np.where(is_speck[parts], np.uint8(0), ink)
-    return kept
-
-
-def stepped(
-    field: NDArray[np.uint8],
-    steps: Sequence[tuple[float, Colour]],
-    base: Colour,
-    lines: NDArray[np.uint8] | None = None,
-    dark: Colour | None = None,
-) -> Pixels:
+def stepped(field: NDArray[np.uint8], steps: Sequence[tuple[float, Colour]], base: Colour) -> Pixels:
     """Flat colours by the level of a field: uint8 [h, w, 4] RGBA.
 
     steps: levels from which a colour holds (below 128: up to which), the nearest to 128 first on each side. base: the
-    colour between them. lines: mask of what is drawn in the colour `dark`.
+    colour between them.
     """
     levels = np.arange(256, dtype=np.float32)
     table = np.repeat(np.asarray(base, np.float32)[None], 256, 0)
@@ -107,31 +71,11 @@ def stepped(
         beyond = (levels - level) if level > 128 else (level - levels)
         share = np.clip(beyond / (2 * _RAMP_LEVELS) + 0.5, 0, 1)[:, None]
         table += (np.asarray(colour, np.float32) - table) * share
-    if lines is not None and dark is not None:
-        table[_LINE] = dark
-        field = cv2.max(cv2.min(field, _LINE - 1), cv2.bitwise_and(lines, _LINE))
-    return _coloured(field, table)
+    return coloured(field, table)
 
 
-def chosen(
-    memberships: Sequence[NDArray[np.uint8]], colours: Sequence[Colour], lines: NDArray[np.uint8], dark: Colour
-) -> Pixels:
-    """The colour with the highest membership everywhere, and over it lines: uint8 [h, w, 4] RGBA. lines: their mask."""
-    best = memberships[0]
-    index = np.zeros_like(best)
-    for number, soft in enumerate(memberships[1:], 1):
-        higher = cv2.compare(soft, best, cv2.CMP_GT)
-        best = cv2.max(best, soft)
-        index = cv2.max(cv2.bitwise_and(index, cv2.bitwise_not(higher)), cv2.bitwise_and(higher, number))
-    index = cv2.max(index, cv2.bitwise_and(lines, _LINE))
-    table = np.zeros((256, 3), np.float32)
-    table[: len(colours)] = colours
-    table[_LINE] = dark
-    return _coloured(index, table)
-
-
-def _coloured(index: NDArray[np.uint8], table: NDArray[np.float32]) -> Pixels:
-    """table: float32 [256, 3], sRGB 0 to 1. Edges are softened by a pixel, as a brush's are."""
+def coloured(index: NDArray[np.uint8], table: NDArray[np.float32]) -> Pixels:
+    """Colours by index: uint8 [h, w, 4] RGBA, edges softened by a pixel as a brush's are. table: [256, 3] sRGB."""
     opaque = np.full((256, 4), 255, np.uint8)
     opaque[:, :3] = np.round(np.clip(table, 0, 1) * 255)
     packed = cv2.LUT(index, opaque.view(np.int32))

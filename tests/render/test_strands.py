@@ -1,17 +1,19 @@
-"""Lines along strands of hair."""
+"""Hair's light and dark along its strands."""
 
+import cv2
 import numpy as np
 import pytest
 
-from toonfilter.runtime.render.strands import hair_relief, strand_lines
+from toonfilter.runtime.render.strands import hair_light, hair_relief
 
 SIZE, UNIT = 200, 60.0
 
 
 def striped(angle: float) -> np.ndarray:
-    """Strands in one direction: uint8 [SIZE, SIZE]."""
+    """Strands in one direction with grain: uint8 [SIZE, SIZE]."""
     y, x = np.mgrid[:SIZE, :SIZE]
-    return (128 + 40 * np.sin((x * np.sin(angle) - y * np.cos(angle)) / 2)).astype(np.uint8)
+    grain = np.random.default_rng(2).normal(0, 12, (SIZE, SIZE))
+    return np.clip(128 + 40 * np.sin((x * np.sin(angle) - y * np.cos(angle)) / 4) + grain, 0, 255).astype(np.uint8)
 
 
 @pytest.fixture
@@ -22,30 +24,28 @@ def hair() -> np.ndarray:
 
 
 @pytest.mark.parametrize("angle", [0.3, 0.8, 1.5, 2.2])
-def test_lines_run_along_the_strands_and_stay_in_the_hair(hair, angle) -> None:
-    lines = strand_lines(striped(angle), hair, UNIT, (100.0, 100.0))
-    middle = [line for line in lines if 60 < line[4, 0] < 140 and 60 < line[4, 1] < 140]
-    assert len(middle) > 5
-    for line in middle:
-        along = line[-1] - line[0]
-        turn = abs(np.arctan2(along[1], along[0]) - angle) % np.pi
-        assert min(turn, np.pi - turn) < 0.15
-    places = np.concatenate(lines)
-    assert places.min() > 20
-    assert places.max() < 180
+def test_tones_run_along_the_strands(hair, angle) -> None:
+    relief = hair_relief(striped(angle), hair, UNIT)[50:150, 50:150]
+    across, down = cv2.Sobel(relief, cv2.CV_32F, 1, 0), cv2.Sobel(relief, cv2.CV_32F, 0, 1)
+    along = np.abs(across * np.cos(angle) + down * np.sin(angle)).mean()
+    beside = np.abs(across * np.sin(angle) - down * np.cos(angle)).mean()
+    assert along < 0.5 * beside
 
 
-def test_lines_move_with_the_head(hair) -> None:
-    tone = striped(1.2)
-    before = strand_lines(tone, hair, UNIT, (100.0, 100.0))
-    moved = strand_lines(np.roll(tone, (4, 6), (0, 1)), np.roll(hair, (4, 6), (0, 1)), UNIT, (106.0, 104.0))
-    assert len(moved) == len(before)
-    apart = [min(float(np.abs(line - other - [6, 4]).max()) for other in before) for line in moved]
-    assert np.median(apart) < 0.5
+def test_light_keeps_strands_and_loses_grain() -> None:
+    clean = np.full((SIZE, SIZE), 60, np.uint8)
+    clean[:, 100:] = 140
+    noisy = np.clip(clean + np.random.default_rng(3).normal(0, 5, clean.shape), 0, 255).astype(np.uint8)
+    light = hair_light(cv2.merge([noisy] * 3)).astype(float)
+    assert light[40:160, 20:80].std() < 2.5
+    assert light[:, 104].mean() - light[:, 95].mean() > 60
 
 
-def test_no_hair_has_no_lines(hair) -> None:
-    assert strand_lines(striped(1.0), np.zeros_like(hair), UNIT, (0.0, 0.0)) == []
+def test_relief_beside_hair_is_not_that_of_what_lies_there(hair) -> None:
+    light = np.full((SIZE, SIZE), 80, np.uint8)
+    light[hair == 0] = 250
+    flat = hair_relief(np.full((SIZE, SIZE), 80, np.uint8), hair, UNIT)
+    assert np.abs(hair_relief(light, hair, UNIT) - flat)[30:170, 30:170].max() < 3
 
 
 def test_a_round_head_of_hair_is_lit_from_above_on_its_light_side(hair) -> None:

@@ -1,0 +1,115 @@
+"""Cloth in its few colours with clear edges, each with its own soft light and shade."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.frames import Image
+from toonfilter.runtime.render.canvas import Pixels
+from toonfilter.runtime.render.colour import Lab, picture_lab, to_rgb
+from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.palette import painted_colour
+from toonfilter.runtime.render.style import BaseRules
+from toonfilter.runtime.render.tones import Patch, coloured
+
+_SMALLER = 2
+"""Cloth's colours are told apart in a picture so many times smaller than the planes."""
+_CALM_U = 0.05
+"""How far cloth's colours are averaged before they are told apart. Raising it gives larger, fewer patches."""
+_BINS = 40
+"""Steps of light of each colour, one L* each; the middle one is the colour itself."""
+_SHADE_U = 0.08
+"""How far light and shade of one colour are averaged. Raising it rounds folds, and shows less of a face on a shirt."""
+_ALIKE_L, _EDGE_PX = 7.0, 2.5
+"""Light that differs by less becomes one shape. Raising it gives fewer shapes."""
+_STEP_L, _SHARPNESS = 5.0, 0.7
+"""Distance of the steps of light, and how crisp they are. Raising them: fewer steps, with edges."""
+_SURE = 150
+_SUM = np.ones((1, 3), np.float32)
+
+
+def painted_cloth(
+    photo: Image, plane: Plane, patch: Patch, colours: Sequence[Lab], unit_px: float, rules: BaseRules
+) -> Pixels:
+    """Painted cloth under a patch: uint8 [h, w, 4] RGBA of the canvas' size.
+
+    photo: uint8 [H, W, 3] RGB, all of the planes' picture. plane: where the cloth is. colours: of the cloth, at most
+    six. unit_px: distance of the pupils in px of the planes.
+    """
+    size = (max(2, patch.width // _SMALLER), max(2, patch.height // _SMALLER))
+    lab = picture_lab(cv2.resize(patch.of(photo), size, interpolation=cv2.INTER_AREA))
+    inside = cv2.compare(cv2.resize(patch.of(plane), size, interpolation=cv2.INTER_AREA), _SURE, cv2.CMP_GE)
+    unit_px /= _SMALLER
+    apart = _distances(lab, inside, colours, _CALM_U * unit_px)
+    shade = _shade(lab[..., 0], apart.argmin(0), inside, _SHADE_U * unit_px)
+    level = cv2.convertScaleAbs(shade, alpha=1.0, beta=_BINS / 2)
+    index = cv2.min(patch.enlarged(level, smoothly=True), _BINS - 1)
+    if len(colours) > 1:
+        index = cv2.add(index, _nearest(patch, apart))
+    return coloured(index, _table(colours, rules))
+
+
+def paintable(colour: Lab) -> Lab:
+    """A cloth's colour, a little lighter and livelier."""
+    return np.array([9 + 0.91 * colour[0], colour[1] * 1.12, colour[2] * 1.12], np.float32)
+
+
+def _distances(lab: NDArray[np.float32], inside: Plane, colours: Sequence[Lab], reach_px: float) -> NDArray[np.float32]:
+    """How far pixels are from each colour, averaged over their surroundings inside: float32 [N, h, w]."""
+    weight = inside.astype(np.float32) / 255 + np.float32(1e-3)
+    centres = np.stack(colours)
+    squares = -2 * (lab.reshape(-1, 3) @ centres.T) + (centres**2).sum(1)
+    squares = squares.reshape(*lab.shape[:2], len(colours)) + cv2.transform(lab * lab, _SUM)[..., None]
+    side = max(1, round(reach_px)) * 2 + 1
+    total = cv2.blur(weight, (side, side))
+    return np.stack([cv2.blur(one * weight, (side, side)) / total for one in cv2.split(squares)])
+
+
+def _shade(
+    light: NDArray[np.float32], nearest: NDArray[np.int64], inside: Plane, sigma_px: float
+) -> NDArray[np.float32]:
+    """How much lighter than its colour's mean cloth is, L*, float32 [h, w]."""
+    sure = inside > 0
+    counts = np.bincount(nearest[sure], minlength=int(nearest.max()) + 1)
+    sums = np.bincount(nearest[sure], light[sure], len(counts))
+    means = (sums / np.maximum(counts, 1)).astype(np.float32)
+    weight = sure.astype(np.float32) + np.float32(1e-3)
+    shade = cv2.bilateralFilter((light - means[nearest]) * (weight > 0.5), 5, _ALIKE_L, _EDGE_PX)
+    sigma = max(sigma_px, 0.6)
+    mean: NDArray[np.float32] = cv2.GaussianBlur(shade * weight, (0, 0), sigma) / cv2.GaussianBlur(
+        weight, (0, 0), sigma
+    )
+    return mean
+
+
+def _nearest(patch: Patch, apart: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The number of the nearest colour times `_BINS`, at the canvas' size, with smooth edges."""
+    best, index = None, np.zeros(patch.canvas_size[::-1], np.uint8)
+    order = np.sort(apart, 0)
+    for number, mine in enumerate(apart):
+        others = np.where(mine <= order[0], order[1], order[0])
+        soft = patch.enlarged(cv2.convertScaleAbs((others - mine) / (others + mine + 1), alpha=127, beta=128))
+        if best is None:
+            best = soft
+            continue
+        higher = cv2.compare(soft, best, cv2.CMP_GT)
+        best = cv2.max(best, soft)
+        index = cv2.max(cv2.bitwise_and(index, cv2.bitwise_not(higher)), cv2.bitwise_and(higher, number * _BINS))
+    return index
+
+
+def _table(colours: Sequence[Lab], rules: BaseRules) -> NDArray[np.float32]:
+    """float32 [256, 3], sRGB: each colour in each light."""
+    steps = np.arange(_BINS, dtype=np.float32) - _BINS // 2
+    middle = np.rint(steps / _STEP_L) * np.float32(_STEP_L)
+    edge = np.tanh(_SHARPNESS * (steps - middle)) / np.tanh(_SHARPNESS * _STEP_L / 2)
+    steps = middle + np.float32(_STEP_L / 2) * edge
+    table = np.zeros((256, 3), np.float32)
+    for number, colour in enumerate(colours):
+        for place, step in enumerate(steps * np.float32(rules.modelling)):
+            lit = np.array([np.clip(colour[0] + step, 3, 98), colour[1], colour[2]], np.float32)
+            table[number * _BINS + place] = painted_colour(paintable(lit), rules)
+    table[:] = to_rgb(table)
+    return table

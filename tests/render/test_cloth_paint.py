@@ -1,0 +1,53 @@
+"""Cloth as it is painted."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from toonfilter.runtime.render.cloth_paint import painted_cloth
+from toonfilter.runtime.render.colour import to_lab
+from toonfilter.runtime.render.style import BaseRules
+from toonfilter.runtime.render.tones import Patch
+
+SIZE, UNIT = 160, 50.0
+PATCH = Patch(0, 0, SIZE, SIZE, 0.0, 0.0, (SIZE, SIZE))
+COAT, SHIRT = np.array([25.0, 2.0, 4.0], np.float32), np.array([85.0, 0.0, 2.0], np.float32)
+EVERYWHERE = np.full((SIZE, SIZE), 255, np.uint8)
+
+
+def photo(lightness: np.ndarray) -> np.ndarray:
+    """Grey of this L*, uint8 [SIZE, SIZE, 3]."""
+    lab = np.zeros((SIZE, SIZE, 3), np.float32)
+    lab[..., 0] = lightness
+    return np.rint(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255).astype(np.uint8)
+
+
+def lightness_of(picture: np.ndarray) -> np.ndarray:
+    return to_lab(picture[..., :3].astype(np.float32) / 255)[..., 0]
+
+
+def painted(light: np.ndarray, modelling: float = 1.0) -> np.ndarray:
+    rules = replace(BaseRules(), modelling=modelling)
+    return lightness_of(painted_cloth(photo(light), EVERYWHERE, PATCH, (COAT, SHIRT), UNIT, rules))
+
+
+def test_two_colours_meet_at_a_clear_edge() -> None:
+    light = np.where(np.arange(SIZE)[None] < 80, 25.0, 85.0) + np.zeros((SIZE, 1))
+    row = painted(light)[80]
+    assert row[72] < 38
+    assert row[88] > 78
+
+
+@pytest.mark.parametrize("modelling", [0.0, 1.0])
+def test_a_fold_is_shaded_as_far_as_the_style_says(modelling) -> None:
+    light = np.full((SIZE, SIZE), 84.0)
+    light[:, 60:100] = 70.0
+    row = painted(light, modelling)[80]
+    assert (row[20] - row[80] > 8) == (modelling == 1.0)
+
+
+def test_texture_is_lost() -> None:
+    weave = 84.0 + 8.0 * ((np.indices((SIZE, SIZE)).sum(0) // 2) % 2)
+    assert painted(weave)[20:140, 20:140].std() < 1.0
