@@ -60,14 +60,13 @@ class DeployedToon(nn.Module):
 
     def __init__(self, network: ToonGenerator, spec: ExportSpec) -> None:
         super().__init__()
-        self.out_channels = spec.out_channels
         planes = _planes_in(2 if spec.guidance_channels else 1)
         self.enter = _entering(network.enter, planes)
         # Photo levels are counted from 128, the network's zero is 127.5.
         offset = torch.tensor([_MIDDLE_LEVEL - _HALF_LEVELS if plane.source == 0 else 0.0 for plane in planes])
         self.register_buffer("offset", offset.reshape(1, -1, 1, 1))
-        self.copied = _copying(planes, _planes_out(self.out_channels)) if network.copy_input else None
-        self.leave = _leaving(network, _planes_out(self.out_channels))
+        self.copied = _copying(planes, _planes_out(spec.out_channels)) if network.copy_input else None
+        self.leave = _leaving(network, _planes_out(spec.out_channels))
         self.down_1, self.middle_down = network.down_1, network.middle_down
         self.down_2, self.trunk = network.down_2, network.trunk
         self.up_1, self.middle_up = network.up_1, network.middle_up
@@ -92,8 +91,9 @@ class DeployedToon(nn.Module):
         if photo is not None:
             levels = levels + photo
         answer = torch.round(levels.clamp(0, 255)).permute(0, 2, 3, 1)
-        pairs = answer.reshape(count, height // 2, width // 2, 2, 2 * self.out_channels)
-        return pairs.transpose(2, 3).reshape(count, height, width, self.out_channels).to(torch.uint8)
+        channels = self.leave.out_channels // 4
+        pairs = answer.reshape(count, height // 2, width // 2, 2, 2 * channels)
+        return pairs.transpose(2, 3).reshape(count, height, width, channels).to(torch.uint8)
 
 
 def _convolution(weight: Tensor, bias: Tensor) -> nn.Conv2d:

@@ -1,7 +1,11 @@
 """How far a long job is: one shape for all of them."""
 
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+_SHOWN_EVERY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +24,34 @@ class Progress:
 
 
 ShowProgress = Callable[[Progress], None]
+
+
+class ProgressCounter:
+    """Frames made in this run, from any thread, and what is told of them.
+
+    frames_before: made in earlier runs. total: frames of the file.
+    """
+
+    def __init__(self, show: ShowProgress | None, frames_before: int, total: int) -> None:
+        self._show, self._frames_before, self._total = show, frames_before, total
+        self._lock = threading.Lock()
+        self._start_s = time.perf_counter()
+        self._shown_s = 0.0
+        self.frames = 0
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.perf_counter() - self._start_s
+
+    def add(self, frames: int) -> None:
+        """So many more frames were made; shown about five times a second."""
+        with self._lock:
+            self.frames += frames
+            now_s = time.perf_counter()
+            if self._show is None or now_s - self._shown_s < _SHOWN_EVERY_S or not frames:
+                return
+            self._shown_s = now_s
+            fps = self.frames / (now_s - self._start_s)
+            done = self._frames_before + self.frames
+            left_s = max(0, self._total - done) / fps if fps > 0 else None
+            self._show(Progress(done, self._total, "frames", fps, left_s, self.frames))

@@ -182,7 +182,7 @@ class FaceTracker:
             known = [track for track in memory.followed if _same_face(one.box, track.box)]
             for track in known:
                 track.see(image, memory.schedule.beat)
-                track.doubts = 0
+                track.looks.doubts = 0
                 track.is_person |= len(known) == 1
             heads = [track.box for track in memory.followed]
             if known or self._is_speck(image, one, heads) or self._start(image, one):
@@ -234,10 +234,10 @@ class FaceTracker:
         assert track.face is not None
         if self._detector.look_closely(image, track.box, track.face.fit.roll_rad) is not None:
             track.see(image, beat)
-            track.doubts = 0
+            track.looks.doubts = 0
             return
-        track.doubts += 1
-        if track.doubts >= config.most_doubts:
+        track.looks.doubts += 1
+        if track.looks.doubts >= config.most_doubts:
             track.lose(beat)
 
     def _start(self, image: Image, one: Detection) -> bool:
@@ -281,18 +281,18 @@ class FaceTracker:
         memory, beat = self._memory, self._memory.schedule.beat
         places = memory.places
         count = -(-len(places) // _PLACES_PER_LOOK) * self._config.places_looked_at
-        due = [track for track in places if track.unseen and beat - track.looked_at >= self._config.place_beats]
-        for track in sorted(due, key=lambda one: one.looked_at)[:count]:
-            track.looked_at = beat
+        due = [track for track in places if track.unseen and beat - track.looks.at >= self._config.place_beats]
+        for track in sorted(due, key=lambda one: one.looks.at)[:count]:
+            track.looks.at = beat
             is_new = track.face_id is None
-            turns: tuple[int, ...] = (track.quarter_turns if is_new else TURNS[track.missed % len(TURNS)],)
+            turns: tuple[int, ...] = (track.quarter_turns if is_new else TURNS[track.looks.missed % len(TURNS)],)
             if self._config.is_patient and not is_new:
                 turns = TURNS
             found = self._detector.look_closely(image, track.box, 0.0, turns, is_certain=is_new)
             if self._config.is_patient and found is not None and not _is_there(found, track.box):
                 found = None
             if found is None or memory.is_followed(track.box.centre, 0.8):
-                track.missed += len(turns)
+                track.looks.missed += len(turns)
             elif not self._start(image, found):
                 track.see(image, beat, found.box if _similar(found.box, track.box) else None)
 

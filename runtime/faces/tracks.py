@@ -7,7 +7,7 @@
 TRACKED faces are drawn; the places of TENTATIVE and LOST ones are covered.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import cv2
@@ -34,13 +34,24 @@ class TrackState(StrEnum):
     LOST = "lost"
 
 
+@dataclass(slots=True)
+class CloseLooks:
+    """What detections saw that looked at one place alone. at: the beat of the last one.
+
+    missed: how many in a row saw no face. doubts: the same while TRACKED.
+    """
+
+    at: int = 0
+    missed: int = 0
+    doubts: int = 0
+
+
 @dataclass(slots=True, eq=False)
 class Track:
     """One face. box: where it was last seen. before: the same in the frame before.
 
     face: the mesh, while TRACKED. face_id: of its mesh, once it had one. quarter_turns: clockwise, as last seen.
-    seen_at: the beat of the last detection there. unseen: beats without a mesh or any sign of a face. looked_at: the
-    beat of the last close look; missed: how many of them in a row saw no face. doubts: the same while TRACKED.
+    seen_at: the beat of the last detection there. unseen: beats without a mesh or any sign of a face.
     is_person: a detection saw this face apart from other tracked ones, so that it may be behind another one and come
     out again. picture: of its place when it was last seen.
     """
@@ -53,9 +64,7 @@ class Track:
     face_id: int | None = None
     quarter_turns: int = 0
     unseen: int = 0
-    missed: int = 0
-    looked_at: int = 0
-    doubts: int = 0
+    looks: CloseLooks = field(default_factory=CloseLooks)
     is_person: bool = False
     picture: Thumbnail | None = None
 
@@ -75,17 +84,17 @@ class Track:
         """A mesh was found."""
         self.state, self.face, self.face_id = TrackState.TRACKED, face, face.id
         self.box = self.before = face.box
-        self.seen_at, self.unseen, self.missed = beat, 0, 0
+        self.seen_at, self.unseen, self.looks.missed = beat, 0, 0
 
     def lose(self, beat: int) -> None:
         """The mesh is gone; where the face was stays covered."""
         self.state, self.face, self.box = TrackState.LOST, None, self.before
-        self.unseen, self.missed, self.looked_at = 1, 0, beat
+        self.unseen, self.looks.missed, self.looks.at = 1, 0, beat
 
     def see(self, image: Image, beat: int, box: Box | None = None) -> None:
         """A detection, here or at `box`."""
         self.box = box or self.box
-        self.seen_at, self.missed = beat, 0
+        self.seen_at, self.looks.missed = beat, 0
         self.unseen = 0 if self.state is not TrackState.LOST else min(self.unseen, 1)
         self.picture = thumbnail(image, self.box)
 
@@ -98,15 +107,15 @@ class Track:
     def is_over(self, image: Image, config: TrackingConfig) -> bool:
         """Whether a face without a mesh may be forgotten: not while what is to be seen there is still its picture."""
         if self.state is TrackState.TENTATIVE:
-            return self.missed >= config.unmeshed_looks and self.unseen >= config.vacant_beats
+            return self.looks.missed >= config.unmeshed_looks and self.unseen >= config.vacant_beats
         alike = self._likeness_now(image)
-        if config.is_patient and self.missed >= config.vacant_looks and alike < config.other_place:
+        if config.is_patient and self.looks.missed >= config.vacant_looks and alike < config.other_place:
             return True
         if self.unseen < config.vacant_beats:
             return False
         if self.unseen <= config.most_lost_beats and alike > config.same_place:
             return False
-        return self.missed >= config.vacant_looks or self.unseen > config.lost_beats
+        return self.looks.missed >= config.vacant_looks or self.unseen > config.lost_beats
 
     @property
     def stayed(self) -> float:

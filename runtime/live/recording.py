@@ -34,7 +34,7 @@ class Recording:
         check_outputs([path], [], overwrite=overwrite)
         self._path = path
         self._colours = ColourConverter(BT709, Orientation(), width, height)
-        coded = self._colours.coded_width, self._colours.coded_height
+        coded = self._colours.coded.width, self._colours.coded.height
         encoder = choose_encoder("vp9" if path.suffix.lower() == ".webm" else "h264", "normal", path.suffix, *coded)
         self._unfinished = _new_unfinished(path)
         with _removed_when_failing(self._unfinished):

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import OutputError
@@ -54,6 +54,52 @@ class CameraParts:
     open_filter: Callable[[Looks, str, StyleSampler], LiveFilter] = LookFilter
 
 
+@dataclass(slots=True)
+class _Run:
+    """One run of the loop. thread: None before the first."""
+
+    choice: CameraChoice = field(default_factory=CameraChoice)
+    stop: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
+
+
+class _Report:
+    """What the loop tells while it runs, and what went wrong. Guarded by its owner's lock.
+
+    status: the newest, None before the first. trouble: that ended the run. virtual: the virtual camera's device, empty
+    without one, for which virtual_trouble is the reason.
+    """
+
+    def __init__(self) -> None:
+        self.status: LiveStatus | None = None
+        self.trouble: Trouble | None = None
+        self.virtual = ""
+        self.virtual_trouble: Trouble | None = None
+        self._notes: deque[tuple[float, str]] = deque(maxlen=_KEPT_NOTES)
+
+    def begin(self) -> None:
+        """A run begins."""
+        self.status, self.trouble = None, None
+        self._notes.clear()
+
+    def end(self, trouble: Trouble | None) -> None:
+        """A run ended, well or with trouble."""
+        self.status, self.trouble, self.virtual = None, trouble, ""
+
+    def note(self, text: str) -> None:
+        """Something happened that the person should know."""
+        self._notes.append((time.time(), text))
+
+    def as_plain(self) -> dict[str, Any]:
+        """What is told in every phase."""
+        return {
+            "trouble": _plain(self.trouble),
+            "virtual": self.virtual,
+            "virtual_trouble": _plain(self.virtual_trouble),
+            "notes": [text for _, text in self._notes],
+        }
+
+
 class CameraControl:
     """Starts and stops the live loop. All methods may be called from any thread and return at once.
 
@@ -68,16 +114,10 @@ class CameraControl:
         self.sampler = StyleSampler()
         self.preview = PreviewSink()
         self._controls = Controls((self._looks.keep(look),))
-        self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
+        self._run = _Run()
         self._phase: Phase = "off"
-        self._choice = CameraChoice()
         self._again: CameraChoice | None = None
-        self._status: LiveStatus | None = None
-        self._trouble: Trouble | None = None
-        self._virtual = ""
-        self._virtual_trouble: Trouble | None = None
-        self._notes: deque[tuple[float, str]] = deque(maxlen=_KEPT_NOTES)
+        self._report = _Report()
 
     @property
     def is_on(self) -> bool:
@@ -89,7 +129,7 @@ class CameraControl:
         with self._lock:
             if self._phase == "off":
                 self._begin(choice)
-            elif choice != self._choice or self._phase == "stopping":
+            elif choice != self._run.choice or self._phase == "stopping":
                 self._again = choice
                 self._end()
 
@@ -121,7 +161,7 @@ class CameraControl:
     def close(self) -> None:
         """Stop, and wait until the covered picture went out."""
         self.stop()
-        thread = self._thread
+        thread = self._run.thread
         if thread is not None:
             thread.join(_END_S)
         self.sampler.close()
@@ -129,19 +169,16 @@ class CameraControl:
     def snapshot(self) -> dict[str, Any]:
         """What the page shows, as plain data. Nothing is claimed that was not measured just now."""
         with self._lock:
-            status, phase = self._status, self._phase
+            status, phase = self._report.status, self._phase
             state, reason, sent_at_s = self.preview.shown
             content: dict[str, Any] = {
                 "phase": phase,
-                "choice": asdict(self._choice),
+                "choice": asdict(self._run.choice),
                 "hidden": self._controls.state.is_hidden,
-                "trouble": _plain(self._trouble),
-                "virtual": self._virtual,
-                "virtual_trouble": _plain(self._virtual_trouble),
-                "notes": [text for _, text in self._notes],
                 "thumbnails": self.sampler.rounds,
                 "state": None,
             }
+            content |= self._report.as_plain()
         if phase in ("starting", "running") and state is not None:
             is_fresh = time.perf_counter() - sent_at_s < _STALE_S
             content["state"] = state.value if is_fresh else "unknown"
@@ -162,37 +199,38 @@ class CameraControl:
         return content
 
     def _begin(self, choice: CameraChoice) -> None:
-        self._choice, self._again = choice, None
-        self._phase, self._status, self._trouble = "starting", None, None
-        self._notes.clear()
-        self._stop = threading.Event()
+        self._phase, self._again = "starting", None
+        self._report.begin()
         is_hidden = self._controls.state.is_hidden
         self._controls = Controls((self._looks.keep(self._look),))
         self._controls.set_hidden(is_hidden)
         self.preview = PreviewSink()
-        self._thread = threading.Thread(target=self._run, args=(choice, self._stop), name="panel-camera", daemon=True)
-        self._thread.start()
+        self._run = _Run(choice)
+        self._run.thread = threading.Thread(
+            target=self._carry, args=(choice, self._run.stop), name="panel-camera", daemon=True
+        )
+        self._run.thread.start()
 
     def _end(self) -> None:
         self._phase = "stopping"
-        self._stop.set()
+        self._run.stop.set()
 
-    def _run(self, choice: CameraChoice, stop: threading.Event) -> None:
+    def _carry(self, choice: CameraChoice, stop: threading.Event) -> None:
         trouble = None
         try:
-            self._carry(choice, stop)
+            self._run_loop(choice, stop)
         except Exception as error:
             trouble = Trouble.of(str(error) or type(error).__name__)
         with self._lock:
-            self._trouble, self._virtual, self._status = trouble, "", None
+            self._report.end(trouble)
             self.sampler.forget()
             self._phase = "off"
             if self._again is not None and trouble is None:
                 self._begin(self._again)
 
-    def _carry(self, choice: CameraChoice, stop: threading.Event) -> None:
+    def _run_loop(self, choice: CameraChoice, stop: threading.Event) -> None:
         sink = self._sink(choice)
-        device = self._virtual
+        device = self._report.virtual
         request = CameraRequest(choice.camera, choice.width, choice.height, choice.fps)
         run_live(
             self._parts.open_camera(request, device),
@@ -214,19 +252,19 @@ class CameraControl:
             except OutputError as error:
                 trouble = Trouble.of(str(error), is_virtual=True)
         with self._lock:
-            self._virtual = virtual.device if virtual is not None else ""
-            self._virtual_trouble = trouble
+            self._report.virtual = virtual.device if virtual is not None else ""
+            self._report.virtual_trouble = trouble
         return self.preview if virtual is None else SeveralSinks([virtual, self.preview])
 
     def _note_status(self, status: LiveStatus) -> None:
         with self._lock:
-            self._status = status
+            self._report.status = status
             if self._phase == "starting":
                 self._phase = "running"
 
     def _note(self, text: str) -> None:
         with self._lock:
-            self._notes.append((time.time(), text))
+            self._report.note(text)
 
 
 def _plain(trouble: Trouble | None) -> dict[str, str] | None:

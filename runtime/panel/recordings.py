@@ -1,67 +1,30 @@
 """The queue of recordings: one after the other through `convert`, kept on disk, so that it outlives us."""
 
-import json
-import secrets
 import shutil
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, ToonfilterError
 from toonfilter.runtime.file_kinds import VIDEOS_READ, is_video
 from toonfilter.runtime.panel.looks import Look, filter_settings
-from toonfilter.runtime.panel.store import write_json
+from toonfilter.runtime.panel.recording_list import Recording, RecordingList, Status
 from toonfilter.runtime.progress import Progress
-from toonfilter.runtime.strict import Problem, parse
 from toonfilter.runtime.video.archive import find_recordings, target_suffix
 from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
 from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
 from toonfilter.runtime.video.local_workers import LocalWorkers, default_workers
-from toonfilter.runtime.video.review import Cover, Doubt, covers_from
+from toonfilter.runtime.video.review import covers_from
 from toonfilter.runtime.video.segments import WorkFolder
 
-Status = Literal["waiting", "converting", "review", "done", "partial", "failed"]
-RunConversion = Callable[["Recording", bool, Callable[[Progress], None], threading.Event], ConvertReport]
+RunConversion = Callable[[Recording, bool, Callable[[Progress], None], threading.Event], ConvertReport]
 
-MOST_RECORDINGS = 500
 MOST_COVERS = 200
 _TRY_S = 0.5
 _END_S = 20.0
 _MOST_STEM = 120
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """One file of the queue. name: for people. is_copy: the source is our own copy of a dropped file.
-
-    is_begun: pieces of it may be there, and the next run goes on with them. states: the leak report.
-    is_reviewed: the person does not want to look at doubtful pictures first, or did. doubts: those pictures.
-    covers: what the person drew on them.
-    """
-
-    id: str
-    name: str
-    source: str
-    target: str
-    look: Look = field(default_factory=Look)
-    is_copy: bool = False
-    status: Status = "waiting"
-    is_begun: bool = False
-    frames: int = 0
-    states: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    problem: str = ""
-    is_reviewed: bool = True
-    doubts: tuple[Doubt, ...] = ()
-    covers: tuple[Cover, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    recordings: list[Recording] = field(default_factory=list)
-    is_paused: bool = False
 
 
 def convert_options(recording: Recording, is_resuming: bool) -> ConvertOptions:
@@ -112,7 +75,8 @@ class RecordingQueue:
         is_held: Callable[[], bool] = lambda: False,
         run: RunConversion = run_conversion,
     ) -> None:
-        self._path, self._inbox, self._output = folder / "recordings.json", folder / "inbox", output
+        self._list = RecordingList(folder / "recordings.json")
+        self._inbox, self._output = folder / "inbox", output
         self._is_held, self._run = is_held, run
         self._lock = threading.RLock()
         self._changed = threading.Event()
@@ -120,11 +84,6 @@ class RecordingQueue:
         self._is_closed = False
         self._progress = Progress(0, 0)
         self._compared: set[str] = set()
-        kept = self._read()
-        self._recordings = [
-            replace(one, status="waiting") if one.status == "converting" else one for one in kept.recordings
-        ]
-        self._is_paused = kept.is_paused
         self._thread = threading.Thread(target=self._work, name="panel-recordings", daemon=True)
         self._thread.start()
 
@@ -158,40 +117,38 @@ class RecordingQueue:
     def remove(self, recording_id: str) -> None:
         """Take it out of the queue, with its copy and its unfinished pieces; a finished result stays."""
         with self._lock:
-            recording = self._find(recording_id)
+            recording = self._list.find(recording_id)
             if recording.status == "converting":
                 self._stop.set()
-            self._recordings = [one for one in self._recordings if one.id != recording_id]
+            self._list.remove(recording_id)
             self._compared.discard(recording_id)
-            self._save()
         if recording.status != "converting":
             self._forget_pieces(recording)
 
     def try_again(self, recording_id: str) -> None:
         """Queue a failed one once more."""
         with self._lock:
-            if self._find(recording_id).status in ("failed", "partial"):
+            if self._list.find(recording_id).status in ("failed", "partial"):
                 self._put(recording_id, status="waiting", problem="")
         self._changed.set()
 
     def pause(self, is_paused: bool) -> None:
         """Stop after the frame at work, or go on; finished pieces stay."""
         with self._lock:
-            self._is_paused = is_paused
             if is_paused:
                 self._stop.set()
-            self._save()
+            self._list.pause(is_paused)
         self._changed.set()
 
     def doubts_of(self, recording_id: str) -> list[dict[str, Any]]:
         """The doubtful frames to look at, in their order, as plain data."""
         with self._lock:
-            return [asdict(one) for one in self._find(recording_id).doubts]
+            return [asdict(one) for one in self._list.find(recording_id).doubts]
 
     def doubt_picture(self, recording_id: str, place: int) -> Path | None:
         """The picture of one of them, counted from 0."""
         with self._lock:
-            recording = next((one for one in self._recordings if one.id == recording_id), None)
+            recording = self._list.get(recording_id)
             if recording is None or recording.status != "review" or not 0 <= place < len(recording.doubts):
                 return None
             path = review_folder(recording) / recording.doubts[place].picture
@@ -218,18 +175,18 @@ class RecordingQueue:
         self._changed.set()
 
     def _check_in_review(self, recording_id: str) -> None:
-        if self._find(recording_id).status != "review":
+        if self._list.find(recording_id).status != "review":
             raise ConfigError("this recording is not waiting to be looked at any more")
 
     def allow_comparison(self, recording_id: str) -> None:
         """The person asked to see the original beside the result, in this run."""
         with self._lock:
-            self._compared.add(self._find(recording_id).id)
+            self._compared.add(self._list.find(recording_id).id)
 
     def file(self, recording_id: str, which: Literal["before", "after"]) -> Path | None:
         """The file to play; the original only after `allow_comparison`."""
         with self._lock:
-            recording = next((one for one in self._recordings if one.id == recording_id), None)
+            recording = self._list.get(recording_id)
             if recording is None or (which == "before" and recording_id not in self._compared):
                 return None
             path = Path(recording.source if which == "before" else recording.target)
@@ -241,16 +198,16 @@ class RecordingQueue:
             ConfigError: not in the queue any more.
         """
         with self._lock:
-            return Path(self._find(recording_id).target)
+            return Path(self._list.find(recording_id).target)
 
     def snapshot(self) -> dict[str, Any]:
         """What the page shows, as plain data; no places of files but the output folder."""
         with self._lock:
             return {
-                "paused": self._is_paused,
+                "paused": self._list.is_paused,
                 "held": self._is_held(),
                 "output": str(self._output),
-                "items": [self._plain(one) for one in self._recordings],
+                "items": [self._plain(one) for one in self._list],
             }
 
     def close(self) -> None:
@@ -284,16 +241,12 @@ class RecordingQueue:
 
     def _add(self, recording: Recording) -> None:
         with self._lock:
-            if len(self._recordings) >= MOST_RECORDINGS:
-                raise ConfigError(f"there are {MOST_RECORDINGS} recordings in the list already; remove some first")
-            target = self._free_target(Path(recording.source))
-            self._recordings.append(replace(recording, id=secrets.token_hex(8), target=str(target)))
-            self._save()
+            self._list.add(replace(recording, target=str(self._free_target(Path(recording.source)))))
         self._changed.set()
 
     def _free_target(self, source: Path) -> Path:
         """A name in the output folder that neither a file nor another recording of the queue has."""
-        taken = {one.target for one in self._recordings}
+        taken = {one.target for one in self._list}
         stem, suffix = source.stem[:_MOST_STEM], target_suffix(source)
         number = 1
         while True:
@@ -302,16 +255,9 @@ class RecordingQueue:
                 return target
             number += 1
 
-    def _find(self, recording_id: str) -> Recording:
-        for one in self._recordings:
-            if one.id == recording_id:
-                return one
-        raise ConfigError("this recording is not in the list any more")
-
     def _put(self, recording_id: str, **changes: Any) -> None:
         with self._lock:
-            self._recordings = [replace(one, **changes) if one.id == recording_id else one for one in self._recordings]
-            self._save()
+            self._list.put(recording_id, **changes)
 
     def _work(self) -> None:
         while not self._is_closed:
@@ -323,11 +269,11 @@ class RecordingQueue:
 
     def _next(self) -> Recording | None:
         with self._lock:
-            if self._is_closed or self._is_paused or self._is_held():
+            if self._is_closed or self._list.is_paused or self._is_held():
                 return None
             self._stop = threading.Event()
             self._progress = Progress(0, 0)
-            recording = next((one for one in self._recordings if one.status == "waiting"), None)
+            recording = next((one for one in self._list if one.status == "waiting"), None)
             if recording is not None:
                 self._put(recording.id, status="converting", is_begun=True)
             return recording
@@ -361,7 +307,7 @@ class RecordingQueue:
                 told = {"frames": report.frames, "states": dict(report.states), "notes": report.notes}
                 self._put(recording.id, status=status, is_begun=False, doubts=(), **told)
                 shutil.rmtree(review_folder(recording), ignore_errors=True)
-        if not any(one.id == recording.id for one in self._recordings):
+        if self._list.get(recording.id) is None:
             self._forget_pieces(recording)
 
     def _forget_pieces(self, recording: Recording) -> None:
@@ -375,13 +321,3 @@ class RecordingQueue:
         folder = Path(recording.source).parent
         if folder.parent == self._inbox:
             shutil.rmtree(folder, ignore_errors=True)
-
-    def _save(self) -> None:
-        write_json(self._path, asdict(_Kept(self._recordings, self._is_paused)))
-
-    def _read(self) -> _Kept:
-        try:
-            kept: _Kept = parse(_Kept, json.loads(self._path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, Problem, RecursionError):
-            return _Kept()
-        return kept

@@ -60,6 +60,7 @@ class _Buffer:
 
     def __init__(self, device: Device, size_bytes: int, *, is_staged: bool = True) -> None:
         self._device = device
+        self.size_bytes = size_bytes
         self.address = device.allocate(size_bytes)
         self.host: PinnedBytes = device.allocate_pinned(size_bytes) if is_staged else np.empty(0, np.uint8)
 
@@ -68,6 +69,30 @@ class _Buffer:
 
     def download(self, size_bytes: int) -> None:
         self._device.download(self.host[:size_bytes], self.address)
+
+
+class _FaceBuffers:
+    """What goes to the device and comes back for each face, with room for so many. size: of a crop, px."""
+
+    def __init__(self, device: Device, room: int, size: int, channels: int, *, has_guidance: bool) -> None:
+        pixels = size * size
+        self.room = room
+        self.faces = _Buffer(device, FACE.itemsize * room)
+        self.fields = _Buffer(device, _field_bytes() * room)
+        self.hulls = _Buffer(device, pixels * room)
+        self.guidance = _Buffer(device, 3 * pixels * room, is_staged=has_guidance)
+        self.crops = _Buffer(device, 3 * pixels * room)
+        self.cartoons = _Buffer(device, channels * pixels * room)
+
+
+class _Masks:
+    """What is the same for every face of a size, uploaded once: the fade at the crop's border, and the head's oval."""
+
+    def __init__(self, device: Device, size: int) -> None:
+        self.window, self.oval = _Buffer(device, size * size), _Buffer(device, size * size)
+        for buffer, mask in ((self.window, border_window(size)), (self.oval, head_oval(size))):
+            buffer.host[:] = mask.ravel()
+            buffer.upload(size * size)
 
 
 class GpuChain:
@@ -92,12 +117,9 @@ class GpuChain:
         self._use_graph = use_graph
         self._kernels = device.load_kernels(shipped_ptx(), _KERNELS)
         self._graphs: dict[tuple[int, Region], Graph | None] = {}
-        self._window, self._oval = _Buffer(device, size * size), _Buffer(device, size * size)
-        for buffer, mask in ((self._window, border_window(size)), (self._oval, head_oval(size))):
-            buffer.host[:] = mask.ravel()
-            buffer.upload(size * size)
-        self._faces_fit, self._pool_fits = 0, 0
-        self._reserve(MAX_BATCH, 1)
+        self._masks = _Masks(device, size)
+        self._buffers = self._face_buffers(MAX_BATCH)
+        self._pool = _Buffer(device, 1)
 
     def draw(self, image: Image, plan: Plan, inputs: FaceInputs, region: Region) -> tuple[Crops, Crops]:
         """Draw the faces and wait for the result; `finish` then puts it into the frame.
@@ -144,50 +166,50 @@ class GpuChain:
     def _work(self, count: int, region: Region) -> None:
         """Everything whose sizes and addresses are the same in every frame with as many faces."""
         pixels = self.size * self.size
-        self._faces.upload(FACE.itemsize * count)
-        self._fields.upload(_field_bytes() * count)
-        self._hulls.upload(pixels * count)
+        self._buffers.faces.upload(FACE.itemsize * count)
+        self._buffers.fields.upload(_field_bytes() * count)
+        self._buffers.hulls.upload(pixels * count)
         if self._has_guidance:
-            self._guidance.upload(3 * pixels * count)
+            self._buffers.guidance.upload(3 * pixels * count)
         self._launch_crop(count)
         for start in range(0, count, MAX_BATCH):
             batch = min(MAX_BATCH, count - start)
             at = start * pixels
-            crops, guidance = self._crops.address + 3 * at, self._guidance.address + 3 * at
-            self._engine.enqueue(batch, crops, guidance, self._cartoons.address + self.channels * at)
-        self._crops.download(3 * pixels * count)
-        self._cartoons.download(self.channels * pixels * count)
+            crops, guidance = self._buffers.crops.address + 3 * at, self._buffers.guidance.address + 3 * at
+            self._engine.enqueue(batch, crops, guidance, self._buffers.cartoons.address + self.channels * at)
+        self._buffers.crops.download(3 * pixels * count)
+        self._buffers.cartoons.download(self.channels * pixels * count)
         for index in range(count):
             self._launch_blend(index, region)
 
     def _launch_crop(self, count: int) -> None:
         tiles = -(-self.size // _TILE)
         arguments = (
-            _address(self._faces.address),
+            _address(self._buffers.faces.address),
             _address(self._pool.address),
-            _address(self._fields.address),
+            _address(self._buffers.fields.address),
             ctypes.c_int(GRID),
             ctypes.c_int(self.size),
-            _address(self._crops.address),
+            _address(self._buffers.crops.address),
         )
         self._device.launch(self._kernels["crop_faces"], (tiles, tiles, count), (_TILE, _TILE, 1), arguments)
 
     def _launch_blend(self, index: int, region: Region) -> None:
         if self.channels == 4:
-            matte, step, stride = self._cartoons.address + 3, 4, 4 * self.size * self.size
+            matte, step, stride = self._buffers.cartoons.address + 3, 4, 4 * self.size * self.size
         else:
-            matte, step, stride = self._oval.address, 1, 0
+            matte, step, stride = self._masks.oval.address, 1, 0
         arguments = (
-            _address(self._faces.address),
+            _address(self._buffers.faces.address),
             ctypes.c_int(index),
             _address(self._pool.address),
-            _address(self._cartoons.address),
+            _address(self._buffers.cartoons.address),
             ctypes.c_int(self.channels),
             _address(matte),
             ctypes.c_int(step if region == "head" else 0),
             ctypes.c_int(stride),
-            _address(self._window.address),
-            _address(self._hulls.address),
+            _address(self._masks.window.address),
+            _address(self._buffers.hulls.address),
             ctypes.c_int(self.size),
         )
         self._device.launch(self._kernels["blend_face"], (_BLEND_BLOCKS, 1, 1), (_BLEND_THREADS, 1, 1), arguments)
@@ -199,15 +221,15 @@ class GpuChain:
             source = region.of(image)
             pixels.reshape(source.shape)[:] = source
         count, pixels_each = len(plan.faces), self.size * self.size
-        self._faces.host[: plan.faces.nbytes] = plan.faces.view(np.uint8)
-        fields = self._fields.host.view(np.float32).reshape(-1, GRID, GRID, 2)
-        hulls = self._hulls.host.reshape(-1, self.size, self.size)
+        self._buffers.faces.host[: plan.faces.nbytes] = plan.faces.view(np.uint8)
+        fields = self._buffers.fields.host.view(np.float32).reshape(-1, GRID, GRID, 2)
+        hulls = self._buffers.hulls.host.reshape(-1, self.size, self.size)
         for index in range(count):
             field = inputs.fields[index]
             fields[index] = 0 if field is None else field
             hulls[index] = inputs.hulls[index]
         if self._has_guidance:
-            guidance = self._guidance.host[: 3 * pixels_each * count].reshape(-1, self.size, self.size, 3)
+            guidance = self._buffers.guidance.host[: 3 * pixels_each * count].reshape(-1, self.size, self.size, 3)
             for index, drawn in enumerate(inputs.guidance):
                 if drawn is None:
                     raise BackendError("the generator asks for guidance and got none")
@@ -216,26 +238,21 @@ class GpuChain:
     def _drawn(self, count: int) -> tuple[Crops, Crops]:
         shape = (-1, self.size, self.size)
         return (
-            self._crops.host.reshape(*shape, 3)[:count],
-            self._cartoons.host.reshape(*shape, self.channels)[:count],
+            self._buffers.crops.host.reshape(*shape, 3)[:count],
+            self._buffers.cartoons.host.reshape(*shape, self.channels)[:count],
         )
 
     def _reserve(self, faces: int, pool_bytes: int) -> None:
         """Make room; graphs hold addresses, so they go with the memory they were recorded for."""
-        pixels = self.size * self.size
-        if faces > self._faces_fit:
-            self._faces_fit = faces = -(-faces // MAX_BATCH) * MAX_BATCH
-            self._faces = _Buffer(self._device, FACE.itemsize * faces)
-            self._fields = _Buffer(self._device, _field_bytes() * faces)
-            self._hulls = _Buffer(self._device, pixels * faces)
-            self._guidance = _Buffer(self._device, 3 * pixels * faces, is_staged=self._has_guidance)
-            self._crops = _Buffer(self._device, 3 * pixels * faces)
-            self._cartoons = _Buffer(self._device, self.channels * pixels * faces)
+        if faces > self._buffers.room:
+            self._buffers = self._face_buffers(-(-faces // MAX_BATCH) * MAX_BATCH)
             self._graphs.clear()
-        if pool_bytes > self._pool_fits:
-            self._pool_fits = max(pool_bytes, 2 * self._pool_fits)
-            self._pool = _Buffer(self._device, self._pool_fits)
+        if pool_bytes > self._pool.size_bytes:
+            self._pool = _Buffer(self._device, max(pool_bytes, 2 * self._pool.size_bytes))
             self._graphs.clear()
+
+    def _face_buffers(self, room: int) -> _FaceBuffers:
+        return _FaceBuffers(self._device, room, self.size, self.channels, has_guidance=self._has_guidance)
 
 
 class StandIn:

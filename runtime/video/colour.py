@@ -101,11 +101,37 @@ def _turned(image: Image, quarter_turns: int) -> Image:
     return turned
 
 
+@dataclass(frozen=True, slots=True)
+class CodedForm:
+    """How filtered pictures lie in the file. orientation: of the file. width, height: in px, with the padding.
+
+    pad_x, pad_y: encoders of 4:2:0 need even sides, so an odd one gets its last column or row repeated.
+    """
+
+    orientation: Orientation
+    width: int
+    height: int
+    pad_x: int
+    pad_y: int
+
+    @classmethod
+    def of(cls, width: int, height: int, orientation: Orientation) -> "CodedForm":
+        """width, height: of the picture as it is stored, px."""
+        pad_x, pad_y = (max(2, side + side % 2) - side for side in (width, height))
+        return cls(orientation, width + pad_x, height + pad_y, pad_x, pad_y)
+
+    def laid_out(self, image: Image) -> Image:
+        """The upright picture as the file has it. image: uint8 [H, W, 3]."""
+        image = self.orientation.stored(image)
+        if self.pad_x or self.pad_y:
+            image = np.pad(image, ((0, self.pad_y), (0, self.pad_x), (0, 0)), mode="edge")
+        return image
+
+
 class ColourConverter:
     """Decoded pictures to RGB for the filter, filtered pictures to what the encoder takes.
 
-    width, height: of the stored picture; encoders of 4:2:0 need even sides, so an odd one gets its last column
-    or row repeated (`coded_width`, `coded_height`).
+    width, height: of the stored picture. coded: see there.
     stores_upright: filtered pictures stay upright, for files that cannot say how to turn them.
     """
 
@@ -117,11 +143,9 @@ class ColourConverter:
         self.source = colour
         self.orientation = orientation
         self.width, self.height = width, height
-        self._stored_as = Orientation() if stores_upright else orientation
         self._swaps_sides = stores_upright and orientation.swaps_sides
-        stored_width, stored_height = (height, width) if self._swaps_sides else (width, height)
-        self._pad_x, self._pad_y = (max(2, side + side % 2) - side for side in (stored_width, stored_height))
-        self.coded_width, self.coded_height = stored_width + self._pad_x, stored_height + self._pad_y
+        sides = (height, width) if self._swaps_sides else (width, height)
+        self.coded = CodedForm.of(*sides, Orientation() if stores_upright else orientation)
         self.output = _output_of(colour)
         self._to_rgb = VideoReformatter()
         self._to_yuv = yuv_weights(self._matrix(self.output), is_full=self.output.range == _FULL)
@@ -150,13 +174,11 @@ class ColourConverter:
         import cv2
         from av import VideoFrame
 
-        image = self._stored_as.stored(image)
-        if self._pad_x or self._pad_y:
-            image = np.pad(image, ((0, self._pad_y), (0, self._pad_x), (0, 0)), mode="edge")
-        frame = VideoFrame(self.coded_width, self.coded_height, "yuv420p")
+        image, coded = self.coded.laid_out(image), self.coded
+        frame = VideoFrame(coded.width, coded.height, "yuv420p")
         # A third of libswscale's time; and colours that were decoded from 2x2 equal ones come out as they were.
         yuv = cv2.transform(image, self._to_yuv)
-        small = cv2.resize(yuv, (self.coded_width // 2, self.coded_height // 2), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(yuv, (coded.width // 2, coded.height // 2), interpolation=cv2.INTER_AREA)
         for channel, (plane, picture) in enumerate(zip(frame.planes, (yuv, small, small), strict=True)):
             rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
             cv2.extractChannel(picture, channel, rows[: plane.height, : plane.width])

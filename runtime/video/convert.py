@@ -3,7 +3,6 @@
 import json
 import shutil
 import threading
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +11,7 @@ from typing import Any, Literal
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
 from toonfilter.runtime.frames import PrivacyState
-from toonfilter.runtime.progress import Progress, ShowProgress
+from toonfilter.runtime.progress import ProgressCounter, ShowProgress
 from toonfilter.runtime.video.local_workers import InlineWorkers
 from toonfilter.runtime.video.mux import Tracks, check_container, join_pieces
 from toonfilter.runtime.video.picture_survey import PictureSurvey
@@ -34,7 +33,6 @@ from toonfilter.runtime.video.writer import Encoder, VideoWriter, choose_encoder
 from toonfilter.runtime.whole_files import check_outputs, move_into_place, replacing
 
 Status = Literal["complete", "partial", "interrupted", "reviewed"]
-_PROGRESS_EVERY_S = 0.2
 _BITS_PER_PIXEL = 0.15
 
 
@@ -168,23 +166,20 @@ class _Conversion:
         progress: ShowProgress | None,
     ) -> None:
         self._info, self._index, self._target = info, index, target
-        self._options, self._progress = options, progress
+        self._options = options
         self._pieces = plan_segments(info, index, options.piece_s)
         encoder = self._opened_folder(folder, filter_identity)
         self._job = SegmentJob(info, encoder, folder, index.timeline)
         self._drop_changed(folder)
         found = ((piece, folder.result(piece)) for piece in self._pieces)
         self._results = {piece: result for piece, result in found if result is not None}
-        self._lock = threading.Lock()
-        self._frames_before = sum(result.frames for result in self._results.values())
-        self._frames_now = 0
-        self._start_s = time.perf_counter()
-        self._reported_s = 0.0
+        frames_before = sum(result.frames for result in self._results.values())
+        self._counter = ProgressCounter(progress, frames_before, index.frames)
         self._doubts: tuple[Doubt, ...] = ()
 
     def _opened_folder(self, folder: WorkFolder, filter_identity: str) -> Encoder:
         options, colours = self._options, make_converter(self._info)
-        size = colours.coded_width, colours.coded_height
+        size = colours.coded.width, colours.coded.height
         encoder = choose_encoder(options.codec, options.quality, self._target.suffix, *size)
         identity = {
             "source": fingerprint(self._info.path),
@@ -232,15 +227,15 @@ class _Conversion:
         writer = VideoWriter(
             template,
             self._job.encoder,
-            width=colours.coded_width,
-            height=colours.coded_height,
+            width=colours.coded.width,
+            height=colours.coded.height,
             time_base=self._info.time_base,
             frame_rate=self._info.frame_rate,
             colour=colours.output,
             pixel_aspect=colours.stored_aspect(self._info.pixel_aspect),
         )
         try:
-            writer.write(_grey_frame(colours.coded_width, colours.coded_height))
+            writer.write(_grey_frame(colours.coded.width, colours.coded.height))
             writer.close()
             trial = self._job.folder.path / f"trial{self._target.suffix}"
             check_container(self._info, template, trial, self._tracks())
@@ -251,7 +246,7 @@ class _Conversion:
         missing = [piece for piece in self._pieces if piece not in self._results]
         if not missing:
             return
-        workers.map(SegmentBatch(self._job, missing, open_filter, self._count, self._results.__setitem__, stop))
+        workers.map(SegmentBatch(self._job, missing, open_filter, self._counter.add, self._results.__setitem__, stop))
 
     def finish(self) -> ConvertReport:
         done = self._done()
@@ -295,13 +290,13 @@ class _Conversion:
         states: Counter[str] = Counter({state.value: 0 for state in PrivacyState})
         for _, result in self._done():
             states.update(result.states)
-        elapsed_s = time.perf_counter() - self._start_s
+        elapsed_s = self._counter.elapsed_s
         return ConvertReport(
             status=status,
             target=self._target,
             frames=sum(states.values()),
             states=dict(states),
-            fps=self._frames_now / elapsed_s if elapsed_s > 0 else 0.0,
+            fps=self._counter.frames / elapsed_s if elapsed_s > 0 else 0.0,
             duration_s=elapsed_s,
             encoder=self._job.encoder.name,
             notes=tuple(self._notes(status)),
@@ -316,18 +311,6 @@ class _Conversion:
     def _done(self) -> list[tuple[Segment, SegmentResult]]:
         return [(piece, self._results[piece]) for piece in self._pieces if piece in self._results]
 
-    def _count(self, frames: int) -> None:
-        with self._lock:
-            self._frames_now += frames
-            now_s = time.perf_counter()
-            if self._progress is None or now_s - self._reported_s < _PROGRESS_EVERY_S or not frames:
-                return
-            self._reported_s = now_s
-            fps = self._frames_now / (now_s - self._start_s)
-            done = self._frames_before + self._frames_now
-            left_s = max(0, self._index.frames - done) / fps if fps > 0 else None
-            self._progress(Progress(done, self._index.frames, "frames", fps, left_s, self._frames_now))
-
     def _write_audit(self, path: Path, done: Sequence[tuple[Segment, SegmentResult]]) -> None:
         number = 0
         with replacing(path) as part, part.open("w", encoding="utf-8") as audit:
@@ -340,7 +323,7 @@ class _Conversion:
     def _notes(self, status: str) -> list[str]:
         if status == "interrupted":
             kept = sum(result.frames for result in self._results.values())
-            return [f"stopped after {self._frames_now} frames; the same command goes on after frame {kept}"]
+            return [f"stopped after {self._counter.frames} frames; the same command goes on after frame {kept}"]
         if status == "reviewed":
             pictures = "1 picture" if len(self._doubts) == 1 else f"{len(self._doubts)} pictures"
             return [f"{pictures} of doubtful frames, and {COVERS} for what you want covered: {self._options.review}"]

@@ -95,6 +95,24 @@ def run_pieces(
         _Runner(job, pieces, frame_filter, on_frame, on_result, stop).run()
 
 
+class _Queues:
+    """Between the four threads, in the order of a picture's way. drawn_pieces: the end of each piece, back to tracking.
+
+    room: pictures that may wait at each end.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.decoded: BoundedQueue[Any] = BoundedQueue(room)
+        self.tracked: BoundedQueue[Any] = BoundedQueue(2)
+        self.drawn: BoundedQueue[Any] = BoundedQueue(room)
+        self.drawn_pieces: BoundedQueue[Any] = BoundedQueue(1)
+
+    def fail(self, error: BaseException) -> None:
+        """End all threads."""
+        for queue in (self.decoded, self.tracked, self.drawn, self.drawn_pieces):
+            queue.close(error)
+
+
 class _Runner:
     def __init__(
         self,
@@ -113,10 +131,7 @@ class _Runner:
         self._encoding_colours = make_converter(info)
         room = max(2, min(_QUEUE_FRAMES, _QUEUE_BYTES // (3 * info.width * info.height)))
         self._ahead = min(room, LOOKAHEAD_FRAMES)
-        self._decoded: BoundedQueue[Any] = BoundedQueue(room)
-        self._tracked: BoundedQueue[Any] = BoundedQueue(2)
-        self._drawn: BoundedQueue[Any] = BoundedQueue(room)
-        self._drawn_pieces: BoundedQueue[Any] = BoundedQueue(1)
+        self._queues = _Queues(room)
         self._errors: list[BaseException] = []
 
     def run(self) -> None:
@@ -140,45 +155,44 @@ class _Runner:
         except BaseException as error:
             if error not in self._errors:
                 self._errors.append(error)
-            for queue in (self._decoded, self._tracked, self._drawn, self._drawn_pieces):
-                queue.close(error)
+            self._queues.fail(error)
 
     def _decode(self) -> None:
         with VideoFile(self._job.info, self._job.decoder_threads, self._job.timeline) as file:
             for item in pictures_of(file, self._pieces, self._decoding_colours):
                 if self._stop.is_set():
                     raise ConversionStopped
-                self._decoded.put(item)
-        self._decoded.close()
+                self._queues.decoded.put(item)
+        self._queues.decoded.close()
 
     def _track(self) -> None:
         while True:
             try:
-                item = taken(self._decoded)
+                item = taken(self._queues.decoded)
             except QueueClosed:
-                self._tracked.close()
+                self._queues.tracked.close()
                 return
             if isinstance(item, _Picture):
                 if item.is_first:
                     self._start_piece()
                 time_s = float(item.pts * self._job.info.time_base - self._job.timeline.start_s)
-                self._tracked.put((item, self._filter.track(Frame(item.image, item.index, time_s, item.pts))))
+                self._queues.tracked.put((item, self._filter.track(Frame(item.image, item.index, time_s, item.pts))))
             else:
-                self._tracked.put((item, None))
+                self._queues.tracked.put((item, None))
 
     def _start_piece(self) -> None:
         """Make the filter forget, once everything before has been drawn."""
-        self._tracked.put((None, None))
-        taken(self._drawn_pieces)
+        self._queues.tracked.put((None, None))
+        taken(self._queues.drawn_pieces)
         self._filter.reset()
 
     def _draw(self) -> None:
         waiting: deque[Any] = deque()
         while True:
             try:
-                item, tracked = taken(self._tracked)
+                item, tracked = taken(self._queues.tracked)
             except QueueClosed:
-                self._drawn.close()
+                self._queues.drawn.close()
                 return
             if isinstance(item, _Picture):
                 self._filter.look_back([held for _, held in waiting], tracked)
@@ -190,22 +204,22 @@ class _Runner:
             while waiting:
                 self._draw_one(*waiting.popleft())
             if item is None:
-                self._drawn_pieces.put(True)
+                self._queues.drawn_pieces.put(True)
             else:
-                self._drawn.put((item, None))
+                self._queues.drawn.put((item, None))
 
     def _draw_one(self, item: _Picture, tracked: Any) -> None:
         if item.is_ahead:
             return
         safe = self._filter.draw(tracked)
         if not item.is_warm_up:
-            self._drawn.put((item, safe))
+            self._queues.drawn.put((item, safe))
 
     def _encode(self) -> None:
         output: _PieceOutput | None = None
         try:
             while True:
-                item, safe = taken(self._drawn)
+                item, safe = taken(self._queues.drawn)
                 output = output or _PieceOutput(self._job, item.piece, self._encoding_colours)
                 if isinstance(item, _PieceEnd):
                     self._on_result(item.piece, output.finish(item.damaged_packets))
@@ -290,8 +304,8 @@ class _PieceOutput:
         return VideoWriter(
             self._video.with_suffix(".part.mp4"),
             self._job.encoder,
-            width=colours.coded_width,
-            height=colours.coded_height,
+            width=colours.coded.width,
+            height=colours.coded.height,
             time_base=info.time_base,
             frame_rate=info.frame_rate,
             colour=colours.output,

@@ -346,14 +346,15 @@ class TestFailures:
         assert library.fakeLiveAllocations() == before
 
     def test_a_lost_device_covers_reopens_and_ends_on_the_cpu(self, monkeypatch) -> None:
-        from toonfilter.runtime import filter as filter_module
+        from toonfilter.runtime import style_engine
         from toonfilter.runtime.faces.tracker import TrackingResult
         from toonfilter.runtime.filter import ToonFilter
         from toonfilter.runtime.filter_settings import FilterSettings
         from toonfilter.runtime.frames import Frame, PrivacyState
+        from toonfilter.runtime.live.supervisor import FilterSupervisor
 
         about = bundle(4)
-        monkeypatch.setattr(filter_module, "find_bundle", lambda style: about)  # noqa: ARG005
+        monkeypatch.setattr(style_engine, "find_bundle", lambda style: about)  # noqa: ARG005
         opened: list[str] = []
         told: list[str] = []
 
@@ -372,14 +373,22 @@ class TestFailures:
             def close(self) -> None: ...
 
         settings = FilterSettings(engine="tensorrt", size=SIZE)
-        toon = ToonFilter(settings, tracker=Tracker(), opener=opener, notify=told.append)
+        toon = ToonFilter(settings, tracker=Tracker(), opener=opener)
+        supervisor = FilterSupervisor(lambda: toon, told.append)
+        supervisor.open()
         random = np.random.default_rng(8)
         states = []
         for index in range(12):
             if index == 3:
                 monkeypatch.setenv("FAKE_CUDA_FAIL", "cuGraphLaunch:719:1")
-            states.append(toon.process(Frame(picture(random, 240, 320), index, index / 30)).state)
-        toon.close()
+            frame = Frame(picture(random, 240, 320), index, index / 30)
+            try:
+                states.append(toon.process(frame).state)
+                supervisor.succeeded()
+            except BackendError as error:
+                states.append(toon.cover(frame, str(error)).state)
+                supervisor.failed(error)
+        supervisor.close()
         ctypes.CDLL("libcuda.so.1").fakeRepair()
         assert states[:3] == [PrivacyState.PROTECTED] * 3
         assert states[3] == PrivacyState.COVERED

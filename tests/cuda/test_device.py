@@ -36,7 +36,8 @@ def test_device_and_chain_over_an_imagined_driver(tmp_path) -> None:
     environment = {"LD_LIBRARY_PATH": str(tmp_path), "FAKE_CUDA": "1"}
     if importlib.util.find_spec("pycuda") is None:
         # pycuda has no wheels and compiles for minutes; its calls are checked against a stand-in with its signatures.
-        environment["PYTHONPATH"] = str(CASES.with_name("imagined_pycuda"))
+        known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        environment["PYTHONPATH"] = os.pathsep.join([str(CASES.with_name("imagined_pycuda")), *filter(None, known)])
     output = run_cases(environment)
     assert "passed" in output
 

@@ -86,7 +86,7 @@ def test_a_place_without_a_mesh_is_kept_while_it_is_seen_and_forgotten_after_clo
     track.see(picture(), 1)
     track.unseen = 500
     assert not track.is_over(picture(), CONFIG)
-    track.missed = CONFIG.unmeshed_looks
+    track.looks.missed = CONFIG.unmeshed_looks
     assert track.is_over(picture(), CONFIG)
     track.see(picture(), 2)
     assert not track.is_over(picture(), CONFIG)
@@ -98,7 +98,7 @@ def test_a_lost_face_stays_while_its_picture_does():
     track.lose(1)
     assert (track.state, track.face_id, track.unseen) == (TrackState.LOST, 3, 1)
     assert track.cover(CONFIG).width > BOX.width
-    track.unseen, track.missed = CONFIG.lost_beats + 1, CONFIG.vacant_looks
+    track.unseen, track.looks.missed = CONFIG.lost_beats + 1, CONFIG.vacant_looks
     assert not track.is_over(picture(), CONFIG)
     assert track.is_over(picture(1), CONFIG)
     track.unseen = CONFIG.most_lost_beats + 1
@@ -109,9 +109,9 @@ def test_an_empty_place_is_cleared_by_close_looks_before_its_time():
     track = Track(TrackState.TRACKED, BOX, BOX, 0, face_id=3)
     track.see(picture(), 1)
     track.lose(1)
-    track.unseen, track.missed = CONFIG.vacant_beats, CONFIG.vacant_looks - 1
+    track.unseen, track.looks.missed = CONFIG.vacant_beats, CONFIG.vacant_looks - 1
     assert not track.is_over(picture(1), CONFIG)
-    track.missed += 1
+    track.looks.missed += 1
     assert track.is_over(picture(1), CONFIG)
 
 
@@ -122,9 +122,9 @@ def test_where_nobody_waits_a_place_that_shows_something_else_is_cleared_once_al
     half = picture()
     half[100:160, 138:160] = picture(1)[100:160, 138:160]
     wall = np.full((300, 300, 3), 90, np.uint8)
-    track.missed = CONFIG.vacant_looks - 1
+    track.looks.missed = CONFIG.vacant_looks - 1
     assert not track.is_over(picture(1), PATIENT)
-    track.missed += 1
+    track.looks.missed += 1
     assert not track.is_over(picture(1), CONFIG)
     assert not track.is_over(picture(), PATIENT)
     assert not track.is_over(half, PATIENT)
