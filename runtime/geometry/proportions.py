@@ -39,9 +39,9 @@ class Proportions:
     jaw_width. Moves, -0.08 to 0.08 of the pupil distance: eye_drop (down), nose_lift (up), chin_lift (up).
     """
 
-    eye_width: float = 1.38
-    eye_height: float = 1.48
-    nose_width: float = 0.84
+    eye_width: float = 1.32
+    eye_height: float = 1.40
+    nose_width: float = 0.92
     nose_length: float = 0.93
     mouth_width: float = 1.0
     jaw_width: float = 0.91

@@ -10,7 +10,7 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, picture_lab, to_rgb
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.palette import painted_colour
+from toonfilter.runtime.render.palette import CLOTH_SCALE, painted_colour
 from toonfilter.runtime.render.style import BaseRules
 from toonfilter.runtime.render.tones import Patch, coloured
 
@@ -18,7 +18,7 @@ _SMALLER = 2
 """Cloth's colours are told apart in a picture so many times smaller than the planes."""
 _CALM_U = 0.05
 """How far cloth's colours are averaged before they are told apart. Raising it gives larger, fewer patches."""
-_BINS = 40
+_BINS = 60
 """Steps of light of each colour, one L* each; the middle one is the colour itself."""
 _SHADE_U = 0.08
 """How far light and shade of one colour are averaged. Raising it rounds folds, and shows less of a face on a shirt."""
@@ -26,6 +26,8 @@ _ALIKE_L, _EDGE_PX = 7.0, 2.5
 """Light that differs by less becomes one shape. Raising it gives fewer shapes."""
 _STEP_L, _SHARPNESS = 5.0, 0.7
 """Distance of the steps of light, and how crisp they are. Raising them: fewer steps, with edges."""
+_UNDER_UNIT_PX = 7.0
+"""Distance of the pupils at which colours below the parts are mixed. Raising it shows more of what parts leave out."""
 _SURE = 150
 _SUM = np.ones((1, 3), np.float32)
 
@@ -51,6 +53,22 @@ def painted_cloth(
     return coloured(index, _table(colours, rules))
 
 
+def underpainting(photo: Image, person: Plane, patch: Patch, unit_px: float) -> Pixels:
+    """The photo's colours around each place, for what no part covers: uint8 [h, w, 4] RGBA of the canvas' size.
+
+    photo, person: uint8 [H, W, 3] and [H, W], all of the planes' picture; only what is the person's is mixed.
+    """
+    factor = min(1.0, _UNDER_UNIT_PX / max(unit_px, 1.0))
+    size = (max(2, round(patch.width * factor)), max(2, round(patch.height * factor)))
+    inside = cv2.compare(patch.of(person), _SURE, cv2.CMP_GE)
+    known = cv2.bitwise_and(patch.of(photo), patch.of(photo), mask=inside)
+    sums, weight = (cv2.blur(cv2.resize(one, size, interpolation=cv2.INTER_AREA), (3, 3)) for one in (known, inside))
+    mean = sums.astype(np.float32) * 255 / np.maximum(weight, 1)[..., None]
+    small = cv2.cvtColor(np.clip(mean, 0, 255).astype(np.uint8), cv2.COLOR_RGB2RGBA)
+    picture: Pixels = cv2.resize(small, patch.canvas_size, interpolation=cv2.INTER_LINEAR)
+    return picture
+
+
 def paintable(colour: Lab) -> Lab:
     """A cloth's colour, a little lighter and livelier."""
     return np.array([9 + 0.91 * colour[0], colour[1] * 1.12, colour[2] * 1.12], np.float32)
@@ -59,7 +77,7 @@ def paintable(colour: Lab) -> Lab:
 def _distances(lab: NDArray[np.float32], inside: Plane, colours: Sequence[Lab], reach_px: float) -> NDArray[np.float32]:
     """How far pixels are from each colour, averaged over their surroundings inside: float32 [N, h, w]."""
     weight = inside.astype(np.float32) / 255 + np.float32(1e-3)
-    centres = np.stack(colours)
+    lab, centres = lab * CLOTH_SCALE, np.stack(colours) * CLOTH_SCALE
     squares = -2 * (lab.reshape(-1, 3) @ centres.T) + (centres**2).sum(1)
     squares = squares.reshape(*lab.shape[:2], len(colours)) + cv2.transform(lab * lab, _SUM)[..., None]
     side = max(1, round(reach_px)) * 2 + 1

@@ -208,7 +208,7 @@ class LayeredRenderer:
         """look: None draws a figure without features."""
         rules = self._style.base
         figure = replace(figure, fields=layers.contested(figure.fields))
-        person = layers.draw_silhouette(canvas, figure, palette)
+        person = layers.draw_silhouette(canvas, figure, palette, rules)
         layers.draw_skin(canvas, figure, palette.skin, light, rules)
         layers.draw_cloth(canvas, figure, "cloth", palette.cloth, rules)
         layers.draw_beard(canvas, figure, palette.skin, palette.beard, light, rules)

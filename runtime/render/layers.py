@@ -10,7 +10,7 @@ import skia
 
 from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP
 from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
-from toonfilter.runtime.render.cloth_paint import paintable, painted_cloth
+from toonfilter.runtime.render.cloth_paint import paintable, painted_cloth, underpainting
 from toonfilter.runtime.render.colour import Colour, Lab, ink, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.ears import draw_ears
@@ -38,6 +38,8 @@ _CAST_U = 0.09
 """Width of the shadow that hair throws on the face, in distances of the pupils."""
 _JAW_TURNED = 12.0
 """Yaw in degrees from which less of the jaw's far half is drawn."""
+_BEARD_EDGE_U = 0.022
+"""How softly a beard's edge fades into the skin."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
 _JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
@@ -69,10 +71,22 @@ def _running(choose: Callable[[Any, Any], Any], planes: Sequence[Any], start: fl
     return best
 
 
-def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette) -> list[Points]:
-    """The whole person in the outer ink's colour, so that no gap shows between parts. Returns its outlines."""
-    shapes = figure.outlines(figure.fields["person"], blur_u=0.025, smooth_u=0.035, least_u2=0.08)
-    canvas.drawPath(path_of(shapes), paint(ink(palette.skin, 0.20)))
+def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette, rules: BaseRules) -> list[Points]:
+    """The whole person in the photo's colours around each place, so that gaps between parts do not show.
+
+    Returns its outlines.
+    """
+    plane = figure.fields["person"]
+    shapes = figure.outlines(plane, blur_u=0.025, smooth_u=0.035, least_u2=0.08)
+    region = path_of(shapes)
+    canvas.drawPath(region, paint(to_rgb(palette.skin)))
+    patch = Patch.under(shapes, figure.to_canvas, plane) if shapes else None
+    if patch is not None and figure.head is not None and rules.fill == "colour":
+        swatch = figure.swatch(
+            "ground", lambda: (underpainting(figure.photo, plane, patch, figure.unit_crop_px), patch)
+        )
+        if swatch is not None:
+            lay(canvas, *swatch, region)
     return shapes
 
 
@@ -89,16 +103,15 @@ def draw_cloth(canvas: skia.Canvas, figure: Figure, part: str, colours: tuple[La
     plane = figure.fields.get(part)
     if plane is None or not colours or plane.max() < _SEEN:
         return
-    outer = figure.outlines(plane, blur_u=0.01, smooth_u=0.03, least_u2=0.05)
+    outer = figure.outlines(plane, blur_u=0.01, smooth_u=0.03, least_u2=0.15)
     if not outer:
         return
     swatch = figure.swatch(part, lambda: _cloth_swatch(figure, plane, outer, colours, rules), follows=part != "cloth")
     if swatch is None:
         return
     lay(canvas, *swatch, path_of(outer))
-    canvas.drawPath(
-        ribbons(outer, rules.inner_line_u * figure.unit_px), paint(ink(paintable(painted_colour(colours[0], rules))))
-    )
+    line = ink(paintable(painted_colour(colours[0], rules)))
+    canvas.drawPath(ribbons(outer, rules.inner_line_u * figure.unit_px), paint(line, rules.inner_ink))
 
 
 def _cloth_swatch(
@@ -117,7 +130,7 @@ def _cloth_swatch(
 def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rules: BaseRules) -> None:
     """Flat skin, the neck in the chin's shadow, one shade of the face's form and of the hair above, the jaw's line."""
     unit = figure.unit_px
-    shapes = figure.outlines(figure.fields["skin"], blur_u=0.02, smooth_u=0.045, least_u2=0.14)
+    shapes = figure.outlines(figure.fields["skin"], blur_u=0.02, smooth_u=0.045, least_u2=0.20)
     region = path_of(shapes)
     flat = to_rgb(skin)
     dark = _PENCIL * flat if rules.fill == "paper" else shade(flat, rules.shade)
@@ -125,7 +138,7 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     outline = ribbons(shapes, rules.inner_line_u * unit)
     head = figure.head
     if head is None:
-        canvas.drawPath(outline, paint(ink(skin)))
+        canvas.drawPath(outline, paint(ink(skin), rules.inner_ink))
         return
     jaw = resampled(head.flat[list(_JAW)], 40)
     drop = head.down * rules.neck_shadow_u * unit - head.right * np.sign(light.side) * 0.10 * unit
@@ -139,7 +152,7 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
         canvas.drawPath(
             path_of([_seen_jaw(jaw, head)], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85)
         )
-    canvas.drawPath(outline, paint(ink(skin)))
+    canvas.drawPath(outline, paint(ink(skin), rules.inner_ink))
     draw_ears(canvas, figure, figure.fields["skin"], ink(skin), dark)
 
 
@@ -202,7 +215,7 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rule
     plane = figure.fields.get("hair")
     if plane is None:
         return
-    outer = figure.outlines(plane, blur_u=0.018, smooth_u=0.03, least_u2=0.06)
+    outer = figure.outlines(plane, blur_u=0.018, smooth_u=0.03, least_u2=0.10)
     if not outer:
         return
     swatch = figure.swatch("hair", lambda: _hair_swatch(figure, plane, outer, base, rules.hair_tones, light.side))
@@ -249,8 +262,6 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, light:
         draw_soft(canvas, thin, tint, rules.stubble, rules.softness_u * unit)
         if not dense:
             return
-        canvas.drawPath(path_of(dense), paint(to_rgb(base)))
         swatch = figure.swatch("beard", lambda: _hair_swatch(figure, plane, dense, base, rules.beard_tones, light.side))
         if swatch is not None:
-            lay(canvas, *swatch, path_of(dense))
-        canvas.drawPath(ribbons(dense, 0.6 * rules.hair_line_u * unit), paint(ink(base, 0.4), 0.8))
+            lay(canvas, *swatch, path_of(dense), soft_px=_BEARD_EDGE_U * unit)

@@ -14,10 +14,10 @@ from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.style import BaseRules
 
 _CLOTH_COLOURS = 4
-_ALIKE = 12.0
+_ALIKE = 15.0
 """Cloth colours nearer than this (L*a*b* distance) are one. Raising it gives plainer clothes."""
-_WEIGHTS = np.array([0.55, 1, 1], np.float32)
-"""Of L*, a*, b* in that distance: light and dark of one cloth are one colour sooner than two hues."""
+CLOTH_SCALE = np.array([0.5, 1.0, 1.0], np.float32)
+"""Of L*, a*, b* in that distance: a fold is the same cloth in another light."""
 _SMALL_PX = 96
 _DARKEST_HAIR, _DARKEST_BEARD = 20.0, 16.0
 _PAPER_LIGHT = 76.0
@@ -136,10 +136,10 @@ def _clusters(pixels: NDArray[np.float32], before: tuple[Lab, ...]) -> tuple[Lab
     """Few colours that stand for all of them, the most frequent first."""
     if len(pixels) < _LEAST_PIXELS:
         return ()
-    pixels = np.ascontiguousarray(pixels[:: max(1, len(pixels) // 1500)], np.float32)
+    pixels = np.ascontiguousarray(pixels[:: max(1, len(pixels) // 1500)], np.float32) * CLOTH_SCALE
     count = min(_CLOTH_COLOURS, len(pixels))
     if before:
-        centres = np.stack(before)
+        centres = np.stack(before) * CLOTH_SCALE
         for _ in range(2):
             nearest = ((pixels[:, None] - centres[None]) ** 2).sum(2).argmin(1)
             counts = np.bincount(nearest, minlength=len(centres))
@@ -147,7 +147,7 @@ def _clusters(pixels: NDArray[np.float32], before: tuple[Lab, ...]) -> tuple[Lab
             centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres).astype(np.float32)
         far = ((pixels[:, None] - centres[None]) ** 2).sum(2).min(1) > (2.5 * _ALIKE) ** 2
         if far.mean() < 0.06:
-            return tuple(centres.astype(np.float32))
+            return tuple((centres / CLOTH_SCALE).astype(np.float32))
     cv2.setRNGSeed(7)
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 0.5)
     _, labels, centres = cv2.kmeans(pixels, count, None, criteria, 2, cv2.KMEANS_PP_CENTERS)
@@ -162,4 +162,4 @@ def _clusters(pixels: NDArray[np.float32], before: tuple[Lab, ...]) -> tuple[Lab
         else:
             if sizes[number] >= 0.03 * len(pixels):
                 kept.append((float(sizes[number]), centres[number]))
-    return tuple(centre.astype(np.float32) for _, centre in sorted(kept, key=lambda one: -one[0]))
+    return tuple((centre / CLOTH_SCALE).astype(np.float32) for _, centre in sorted(kept, key=lambda one: -one[0]))

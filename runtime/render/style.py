@@ -14,7 +14,8 @@ from toonfilter.runtime.strict import Problem, parse
 
 @dataclass(frozen=True, slots=True)
 class BaseRules:
-    """Lines in units of the distance of the pupils (u). shade: 0 none to 1.
+    """Lines in units of the distance of the pupils (u). inner_ink: opacity of the lines inside the figure. shade: 0 none
+    to 1.
 
     hair_tones: from which relief on (L*) a tone is drawn, and its step in L*. pattern: how the face's shade is drawn.
     fill: `colour` paints parts in their own colours, `paper` leaves them nearly white, for pencil styles. saturation:
@@ -26,6 +27,7 @@ class BaseRules:
     outer_line_u: float = 0.025
     hair_line_u: float = 0.014
     inner_line_u: float = 0.014
+    inner_ink: float = 0.5
     shade: float = 0.55
     form_shade: float = 0.25
     softness_u: float = 0.04

@@ -59,6 +59,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "outer_line_u": _line("a thicker outline of the figure"),
         "hair_line_u": _line("thicker lines around hair and beard"),
         "inner_line_u": _line("thicker lines inside the figure: cloth, neck, chin"),
+        "inner_ink": _share("stronger ink of those lines; 0 draws none"),
         "shade": _share("darker shade; 0 draws none"),
         "form_shade": _share("stronger shade of the face's form, in the flat pattern"),
         "softness_u": _line("that shade ends more softly; 0 draws a crisp edge"),

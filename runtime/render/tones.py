@@ -83,14 +83,28 @@ def coloured(index: NDArray[np.uint8], table: NDArray[np.float32]) -> Pixels:
     return picture
 
 
-def lay(canvas: skia.Canvas, picture: Pixels, patch: Patch, region: skia.Path, *, is_opaque: bool = True) -> None:
-    """Fill the region with a patch's picture. is_opaque: False where it is premultiplied by its alpha."""
+def lay(
+    canvas: skia.Canvas,
+    picture: Pixels,
+    patch: Patch,
+    region: skia.Path,
+    *,
+    is_opaque: bool = True,
+    soft_px: float = 0.0,
+) -> None:
+    """Fill the region with a patch's picture.
+
+    is_opaque: False where it is premultiplied by its alpha. soft_px: over how much its edge fades to either side.
+    """
     alpha = skia.kOpaque_AlphaType if is_opaque else skia.kPremul_AlphaType
     pixels = (skia.kRGBA_8888_ColorType, alpha)
     image = skia.Image.fromarray(picture, *pixels, copy=False)
     place = skia.Matrix.Translate(patch.canvas_left, patch.canvas_top)
     shader = image.makeShader(skia.TileMode.kClamp, skia.TileMode.kClamp, skia.SamplingOptions(), place)
-    canvas.drawPath(region, skia.Paint(Shader=shader, AntiAlias=True))
+    brush = skia.Paint(Shader=shader, AntiAlias=True)
+    if soft_px > 0:
+        brush.setMaskFilter(skia.MaskFilter.MakeBlur(skia.kNormal_BlurStyle, soft_px, False))
+    canvas.drawPath(region, brush)
 
 
 Swatch = tuple[Pixels, Patch]

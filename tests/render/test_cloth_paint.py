@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from toonfilter.runtime.render.cloth_paint import painted_cloth
+from toonfilter.runtime.render.cloth_paint import painted_cloth, underpainting
 from toonfilter.runtime.render.colour import to_lab
 from toonfilter.runtime.render.style import BaseRules
 from toonfilter.runtime.render.tones import Patch
@@ -51,3 +51,15 @@ def test_a_fold_is_shaded_as_far_as_the_style_says(modelling) -> None:
 def test_texture_is_lost() -> None:
     weave = 84.0 + 8.0 * ((np.indices((SIZE, SIZE)).sum(0) // 2) % 2)
     assert painted(weave)[20:140, 20:140].std() < 1.0
+
+
+def test_what_no_part_covers_has_the_colours_around_it_without_detail() -> None:
+    light = np.where(np.arange(SIZE)[None] < 80, 30.0, 70.0) + np.zeros((SIZE, 1))
+    light[75:85, 30:40] = 95.0
+    person = EVERYWHERE.copy()
+    person[:, 140:] = 0
+    light[:, 140:] = 5.0
+    below = lightness_of(underpainting(photo(light), person, PATCH, UNIT))
+    assert abs(below[20, 20] - 30) < 2
+    assert abs(below[20, 130] - 70) < 2, "nothing of the room gets in"
+    assert below[80, 35] < 50

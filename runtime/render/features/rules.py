@@ -46,7 +46,7 @@ class EyeRules:
 class BrowRules:
     """Brows."""
 
-    thickness: float = 1.15
+    thickness: float = 1.05
     """Over the person's own."""
     least_u: float = 0.050
     most_u: float = 0.150
@@ -97,7 +97,7 @@ class MouthRules:
 class LineRules:
     """Lines of age and smile, blush."""
 
-    strength: float = 0.7
+    strength: float = 0.45
     width_u: float = 0.024
     blush: float = 0.34
 
