@@ -18,7 +18,7 @@ LEVELS_PER_L = 5.0
 """Levels of the plane for each L* of relief."""
 _UNIT_PX = 30.0
 """Distance of the pupils at which relief is measured. Raising it keeps finer shapes, and a recogniser knows more."""
-_CALM_U = 0.045
+_CALM_U = 0.058
 _EDGE_LEVELS, _EDGE_PX, _PASSES = 7, 2.2, 3
 """Edge-preserving averages: what differs less than so many levels is one shape. Raising it gives fewer shapes."""
 _BROAD_U = 1.2

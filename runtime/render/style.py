@@ -14,7 +14,7 @@ from toonfilter.runtime.strict import Problem, parse
 
 @dataclass(frozen=True, slots=True)
 class BaseRules:
-    """Lines in units of the distance of the pupils (u). inner_ink: opacity of the lines inside the figure. shade: 0 none
+    """Lines in units of the distance of the pupils (u). inner_ink: opacity of lines inside the figure. shade: 0 none
     to 1.
 
     hair_tones: from which relief on (L*) a tone is drawn, and its step in L*. pattern: how the face's shade is drawn.
