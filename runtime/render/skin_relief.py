@@ -18,7 +18,7 @@ LEVELS_PER_L = 5.0
 """Levels of the plane for each L* of relief."""
 _UNIT_PX = 30.0
 """Distance of the pupils at which relief is measured. Raising it keeps finer shapes, and a recogniser knows more."""
-_CALM_U = 0.058
+_CALM_U = 0.065
 _EDGE_LEVELS, _EDGE_PX, _PASSES = 7, 2.2, 3
 """Edge-preserving averages: what differs less than so many levels is one shape. Raising it gives fewer shapes."""
 _BROAD_U = 1.2
@@ -27,8 +27,10 @@ _BROAD_SHARE = 0.35
 _CONTRAST_L = 9.0
 """Relief's standard deviation as it is drawn, L*: flat light is deepened and hard light softened towards it."""
 _GAINS = (0.45, 1.35)
-_FEATURES_GROW_U = 0.035
+_FEATURES_GROW_U = 0.05
 """How far around eyes, brows and lips the photo is not looked at: they are drawn. Raising it flattens their sockets."""
+_BASE_PERCENTILE = 57.0
+"""Of the face's lightness: what is as light is drawn in the flat colour of skin. Raising it draws more shade."""
 _BELOW_CHIN = 0.4
 """Share of the relief that is left on the neck, which lies in a drawn shadow."""
 _NECK_EDGE_U = 0.10
@@ -59,7 +61,7 @@ def skin_relief(photo: Image, planes: Mapping[str, Plane], landmarks: Landmarks,
         calm = cv2.bilateralFilter(calm, 7, _EDGE_LEVELS, _EDGE_PX)
     quarter = [cv2.resize(one, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) for one in (light, share)]
     broad = cv2.resize(_averaged(quarter[0], quarter[1], _BROAD_U * unit_px * factor / 4), size)
-    middle = np.float32(np.median(seen))
+    middle = np.float32(np.percentile(seen, _BASE_PERCENTILE))
     relief = (calm - np.float32(_BROAD_SHARE) * broad - np.float32(1 - _BROAD_SHARE) * middle) / np.float32(2.55)
     spread = float(np.std(relief[face > 0]))
     relief *= np.float32(np.clip(_CONTRAST_L / max(spread, 1e-3), *_GAINS))

@@ -29,15 +29,16 @@ class BaseRules:
     inner_line_u: float = 0.014
     inner_ink: float = 0.5
     shade: float = 0.55
-    form_shade: float = 0.25
+    form_shade: float = 0.2
     softness_u: float = 0.04
-    lights: float = 0.3
+    lights: float = 0.0
     modelling: float = 0.8
     skin_tones: tuple[tuple[float, float], ...] = (
         (-3.5, -7.5),
         (-8.5, -17.5),
         (-15.0, -28.0),
-        (5.5, 6.0),
+        (5.0, 6.0),
+        (11.0, 12.0),
     )
     pattern: Literal["flat", "dots", "hatching"] = "flat"
     fill: Literal["colour", "paper"] = "colour"

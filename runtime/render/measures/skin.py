@@ -17,7 +17,7 @@ REGIONS = (
 )
 """Cheeks and forehead."""
 _HIDING = ("hair", "glasses", "over", "headwear", "beard")
-_EVENLY_LIT, _LIT_SIDE = (32.0, 68.0), (46.0, 76.0)
+_EVENLY_LIT, _LIT_SIDE = (42.0, 72.0), (46.0, 76.0)
 """Percentiles of lightness that count as the lit skin of an evenly and of a hard lit face: its shade is drawn anew."""
 _UNEVEN = (11.0, 24.0)
 """Spread of lightness, L*, of an evenly and of a hard lit face."""
@@ -51,7 +51,7 @@ _LEAST_RED = 8.5
 _LEAST_CHROMA = 12.0
 _FULL_CHROMA, _FULLER_SHARE = 26.0, 0.45
 """Chroma from which skin owes its colour to the light, and the share of what is above that stays."""
-_MIDDLE_LIFT = 6.0
+_MIDDLE_LIFT = 1.5
 """How much lighter skin of middle lightness is drawn, L*: pictures of it hold lights that a flat colour lacks."""
 
 
