@@ -37,6 +37,7 @@ _NECK_EDGE_U = 0.10
 _BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (336, 296, 334, 293, 300, 276, 283, 282, 295, 285))
 _DARKEST, _LIGHTEST = -45.0, 25.0
 _RAMP_L = 1.6
+_UNKNOWN = 1e-5
 
 
 def skin_relief(photo: Image, planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> Plane:
@@ -55,7 +56,7 @@ def skin_relief(photo: Image, planes: Mapping[str, Plane], landmarks: Landmarks,
     seen = light[face > 0]
     if len(seen) < 50:
         return np.full((height, width), 128, np.uint8)
-    share = weight.astype(np.float32) / 255 + np.float32(1e-3)
+    share = weight.astype(np.float32) / 255 + np.float32(_UNKNOWN)
     calm = _averaged(light, share, _CALM_U * unit_px * factor)
     for _ in range(_PASSES):
         calm = cv2.bilateralFilter(calm, 7, _EDGE_LEVELS, _EDGE_PX)
