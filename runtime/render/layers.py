@@ -13,7 +13,6 @@ from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, s
 from toonfilter.runtime.render.cloth_paint import paintable, painted_cloth, underpainting
 from toonfilter.runtime.render.colour import Colour, Lab, ink, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
-from toonfilter.runtime.render.ears import draw_ears
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.features.curves import resampled
@@ -153,7 +152,6 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
             path_of([_seen_jaw(jaw, head)], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85)
         )
     canvas.drawPath(outline, paint(ink(skin), rules.inner_ink))
-    draw_ears(canvas, figure, figure.fields["skin"], ink(skin), dark)
 
 
 def _draw_relief(canvas: skia.Canvas, figure: Figure, shapes: Sequence[Points], skin: Lab, rules: BaseRules) -> None:
@@ -222,7 +220,7 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rule
     if swatch is None:
         return
     lay(canvas, *swatch, path_of(outer))
-    canvas.drawPath(ribbons(outer, rules.hair_line_u * figure.unit_px), paint(ink(base)))
+    canvas.drawPath(ribbons(outer, rules.hair_line_u * figure.unit_px), paint(ink(base), 0.6))
 
 
 def _hair_swatch(

@@ -24,9 +24,9 @@ _EDGE_LEVELS, _EDGE_PX, _PASSES = 7, 2.2, 3
 _BROAD_U = 1.2
 _BROAD_SHARE = 0.35
 """How much of the light that falls on the whole face is taken away. Raising it flattens hard light."""
-_CONTRAST_L = 9.0
+_CONTRAST_L = 8.0
 """Relief's standard deviation as it is drawn, L*: flat light is deepened and hard light softened towards it."""
-_GAINS = (0.45, 1.35)
+_GAINS = (0.45, 1.15)
 _FEATURES_GROW_U = 0.05
 """How far around eyes, brows and lips the photo is not looked at: they are drawn. Raising it flattens their sockets."""
 _BASE_PERCENTILE = 57.0
@@ -145,7 +145,8 @@ def _toned(skin: Lab, step: float) -> NDArray[np.float32]:
     """Skin lighter or darker by so many L*; darker skin is redder."""
     lightness = float(np.clip(skin[0] + step, 4, 97))
     change = lightness - float(skin[0])
+    redder = 0.35 if change < 0 else 0.12
     tone: NDArray[np.float32] = to_rgb(
-        np.array([lightness, skin[1] - 0.35 * change, skin[2] - 0.15 * change], np.float32)
+        np.array([lightness, skin[1] - redder * change, skin[2] - 0.15 * change], np.float32)
     )
     return tone

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from toonfilter.runtime.geometry.proportions import Points
+from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, linear, normals, outline, to_argb
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
@@ -12,6 +14,10 @@ from toonfilter.runtime.render.look import BROW_STATIONS, Look
 
 _PROFILE = np.array([0.02, 0.30, 0.58, 0.82, 1.0, 1.08, 1.10, 1.04, 0.66], np.float32)
 """Thickness from the temple to the nose of a brow of which nothing else is known."""
+_SOFT_EDGE = ((1.12, 0.30), (0.92, 0.45), (0.70, 0.60))
+"""Widths of the layers of a brow, over its own, and their opacity: hair thins out towards the edge."""
+_ALONG = (0.9, 1.0, 0.85, 0.5)
+"""Opacity from the temple to the nose."""
 _FROWNS = 0.05
 _EVEN = np.linspace(-1, 1, BROW_STATIONS).astype(np.float32)
 
@@ -47,15 +53,15 @@ def draw_brow(
     slim = float(np.clip(np.hypot(*(line[-1] - line[0])) / (0.72 * face.unit_px), 0.4, 1.0))
     half = (thick * unit * np.float32(0.5 * (0.55 + 0.45 * slim)))[:, None]
     line, half = resampled(line, 13), resampled(half, 13)
+    for width, share in _SOFT_EDGE:
+        _fill(pen, line, half * np.float32(width), colours.brow, alpha * share)
+
+
+def _fill(pen: Pen, line: Points, half: Points, colour: Colour, alpha: float) -> None:
+    """A brow along a line, paler where it begins. half: float32 [N, 1], half its thickness in px."""
     normal = normals(line)
     # One run around the inner end makes it round; the tail is a point.
     tip = line[-1:] + (line[-1:] - line[-2:-1]) * np.float32(0.35)
     path = outline(np.concatenate([line + normal * half, tip, (line - normal * half)[::-1]]))
-    colour = colours.brow
-    shader = linear(
-        line[0],
-        line[-1],
-        [to_argb(colour, alpha), to_argb(colour, alpha), to_argb(colour, alpha * 0.82)],
-        [0.0, 0.80, 1.0],
-    )
-    pen.graded(path, shader)
+    tones = [to_argb(colour, alpha * share) for share in _ALONG]
+    pen.graded(path, linear(line[0], line[-1], tones, [0.0, 0.55, 0.85, 1.0]))

@@ -97,7 +97,7 @@ class MouthRules:
 class LineRules:
     """Lines of age and smile, blush."""
 
-    strength: float = 0.45
+    strength: float = 0.32
     width_u: float = 0.024
     blush: float = 0.34
 
