@@ -115,6 +115,71 @@ def test_modules_and_functions_stay_readable(path: Path) -> None:
             assert lines <= MOST_FUNCTION_LINES, f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {lines} lines"
 
 
+MOST_ATTRIBUTES = 12
+# Plain records, without a state of their own: each field is a key of a file, an option, or a figure of a report.
+LONG_RECORDS = {
+    "runtime/bundle.py Bundle",
+    "runtime/faces/config.py TrackingConfig",
+    "runtime/geometry/warp.py FaceWarp",
+    "runtime/live/pipeline.py LiveStatus",
+    "runtime/panel/recording_list.py Recording",
+    "runtime/render/features/palette.py FeatureColours",
+    "runtime/render/features/rules.py EyeRules",
+    "runtime/render/guidance.py FaceShape",
+    "runtime/render/look.py Look",
+    "runtime/render/style.py BaseRules",
+    "runtime/video/reader.py VideoInfo",
+    "train/fields_training.py FieldsRecipe",
+    "train/recipe.py DataSettings",
+    "train/recipe.py Recipe",
+    "train/recipe.py RunSettings",
+    "train/systems/caricature.py Options",
+    "train/systems/cyclegan.py Options",
+    "train/systems/landmark_cyclegan.py Options",
+    "train/systems/toon.py Options",
+    "export/command.py ExportRequest",
+    "benchmarks/measure.py Measured",
+    "benchmarks/quality/commands.py EvaluationArguments",
+    "benchmarks/quality/evaluate.py EvaluationOptions",
+    "benchmarks/quality/results.py Evaluation",
+}
+
+
+def fields_of(found: ast.ClassDef) -> set[str]:
+    """Declared in the class's body."""
+    declared = [node for node in found.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
+    return {ast.unparse(node.target) for node in declared if "ClassVar" not in ast.unparse(node.annotation)}
+
+
+def assigned_in(found: ast.ClassDef) -> set[str]:
+    """Attributes that methods give to `self`."""
+    return {
+        node.attr
+        for node in ast.walk(found)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+
+
+def test_classes_have_few_attributes() -> None:
+    seen: set[str] = set()
+    for path in OURS:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            name, assigned = f"{path.relative_to(ROOT).as_posix()} {node.name}", assigned_in(node)
+            count = len(fields_of(node) | assigned)
+            if name in LONG_RECORDS:
+                seen.add(name)
+                assert count > MOST_ATTRIBUTES, f"{name} has become short: take it off the list"
+                assert not assigned, f"{name} is no plain record"
+                continue
+            assert count <= MOST_ATTRIBUTES, f"{name} has {count} attributes"
+    assert seen == LONG_RECORDS
+
+
 # The distribution of a module, where it has another name; and what is asked for with its extra or tried only.
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "pillow_heif": "pillow-heif", "skia": "skia-python"}
 ASKED_FOR = {"anyio", "cuda", "openvino", "pycuda", "ray", "starlette", "tensorrt"} | {
