@@ -23,13 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.backends.translator import DeviceEngine
 from toonfilter.runtime.bundle import Bundle, InputSpec, OutputSpec, Training, find_bundle
 from toonfilter.runtime.cuda.device import LAYERS, Device, open_device
 from toonfilter.runtime.errors import BackendError, ToonfilterError
 from toonfilter.runtime.faces.detection import Face, face_from
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform, mean_face
 from toonfilter.runtime.geometry.warp import FaceWarp
-from toonfilter.runtime.render.gpu_chain import DeviceEngine, GpuChain, StandIn
+from toonfilter.runtime.render.gpu_chain import GpuChain, StandIn
 from toonfilter.runtime.render.gpu_renderer import GpuRenderer
 from toonfilter.runtime.whole_files import write_whole
 

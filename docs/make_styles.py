@@ -15,10 +15,10 @@ import numpy as np
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.image_files import write_image
 from toonfilter.runtime.progress import Progress
-from toonfilter.runtime.render.style import SLIDER_RANGES, Sliders, Style
-from toonfilter.runtime.render.style_keys import FACTOR, KEYS, SHARE, WORD, Key, U, table_of
 from toonfilter.runtime.style_files import toml
 from toonfilter.runtime.style_gallery import Row, draw_rows, sheet_of
+from toonfilter.runtime.styles.style import SLIDER_RANGES, Sliders, Style
+from toonfilter.runtime.styles.style_keys import FACTOR, KEYS, SHARE, WORD, Key, U, table_of
 
 HERE = Path(__file__).parent
 PAGE = HERE / "styles.md"

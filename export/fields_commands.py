@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from toonfilter.runtime import terminal
-from toonfilter.train.data.fields.commands import LabelsArgument
-from toonfilter.train.data.fields.commands import app as app
+from toonfilter.train.fields_commands import LabelsArgument
+from toonfilter.train.fields_commands import app as app
 
 
 @app.command("export")

@@ -15,7 +15,7 @@ from toonfilter.export.crops import Feeds
 from toonfilter.export.onnx_export import OPSET, ExportError
 from toonfilter.export.parity import Draw
 from toonfilter.runtime.errors import require
-from toonfilter.runtime.render.fields import FIELDS
+from toonfilter.runtime.fields import FIELDS
 from toonfilter.train.networks.fields import HALF_LEVELS, MIDDLE_LEVEL, FieldsNetwork
 
 if TYPE_CHECKING:

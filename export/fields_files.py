@@ -27,7 +27,7 @@ from toonfilter.runtime.bundle import (
     write_bundle,
 )
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.render.fields import FIELDS
+from toonfilter.runtime.fields import FIELDS
 from toonfilter.train.data.fields.composition import Composer, Sample, plain_sample
 from toonfilter.train.data.fields.store import LabelStore
 from toonfilter.train.fields_training import CHECKPOINT, LOG, read_hands, split_indices, usable

@@ -15,10 +15,10 @@ from typing import Any, Literal
 import platformdirs
 
 from toonfilter.runtime.errors import BundleError
+from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.onnx_weights import keeps_weights_elsewhere
-from toonfilter.runtime.render.fields import FIELDS
-from toonfilter.runtime.render.style import Style, read_style
 from toonfilter.runtime.strict import Problem, parse
+from toonfilter.runtime.styles.style import Style, read_style
 from toonfilter.runtime.whole_files import write_whole
 
 FORMAT = 1
@@ -61,7 +61,7 @@ class InputSpec:
 class OutputSpec:
     """uint8 [N, S, S, channels]. kind `picture`: 3 is RGB; 4 is RGB and the matte of the person to blend with.
 
-    kind `fields`: the planes of `toonfilter.runtime.render.fields`, from which a style draws.
+    kind `fields`: the planes of `toonfilter.runtime.fields`, from which a style draws.
     """
 
     channels: int = 3

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from toonfilter.runtime.privacy import LostPolicy
     from toonfilter.runtime.render.ground import Ground
     from toonfilter.runtime.render.opening import RenderOptions
-    from toonfilter.runtime.render.style import Sliders
+    from toonfilter.runtime.styles.style import Sliders
 
 Engine = Literal["auto", "onnxruntime", "openvino", "tensorrt"]
 Region = Literal["head", "face"]
@@ -76,7 +76,7 @@ class DrawingOptions:
         Raises:
             ConfigError: one is out of its range.
         """
-        from toonfilter.runtime.render.style import SLIDER_RANGES, Sliders
+        from toonfilter.runtime.styles.style import SLIDER_RANGES, Sliders
 
         return Sliders(**{name: getattr(self, name) for name in SLIDER_RANGES})
 

@@ -54,8 +54,8 @@ def styles_check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", 
     """Check style files; names the key, its value and the range. Exit status 1 when something is wrong."""
     from toonfilter.runtime.bundle import styled_bundle
     from toonfilter.runtime.errors import ToonfilterError
-    from toonfilter.runtime.render.style import Style
-    from toonfilter.runtime.render.style_keys import changed_keys
+    from toonfilter.runtime.styles.style import Style
+    from toonfilter.runtime.styles.style_keys import changed_keys
 
     failed = False
     for path in files:

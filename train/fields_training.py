@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError, DataError
-from toonfilter.runtime.render.fields import FIELDS, MASKS
+from toonfilter.runtime.fields import FIELDS, MASKS
 from toonfilter.train.checkpoint import current_commit
 from toonfilter.train.data.fields.composition import Composer, Sample, plain_sample
 from toonfilter.train.data.fields.hands import SIDE_PX

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from toonfilter.runtime.backends.translator import Crops, Description, Translator
 from toonfilter.runtime.bundle import Bundle, Precision
-from toonfilter.runtime.bundle_trial import try_once
 from toonfilter.runtime.errors import BackendError, ToonfilterError
 
 __all__ = ["ENGINES", "Crops", "Description", "EngineOptions", "Opened", "Translator", "open_translator"]
@@ -71,13 +70,16 @@ def open_translator(bundle: Bundle, engine: str = "auto", options: EngineOptions
     """Open the bundle's generator.
 
     Raises:
-        BundleError: a stranger's model did not come through its trial, see `toonfilter.runtime.bundle_trial`.
+        BundleError: a stranger's model did not come through its trial, see `toonfilter.runtime.backends.bundle_trial`.
         BackendError: the engine named is unknown or cannot be opened, or, for `auto`, none can: with every reason.
         ConfigError: the engine's package is not installed.
     """
     options = options or EngineOptions()
     if engine != "auto" and engine not in ENGINES:
         raise BackendError(f"unknown engine {engine!r}; known: auto, {', '.join(ENGINES)}")
+    # Not at the top: the trial is a program of its own that imports this package.
+    from toonfilter.runtime.backends.bundle_trial import try_once
+
     try_once(bundle)
     if engine != "auto":
         return Opened(ENGINES[engine](bundle, options), {})

@@ -13,13 +13,10 @@ from toonfilter.runtime.bundle import Bundle, Precision
 from toonfilter.runtime.cuda.device import Device, open_device
 from toonfilter.runtime.cuda.driver import gpu_info
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.render.blending import Region
-from toonfilter.runtime.render.gpu_chain import GpuChain
-from toonfilter.runtime.render.gpu_renderer import GpuRenderer
 
 
 class TensorRtEngine:
-    """One engine in one stream; see `toonfilter.runtime.render.gpu_chain.DeviceEngine`."""
+    """One engine in one stream; see `toonfilter.runtime.backends.translator.DeviceEngine`."""
 
     def __init__(self, flavour: Flavour, plan: bytes, runtime_cache: bytes, device: Device, size: int) -> None:
         self._flavour, self._device, self._size = flavour, device, size
@@ -120,16 +117,14 @@ class TensorRtTranslator:
         with self._opened().current():
             self._cache.keep_runtime_cache(self._keys[size], self._engine(size).compiled())
 
-    def open_renderer(self, bundle: Bundle, region: Region) -> GpuRenderer:
-        """A renderer whose frames stay on the GPU."""
-        device = self._opened()
+    @property
+    def device(self) -> Device:
+        """See `DeviceTranslator`."""
+        return self._opened()
 
-        def chain(size: int) -> GpuChain:
-            engine = self._engine(size)
-            has_guidance = bundle.input.guidance_channels > 0
-            return GpuChain(device, engine, size=size, channels=engine.channels, has_guidance=has_guidance)
-
-        return GpuRenderer(bundle, device, chain, region)
+    def device_engine(self, size: int) -> TensorRtEngine:
+        """See `DeviceTranslator`."""
+        return self._engine(size)
 
     def close(self) -> None:
         if self._device is None:

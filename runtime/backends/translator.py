@@ -1,12 +1,13 @@
 """The translator: the contract between the filter and an engine."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.bundle import Bundle
+from toonfilter.runtime.cuda.device import Device
 
 Crops = NDArray[np.uint8]
 """uint8 [N, S, S, C], C-contiguous."""
@@ -51,6 +52,47 @@ class Translator(Protocol):
 
     def describe(self) -> Description:
         """What really runs."""
+        ...
+
+
+class DeviceEngine(Protocol):
+    """A generator that takes and leaves its pictures on a device."""
+
+    channels: int
+    """Of its answer: 4 with a matte, 3 without."""
+
+    def can_be_recorded(self, batch: int) -> bool:
+        """Whether `enqueue`, which has run for this batch before, may be part of a CUDA graph."""
+        ...
+
+    def enqueue(self, batch: int, crops: int, guidance: int, cartoons: int) -> None:
+        """Put one call into the device's stream: addresses of uint8 [batch, S, S, 3], [..., G] and [..., C].
+
+        Raises:
+            BackendError: the engine failed.
+        """
+        ...
+
+
+@runtime_checkable
+class DeviceTranslator(Protocol):
+    """A translator whose engines can be used on their device, so that frames stay there while they are drawn."""
+
+    @property
+    def device(self) -> Device:
+        """The device that its engines run on.
+
+        Raises:
+            BackendError: the translator is closed.
+        """
+        ...
+
+    def device_engine(self, size: int) -> DeviceEngine:
+        """The engine for crops of this size, px; inside `device.current()`.
+
+        Raises:
+            BackendError: there is none.
+        """
         ...
 
 

@@ -12,8 +12,8 @@ from toonfilter.runtime.errors import ConfigError, ToonfilterError
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
 from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.privacy import LostPolicy
-from toonfilter.runtime.render.style import SLIDER_RANGES, Sliders
 from toonfilter.runtime.strict import Problem, parse
+from toonfilter.runtime.styles.style import SLIDER_RANGES, Sliders
 
 SWATCHES = ("#d6dee2", "#f3e3cf", "#cfe3d8", "#c9d8f0", "#e6d3e8", "#2f3a46")
 """Colours offered for the background."""

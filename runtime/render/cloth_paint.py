@@ -11,8 +11,8 @@ from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, picture_lab, to_rgb
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.palette import CLOTH_SCALE, painted_colour
-from toonfilter.runtime.render.style import BaseRules
 from toonfilter.runtime.render.tones import Patch, coloured
+from toonfilter.runtime.styles.style import BaseRules
 
 _SMALLER = 2
 """Cloth's colours are told apart in a picture so many times smaller than the planes."""

@@ -29,9 +29,9 @@ from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import LIVE_PLANES_PX, PLANES_PX, FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
 from toonfilter.runtime.render.steady_parts import SteadyParts
-from toonfilter.runtime.render.style import BaseRules, Style
 from toonfilter.runtime.render.sure_regions import with_heads_at, without_things
 from toonfilter.runtime.render.tones import Swatches
+from toonfilter.runtime.styles.style import BaseRules, Style
 
 Extent = Literal["whole", "person", "head"]
 _PALETTE_S = 1.5

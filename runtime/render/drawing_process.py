@@ -30,7 +30,7 @@ from toonfilter.runtime.render.ground import Ground
 from toonfilter.runtime.render.people import People, Person
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
-from toonfilter.runtime.render.style import Style
+from toonfilter.runtime.styles.style import Style
 
 _MEMORY_BYTES = 40 << 20
 """Shared by both processes; pages that nobody used cost nothing. A frame of 3840 x 2160 and its fields fit in."""

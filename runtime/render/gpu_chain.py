@@ -6,12 +6,11 @@ Crops and drawings, a few hundred kilobytes, come back as well, so that they are
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.backends.translator import Crops
+from toonfilter.runtime.backends.translator import Crops, DeviceEngine
 from toonfilter.runtime.cuda.device import Device, Graph, PinnedBytes
 from toonfilter.runtime.cuda.kernels import shipped_ptx
 from toonfilter.runtime.cuda.regions import FACE, Plan
@@ -24,22 +23,6 @@ MAX_BATCH = 4
 _KERNELS = ("crop_faces", "blend_face")
 _TILE = 16
 _BLEND_BLOCKS, _BLEND_THREADS = 512, 256
-
-
-class DeviceEngine(Protocol):
-    """A generator on the device."""
-
-    def can_be_recorded(self, batch: int) -> bool:
-        """Whether `enqueue`, which has run for this batch before, may be part of a CUDA graph."""
-        ...
-
-    def enqueue(self, batch: int, crops: int, guidance: int, cartoons: int) -> None:
-        """Put one call into the device's stream: addresses of uint8 [batch, S, S, 3], [..., G] and [..., C].
-
-        Raises:
-            BackendError: the engine failed.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +242,7 @@ class StandIn:
     """The negative in a generator's place, for tests and for measuring everything around a generator."""
 
     def __init__(self, device: Device, size: int, channels: int) -> None:
-        self._device, self._size, self._channels = device, size, channels
+        self._device, self._size, self.channels = device, size, channels
         self._kernel = device.load_kernels(shipped_ptx(), ("stand_in_generator",))["stand_in_generator"]
 
     def can_be_recorded(self, batch: int) -> bool:  # noqa: ARG002
@@ -267,7 +250,7 @@ class StandIn:
 
     def enqueue(self, batch: int, crops: int, guidance: int, cartoons: int) -> None:  # noqa: ARG002
         pixels = ctypes.c_int(batch * self._size * self._size)
-        arguments = (_address(crops), pixels, ctypes.c_int(self._channels), _address(cartoons))
+        arguments = (_address(crops), pixels, ctypes.c_int(self.channels), _address(cartoons))
         self._device.launch(self._kernel, (_BLEND_BLOCKS, 1, 1), (_BLEND_THREADS, 1, 1), arguments)
 
 

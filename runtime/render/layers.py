@@ -23,8 +23,8 @@ from toonfilter.runtime.render.shade import Light, face_shade, shade_field, shad
 from toonfilter.runtime.render.skin_light import draw_lights, draw_soft
 from toonfilter.runtime.render.skin_relief import relief_picture
 from toonfilter.runtime.render.strands import hair_light, hair_relief
-from toonfilter.runtime.render.style import BaseRules
 from toonfilter.runtime.render.tones import Patch, Swatch, lay, stepped
+from toonfilter.runtime.styles.style import BaseRules
 
 _PARTS = ("skin", "hair", "headwear")
 _SEEN = 100

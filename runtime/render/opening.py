@@ -1,10 +1,9 @@
 """Choosing what draws: layers for styles, pasted pictures for picture networks, on whichever device runs them."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from toonfilter.runtime.backends.translator import Translator
+from toonfilter.runtime.backends.translator import DeviceTranslator, Translator
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.render.blending import Region
@@ -12,7 +11,7 @@ from toonfilter.runtime.render.drawing import Extent, LayeredRenderer
 from toonfilter.runtime.render.drawing_process import ProcessRenderer, shared_process
 from toonfilter.runtime.render.ground import Ground
 from toonfilter.runtime.render.renderer import FrameRenderer, Renderer
-from toonfilter.runtime.render.style import Sliders
+from toonfilter.runtime.styles.style import Sliders
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class RenderOptions:
 
 
 def open_renderer(bundle: Bundle, translator: Translator, options: RenderOptions | None = None) -> FrameRenderer:
-    """The renderer for this bundle; a translator whose frames stay on a device brings its own for picture networks."""
+    """The renderer for this bundle; picture networks of a `DeviceTranslator` are drawn on its device."""
     options = options or RenderOptions()
     if bundle.style is not None:
         style = options.sliders.applied(bundle.style)
@@ -43,5 +42,20 @@ def open_renderer(bundle: Bundle, translator: Translator, options: RenderOptions
             with suppress(OSError):
                 return ProcessRenderer(renderer, style, extent, ground, shared_process())
         return renderer
-    own: Callable[[Bundle, Region], FrameRenderer] | None = getattr(translator, "open_renderer", None)
-    return Renderer(bundle, translator, options.region) if own is None else own(bundle, options.region)
+    if isinstance(translator, DeviceTranslator):
+        return _device_renderer(bundle, translator, options.region)
+    return Renderer(bundle, translator, options.region)
+
+
+def _device_renderer(bundle: Bundle, translator: DeviceTranslator, region: Region) -> FrameRenderer:
+    """The renderer whose frames stay on the translator's device."""
+    from toonfilter.runtime.render.gpu_chain import GpuChain
+    from toonfilter.runtime.render.gpu_renderer import GpuRenderer
+
+    device, has_guidance = translator.device, bundle.input.guidance_channels > 0
+
+    def chain(size: int) -> GpuChain:
+        engine = translator.device_engine(size)
+        return GpuChain(device, engine, size=size, channels=engine.channels, has_guidance=has_guidance)
+
+    return GpuRenderer(bundle, device, chain, region)

@@ -11,7 +11,7 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.colour import Lab, picture_lab
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.features.smooth import smoothstep
-from toonfilter.runtime.render.style import BaseRules
+from toonfilter.runtime.styles.style import BaseRules
 
 _CLOTH_COLOURS = 4
 _ALIKE = 15.0

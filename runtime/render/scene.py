@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.backends.translator import Translator
 from toonfilter.runtime.errors import BackendError
+from toonfilter.runtime.fields import FIELDS, mesh_plane
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform, Landmarks
 from toonfilter.runtime.geometry.sampling import halved, halvings_for, take_view
 from toonfilter.runtime.render.blending import border_window
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.fields import FIELDS, mesh_plane
 
 MAX_BATCH = 4
 PLANES_PX, LIVE_PLANES_PX = 640, 512

@@ -313,8 +313,8 @@ class GpuStandInTranslator(IdentityTranslator):
         super().__init__(negative(4)._draw)
         self.device = device
 
-    def open_renderer(self, about: Bundle, region) -> GpuRenderer:
-        return gpu_painter(self.device, about, region)
+    def device_engine(self, size: int) -> StandIn:
+        return StandIn(self.device, size, 4)
 
     def close(self) -> None:
         self.device.close()

@@ -1,12 +1,16 @@
-"""docs/architecture.md tells of code that is there."""
+"""docs/architecture.md and docs/rooms.md tell of code that is there, and rooms do not import each other in circles."""
 
 import ast
 import re
+import runpy
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 RUNTIME = ROOT / "runtime"
+
+
+ROOMS = runpy.run_path(str(ROOT / "docs" / "make_rooms.py"))
 
 
 def imports_of_room(room: str) -> set[str]:
@@ -44,3 +48,20 @@ def test_every_arrow_is_an_import() -> None:
 def test_every_room_is_named() -> None:
     rooms = {path.parent.name for path in RUNTIME.glob("*/__init__.py")}
     assert not {room for room in rooms if not re.search(rf"\b{room}\b", PAGE)}
+
+
+def test_rooms_import_each_other_one_way() -> None:
+    imports = ROOMS["imports_between_rooms"]()
+    assert len(imports) > 100
+    assert "runtime/bundle" in imports["runtime/backends"]
+    assert ROOMS["circles"](imports) == []
+
+
+def test_a_circle_is_found() -> None:
+    imports = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
+    assert ROOMS["circles"](imports) == [["b", "c"]]
+    assert ROOMS["shortest"]({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == {"a": {"b"}, "b": {"c"}, "c": set()}
+
+
+def test_the_picture_of_the_rooms_is_what_the_imports_say() -> None:
+    assert (ROOT / "docs" / "rooms.md").read_text(encoding="utf-8") == ROOMS["page"](), "run: python docs/make_rooms.py"

@@ -15,7 +15,7 @@ def test_the_guide_is_what_the_rules_say() -> None:
 
 
 def test_what_the_pictures_change_are_keys_in_their_range(tmp_path) -> None:
-    from toonfilter.runtime.render.style import read_style
+    from toonfilter.runtime.styles.style import read_style
 
     for table, (_, *sides) in runpy.run_path(str(DOCS / "make_styles.py"))["GROUPS"].items():
         for text in sides:

@@ -12,7 +12,7 @@ from toonfilter.runtime.frames import Frame
 from toonfilter.runtime.panel.look_filter import LookFilter, Looks, StyleSampler, open_look
 from toonfilter.runtime.panel.looks import Look, filter_settings, look_from, style_cards
 from toonfilter.runtime.panel.store import PanelStore
-from toonfilter.runtime.render.style import Sliders
+from toonfilter.runtime.styles.style import Sliders
 
 
 def do(client, action, **content):

@@ -8,8 +8,8 @@ import pytest
 
 from toonfilter.runtime.render.cloth_paint import painted_cloth, underpainting
 from toonfilter.runtime.render.colour import to_lab
-from toonfilter.runtime.render.style import BaseRules
 from toonfilter.runtime.render.tones import Patch
+from toonfilter.runtime.styles.style import BaseRules
 
 SIZE, UNIT = 160, 50.0
 PATCH = Patch(0, 0, SIZE, SIZE, 0.0, 0.0, (SIZE, SIZE))

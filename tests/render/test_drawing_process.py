@@ -15,13 +15,13 @@ from plane_networks import PlanesNetwork
 
 from toonfilter.runtime.errors import ToonfilterError
 from toonfilter.runtime.faces.detection import Face
+from toonfilter.runtime.fields import FIELDS, field_index
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.render import drawing_process
 from toonfilter.runtime.render.drawing import LayeredRenderer
 from toonfilter.runtime.render.drawing_process import DrawingProcess, ProcessRenderer
-from toonfilter.runtime.render.fields import FIELDS, field_index
 from toonfilter.runtime.render.ground import Ground
-from toonfilter.runtime.render.style import Style
+from toonfilter.runtime.styles.style import Style
 
 Image = NDArray[np.uint8]
 _DEADLINE_S = 60.0

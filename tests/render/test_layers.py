@@ -6,11 +6,11 @@ import pytest
 from numpy.typing import NDArray
 from plane_networks import PlanesNetwork
 
+from toonfilter.runtime.fields import FIELDS, field_index
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.render.drawing import LayeredRenderer
-from toonfilter.runtime.render.fields import FIELDS, field_index
 from toonfilter.runtime.render.ground import Ground, painted
-from toonfilter.runtime.render.style import Style
+from toonfilter.runtime.styles.style import Style
 
 Image = NDArray[np.uint8]
 

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.colour_sense import with_colour_edges
-from toonfilter.runtime.render.fields import FIELDS
 from toonfilter.runtime.render.own_colours import with_own_colours
 from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.sure_regions import (

@@ -11,8 +11,8 @@ from toonfilter.runtime.render.contours import outlines
 from toonfilter.runtime.render.face_map import SIDE, FaceMap, mean_cells
 from toonfilter.runtime.render.scene import steadied
 from toonfilter.runtime.render.shade import Light, shade_field
-from toonfilter.runtime.render.style import Style, read_style
 from toonfilter.runtime.render.tones import stepped
+from toonfilter.runtime.styles.style import Style, read_style
 
 
 def disc(size: int, centre: tuple[float, float], radius: float) -> np.ndarray:

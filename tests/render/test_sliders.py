@@ -12,8 +12,8 @@ from toonfilter.runtime.command_options import DrawingOptions
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
-from toonfilter.runtime.render.style import SLIDER_RANGES, Sliders, Style
 from toonfilter.runtime.still_images import StillFilter, StillSettings
+from toonfilter.runtime.styles.style import SLIDER_RANGES, Sliders, Style
 
 
 def test_words_become_sliders() -> None:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from toonfilter.runtime.faces.detection import Face
+from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.geometry.alignment import fit_head, mean_face
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.fields import FIELDS
 from toonfilter.runtime.render.people import People, Person
 from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.steady_parts import SteadyParts

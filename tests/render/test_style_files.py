@@ -10,10 +10,10 @@ from toonfilter.cli import app
 from toonfilter.runtime.bundle import find_bundle
 from toonfilter.runtime.errors import BundleError, ConfigError, OutputError
 from toonfilter.runtime.image_files import read_image, write_image
-from toonfilter.runtime.render.style import Style, read_style
-from toonfilter.runtime.render.style_keys import KEYS, problem_in, table_of
 from toonfilter.runtime.style_files import new_style, style_text
 from toonfilter.runtime.style_gallery import Row, draw_rows, page_of
+from toonfilter.runtime.styles.style import Style, read_style
+from toonfilter.runtime.styles.style_keys import KEYS, problem_in, table_of
 
 SHIPPED = ("cartoon", "anime", "comic", "sketch")
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toonfilter.runtime import bundle_trial
+from toonfilter.runtime.backends import bundle_trial
 from toonfilter.runtime.bundle import MANIFEST, Bundle, find_bundle, known_bundles, load_bundle, sha256_of
 from toonfilter.runtime.errors import BundleError
 from toonfilter.runtime.strict import Problem, parse

@@ -17,9 +17,9 @@ from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.eyes import eye_shape
 from toonfilter.runtime.render.features.glasses import draw_glasses
-from toonfilter.runtime.render.features.rules import FeatureRules
 from toonfilter.runtime.render.look import LENS_POINTS, GlassesLook, Look, LookAverage
 from toonfilter.runtime.strict import parse
+from toonfilter.runtime.styles.feature_rules import FeatureRules
 
 _SIDE = 400
 _HEIGHT = 200.0

@@ -11,7 +11,7 @@ from toonfilter.runtime.errors import BundleError, CaptureError, ConfigError
 from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.lost_options import lost_policy
 from toonfilter.runtime.render.opening import RenderOptions
-from toonfilter.runtime.render.style import Sliders
+from toonfilter.runtime.styles.style import Sliders
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 from toonfilter.runtime.video.file_filter import file_filter_opener, filter_identity
 from toonfilter.runtime.video.local_workers import LocalWorkers

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from toonfilter.runtime.render.fields import FIELDS, MASKS, FieldName, field_index
+from toonfilter.runtime.fields import FIELDS, MASKS, FieldName, field_index
 
 _MASK_WEIGHTS: Final[dict[FieldName, float]] = {
     "person": 1.0, "hair": 1.5, "skin": 1.0, "beard": 1.2, "headwear": 1.2, "glasses": 1.5, "over": 0.8,

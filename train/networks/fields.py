@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.render.fields import FIELDS
+from toonfilter.runtime.fields import FIELDS
 
 # Sandler et al. 2018, table 2: expansion, channels, blocks, stride.
 _STAGES: Final = (
@@ -116,7 +116,7 @@ class _Block(nn.Module):
 
 
 class FieldsNetwork(nn.Module):
-    """[N, 4, H, W] to logits [N, 9, H, W] of the planes of `toonfilter.runtime.render.fields.FIELDS`, in order.
+    """[N, 4, H, W] to logits [N, 9, H, W] of the planes of `toonfilter.runtime.fields.FIELDS`, in order.
 
     Input planes: RGB and the mesh plane, (levels - MIDDLE_LEVEL) / HALF_LEVELS. H and W are multiples of 32; any size.
 

@@ -8,9 +8,9 @@ from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, linear, normals, outline, to_argb
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
 from toonfilter.runtime.render.features.palette import FeatureColours
-from toonfilter.runtime.render.features.rules import BrowRules
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import BROW_STATIONS, Look
+from toonfilter.runtime.styles.feature_rules import BrowRules
 
 _PROFILE = np.array([0.02, 0.30, 0.58, 0.82, 1.0, 1.08, 1.10, 1.04, 0.66], np.float32)
 """Thickness from the temple to the nose of a brow of which nothing else is known."""

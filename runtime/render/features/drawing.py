@@ -15,8 +15,8 @@ from toonfilter.runtime.render.features.lines import draw_blush, draw_lines
 from toonfilter.runtime.render.features.mouth import draw_mouth
 from toonfilter.runtime.render.features.nose import draw_nose
 from toonfilter.runtime.render.features.palette import FeatureColours, feature_colours
-from toonfilter.runtime.render.features.rules import FeatureRules
 from toonfilter.runtime.render.look import Look
+from toonfilter.runtime.styles.feature_rules import FeatureRules
 
 
 def draw_features(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: FeatureRules) -> None:

@@ -24,9 +24,9 @@ from toonfilter.runtime.render.features.brush import (
 )
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.palette import FeatureColours
-from toonfilter.runtime.render.features.rules import EyeRules
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
+from toonfilter.runtime.styles.feature_rules import EyeRules
 
 CLOSED_OPENING, OPEN_OPENING = 0.10, 0.19
 """Height over width of the lids' gap, as the mesh reads it: below the first an eye is closed, above the second it is

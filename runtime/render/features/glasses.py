@@ -20,9 +20,9 @@ from toonfilter.runtime.render.features.brush import (
 )
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.features.lens import lens_points
-from toonfilter.runtime.render.features.rules import FeatureRules, GlassesRules
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import LENS_POINTS, GlassesLook, Look
+from toonfilter.runtime.styles.feature_rules import FeatureRules, GlassesRules
 
 DARK_LENS = 0.6
 """Darkness of the lenses from which no eyes are drawn behind them."""

@@ -8,9 +8,9 @@ from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, outline, part, taper
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
 from toonfilter.runtime.render.features.palette import FeatureColours
-from toonfilter.runtime.render.features.rules import LineRules
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
+from toonfilter.runtime.styles.feature_rules import LineRules
 
 _SIDE_LINES = {
     "fold": (0.12, 0.82, 1.0, (0.35, 0.05, 0.35)),

@@ -21,9 +21,9 @@ from toonfilter.runtime.render.features.brush import (
 )
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.palette import FeatureColours
-from toonfilter.runtime.render.features.rules import MouthRules
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
+from toonfilter.runtime.styles.feature_rules import MouthRules
 
 SHUT_GAP, OPEN_GAP = 0.010, 0.034
 """Gap of the inner lips, in pupil distances, between which the inside of the mouth fades in; beyond it is drawn as open

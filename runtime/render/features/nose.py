@@ -7,8 +7,8 @@ from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, bow, outline, taper
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
 from toonfilter.runtime.render.features.palette import FeatureColours
-from toonfilter.runtime.render.features.rules import NoseRules
 from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.styles.feature_rules import NoseRules
 
 _BRIDGE_FROM, _BRIDGE_FULL = 16.0, 36.0
 """Yaw in degrees from which the bridge's line shows, and at which it is whole."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from toonfilter.runtime.render.colour import Colour, Lab, ink, mix, to_rgb
-from toonfilter.runtime.render.features.rules import FeatureRules
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
+from toonfilter.runtime.styles.feature_rules import FeatureRules
 
 _WHITE = np.array([0.985, 0.978, 0.972], np.float32)
 _LASH = np.array([0.11, 0.06, 0.07], np.float32)

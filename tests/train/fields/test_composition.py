@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toonfilter.runtime.render.fields import FIELDS, field_index
+from toonfilter.runtime.fields import FIELDS, field_index
 from toonfilter.train.data.fields.composition import Composer, CompositionSettings, plain_sample
 from toonfilter.train.data.fields.drawn_glasses import put_on_glasses
 from toonfilter.train.data.fields.headgear import put_on_cap, put_on_scarf, shave

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.render.fields import (
+from toonfilter.runtime.fields import (
     FIELDS,
     LEFT_EYE,
     MASKS,

@@ -16,7 +16,7 @@ from toonfilter.export.fields_files import export_run
 from toonfilter.export.parity import model_reference
 from toonfilter.runtime.bundle import load_bundle
 from toonfilter.runtime.errors import ConfigError, DataError
-from toonfilter.runtime.render.fields import FIELDS
+from toonfilter.runtime.fields import FIELDS
 from toonfilter.train.data.fields.store import LabelStore
 from toonfilter.train.fields_training import CHECKPOINT, FieldsRecipe, FieldsTraining, split_indices
 from toonfilter.train.losses.fields import fields_loss, overlap

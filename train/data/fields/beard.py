@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.fields import LIPS
+from toonfilter.runtime.fields import LIPS
 from toonfilter.train.data.fields.attributes import Attributes
 from toonfilter.train.data.fields.face_frame import FaceFrame, Plane, grown, smoothstep, soft_edges
 

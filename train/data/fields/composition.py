@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.fields import FIELDS, FieldName, draw_mesh_plane, field_index
+from toonfilter.runtime.fields import FIELDS, FieldName, draw_mesh_plane, field_index
 from toonfilter.train.data.fields.bodies import stand
 from toonfilter.train.data.fields.drawn_glasses import put_on_glasses
 from toonfilter.train.data.fields.headgear import put_on_cap, put_on_scarf, shave

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.fields import LEFT_EYE, RIGHT_EYE
+from toonfilter.runtime.fields import LEFT_EYE, RIGHT_EYE
 from toonfilter.train.data.fields.layers import Layer
 from toonfilter.train.data.fields.worn_glasses import LENS_LEVEL
 

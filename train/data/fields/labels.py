@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.fields import FIELDS, FieldName
+from toonfilter.runtime.fields import FIELDS, FieldName
 from toonfilter.train.data.fields.appearance import tone_and_ink
 from toonfilter.train.data.fields.attributes import Attributes
 from toonfilter.train.data.fields.face_frame import Plane, face_frame, soft_edges

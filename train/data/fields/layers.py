@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.fields import FIELDS, FieldName, field_index
+from toonfilter.runtime.fields import FIELDS, FieldName, field_index
 from toonfilter.train.data.fields.face_frame import Plane
 from toonfilter.train.data.fields.store import LabelStore
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.fields import LEFT_EYE, LIPS, RIGHT_EYE
+from toonfilter.runtime.fields import LEFT_EYE, LIPS, RIGHT_EYE
 from toonfilter.train.data.fields.attributes import Attributes
 from toonfilter.train.data.fields.beard import beard_mask
 from toonfilter.train.data.fields.face_frame import FaceFrame, Plane, grown, smoothstep, soft_edges
@@ -22,7 +22,7 @@ _HEADWEAR_WITH_SIDES = ("scarf", "hood", "turban")
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """Soft masks float32 [S, S], 0 to 1; see `toonfilter.runtime.render.fields.FieldName`."""
+    """Soft masks float32 [S, S], 0 to 1; see `toonfilter.runtime.fields.FieldName`."""
 
     person: Plane
     hair: Plane

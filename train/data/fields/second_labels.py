@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.fields import field_index, mesh_plane
+from toonfilter.runtime.fields import field_index, mesh_plane
 from toonfilter.train.data.fields.face_frame import face_frame
 from toonfilter.train.data.fields.labels import COMPLETE
 from toonfilter.train.data.fields.store import SIDE_PX, LabelStore

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.render.fields import FIELDS
+from toonfilter.runtime.fields import FIELDS
 from toonfilter.train.data.fields.attributes import Attributes
 
 SIDE_PX: Final = 320

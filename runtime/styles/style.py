@@ -7,9 +7,9 @@ from typing import Literal
 
 from toonfilter.runtime.errors import BundleError, ConfigError
 from toonfilter.runtime.geometry.proportions import Proportions
-from toonfilter.runtime.render.features.rules import FeatureRules
-from toonfilter.runtime.render.style_keys import problem_in
 from toonfilter.runtime.strict import Problem, parse
+from toonfilter.runtime.styles.feature_rules import FeatureRules
+from toonfilter.runtime.styles.style_keys import problem_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _mark_of(bundle: Bundle) -> Path:
 
 
 def _reason_against(folder: Path) -> str | None:
-    command = [sys.executable, "-P", "-m", "toonfilter.runtime.bundle_trial", str(folder.resolve())]
+    command = [sys.executable, "-P", "-m", "toonfilter.runtime.backends.bundle_trial", str(folder.resolve())]
     try:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=WALL_S, check=False, errors="replace")
     except subprocess.TimeoutExpired:
