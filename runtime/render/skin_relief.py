@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
-from toonfilter.runtime.geometry.landmarks import EYES, FACE_OVAL, LIP_BOTTOM, LIP_TOP
+from toonfilter.runtime.geometry.landmarks import CHIN, EYES, FACE_OVAL, LIP_BOTTOM, LIP_TOP
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, to_rgb
 from toonfilter.runtime.render.contours import Plane
@@ -33,7 +33,8 @@ _BASE_PERCENTILE = 57.0
 """Of the face's lightness: what is as light is drawn in the flat colour of skin. Raising it draws more shade."""
 _BELOW_CHIN = 0.4
 """Share of the relief that is left on the neck, which lies in a drawn shadow."""
-_NECK_EDGE_U = 0.10
+_NECK_U, _NECK_EDGE_U = 0.9, 0.10
+"""How far below the chin that shadow reaches, and over how much it begins and ends."""
 _BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (336, 296, 334, 293, 300, 276, 283, 282, 295, 285))
 _DARKEST, _LIGHTEST = -45.0, 25.0
 _RAMP_L = 1.6
@@ -92,7 +93,8 @@ def _calmed_neck(level: Plane, points: NDArray[np.float32], unit_px: float) -> P
     size = (level.shape[1], level.shape[0])
     _, down = axes_of(points)
     below = half_plane(level.shape, points[LIP_BOTTOM[0]], down)
-    neck = cv2.subtract(below, _filled([points[list(FACE_OVAL)]], size))
+    chest = half_plane(level.shape, points[CHIN] + down * np.float32(_NECK_U * unit_px), down)
+    neck = cv2.subtract(cv2.subtract(below, chest), _filled([points[list(FACE_OVAL)]], size))
     soft = 2 * max(1, round(_NECK_EDGE_U * unit_px)) + 1
     share = cv2.blur(cv2.blur(neck, (soft, soft)), (soft, soft))
     kept = cv2.convertScaleAbs(share, alpha=-(1 - _BELOW_CHIN), beta=255)

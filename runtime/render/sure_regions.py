@@ -37,6 +37,7 @@ _HAT_REACH_U, _LEAST_WORN = 0.3, 0.4
 Raising the first and lowering the second takes more shirts for scarves."""
 _CHIN_U, _LEAST_LOCK_U2 = 0.8, 0.6
 """How far below the nose hair that hangs together with nothing above must be large, and how large, to be hair."""
+_BETWEEN_BROWS = 9
 _EVEN_TO_YAW = 30.0
 """Yaw in degrees from which a beard is drawn as it is seen."""
 _SOME_BEARD = 60
@@ -69,8 +70,10 @@ def with_sure_middle(
     middle: see `middle_of_face`. landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
     """
     hats = _hats(planes["headwear"], above_chin(landmarks, middle.shape, _HAT_REACH_U * unit_px))
+    worn = _on_top(hats, landmarks)
+    person = cv2.subtract(planes["person"], cv2.subtract(hats, worn))
     hair = cv2.subtract(planes["hair"], middle)
-    return {**planes, "skin": cv2.max(planes["skin"], middle), "hair": hair, "headwear": hats}
+    return {**planes, "person": person, "skin": cv2.max(planes["skin"], middle), "hair": hair, "headwear": worn}
 
 
 def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: float) -> dict[str, Plane]:
@@ -122,6 +125,19 @@ def _hats(headwear: Plane, above: Plane) -> Plane:
     area = np.bincount(parts.ravel(), minlength=count)
     low = np.bincount(parts.ravel(), ~worn.ravel(), minlength=count) > (1 - _LEAST_WORN) * area
     return _kept(headwear, parts, ~low)
+
+
+def _on_top(headwear: Plane, landmarks: Landmarks) -> Plane:
+    """Headwear without parts that nowhere reach above the brows: those are things beside the face."""
+    coarse = cv2.compare(_coarse(headwear), _PERSON_LEVEL, cv2.CMP_GE)
+    count, parts = cv2.connectedComponents(coarse)
+    if count < 2:
+        return headwear
+    _, down = axes_of(landmarks)
+    above = half_plane(headwear.shape, landmarks[_BETWEEN_BROWS, :2], -down)
+    above = cv2.resize(above, coarse.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    reaches = np.bincount(parts.ravel(), above.ravel(), minlength=count) > 0
+    return _kept(headwear, parts, reaches)
 
 
 def _kept(plane: Plane, parts: NDArray[np.int32], stays: NDArray[np.bool_]) -> Plane:
