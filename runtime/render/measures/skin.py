@@ -36,6 +36,10 @@ _REDDER_LIPS, _MOST_REDDER = (0.5, 4.5), 14.0
 and what of paint is believed. Raising the first two takes more skin for deep."""
 _PAINTED = (10.0, 26.0)
 """How much redder than skin, in a*, bare lips may be, and painted ones are."""
+_OF_HAIR = 0.6
+"""What fair hair alone says for fair skin."""
+_AS_LIGHT, _YELLOW = (-12.0, 4.0), (7.0, 15.0)
+"""Lightness of hair over that of skin, and its b*, from which it may be and from which it is fair."""
 _LIP_MIDDLES = (37, 0, 267, 84, 17, 314, 181, 405)
 _DEEP_SHADE = (42.0, 54.0)
 """Lightness of skin below which it may be in deep shade, and above which it is not."""
@@ -114,10 +118,22 @@ def shaded_fairness(photo: MeasuredPhoto, raw: Lab) -> float:
     """How surely this is fair skin in deep shade, and not deep skin: 0 to 1.
 
     Lips tell them apart in any light: those of fair skin are redder than it, those of deep skin are less red and bluer.
+    So does hair that is yellow and as light as the skin beside it, though it may be dyed.
     """
     lip = median_lab(photo.colours_at(photo.face.flat[list(_LIP_MIDDLES)])) - raw
     redder = min(float(lip[1]), _MOST_REDDER) + 0.5 * float(lip[2])
-    return (1 - smoothstep(float(raw[0]), *_DEEP_SHADE)) * smoothstep(redder, *_REDDER_LIPS)
+    surely = min(1.0, smoothstep(redder, *_REDDER_LIPS) + _OF_HAIR * _fair_hair(photo, raw))
+    return (1 - smoothstep(float(raw[0]), *_DEEP_SHADE)) * surely
+
+
+def _fair_hair(photo: MeasuredPhoto, raw: Lab) -> float:
+    """1 for hair that is yellow and as light as the skin, 0 for dark or grey hair."""
+    hair = photo.planes.get("hair")
+    pixels = photo.lab[hair > 200] if hair is not None else photo.lab[:0, 0]
+    if len(pixels) < _FEWEST_PX:
+        return 0.0
+    lightness, _, yellow = median_lab(pixels)
+    return smoothstep(float(lightness - raw[0]), *_AS_LIGHT) * smoothstep(float(yellow), *_YELLOW)
 
 
 def clean_skin(raw: Lab, pale: float = 0.0, modelled: float = 0.0) -> Lab:

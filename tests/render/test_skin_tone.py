@@ -1,0 +1,37 @@
+"""What tells fair skin in shade from deep skin."""
+
+import cv2
+import numpy as np
+import pytest
+
+from toonfilter.runtime.render.colour import to_rgb
+from toonfilter.runtime.render.measures.photo import MeasuredPhoto
+from toonfilter.runtime.render.measures.skin import clean_skin, raw_skin, shaded_fairness
+
+LIPS = [61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91]
+
+
+def portrait(face, skin, lips, hair) -> MeasuredPhoto:
+    """A face in three flat colours, L*a*b*."""
+    landmarks = face[1].landmarks
+    lab = np.zeros((640, 640, 3), np.float32)
+    lab[:] = hair
+    for points, colour in ((landmarks, skin), (landmarks[LIPS], lips)):
+        hull = cv2.convexHull(np.rint(points[:, :2]).astype(np.int32))
+        cv2.fillConvexPoly(lab, hull, tuple(float(value) for value in colour))
+    hairy = np.full((640, 640), 255, np.uint8)
+    cv2.fillConvexPoly(hairy, cv2.convexHull(np.rint(landmarks[:, :2]).astype(np.int32)), 0)
+    return MeasuredPhoto(np.rint(to_rgb(lab) * 255).astype(np.uint8), landmarks, {"hair": hairy})
+
+
+@pytest.mark.parametrize(
+    ("lips", "hair", "is_fair"),
+    [((34, 24, 12), (15, 2, 3), True), ((32, 10, 8), (42, 4, 22), True), ((32, 10, 8), (15, 2, 3), False)],
+    ids=["red lips", "yellow hair", "neither"],
+)
+def test_dim_fair_skin_is_lifted_and_deep_skin_stays(face, lips, hair, is_fair) -> None:
+    photo = portrait(face, (38, 12, 15), lips, hair)
+    raw = raw_skin(photo)
+    drawn = clean_skin(raw, shaded_fairness(photo, raw))
+    assert (drawn[0] - raw[0] > 6) == is_fair
+    assert abs(raw[0] - 38) < 2
