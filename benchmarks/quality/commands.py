@@ -1,6 +1,7 @@
 """The commands `evaluate` and `vote`."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,6 +176,10 @@ def vote(
 
 def _serve(ballot: "Ballot", folder: Path, port: int, *, browser: bool) -> None:
     """Until Ctrl-C."""
+    from toonfilter.runtime.errors import require
+
+    for module in ("starlette", "uvicorn"):
+        require(module, extra="app")
     from toonfilter.benchmarks.quality.vote.server import VoteServer
 
     with VoteServer(ballot, folder, port) as server:
@@ -182,7 +187,7 @@ def _serve(ballot: "Ballot", folder: Path, port: int, *, browser: bool) -> None:
         if browser:
             typer.launch(server.url)
         with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
+            threading.Event().wait()
 
 
 def open_measurer(nets: Sequence[str]) -> "Measurer":

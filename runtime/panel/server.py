@@ -1,27 +1,32 @@
 """The panel's page and what it asks for, over HTTP and one WebSocket for each tab, on 127.0.0.1 alone."""
 
 import json
-import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from importlib.resources import files
-from pathlib import Path
 from socket import socket
 from typing import Any
 
 import anyio
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from toonfilter.runtime.errors import OutputError, ToonfilterError
+from toonfilter.runtime.errors import ToonfilterError
 from toonfilter.runtime.panel.access import LocalAccess
 from toonfilter.runtime.panel.languages import LANGUAGES, words
+from toonfilter.runtime.panel.local_page import (
+    LocalServer,
+    PageFiles,
+    RefusedError,
+    as_json,
+    read_object,
+    refused,
+    told_length,
+)
 from toonfilter.runtime.panel.panel import Panel
 from toonfilter.runtime.panel.uploads import Inbox, TooLargeError, UploadLimits
 
@@ -29,14 +34,6 @@ _MOST_REQUEST_BYTES = 65_536
 _MOST_PICTURE_BYTES = 30_000_000
 _STATE_EVERY_S = 0.1
 _FRAME_WAIT_S = 1.0
-_END_S = 5
-_KINDS = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".webmanifest": "application/manifest+json",
-}
 _PLAYED = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
@@ -69,88 +66,73 @@ def build_app(panel: Panel, *, port: int, token: str | None, limits: UploadLimit
 class _Page:
     def __init__(self, panel: Panel, inbox: Inbox) -> None:
         self._panel, self._inbox = panel, inbox
-        folder = files("toonfilter.runtime.panel").joinpath("static")
-        self._assets = {
-            entry.name: (entry.read_bytes(), _KINDS[Path(entry.name).suffix])
-            for entry in folder.iterdir()
-            if Path(entry.name).suffix in _KINDS
-        }
+        self._files = PageFiles("toonfilter.runtime.panel", "static")
 
     async def asset(self, request: Request) -> Response:
-        content, kind = self._assets.get(request.path_params.get("name", "index.html"), (b"", ""))
-        if not kind:
-            return _refused("there is no such page", 404)
-        return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+        return await self._files.answer(request)
 
     async def language(self, request: Request) -> Response:
         code = request.path_params["code"]
-        return JSONResponse(words(code)) if code in LANGUAGES else _refused("there is no such language", 404)
+        return as_json(words(code)) if code in LANGUAGES else refused("there is no such language", 404)
 
     async def thumbnail(self, request: Request) -> Response:
         picture = self._panel.camera.sampler.picture(request.path_params["style"])
-        return _refused("no picture yet", 404) if picture is None else Response(picture, media_type="image/jpeg")
+        return refused("no picture yet", 404) if picture is None else Response(picture, media_type="image/jpeg")
 
     async def recording(self, request: Request) -> Response:
         which = request.path_params["which"]
         if which not in ("before", "after"):
-            return _refused("there is no such file", 404)
+            return refused("there is no such file", 404)
         path = self._panel.recordings.file(request.path_params["recording_id"], which)
         if path is None:
-            return _refused("there is no such file", 404)
+            return refused("there is no such file", 404)
         kind = _PLAYED.get(path.suffix.lower(), "video/mp4")
         return FileResponse(path, media_type=kind, content_disposition_type="inline")
 
     async def doubt(self, request: Request) -> Response:
         """A picture of a doubtful frame, as it would be in the result."""
         path = self._panel.recordings.doubt_picture(request.path_params["recording_id"], request.path_params["place"])
-        return _refused("there is no such picture", 404) if path is None else FileResponse(path)
+        return refused("there is no such picture", 404) if path is None else FileResponse(path)
 
     async def upload(self, request: Request) -> Response:
-        length = request.headers.get("content-length", "")
-        if not length.isdigit():
-            return _refused("the length of the file must be told", 411)
+        length = told_length(request)
+        if length is None:
+            return refused("the length of the file must be told", 411)
         try:
-            path = await self._inbox.take(request.query_params.get("name", ""), int(length), request.stream())
+            path = await self._inbox.take(request.query_params.get("name", ""), length, request.stream())
             await run_in_threadpool(self._panel.take_recording, path)
         except TooLargeError as error:
-            return _refused(str(error), 413)
+            return refused(str(error), 413)
         except ToonfilterError as error:
-            return _refused(str(error), 400)
+            return refused(str(error), 400)
         except ClientDisconnect:
-            return _refused("it broke off", 400)
-        return JSONResponse({})
+            return refused("it broke off", 400)
+        return as_json({})
 
     async def background(self, request: Request) -> Response:
-        length = request.headers.get("content-length", "")
-        if not length.isdigit() or int(length) > _MOST_PICTURE_BYTES:
-            return _refused(f"a picture must have a length of at most {_MOST_PICTURE_BYTES} bytes", 413)
+        length = told_length(request)
+        if length is None or length > _MOST_PICTURE_BYTES:
+            return refused(f"a picture must have a length of at most {_MOST_PICTURE_BYTES} bytes", 413)
         content = await request.body()
         try:
             await run_in_threadpool(self._panel.take_background, request.query_params.get("name", ""), content)
         except ToonfilterError as error:
-            return _refused(str(error), 400)
-        return JSONResponse({})
+            return refused(str(error), 400)
+        return as_json({})
 
     async def act(self, request: Request) -> Response:
         action = self._panel.actions.get(request.path_params["action"])
         if action is None:
-            return _refused("there is no such action", 404)
-        if request.headers.get("content-type", "").split(";")[0] != "application/json":
-            return _refused("must be application/json", 415)
-        length = request.headers.get("content-length", "")
-        if not length.isdigit() or int(length) > _MOST_REQUEST_BYTES:
-            return _refused(f"must have a length of at most {_MOST_REQUEST_BYTES} bytes", 413)
+            return refused("there is no such action", 404)
         try:
-            asked = json.loads(await request.body())
-        except (ValueError, RecursionError):
-            asked = None
-        if not isinstance(asked, dict):
-            return _refused("must be a JSON object", 400)
+            asked = await read_object(request, _MOST_REQUEST_BYTES)
+        except RefusedError as error:
+            return error.response
         try:
             reply = await run_in_threadpool(action, asked)
         except ToonfilterError as error:
-            return _refused(str(error), 400)
-        return JSONResponse(reply or {})
+            return refused(str(error), 400)
+        return as_json(reply or {})
 
     async def live(self, socket: WebSocket) -> None:
         """The state whenever it changes, as text; a picture, as JPEG after 4 bytes of its number, when asked for."""
@@ -170,7 +152,7 @@ class _Page:
     async def _tell_state(self, socket: WebSocket, sending: anyio.Lock) -> None:
         told = ""
         while True:
-            state = json.dumps(await run_in_threadpool(self._panel.snapshot), ensure_ascii=False)
+            state = json.dumps(await run_in_threadpool(self._panel.snapshot))
             if state != told:
                 async with sending:
                     await socket.send_text(state)
@@ -200,11 +182,7 @@ def _frame_wish(text: str) -> tuple[int, int]:
         raise WebSocketDisconnect(1008) from error
 
 
-def _refused(text: str, status: int) -> Response:
-    return JSONResponse({"error": text}, status)
-
-
-class PanelServer:
+class PanelServer(LocalServer):
     """Serves the panel from a thread until `close`."""
 
     def __init__(self, panel: Panel, listening: socket, token: str) -> None:
@@ -213,37 +191,4 @@ class PanelServer:
         Raises:
             OutputError: it does not start.
         """
-        self._socket = listening
-        app = build_app(panel, port=listening.getsockname()[1], token=token)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            lifespan="off",
-            proxy_headers=False,
-            server_header=False,
-            ws="websockets-sansio",
-            ws_max_size=_MOST_REQUEST_BYTES,
-            timeout_graceful_shutdown=_END_S,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._serve, name="panel-server", daemon=True)
-        self._error: BaseException | None = None
-        self._thread.start()
-        while not self._server.started:
-            self._thread.join(0.02)
-            if not self._thread.is_alive():
-                raise OutputError(f"the page cannot be served ({self._error})")
-
-    def close(self) -> None:
-        """Say goodbye to the tabs and end."""
-        self._server.should_exit = True
-        self._thread.join(_END_S + 5)
-        self._socket.close()
-
-    def _serve(self) -> None:
-        try:
-            self._server.run(sockets=[self._socket])
-        except BaseException as error:
-            self._error = error
+        super().__init__(build_app(panel, port=listening.getsockname()[1], token=token), listening)

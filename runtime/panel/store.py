@@ -58,7 +58,7 @@ def write_json(path: Path, content: Any) -> None:
     Raises:
         OutputError: the disk does not take it.
     """
-    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False), is_private=True)
+    write_whole(path, json.dumps(content, indent=1), is_private=True)
 
 
 class PanelStore:

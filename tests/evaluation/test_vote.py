@@ -17,7 +17,7 @@ from toonfilter.benchmarks.quality.vote.ballot import BallotOptions, prepare_bal
 from toonfilter.benchmarks.quality.vote.server import VoteServer
 from toonfilter.benchmarks.quality.vote.store import FILE_NAME, Vote, VoteStore, counting_votes, read_votes
 from toonfilter.benchmarks.quality.vote.table import vote_table
-from toonfilter.runtime.errors import DataError
+from toonfilter.runtime.errors import DataError, OutputError
 
 # Ten subjects, fourteen raters, five categories: the worked example of Fleiss' kappa in the Wikipedia article.
 EXAMPLE = np.array(
@@ -143,19 +143,19 @@ def test_orders_differ_between_reviewers_and_stay(options) -> None:
 @pytest.fixture
 def served(options):
     ballot = prepare_ballot(options)
-    server = VoteServer(ballot, options.output)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server, ballot, options.output
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with VoteServer(ballot, options.output) as server:
+        yield server, ballot, options.output
+
+
+def _ours(server) -> dict[str, str]:
+    """What the browser of a reviewer sends, who opened the page's address."""
+    return {"Origin": f"http://127.0.0.1:{server.port}", "Cookie": f"toonfilter-{server.port}={server.token}"}
 
 
 def _call(server, method: str, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     content = None if body is None else json.dumps(body).encode()
-    sent = {key.replace("_", "-"): value for key, value in headers.items()}
+    sent = _ours(server) | {key.replace("_", "-"): value for key, value in headers.items()}
     if content is not None:
         sent.setdefault("Content-Type", "application/json")
     connection.request(method, path, content, sent)
@@ -233,9 +233,11 @@ def test_several_reviewers_at_once(served) -> None:
     ("method", "path", "body", "headers", "status"),
     [
         ("GET", "/", None, {"Host": "evil.example"}, 403),
+        ("GET", "/", None, {"Cookie": "none"}, 403),
         ("POST", "/api/start", {"name": "x"}, {"Origin": "http://evil.example"}, 403),
         ("GET", "/picture/../ballot.json", None, {}, 404),
         ("GET", "/ballot.json", None, {}, 404),
+        ("GET", "/assets/../ballot.json", None, {}, 404),
         ("POST", "/api/nothing", {}, {}, 404),
         ("POST", "/api/start", {"name": "x"}, {"Content_Type": "text/plain"}, 415),
         ("POST", "/api/start", {"name": "x" * 5000}, {}, 413),
@@ -267,8 +269,9 @@ def test_wrong_choices_are_refused_and_not_kept(served) -> None:
     ],
 )
 def test_odd_framing_and_nested_bodies_are_refused_without_a_traceback(served, capsys, length, more, body) -> None:
-    port = served[0].server_address[1]
-    head = f"POST /api/start HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{more}"
+    port = served[0].port
+    ours = "".join(f"{name}: {value}\r\n" for name, value in _ours(served[0]).items())
+    head = f"POST /api/start HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{ours}{more}"
     head += f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(head.encode("latin1") + body)
@@ -279,8 +282,8 @@ def test_odd_framing_and_nested_bodies_are_refused_without_a_traceback(served, c
 
 def test_the_page_cannot_be_framed_and_names_lose_what_terminals_obey(served) -> None:
     server, _, folder = served
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
-    connection.request("GET", "/")
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", "/", headers=_ours(server))
     assert "frame-ancestors 'none'" in connection.getresponse().headers["Content-Security-Policy"]
     connection.close()
     state = _ask(server, "start", name="[/red]ann\x1b[31m\ud800")
@@ -291,8 +294,8 @@ def test_the_page_cannot_be_framed_and_names_lose_what_terminals_obey(served) ->
 
 def test_taken_port_is_said(served) -> None:
     server, ballot, folder = served
-    with pytest.raises(DataError, match="choose another with --port"):
-        VoteServer(ballot, folder, server.server_address[1])
+    with pytest.raises(OutputError, match="choose another with --port"):
+        VoteServer(ballot, folder, server.port)
 
 
 def test_command_prints_the_table_of_a_vote(options) -> None:

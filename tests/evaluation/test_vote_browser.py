@@ -1,7 +1,6 @@
 """The vote page in a real browser, driven through Chromium's debugging pipe: keys, touch, a break, no names."""
 
 import json
-import threading
 
 import cv2
 import numpy as np
@@ -33,13 +32,8 @@ def vote(tmp_path, astronaut):
             cv2.imwrite(str(tmp_path / name / f"portrait{index}.png"), np.roll(image, 10 * index, 1)[..., ::-1])
     models = (str(tmp_path / "modela"), str(tmp_path / "modelb"))
     folder = tmp_path / "vote"
-    server = VoteServer(prepare_ballot(BallotOptions(models, tmp_path / "source", folder)), folder)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server, folder
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with VoteServer(prepare_ballot(BallotOptions(models, tmp_path / "source", folder)), folder) as server:
+        yield server, folder
 
 
 @pytest.fixture
@@ -102,4 +96,4 @@ def test_restarted_server_asks_for_the_name_and_goes_on(vote, browser) -> None:
     browser.wait("document.activeElement && document.activeElement.id === 'name'")
     browser.value("localStorage.setItem('session', 'from an earlier run')")
     browser.send("Page.reload")
-    browser.wait("!document.getElementById('welcome').hidden && localStorage.getItem('session') === null")
+    browser.wait("document.getElementById('welcome')?.hidden === false && localStorage.getItem('session') === null")

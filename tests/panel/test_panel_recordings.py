@@ -1,12 +1,14 @@
 """The queue: files taken safely, converted by `convert`, paused, resumed, kept over a restart, told in states."""
 
+import json
+import os
 import threading
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from panel_rig import OURS, client_of, eventually, losing_conversion, quick_conversion
+from panel_rig import LIVE, OURS, client_of, eventually, losing_conversion, quick_conversion
 
 from toonfilter.runtime.errors import CaptureError, ConfigError
 from toonfilter.runtime.panel.recordings import RecordingQueue, run_conversion
@@ -162,6 +164,37 @@ def slow_conversion(started, resumed):
         return ConvertReport("interrupted", Path(recording.target), 1, {}, 5.0, 0.1, "libx264", ())
 
     return run
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_names_that_are_no_text_are_shown_and_converted(make_panel, tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    odd = folder / os.fsdecode(b"\xff\xfe lecture.mp4")
+    odd.write_bytes(b"v")
+    panel = make_panel()
+    with client_of(panel) as client, client.websocket_connect(LIVE) as socket:
+        (shown,) = client.post("/api/folder", json={"path": str(folder)}).json()["videos"]
+        asked = json.dumps({"path": str(folder / shown["name"])})
+        answer = client.post("/api/recordings/add", content=asked, headers={"Content-Type": "application/json"})
+        assert answer.json() == {"added": 1}
+        eventually(lambda: items(panel)[0]["status"] == "done")
+        eventually(
+            lambda: (json.loads(socket.receive_text())["recordings"]["items"] or [{}])[0].get("status") == "done"
+        )
+        lone = client.post(
+            "/api/recordings/add", content='{"path": "/\\ud800.mp4"}', headers={"Content-Type": "application/json"}
+        )
+        assert lone.status_code == 400
+    panel.close()
+    assert items(make_panel())[0]["name"] == odd.name
+
+
+def test_lengths_that_are_none_are_refused(client):
+    for length in ("²", "1" * 5000, "-1", ""):
+        headers = {"Content-Type": "application/json", "Content-Length": length.encode("latin1")}
+        assert client.post("/api/camera/stop", content=b"{}", headers=headers).status_code == 411
+        assert client.put("/upload?name=a.mp4", content=b"", headers=headers).status_code == 411
 
 
 def test_pausing_and_a_restart_go_on_where_it_stopped(make_panel, tmp_path):

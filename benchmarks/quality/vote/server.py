@@ -1,31 +1,31 @@
-"""The web page of a vote, on this machine only."""
+"""The web page of a vote, on this machine only, with the panel's server code."""
 
-import json
 import secrets
 import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
 
 from toonfilter.benchmarks.quality.vote.ballot import Ballot
 from toonfilter.benchmarks.quality.vote.store import Vote, VoteStore
 from toonfilter.runtime.errors import DataError
+from toonfilter.runtime.panel.access import LocalAccess, new_token
+from toonfilter.runtime.panel.local_page import LocalServer, PageFiles, RefusedError, as_json, read_object, refused
+from toonfilter.runtime.panel.running import open_socket, page_address
 
-HOST = "127.0.0.1"
 _MOST_BYTES = 4096
 _MOST_NAME = 40
 _MOST_SESSIONS = 10_000
-_IDLE_S = 60.0
-_PAGE_POLICY = (
-    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; "
-    "img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-)
+_KEPT = "private, max-age=86400, immutable"
 
 Reply = dict[str, Any]
 
@@ -139,120 +139,63 @@ class VoteDesk:
         return {"item": number, "source": item.source, "choices": choices}
 
 
-class VoteServer(ThreadingHTTPServer):
-    """Serves one ballot on 127.0.0.1. port 0 takes a free one; see `url`."""
+def build_app(desk: VoteDesk, pictures: Mapping[str, Path], *, port: int, token: str) -> Starlette:
+    """The ASGI application: the panel's access and limits around the desk. pictures: files by the page's words."""
+    page = PageFiles("toonfilter.benchmarks.quality.vote", "page")
+    actions = {"start": desk.start, "look": desk.look, "vote": desk.vote, "back": desk.back}
 
-    daemon_threads = True
+    async def picture(request: Request) -> Response:
+        path = pictures.get(request.path_params["word"])
+        if path is None or not path.is_file():
+            return refused("there is no such picture", 404)
+        return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": _KEPT})
+
+    async def act(request: Request) -> Response:
+        action = actions.get(request.path_params["action"])
+        if action is None:
+            return refused("there is no such action", 404)
+        try:
+            asked = await read_object(request, _MOST_BYTES)
+            return as_json(await run_in_threadpool(action, asked))
+        except RefusedError as error:
+            return error.response
+        except DataError as error:
+            return refused(str(error), 409)
+
+    return Starlette(
+        routes=[
+            Route("/", page.answer),
+            Route("/assets/{name}", page.answer),
+            Route("/picture/{word}", picture),
+            Route("/api/{action:path}", act, methods=["POST"]),
+        ],
+        middleware=[Middleware(LocalAccess, port=port, token=token)],
+    )
+
+
+class VoteServer(LocalServer):
+    """Serves one ballot on this machine alone, until the block ends. port 0 takes a free one; see `url`."""
 
     def __init__(self, ballot: Ballot, folder: Path, port: int = 0) -> None:
         """folder: with the ballot's pictures; votes are appended there.
 
         Raises:
-            DataError: the port is taken.
+            OutputError: the port is taken.
         """
-        self.desk = VoteDesk(ballot, VoteStore(folder))
-        self.pictures = {
-            token: folder / "pictures" / f"{token}.jpg"
-            for item in ballot.items
-            for token in (item.source, *item.results)
-        }
-        self.page = files("toonfilter.benchmarks.quality.vote").joinpath("page.html").read_bytes()
-        try:
-            super().__init__((HOST, port), _Handler)
-        except OSError as error:
-            raise DataError(f"port {port} cannot be used ({error.strerror}); choose another with --port") from error
+        words = [word for item in ballot.items for word in (item.source, *item.results)]
+        pictures = {word: folder / "pictures" / f"{word}.jpg" for word in words}
+        listening = open_socket(port)
+        self.port, self.token = listening.getsockname()[1], new_token()
+        desk = VoteDesk(ballot, VoteStore(folder))
+        super().__init__(build_app(desk, pictures, port=self.port, token=self.token), listening)
 
     @property
     def url(self) -> str:
-        """Where the page is."""
-        return f"http://{HOST}:{self.server_address[1]}/"
+        """Where the page is, with the key of this run."""
+        return page_address(self.port, self.token)
 
+    def __enter__(self) -> "VoteServer":
+        return self
 
-class _Handler(BaseHTTPRequestHandler):
-    server: VoteServer
-    timeout = _IDLE_S
-    protocol_version = "HTTP/1.1"
-    server_version, sys_version = "toonfilter", ""
-
-    def do_GET(self) -> None:
-        """The page and its pictures."""
-        if not self._is_local():
-            return
-        path = urlsplit(self.path).path
-        if path == "/":
-            self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.server.page)
-            return
-        token = path.removeprefix("/picture/")
-        picture = self.server.pictures.get(token) if token != path else None
-        try:
-            content = picture.read_bytes() if picture else b""
-        except OSError:
-            content = b""
-        if not content:
-            self._fail(HTTPStatus.NOT_FOUND, "there is no such page")
-            return
-        self._send(HTTPStatus.OK, "image/jpeg", content, cache="private, max-age=86400, immutable")
-
-    def do_POST(self) -> None:
-        """Questions of the page: JSON in, JSON out."""
-        if not self._is_local():
-            return
-        desk = self.server.desk
-        actions = {"/api/start": desk.start, "/api/look": desk.look, "/api/vote": desk.vote, "/api/back": desk.back}
-        action = actions.get(urlsplit(self.path).path)
-        length = self.headers.get("Content-Length", "")
-        if action is None:
-            self._fail(HTTPStatus.NOT_FOUND, "there is no such action")
-        elif self.headers.get_content_type() != "application/json":
-            self._fail(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "must be application/json")
-        elif "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
-            self._fail(HTTPStatus.LENGTH_REQUIRED, "must say its length")
-        elif int(length[:9]) > _MOST_BYTES:
-            self._fail(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"must have a length of at most {_MOST_BYTES} bytes")
-        else:
-            self._answer(action, self.rfile.read(int(length)))
-
-    def _answer(self, action: Any, body: bytes) -> None:
-        try:
-            request = json.loads(body)
-            if not isinstance(request, dict):
-                raise ValueError("no object")
-        except (ValueError, RecursionError):
-            self._fail(HTTPStatus.BAD_REQUEST, "must be a JSON object")
-            return
-        try:
-            reply = action(request)
-        except DataError as error:
-            self._fail(HTTPStatus.CONFLICT, str(error))
-            return
-        self._send(HTTPStatus.OK, "application/json", json.dumps(reply).encode())
-
-    def _is_local(self) -> bool:
-        """Other sites must not reach us through the reviewer's browser, whatever name they give this address."""
-        port = self.server.server_address[1]
-        hosts = {f"{HOST}:{port}", f"localhost:{port}"}
-        origin = self.headers.get("Origin")
-        if self.headers.get("Host") in hosts and (origin is None or origin in {f"http://{host}" for host in hosts}):
-            return True
-        self._fail(HTTPStatus.FORBIDDEN, "only for this machine")
-        return False
-
-    def _fail(self, status: HTTPStatus, text: str) -> None:
-        self.close_connection = True
-        self._send(status, "application/json", json.dumps({"error": text}).encode())
-
-    def _send(self, status: HTTPStatus, kind: str, content: bytes, cache: str = "no-store") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Cache-Control", cache)
-        self.send_header("Content-Security-Policy", _PAGE_POLICY)
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Referrer-Policy", "no-referrer")
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Say nothing: only the command prints."""
+    def __exit__(self, *error: object) -> None:
+        self.close()
