@@ -5,6 +5,7 @@ import time
 import tracemalloc
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from toonfilter.benchmarks import processes
 from toonfilter.benchmarks.clip import Clip, load_clip
 from toonfilter.benchmarks.scenarios import Scenario
+from toonfilter.benchmarks.watched import watched
 from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
 from toonfilter.runtime.backends.translator import Crops, Description, Translator
 from toonfilter.runtime.bundle import Bundle
@@ -331,7 +333,8 @@ def _run_cam(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _Ti
     timed.on_track = camera.taken
     sink = _BenchSink(record, options.warm_up, total, meter, stop)
     live_options = LiveOptions(scenario.width, scenario.height, fps=scenario.camera_fps or _UNPACED_FPS)
-    run_live(camera, lambda: timed, sink, live_options, stop=stop)
+    with watched(sink) if scenario.is_watched else nullcontext(sink) as outlet:
+        run_live(camera, lambda: timed, outlet, live_options, stop=stop)
     usage = sink.usage or meter.read()
     # Frames that the live loop left out for newer ones.
     expected = options.frames if record.finished_s else 0

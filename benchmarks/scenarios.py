@@ -21,7 +21,8 @@ class Scenario:
     """One measurement. size: crop size in px, None lets the filter choose. camera_fps: None runs unpaced. extent: what
     of the frame is drawn.
 
-    frames_factor: so many times the frames of other scenarios, for files, which have a start and an end.
+    is_watched: on the panel's page, too. frames_factor: so many times the frames of other scenarios, for files,
+    which have a start and an end.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Scenario:
     precision: Precision | None = None
     camera_fps: float | None = None
     extent: Extent = "whole"
+    is_watched: bool = False
     frames_factor: int = 1
     targets: Mapping[str, float] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""What a frozen folder starts: the command, and the processes that it starts itself."""
+"""What a frozen folder starts: the page in the browser, the command, and the processes that it starts itself."""
 
 import multiprocessing
 import runpy
@@ -13,4 +13,7 @@ if __name__ == "__main__":
     else:
         from toonfilter.cli import main
 
+        if not sys.argv[1:]:
+            # A double click: people without a terminal get the page.
+            sys.argv.append("app")
         main()

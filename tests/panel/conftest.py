@@ -4,6 +4,8 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from browser_rig import Served, open_page
+from headless_browser import Browser
 from panel_rig import FlatCamera, FlatFilter, client_of, no_virtual, quick_conversion
 
 from toonfilter.runtime.panel.camera import CameraParts
@@ -52,3 +54,24 @@ def panel(make_panel):
 def client(panel):
     with client_of(panel) as opened:
         yield opened
+
+
+@pytest.fixture
+def served(panel):
+    opened = Served(panel)
+    yield opened
+    opened.stop()
+
+
+@pytest.fixture
+def browser(tmp_path):
+    opened = Browser(tmp_path / "profile")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(browser, served):
+    """The camera page, with the state of the panel in it."""
+    open_page(browser, served.address)
+    return browser

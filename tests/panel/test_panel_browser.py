@@ -9,13 +9,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from headless_browser import CHROMIUM, Browser
+from browser_rig import Served, click, go, open_page, start, text
+from headless_browser import CHROMIUM
 from panel_rig import FlatCamera, eventually, losing_conversion
 
 from toonfilter.runtime.errors import CaptureError
 from toonfilter.runtime.panel.languages import LANGUAGES, words
-from toonfilter.runtime.panel.running import open_socket, page_address
-from toonfilter.runtime.panel.server import PanelServer
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = next(
@@ -26,7 +25,6 @@ AXE = next(
     ),
     None,
 )
-TOKEN = "key"
 
 pytestmark = [
     pytest.mark.slow,
@@ -37,72 +35,6 @@ pytestmark = [
 class QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *words):
         pass
-
-
-class Served:
-    """A panel on a port of its own, which can be ended and started again."""
-
-    def __init__(self, panel):
-        self.panel = panel
-        self.port = 0
-        self.start()
-
-    @property
-    def address(self):
-        return page_address(self.port, TOKEN)
-
-    def start(self):
-        listening = open_socket(self.port)
-        self.port = listening.getsockname()[1]
-        self.server = PanelServer(self.panel, listening, TOKEN)
-
-    def stop(self):
-        self.server.close()
-
-
-@pytest.fixture
-def served(panel):
-    opened = Served(panel)
-    yield opened
-    opened.stop()
-
-
-@pytest.fixture
-def browser(tmp_path):
-    opened = Browser(tmp_path / "profile")
-    yield opened
-    opened.close()
-
-
-def open_page(browser, served):
-    """Open the camera page, and wait until the state of the panel is in it."""
-    browser.open(served.address)
-    browser.wait("document.querySelector('#camera').options.length > 0")
-
-
-@pytest.fixture
-def page(browser, served):
-    open_page(browser, served)
-    return browser
-
-
-def click(page, selector):
-    page.wait(f"!!document.querySelector({selector!r}) && !document.querySelector({selector!r}).disabled")
-    page.value(f"document.querySelector({selector!r}).click()")
-
-
-def start(page):
-    click(page, "#start")
-    page.wait("document.querySelector('#pill').dataset.state === 'protected'")
-
-
-def text(page, selector):
-    return page.value(f"document.querySelector({selector!r}).innerText")
-
-
-def go(page, name):
-    click(page, f"[data-page={name}]")
-    page.wait(f"document.querySelector('[data-page={name}]').getAttribute('aria-current') === 'page'")
 
 
 def test_the_key_leaves_the_address(page):
@@ -177,7 +109,7 @@ def test_style_controls(page, served):
 
 def test_two_tabs_agree(page, served):
     first = page.new_tab()
-    open_page(page, served)
+    open_page(page, served.address)
     start(page)
     click(page, "#hide")
     second = page.turn_to(first)
@@ -226,7 +158,7 @@ def test_a_camera_that_is_unplugged(browser, make_panel):
 
     served = Served(make_panel(open_camera=lambda request, avoid: Loose()))  # noqa: ARG005
     try:
-        open_page(browser, served)
+        open_page(browser, served.address)
         start(browser)
         Loose.is_in = False
         browser.wait("document.querySelector('#pill').dataset.state === 'covered'")
@@ -265,7 +197,7 @@ def doubtful(browser, make_panel, tmp_path, write_noise_clip):
     """The recordings page of somebody who wants to look first; a recording waits to be looked at."""
     write_noise_clip(tmp_path / "noise.mp4", (192, 128), 30, {})
     opened = Served(make_panel(run=losing_conversion))
-    open_page(browser, opened)
+    open_page(browser, opened.address)
     go(browser, "recordings")
     click(browser, "#looks-first")
     eventually(lambda: opened.panel.snapshot()["looks_first"])
@@ -283,6 +215,9 @@ def test_doubtful_pictures_are_looked_at_and_covered(doubtful, browser, tmp_path
     click(browser, "#queue .primary")
     browser.wait("document.querySelector('#review').open")
     browser.wait("document.querySelector('#review-picture').naturalWidth === 192")
+    click(browser, "#review-next")
+    click(browser, "#review-previous")
+    browser.wait(f"document.querySelector('#review-reason').innerText === {words('en')['doubt.face-not-drawn']!r}")
     click(browser, "#review-next")
     browser.wait(f"document.querySelector('#review-reason').innerText === {words('en')['doubt.covered']!r}")
     browser.drag("#review-picture", (0.25, 0.25), (0.5, 0.75))
@@ -314,7 +249,7 @@ def test_two_tabs_look_at_the_same_regions(doubtful, browser):
     click(browser, "#queue .primary")
     browser.wait("document.querySelector('#review').open")
     first = browser.new_tab()
-    open_page(browser, doubtful)
+    open_page(browser, doubtful.address)
     go(browser, "recordings")
     click(browser, "#queue .primary")
     browser.wait("document.querySelector('#review-picture').naturalWidth === 192")

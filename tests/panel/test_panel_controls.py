@@ -1,0 +1,324 @@
+"""Every control of the panel's page, pressed in a real browser."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from importlib.resources import files
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from browser_rig import Served, choose, click, go, open_page, start, text
+from headless_browser import CHROMIUM
+from panel_rig import eventually, losing_conversion, quick_conversion
+
+from toonfilter.runtime.doctor.checks import Check
+from toonfilter.runtime.panel.checkup import Checkup
+from toonfilter.runtime.panel.languages import words
+from toonfilter.runtime.panel.running import open_socket, running_address
+from toonfilter.runtime.progress import Progress
+from toonfilter.runtime.video.convert import ConvertReport
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt install chromium)"),
+]
+WORDS = words("en")
+CLIP = Path(__file__).resolve().parents[2] / "examples" / "astronaut.mp4"
+FIRST_DRAWING_S = 5.0
+
+
+def test_no_control_is_forgotten():
+    page = files("toonfilter.runtime.panel").joinpath("static", "index.html").read_text(encoding="utf-8")
+    controls = set(re.findall(r'<(?:button|input|select)\b[^>]*?\bid="([a-z-]+)"', page))
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.py"))
+    assert len(controls) > 25
+    assert not {one for one in controls if f"#{one}" not in tests}
+
+
+def items(served):
+    return served.panel.recordings.snapshot()["items"]
+
+
+def test_language_and_devices(page, served):
+    choose(page, "#language", "fr")
+    page.wait("document.documentElement.lang === 'fr'")
+    choose(page, "#language", "en")
+    page.wait("document.documentElement.lang === 'en'")
+    choose(page, "#output", "none")
+    start(page)
+    assert served.panel.snapshot()["camera"]["choice"]["output"] == "none"
+    choose(page, "#output", "")
+    eventually(lambda: served.panel.snapshot()["camera"]["choice"]["output"] == "")
+    choose(page, "#camera", "test")
+    eventually(lambda: served.panel.snapshot()["camera"]["choice"]["camera"] == "test")
+    page.wait("document.querySelector('#pill').dataset.state === 'protected'")
+
+
+@pytest.mark.parametrize("tab", ["#call-zoom", "#call-teams", "#call-meet", "#call-other"])
+def test_how_to_choose_it_in_calls(page, tab):
+    click(page, tab)
+    name = tab.removeprefix("#call-")
+    steps = page.value("[...document.querySelectorAll('#howto li')].map((one) => one.innerText)")
+    assert len(steps) == 3
+    assert steps[0] == WORDS[f"call.{name}.1"]
+    assert any("Toonfilter" in step or "OBS" in step for step in steps)
+
+
+def test_this_computer_is_checked(browser, make_panel, monkeypatch):
+    def examine():
+        yield Check("system", "ok", "a system")
+        yield Check("virtual camera", "fault", "none", "install one: sudo apt install it", "live")
+
+    served = Served(make_panel(checkup=Checkup(examine)))
+    monkeypatch.setattr("toonfilter.runtime.panel.shortcut.install", lambda: Path("entry"))
+    try:
+        open_page(browser, served.address)
+        click(browser, "#check")
+        browser.wait("document.querySelectorAll('#checks li.fault').length === 1")
+        assert "sudo apt install it" in text(browser, "#checks code")
+        assert browser.value("document.querySelector('#check-good').hidden")
+        click(browser, "#shortcut")
+        browser.wait(f"document.querySelector('#toast').innerText === {WORDS['shortcut.done']!r}")
+    finally:
+        served.stop()
+
+
+def test_styles_sliders_and_backgrounds(page, served, tmp_path):
+    start(page)
+    go(page, "style")
+    click(page, "#styles input[value=comic]")
+    eventually(lambda: served.panel.look.style == "comic")
+    page.wait("document.querySelectorAll('#sliders input[type=range]').length === 4")
+    for name in ("likeness", "line", "shade", "colour"):
+        before = served.panel.look.sliders.get(name)
+        page.value(f"document.querySelector('#slider-{name}').focus()")
+        page.key("ArrowUp", windowsVirtualKeyCode=38)
+        page.key("ArrowUp", windowsVirtualKeyCode=38)
+        eventually(lambda name=name, before=before: served.panel.look.sliders.get(name, before) != before)
+    for background in ("blur", "keep", "drawn"):
+        click(page, f"#choices input[value={background}]")
+        eventually(lambda background=background: served.panel.look.background == background)
+    click(page, "#choices input[value=colour]")
+    eventually(lambda: served.panel.look.background.startswith("#"))
+    click(page, ".swatches label:nth-child(3) input")
+    eventually(lambda: served.panel.look.background == "#cfe3d8")
+    cv2.imwrite(str(tmp_path / "beach.png"), np.full((30, 40, 3), 200, np.uint8))
+    page.choose_files("#background", tmp_path / "beach.png")
+    eventually(lambda: served.panel.look.background.endswith(".png"))
+    page.wait("!!document.querySelector('[data-key=background-choose]')")
+    before = served.panel.look.background
+    click(page, "#undo")
+    eventually(lambda: served.panel.look.background != before)
+    click(page, "#reset")
+    eventually(lambda: served.panel.look.background == "drawn")
+
+
+def test_the_own_face_in_each_style(page, served):
+    start(page)
+    go(page, "style")
+    asked = []
+    served.panel.camera.sampler.ask = asked.append
+    click(page, "#sample")
+    eventually(lambda: asked)
+    assert [look.style for look in asked[0]] == ["cartoon", "anime", "comic", "sketch"]
+    _, drawn = cv2.imencode(".jpg", np.full((32, 32, 3), 40, np.uint8))
+    served.panel.camera.sampler._pictures = {look.style: (1, drawn.tobytes()) for look in asked[0]}
+    page.wait("[...document.querySelectorAll('#styles img')].filter((one) => one.naturalWidth === 32).length === 4")
+    click(page, "#preset-form button")
+    assert not served.panel.snapshot()["presets"], "a look without a name is not kept"
+    page.value("document.querySelector('#preset-name').value = 'Lecture'")
+    click(page, "#preset-form button")
+    eventually(lambda: served.panel.snapshot()["presets"] == ["Lecture"])
+
+
+@pytest.fixture
+def gated(browser, make_panel):
+    """The recordings page; conversions tell how far they are and wait until the gate opens."""
+    gate, tries = threading.Event(), []
+
+    def run(recording, is_resuming, progress, stop):
+        tries.append(is_resuming)
+        while not gate.wait(0.02):
+            progress(Progress(30, 100, "frames", 10.0, 7.0, 30))
+            if stop.is_set():
+                return ConvertReport("interrupted", Path(recording.target), 30, {}, 5.0, 0.1, "libx264", ())
+        if recording.name == "bad.mp4" and len(tries) == 1:
+            raise ValueError("no video track")
+        return quick_conversion(recording, is_resuming, progress, stop)
+
+    opened = Served(make_panel(run=run))
+    open_page(browser, opened.address)
+    go(browser, "recordings")
+    yield SimpleNamespace(served=opened, gate=gate, tries=tries)
+    opened.stop()
+
+
+def test_progress_pause_and_going_on(gated, browser, tmp_path):
+    (tmp_path / "lecture.mp4").write_bytes(b"v")
+    browser.choose_files("#files", tmp_path / "lecture.mp4")
+    browser.wait(
+        "document.querySelector('#queue .said')?.innerText.includes('30 %, 10 pictures per second. About 7 s left.')"
+    )
+    assert browser.value("document.querySelector('#queue progress').value") == pytest.approx(0.3)
+    click(browser, "#pause")
+    browser.wait(f"document.querySelector('#queue .said').innerText === {WORDS['status.paused']!r}")
+    gated.gate.set()
+    click(browser, "#pause")
+    browser.wait("!!document.querySelector('#queue .report')")
+    assert gated.tries == [False, True], "it went on with what was there"
+    assert "none" in text(browser, "#queue .report")
+
+
+def test_a_failure_is_shown_tried_again_and_its_folder_opened(gated, browser, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("typer.launch", lambda path, locate: opened.append((Path(path).name, locate)))
+    gated.gate.set()
+    (tmp_path / "bad.mp4").write_bytes(b"v")
+    browser.choose_files("#files", tmp_path / "bad.mp4")
+    browser.wait("document.querySelector('#queue details p')?.textContent.includes('no video track')")
+    click(browser, "#queue .primary")
+    browser.wait("!!document.querySelector('#queue .report')")
+    click(browser, "#queue .plain")
+    eventually(lambda: opened == [("bad-cartoon.mp4", True)])
+
+
+def test_folders_are_chosen_and_dropped(gated, browser, tmp_path):
+    gated.gate.set()
+    folder = tmp_path / "lectures" / "monday"
+    folder.mkdir(parents=True)
+    for name in ("a.mp4", "b.mkv", "notes.txt", ".hidden.mp4"):
+        (folder / name).write_bytes(b"v")
+    browser.value("document.querySelector('#folder').click = () => { window.asked = true; }")
+    click(browser, "#choose-folder")
+    browser.wait("window.asked")
+    browser.choose_files("#folder", tmp_path / "lectures")
+    eventually(lambda: sorted(one["name"] for one in items(gated.served)) == ["a.mp4", "b.mkv"])
+    place = {"x": 600, "y": 250, "data": {"items": [], "files": [str(folder.parent)], "dragOperationsMask": 1}}
+    for kind in ("dragEnter", "dragOver"):
+        browser.send("Input.dispatchDragEvent", type=kind, **place)
+    browser.wait("document.querySelector('#drop').classList.contains('is-over')")
+    browser.send("Input.dispatchDragEvent", type="drop", **place)
+    eventually(lambda: len(items(gated.served)) == 4)
+
+
+def test_files_of_this_machine_are_chosen_without_a_copy(gated, browser, tmp_path, monkeypatch):
+    gated.gate.set()
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (folder / name).write_bytes(b"v")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    browser.value("document.querySelector('#files').click = () => { window.asked = true; }")
+    click(browser, "#choose-files")
+    browser.wait("window.asked")
+    click(browser, "#choose-here")
+    browser.wait("document.querySelector('#browse').open")
+    browser.value(
+        "[...document.querySelectorAll('#entries button')].find((one) => one.innerText === 'archive').click()"
+    )
+    browser.wait("document.querySelector('#browse-path').innerText.endsWith('archive')")
+    browser.value(
+        "[...document.querySelectorAll('#entries button')].find((one) => one.innerText.includes('a.mp4')).click()"
+    )
+    browser.wait("!document.querySelector('#browse').open")
+    eventually(lambda: [one["name"] for one in items(gated.served)] == ["a.mp4"])
+    click(browser, "#choose-here")
+    browser.wait("document.querySelector('#browse').open")
+    browser.value(
+        "[...document.querySelectorAll('#entries button')].find((one) => one.innerText === 'archive').click()"
+    )
+    browser.wait("document.querySelector('#browse-path').innerText.endsWith('archive')")
+    click(browser, "#browse-all")
+    eventually(lambda: sorted(one["name"] for one in items(gated.served)) == ["a.mp4", "a.mp4", "b.mp4"])
+    assert not gated.served.panel.recordings.inbox.exists() or not list(gated.served.panel.recordings.inbox.iterdir())
+    for _ in range(3):
+        click(browser, "#queue .round")
+        time.sleep(0.3)
+    eventually(lambda: items(gated.served) == [])
+    assert sorted(path.name for path in folder.iterdir()) == ["a.mp4", "b.mp4"], "the person's own files stay"
+
+
+def slide(browser, selector, value):
+    slider = f"document.querySelector({selector!r})"
+    browser.value(f"{slider}.value = {value}; {slider}.dispatchEvent(new Event('input'))")
+
+
+def test_before_and_after_are_compared(browser, make_panel, tmp_path, write_noise_clip):
+    write_noise_clip(tmp_path / "noise.mp4", (192, 128), 90, {})
+    served = Served(make_panel(run=losing_conversion))
+    try:
+        open_page(browser, served.address)
+        go(browser, "recordings")
+        browser.choose_files("#files", tmp_path / "noise.mp4")
+        browser.wait(f"document.querySelector('#queue .primary')?.innerText === {WORDS['queue.look']!r}")
+        click(browser, "#queue .primary")
+        browser.wait("document.querySelector('#after').videoWidth === 192")
+        assert browser.value("document.querySelector('#before').hidden")
+        click(browser, "#reveal")
+        browser.wait("document.querySelector('#before').videoWidth === 192")
+        browser.press("#play")
+        browser.wait("document.querySelector('#after').currentTime > 0.2")
+        browser.press("#play")
+        browser.wait("document.querySelector('#after').paused")
+        slide(browser, "#seek", 0.5)
+        browser.wait("Math.abs(document.querySelector('#after').currentTime - 1.5) < 0.2")
+        browser.wait("Math.abs(document.querySelector('#before').currentTime - 1.5) < 0.3")
+        slide(browser, "#split", 20)
+        assert browser.value("document.querySelector('#compare').style.getPropertyValue('--split')") == "20%"
+        click(browser, "#player [data-close]")
+        browser.wait("!document.querySelector('#player').open && !document.querySelector('#before').src")
+    finally:
+        served.stop()
+
+
+class Program:
+    """`toonfilter app` as people start it, on a port that stays the same."""
+
+    def __init__(self, home: Path, port: int) -> None:
+        words = ["app", "--no-browser", "--port", str(port), "--camera", str(CLIP)]
+        environment = {**os.environ, "TOONFILTER_HOME": str(home)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "toonfilter.cli", *words], env=environment, stdout=subprocess.DEVNULL
+        )
+        self.address = eventually(lambda: running_address(home / "panel"))
+
+    def end(self, how: signal.Signals) -> None:
+        self.process.send_signal(how)
+        self.process.wait(60)
+
+
+@pytest.fixture
+def free_port():
+    listening = open_socket(0)
+    port = listening.getsockname()[1]
+    listening.close()
+    return port
+
+
+@pytest.mark.skipif(os.name == "nt", reason="ends the program by a signal")
+def test_a_drawing_within_seconds_and_a_program_that_is_killed(browser, tmp_path, free_port):
+    program = Program(tmp_path, free_port)
+    try:
+        open_page(browser, program.address)
+        began_s = time.monotonic()
+        start(browser)
+        assert time.monotonic() - began_s < FIRST_DRAWING_S
+        program.end(signal.SIGKILL)
+        browser.wait("!document.querySelector('#lost').hidden")
+        assert browser.value("document.querySelector('#pill').dataset.state") == "off", "nothing is claimed without it"
+        program = Program(tmp_path, free_port)
+        old = browser.new_tab()
+        open_page(browser, program.address)
+        start(browser)
+        browser.turn_to(old)
+        browser.wait("document.querySelector('#lost').hidden")
+        browser.wait("document.querySelector('#pill').dataset.state === 'protected'")
+    finally:
+        program.end(signal.SIGTERM)
