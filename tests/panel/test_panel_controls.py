@@ -90,6 +90,23 @@ def test_this_computer_is_checked(browser, make_panel, monkeypatch):
         served.stop()
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what is missing is another thing there")
+def test_what_is_missing_is_told_step_by_step(page):
+    page.send("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    start(page)
+    page.wait("document.querySelectorAll('#troubles ol.howto li').length === 2")
+    commands = page.value("[...document.querySelectorAll('#troubles .command code')].map((one) => one.innerText)")
+    assert commands == [
+        "sudo apt install v4l2loopback-dkms",
+        "sudo modprobe v4l2loopback exclusive_caps=1 card_label='Toonfilter'",
+        "sudo mokutil --import",
+    ]
+    assert text(page, "#troubles ol span") == "Install and load v4l2loopback:"
+    page.press("#troubles .command button")
+    page.wait(f"document.querySelector('#spoken').textContent === {WORDS['copied']!r}")
+    assert page.value("navigator.clipboard.readText()") == commands[0]
+
+
 def test_styles_sliders_and_backgrounds(page, served, tmp_path):
     start(page)
     go(page, "style")

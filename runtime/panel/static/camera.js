@@ -1,6 +1,7 @@
 // The page "Camera": what the others see, Hide, the devices, what is missing, and how to choose it in a call.
 
-import { $, el, put, renew, say, withCode } from "./dom.js";
+import { adviceOf } from "./advice.js";
+import { $, el, put, renew, say } from "./dom.js";
 import { ask } from "./link.js";
 import { watch, wipe } from "./preview.js";
 import { has, number, t } from "./words.js";
@@ -105,7 +106,7 @@ function showCheckup({ camera, checkup }) {
   renew($("checks"), [told, t("check.note")], () => told.map((one) => el("li", { class: one.verdict },
     el("strong", {}, t(`check.${one.verdict}`)), " ",
     el("span", { lang: "en", dir: "ltr" }, `${one.name}: ${one.found}`),
-    one.advice ? el("p", { lang: "en", dir: "ltr" }, ...withCode(one.advice)) : null)));
+    one.advice ? el("div", { lang: "en", dir: "ltr" }, adviceOf(one.advice, "en")) : null)));
 }
 
 function showState(camera, isOn) {
@@ -157,7 +158,7 @@ function showTroubles(state) {
   const found = warnings(state);
   $("troubles").hidden = found.length === 0;
   renew($("trouble-list"), [found, t("troubles")], () => found.map(({ what, advice, text }) => el("li", {},
-    el("h3", {}, what), advice ? el("p", { class: "todo" }, ...withCode(advice)) : null,
+    el("h3", {}, what), advice ? adviceOf(advice) : null,
     text ? el("details", {}, el("summary", {}, t("details")), el("p", { lang: "en", dir: "ltr" }, text)) : null)));
 }
 

@@ -40,14 +40,6 @@ export function renew(node, made, build) {
   return true;
 }
 
-
-// Commands to type stand in `backticks`, or begin with sudo or pip: they are shown as such.
-export function withCode(text) {
-  // Every third part, from the first on, is what stands between the commands.
-  return text.split(/`([^`]+)`|((?:sudo|pip) [^();]+)/).map((part, place) => [part, place % 3 !== 0]).filter(([part]) => part)
-    .map(([part, isCode]) => (isCode ? el("code", { dir: "ltr" }, part.trim()) : part));
-}
-
 export function say(text) {
   put(document.getElementById("spoken"), text);
 }
