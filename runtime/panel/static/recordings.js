@@ -153,6 +153,7 @@ function report(one) {
   const words = [t("leak.frames", { n: number(one.frames) }), t("leak.protected", { n: number(count("protected")) })];
   if (count("holding")) words.push(t("leak.holding", { n: number(count("holding")) }));
   if (count("covered")) words.push(t("leak.covered", { n: number(count("covered")) }));
+  if (one.covers.length) words.push(`${t("review.covered", { n: number(one.covers.length) })}.`);
   const isSafe = count("exposed") === 0;
   words.push(isSafe ? t("leak.none") : t("leak.exposed", { n: number(count("exposed")) }));
   return el("p", { class: isSafe ? "report" : "report is-bad" }, icon(isSafe ? "shield" : "alert"), el("span", {}, words.join(" ")));
