@@ -77,6 +77,7 @@ class FieldsReader:
         self._planes_px = planes_px
         self._last_crops: dict[int, Planes] = {}
         self._last_coarse: Planes | None = None
+        self._last_photo: Image | None = None
         self._turn = 0
 
     def read(
@@ -94,6 +95,9 @@ class FieldsReader:
         scale = max(1.0, max(height, width) / self._planes_px)
         size = (round(width / scale), round(height / scale))
         photo = shrunk(image, size) if scale > 1 else image.copy()
+        if steady and self._last_photo is not None and self._last_photo.shape == photo.shape:
+            photo = steadied(self._last_photo, photo)
+        self._last_photo = photo
         whole = self._coarse(photo, [landmarks for _, landmarks, _ in heads], scale, steady=steady, fresh=coarse)
         joined = [cv2.resize(group, size, interpolation=cv2.INTER_LINEAR) for group in _grouped(whole)]
         crops = self._fine(image, heads, steady=steady, every=fine_every)
@@ -106,6 +110,7 @@ class FieldsReader:
         """The next frame has nothing to do with the last."""
         self._last_crops = {}
         self._last_coarse = None
+        self._last_photo = None
         self._turn = 0
 
     def _coarse(self, photo: Image, faces: list[Landmarks], scale: float, *, steady: bool, fresh: bool) -> Planes:

@@ -49,7 +49,10 @@ class SteadyParts:
         for name, plane in now.planes.items():
             if int(plane.max()) == 0 and int(last.planes[name].max()) == 0:
                 continue
-            moved = cv2.warpAffine(last.planes[name], shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
+            # Where the last window did not reach, what is new is all there is.
+            moved = cv2.warpAffine(
+                last.planes[name], shift, (width, height), dst=plane.copy(), borderMode=cv2.BORDER_TRANSPARENT
+            )
             mixed[name] = cv2.addWeighted(plane, _NEW, moved, 1 - _NEW, 0)
         return replace(person, scene=replace(person.scene, planes={**person.scene.planes, **mixed}))
 
