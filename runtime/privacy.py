@@ -37,6 +37,9 @@ HOLD_S = 0.5
 _NO_PICTURE_SIZE = (72, 128)
 _SAME_LEVELS = 1
 _MOST_UNCHANGED = 0.25
+_MOST_AS_BEFORE = 0.9
+"""Share of a frame that was drawn whole that may look as before; dark rooms and bars stay as they are. Raising it lets
+pictures pass on which hardly anything was drawn."""
 _MOST_RAW = 0.1
 """Share of a place without a drawing that may look as before; a part of a face would show."""
 
@@ -113,6 +116,12 @@ def _grid(box: Box) -> NDArray[np.float32]:
     across, down = (np.linspace(*ends, 16) for ends in ((box.left, box.right), (box.top, box.bottom)))
     points: NDArray[np.float32] = np.stack(np.meshgrid(across, down), -1).reshape(-1, 2).astype(np.float32)
     return points
+
+
+def _is_raw(original: Image, rendered: Image) -> bool:
+    """Whether the picture as a whole looks as before."""
+    height, width = original.shape[:2]
+    return _unchanged(original, rendered, _grid(Box(0, 0, width - 1, height - 1))) > _MOST_AS_BEFORE
 
 
 def _unchanged(original: Image, rendered: Image, points: NDArray[np.float32]) -> float:
@@ -208,7 +217,8 @@ class Guard:
         """What is shown when no face is found: as the policy says.
 
         drawn: the frame before and after it was drawn whole, people as figures without faces, uint8 [H, W, 3] RGB; it
-        stands in for tiles. places: where somebody may be; what the drawing does not hide there is covered first.
+        stands in for tiles, once it was measured that little is as it was. places: where somebody may be; what the
+        drawing does not hide there is covered first, and measured again.
         """
         if self._policy.action == "pass":
             return self.exposed(frame, frame.image, reason)
@@ -218,9 +228,14 @@ class Guard:
         if drawn is None or self._policy.placeholder is not None:
             return self.cover(frame, reason)
         original, rendered = drawn
+        if np.may_share_memory(original, rendered) or _is_raw(original, rendered):
+            return self.cover(frame, "nothing was drawn")
         for place in places:
-            if not place.is_hidden(original, rendered):
-                cover_softly(rendered, place.box)
+            if place.is_hidden(original, rendered):
+                continue
+            cover_softly(rendered, place.box)
+            if place.is_shown(original, rendered):
+                return self.cover(frame, "a face is not hidden")
         self.forget()
         return SafeFrame(rendered, frame, PrivacyState.COVERED, reason=reason, _guard=_GUARD)
 

@@ -353,6 +353,26 @@ def test_the_guard_measures_what_it_lets_out(astronaut):
     assert is_pixelated(Guard().release(Frame(raw, 0), raw, raw, [there]).image)
 
 
+def test_a_frame_without_a_face_is_measured_too(astronaut):
+    """People may be in it whom nobody found: only a picture that was drawn may stand in for tiles."""
+    raw = cv2.resize(astronaut[40:240, 90:357], (WIDTH, HEIGHT))
+    there = HiddenFace(Box(70, 20, 160, 130))
+    half = raw.copy()
+    half[:10] = 0
+    for let_out in (raw, raw.copy(), half):
+        assert is_pixelated(Guard().lost(Frame(raw, 0), "no face found", drawn=(raw, let_out)).image)
+    drawn = np.full_like(raw, 90)
+    drawn[::8] = 200
+    safe = Guard().lost(Frame(raw, 0), "no face found", drawn=(raw, drawn.copy()))
+    assert safe.state is COVERED
+    assert (safe.image == drawn).all()
+    # A head that the drawing leaves as it was is covered there, and the rest of the drawing stays.
+    drawn[20:130, 70:160] = raw[20:130, 70:160]
+    safe = Guard().lost(Frame(raw, 0), "no face found", drawn=(raw, drawn.copy()), places=[there])
+    assert not there.is_shown(raw, safe.image)
+    assert (safe.image[:, 215:] == drawn[:, 215:]).all()
+
+
 def test_a_place_that_a_drawing_hides_needs_no_cover():
     raw, drawing = photo(), np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
     drawing[::8] = 200
