@@ -1,4 +1,4 @@
-"""docs/architecture.md and docs/rooms.md tell of code that is there, and rooms do not import each other in circles."""
+"""The pages of docs that tell of the code tell of code that is there, and rooms do not import each other in circles."""
 
 import ast
 import re
@@ -65,3 +65,26 @@ def test_a_circle_is_found() -> None:
 
 def test_the_picture_of_the_rooms_is_what_the_imports_say() -> None:
     assert (ROOT / "docs" / "rooms.md").read_text(encoding="utf-8") == ROOMS["page"](), "run: python docs/make_rooms.py"
+
+
+def names_in(path: Path) -> set[str]:
+    """Classes, functions and values at the top of a module."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {ast.unparse(target) for target in targets}
+    return found
+
+
+def test_a_newcomers_answers_are_there() -> None:
+    page = (ROOT / "docs" / "newcomer.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:4] for line in page.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 10
+    for question, files, names in rows:
+        there = set().union(*(names_in(ROOT / name) for name in re.findall(r"`([^`]+)`", files)))
+        asked = set(re.findall(r"`([^`]+)`", names))
+        assert asked
+        assert asked <= there, f"{question}: {sorted(asked - there)}"
