@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from toonfilter.runtime import privacy
 from toonfilter.runtime.frames import Frame, SafeFrame
 
 
@@ -43,28 +42,3 @@ class ResettableFilter(FrameFilter, Protocol):
     def reset(self) -> None:
         """Be as if freshly opened."""
         ...
-
-
-class CoveringFilter:
-    """Covers every frame whole: stands in while the real filter is loaded, and after it failed."""
-
-    def __init__(self, reason: str = "no model") -> None:
-        self.reason = reason
-
-    def track(self, frame: Frame) -> Frame:
-        return frame
-
-    def draw(self, tracked: Frame) -> SafeFrame:
-        return privacy.cover(tracked, self.reason)
-
-    def cover(self, frame: Frame, reason: str) -> SafeFrame:
-        return privacy.cover(frame, reason)
-
-    def look_back(self, waiting: Sequence[Frame], newest: Frame | None) -> None:
-        """Nothing is known."""
-
-    def reset(self) -> None:
-        """Nothing to forget."""
-
-    def close(self) -> None:
-        """Nothing to free."""

@@ -1,11 +1,9 @@
-"""How long the stages take: timers, percentiles, and a report."""
+"""How long stages take and how often they run: percentiles and rates."""
 
 import threading
-import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -39,39 +37,6 @@ class StageReport:
             p99_ms=percentile(in_ms, 99),
             max_ms=max(in_ms, default=0.0),
         )
-
-
-class StageTimer:
-    """Durations by stage name, from any thread; keeps the newest `keep` of each, so memory stays flat."""
-
-    def __init__(self, keep: int = 4096) -> None:
-        self._keep = keep
-        self._durations_s: dict[str, deque[float]] = {}
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time the block under `name`, whether it ends well or raises."""
-        start_s = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.add(name, time.perf_counter() - start_s)
-
-    def add(self, name: str, duration_s: float) -> None:
-        """Add one duration measured elsewhere."""
-        with self._lock:
-            self._durations_s.setdefault(name, deque(maxlen=self._keep)).append(duration_s)
-
-    def report(self) -> Mapping[str, StageReport]:
-        """Percentiles by stage, in the order in which the stages first came."""
-        with self._lock:
-            copies = {name: list(durations) for name, durations in self._durations_s.items()}
-        return {name: StageReport.of(durations) for name, durations in copies.items()}
-
-    def as_json(self) -> dict[str, dict[str, float]]:
-        """The report as plain numbers."""
-        return {name: asdict(stage) for name, stage in self.report().items()}
 
 
 class RateMeter:

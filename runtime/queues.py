@@ -100,12 +100,6 @@ class LatestSlot(_Queue[Item]):
             self._items.append(item)
             self._changed.notify_all()
 
-    def clear(self) -> None:
-        """Forget the item that nobody took yet; it counts as dropped."""
-        with self._changed:
-            self.dropped += len(self._items)
-            self._items.clear()
-
 
 class BoundedQueue(_Queue[Item]):
     """Room for `capacity` items in order: a full queue makes `put` wait; nothing is dropped."""

@@ -65,23 +65,6 @@ def fitted(image: Image, width: int, height: int) -> Image:
     return canvas
 
 
-class Discard:
-    """Counts pictures and forgets them."""
-
-    def __init__(self) -> None:
-        self.sent = 0
-
-    def send(self, safe: SafeFrame, now_s: float) -> None:  # noqa: ARG002
-        image_of(safe)
-        self.sent += 1
-
-    def keys(self) -> str:
-        return ""
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
-
 class Preview:
     """A window with the picture and the privacy state in it; closing the window or Esc counts as the key q."""
 

@@ -4,7 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from toonfilter.runtime.frame_filter import CoveringFilter
+from covering_filter import CoveringFilter
+
 from toonfilter.runtime.frames import Frame, SafeFrame
 
 

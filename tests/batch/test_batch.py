@@ -6,10 +6,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from covering_filter import CoveringFilter
 from dying_filters import DarkDeathFilter, DyingFilterOpener
 
 from toonfilter.runtime.errors import CaptureError, ConfigError
-from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.progress import Progress
 from toonfilter.runtime.video.archive import MANIFEST, find_recordings
 from toonfilter.runtime.video.batch import BatchOptions, run_batch

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from covering_filter import CoveringFilter
 
-from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.video import local_workers
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 from toonfilter.runtime.video.local_workers import LocalWorkers

@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from covering_filter import CoveringFilter
 
 from toonfilter.runtime.errors import CaptureError, ConfigError
-from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.frames import Frame, SafeFrame
 from toonfilter.runtime.video.batch import BatchOptions, run_batch
 from toonfilter.runtime.video.ray_workers import PieceFiles, RayWorkers, _store, convert_remotely

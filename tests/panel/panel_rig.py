@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from covering_filter import CoveringFilter
 from starlette.testclient import TestClient
 
 from toonfilter.runtime.errors import OutputError
-from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.frames import PrivacyState
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.panel.recordings import convert_options

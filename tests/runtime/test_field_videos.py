@@ -13,10 +13,10 @@ import av
 import av.filter
 import numpy as np
 import pytest
+from covering_filter import CoveringFilter
 
 from toonfilter.runtime import privacy
 from toonfilter.runtime.errors import CaptureError, OutputError
-from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.frames import Frame, SafeFrame
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.video import convert as converting

@@ -10,16 +10,16 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from covering_filter import CoveringFilter
 
 from toonfilter.runtime.errors import CaptureError, OutputError
-from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.frames import Frame
 from toonfilter.runtime.live import sources as cameras
 from toonfilter.runtime.live import v4l2 as v4l2_devices
 from toonfilter.runtime.live import virtual_camera
 from toonfilter.runtime.live.pipeline import LiveOptions, run_live
 from toonfilter.runtime.live.recording import Recording
-from toonfilter.runtime.live.sinks import Discard, Preview, SeveralSinks, fitted
+from toonfilter.runtime.live.sinks import Preview, SeveralSinks, fitted
 from toonfilter.runtime.live.sources import (
     AdjustedCamera,
     CameraRequest,
@@ -465,7 +465,6 @@ import os, sys, time
 import numpy as np
 from pathlib import Path
 from toonfilter.runtime.frames import Frame
-from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.live.pipeline import LiveOptions, run_live
 from toonfilter.runtime.live.recording import Recording
 from toonfilter.runtime.privacy import cover
@@ -605,8 +604,24 @@ def test_a_preview_that_was_closed_ends_the_run_and_shows_nothing_more(monkeypat
         assert len(shown) == 1
 
 
+class Counting:
+    """A sink without a keyboard."""
+
+    def __init__(self):
+        self.sent = 0
+
+    def send(self, _, __):
+        self.sent += 1
+
+    def keys(self):
+        return ""
+
+    def close(self):
+        pass
+
+
 def test_several_sinks_get_the_same_pictures():
-    sinks = [Discard(), Discard()]
+    sinks = [Counting(), Counting()]
     both = SeveralSinks(sinks)
     both.send(safe(), 0.0)
     assert both.keys() == ""

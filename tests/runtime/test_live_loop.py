@@ -16,7 +16,7 @@ from toonfilter.runtime.live.cover_pictures import cover_picture
 from toonfilter.runtime.live.output import LiveOutput
 from toonfilter.runtime.live.output_policy import LEAST_COVER_S
 from toonfilter.runtime.live.pipeline import LiveOptions, run_live
-from toonfilter.runtime.live.sinks import Discard
+from toonfilter.runtime.live.sinks import image_of
 from toonfilter.runtime.live.style_watch import StyleFileWatch
 from toonfilter.runtime.privacy import Guard, HiddenFace
 from toonfilter.runtime.queues import LatestSlot
@@ -656,9 +656,8 @@ def test_options_out_of_range_are_refused(wrong):
         LiveOptions(**wrong)
 
 
-def test_discard_counts_and_takes_only_safe_frames():
-    sink = Discard()
-    sink.send(safe_frame(Guard(), 0, 0.0), 0.0)
-    assert sink.sent == 1
+def test_sinks_take_only_safe_frames():
+    safe = safe_frame(Guard(), 0, 0.0)
+    assert image_of(safe) is safe.image
     with pytest.raises(OutputError, match="only a SafeFrame"):
-        sink.send(Frame(np.zeros((2, 2, 3), np.uint8), 0), 0.0)
+        image_of(Frame(np.zeros((2, 2, 3), np.uint8), 0))

@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from covering_filter import CoveringFilter
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
-from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.privacy import Guard, HiddenFace
 from toonfilter.runtime.video import mux, segment_pipeline

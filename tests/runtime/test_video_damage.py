@@ -5,9 +5,9 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from covering_filter import CoveringFilter
 
 from toonfilter.runtime.errors import ToonfilterError
-from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 
 OPTIONS = ConvertOptions(codec="h264", piece_s=0.4, overwrite=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from covering_filter import CoveringFilter
 
 from toonfilter.runtime import privacy
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.frame_filter import CoveringFilter
 from toonfilter.runtime.frames import Frame, SafeFrame
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.video.convert import ConvertOptions, convert
