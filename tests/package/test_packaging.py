@@ -143,6 +143,7 @@ LONG_RECORDS = {
     "benchmarks/quality/commands.py EvaluationArguments",
     "benchmarks/quality/evaluate.py EvaluationOptions",
     "benchmarks/quality/results.py Evaluation",
+    "benchmarks/scenarios.py Scenario",
 }
 
 
