@@ -20,8 +20,8 @@ CLOTH_SCALE = np.array([0.5, 1.0, 1.0], np.float32)
 """Of L*, a*, b* in that distance: a fold is the same cloth in another light."""
 _SMALL_PX = 96
 _DARKEST_HAIR, _DARKEST_BEARD = 20.0, 16.0
-_PAPER_LIGHT = 76.0
-"""Lightness of black in pencil styles. Raising it leaves more of the paper."""
+_PAPER_LIGHT, _PAPER_SKIN, _PAPER_HAIR = 76.0, 66.0, 38.0
+"""Lightness of black in pencil styles: of cloth, skin, hair. Raising them leaves more of the paper."""
 _MAY_BE_GREY = (24.0, 42.0)
 """Lightness of hair that is dark whatever its colour, and of hair that may be grey."""
 _GREYED = 0.4
@@ -57,14 +57,18 @@ class Palette:
 
 def painted_colours(palette: Palette, rules: BaseRules) -> Palette:
     """The palette as a style paints it; cloth is painted with its light and shade, see `cloth_paint`."""
-    hair, beard, skin = (painted_colour(one, rules) for one in (palette.hair, palette.beard, palette.skin))
+    hair, beard = (painted_colour(one, rules, paper_light=_PAPER_HAIR) for one in (palette.hair, palette.beard))
+    skin = painted_colour(palette.skin, rules, paper_light=_PAPER_SKIN)
     return replace(palette, hair=hair, beard=beard, skin=skin)
 
 
-def painted_colour(lab: Lab, rules: BaseRules) -> Lab:
-    """One colour as a style paints it; see `BaseRules.fill` and `BaseRules.saturation`."""
+def painted_colour(lab: Lab, rules: BaseRules, paper_light: float = _PAPER_LIGHT) -> Lab:
+    """One colour as a style paints it; see `BaseRules.fill` and `BaseRules.saturation`.
+
+    paper_light: L* of black on paper.
+    """
     if rules.fill == "paper":
-        lightness = _PAPER_LIGHT + (100 - _PAPER_LIGHT) * lab[0] / 130
+        lightness = paper_light + (100 - paper_light) * lab[0] / 130
         return np.array([lightness, 0.10 * lab[1] + 0.5, 0.10 * lab[2] + 4.0], np.float32)
     gain = np.array([1, rules.saturation, rules.saturation], np.float32)
     return (lab * gain).astype(np.float32)
