@@ -216,7 +216,7 @@ def _open_filter(scenario: Scenario, options: MeasureOptions, record: _Record) -
         precision=scenario.precision,
         size=scenario.size,
         threads=options.threads,
-        rendering=RenderOptions(scenario.extent, ground, is_live=scenario.path == "cam"),
+        rendering=RenderOptions(scenario.extent, ground, is_live=scenario.path != "video"),
     )
     return ToonFilter(settings, opener=opener)
 
@@ -333,7 +333,7 @@ def _run_cam(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _Ti
     timed.on_track = camera.taken
     sink = _BenchSink(record, options.warm_up, total, meter, stop)
     live_options = LiveOptions(scenario.width, scenario.height, fps=scenario.camera_fps or _UNPACED_FPS)
-    with watched(sink) if scenario.is_watched else nullcontext(sink) as outlet:
+    with watched(sink) if scenario.path == "panel" else nullcontext(sink) as outlet:
         run_live(camera, lambda: timed, outlet, live_options, stop=stop)
     usage = sink.usage or meter.read()
     # Frames that the live loop left out for newer ones.

@@ -55,7 +55,7 @@ def summarise(scenario: Scenario, measured: Measured, *, cores: int) -> Result:
         "blocks_ms": (blocks_ms := _blocks_ms(scenario, measured, intervals_s)),
         "growth_ms": round(statistics.fmean(blocks_ms[-2:]) - statistics.fmean(blocks_ms[:2]), 3) if blocks_ms else 0.0,
     }
-    if scenario.path == "cam":
+    if scenario.path != "video":
         result["end_to_end"] = _report(measured.end_to_end_s)
     result["bottleneck"] = bottleneck(result, cores)
     result["targets"] = verdicts(scenario.targets, result)

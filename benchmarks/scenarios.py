@@ -21,12 +21,12 @@ class Scenario:
     """One measurement. size: crop size in px, None lets the filter choose. camera_fps: None runs unpaced. extent: what
     of the frame is drawn.
 
-    is_watched: on the panel's page, too. frames_factor: so many times the frames of other scenarios, for files,
+    path: panel is cam watched on the page. frames_factor: so many times the frames of other scenarios, for files,
     which have a start and an end.
     """
 
     name: str
-    path: Literal["cam", "video"] = "cam"
+    path: Literal["cam", "panel", "video"] = "cam"
     width: int = 1280
     height: int = 720
     faces: int = 1
@@ -35,15 +35,14 @@ class Scenario:
     precision: Precision | None = None
     camera_fps: float | None = None
     extent: Extent = "whole"
-    is_watched: bool = False
     frames_factor: int = 1
     targets: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.faces not in (0, 1, 2, 4):
             raise ConfigError(f"scenario {self.name}: faces is {self.faces}; must be 0, 1, 2 or 4")
-        if self.path not in ("cam", "video"):
-            raise ConfigError(f"scenario {self.name}: path is {self.path!r}; must be cam or video")
+        if self.path not in ("cam", "panel", "video"):
+            raise ConfigError(f"scenario {self.name}: path is {self.path!r}; must be cam, panel or video")
         if not (64 <= self.width <= 7680 and 64 <= self.height <= 4320) or self.width % 2 or self.height % 2:
             raise ConfigError(f"scenario {self.name}: {self.width}x{self.height}; must be even, from 64x64 on")
         if self.extent not in get_args(Extent):
@@ -87,7 +86,7 @@ def paced(scenarios: list[Scenario], camera_fps: float) -> list[Scenario]:
     return [
         replace(one, camera_fps=camera_fps, targets={key: least for key, least in one.targets.items() if key != "fps"})
         for one in scenarios
-        if one.path == "cam"
+        if one.path != "video"
     ]
 
 

@@ -73,7 +73,9 @@ class LocalAccess:
         origin = headers.get("origin")
         if origin is not None and origin not in self._origins:
             return "only for toonfilter's own page"
-        if origin is None and (scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")):
+        is_reading = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        # Browsers always say it; without a key nothing tells other programs of this machine from them anyway.
+        if origin is None and self._token is not None and not is_reading:
             return "must say where it comes from"
         # Other programs' pages on this machine have another port: for the browser they are the same site.
         fetched_from = headers.get("sec-fetch-site", "none")

@@ -147,15 +147,10 @@ def served(options):
         yield server, ballot, options.output
 
 
-def _ours(server) -> dict[str, str]:
-    """What the browser of a reviewer sends, who opened the page's address."""
-    return {"Origin": f"http://127.0.0.1:{server.port}", "Cookie": f"toonfilter-{server.port}={server.token}"}
-
-
 def _call(server, method: str, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     content = None if body is None else json.dumps(body).encode()
-    sent = _ours(server) | {key.replace("_", "-"): value for key, value in headers.items()}
+    sent = {key.replace("_", "-"): value for key, value in headers.items()}
     if content is not None:
         sent.setdefault("Content-Type", "application/json")
     connection.request(method, path, content, sent)
@@ -233,7 +228,7 @@ def test_several_reviewers_at_once(served) -> None:
     ("method", "path", "body", "headers", "status"),
     [
         ("GET", "/", None, {"Host": "evil.example"}, 403),
-        ("GET", "/", None, {"Cookie": "none"}, 403),
+        ("POST", "/api/start", {"name": "x"}, {"Sec_Fetch_Site": "cross-site"}, 403),
         ("POST", "/api/start", {"name": "x"}, {"Origin": "http://evil.example"}, 403),
         ("GET", "/picture/../ballot.json", None, {}, 404),
         ("GET", "/ballot.json", None, {}, 404),
@@ -270,8 +265,7 @@ def test_wrong_choices_are_refused_and_not_kept(served) -> None:
 )
 def test_odd_framing_and_nested_bodies_are_refused_without_a_traceback(served, capsys, length, more, body) -> None:
     port = served[0].port
-    ours = "".join(f"{name}: {value}\r\n" for name, value in _ours(served[0]).items())
-    head = f"POST /api/start HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{ours}{more}"
+    head = f"POST /api/start HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{more}"
     head += f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(head.encode("latin1") + body)
@@ -283,7 +277,7 @@ def test_odd_framing_and_nested_bodies_are_refused_without_a_traceback(served, c
 def test_the_page_cannot_be_framed_and_names_lose_what_terminals_obey(served) -> None:
     server, _, folder = served
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    connection.request("GET", "/", headers=_ours(server))
+    connection.request("GET", "/")
     assert "frame-ancestors 'none'" in connection.getresponse().headers["Content-Security-Policy"]
     connection.close()
     state = _ask(server, "start", name="[/red]ann\x1b[31m\ud800")
