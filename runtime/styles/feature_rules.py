@@ -69,7 +69,7 @@ class NoseRules:
     """soft: wings, nostrils and the plane below the tip; small: a shadow and one stroke."""
     under_shade: float = 0.5
     side_shade: float = 0.0
-    nostril_u: float = 0.044
+    nostril_u: float = 0.038
     wing_u: float = 0.027
     bridge_u: float = 0.028
     """Line along the bridge of a turned head."""

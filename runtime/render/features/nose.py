@@ -102,7 +102,7 @@ def _nostrils(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: Nose
         points = np.stack([flat[list(outer)].mean(0), flat[list(middle)].mean(0), flat[list(inner)].mean(0)])
         line = resampled(points, 5)
         widths = taper(5, 0.30, 0.06, 0.34) * np.float32(rules.nostril_u * (1 + 0.5 * looking_up)) * unit
-        pen.stroke(line, widths, colours.ink, 0.82 * (1 - hidden))
+        pen.stroke(line, widths, colours.ink, 0.68 * (1 - hidden))
 
 
 def _wings(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:

@@ -55,7 +55,7 @@ _LEAST_RED = 8.5
 _LEAST_CHROMA = 12.0
 _FULL_CHROMA, _FULLER_SHARE = 26.0, 0.45
 """Chroma from which skin owes its colour to the light, and the share of what is above that stays."""
-_MIDDLE_LIFT = 1.5
+_MIDDLE_LIFT = 4.5
 """How much lighter skin of middle lightness is drawn, L*: pictures of it hold lights that a flat colour lacks."""
 
 
@@ -154,7 +154,7 @@ def clean_skin(raw: Lab, pale: float = 0.0, modelled: float = 0.0) -> Lab:
     red = max(chroma * math.cos(turn), _LEAST_RED * smoothstep(lightness, 15, 40))
     yellow = chroma * math.sin(turn)
     light = smoothstep(lightness, 50, 62)
-    lightness += _MIDDLE_LIFT * modelled * smoothstep(lightness, 42, 54) * (1 - smoothstep(lightness, 62, 80))
+    lightness += _MIDDLE_LIFT * smoothstep(lightness, 49, 59) * (1 - smoothstep(lightness, 62, 80))
     fuller = 1 + _LIFT * light
     lightness = 50 + (lightness - 50) * fuller if lightness > 50 else lightness
     calm = modelled * light
