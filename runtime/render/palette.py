@@ -26,7 +26,8 @@ _MAY_BE_GREY = (24.0, 42.0)
 """Lightness of hair that is dark whatever its colour, and of hair that may be grey."""
 _GREYED = 0.4
 """What is left of the colour of grey hair."""
-_LIT = (45.0, 85.0)
+_STRANDS_PX = 5
+_LIT = (40.0, 80.0)
 """Percentiles of hair's lightness that give its colour. Raising them draws hair as its lights are."""
 _LEAST_PIXELS = 24
 
@@ -81,7 +82,11 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     size = (_SMALL_PX, _SMALL_PX)
     plane = {name: cv2.resize(one, size, interpolation=cv2.INTER_AREA) for name, one in fields.items()}
     default = before or Palette()
-    head_hair = _lit(lab[plane["hair"] > 200], default.hair)
+    # Between strands there is the room.
+    inner = cv2.erode(plane["hair"], np.ones((_STRANDS_PX, _STRANDS_PX), np.uint8))
+    head_hair = _lit(
+        lab[(inner if np.count_nonzero(inner > 200) >= _LEAST_PIXELS else plane["hair"]) > 200], default.hair
+    )
     hair = head_hair * _livelier(head_hair)
     hair[0] = max(hair[0] + 3, _DARKEST_HAIR)
     beard = _median(lab[plane["beard"] > 150], head_hair) if "beard" in plane else head_hair

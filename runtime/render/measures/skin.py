@@ -36,10 +36,12 @@ _REDDER_LIPS, _MOST_REDDER = (0.5, 4.5), 14.0
 and what of paint is believed. Raising the first two takes more skin for deep."""
 _PAINTED = (10.0, 26.0)
 """How much redder than skin, in a*, bare lips may be, and painted ones are."""
+_STRANDS_U = 0.12
 _OF_HAIR = 0.6
 """What fair hair alone says for fair skin."""
 _AS_LIGHT, _YELLOW = (-12.0, 4.0), (7.0, 15.0)
-"""Lightness of hair over that of skin, and its b*, from which it may be and from which it is fair."""
+_LIGHT_HAIR = (24.0, 36.0)
+"""Lightness of hair over that of skin, its b*, and its lightness, from which it may be and from which it is fair."""
 _LIP_MIDDLES = (37, 0, 267, 84, 17, 314, 181, 405)
 _DEEP_SHADE = (42.0, 54.0)
 """Lightness of skin below which it may be in deep shade, and above which it is not."""
@@ -129,11 +131,16 @@ def shaded_fairness(photo: MeasuredPhoto, raw: Lab) -> float:
 def _fair_hair(photo: MeasuredPhoto, raw: Lab) -> float:
     """1 for hair that is yellow and as light as the skin, 0 for dark or grey hair."""
     hair = photo.planes.get("hair")
-    pixels = photo.lab[hair > 200] if hair is not None else photo.lab[:0, 0]
+    if hair is None:
+        return 0.0
+    # Between strands there is the room.
+    side = 2 * max(1, round(_STRANDS_U * photo.unit_px)) + 1
+    pixels = photo.lab[cv2.erode(hair, np.ones((side, side), np.uint8)) > 200]
     if len(pixels) < _FEWEST_PX:
         return 0.0
-    lightness, _, yellow = median_lab(pixels)
-    return smoothstep(float(lightness - raw[0]), *_AS_LIGHT) * smoothstep(float(yellow), *_YELLOW)
+    lightness, _, yellow = np.percentile(pixels, 40, axis=0)
+    light = smoothstep(float(lightness - raw[0]), *_AS_LIGHT) * smoothstep(float(lightness), *_LIGHT_HAIR)
+    return light * smoothstep(float(yellow), *_YELLOW)
 
 
 def clean_skin(raw: Lab, pale: float = 0.0, modelled: float = 0.0) -> Lab:
