@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 
@@ -20,8 +20,10 @@ from toonfilter.runtime.panel.checkup import Checkup
 from toonfilter.runtime.panel.devices import Choice, camera_choices, system_name, virtual_choices
 from toonfilter.runtime.panel.languages import LANGUAGES
 from toonfilter.runtime.panel.looks import SWATCHES, Look, look_from, style_cards
+from toonfilter.runtime.panel.recording_list import Wishes
 from toonfilter.runtime.panel.recordings import RecordingQueue
 from toonfilter.runtime.panel.store import PanelStore
+from toonfilter.runtime.video.sound import Sound
 
 Request = Mapping[str, Any]
 Reply = dict[str, Any] | None
@@ -106,7 +108,7 @@ class Panel:
         Raises:
             ConfigError: there are too many.
         """
-        self.recordings.add_copy(copy, self.look, looks_first=self._store.known.looks_first)
+        self.recordings.add_copy(copy, self._recording_wishes())
 
     @property
     def pictures(self) -> Path:
@@ -151,6 +153,7 @@ class Panel:
             "is_known": known.is_known,
             "is_mirrored": known.is_mirrored,
             "looks_first": known.looks_first,
+            "sound": known.sound,
         }
 
     def close(self) -> None:
@@ -196,6 +199,10 @@ class Panel:
         for name in ("is_known", "is_mirrored", "looks_first"):
             if name in request:
                 changes[name] = _flag(request, name)
+        if "sound" in request:
+            changes["sound"] = _text(request, "sound")
+            if changes["sound"] not in get_args(Sound):
+                raise ConfigError(f"sound is {changes['sound']!r}; must be {', '.join(get_args(Sound))}")
         if "language" in request:
             changes["language"] = _text(request, "language")
             if changes["language"] not in ("", *LANGUAGES):
@@ -206,7 +213,11 @@ class Panel:
         path = Path(_text(request, "path"))
         if not path.is_absolute():
             raise CaptureError("the path must be whole, from the root on")
-        return {"added": self.recordings.add_path(path, self.look, looks_first=self._store.known.looks_first)}
+        return {"added": self.recordings.add_path(path, self._recording_wishes())}
+
+    def _recording_wishes(self) -> Wishes:
+        known = self._store.known
+        return Wishes(known.look, known.looks_first, known.sound)
 
     def _reveal(self, request: Request) -> None:
         import typer

@@ -12,6 +12,7 @@ from toonfilter.runtime.panel.looks import Look
 from toonfilter.runtime.panel.store import write_json
 from toonfilter.runtime.strict import Problem, parse
 from toonfilter.runtime.video.review import Cover, Doubt
+from toonfilter.runtime.video.sound import Sound
 
 Status = Literal["waiting", "converting", "review", "done", "partial", "failed"]
 
@@ -42,6 +43,29 @@ class Recording:
     is_reviewed: bool = True
     doubts: tuple[Doubt, ...] = ()
     covers: tuple[Cover, ...] = ()
+    sound: Sound = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How recordings shall be made. looks_first: doubtful pictures are looked at before a file is made."""
+
+    look: Look = field(default_factory=Look)
+    looks_first: bool = False
+    sound: Sound = "keep"
+
+    def recording(self, name: str, source: Path, target: Path, *, is_copy: bool) -> Recording:
+        """What is added to the list, which gives it an id. See `Recording`."""
+        return Recording(
+            "",
+            name,
+            str(source),
+            str(target),
+            self.look,
+            is_copy=is_copy,
+            is_reviewed=not self.looks_first,
+            sound=self.sound,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,14 @@
 import shutil
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, ToonfilterError
 from toonfilter.runtime.file_kinds import VIDEOS_READ, is_video
-from toonfilter.runtime.panel.looks import Look, filter_settings
-from toonfilter.runtime.panel.recording_list import Recording, RecordingList, Status
+from toonfilter.runtime.panel.looks import filter_settings
+from toonfilter.runtime.panel.recording_list import Recording, RecordingList, Status, Wishes
 from toonfilter.runtime.progress import Progress
 from toonfilter.runtime.video.archive import find_recordings, target_suffix
 from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
@@ -33,6 +33,7 @@ def convert_options(recording: Recording, is_resuming: bool) -> ConvertOptions:
         resume=None if is_resuming else False,
         review=None if recording.is_reviewed else review_folder(recording),
         covers=recording.covers,
+        sound=recording.sound,
     )
 
 
@@ -92,10 +93,8 @@ class RecordingQueue:
         """The folder of the copies of dropped files; each in a folder of its own."""
         return self._inbox
 
-    def add_path(self, path: Path, look: Look, *, looks_first: bool = False) -> int:
+    def add_path(self, path: Path, wishes: Wishes) -> int:
         """Queue a file, or every recording below a folder; how many were added.
-
-        looks_first: the person wants to look at doubtful pictures before a file is made.
 
         Raises:
             CaptureError: no such file, or no recording in the folder. ConfigError: too many.
@@ -107,12 +106,12 @@ class RecordingQueue:
         else:
             raise CaptureError(f"{path.name}: no video file; known kinds: {', '.join(VIDEOS_READ)}")
         for source, name in found:
-            self._add(Recording("", name, str(source), "", look, is_reviewed=not looks_first))
+            self._add(name, source, wishes, is_copy=False)
         return len(found)
 
-    def add_copy(self, source: Path, look: Look, *, looks_first: bool = False) -> None:
+    def add_copy(self, source: Path, wishes: Wishes) -> None:
         """Queue a dropped file, which was copied into the inbox and is deleted when it leaves the queue."""
-        self._add(Recording("", source.name, str(source), "", look, is_copy=True, is_reviewed=not looks_first))
+        self._add(source.name, source, wishes, is_copy=True)
 
     def remove(self, recording_id: str) -> None:
         """Take it out of the queue, with its copy and its unfinished pieces; a finished result stays."""
@@ -239,9 +238,9 @@ class RecordingQueue:
             content |= {"done": now.done, "total": now.total, "fps": round(now.fps, 1), "left_s": now.left_s}
         return content
 
-    def _add(self, recording: Recording) -> None:
+    def _add(self, name: str, source: Path, wishes: Wishes, *, is_copy: bool) -> None:
         with self._lock:
-            self._list.add(replace(recording, target=str(self._free_target(Path(recording.source)))))
+            self._list.add(wishes.recording(name, source, self._free_target(source), is_copy=is_copy))
         self._changed.set()
 
     def _free_target(self, source: Path) -> Path:

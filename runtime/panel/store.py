@@ -10,6 +10,7 @@ from typing import Any
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.panel.looks import Look
 from toonfilter.runtime.strict import Problem, parse
+from toonfilter.runtime.video.sound import Sound
 from toonfilter.runtime.whole_files import write_whole
 
 MOST_PRESETS = 40
@@ -21,7 +22,7 @@ _MOST_UNDO = 50
 class Remembered:
     """language: a code, empty for the browser's. is_known: the first steps were seen. camera, output: wishes.
 
-    looks_first: doubtful pictures of recordings are looked at before files are made.
+    looks_first: doubtful pictures of recordings are looked at before files are made. sound: what becomes of theirs.
     """
 
     look: Look = field(default_factory=Look)
@@ -30,6 +31,7 @@ class Remembered:
     is_known: bool = False
     is_mirrored: bool = False
     looks_first: bool = False
+    sound: Sound = "keep"
     camera: str = ""
     output: str = ""
 

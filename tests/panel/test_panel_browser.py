@@ -346,6 +346,27 @@ def test_accessibility(page, name):
 
 
 @needs_axe
+@pytest.mark.parametrize("button", ["#choose-here", "#quit"])
+def test_accessibility_of_dialogs(page, button):
+    go(page, "recordings")
+    click(page, button)
+    page.wait("!!document.querySelector('dialog[open]')")
+    assert violations(page) == []
+
+
+@needs_axe
+def test_accessibility_of_the_player(page, tmp_path):
+    go(page, "recordings")
+    (tmp_path / "a.mp4").write_bytes(b"v")
+    page.choose_files("#files", tmp_path / "a.mp4")
+    click(page, "#queue .primary")
+    page.wait("document.querySelector('#player').open")
+    click(page, "#reveal")
+    page.wait("!document.querySelector('#before').hidden")
+    assert violations(page) == []
+
+
+@needs_axe
 @pytest.mark.usefixtures("doubtful")
 def test_accessibility_of_the_review(browser):
     assert violations(browser) == []
@@ -368,6 +389,12 @@ def test_every_language_fits_every_width(page, language, served):
             go(page, name)
             over = page.value("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert over <= 0, f"{language} {name} at {width} px is {over} px too wide"
+    page.send("Emulation.setDeviceMetricsOverride", width=1280, height=800, deviceScaleFactor=1, mobile=False)
+    page.value("document.documentElement.style.fontSize = '200%'")
+    for name in ("camera", "style", "recordings"):
+        go(page, name)
+        over = page.value("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert over <= 0, f"{language} {name} with letters twice as large is {over} px too wide"
     left = page.value("document.body.innerText.match(/(^|\\s)[a-z]+\\.[a-z_]+($|\\s)/g)")
     assert not left, f"texts without words: {left}"
 

@@ -19,6 +19,7 @@ from headless_browser import CHROMIUM
 from panel_rig import eventually, losing_conversion, quick_conversion
 
 from toonfilter.runtime.doctor.checks import Check
+from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.panel.checkup import Checkup
 from toonfilter.runtime.panel.languages import words
 from toonfilter.runtime.panel.running import open_socket, running_address
@@ -107,6 +108,43 @@ def test_what_is_missing_is_told_step_by_step(page):
     assert page.value("navigator.clipboard.readText()") == commands[0]
 
 
+@pytest.mark.parametrize(
+    ("measured", "kind"),
+    [
+        ({"is_connected": False}, "unplugged"),
+        ({"latency_ms": 500}, "slow"),
+        ({"camera_fps": 8.0}, "dark"),
+        ({"latency_ms": 152}, "sound"),
+    ],
+)
+def test_what_is_measured_is_shown_with_what_to_do(page, served, measured, kind):
+    start(page)
+    snapshot = served.panel.camera.snapshot
+    steady = {"fps": 24.0, "camera_fps": 30.0, "latency_ms": 31, "faces": 2, "is_loaded": True, "virtual_trouble": None}
+    served.panel.camera.snapshot = lambda: {**snapshot(), **steady}
+    page.wait("document.querySelector('#troubles').hidden && document.querySelector('#fps').innerText === '24'")
+    assert (text(page, "#latency"), text(page, "#faces")) == ("31 ms", "2")
+    served.panel.camera.snapshot = lambda: {**snapshot(), **steady, **measured}
+    page.wait(f"document.querySelector('#troubles h3')?.innerText === {WORDS[f'trouble.{kind}']!r}")
+    assert text(page, "#troubles .todo") == WORDS[f"todo.{kind}"].replace("{n}", "150")
+
+
+def test_a_phone_hides_by_touch(page, served):
+    start(page)
+    page.send("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=2, mobile=True)
+    page.send("Emulation.setTouchEmulationEnabled", enabled=True)
+    page.wait("innerWidth === 390")
+    page.tap("#hide")
+    eventually(lambda: served.panel.snapshot()["camera"]["hidden"])
+    page.tap("[data-page=recordings]")
+    page.wait("!document.querySelector('#page-recordings').hidden")
+    sizes = page.value(
+        "[...document.querySelectorAll('button, select, label.switch')].map((one) => one.getBoundingClientRect())"
+        ".filter((box) => box.width && (box.width < 40 || box.height < 40)).length"
+    )
+    assert sizes == 0, "everything is large enough for a finger"
+
+
 def test_styles_sliders_and_backgrounds(page, served, tmp_path):
     start(page)
     go(page, "style")
@@ -191,6 +229,28 @@ def test_progress_pause_and_going_on(gated, browser, tmp_path):
     browser.wait("!!document.querySelector('#queue .report')")
     assert gated.tries == [False, True], "it went on with what was there"
     assert "none" in text(browser, "#queue .report")
+
+
+def test_what_becomes_of_the_sound(gated, browser):
+    for sound in ("disguise", "drop", "keep"):
+        click(browser, f"#sound input[value={sound}]")
+        eventually(lambda sound=sound: gated.served.panel.snapshot()["sound"] == sound)
+        browser.wait(f"document.querySelector('#sound .hint').innerText === {WORDS[f'sound.{sound}.hint']!r}")
+
+
+def test_what_the_program_refuses_is_told(gated, browser):
+    choose(browser, "#language", "de")
+    browser.wait("document.documentElement.lang === 'de'")
+    gated.served.panel.recordings.pause = refuse
+    browser.choose_files("#files", CLIP)
+    click(browser, "#pause")
+    browser.wait(f"document.querySelector('#lost strong').innerText === {words('de')['problem']!r}")
+    assert text(browser, "#lost span") == "no room on this disk"
+    assert browser.value("document.querySelector('#lost span').lang") == "en"
+
+
+def refuse(_is_paused):
+    raise OutputError("no room on this disk")
 
 
 def test_a_failure_is_shown_tried_again_and_its_folder_opened(gated, browser, tmp_path, monkeypatch):

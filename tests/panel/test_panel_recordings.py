@@ -11,7 +11,8 @@ import pytest
 from panel_rig import LIVE, OURS, client_of, eventually, losing_conversion, quick_conversion
 
 from toonfilter.runtime.errors import CaptureError, ConfigError
-from toonfilter.runtime.panel.recordings import RecordingQueue, run_conversion
+from toonfilter.runtime.panel.recording_list import Wishes
+from toonfilter.runtime.panel.recordings import RecordingQueue, convert_options, run_conversion
 from toonfilter.runtime.panel.uploads import UploadLimits, safe_name
 from toonfilter.runtime.progress import Progress
 from toonfilter.runtime.video.convert import ConvertReport
@@ -219,9 +220,8 @@ def test_a_program_that_was_killed_goes_on_with_what_was_at_work(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"v")
     started, resumed = threading.Event(), []
     first = RecordingQueue(tmp_path / "home", tmp_path / "out", run=slow_conversion(started, resumed))
-    from toonfilter.runtime.panel.looks import Look
 
-    first.add_path(tmp_path / "a.mp4", Look())
+    first.add_path(tmp_path / "a.mp4", Wishes())
     assert started.wait(20)
     killed = (tmp_path / "home" / "recordings.json").read_text()
     first.close()
@@ -354,6 +354,23 @@ def test_wrong_regions_are_refused_and_change_nothing(doubtful):
     doubtful.actions["recordings/finish"]({"id": asked["id"]})
     with pytest.raises(ConfigError, match="not waiting"):
         doubtful.actions["recordings/cover"]({"id": asked["id"], "covers": [good]})
+
+
+@pytest.mark.parametrize("sound", ["keep", "disguise", "drop"])
+def test_the_sound_is_what_was_chosen_when_it_was_added(make_panel, tmp_path, sound):
+    asked = []
+
+    def run(recording, is_resuming, progress, stop):
+        asked.append(convert_options(recording, is_resuming).sound)
+        return quick_conversion(recording, is_resuming, progress, stop)
+
+    (tmp_path / "a.mp4").write_bytes(b"v")
+    panel = make_panel(run=run)
+    with pytest.raises(ConfigError, match="keep, drop, disguise"):
+        panel.actions["settings"]({"sound": "louder"})
+    panel.actions["settings"]({"sound": sound})
+    panel.actions["recordings/add"]({"path": str(tmp_path / "a.mp4")})
+    eventually(lambda: asked == [sound])
 
 
 def test_other_origins_cannot_read_recordings(client, panel):

@@ -2,7 +2,7 @@
 
 import * as camera from "./camera.js";
 import { $, el, put, renew } from "./dom.js";
-import { ask, connect, isQuiet } from "./link.js";
+import { SaidError, ask, connect, isQuiet } from "./link.js";
 import * as player from "./player.js";
 import * as preview from "./preview.js";
 import * as recordings from "./recordings.js";
@@ -22,7 +22,8 @@ async function attempt(work) {
   try {
     await work();
   } catch (error) {
-    showProblem(error instanceof TypeError ? t("lost.title") : error.message);
+    if (error instanceof SaidError) showProblem(t("problem"), error.message);
+    else showProblem(error instanceof TypeError ? t("lost.title") : error.message);
   }
 }
 
@@ -33,12 +34,19 @@ function toast(text) {
   setTimeout(() => { $("toast").hidden = true; }, 5000);
 }
 
-function showProblem(text) {
+// detail: what the program said, in English.
+function showProblem(text, detail = "") {
   clearTimeout(problemTimer);
   put($("lost").querySelector("strong"), text);
-  put($("lost").querySelector("span"), "");
+  tell(detail, detail ? "en" : "");
   $("lost").hidden = false;
   problemTimer = setTimeout(showLink, 8000);
+}
+
+function tell(text, language = "") {
+  const node = $("lost").querySelector("span");
+  put(node, text);
+  node.lang = language || document.documentElement.lang;
 }
 
 function showLink() {
@@ -47,7 +55,7 @@ function showLink() {
   document.body.classList.toggle("is-lost", isLost);
   if (!isLost) return;
   put($("lost").querySelector("strong"), t(hasQuit ? "closed.title" : "lost.title"));
-  put($("lost").querySelector("span"), t(hasQuit ? "closed.text" : "lost.text"));
+  tell(t(hasQuit ? "closed.text" : "lost.text"));
 }
 
 function show() {

@@ -5,12 +5,15 @@ const QUIET_MS = 3000;
 let socket = null;
 let lastHeard = 0;
 
+// What the program says went wrong, in English.
+export class SaidError extends Error {}
+
 export async function ask(action, content = {}) {
   const answer = await fetch(`/api/${action}`, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content),
   });
   const reply = await answer.json();
-  if (!answer.ok) throw new Error(reply.error);
+  if (!answer.ok) throw new SaidError(reply.error);
   return reply;
 }
 

@@ -4,7 +4,7 @@ import { $, el, icon, put, renew, say } from "./dom.js";
 import { ask } from "./link.js";
 import { openPlayer } from "./player.js";
 import * as review from "./review.js";
-import { styleName } from "./style.js";
+import { segments, styleName } from "./style.js";
 import { duration, number, t } from "./words.js";
 
 const uploads = new Map();
@@ -119,6 +119,9 @@ export function show(state) {
   put($("pause-text"), t(queue.paused ? "queue.resume" : "queue.pause"));
   $("pause-icon").setAttribute("href", queue.paused ? "#i-play" : "#i-pause");
   put($("queue-hint"), queue.paused ? t("queue.paused") : queue.held ? t("queue.held") : t("queue.output", { folder: queue.output }));
+  renew($("sound"), [state.sound, t("sound")], () => [
+    segments("sound", ["keep", "disguise", "drop"], state.sound, (sound) => attempt(() => ask("settings", { sound }))),
+    el("p", { class: "hint" }, t(`sound.${state.sound}.hint`))]);
   if (document.activeElement !== $("looks-first")) $("looks-first").checked = state.looks_first;
   const left = queue.items.filter((one) => ["waiting", "converting", "review"].includes(one.status)).length;
   $("queue-count").hidden = left === 0;
@@ -141,10 +144,15 @@ function row(one, queue) {
   const said = { waiting: t(queue.paused ? "status.paused" : "status.waiting"), converting: t("status.converting"), review: t("status.review", { n: number(one.doubts) }), done: t("status.done", { name: one.result }), partial: t("status.partial", { name: one.result }), failed: t("status.failed") }[one.status];
   return el("li", { class: "item", id: `recording-${one.id}` },
     el("div", {}, el("h3", {}, one.name), el("p", { class: "said" }, said),
-      one.problem ? el("details", {}, el("summary", {}, t("details")), el("p", { lang: "en", dir: "ltr" }, one.problem)) : null),
+      details(one.problem ? [one.problem] : one.notes)),
     el("div", { class: "row" }, ...buttons),
     one.status === "converting" ? el("progress", { "aria-label": one.name, max: 1 }) : null,
     isDone || one.status === "review" ? report(one) : null);
+}
+
+// What the program says in English, as the terminal does.
+function details(texts) {
+  return texts.length ? el("details", {}, el("summary", {}, t("details")), ...texts.map((text) => el("p", { lang: "en", dir: "ltr" }, text))) : null;
 }
 
 // The leak report in plain words: what was counted, nothing more.

@@ -1,7 +1,7 @@
 // The page "Style": cards with the person's own face, sliders, background, undo, named looks.
 
 import { $, el, icon, renew } from "./dom.js";
-import { ask } from "./link.js";
+import { SaidError, ask } from "./link.js";
 import { has, number, t } from "./words.js";
 
 const WAIT_MS = 180;
@@ -21,7 +21,7 @@ export function setUp(runSafely) {
     if (!file) return;
     const answer = await fetch(`/background?name=${encodeURIComponent(file.name)}`, { method: "PUT", body: file });
     $("background").value = "";
-    if (!answer.ok) throw new Error((await answer.json()).error);
+    if (!answer.ok) throw new SaidError((await answer.json()).error);
   }));
   $("preset-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -103,7 +103,7 @@ function showChoices(state, card) {
   });
 }
 
-function segments(name, values, chosen, choose) {
+export function segments(name, values, chosen, choose) {
   return el("fieldset", { class: "group" }, el("legend", {}, t(name)), el("div", { class: "segments" }, ...values.map((value) => el("label", {},
     el("input", { type: "radio", name, value, checked: value === chosen, "data-key": `${name}-${value}`, on: { change: () => choose(value) } }), el("span", {}, t(`${name}.${value}`))))));
 }
