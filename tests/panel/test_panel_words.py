@@ -3,7 +3,10 @@
 import json
 import re
 from importlib.resources import files
+from itertools import combinations
 
+import cv2
+import numpy as np
 import pytest
 
 from toonfilter.runtime.panel.devices import ADVICE, Trouble, why
@@ -75,3 +78,39 @@ def test_tables_are_plain_text():
     for language in LANGUAGES:
         table = json.loads(FOLDER.joinpath("languages", f"{language}.json").read_text(encoding="utf-8"))
         assert not [key for key, text in table.items() if "<" in text or "\n" in text]
+
+
+# Machado, Oliveira, Fernandes 2009, severity 1: linear RGB as people without one kind of cone see it.
+SIGHT = {
+    "usual": np.eye(3),
+    "no red cones": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green cones": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "no blue cones": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+CLEARLY_APART = 15.0
+"""CIE 1976 difference of colours; 2.3 is just seen."""
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_colours_of_states_differ_for_everybody(sight):
+    sheet = FOLDER.joinpath("static", "panel.css").read_text(encoding="utf-8")
+    accent = {"--hold": re.search(r"--hold: (#\w{6});", sheet)[1]}
+    colours = {}
+    for state in ("protected", "holding", "covered", "unknown"):
+        named = re.search(rf"\.pill\[data-state={state}\][^{{]*{{ background: ([^;]+);", sheet)[1]
+        colours[state] = accent.get(named.removeprefix("var(").removesuffix(")"), named)
+    rgb = np.array([[int(colour[place : place + 2], 16) for place in (1, 3, 5)] for colour in colours.values()]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.array(SIGHT[sight]).T, 0, 1)
+    again = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
+    lab = cv2.cvtColor(again[None].astype(np.float32), cv2.COLOR_RGB2Lab)[0]
+    for one, other in combinations(range(len(colours)), 2):
+        assert np.linalg.norm(lab[one] - lab[other]) > CLEARLY_APART, (list(colours)[one], list(colours)[other])
