@@ -143,7 +143,6 @@ LONG_RECORDS = {
     "benchmarks/quality/commands.py EvaluationArguments",
     "benchmarks/quality/evaluate.py EvaluationOptions",
     "benchmarks/quality/results.py Evaluation",
-    "benchmarks/scenarios.py Scenario",
 }
 
 
