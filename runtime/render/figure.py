@@ -14,7 +14,7 @@ from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.tones import Patch, Swatch, Swatches
 
 _T = TypeVar("_T")
-_GRID = 40
+_GRID = 17
 
 
 @dataclass(frozen=True, slots=True)

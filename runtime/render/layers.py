@@ -192,8 +192,9 @@ def _draw_shade(canvas: skia.Canvas, figure: Figure, light: Light, dark: Colour,
         cast = None if hair is None else _hair_above(figure, head, hair, light)
         draw(canvas, face, face_shade(face, light, cast), figure.unit_px, dark)
         return
-    form = figure.kept("form", lambda: shade_outlines(shade_field(face, light)))
-    draw_soft(canvas, face.shapes(form), dark, rules.form_shade, rules.softness_u * figure.unit_px)
+    if rules.form_shade > 0:
+        form = figure.kept("form", lambda: shade_outlines(shade_field(face, light)))
+        draw_soft(canvas, face.shapes(form), dark, rules.form_shade, rules.softness_u * figure.unit_px)
     if hair is not None:
         above = figure.kept("cast", lambda: shade_outlines(upper_face(_hair_above(figure, head, hair, light))))
         canvas.drawPath(path_of(face.shapes(above)), paint(dark))

@@ -29,7 +29,7 @@ class BaseRules:
     inner_line_u: float = 0.014
     inner_ink: float = 0.5
     shade: float = 0.55
-    form_shade: float = 0.2
+    form_shade: float = 0.0
     softness_u: float = 0.04
     lights: float = 0.0
     modelling: float = 0.8
