@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from toonfilter.benchmarks.face_scenes import SCENES, Cutout, Mask, SceneFrame, cut_out, play
-from toonfilter.runtime.faces.config import TrackingConfig
+from toonfilter.runtime.faces.config import DetectionConfig, PlaceConfig, SearchConfig, TrackingConfig
 from toonfilter.runtime.faces.detection import StillFaceFinder
 from toonfilter.runtime.filter import ToonFilter
 from toonfilter.runtime.filter_settings import FilterSettings
@@ -135,9 +135,11 @@ SHIPPED = "as shipped"
 CAUTION: dict[str, TrackingConfig] = {
     SHIPPED: TrackingConfig(),
     "as for files": TrackingConfig(is_patient=True),
-    "certain detections only": TrackingConfig(doubtful_full_score=0.6, doubtful_short_score=0.75),
-    "lost places kept for 5 beats": TrackingConfig(lost_beats=5, most_lost_beats=5),
-    "looks every 2 beats": TrackingConfig(detect_every=2),
+    "certain detections only": TrackingConfig(
+        detection=DetectionConfig(doubtful_full_score=0.6, doubtful_short_score=0.75)
+    ),
+    "lost places kept for 5 beats": TrackingConfig(places=PlaceConfig(lost_beats=5, most_lost_beats=5)),
+    "looks every 2 beats": TrackingConfig(search=SearchConfig(detect_every=2)),
 }
 """What is tried to see what each part of the caution brings and costs."""
 PARTS = ("scenes", "caution", "recorded", "caution, recorded")

@@ -109,7 +109,7 @@ class ToonFilter:
     @property
     def full_effort(self) -> tuple[list[int], int]:
         """Crop sizes that the settings allow, and frames between looks for newcomers."""
-        return self._engine.allowed_sizes, self._settings.tracker.detect_every
+        return self._engine.allowed_sizes, self._settings.tracker.search.detect_every
 
     def set_effort(self, size: int, detect_every: int) -> None:
         """From the next frame on: crops of at most `size` px, a look for newcomers at least every so many frames."""

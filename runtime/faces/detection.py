@@ -22,7 +22,7 @@ _CLOSE_PX = 256
 _MESH_SQUARE_FACES = 1.9
 _SETTLING = 2
 _LIKELIEST_BONUS = 0.2
-_MESH_CONFIDENCE = TrackingConfig().mesh_confidence
+_MESH_CONFIDENCE = TrackingConfig().mesh.confidence
 UPRIGHT = (0,)
 """Turns of pictures whose people are known to stand or sit."""
 IRISES = (468, 473)
@@ -86,9 +86,9 @@ class FaceMesher:
         """Whether a mesh lies on the face that was detected. Both in the same picture; face: see `closest`."""
         box, eyes = Box(*face[:4].tolist()), face[5:].reshape(-1, 2)
         beside_px = float(np.linalg.norm(landmarks[[*IRISES], :2] - eyes, axis=1).mean())
-        if beside_px > self._config.mesh_eyes * max(box.width, box.height):
+        if beside_px > self._config.mesh.eyes * max(box.width, box.height):
             return False
-        return box.overlap(box_around(landmarks)) >= self._config.mesh_overlap
+        return box.overlap(box_around(landmarks)) >= self._config.mesh.overlap
 
     def follow(self, image: Image, before: Landmarks) -> Landmarks | None:
         """As `find`, of the face that had these landmarks in the frame before."""
@@ -96,7 +96,7 @@ class FaceMesher:
 
     def _read(self, image: Image, square: CropTransform) -> Landmarks | None:
         landmarks, certainty = self._mesh.read(image, square)
-        return landmarks if certainty >= self._config.mesh_score else None
+        return landmarks if certainty >= self._config.mesh.score else None
 
     def close(self) -> None:
         """Free the mesh; the detector is the caller's."""
@@ -175,18 +175,18 @@ class StillFaceFinder:
         if landmarks is None:
             closer = self._detector.look_closely(image, one.box, 0.0, turns)
             landmarks = None if closer is None else self._mesher.find(image, closer.box, turns)
-        return face_from(landmarks, face_id, self._config.mesh_confidence)
+        return face_from(landmarks, face_id, self._config.mesh.confidence)
 
     def _is_face(self, image: Image, one: Detection, *, has_mesh: bool) -> bool:
         """Whether enough passes agree, or a close look is sure."""
         config = self._config
-        if one.evidence >= (config.meshed_evidence if has_mesh else config.least_evidence):
+        if one.evidence >= (config.detection.meshed_evidence if has_mesh else config.detection.least_evidence):
             return True
         # A single doubt in so many passes means little; it must at least look the same from near.
-        is_lone = one.evidence < config.meshed_evidence
+        is_lone = one.evidence < config.detection.meshed_evidence
         turns = (one.quarter_turns,) if is_lone else self._turns
         seen = self._detector.look_closely(image, one.box, 0.0, turns, is_certain=True)
-        return seen is not None and (has_mesh or not is_lone or seen.score >= config.lone_score)
+        return seen is not None and (has_mesh or not is_lone or seen.score >= config.detection.lone_score)
 
     def close(self) -> None:
         """Free the networks."""

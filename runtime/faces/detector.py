@@ -85,7 +85,7 @@ class FaceDetector:
             return [one._replace(box=one.box.moved(left, top)) for one in self._scored(view, network, quarter_turns)]
         if part == "whole":
             return self._scored(image, network, quarter_turns)
-        certain = None if network == "full" else self._config.side_score
+        certain = None if network == "full" else self._config.detection.side_score
         view = _mirrored_sides(image) if part == "sides" else _mirrored_ends(image)
         return [
             one._replace(box=_unmirrored(one.box, image.shape, part))
@@ -135,14 +135,14 @@ class FaceDetector:
             return True
         if any(_is_within(one.box, box) for box in near):
             return False
-        if one.evidence >= self._config.least_evidence:
+        if one.evidence >= self._config.detection.least_evidence:
             return True
         closer = self.look_closely(image, one.box, 0.0, turns, is_certain=True)
         return closer is not None and not any(_is_within(closer.box, box) for box in near)
 
     def closest(self, image: Image, quarter_turns: int = 0) -> NDArray[np.float32] | None:
         """The most certain face of a close-up, with its eyes, as `BlazeFace.find` tells it. image: see `find`."""
-        found = self._networks["short"].find(image, self._config.doubtful_short_score, quarter_turns)
+        found = self._networks["short"].find(image, self._config.detection.doubtful_short_score, quarter_turns)
         return found[0] if len(found) else None
 
     def close(self) -> None:
@@ -155,9 +155,9 @@ class FaceDetector:
     ) -> list[Detection]:
         config = self._config
         doubtful, usual = (
-            (config.doubtful_full_score, config.certain_full_score)
+            (config.detection.doubtful_full_score, config.detection.certain_full_score)
             if network == "full"
-            else (config.doubtful_short_score, config.certain_short_score)
+            else (config.detection.doubtful_short_score, config.detection.certain_short_score)
         )
         return [
             Detection(Box(*values[:4]), values[4] >= (certain or usual), quarter_turns, values[4], values[4])
@@ -194,7 +194,7 @@ def thorough_passes(
 def search_parts(width: int, height: int, config: TrackingConfig) -> list[Box]:
     """Overlapping squares of the picture, in halving sizes: small faces between large ones are found too."""
     side_px, parts = float(min(width, height)), tiles(width, height, min(width, height))
-    while side_px > config.smallest_part_px or len(parts) <= _FEW_PARTS:
+    while side_px > config.search.smallest_part_px or len(parts) <= _FEW_PARTS:
         side_px /= 2
         parts += tiles(width, height, side_px)
     return parts

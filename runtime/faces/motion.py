@@ -162,9 +162,9 @@ class Motion:
         before, self._now = self._now, cv2.resize(thinned, _MOTION_SIZE, interpolation=cv2.INTER_AREA)
         if self._looked_at is None or before is None:
             return Change()
-        levels = self._config.changed_levels
+        levels = self._config.change.levels
         changed = cv2.absdiff(self._now, self._looked_at) > levels
-        self.is_cut = is_cut = float(np.count_nonzero(changed)) > self._config.large_change * changed.size
+        self.is_cut = is_cut = float(np.count_nonzero(changed)) > self._config.change.large * changed.size
         sudden = cv2.absdiff(self._now, before) > 2 * levels
         scale_x, scale_y = _MOTION_SIZE[0] / width, _MOTION_SIZE[1] / height
         for box in known:
@@ -174,8 +174,8 @@ class Motion:
             changed[rows, columns] = sudden[rows, columns] = False
         if not self._config.is_patient:
             self.newcomers.update(self._unexplained(changed), changed, known, width, height)
-        is_sudden = int(np.count_nonzero(sudden)) >= self._config.sudden_pixels
-        if int(np.count_nonzero(changed)) < self._config.changed_pixels:
+        is_sudden = int(np.count_nonzero(sudden)) >= self._config.change.sudden_pixels
+        if int(np.count_nonzero(changed)) < self._config.change.pixels:
             return Change(None, is_cut, is_sudden)
         left, top, box_width, box_height = cv2.boundingRect(changed.astype(np.uint8))
         around = Box(left / scale_x, top / scale_y, (left + box_width) / scale_x, (top + box_height) / scale_y)
@@ -192,7 +192,7 @@ class Motion:
         relit = cv2.convertScaleAbs(self._looked_at, alpha=gain)
         brightest, darkest = cv2.dilate(relit, _NEIGHBOURS), cv2.erode(relit, _NEIGHBOURS)
         beyond = cv2.max(cv2.subtract(self._now, brightest), cv2.subtract(darkest, self._now))
-        remaining: NDArray[np.bool_] = changed & (beyond > self._config.changed_levels)
+        remaining: NDArray[np.bool_] = changed & (beyond > self._config.change.levels)
         return remaining
 
     def remember(self) -> None:

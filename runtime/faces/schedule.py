@@ -34,7 +34,7 @@ class DetectionSchedule:
 
     def __init__(self, config: TrackingConfig) -> None:
         self._config = config
-        self.detect_every = config.detect_every
+        self.detect_every = config.search.detect_every
         self.beat = 0
         self._routine = self._urgent = 0
         self._cut_at: int | None = None
@@ -63,7 +63,7 @@ class DetectionSchedule:
         return self._cut_at == self.beat
 
     def _may_be_thorough(self) -> bool:
-        return self._cut_at is None or self.beat - self._cut_at >= self._config.cut_beats
+        return self._cut_at is None or self.beat - self._cut_at >= self._config.search.cut_beats
 
     def _everything(self, width: int, height: int) -> list[DetectionPass]:
         """As for a picture on its own; while somebody waits, faces on their side only where they are large."""
@@ -97,9 +97,9 @@ class DetectionSchedule:
             return []
         self._urgent += 1
         config, urgent = self._config, []
-        is_everywhere = around.width > config.large_change * width and around.height > config.large_change * height
+        is_everywhere = around.width > config.change.large * width and around.height > config.change.large * height
         # A small change may be a small face, which only a closer look finds.
-        is_small = max(around.width, around.height) < config.small_change * height
+        is_small = max(around.width, around.height) < config.change.small * height
         if not is_everywhere:
             network: Network = "full" if is_small else "short"
             if around.left < _AT_EDGE * width or around.right > (1 - _AT_EDGE) * width:

@@ -52,7 +52,7 @@ class FaceTracker:
     def __init__(self, config: TrackingConfig | None = None, looker: ThreadPoolExecutor | None = None) -> None:
         """looker: one thread for the detector, which stays the caller's; None starts one."""
         self._config = config or TrackingConfig()
-        self._detect_every = self._config.detect_every
+        self._detect_every = self._config.search.detect_every
         self._next_id = 0
         self._detector = FaceDetector(self._config)
         self._mesher = FaceMesher(self._detector, self._config)
@@ -177,7 +177,7 @@ class FaceTracker:
     def _take_up(self, image: Image, detections: list[Detection]) -> None:
         """Follow new faces, and remember the places of those that get no mesh."""
         memory = self._memory
-        memory.age_dismissed(self._config.dismissed_beats)
+        memory.age_dismissed(self._config.search.dismissed_beats)
         for one in detections:
             known = [track for track in memory.followed if _same_face(one.box, track.box)]
             for track in known:
@@ -202,12 +202,12 @@ class FaceTracker:
         """By itself, or with a close look at a doubtful place; not soon again where that showed none."""
         config = self._config
         upright = one.is_certain and not one.quarter_turns
-        if upright and config.is_patient and one.evidence < config.meshed_evidence:
+        if upright and config.is_patient and one.evidence < config.detection.meshed_evidence:
             # Textures are certain faces to one network at one size; a face is at least a doubt from near.
             upright = self._detector.look_closely(image, one.box, 0.0, TURNS) is not None
         place = self._memory.place_at(one.box)
         is_known = place is not None and (not config.is_patient or self._is_at(one.box, place))
-        if upright or one.evidence >= config.least_evidence or is_known:
+        if upright or one.evidence >= config.detection.least_evidence or is_known:
             return True
         if self._memory.was_dismissed(one.box):
             return False
@@ -226,7 +226,9 @@ class FaceTracker:
         memory, config = self._memory, self._config
         beat = memory.schedule.beat
         unseen = [
-            track for track in memory.followed if beat - track.seen_at > max(config.confirm_beats, self._detect_every)
+            track
+            for track in memory.followed
+            if beat - track.seen_at > max(config.mesh.confirm_beats, self._detect_every)
         ]
         if not unseen:
             return
@@ -237,18 +239,18 @@ class FaceTracker:
             track.looks.doubts = 0
             return
         track.looks.doubts += 1
-        if track.looks.doubts >= config.most_doubts:
+        if track.looks.doubts >= config.mesh.most_doubts:
             track.lose(beat)
 
     def _start(self, image: Image, one: Detection) -> bool:
         """Follow this face; False when it gets no mesh, or enough are followed."""
         memory, config = self._memory, self._config
-        if len(memory.followed) >= config.max_faces:
+        if len(memory.followed) >= config.search.max_faces:
             return False
         place = memory.place_at(one.box)
         face_id = self._next_id if place is None or place.face_id is None else place.face_id
         turns = list(dict.fromkeys((one.quarter_turns, *(TURNS if one.is_certain else ()))))
-        face = face_from(self._mesher.find(image, one.box, turns), face_id, config.mesh_confidence)
+        face = face_from(self._mesher.find(image, one.box, turns), face_id, config.mesh.confidence)
         if face is None or not one.box.grown(0.5).holds(face.box.centre):
             return False
         if not one.is_certain and memory.is_followed(face.box.centre, 0.0):
@@ -280,8 +282,8 @@ class FaceTracker:
         """Close looks at some of the places that no pass has confirmed in this beat, the longest unseen first."""
         memory, beat = self._memory, self._memory.schedule.beat
         places = memory.places
-        count = -(-len(places) // _PLACES_PER_LOOK) * self._config.places_looked_at
-        due = [track for track in places if track.unseen and beat - track.looks.at >= self._config.place_beats]
+        count = -(-len(places) // _PLACES_PER_LOOK) * self._config.search.places_looked_at
+        due = [track for track in places if track.unseen and beat - track.looks.at >= self._config.search.place_beats]
         for track in sorted(due, key=lambda one: one.looks.at)[:count]:
             track.looks.at = beat
             is_new = track.face_id is None

@@ -72,10 +72,10 @@ class Track:
         """Whether the mesh still finds the face; a mesh that jumped is not believed."""
         assert self.face is not None
         self.before = self.box
-        found = face_from(mesher.follow(image, self.face.landmarks), self.face.id, config.mesh_confidence)
-        if found is None or found.box.overlap(self.before) < config.jump_overlap:
+        found = face_from(mesher.follow(image, self.face.landmarks), self.face.id, config.mesh.confidence)
+        if found is None or found.box.overlap(self.before) < config.mesh.jump_overlap:
             return False
-        if not 1 / config.jump_scale < found.box.height / self.before.height < config.jump_scale:
+        if not 1 / config.mesh.jump_scale < found.box.height / self.before.height < config.mesh.jump_scale:
             return False
         self.face, self.box = found, found.box
         return True
@@ -102,20 +102,20 @@ class Track:
         """What is covered of a face without a mesh: more, the longer it was not seen."""
         if not self.unseen:
             return self.box
-        return self.box.grown(min(_FIRST_GROWTH + _GROWTH * self.unseen, config.most_growth))
+        return self.box.grown(min(_FIRST_GROWTH + _GROWTH * self.unseen, config.places.most_growth))
 
     def is_over(self, image: Image, config: TrackingConfig) -> bool:
         """Whether a face without a mesh may be forgotten: not while what is to be seen there is still its picture."""
         if self.state is TrackState.TENTATIVE:
-            return self.looks.missed >= config.unmeshed_looks and self.unseen >= config.vacant_beats
+            return self.looks.missed >= config.places.unmeshed_looks and self.unseen >= config.places.vacant_beats
         alike = self._likeness_now(image)
-        if config.is_patient and self.looks.missed >= config.vacant_looks and alike < config.other_place:
+        if config.is_patient and self.looks.missed >= config.places.vacant_looks and alike < config.places.other_place:
             return True
-        if self.unseen < config.vacant_beats:
+        if self.unseen < config.places.vacant_beats:
             return False
-        if self.unseen <= config.most_lost_beats and alike > config.same_place:
+        if self.unseen <= config.places.most_lost_beats and alike > config.places.same_place:
             return False
-        return self.looks.missed >= config.vacant_looks or self.unseen > config.lost_beats
+        return self.looks.missed >= config.places.vacant_looks or self.unseen > config.places.lost_beats
 
     @property
     def stayed(self) -> float:

@@ -52,11 +52,20 @@ class LiveOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveStatus:
-    """What the user sees about four times a second. latencies: from the camera's grab to the sink."""
+class CameraStatus:
+    """description: of the camera that is open, or what is done to open it."""
 
+    description: str
     fps: float
-    camera_fps: float
+    is_connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """What the user sees about four times a second. fps: sent. latencies: from the camera's grab to the sink."""
+
+    camera: CameraStatus
+    fps: float
     latency_p50_ms: float
     latency_p95_ms: float
     dropped: int
@@ -64,8 +73,6 @@ class LiveStatus:
     reason: str
     faces: int
     is_model_loaded: bool
-    is_camera_connected: bool
-    camera: str
     style: str
     is_hidden: bool
 
@@ -226,9 +233,10 @@ class _Live:
     def _status(self) -> LiveStatus:
         now_s, statistics, wished = self._clock.now_s(), self._output.statistics, self._controls.state
         latency = statistics.latency()
+        capture = self._capture
         return LiveStatus(
+            camera=CameraStatus(capture.description, capture.rate.per_second(now_s), capture.is_connected),
             fps=statistics.rate.per_second(now_s),
-            camera_fps=self._capture.rate.per_second(now_s),
             latency_p50_ms=latency.p50_ms,
             latency_p95_ms=latency.p95_ms,
             dropped=self._dropped(),
@@ -236,8 +244,6 @@ class _Live:
             reason=statistics.reason,
             faces=statistics.faces,
             is_model_loaded=self._filter.is_ready,
-            is_camera_connected=self._capture.is_connected,
-            camera=self._capture.description,
             style=wished.style,
             is_hidden=wished.is_hidden,
         )

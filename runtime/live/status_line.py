@@ -45,12 +45,12 @@ def status_words(status: "LiveStatus") -> str:
         state = "hidden"
     elif not status.is_model_loaded:
         state = "covered (the model is being loaded)"
-    elif not status.is_camera_connected:
+    elif not status.camera.is_connected:
         state = "covered (waiting for the camera)"
     elif status.state != "protected" and status.reason:
         state = f"{state} ({status.reason})"
     return (
-        f"{state} | {status.fps:.0f} fps (camera {status.camera_fps:.0f}) | "
+        f"{state} | {status.fps:.0f} fps (camera {status.camera.fps:.0f}) | "
         f"latency {status.latency_p50_ms:.0f} ms, p95 {status.latency_p95_ms:.0f} | "
         f"dropped {status.dropped} | faces {status.faces} | {status.style}"
     )

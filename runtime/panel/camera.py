@@ -186,11 +186,11 @@ class CameraControl:
             content["why"] = why(reason)
         if phase == "running" and status is not None:
             content |= {
-                "name": status.camera,
-                "is_connected": status.is_camera_connected,
+                "name": status.camera.description,
+                "is_connected": status.camera.is_connected,
                 "is_loaded": status.is_model_loaded,
                 "fps": round(status.fps, 1),
-                "camera_fps": round(status.camera_fps, 1),
+                "camera_fps": round(status.camera.fps, 1),
                 "latency_ms": round(status.latency_p50_ms),
                 "latency_p95_ms": round(status.latency_p95_ms),
                 "dropped": status.dropped,

@@ -5,7 +5,6 @@ import hashlib
 import json
 import math
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -14,20 +13,18 @@ from toonfilter.runtime.filter import ToonFilter
 from toonfilter.runtime.filter_settings import FilterSettings
 
 # Who is found again later is covered afterwards, so that empty places need not stay covered for long.
-_PATIENT: dict[str, Any] = {
-    "is_patient": True,
-    "max_faces": 64,
-    "cut_beats": 3,
-    "place_beats": 0,
-    "places_looked_at": 6,
-    "vacant_beats": 4,
-    "lost_beats": 20,
-}
+_PATIENT_SEARCH = {"max_faces": 64, "cut_beats": 3, "place_beats": 0, "places_looked_at": 6}
+_PATIENT_PLACES = {"vacant_beats": 4, "lost_beats": 20}
 
 
 def file_filter_opener(settings: FilterSettings) -> "partial[ToonFilter]":
     """Opens a `ToonFilter` that stops at errors and has time for every face; can be sent to another process."""
-    tracker = dataclasses.replace(settings.tracker, **_PATIENT)
+    tracker = dataclasses.replace(
+        settings.tracker,
+        is_patient=True,
+        search=dataclasses.replace(settings.tracker.search, **_PATIENT_SEARCH),
+        places=dataclasses.replace(settings.tracker.places, **_PATIENT_PLACES),
+    )
     return partial(ToonFilter, dataclasses.replace(settings, tracker=tracker, most_crops=math.inf))
 
 

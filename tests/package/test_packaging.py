@@ -120,9 +120,7 @@ MOST_ATTRIBUTES = 12
 # Plain records, without a state of their own: each field is a key of a file, an option, or a figure of a report.
 LONG_RECORDS = {
     "runtime/bundle.py Bundle",
-    "runtime/faces/config.py TrackingConfig",
     "runtime/geometry/warp.py FaceWarp",
-    "runtime/live/pipeline.py LiveStatus",
     "runtime/panel/recording_list.py Recording",
     "runtime/render/features/palette.py FeatureColours",
     "runtime/styles/feature_rules.py EyeRules",

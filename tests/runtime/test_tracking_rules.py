@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toonfilter.runtime.faces.config import TrackingConfig
+from toonfilter.runtime.faces.config import SearchConfig, TrackingConfig
 from toonfilter.runtime.faces.detector import (
     NETWORKS,
     TURNS,
@@ -30,7 +30,7 @@ def quiet(schedule, beats, width=1280, height=720):
 
 @pytest.mark.parametrize("detect_every", [3, 6, 12])
 def test_all_turns_edges_and_parts_are_looked_at_in_turn(detect_every):
-    schedule = DetectionSchedule(TrackingConfig(detect_every=detect_every))
+    schedule = DetectionSchedule(TrackingConfig(search=SearchConfig(detect_every=detect_every)))
     passes = quiet(schedule, detect_every * 12 * len(search_parts(1280, 720, CONFIG)))
     seen = {one for beat in passes for one in beat}
     assert {DetectionPass(network, "whole", turn) for network in NETWORKS for turn in TURNS} <= seen
@@ -47,7 +47,7 @@ def test_most_beats_have_one_pass_or_none():
 
 @pytest.mark.parametrize("is_patient", [False, True])
 def test_a_first_look_is_thorough_and_a_cut_too_but_not_every_frame(is_patient):
-    schedule = DetectionSchedule(TrackingConfig(is_patient=is_patient, cut_beats=10))
+    schedule = DetectionSchedule(TrackingConfig(is_patient, SearchConfig(cut_beats=10)))
     first = schedule.passes(1280, 720, Change(), is_new=True, is_searching=False)
     assert {(one.network, one.quarter_turns) for one in first} == {(n, t) for n in NETWORKS for t in TURNS}
     counts = [
@@ -86,7 +86,7 @@ def test_a_place_without_a_mesh_is_kept_while_it_is_seen_and_forgotten_after_clo
     track.see(picture(), 1)
     track.unseen = 500
     assert not track.is_over(picture(), CONFIG)
-    track.looks.missed = CONFIG.unmeshed_looks
+    track.looks.missed = CONFIG.places.unmeshed_looks
     assert track.is_over(picture(), CONFIG)
     track.see(picture(), 2)
     assert not track.is_over(picture(), CONFIG)
@@ -98,10 +98,10 @@ def test_a_lost_face_stays_while_its_picture_does():
     track.lose(1)
     assert (track.state, track.face_id, track.unseen) == (TrackState.LOST, 3, 1)
     assert track.cover(CONFIG).width > BOX.width
-    track.unseen, track.looks.missed = CONFIG.lost_beats + 1, CONFIG.vacant_looks
+    track.unseen, track.looks.missed = CONFIG.places.lost_beats + 1, CONFIG.places.vacant_looks
     assert not track.is_over(picture(), CONFIG)
     assert track.is_over(picture(1), CONFIG)
-    track.unseen = CONFIG.most_lost_beats + 1
+    track.unseen = CONFIG.places.most_lost_beats + 1
     assert track.is_over(picture(), CONFIG)
 
 
@@ -109,7 +109,7 @@ def test_an_empty_place_is_cleared_by_close_looks_before_its_time():
     track = Track(TrackState.TRACKED, BOX, BOX, 0, face_id=3)
     track.see(picture(), 1)
     track.lose(1)
-    track.unseen, track.looks.missed = CONFIG.vacant_beats, CONFIG.vacant_looks - 1
+    track.unseen, track.looks.missed = CONFIG.places.vacant_beats, CONFIG.places.vacant_looks - 1
     assert not track.is_over(picture(1), CONFIG)
     track.looks.missed += 1
     assert track.is_over(picture(1), CONFIG)
@@ -122,7 +122,7 @@ def test_where_nobody_waits_a_place_that_shows_something_else_is_cleared_once_al
     half = picture()
     half[100:160, 138:160] = picture(1)[100:160, 138:160]
     wall = np.full((300, 300, 3), 90, np.uint8)
-    track.looks.missed = CONFIG.vacant_looks - 1
+    track.looks.missed = CONFIG.places.vacant_looks - 1
     assert not track.is_over(picture(1), PATIENT)
     track.looks.missed += 1
     assert not track.is_over(picture(1), CONFIG)
@@ -235,7 +235,7 @@ def test_at_a_cut_of_a_file_nobody_is_looked_for_where_somebody_was_before(astro
     shots[0][60:260, 60:260] = astronaut[20:220, 130:330]
     shots[1][60:260, 380:580] = astronaut[20:220, 130:330]
     for is_patient in (False, True):
-        tracker = FaceTracker(TrackingConfig(is_patient=is_patient, cut_beats=3))
+        tracker = FaceTracker(TrackingConfig(is_patient, SearchConfig(cut_beats=3)))
         told = []
         for number in range(8):
             tracking = tracker.track(shots[number // 4], number / 25)

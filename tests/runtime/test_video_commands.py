@@ -208,11 +208,11 @@ def test_cam_ends_in_order_when_asked_to(tiny_bundle, tmp_path, number):
 
 def test_the_status_line_says_what_is_seen():
     from toonfilter.runtime.frames import PrivacyState
-    from toonfilter.runtime.live.pipeline import LiveStatus
+    from toonfilter.runtime.live.pipeline import CameraStatus, LiveStatus
 
     plain = LiveStatus(
+        camera=CameraStatus("HD Webcam", 30.1, True),
         fps=29.7,
-        camera_fps=30.1,
         latency_p50_ms=11.6,
         latency_p95_ms=17.2,
         dropped=3,
@@ -220,8 +220,6 @@ def test_the_status_line_says_what_is_seen():
         reason="",
         faces=1,
         is_model_loaded=True,
-        is_camera_connected=True,
-        camera="HD Webcam",
         style="cartoon",
         is_hidden=False,
     )
@@ -230,7 +228,7 @@ def test_the_status_line_says_what_is_seen():
     for change, expected in (
         ({"is_hidden": True}, "hidden |"),
         ({"is_model_loaded": False}, "covered (the model is being loaded)"),
-        ({"is_camera_connected": False}, "covered (waiting for the camera)"),
+        ({"camera": CameraStatus("HD Webcam", 0.0, False)}, "covered (waiting for the camera)"),
         ({"state": PrivacyState.COVERED, "reason": "no face found"}, "covered (no face found)"),
     ):
         assert status_words(dataclasses.replace(plain, **change)).startswith(expected)
