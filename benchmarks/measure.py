@@ -207,7 +207,7 @@ def measure(scenario: Scenario, options: MeasureOptions) -> Measured:
 def _open_filter(scenario: Scenario, options: MeasureOptions, record: _Record) -> ToonFilter:
     def opener(bundle: Bundle, engine: str, engine_options: EngineOptions) -> Opened:
         opened = open_translator(bundle, engine, engine_options)
-        return Opened(_TimedTranslator(opened.translator, record), opened.passed_over)
+        return Opened(_TimedTranslator(opened.translator, record), opened.skipped)
 
     ground = Ground("drawn" if scenario.extent == "whole" else "keep")
     settings = FilterSettings(

@@ -1,7 +1,7 @@
 """The cores that are there, and two of them shared out: one for what a frame waits for, one for what goes on beside it.
 
 A scheduler wakes a thread where it ran last, though another one runs there and the second core idles: on two cores the
-threads of one frame waited for each other for 3 of its 16 ms (`benchmarks/README.md`). With more cores there is always
+threads of one frame waited for each other for 3 of its 16 ms (`docs/lab-notes.md`). With more cores there is always
 a free one.
 """
 

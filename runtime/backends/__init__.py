@@ -28,10 +28,10 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open translator, and for each engine that was passed over before it: the reason."""
+    """An open translator, and for each engine that was skipped before it: the reason."""
 
     translator: Translator
-    passed_over: dict[str, str]
+    skipped: dict[str, str]
 
 
 def _onnxruntime(bundle: Bundle, options: EngineOptions) -> Translator:
@@ -83,13 +83,13 @@ def open_translator(bundle: Bundle, engine: str = "auto", options: EngineOptions
     try_once(bundle)
     if engine != "auto":
         return Opened(ENGINES[engine](bundle, options), {})
-    passed_over: dict[str, str] = {}
+    skipped: dict[str, str] = {}
     for name, opener in ENGINES.items():
         try:
-            return Opened(opener(bundle, options), passed_over)
+            return Opened(opener(bundle, options), skipped)
         except ToonfilterError as error:
-            passed_over[name] = str(error)
-    reasons = "; ".join(f"{name}: {reason}" for name, reason in passed_over.items())
+            skipped[name] = str(error)
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
     raise BackendError(f"no engine can run bundle {bundle.name}: {reasons}")
 
 

@@ -49,15 +49,17 @@ class TrackingResult:
 class FaceTracker:
     """Finds and follows up to `max_faces` faces. Not thread safe; frames must come in order."""
 
-    def __init__(self, config: TrackingConfig | None = None, looker: ThreadPoolExecutor | None = None) -> None:
-        """looker: one thread for the detector, which stays the caller's; None starts one."""
+    def __init__(
+        self, config: TrackingConfig | None = None, detection_thread: ThreadPoolExecutor | None = None
+    ) -> None:
+        """detection_thread: one thread for the detector, which stays the caller's; None starts one."""
         self._config = config or TrackingConfig()
         self._detect_every = self._config.search.detect_every
         self._next_id = 0
         self._detector = FaceDetector(self._config)
         self._mesher = FaceMesher(self._detector, self._config)
-        self._looker = looker or ThreadPoolExecutor(1, "face-detector")
-        self._has_own_looker = looker is None
+        self._detection_thread = detection_thread or ThreadPoolExecutor(1, "face-detector")
+        self._has_own_thread = detection_thread is None
         self._pending: Future[list[Box]] | None = None
         self._seen: Image = np.empty((0, 0, 3), np.uint8)
         self._memory = _Memory(self._config)
@@ -77,7 +79,7 @@ class FaceTracker:
     def reset(self) -> None:
         """Forget all faces: the next frame has nothing to do with the last. Numbers of faces are not given again."""
         # One thread works off all looks: when this is done so are those before it, of a frame that failed too.
-        wait([self._looker.submit(bool)])
+        wait([self._detection_thread.submit(bool)])
         self._pending = None
         self._memory = _Memory(self._config)
         self.set_interval(self._detect_every)
@@ -88,8 +90,8 @@ class FaceTracker:
 
     def close(self) -> None:
         """Free the networks."""
-        if self._has_own_looker:
-            self._looker.shutdown()
+        if self._has_own_thread:
+            self._detection_thread.shutdown()
         self._mesher.close()
         self._detector.close()
 
@@ -102,8 +104,8 @@ class FaceTracker:
         # The detector looks while the meshes follow; it has a core of its own, and its networks only this thread.
         # It is told what is known now: a track that is lost meanwhile must not count in one run and not in another.
         known, places, beat = [track.box for track in memory.followed], list(memory.places), memory.schedule.beat
-        noticed = self._looker.submit(self._notice, image, known, places, is_beat)
-        found = self._looker.submit(self._detect_noticed, noticed)
+        noticed = self._detection_thread.submit(self._notice, image, known, places, is_beat)
+        found = self._detection_thread.submit(self._detect_noticed, noticed)
         followed = memory.followed
         for track in followed:
             if not track.follow(image, self._mesher, config):
@@ -114,8 +116,8 @@ class FaceTracker:
         left = memory.followed
         is_urgent = memory.is_new or len(left) < len(followed) or (is_beat and not left)
         if is_urgent:
-            self._looker.submit(self._settle, seen, passes, found).result()
-        # What follows from other looks changes tracks in the looker's thread: they are told before.
+            self._detection_thread.submit(self._settle, seen, passes, found).result()
+        # What follows from other looks changes tracks in the detection thread: they are told before.
         places = memory.places
         tracking = TrackingResult(
             [track.face for track in memory.tracks if track.face is not None],
@@ -126,7 +128,7 @@ class FaceTracker:
         )
         if is_urgent or not is_beat:
             return tracking
-        self._pending = self._looker.submit(self._settle, seen, passes, found)
+        self._pending = self._detection_thread.submit(self._settle, seen, passes, found)
         return replace(tracking, pending_detections=self._pending.result)
 
     def _notice(
@@ -153,7 +155,7 @@ class FaceTracker:
         return self._detector.search(image, passes)
 
     def _settle(self, image: Image, passes: list[DetectionPass], found: "Future[list[Detection]]") -> list[Box]:
-        """What follows from the passes at a frame; in the looker's thread. Returns places not known before."""
+        """What follows from the passes at a frame; in the detection thread. Returns places not known before."""
         memory = self._memory
         followed, covered = memory.followed, [track.cover(self._config) for track in memory.places]
         detections = found.result()

@@ -20,7 +20,7 @@ QUALITIES = ("small", "normal", "high")
 _CRF = {"libx264": (28, 21, 16), "libx265": (30, 24, 19), "libvpx-vp9": (40, 32, 24), "libsvtav1": (45, 35, 26)}
 _X264 = "cabac=1:no-deblock=0:bframes=3:b-adapt=0:subme=1:8x8dct=1:analyse=i4x4,i8x8:aq-mode=1:aq-strength=0.5"
 _SPEED: Mapping[str, Mapping[str, str]] = {
-    # What superfast adds to ultrafast, without what costs more time than it saves bytes (`benchmarks/README.md`).
+    # What superfast adds to ultrafast, without what costs more time than it saves bytes (`docs/lab-notes.md`).
     "libx264": {"preset": "ultrafast", "x264-params": _X264},
     "libx265": {"preset": "superfast", "x265-params": "log-level=error"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0"},

@@ -88,3 +88,14 @@ def test_a_newcomers_answers_are_there() -> None:
         asked = set(re.findall(r"`([^`]+)`", names))
         assert asked
         assert asked <= there, f"{question}: {sorted(asked - there)}"
+
+
+def test_the_glossary_points_to_files() -> None:
+    page = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:4] for line in page.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 25
+    for word, _, files in rows:
+        named = re.findall(r"`([^`]+)`", files)
+        assert named, word
+        for name in named:
+            assert (ROOT / name).is_file(), f"{word}: {name}"

@@ -145,7 +145,7 @@ def test_looks_at_a_failed_frame_are_over_before_the_next(toon, monkeypatch):
 
 
 class AtOnce(ThreadPoolExecutor):
-    """Does what it is asked before it goes on, as if the looker were the faster thread."""
+    """Does what it is asked before it goes on, as if the detection thread were the faster thread."""
 
     def submit(self, call, /, *args, **kwargs):
         done = super().submit(call, *args, **kwargs)
@@ -155,13 +155,13 @@ class AtOnce(ThreadPoolExecutor):
 
 def test_what_a_look_changes_is_told_late_however_fast_it_is():
     """A tracking that is read while a look changes tracks and places could miss a face of either."""
-    looker = AtOnce(1)
-    tracker, told = FaceTracker(looker=looker), []
+    detection_thread = AtOnce(1)
+    tracker, told = FaceTracker(detection_thread=detection_thread), []
     for number, frame in enumerate(play("appears", frames=24)):
         tracking = tracker.track(frame.image, number / 25)
         told.append((len(frame.faces), len(tracking.faces), len(tracking.pending_detections())))
     tracker.close()
-    looker.shutdown()
+    detection_thread.shutdown()
     first = next(place for place, (there, _, _) in enumerate(told) if there == 2)
     assert told[first] == (2, 1, 1)
     assert told[first + 1] == (2, 2, 0)

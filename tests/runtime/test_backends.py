@@ -41,7 +41,7 @@ def test_auto_reports_why_engines_were_passed_over(tiny_bundle: Bundle, monkeypa
     opened = open_translator(tiny_bundle, "auto", EngineOptions(size=64))
     assert opened.translator.describe().engine == "onnxruntime"
     order = list(ENGINES)
-    assert opened.passed_over == dict.fromkeys(order[: order.index("onnxruntime")], "no such device")
+    assert opened.skipped == dict.fromkeys(order[: order.index("onnxruntime")], "no such device")
 
 
 def test_auto_with_no_engine_gives_every_reason(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
