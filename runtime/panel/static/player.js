@@ -2,7 +2,7 @@
 
 import { $, put } from "./dom.js";
 import { ask } from "./link.js";
-import { t } from "./words.js";
+import { plainName, t } from "./words.js";
 
 const FAR_S = 0.12;
 const after = $("after");
@@ -27,7 +27,7 @@ export function setUp(runSafely) {
 
 export function openPlayer(recording) {
   now = recording;
-  put($("player-title"), recording.name);
+  put($("player-title"), plainName(recording.name));
   $("compare-problem").hidden = true;
   after.src = `/recordings/${recording.id}/after`;
   hideOriginal();

@@ -5,9 +5,10 @@ import { ask } from "./link.js";
 import { openPlayer } from "./player.js";
 import * as review from "./review.js";
 import { segments, styleName } from "./style.js";
-import { duration, number, t } from "./words.js";
+import { duration, number, plainName, t } from "./words.js";
 
 const uploads = new Map();
+let shownFolder = "";
 let attempt = async (work) => work();
 let spoken = new Map();
 let fresh = new Map();
@@ -21,7 +22,7 @@ export function setUp(runSafely) {
     $(id).addEventListener("change", () => { take([...$(id).files]); $(id).value = ""; });
   }
   $("choose-here").addEventListener("click", () => attempt(() => browse("")));
-  $("browse-all").addEventListener("click", () => addPath($("browse-path").textContent));
+  $("browse-all").addEventListener("click", () => addPath(shownFolder));
   review.setUp(runSafely);
   $("looks-first").addEventListener("change", () => attempt(() => ask("settings", { looks_first: $("looks-first").checked })));
   $("pause").addEventListener("click", () => attempt(() => ask("recordings/pause", { paused: $("pause").dataset.paused !== "true" })));
@@ -91,13 +92,14 @@ function showUploads() {
 
 async function browse(path) {
   const folder = await ask("folder", { path });
-  put($("browse-path"), folder.path);
+  shownFolder = folder.path;
+  put($("browse-path"), plainName(folder.path));
   const inside = (name) => folder.path.endsWith(folder.separator) ? folder.path + name : folder.path + folder.separator + name;
-  const entry = (name, label, kind, act, extra) => el("li", {}, el("button", { type: "button", on: { click: act } }, icon(kind), el("span", {}, label), extra ? el("small", {}, extra) : null));
+  const entry = (label, kind, act, extra) => el("li", {}, el("button", { type: "button", on: { click: act } }, icon(kind), el("span", {}, label), extra ? el("small", {}, extra) : null));
   const rows = [];
-  if (folder.parent) rows.push(entry("..", t("browse.up"), "undo", () => attempt(() => browse(folder.parent))));
-  for (const name of folder.folders) rows.push(entry(name, name, "folder", () => attempt(() => browse(inside(name)))));
-  for (const { name, size_mb: size } of folder.videos) rows.push(entry(name, name, "film", () => addPath(inside(name)), t("megabytes", { n: number(size, size < 10 ? 1 : 0) })));
+  if (folder.parent) rows.push(entry(t("browse.up"), "undo", () => attempt(() => browse(folder.parent))));
+  for (const name of folder.folders) rows.push(entry(plainName(name), "folder", () => attempt(() => browse(inside(name)))));
+  for (const { name, size_mb: size } of folder.videos) rows.push(entry(plainName(name), "film", () => addPath(inside(name)), t("megabytes", { n: number(size, size < 10 ? 1 : 0) })));
   $("entries").replaceChildren(...rows);
   put($("browse-all"), t("browse.all"));
   if (!$("browse").open) $("browse").showModal();
@@ -136,17 +138,18 @@ export function show(state) {
 function row(one, queue) {
   const act = (name, label, kind, run) => el("button", { type: "button", class: kind === "primary" ? "primary" : "plain", "data-key": `${name}-${one.id}`, on: { click: run } }, label);
   const isDone = one.status === "done" || one.status === "partial";
+  const [name, result] = [plainName(one.name), plainName(one.result)];
   const buttons = [];
   if (isDone) buttons.push(act("look", t("queue.look"), "primary", () => openPlayer(one)), act("reveal", t("queue.folder"), "", () => attempt(() => ask("recordings/reveal", { id: one.id }))));
   if (one.status === "review") buttons.push(act("review", t("review.look"), "primary", () => attempt(() => review.openReview(fresh.get(one.id)))));
   if (one.status === "failed") buttons.push(act("again", t("queue.again"), "primary", () => attempt(() => ask("recordings/again", { id: one.id }))));
-  buttons.push(el("button", { type: "button", class: "round", "data-key": `remove-${one.id}`, "aria-label": t("remove", { name: one.name }), title: t("remove", { name: one.name }), on: { click: () => attempt(() => ask("recordings/remove", { id: one.id })) } }, icon("trash")));
-  const said = { waiting: t(queue.paused ? "status.paused" : "status.waiting"), converting: t("status.converting"), review: t("status.review", { n: number(one.doubts) }), done: t("status.done", { name: one.result }), partial: t("status.partial", { name: one.result }), failed: t("status.failed") }[one.status];
+  buttons.push(el("button", { type: "button", class: "round", "data-key": `remove-${one.id}`, "aria-label": t("remove", { name }), title: t("remove", { name }), on: { click: () => attempt(() => ask("recordings/remove", { id: one.id })) } }, icon("trash")));
+  const said = { waiting: t(queue.paused ? "status.paused" : "status.waiting"), converting: t("status.converting"), review: t("status.review", { n: number(one.doubts) }), done: t("status.done", { name: result }), partial: t("status.partial", { name: result }), failed: t("status.failed") }[one.status];
   return el("li", { class: "item", id: `recording-${one.id}` },
-    el("div", {}, el("h3", {}, one.name), el("p", { class: "said" }, said),
+    el("div", {}, el("h3", { dir: "auto" }, name), el("p", { class: "said" }, said),
       details(one.problem ? [one.problem] : one.notes)),
     el("div", { class: "row" }, ...buttons),
-    one.status === "converting" ? el("progress", { "aria-label": one.name, max: 1 }) : null,
+    one.status === "converting" ? el("progress", { "aria-label": name, max: 1 }) : null,
     isDone || one.status === "review" ? report(one) : null);
 }
 
@@ -180,7 +183,7 @@ function speakChanges(items) {
   fresh = new Map(items.map((one) => [one.id, one]));
   for (const one of items) {
     const before = spoken.get(one.id);
-    if (before && before !== one.status && ["review", "done", "partial", "failed"].includes(one.status)) say(`${one.name}: ${t(`spoken.${one.status}`)}`);
+    if (before && before !== one.status && ["review", "done", "partial", "failed"].includes(one.status)) say(`${plainName(one.name)}: ${t(`spoken.${one.status}`)}`);
   }
   spoken = new Map(items.map((one) => [one.id, one.status]));
 }

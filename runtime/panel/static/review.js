@@ -2,7 +2,7 @@
 
 import { $, el, icon, put, renew } from "./dom.js";
 import { ask } from "./link.js";
-import { has, number, t } from "./words.js";
+import { has, number, plainName, t } from "./words.js";
 
 const LEAST_PART = 0.015;
 const STEP_PART = 0.01;
@@ -39,7 +39,7 @@ export async function openReview(recording) {
   regions = recording.covers.map((one) => ({ ...one }));
   place = 0;
   put($("review-title"), t("review.title"));
-  put($("review-name"), recording.name);
+  put($("review-name"), plainName(recording.name));
   showStrip();
   go(0);
   if (!$("review").open) $("review").showModal();

@@ -17,6 +17,9 @@ export function t(key, values = {}) {
 export const number = (value, digits = 0) =>
   new Intl.NumberFormat(language || "en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 
+// A name that others gave: what turns the direction of writing, or is no letter, is shown as such.
+export const plainName = (name) => name.replace(/[\p{Cc}\p{Cs}\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu, "\uFFFD");
+
 export function duration(seconds) {
   const whole = Math.max(1, Math.round(seconds));
   if (whole < 60) return t("time.seconds", { n: number(whole) });
