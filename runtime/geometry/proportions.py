@@ -39,12 +39,12 @@ class Proportions:
     jaw_width. Moves, -0.08 to 0.08 of the pupil distance: eye_drop (down), nose_lift (up), chin_lift (up).
     """
 
-    eye_width: float = 1.32
-    eye_height: float = 1.40
-    nose_width: float = 0.92
+    eye_width: float = 1.34
+    eye_height: float = 1.42
+    nose_width: float = 0.90
     nose_length: float = 0.93
     mouth_width: float = 1.0
-    jaw_width: float = 0.91
+    jaw_width: float = 0.90
     eye_drop: float = 0.035
     nose_lift: float = 0.02
     chin_lift: float = 0.0

@@ -214,7 +214,7 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rule
     plane = figure.fields.get("hair")
     if plane is None:
         return
-    outer = figure.outlines(plane, blur_u=0.018, smooth_u=0.03, least_u2=0.10)
+    outer = figure.outlines(plane, blur_u=0.008, smooth_u=0.014, least_u2=0.10)
     if not outer:
         return
     swatch = figure.swatch("hair", lambda: _hair_swatch(figure, plane, outer, base, rules.hair_tones, light.side))

@@ -18,13 +18,14 @@ LEVELS_PER_L = 5.0
 """Levels of the plane for each L* of relief."""
 _UNIT_PX = 30.0
 """Distance of the pupils at which relief is measured. Raising it keeps finer shapes, and a recogniser knows more."""
-_CALM_U = 0.065
+_CALM_U, _FINE_U = 0.07, 0.03
+"""How far light is averaged: in the face, and on ears, neck and hands."""
 _EDGE_LEVELS, _EDGE_PX, _PASSES = 7, 2.2, 2
 """Edge-preserving averages: what differs less than so many levels is one shape. Raising it gives fewer shapes."""
 _BROAD_U = 1.2
 _BROAD_SHARE = 0.35
 """How much of the light that falls on the whole face is taken away. Raising it flattens hard light."""
-_CONTRAST_L = 8.0
+_CONTRAST_L = 7.5
 """Relief's standard deviation as it is drawn, L*: flat light is deepened and hard light softened towards it."""
 _GAINS = (0.45, 1.15)
 _FEATURES_GROW_U = 0.05
@@ -35,6 +36,8 @@ _BELOW_CHIN = 0.4
 """Share of the relief that is left on the neck, which lies in a drawn shadow."""
 _NECK_U, _NECK_EDGE_U = 0.9, 0.10
 """How far below the chin that shadow reaches, and over how much it begins and ends."""
+_MOUTH_U, _AROUND_MOUTH = 0.10, 0.5
+"""How far around the lips the relief is weaker, and the share of it there: what is dark beside a mouth looks dirty."""
 _BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (336, 296, 334, 293, 300, 276, 283, 282, 295, 285))
 _DARKEST, _LIGHTEST = -45.0, 25.0
 _RAMP_L = 1.6
@@ -53,12 +56,16 @@ def skin_relief(photo: Image, planes: Mapping[str, Plane], landmarks: Landmarks,
     light = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)[..., 0]
     points = landmarks[:, :2] * np.float32(factor)
     weight = _believed(planes, points, size, unit_px * factor)
-    face = cv2.bitwise_and(cv2.compare(weight, 150, cv2.CMP_GE), _filled([points[list(FACE_OVAL)]], size))
+    face_alone = _filled([points[list(FACE_OVAL)]], size)
+    face = cv2.bitwise_and(cv2.compare(weight, 150, cv2.CMP_GE), face_alone)
     seen = light[face > 0]
     if len(seen) < 50:
         return np.full((height, width), 128, np.uint8)
     share = weight.astype(np.float32) / 255 + np.float32(_UNKNOWN)
     calm = cv2.convertScaleAbs(_averaged(light, share, _CALM_U * unit_px * factor))
+    # Ears and hands are drawn from their light alone, and nobody is known by them.
+    finer = cv2.convertScaleAbs(_averaged(light, share, _FINE_U * unit_px * factor))
+    cv2.copyTo(finer, cv2.bitwise_not(face_alone), calm)
     for _ in range(_PASSES):
         calm = cv2.bilateralFilter(calm, 7, _EDGE_LEVELS, _EDGE_PX)
     quarter = [cv2.resize(one, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) for one in (light, share)]
@@ -68,7 +75,9 @@ def skin_relief(photo: Image, planes: Mapping[str, Plane], landmarks: Landmarks,
     spread = float(np.std(relief[face > 0]))
     relief *= np.float32(np.clip(_CONTRAST_L / max(spread, 1e-3), *_GAINS))
     level = cv2.convertScaleAbs(relief, alpha=LEVELS_PER_L, beta=128)
-    level = _calmed_neck(level, points, unit_px * factor)
+    level = _calmed(level, _neck(level, points, unit_px * factor), _NECK_EDGE_U * unit_px * factor, _BELOW_CHIN)
+    mouth = cv2.dilate(_filled([points[[*LIP_TOP, *LIP_BOTTOM]]], size), _disc(_MOUTH_U * unit_px * factor))
+    level = _calmed(level, mouth, _MOUTH_U * unit_px * factor, _AROUND_MOUTH)
     large: Plane = cv2.resize(level, (width, height), interpolation=cv2.INTER_CUBIC)
     return large
 
@@ -82,25 +91,35 @@ def _believed(planes: Mapping[str, Plane], points: NDArray[np.float32], size: tu
     shapes = [points[[*eye.upper, *eye.lower]] for eye in EYES]
     shapes += [points[list(brow)] for brow in _BROWS] + [points[[*LIP_TOP, *LIP_BOTTOM]]]
     drawn = _filled(shapes, size)
-    grown = 2 * max(1, round(_FEATURES_GROW_U * unit_px)) + 1
-    drawn = cv2.dilate(drawn, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (grown, grown)))
+    drawn = cv2.dilate(drawn, _disc(_FEATURES_GROW_U * unit_px))
     believed: Plane = cv2.min(skin, cv2.bitwise_not(drawn))
     return believed
 
 
-def _calmed_neck(level: Plane, points: NDArray[np.float32], unit_px: float) -> Plane:
-    """The relief with less of it below the jaw."""
+def _neck(level: Plane, points: NDArray[np.float32], unit_px: float) -> Plane:
+    """255 below the jaw, where the head's shadow is drawn."""
     size = (level.shape[1], level.shape[0])
     _, down = axes_of(points)
     below = half_plane(level.shape, points[LIP_BOTTOM[0]], down)
     chest = half_plane(level.shape, points[CHIN] + down * np.float32(_NECK_U * unit_px), down)
-    neck = cv2.subtract(cv2.subtract(below, chest), _filled([points[list(FACE_OVAL)]], size))
-    soft = 2 * max(1, round(_NECK_EDGE_U * unit_px)) + 1
-    share = cv2.blur(cv2.blur(neck, (soft, soft)), (soft, soft))
-    kept = cv2.convertScaleAbs(share, alpha=-(1 - _BELOW_CHIN), beta=255)
+    neck: Plane = cv2.subtract(cv2.subtract(below, chest), _filled([points[list(FACE_OVAL)]], size))
+    return neck
+
+
+def _calmed(level: Plane, where: Plane, edge_px: float, share: float) -> Plane:
+    """The relief with a share of it left in some place. edge_px: over how much that begins and ends."""
+    soft = 2 * max(1, round(edge_px)) + 1
+    inside = cv2.blur(cv2.blur(where, (soft, soft)), (soft, soft))
+    kept = cv2.convertScaleAbs(inside, alpha=-(1 - share), beta=255)
     flat = cv2.multiply(cv2.bitwise_not(kept), np.full_like(level, 128), scale=1 / 255)
     calm: Plane = cv2.add(cv2.multiply(level, kept, scale=1 / 255), flat)
     return calm
+
+
+def _disc(radius_px: float) -> Plane:
+    side = 2 * max(1, round(radius_px)) + 1
+    disc: Plane = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return disc
 
 
 def _filled(shapes: Sequence[NDArray[np.float32]], size: tuple[int, int]) -> Plane:

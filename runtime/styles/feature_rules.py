@@ -82,7 +82,7 @@ class MouthRules:
 
     line_u: float = 0.021
     corner_u: float = 0.014
-    lip_colour: float = 1.0
+    lip_colour: float = 0.85
     """0 paints no lips."""
     light: float = 0.5
     under_shade: float = 0.35
@@ -97,7 +97,7 @@ class MouthRules:
 class LineRules:
     """Lines of age and smile, blush."""
 
-    strength: float = 0.32
+    strength: float = 0.42
     width_u: float = 0.024
     blush: float = 0.34
 
