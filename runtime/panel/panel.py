@@ -88,7 +88,9 @@ class Panel:
             "recordings/reveal": self._reveal,
             "recordings/doubts": lambda request: {"doubts": self.recordings.doubts_of(_text(request, "id"))},
             "recordings/cover": lambda request: self.recordings.cover(_text(request, "id"), request.get("covers")),
-            "recordings/finish": lambda request: self.recordings.finish_review(_text(request, "id")),
+            "recordings/finish": lambda request: self.recordings.finish_review(
+                _text(request, "id"), request.get("covers")
+            ),
             "quit": lambda request: self.is_ending.set(),  # noqa: ARG005
         }
 

@@ -318,8 +318,10 @@ def test_doubtful_pictures_come_before_the_file(doubtful, tmp_path):
             assert client.get(f"/recordings/{asked['id']}/doubts/{place}").headers["content-type"] == "image/jpeg"
         assert client.get(f"/recordings/{asked['id']}/doubts/{len(told)}").status_code == 404
         assert client.get(f"/recordings/{asked['id']}/doubts/../after").status_code == 404
-    doubtful.actions["recordings/cover"]({"id": asked["id"], "covers": [{"from": 0, "to": 0.2, "box": [0, 0, 48, 64]}]})
-    doubtful.actions["recordings/finish"]({"id": asked["id"]})
+    covers = [{"from": 0, "to": 0.2, "box": [0, 0, 48, 64]}]
+    with pytest.raises(ConfigError):
+        doubtful.actions["recordings/finish"]({"id": asked["id"], "covers": None})
+    doubtful.actions["recordings/finish"]({"id": asked["id"], "covers": covers})
     eventually(lambda: items(doubtful)[0]["status"] == "done")
     detail = [[np.abs(np.diff(half, axis=1)).mean() for half in np.split(level, 2, 1)] for level in levels_of(target)]
     assert detail[3][0] < 0.5 * detail[3][1]
@@ -351,7 +353,7 @@ def test_wrong_regions_are_refused_and_change_nothing(doubtful):
         with pytest.raises(ConfigError):
             doubtful.actions["recordings/cover"]({"id": asked["id"], "covers": covers})
     assert items(doubtful)[0]["covers"] == []
-    doubtful.actions["recordings/finish"]({"id": asked["id"]})
+    doubtful.actions["recordings/finish"]({"id": asked["id"], "covers": []})
     with pytest.raises(ConfigError, match="not waiting"):
         doubtful.actions["recordings/cover"]({"id": asked["id"], "covers": [good]})
 

@@ -17,6 +17,7 @@ let place = 0;
 let regions = [];
 let drag = null;
 let timer = 0;
+let saving = Promise.resolve();
 let changedAt = -Infinity;
 
 export function setUp(runSafely) {
@@ -54,7 +55,7 @@ export function show(state) {
     $("review").close();
     return;
   }
-  if (drag || performance.now() - changedAt < OWN_MS || $("review-list").contains(document.activeElement)) return;
+  if (drag || performance.now() - changedAt < OWN_MS) return;
   if (JSON.stringify(recording.covers) !== JSON.stringify(regions)) {
     regions = recording.covers.map((one) => ({ ...one }));
     showRegions();
@@ -161,12 +162,16 @@ async function save() {
   clearTimeout(timer);
   if (!timer || !id) return;
   timer = 0;
-  await ask("recordings/cover", { id, covers: regions });
+  saving = ask("recordings/cover", { id, covers: regions });
+  await saving;
 }
 
+// The regions go with the word to make the file: nothing that was drawn can come too late.
 async function make() {
-  await save();
-  await ask("recordings/finish", { id });
+  clearTimeout(timer);
+  timer = 0;
+  await saving.catch(() => {});
+  await ask("recordings/finish", { id, covers: regions });
   $("review").close();
 }
 
