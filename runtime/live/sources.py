@@ -239,7 +239,7 @@ class PlayedFile:
         from toonfilter.runtime.video.reader import VideoFile, inspect_video
 
         info = inspect_video(self._path)
-        self._colours = ColourConverter(info.colour, info.orientation, info.width, info.height)
+        self._colours = ColourConverter(info.format.colour, info.orientation, info.width, info.height)
         self._file = VideoFile(info)
         self._frames = self._file.frames()
         self._info = info

@@ -20,7 +20,7 @@ def write_before_after(source: Path, target: Path, picture: Path) -> None:
     Raises:
         CaptureError: one of the videos cannot be read. OutputError: the picture cannot be written.
     """
-    at_s = _PLACE * (inspect_video(source).declared_duration_s or 0.0)
+    at_s = _PLACE * (inspect_video(source).declared.duration_s or 0.0)
     before, after = picture_at(source, at_s), picture_at(target, at_s)
     height, width = after.shape[:2]
     write_image(picture, np.hstack([cv2.resize(before, (width, height), interpolation=cv2.INTER_AREA), after]))
@@ -41,5 +41,5 @@ def picture_at(path: Path, at_s: float) -> Image:
                 break
     if found is None:
         raise CaptureError(f"{path}: no picture can be decoded")
-    converter = ColourConverter(info.colour, info.orientation, info.width, info.height)
+    converter = ColourConverter(info.format.colour, info.orientation, info.width, info.height)
     return converter.upright_rgb(found)

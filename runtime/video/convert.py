@@ -139,8 +139,7 @@ def adapted(info: VideoInfo, survey: PictureSurvey) -> VideoInfo:
         info,
         width=width,
         height=height,
-        is_interlaced=survey.is_interlaced,
-        has_captions=survey.has_captions,
+        format=replace(info.format, is_interlaced=survey.is_interlaced, has_captions=survey.has_captions),
     )
 
 
@@ -210,7 +209,7 @@ class _Conversion:
         """Pieces and the joined file both lie on the disk at the end."""
         info = self._info
         pixels = info.width * info.height * self._index.frames
-        video_bytes = min(pixels * _BITS_PER_PIXEL / 8, 3 * info.size_bytes + 1_000_000)
+        video_bytes = min(pixels * _BITS_PER_PIXEL / 8, 3 * info.declared.size_bytes + 1_000_000)
         done_bytes = sum(result.file_bytes for result in self._results.values())
         needed = max(0, int(2 * video_bytes + self._index.other_bytes) - done_bytes)
         free = shutil.disk_usage(self._target.parent).free
@@ -232,7 +231,7 @@ class _Conversion:
             time_base=self._info.time_base,
             frame_rate=self._info.frame_rate,
             colour=colours.output,
-            pixel_aspect=colours.stored_aspect(self._info.pixel_aspect),
+            pixel_aspect=colours.stored_aspect(self._info.format.aspect),
         )
         try:
             writer.write(_grey_frame(colours.coded.width, colours.coded.height))
@@ -342,16 +341,16 @@ def notes_on(info: VideoInfo, survey: PictureSurvey, sound: Sound) -> list[str]:
     if len(survey.sizes) > 1:
         sizes = ", ".join(f"{width}x{height}" for width, height in survey.sizes)
         notes.append(f"the size of the picture changes ({sizes}); all are fitted into {info.width}x{info.height}")
-    if info.is_interlaced:
+    if info.format.is_interlaced:
         notes.append("the source is interlaced; the result has whole pictures")
-    if info.has_captions:
+    if info.format.has_captions:
         notes.append("left out: closed captions inside the pictures")
-    if info.has_alpha:
+    if info.format.has_alpha:
         notes.append("left out: transparency; what lies under it is shown")
-    if info.colour.is_hdr:
+    if info.format.colour.is_hdr:
         notes.append("the source is HDR; the result is ordinary BT.709 with 8 bits")
-    elif info.bit_depth > 8:
-        notes.append(f"the source has {info.bit_depth} bits per colour; the result has 8")
+    elif info.format.bit_depth > 8:
+        notes.append(f"the source has {info.format.bit_depth} bits per colour; the result has 8")
     if info.width % 2 or info.height % 2:
         notes.append(
             f"odd size {info.width}x{info.height}: the last column or row is repeated once, "
@@ -359,9 +358,9 @@ def notes_on(info: VideoInfo, survey: PictureSurvey, sound: Sound) -> list[str]:
         )
     notes.extend(
         f"left out, it might show a face: {track}" if "video" in track or "cover" in track else f"left out: {track}"
-        for track in info.left_out
+        for track in info.others.left_out
     )
-    if info.audio_tracks and sound == "keep":
+    if info.others.audio and sound == "keep":
         notes.append("the sound is kept: a voice is a person, too (--audio disguise or drop)")
     return notes
 

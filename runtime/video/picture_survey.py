@@ -32,12 +32,12 @@ class PictureSurveyor:
         self._context.thread_count = 1
         self._context.skip_frame = "NONKEY"
         self._unit_s = float(info.time_base)
-        self._every_s = max(_SAMPLE_EVERY_S, (info.declared_duration_s or 0.0) / _MOST_SAMPLES)
+        self._every_s = max(_SAMPLE_EVERY_S, (info.declared.duration_s or 0.0) / _MOST_SAMPLES)
         self._next_s = float("-inf")
         self._samples = 0
         self._sizes: Counter[tuple[int, int]] = Counter()
         self._interlaced = 0
-        self._has_captions = info.has_captions
+        self._has_captions = info.format.has_captions
 
     def see(self, packet: Any) -> None:
         """Decode the packet if it is a key frame and due."""

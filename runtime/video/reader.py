@@ -20,13 +20,49 @@ _ALPHA_FORMATS = ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya")
 
 
 @dataclass(frozen=True, slots=True)
+class PictureFormat:
+    """How pictures are stored. name: FFmpeg's, of the pixels. aspect: width to height of a pixel; None is not said.
+
+    is_interlaced: pictures are made of two moments, line by line; `VideoFile` gives whole ones.
+    has_captions: closed captions lie inside the pictures.
+    """
+
+    name: str
+    bit_depth: int
+    colour: Colour
+    aspect: Fraction | None = None
+    is_interlaced: bool = False
+    has_captions: bool = False
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether pictures have transparent places."""
+        return self.name.startswith(_ALPHA_FORMATS)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTracks:
+    """Numbers of tracks beside the video's. left_out: those that a conversion does not carry over, in words."""
+
+    audio: int
+    subtitles: int
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredLength:
+    """What the file's head says; it may be wrong. frames: 0 where it does not say. size_bytes: of the whole file."""
+
+    frames: int
+    duration_s: float | None
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class VideoInfo:
     """What a file says about its first video track.
 
     track: its index in the file. width, height: of the stored picture, before `orientation` turns it upright.
-    left_out: the tracks that a conversion does not carry over, in words.
-    is_interlaced: its pictures are made of two moments, line by line; `VideoFile` gives whole ones.
-    has_captions: closed captions lie inside its pictures.
     """
 
     path: Path
@@ -36,24 +72,10 @@ class VideoInfo:
     height: int
     time_base: Fraction
     frame_rate: Fraction
-    pixel_aspect: Fraction | None
-    pixel_format: str
-    bit_depth: int
-    colour: Colour
+    format: PictureFormat
     display_matrix: tuple[int, ...] | None
-    declared_frames: int
-    declared_duration_s: float | None
-    size_bytes: int
-    audio_tracks: int
-    subtitle_tracks: int
-    left_out: tuple[str, ...]
-    is_interlaced: bool = False
-    has_captions: bool = False
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether its pictures have transparent places."""
-        return self.pixel_format.startswith(_ALPHA_FORMATS)
+    declared: DeclaredLength
+    others: OtherTracks
 
     @property
     def orientation(self) -> Orientation:
@@ -114,19 +136,19 @@ def inspect_video(path: Path) -> VideoInfo:
             height=first.height,
             time_base=stream.time_base,
             frame_rate=stream.average_rate or stream.guessed_rate or Fraction(30),
-            pixel_aspect=stream.sample_aspect_ratio or None,
-            pixel_format=pixel_format.name,
-            bit_depth=max(component.bits for component in pixel_format.components),
-            colour=_colour_of(first, context),
+            format=PictureFormat(
+                pixel_format.name,
+                max(component.bits for component in pixel_format.components),
+                _colour_of(first, context),
+                stream.sample_aspect_ratio or None,
+                is_interlaced=bool(first.interlaced_frame),
+                has_captions=has_captions(first),
+            ),
             display_matrix=None if matrix is None else tuple(memoryview(bytes(matrix)).cast("i")),
-            declared_frames=stream.frames,
-            declared_duration_s=duration_s,
-            size_bytes=path.stat().st_size,
-            audio_tracks=len(container.streams.audio),
-            subtitle_tracks=len(container.streams.subtitles),
-            left_out=_left_out(container, stream),
-            is_interlaced=bool(first.interlaced_frame),
-            has_captions=has_captions(first),
+            declared=DeclaredLength(stream.frames, duration_s, path.stat().st_size),
+            others=OtherTracks(
+                len(container.streams.audio), len(container.streams.subtitles), _left_out(container, stream)
+            ),
         )
 
 
@@ -200,7 +222,7 @@ def scan_video(info: VideoInfo) -> VideoIndex:
     if failure is None and tally.corrupt > 2 * len(timeline.jumps.get(info.track, ())):
         failure = f"{tally.corrupt} of its packets are damaged"
     # A length that was told by a clock that jumps says nothing.
-    told = replace(info, declared_duration_s=None) if timeline.has_jumps else info
+    told = replace(info, declared=replace(info.declared, duration_s=None)) if timeline.has_jumps else info
     end_s = tally.end_s - float(timeline.start_s)
     damage = _damage(told, tally.pictures, end_s, tally.picture_end_s, failure)
     # Stamps that come twice are no places to seek to.
@@ -249,11 +271,11 @@ class _PacketTally:
 
 
 def _damage(info: VideoInfo, packets: int, end_s: float, picture_end_s: float, failure: str | None) -> str | None:
-    declared_s = info.declared_duration_s
+    declared_s = info.declared.duration_s
     # Trimmed files keep frames that they do not show, and the count of all. AVI files count one too many now and then.
     is_as_long_as_told = declared_s is not None and picture_end_s >= declared_s - 2 / info.frame_rate
-    if info.declared_frames > packets + 2 and not is_as_long_as_told:
-        return f"the file ends after {packets} of {info.declared_frames} frames"
+    if info.declared.frames > packets + 2 and not is_as_long_as_told:
+        return f"the file ends after {packets} of {info.declared.frames} frames"
     if failure is None and declared_s is not None and end_s > 0 and declared_s > end_s + max(0.5, 0.02 * declared_s):
         return f"the file ends after {end_s:.1f} of {declared_s:.1f} s"
     return failure
@@ -287,7 +309,7 @@ class VideoFile:
         Call it once; for a second pass open the file again.
         """
         pictures = self._decoded() if start_pts is None else self._decoded_from(start_pts)
-        if self.info.is_interlaced:
+        if self.info.format.is_interlaced:
             pictures = whole_pictures(pictures, self.info)
         last_pts: int | None = None
         for frame in pictures:

@@ -104,7 +104,7 @@ def write_review(video: Path, doubts: Sequence[Doubt], folder: Path, source: Pat
     from toonfilter.runtime.video.reader import VideoFile, inspect_video
 
     info = inspect_video(video)
-    colours = ColourConverter(info.colour, info.orientation, info.width, info.height)
+    colours = ColourConverter(info.format.colour, info.orientation, info.width, info.height)
     wanted = {doubt.number: doubt for doubt in doubts}
     # A face may be seen in them.
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -239,7 +239,9 @@ def taken(queue: BoundedQueue[Any]) -> Any:
 
 def make_converter(info: VideoInfo) -> ColourConverter:
     """The colours and orientation of a file, for one thread."""
-    return ColourConverter(info.colour, info.orientation, info.width, info.height, stores_upright=not stores_rotation())
+    return ColourConverter(
+        info.format.colour, info.orientation, info.width, info.height, stores_upright=not stores_rotation()
+    )
 
 
 def pictures_of(file: VideoFile, pieces: Sequence[Segment], colours: ColourConverter) -> Iterator[_Picture | _PieceEnd]:
@@ -309,7 +311,7 @@ class _PieceOutput:
             time_base=info.time_base,
             frame_rate=info.frame_rate,
             colour=colours.output,
-            pixel_aspect=colours.stored_aspect(info.pixel_aspect),
+            pixel_aspect=colours.stored_aspect(info.format.aspect),
         )
 
     def write(self, item: _Picture, safe: SafeFrame) -> None:

@@ -127,7 +127,6 @@ LONG_RECORDS = {
     "runtime/render/guidance.py FaceShape",
     "runtime/render/look.py Look",
     "runtime/styles/style.py BaseRules",
-    "runtime/video/reader.py VideoInfo",
     "train/fields_training.py FieldsRecipe",
     "train/recipe.py DataSettings",
     "train/recipe.py Recipe",

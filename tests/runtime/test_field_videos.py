@@ -360,7 +360,7 @@ def test_interlaced_pictures_become_whole_ones(tmp_path: Path) -> None:
         assert len(levels) == 20
         return float(np.mean([((a[1:-1] - a[:-2]) * (a[1:-1] - a[2:]) > 400).mean() for a in levels[2:-2]]))
 
-    assert inspect_video(source).is_interlaced
+    assert inspect_video(source).format.is_interlaced
     report = converted(source, tmp_path / "out.mp4")
     assert any("interlaced" in note for note in report.notes)
     assert comb(tmp_path / "out.mp4") < 0.2 * comb(source)
@@ -386,14 +386,14 @@ def test_captions_are_told(tmp_path: Path) -> None:
         .replace(b"\0\0\1\x41", message + b"\0\0\1\x41")
     )
     source.write_bytes(units)
-    assert inspect_video(source).has_captions
+    assert inspect_video(source).format.has_captions
     assert any("captions" in note for note in converted(source, tmp_path / "out.mkv").notes)
 
 
 @pytest.mark.parametrize(("target", "codec"), [("out.mp4", "h264"), ("out.webm", "vp9"), ("out.mkv", "av1")])
 def test_rgb_becomes_yuv_with_a_label_that_is_true(tmp_path: Path, target: str, codec: str) -> None:
     clip = make_clip(tmp_path / "in.mkv", codec="libx264rgb", pix_fmt="rgb24", sound="", crf="0")
-    assert inspect_video(clip).colour.is_rgb
+    assert inspect_video(clip).format.colour.is_rgb
     converted(clip, tmp_path / target, ConvertOptions(codec, "high"))
     with av.open(str(clip)) as before, av.open(str(tmp_path / target)) as after:
         pairs = list(zip(before.decode(video=0), after.decode(video=0), strict=True))

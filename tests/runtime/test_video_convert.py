@@ -274,7 +274,7 @@ def test_a_file_that_cannot_say_how_to_turn_gets_upright_pictures(tmp_path, monk
     convert(clip, tmp_path / "out.mp4", InvertingFilter, FAST)
     written = inspect_video(tmp_path / "out.mp4")
     assert (written.display_matrix, written.width, written.height) == (None, 46, 64)
-    assert written.pixel_aspect == Fraction(3, 4)
+    assert written.format.aspect == Fraction(3, 4)
     expected = 255 - np.rot90(pictures_of(clip)[0], -1).astype(int)
     assert np.abs(expected - pictures_of(tmp_path / "out.mp4")[0])[8:-8, 8:-8].mean() < 6
 
@@ -293,7 +293,7 @@ def test_colour_labels_and_levels_are_kept(tmp_path, colour):
             assert (other.color_range, other.colorspace) == colour[:2]
             difference = one.to_ndarray(format="yuv420p").astype(int) - other.to_ndarray(format="yuv420p")
             assert np.abs(difference).mean() < 3
-    assert inspect_video(tmp_path / "out.mp4").colour == Colour(*colour)
+    assert inspect_video(tmp_path / "out.mp4").format.colour == Colour(*colour)
 
 
 def test_resumed_parallel_and_straight_results_are_the_same_bytes(clip, tmp_path):
@@ -533,7 +533,7 @@ def test_hdr_becomes_ordinary_colour(tmp_path, transfer):
                      colour=(1, 9, 9, transfer))  # fmt: skip
     report = convert(clip, tmp_path / "out.mp4", InvertingFilter, FAST)
     assert any("HDR" in note for note in report.notes)
-    colour = inspect_video(tmp_path / "out.mp4").colour
+    colour = inspect_video(tmp_path / "out.mp4").format.colour
     assert (colour.matrix, colour.primaries, colour.transfer) == (1, 1, 1)
 
 
