@@ -247,6 +247,23 @@ def test_doubtful_pictures_are_looked_at_and_covered(doubtful, browser, tmp_path
     assert (tmp_path / "videos" / "noise-cartoon.mp4").exists()
 
 
+@pytest.mark.parametrize("language", ["de", "ar", "hi", "ja"])
+def test_the_review_fits_every_width(doubtful, browser, language):
+    doubtful.panel.actions["settings"]({"language": language})
+    browser.wait(f"document.documentElement.lang === {language!r}")
+    click(browser, "#queue .primary")
+    browser.wait("document.querySelector('#review-picture').naturalWidth === 192")
+    click(browser, "#review-add")
+    for width, height in ((320, 640), (390, 844), (640, 400), (1280, 800)):
+        browser.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
+        wide = "(() => { const one = document.querySelector('#review'); return one.scrollWidth - one.clientWidth; })()"
+        assert browser.value(wide) <= 0, f"{language} at {width} px"
+        make = browser.value("JSON.stringify(document.querySelector('#review-make').getBoundingClientRect())")
+        assert json.loads(make)["bottom"] <= height, "the button that makes the file is always in sight"
+
+
 def test_two_tabs_look_at_the_same_regions(doubtful, browser):
     click(browser, "#queue .primary")
     browser.wait("document.querySelector('#review').open")
