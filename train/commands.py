@@ -76,7 +76,7 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A recipe by name (`toonfilter recipes`), or a .toml file.")],
     *,
     data: Annotated[Path | None, typer.Option("--data", help="Folder with photo/ and cartoon/.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of this run.")] = None,
+    out: Annotated[Path | None, typer.Option("--output", "--out", "-o", help="Folder of this run.")] = None,
     how: TrainArguments,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
 ) -> None:
@@ -90,7 +90,7 @@ def train(
         terminal.say(json.dumps(recipe_table(chosen), indent=2))
         return
     if data is None or out is None:
-        raise typer.BadParameter("--data and --out are needed to train")
+        raise typer.BadParameter("--data and --output are needed to train")
     from toonfilter.runtime.errors import require
 
     require("lightning", extra="train")
@@ -195,7 +195,9 @@ def recipes_list() -> None:
 def robustness(
     run: Annotated[Path, typer.Argument(help="A run from cartoon to photo: pix2pix-human, human.")],
     data: Annotated[Path, typer.Option("--data", help="The pairs folder.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for robustness.png and robustness.json.")],
+    out: Annotated[
+        Path, typer.Option("--output", "--out", "-o", help="Folder for robustness.png and robustness.json.")
+    ],
     pictures: Annotated[int, typer.Option(min=1, help="Held-out faces.")] = 24,
 ) -> None:
     """Show what a cartoon-to-photo generator makes of drawings it never saw."""

@@ -43,7 +43,9 @@ def labels(
 @app.command("train")
 def train(
     folder: LabelsArgument,
-    out: Annotated[Path, typer.Option("--out", help="Folder of this run; a run that is there goes on.")],
+    out: Annotated[
+        Path, typer.Option("--output", "--out", "-o", help="Folder of this run; a run that is there goes on.")
+    ],
     imagenet: Annotated[
         Path | None, typer.Option(help="MobileNetV2 as ONNX, batch norms folded in; for a new run.")
     ] = None,

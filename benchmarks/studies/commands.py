@@ -29,7 +29,7 @@ class StudyArguments:
     weights: Annotated[Path | None, typer.Option(help="Folder of torchvision's and the FID's weights.")] = None
     download: Annotated[bool, typer.Option("--download", help="Let the weights of the measures be fetched.")] = False
     pictures: Annotated[int, typer.Option(min=20, help="Held-out pictures that are measured, at most.")] = 256
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time on this machine.")] = 1
+    workers: Annotated[int, typer.Option("--workers", "--jobs", min=1, help="Runs at a time on this machine.")] = 1
     gpus: Annotated[int, typer.Option(min=0, help="GPUs of this machine, one for each run.")] = 0
     cluster: Annotated[str, typer.Option(help="Address of a Ray cluster, or auto.")] = ""
     vote: Annotated[bool, typer.Option("--vote/--no-vote", help="Also draw the pictures to vote on.")] = True
@@ -47,7 +47,7 @@ class StudyArguments:
             seeds=self.seeds,
             more=tuple(self.changes or ()),
             features=str(self.features.resolve()) if self.features else "",
-            workers=Workers(self.gpus or self.jobs, self.gpus, self.cluster),
+            workers=Workers(self.gpus or self.workers, self.gpus, self.cluster),
             pictures=self.pictures,
             has_vote=self.vote,
         )

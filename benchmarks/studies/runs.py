@@ -55,7 +55,7 @@ def list_jobs(
                 raise ConfigError(f"{arm.name}: its length is in steps; a study counts epochs: give --scale ::EPOCHS")
             folder = out / "runs" / arm.name / f"seed-{seed}"
             command = [sys.executable, "-m", "toonfilter.cli", "train", arm.recipe]
-            command += ["--data", str(data.resolve()), "--out", str(folder.resolve())]
+            command += ["--data", str(data.resolve()), "--output", str(folder.resolve())]
             command += [part for change in changes for part in ("--set", change)]
             command += ["--features", features] if features and recipe_has_features(recipe) else []
             jobs.append(Job(arm, seed, folder, tuple(command), recipe.run.epochs))
