@@ -38,8 +38,8 @@ GROUPS: Mapping[str, tuple[str, str, str]] = {
     ),
     "base": (
         "Lines, shade and colours of the whole figure. Reliefs and steps of tones are in L*, lightness from 0 to 100.",
-        "outer_line_u = 0.012\nhair_line_u = 0.008\ninner_line_u = 0.008\nshade = 0.15\nsaturation = 0.5",
-        "outer_line_u = 0.07\nhair_line_u = 0.045\ninner_line_u = 0.036\nshade = 1.0\nsaturation = 1.6",
+        "outer_line_u = 0.010\nhair_line_u = 0.006\ninner_ink = 0.2\nshade = 0.15\nmodelling = 0.0\nsaturation = 0.5",
+        "outer_line_u = 0.06\nhair_line_u = 0.04\ninner_ink = 1.0\nshade = 1.0\nmodelling = 1.0\nsaturation = 1.6",
     ),
     "features.eyes": (
         "Sizes of lights and pupil are shares of the iris's radius.",

@@ -237,7 +237,11 @@ def _hair_swatch(
     if patch is None:
         return None
     # Whoever has no known face is drawn without the photo's light: their hair may be a face.
-    light = patch.of(figure.fields["tone"]) if figure.head is None else hair_light(patch.of(figure.photo))
+    light = (
+        patch.of(figure.fields["tone"])
+        if figure.head is None
+        else hair_light(patch.of(figure.photo), figure.unit_crop_px)
+    )
     relief = hair_relief(light, patch.of(plane), figure.unit_crop_px, light_side)
     relief = cv2.convertScaleAbs(relief, alpha=_LEVELS_PER_L, beta=128)
     steps = []

@@ -10,12 +10,14 @@ from toonfilter.runtime.render.contours import Plane
 _REACH_U = 0.22
 """How far along a strand light and dark are averaged, to either side, in distances of the pupils. Raising it gives
 longer, fewer clumps."""
-_ALIKE_LEVELS, _ALIKE_PX = 16, 2.5
+_ALIKE_LEVELS, _ALIKE_U, _MOST_ALIKE_PX = 16, 0.025, 2.5
 _STEPS = 4
 _GRAIN_U = 0.05
 """Width of the neighbourhood in which strands have one direction. Raising it straightens curls."""
 _WIDE_U = 0.34
 """Width of the surroundings that a strand is lighter or darker than. Raising it gives larger shapes."""
+_LARGE_PX = 70.0
+"""Distance of the pupils above which half the planes' resolution is enough. Raising it costs time."""
 _RIM_U = 0.05
 """How far from its edge hair's own light is believed. Raising it keeps skin beside hair from making highlights."""
 _CALM_U = 0.014
@@ -33,10 +35,14 @@ Relief = NDArray[np.float32]
 """float32 [h, w]: how much lighter or darker than around it hair is, in L* of a middling contrast."""
 
 
-def hair_light(photo: Image) -> Plane:
-    """The lightness of a picture uint8 [h, w, 3] RGB without its grain: uint8 [h, w]."""
+def hair_light(photo: Image, unit_px: float) -> Plane:
+    """The lightness of a picture uint8 [h, w, 3] RGB without its grain: uint8 [h, w].
+
+    unit_px: distance of the pupils in its px.
+    """
     lab = cv2.cvtColor(np.ascontiguousarray(photo), cv2.COLOR_RGB2LAB)
-    light: Plane = cv2.bilateralFilter(cv2.extractChannel(lab, 0), 7, _ALIKE_LEVELS, _ALIKE_PX)
+    reach = float(np.clip(_ALIKE_U * unit_px, 0.6, _MOST_ALIKE_PX))
+    light: Plane = cv2.bilateralFilter(cv2.extractChannel(lab, 0), 2 * round(1.2 * reach) + 1, _ALIKE_LEVELS, reach)
     return light
 
 
@@ -46,9 +52,10 @@ def hair_relief(light: Plane, hair: Plane, unit_px: float, light_side: float = -
     light_side: see `shade.Light`.
     """
     height, width = light.shape
-    half = (max(2, width // 2), max(2, height // 2))
-    light, hair = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in (light, hair))
-    unit_px /= 2
+    if unit_px > _LARGE_PX:
+        half = (max(2, width // 2), max(2, height // 2))
+        light, hair = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in (light, hair))
+        unit_px /= 2
     rim = 2 * max(1, round(_RIM_U * unit_px)) + 1
     inside = cv2.compare(cv2.erode(hair, np.ones((rim, rim), np.uint8)), 128, cv2.CMP_GE)
     wide = _surroundings(light, inside, unit_px)
@@ -56,7 +63,7 @@ def hair_relief(light: Plane, hair: Plane, unit_px: float, light_side: float = -
     gathered = _along_strands(filled, unit_px)
     small = (gathered - wide) * (60 / 2.55) / (wide / 2.55 + 18)
     small = _STRAND * small + _VOLUME * _volume(hair, unit_px, light_side)
-    calm = 2 * max(1, round(_CALM_U * unit_px)) + 1
+    calm = 2 * round(_CALM_U * unit_px) + 1
     small = cv2.blur(small, (calm, calm))
     relief: Relief = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     return relief

@@ -36,7 +36,7 @@ def test_light_keeps_strands_and_loses_grain() -> None:
     clean = np.full((SIZE, SIZE), 60, np.uint8)
     clean[:, 100:] = 140
     noisy = np.clip(clean + np.random.default_rng(3).normal(0, 5, clean.shape), 0, 255).astype(np.uint8)
-    light = hair_light(cv2.merge([noisy] * 3)).astype(float)
+    light = hair_light(cv2.merge([noisy] * 3), 120.0).astype(float)
     assert light[40:160, 20:80].std() < 2.5
     assert light[:, 104].mean() - light[:, 95].mean() > 60
 
