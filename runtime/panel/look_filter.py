@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from toonfilter.runtime import privacy
-from toonfilter.runtime.errors import ConfigError, ToonfilterError
+from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.filter import ToonFilter, TrackedFrame
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.panel.looks import Look, filter_settings
@@ -187,7 +187,7 @@ class StyleSampler:
                 return
             try:
                 picture = self._drawn(still, look)
-            except ToonfilterError:
+            except Exception:
                 continue
             with self._lock:
                 if picture is not None and number == self._round:

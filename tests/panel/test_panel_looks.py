@@ -154,6 +154,22 @@ def test_a_style_that_does_not_find_the_face_gets_no_picture():
     sampler.close()
 
 
+def test_a_style_that_fails_gets_no_picture_and_the_others_do(astronaut):
+    class Broken:
+        def track(self, _):
+            raise RuntimeError("graph failed")
+
+        def close(self):
+            pass
+
+    sampler = StyleSampler(lambda look: Broken() if look.style == "comic" else open_look(look))
+    sampler.ask([Look(style="comic"), Look()])
+    sampler.offer(Frame(cv2.resize(astronaut, (400, 400)), 0))
+    assert eventually(lambda: sampler.picture("cartoon"))
+    assert sampler.rounds == {"cartoon": 1}
+    sampler.close()
+
+
 def test_sliders_of_styles_of_rules_reach_the_drawing():
     card = next(card for card in style_cards() if card.sliders)
     assert {slider.name for slider in card.sliders} == {"likeness", "line", "shade", "colour"}
