@@ -24,22 +24,16 @@ class BaseRules:
     the skin shows; skin_tones: its tones, as hair_tones.
     """
 
-    outer_line_u: float = 0.025
-    hair_line_u: float = 0.014
-    inner_line_u: float = 0.014
-    inner_ink: float = 0.5
+    outer_line_u: float = 0.029
+    hair_line_u: float = 0.016
+    inner_line_u: float = 0.015
+    inner_ink: float = 0.75
     shade: float = 0.55
     form_shade: float = 0.0
     softness_u: float = 0.04
     lights: float = 0.0
     modelling: float = 0.8
-    skin_tones: tuple[tuple[float, float], ...] = (
-        (-3.5, -7.5),
-        (-8.5, -17.5),
-        (-15.0, -28.0),
-        (5.0, 6.0),
-        (11.0, 12.0),
-    )
+    skin_tones: tuple[tuple[float, float], ...] = ((-4.5, -8.0), (-12.0, -16.0), (7.0, 5.0))
     pattern: Literal["flat", "dots", "hatching"] = "flat"
     fill: Literal["colour", "paper"] = "colour"
     saturation: float = 1.0

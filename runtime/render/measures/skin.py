@@ -49,7 +49,7 @@ _WARMED = 7.0
 """Least chroma that fair skin lifted out of cold shade gains."""
 _LIFT = 0.07
 """How much lighter, over L* 50, and yellower light skin is drawn than it is measured."""
-_LESS_RED, _LESS_YELLOW = 0.13, 0.10
+_LESS_RED, _LESS_YELLOW = 0.03, 0.0
 """How much of that colour light skin gives back where the photo models it."""
 _MODELLED = (5.0, 14.0)
 """Spread of lightness, L*, of skin that is flat in the photo, and of skin with full light and shade."""
