@@ -13,6 +13,7 @@ from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, s
 from toonfilter.runtime.render.cloth_paint import paintable, painted_cloth, underpainting
 from toonfilter.runtime.render.colour import Colour, Lab, ink, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
+from toonfilter.runtime.render.ears import draw_ears
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.features.curves import resampled
@@ -148,6 +149,7 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
             draw_lights(canvas, head, skin, light.side, rules.lights)
         _draw_shade(canvas, figure, light, dark, rules)
         _draw_relief(canvas, figure, shapes, skin, rules)
+        draw_ears(canvas, figure, figure.fields["skin"], ink(skin), dark)
         canvas.drawPath(
             path_of([_seen_jaw(jaw, head)], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85)
         )

@@ -18,8 +18,8 @@ LEVELS_PER_L = 5.0
 """Levels of the plane for each L* of relief."""
 _UNIT_PX = 30.0
 """Distance of the pupils at which relief is measured. Raising it keeps finer shapes, and a recogniser knows more."""
-_CALM_U = 0.10
-"""How far light is averaged. Raising it gives fewer, cleaner shapes, and a recogniser knows less."""
+_CALM_U, _NOSE_CALM_U = 0.10, 0.05
+"""How far light is averaged, and on the nose. Raising it: fewer, cleaner shapes, and a recogniser knows less."""
 _EDGE_LEVELS, _EDGE_PX, _PASSES = 7, 2.2, 2
 """Edge-preserving averages: what differs less than so many levels is one shape. Raising it gives fewer shapes."""
 _BROAD_U = 1.2
@@ -39,6 +39,7 @@ _NECK_U, _NECK_EDGE_U = 0.9, 0.10
 _MOUTH_U, _AROUND_MOUTH = 0.20, 0.3
 """How far around the lips the relief is weaker, and the share of it there: what is dark beside a mouth looks dirty."""
 _BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (336, 296, 334, 293, 300, 276, 283, 282, 295, 285))
+_NOSE = (168, 122, 351, 129, 358, 98, 327, 2)
 _DARKEST, _LIGHTEST = -45.0, 25.0
 _RAMP_L = 1.0
 _UNKNOWN = 1e-5
@@ -62,7 +63,11 @@ def skin_relief(photo: Image, planes: Mapping[str, Plane], landmarks: Landmarks,
     if len(seen) < 50:
         return np.full((height, width), 128, np.uint8)
     share = weight.astype(np.float32) / 255 + np.float32(_UNKNOWN)
-    calm = cv2.convertScaleAbs(_averaged(light, share, _CALM_U * unit_px * factor))
+    calm = _averaged(light, share, _CALM_U * unit_px * factor)
+    # A nose needs its bridge and its wings.
+    nose = cv2.blur(cv2.dilate(_filled([points[list(_NOSE)]], size), _disc(0.06 * unit_px * factor)), (5, 5))
+    nearer = _averaged(light, share, _NOSE_CALM_U * unit_px * factor)
+    calm = cv2.convertScaleAbs(calm + (nearer - calm) * (nose.astype(np.float32) / 255))
     for _ in range(_PASSES):
         calm = cv2.bilateralFilter(calm, 7, _EDGE_LEVELS, _EDGE_PX)
     quarter = [cv2.resize(one, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) for one in (light, share)]
