@@ -161,7 +161,7 @@ def clean_skin(raw: Lab, pale: float = 0.0, modelled: float = 0.0) -> Lab:
     red = max(chroma * math.cos(turn), _LEAST_RED * smoothstep(lightness, 15, 40))
     yellow = chroma * math.sin(turn)
     light = smoothstep(lightness, 50, 62)
-    lightness += _MIDDLE_LIFT * smoothstep(lightness, 49, 59) * (1 - smoothstep(lightness, 62, 80))
+    lightness += _MIDDLE_LIFT * modelled * smoothstep(lightness, 49, 59) * (1 - smoothstep(lightness, 62, 80))
     fuller = 1 + _LIFT * light
     lightness = 50 + (lightness - 50) * fuller if lightness > 50 else lightness
     calm = modelled * light
