@@ -2,9 +2,10 @@
 
 usage: python .ci/environments.py [--write] [--short] [--only WORD]
 
---write puts the tables into CONTRIBUTING.md, anew after each row. --short runs the short set of tests in each
-environment. --only takes the rows with this word in their name, e.g. 3.13 or lowest. For systems that are not here it
-says only whether all wheels are there. One environment at a time; exit status 1 where a row failed. Needs `uv`.
+--write puts each row into the table in CONTRIBUTING.md as soon as it is tried; rows that were not tried stay, with
+their day. --short runs the short set of tests in each environment. --only takes the rows with this word in their name,
+e.g. 3.13 or "3.12 locked". Without --only, for systems that are not here, it says whether all wheels are there. One
+environment at a time; exit status 1 where a row failed. Needs `uv`.
 """
 
 import os
@@ -199,16 +200,25 @@ def installed_versions(python: str) -> str:
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
 
 
-def table(results: Sequence[Tried], missing: Sequence[str]) -> Iterator[str]:
-    yield "| Python and packages | with | README's clip | tests | install and clip, s | tests, s | installed, MB |"
-    yield "|---|---|---|---|---|---|---|"
-    for one in sorted(results, key=lambda one: (one.row.extra != "test", one.row.name)):
-        yield (
+HEAD = "| Python and packages | with | README's clip | tests | install and clip, s | tests, s | installed, MB | tried |"
+
+
+def table(results: Sequence[Tried], missing: Sequence[str], before: str) -> Iterator[str]:
+    """The rows; of those that were not tried now, what the text before says. A lacking Python has a row, too."""
+    known = {row.name for row in ROWS}
+    cells = {line.split("|")[1].strip(): line for line in before.splitlines() if line.startswith("| 3.")}
+    lines = {name: line for name, line in cells.items() if name in known}
+    for one in results:
+        lines[one.row.name] = (
             f"| {one.row.name} | {one.versions} | {one.video} | {one.tests} | "
-            f"{one.install_s:.0f} | {one.tests_s:.0f} | {one.size_mb} |"
+            f"{one.install_s:.0f} | {one.tests_s:.0f} | {one.size_mb} | {time.strftime('%Y-%m-%d')} |"
         )
     for version in missing:
-        yield f"| {version} | | not tried: no such interpreter on that machine | | | | |"
+        if not any(name.startswith(version) for name in lines):
+            lines[version] = f"| {version} | | not tried: no such interpreter on that machine | | | | | |"
+    yield HEAD
+    yield "|---" * (HEAD.count("|") - 1) + "|"
+    yield from (lines[name] for name in sorted(lines, key=lambda name: ("[" in name, name)))
 
 
 def missing_wheels(python: str, system: str, packages: str) -> str:
@@ -228,8 +238,11 @@ def missing_wheels(python: str, system: str, packages: str) -> str:
     return next(filter(None, found.groups())) if found else "resolving fails"
 
 
+WHEELS_HEAD = "| not run; are all wheels there? |"
+
+
 def table_of_wheels() -> Iterator[str]:
-    yield "| not run; are all wheels there? | " + " | ".join(PYTHONS) + " |"
+    yield f"{WHEELS_HEAD} " + " | ".join(PYTHONS) + " |"
     yield "|---" * (len(PYTHONS) + 1) + "|"
     for system in SYSTEMS:
         cells = []
@@ -241,16 +254,17 @@ def table_of_wheels() -> Iterator[str]:
 
 
 def write(results: Sequence[Tried], missing: Sequence[str], wheels: Sequence[str] = ()) -> None:
-    """Put what was found into CONTRIBUTING.md."""
+    """Put what was found into CONTRIBUTING.md; the table of wheels stays where none is given."""
     path = ROOT / "CONTRIBUTING.md"
     before, _, rest = path.read_text(encoding="utf-8").partition(TABLE_MARKS[0])
+    old, _, after = rest.partition(TABLE_MARKS[1])
     said = (
-        f"Made by `python .ci/environments.py --write` on {time.strftime('%B %d, %Y')}: {platform.system()} "
-        f"{platform.machine()}, {os.cpu_count()} cores that others used, too. "
-        "The extra is `test` where no other is named."
+        f"Made by `python .ci/environments.py --write` on {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores that others used, too. The extra is `test` where no other is named."
     )
-    text = "\n".join((said, "", *table(results, missing), "", *wheels, ""))
-    path.write_text(f"{before}{TABLE_MARKS[0]}\n{text}{TABLE_MARKS[1]}{rest.partition(TABLE_MARKS[1])[2]}", "utf-8")
+    below = "\n".join((*wheels, "")) if wheels else "".join(old.partition(WHEELS_HEAD)[1:])
+    text = "\n".join((said, "", *table(results, missing, old), "", below))
+    path.write_text(f"{before}{TABLE_MARKS[0]}\n{text}{TABLE_MARKS[1]}{after}", "utf-8")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -277,7 +291,7 @@ def main(arguments: Sequence[str]) -> int:
             f"{one.tests_s:.0f} s, {one.size_mb} MB ({one.versions})",
             flush=True,
         )
-    if "--write" in arguments:
+    if "--write" in arguments and not only:
         write(results, missing, tuple(table_of_wheels()))
     return 0 if results and all(one.is_well for one in results) else 1
 
