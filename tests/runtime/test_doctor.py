@@ -196,12 +196,21 @@ def test_exclusive_caps_are_looked_at(tmp_path):
 
 
 def test_the_preview_needs_a_display(monkeypatch):
+    monkeypatch.setattr(doctor, "missing", set())
     monkeypatch.setattr(doctor.sys, "platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert next(iter(check_preview())).verdict == "note"
     monkeypatch.setenv("DISPLAY", ":0")
     assert next(iter(check_preview())).verdict == "ok"
+
+
+def test_a_display_without_its_libraries_shows_no_preview(monkeypatch):
+    monkeypatch.setattr(doctor, "missing", {"libGL.so.1"})
+    monkeypatch.setenv("DISPLAY", ":0")
+    check = next(iter(check_preview()))
+    assert check.verdict == "note"
+    assert "libGL.so.1" in check.found
 
 
 def test_the_test_card_is_recognised():
