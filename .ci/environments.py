@@ -3,9 +3,9 @@
 usage: python .ci/environments.py [--write] [--short] [--only WORD]
 
 --write puts each row into the table in CONTRIBUTING.md as soon as it is tried; rows that were not tried stay, with
-their day. --short runs the short set of tests in each environment. --only takes the rows with this word in their name,
-e.g. 3.13 or "3.12 locked". Without --only, for systems that are not here, it says whether all wheels are there. One
-environment at a time; exit status 1 where a row failed. Needs `uv`.
+their day. --short runs the short set of tests in each environment. --only takes the row of this name, e.g.
+"3.12 locked", or those with this word in it, e.g. 3.13. Without --only, for systems that are not here, it says whether
+all wheels are there. One environment at a time; exit status 1 where a row failed. Needs `uv`.
 """
 
 import os
@@ -73,8 +73,8 @@ SYSTEMS = {
     "macOS arm64": ("aarch64-apple-darwin", "14.0"),
     "macOS x86_64": ("x86_64-apple-darwin", "14.0"),
 }
-# The lowest that has wheels: old releases without them are built by nobody.
-LOWEST = ("--resolution", "lowest-direct", "--only-binary", ":all:")
+# The lowest that has wheels: old releases without them are built by nobody. TensorRT's front package never has one.
+LOWEST = ("--resolution", "lowest-direct", "--only-binary", ":all:", "--no-binary", "tensorrt-rtx-cu13")
 LOCKS = {"test": "requirements.lock", "dev": "requirements-dev.lock"}
 
 
@@ -269,7 +269,7 @@ def write(results: Sequence[Tried], missing: Sequence[str], wheels: Sequence[str
 
 def main(arguments: Sequence[str]) -> int:
     only = arguments[arguments.index("--only") + 1] if "--only" in arguments else ""
-    rows = [row for row in ROWS if only in row.name]
+    rows = [row for row in ROWS if row.name == only] or [row for row in ROWS if only in row.name]
     if "--short" in arguments:
         rows = [replace(row, tests="short") if row.tests in ("README", "main job") else row for row in rows]
     pythons = {version: interpreter(version) for version in PYTHONS}
