@@ -31,6 +31,8 @@ _REDDISH = (0.24, 0.38)
 """Red of a dark iris over that of skin, from which it is brown, however blue the sky in it."""
 _NARROW = 0.6
 """Opening over the iris' diameter below which the lids' edges and the white are among what is read."""
+_TOO_DARK = (0.27, 0.36)
+"""Lightness over that of skin below which blue in an iris is the sky's."""
 _BLUE, _VIVID, _VIOLET = (0.05, 0.45), (2.0, 9.0), (6.0, 16.0)
 
 
@@ -83,7 +85,8 @@ def coolness(measured: Lab, raw: Lab) -> float:
     own = float(measured[1] + measured[2]) / max(warmth, 6.0)
     bound = _WARMTH + _WARMTH_RISE * (float(measured[0]) / max(float(raw[0]), 20) - 0.4)
     lightness, red, yellow = (float(value) for value in measured)
-    dark = max(1 - smoothstep(lightness, *_DARK), 1 - smoothstep(lightness / max(float(raw[0]), 20), *_DARK_RELATIVE))
+    relative = lightness / max(float(raw[0]), 20)
+    dark = max(1 - smoothstep(lightness, *_DARK), 1 - smoothstep(relative, *_DARK_RELATIVE))
     doubt = _NEARLY_BLACK_DOUBT * (1 - smoothstep(lightness, *_NEARLY_BLACK))
     warm = max(
         smoothstep(min(red - 0.5, yellow + 1) + doubt, *_SURELY_COOL),
@@ -94,6 +97,7 @@ def coolness(measured: Lab, raw: Lab) -> float:
         * (1 - smoothstep(own, bound - _WARMTH_SPREAD, bound + _WARMTH_SPREAD))
         * smoothstep(warmth, *_COLOURED_SKIN)
         * smoothstep(lightness, *_COOL_LIGHT)
+        * smoothstep(relative, *_TOO_DARK)
     )
 
 

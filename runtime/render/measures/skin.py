@@ -17,7 +17,7 @@ REGIONS = (
 )
 """Cheeks and forehead."""
 _HIDING = ("hair", "glasses", "over", "headwear", "beard")
-_EVENLY_LIT, _LIT_SIDE = (42.0, 72.0), (46.0, 76.0)
+_EVENLY_LIT, _LIT_SIDE = (38.0, 67.0), (40.0, 70.0)
 """Percentiles of lightness that count as the lit skin of an evenly and of a hard lit face: its shade is drawn anew."""
 _UNEVEN = (11.0, 24.0)
 """Spread of lightness, L*, of an evenly and of a hard lit face."""
