@@ -38,7 +38,7 @@ _CAST_U = 0.09
 """Width of the shadow that hair throws on the face, in distances of the pupils."""
 _JAW_TURNED = 12.0
 """Yaw in degrees from which less of the jaw's far half is drawn."""
-_BEARD_EDGE_U = 0.022
+_BEARD_EDGE_U = 0.013
 """How softly a beard's edge fades into the skin."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
