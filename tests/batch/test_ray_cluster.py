@@ -68,8 +68,9 @@ def cluster():
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    # The workers cannot import this file.
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    # The workers cannot import this file and its neighbours.
+    for name in (__name__, CoveringFilter.__module__):
+        ray.cloudpickle.register_pickle_by_value(sys.modules[name])
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     yield made

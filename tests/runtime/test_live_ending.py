@@ -10,14 +10,14 @@ import pytest
 PROGRAM = """
 import atexit, sys, threading
 from toonfilter import cli
-from toonfilter.runtime import filter
+from toonfilter.runtime import errors, filter
 
 class Stuck:
     def __init__(self, *arguments, **options):
         print("loading", flush=True)
         if {is_stuck}:
             threading.Event().wait()
-        raise filter.BackendError("no engine")
+        raise errors.BackendError("no engine")
 
 filter.ToonFilter = Stuck
 atexit.register(print, "torn down", flush=True)
