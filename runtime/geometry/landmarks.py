@@ -55,7 +55,8 @@ LIP_BOTTOM: Final = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
 MOUTH_TOP: Final = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 MOUTH_BOTTOM: Final = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 
-NOSE_RIDGE: Final = (9, 168, 6, 197, 195, 5, 4)
+BETWEEN_BROWS: Final = 9
+NOSE_RIDGE: Final = (BETWEEN_BROWS, 168, 6, 197, 195, 5, 4)
 """From between the brows to the tip."""
 NOSE_PROFILE: Final = (*NOSE_RIDGE, 1, 19, 94, 2)
 """As the ridge, and on around the tip to below the nose."""

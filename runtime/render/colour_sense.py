@@ -51,7 +51,8 @@ def with_colour_edges(planes: Mapping[str, Plane], photo: Image, unit_px: float,
     for name in names[1:]:
         highest = cv2.max(highest, parts[name])
     band = 2 * max(1, round(_BAND_U * unit_px)) + 1
-    doubtful = cv2.dilate(cv2.compare(highest, _SURE_LEVEL, cv2.CMP_LT), np.ones((band, band), np.uint8))
+    near = np.ones((band, band), np.uint8)
+    doubtful = cv2.dilate(cv2.compare(highest, _SURE_LEVEL, cv2.CMP_LT), near)
     places = np.flatnonzero(doubtful)
     if len(places) == 0:
         return dict(planes)
@@ -84,7 +85,10 @@ def with_colour_edges(planes: Mapping[str, Plane], photo: Image, unit_px: float,
             # Thin beards stay what the network says.
             flat[places] = 0
         parts[name] = flat.reshape(doubtful.shape)
-    return _overlapping(planes, parts)
+    result = _overlapping(planes, parts)
+    # A shaded cheek is as dark as a beard: its edge moves, but nowhere is it surer than the network is beside it.
+    result["beard"] = cv2.min(result["beard"], cv2.dilate(planes["beard"], near))
+    return result
 
 
 def _coarse(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -32,8 +32,6 @@ from toonfilter.runtime.render.sure_regions import (
 _LEAST_PERSON_PX = 60
 """Pixels of the planes that must show a person without a face. Raising it leaves more specks out."""
 _DOUBTFUL_LEVEL = 40
-_BEARD_GROWS = 12
-"""Levels by which colour may make a beard surer. Raising it gives beards clearer edges, and beards of shade."""
 _WINDOW_MARGIN_PX = 6
 _WINDOW_GRID_PX = 8
 """Windows begin and end at multiples of this, so that they can be halved, which is fast."""
@@ -99,11 +97,9 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = scene.planes if keep_person else without_things_beside(scene.planes, landmarks, unit_px)
     below = cv2.bitwise_not(above_chin(landmarks, middle.shape, 0.0))
     planes = with_own_colours(planes, scene.photo, middle, below)
-    seen_beard = planes["beard"]
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)
-    # A shaded cheek is as dark as a beard beside it.
-    planes["beard"] = cv2.min(planes["beard"], cv2.add(seen_beard, _BEARD_GROWS))
-    planes = with_even_beard(with_sure_middle(planes, middle, landmarks, unit_px), landmarks, head.yaw)
+    planes = with_sure_middle(planes, middle, landmarks, unit_px, keep_person=keep_person)
+    planes = with_even_beard(planes, landmarks, head.yaw)
     planes["relief"] = skin_relief(scene.photo, planes, landmarks, unit_px)
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
     return without_islands(planes, nose, unit_px, keep_person=keep_person)

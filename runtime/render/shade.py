@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.geometry.landmarks import BETWEEN_BROWS
 from toonfilter.runtime.render.contours import Plane, Points, outlines
 from toonfilter.runtime.render.face_map import SIDE, FaceMap, mean_cells
 
 _MOUTH_CORNERS = [61, 291]
-_BETWEEN_BROWS = 9
 _CLEAR_MOUTHS = (0.75, 1.35)
 """From the face's middle, in half widths of the mouth: up to where there is no shade, and from where it is whole."""
 _REACH = -0.05
@@ -65,7 +65,7 @@ def _beside() -> NDArray[np.float32]:
     middle = float(cells[_MOUTH_CORNERS, 0].mean())
     away = np.abs(np.arange(SIDE, dtype=np.float32) - middle) / half
     across = np.clip((away - _CLEAR_MOUTHS[0]) / (_CLEAR_MOUTHS[1] - _CLEAR_MOUTHS[0]), 0, 1)
-    brow = float(cells[_BETWEEN_BROWS, 1])
+    brow = float(cells[BETWEEN_BROWS, 1])
     above = np.clip((brow - np.arange(SIDE, dtype=np.float32)) / 6, 0, 1)[:, None]
     beside: NDArray[np.float32] = np.maximum(across[None, :], above).astype(np.float32)
     return beside
@@ -104,6 +104,6 @@ def shade_outlines(field: Plane) -> list[Points]:
 @lru_cache(maxsize=1)
 def _upper_face() -> Plane:
     """255 above the brows, where hair may throw a shadow."""
-    rows = np.arange(SIDE)[:, None] < mean_cells()[_BETWEEN_BROWS, 1]
+    rows = np.arange(SIDE)[:, None] < mean_cells()[BETWEEN_BROWS, 1]
     upper: Plane = np.broadcast_to(rows * np.uint8(255), (SIDE, SIDE)).astype(np.uint8)
     return upper

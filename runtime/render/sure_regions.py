@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
-from toonfilter.runtime.geometry.landmarks import JAW
+from toonfilter.runtime.geometry.landmarks import BETWEEN_BROWS, JAW
 from toonfilter.runtime.geometry.sampling import halved
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.palette import cloth_plane
@@ -37,7 +37,6 @@ _HAT_REACH_U, _LEAST_WORN = 0.3, 0.4
 Raising the first and lowering the second takes more shirts for scarves."""
 _CHIN_U, _LEAST_LOCK_U2 = 0.8, 0.6
 """How far below the nose hair that hangs together with nothing above must be large, and how large, to be hair."""
-_BETWEEN_BROWS = 9
 _EVEN_TO_YAW = 30.0
 """Yaw in degrees from which a beard is drawn as it is seen."""
 _SOME_BEARD = 60
@@ -63,15 +62,15 @@ face its box may lie. Raising the first two leaves more patches out."""
 
 
 def with_sure_middle(
-    planes: Mapping[str, Plane], middle: Plane, landmarks: Landmarks, unit_px: float
+    planes: Mapping[str, Plane], middle: Plane, landmarks: Landmarks, unit_px: float, *, keep_person: bool = False
 ) -> dict[str, Plane]:
     """The planes with skin in the face's middle, and headwear no lower than hats reach.
 
     middle: see `middle_of_face`. landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
+    keep_person: see `without_islands`.
     """
-    hats = _hats(planes["headwear"], above_chin(landmarks, middle.shape, _HAT_REACH_U * unit_px))
-    worn = _on_top(hats, landmarks)
-    person = cv2.subtract(planes["person"], cv2.subtract(hats, worn))
+    worn, beside = _hats(planes["headwear"], landmarks, unit_px)
+    person = planes["person"] if keep_person else cv2.subtract(planes["person"], beside)
     hair = cv2.subtract(planes["hair"], middle)
     return {**planes, "person": person, "skin": cv2.max(planes["skin"], middle), "hair": hair, "headwear": worn}
 
@@ -84,7 +83,7 @@ def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: floa
     beard = planes["beard"]
     if int(beard.max()) < _SOME_BEARD:
         return dict(planes)
-    hull, chin = _hull(landmarks, beard.shape), _hull(landmarks[list(_CHIN)], beard.shape)
+    hull, chin = hull_region(landmarks, beard.shape), hull_region(landmarks[list(_CHIN)], beard.shape)
     outside = cv2.bitwise_and(beard, cv2.bitwise_not(hull))
     if cv2.mean(beard, chin)[0] < _SOME_BEARD:
         # The shadow of a chin.
@@ -98,8 +97,8 @@ def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: floa
     return {**planes, "beard": cv2.max(inside, outside)}
 
 
-def _hull(points: Landmarks, shape: tuple[int, ...]) -> Plane:
-    """255 within the convex hull of these points. points: float32 [N, 3] px."""
+def hull_region(points: NDArray[np.float32], shape: tuple[int, ...]) -> Plane:
+    """255 within the convex hull of these points. points: [N, 2 or more] px."""
     region: Plane = np.zeros(shape[:2], np.uint8)
     hull = cv2.convexHull(np.ascontiguousarray(points[:, :2], np.float32))
     cv2.fillConvexPoly(region, np.rint(hull).astype(np.int32), 255)
@@ -117,27 +116,27 @@ def _mirrored(plane: Plane, landmarks: Landmarks) -> Plane:
     return other
 
 
-def _hats(headwear: Plane, above: Plane) -> Plane:
-    """Headwear without what lies mostly below the head. above: 255 where hats may be."""
-    coarse = cv2.compare(_coarse(headwear), _PERSON_LEVEL, cv2.CMP_GE)
-    count, parts = cv2.connectedComponents(coarse)
-    worn = cv2.resize(above, coarse.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    area = np.bincount(parts.ravel(), minlength=count)
-    low = np.bincount(parts.ravel(), ~worn.ravel(), minlength=count) > (1 - _LEAST_WORN) * area
-    return _kept(headwear, parts, ~low)
+def _hats(headwear: Plane, landmarks: Landmarks, unit_px: float) -> tuple[Plane, Plane]:
+    """Headwear that is worn on the head, and what nowhere reaches above the brows: things beside the face.
 
-
-def _on_top(headwear: Plane, landmarks: Landmarks) -> Plane:
-    """Headwear without parts that nowhere reach above the brows: those are things beside the face."""
+    What lies mostly below the head is neither: it is cloth.
+    """
     coarse = cv2.compare(_coarse(headwear), _PERSON_LEVEL, cv2.CMP_GE)
     count, parts = cv2.connectedComponents(coarse)
     if count < 2:
-        return headwear
+        return headwear, np.zeros_like(headwear)
+
+    def cells(region: Plane) -> NDArray[np.float64]:
+        """How many cells of each part lie in a region."""
+        there = cv2.resize(region, coarse.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+        return np.bincount(parts.ravel(), there.ravel(), minlength=count)
+
     _, down = axes_of(landmarks)
-    above = half_plane(headwear.shape, landmarks[_BETWEEN_BROWS, :2], -down)
-    above = cv2.resize(above, coarse.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    reaches = np.bincount(parts.ravel(), above.ravel(), minlength=count) > 0
-    return _kept(headwear, parts, reaches)
+    on_top = cells(half_plane(headwear.shape, landmarks[BETWEEN_BROWS, :2], -down)) > 0
+    on_head = cells(above_chin(landmarks, headwear.shape, _HAT_REACH_U * unit_px))
+    is_cloth = on_head < _LEAST_WORN * np.bincount(parts.ravel(), minlength=count)
+    beside = cv2.subtract(headwear, _kept(headwear, parts, on_top | is_cloth))
+    return _kept(headwear, parts, on_top & ~is_cloth), beside
 
 
 def _kept(plane: Plane, parts: NDArray[np.int32], stays: NDArray[np.bool_]) -> Plane:
@@ -193,7 +192,7 @@ def half_plane(shape: tuple[int, ...], edge: Points, way: Points) -> Plane:
 
 def with_sure_face(planes: Mapping[str, Plane], landmarks: Landmarks) -> dict[str, Plane]:
     """The planes with a person and skin all over a known face, whatever the network saw. landmarks: in their px."""
-    region = cv2.dilate(_hull(landmarks, planes["person"].shape), np.ones((3, 3), np.uint8))
+    region = cv2.dilate(hull_region(landmarks, planes["person"].shape), np.ones((3, 3), np.uint8))
     region = cv2.blur(region, (3, 3))
     skin = cv2.max(planes["skin"], cv2.subtract(region, planes["hair"]))
     return {**planes, "person": cv2.max(planes["person"], region), "skin": skin}
