@@ -44,6 +44,14 @@ def path_of(shapes: Iterable[Points], *, closed: bool = True) -> skia.Path:
     return path
 
 
+def draw_soft(canvas: skia.Canvas, shapes: Iterable[Points], colour: Colour, alpha: float, soft_px: float) -> None:
+    """Shapes whose edges fade over about soft_px to either side."""
+    brush = paint(colour, alpha)
+    if soft_px > 0.3:
+        brush.setMaskFilter(skia.MaskFilter.MakeBlur(skia.kNormal_BlurStyle, soft_px, False))
+    canvas.drawPath(path_of(shapes), brush)
+
+
 def _add(path: skia.Path, points: Points, *, closed: bool = True) -> None:
     """One more polygon. Making points for `addPoly` takes twice as long."""
     places = points.tolist()

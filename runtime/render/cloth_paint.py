@@ -10,15 +10,15 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, picture_lab, to_rgb
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.palette import CLOTH_SCALE, painted_colour
-from toonfilter.runtime.render.tones import Patch, coloured
+from toonfilter.runtime.render.palette import CLOTH_COLOURS, CLOTH_SCALE, painted_colour
+from toonfilter.runtime.render.tones import Patch, coloured, to_levels
 from toonfilter.runtime.styles.style import BaseRules
 
 _SMALLER = 2
 """Cloth's colours are told apart in a picture so many times smaller than the planes."""
 _CALM_U = 0.05
 """How far cloth's colours are averaged before they are told apart. Raising it gives larger, fewer patches."""
-_BINS = 60
+_BINS = 256 // CLOTH_COLOURS
 """Steps of light of each colour, one L* each; the middle one is the colour itself."""
 _SHADE_U = 0.08
 """How far light and shade of one colour are averaged. Raising it rounds folds, and shows less of a face on a shirt."""
@@ -29,6 +29,9 @@ _STEP_L, _SHARPNESS = 5.0, 0.7
 _UNDER_UNIT_PX = 7.0
 """Distance of the pupils at which colours below the parts are mixed. Raising it shows more of what parts leave out."""
 _SURE = 150
+"""Level from which a pixel is surely cloth, or the person's."""
+_LIVELIER, _LIGHTER = np.array([0.91, 1.12, 1.12], np.float32), np.array([9, 0, 0], np.float32)
+_LIGHTNESS = (3.0, 98.0)
 _SUM = np.ones((1, 3), np.float32)
 
 
@@ -38,7 +41,7 @@ def painted_cloth(
     """Painted cloth under a patch: uint8 [h, w, 4] RGBA of the canvas' size.
 
     photo: uint8 [H, W, 3] RGB, all of the planes' picture. plane: where the cloth is. colours: of the cloth, at most
-    six. unit_px: distance of the pupils in px of the planes.
+    CLOTH_COLOURS. unit_px: distance of the pupils in px of the planes.
     """
     size = (max(2, patch.width // _SMALLER), max(2, patch.height // _SMALLER))
     lab = picture_lab(cv2.resize(patch.of(photo), size, interpolation=cv2.INTER_AREA))
@@ -46,7 +49,7 @@ def painted_cloth(
     unit_px /= _SMALLER
     apart = _distances(lab, inside, colours, _CALM_U * unit_px)
     shade = _shade(lab[..., 0], apart.argmin(0), inside, _SHADE_U * unit_px)
-    level = cv2.convertScaleAbs(shade, alpha=1.0, beta=_BINS / 2)
+    level = to_levels(shade, 1.0, _BINS / 2)
     index = cv2.min(patch.enlarged(level, smoothly=True), _BINS - 1)
     if len(colours) > 1:
         index = cv2.add(index, _nearest(patch, apart))
@@ -70,8 +73,9 @@ def underpainting(photo: Image, person: Plane, patch: Patch, unit_px: float) -> 
 
 
 def paintable(colour: Lab) -> Lab:
-    """A cloth's colour, a little lighter and livelier."""
-    return np.array([9 + 0.91 * colour[0], colour[1] * 1.12, colour[2] * 1.12], np.float32)
+    """A cloth's colours [..., 3], a little lighter and livelier."""
+    lively: Lab = colour * _LIVELIER + _LIGHTER
+    return lively
 
 
 def _distances(lab: NDArray[np.float32], inside: Plane, colours: Sequence[Lab], reach_px: float) -> NDArray[np.float32]:
@@ -119,15 +123,15 @@ def _nearest(patch: Patch, apart: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _table(colours: Sequence[Lab], rules: BaseRules) -> NDArray[np.float32]:
-    """float32 [256, 3], sRGB: each colour in each light."""
+    """float32 [256, 3], sRGB: each colour in each light, in soft steps of which one is the colour itself.
+
+    Soft quantisation of light: Winnemoeller, Olsen, Gooch, Real-Time Video Abstraction (2006), section 3.3.
+    """
     steps = np.arange(_BINS, dtype=np.float32) - _BINS // 2
-    middle = np.rint(steps / _STEP_L) * np.float32(_STEP_L)
-    edge = np.tanh(_SHARPNESS * (steps - middle)) / np.tanh(_SHARPNESS * _STEP_L / 2)
-    steps = middle + np.float32(_STEP_L / 2) * edge
+    between = (np.floor(steps / _STEP_L) + 0.5) * np.float32(_STEP_L)
+    steps = between + np.float32(_STEP_L / 2) * np.tanh(_SHARPNESS * (steps - between))
+    lit = np.repeat(np.stack(colours), _BINS, 0)
+    lit[:, 0] = np.clip(lit[:, 0] + np.tile(steps * np.float32(rules.modelling), len(colours)), *_LIGHTNESS)
     table = np.zeros((256, 3), np.float32)
-    for number, colour in enumerate(colours):
-        for place, step in enumerate(steps * np.float32(rules.modelling)):
-            lit = np.array([np.clip(colour[0] + step, 3, 98), colour[1], colour[2]], np.float32)
-            table[number * _BINS + place] = painted_colour(paintable(lit), rules)
-    table[:] = to_rgb(table)
+    table[: len(lit)] = to_rgb(painted_colour(paintable(lit), rules))
     return table

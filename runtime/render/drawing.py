@@ -23,7 +23,7 @@ from toonfilter.runtime.render.ground import Ground, GroundPainter
 from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import LookMeter
 from toonfilter.runtime.render.measures.teeth import measure_teeth
-from toonfilter.runtime.render.palette import Palette, measure_palette, painted_colour, painted_colours
+from toonfilter.runtime.render.palette import Palette, measure_palette, painted_colours, painted_skin
 from toonfilter.runtime.render.people import People, Person, people_in
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import LIVE_PLANES_PX, PLANES_PX, FieldsReader, SceneFields
@@ -249,7 +249,7 @@ def painted_look(look: Look, rules: BaseRules) -> Look:
     if rules.fill == "colour" and rules.saturation == 1:
         return look
     names = ("skin", "shadow", "lip", "brow", "iris")
-    colours: dict[str, Any] = {name: painted_colour(getattr(look, name), rules) for name in names}
+    colours: dict[str, Any] = {name: painted_skin(getattr(look, name), rules) for name in names}
     if rules.fill == "paper":
         colours["brow"] = look.brow * np.array([1, 0.2, 0.2], np.float32)
         colours["iris"] = look.iris * np.array([1, 0.2, 0.2], np.float32)

@@ -15,6 +15,7 @@ from toonfilter.runtime.render.tones import Patch, Swatch, Swatches
 
 _T = TypeVar("_T")
 _GRID = 17
+"""Places across and down for which the style's proportions are worked out; between them they are interpolated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 import skia
 
 from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP
-from toonfilter.runtime.render.canvas import clipped, paint, path_of, ribbons, stroke
+from toonfilter.runtime.render.canvas import clipped, draw_soft, paint, path_of, ribbons, stroke
 from toonfilter.runtime.render.cloth_paint import paintable, painted_cloth, underpainting
 from toonfilter.runtime.render.colour import Colour, Lab, ink, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
@@ -21,10 +21,9 @@ from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.palette import Palette, cloth_plane, painted_colour
 from toonfilter.runtime.render.patterns import draw_dots, draw_hatching
 from toonfilter.runtime.render.shade import Light, face_shade, shade_field, shade_outlines, upper_face
-from toonfilter.runtime.render.skin_light import draw_lights, draw_soft
 from toonfilter.runtime.render.skin_relief import relief_picture
 from toonfilter.runtime.render.strands import hair_light, hair_relief
-from toonfilter.runtime.render.tones import Patch, Swatch, lay, stepped
+from toonfilter.runtime.render.tones import Patch, Swatch, lay, stepped, to_levels
 from toonfilter.runtime.styles.style import BaseRules
 
 _PARTS = ("skin", "hair", "headwear")
@@ -145,8 +144,6 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     with clipped(canvas, region):
         canvas.drawPath(path_of([np.concatenate([jaw, jaw[::-1] + drop])]), paint(dark))
         canvas.drawPath(path_of([cv2.convexHull(head.flat)[:, 0]]), paint(flat))
-        if rules.fill == "colour":
-            draw_lights(canvas, head, skin, light.side, rules.lights)
         _draw_shade(canvas, figure, light, dark, rules)
         _draw_relief(canvas, figure, shapes, skin, rules)
         draw_ears(canvas, figure, figure.fields["skin"], ink(skin), dark)
@@ -223,7 +220,7 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rule
     if swatch is None:
         return
     lay(canvas, *swatch, path_of(outer))
-    canvas.drawPath(ribbons(outer, rules.hair_line_u * figure.unit_px), paint(ink(base), 0.6))
+    canvas.drawPath(ribbons(outer, rules.hair_line_u * figure.unit_px), paint(ink(base), rules.inner_ink))
 
 
 def _hair_swatch(
@@ -245,13 +242,13 @@ def _hair_swatch(
         else hair_light(patch.of(figure.photo), figure.unit_crop_px)
     )
     relief = hair_relief(light, patch.of(plane), figure.unit_crop_px, light_side)
-    relief = cv2.convertScaleAbs(relief, alpha=_LEVELS_PER_L, beta=128)
+    levels = to_levels(relief, _LEVELS_PER_L)
     steps = []
     for level, step in sorted(tones, key=lambda one: abs(one[0])):
         tone = base + np.array([step, 0, 0], np.float32)
         tone[1:] *= 1 - 0.006 * step
         steps.append((128 + level * _LEVELS_PER_L, to_rgb(tone)))
-    return stepped(patch.enlarged(relief), steps, to_rgb(base)), patch
+    return stepped(patch.enlarged(levels), steps, to_rgb(base)), patch
 
 
 def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, light: Light, rules: BaseRules) -> None:

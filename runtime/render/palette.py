@@ -13,7 +13,8 @@ from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.styles.style import BaseRules
 
-_CLOTH_COLOURS = 4
+CLOTH_COLOURS = 4
+"""At most. Raising it tells more colours of a cloth apart, each with fewer steps of light."""
 _ALIKE = 15.0
 """Cloth colours nearer than this (L*a*b* distance) are one. Raising it gives plainer clothes."""
 CLOTH_SCALE = np.array([0.5, 1.0, 1.0], np.float32)
@@ -27,6 +28,7 @@ _MAY_BE_GREY = (24.0, 42.0)
 _GREYED = 0.4
 """What is left of the colour of grey hair."""
 _STRANDS_PX = 5
+"""Width of the rim of hair, in a picture of _SMALL_PX, whose colours are not its own."""
 _LIT = (40.0, 80.0)
 """Percentiles of hair's lightness that give its colour. Raising them draws hair as its lights are."""
 _LEAST_PIXELS = 24
@@ -59,20 +61,24 @@ class Palette:
 def painted_colours(palette: Palette, rules: BaseRules) -> Palette:
     """The palette as a style paints it; cloth is painted with its light and shade, see `cloth_paint`."""
     hair, beard = (painted_colour(one, rules, paper_light=_PAPER_HAIR) for one in (palette.hair, palette.beard))
-    skin = painted_colour(palette.skin, rules, paper_light=_PAPER_SKIN)
-    return replace(palette, hair=hair, beard=beard, skin=skin)
+    return replace(palette, hair=hair, beard=beard, skin=painted_skin(palette.skin, rules))
+
+
+def painted_skin(lab: Lab, rules: BaseRules) -> Lab:
+    """Skin, and what is drawn on it, as a style paints it."""
+    return painted_colour(lab, rules, paper_light=_PAPER_SKIN)
 
 
 def painted_colour(lab: Lab, rules: BaseRules, paper_light: float = _PAPER_LIGHT) -> Lab:
-    """One colour as a style paints it; see `BaseRules.fill` and `BaseRules.saturation`.
+    """Colours [..., 3] as a style paints them; see `BaseRules.fill` and `BaseRules.saturation`.
 
     paper_light: L* of black on paper.
     """
     if rules.fill == "paper":
-        lightness = paper_light + (100 - paper_light) * lab[0] / 130
-        return np.array([lightness, 0.10 * lab[1] + 0.5, 0.10 * lab[2] + 4.0], np.float32)
-    gain = np.array([1, rules.saturation, rules.saturation], np.float32)
-    return (lab * gain).astype(np.float32)
+        paper = np.array([paper_light, 0.5, 4.0], np.float32)
+        return paper + lab * np.array([(100 - paper_light) / 130, 0.10, 0.10], np.float32)
+    painted: Lab = lab * np.array([1, rules.saturation, rules.saturation], np.float32)
+    return painted
 
 
 def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette | None = None) -> Palette:
@@ -84,9 +90,8 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     default = before or Palette()
     # Between strands there is the room.
     inner = cv2.erode(plane["hair"], np.ones((_STRANDS_PX, _STRANDS_PX), np.uint8))
-    head_hair = _lit(
-        lab[(inner if np.count_nonzero(inner > 200) >= _LEAST_PIXELS else plane["hair"]) > 200], default.hair
-    )
+    sure = inner > 200 if np.count_nonzero(inner > 200) >= _LEAST_PIXELS else plane["hair"] > 200
+    head_hair = _lit(lab[sure], default.hair)
     hair = head_hair * _livelier(head_hair)
     hair[0] = max(hair[0] + 3, _DARKEST_HAIR)
     beard = _median(lab[plane["beard"] > 150], head_hair) if "beard" in plane else head_hair
@@ -146,7 +151,7 @@ def _clusters(pixels: NDArray[np.float32], before: tuple[Lab, ...]) -> tuple[Lab
     if len(pixels) < _LEAST_PIXELS:
         return ()
     pixels = np.ascontiguousarray(pixels[:: max(1, len(pixels) // 1500)], np.float32) * CLOTH_SCALE
-    count = min(_CLOTH_COLOURS, len(pixels))
+    count = min(CLOTH_COLOURS, len(pixels))
     if before:
         centres = np.stack(before) * CLOTH_SCALE
         for _ in range(2):

@@ -8,14 +8,28 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
-from toonfilter.runtime.geometry.landmarks import CHIN, EYES, FACE_OVAL, LIP_BOTTOM, LIP_TOP
+from toonfilter.runtime.geometry.landmarks import (
+    CHIN,
+    EYES,
+    FACE_OVAL,
+    LEFT_WING,
+    LIP_BOTTOM,
+    LIP_TOP,
+    NOSE_PROFILE,
+    RIGHT_WING,
+)
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, to_rgb
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.sure_regions import axes_of, half_plane
+from toonfilter.runtime.render.sure_regions import axes_of, half_plane, hull_region
+from toonfilter.runtime.render.tones import step_table, to_levels
 
 LEVELS_PER_L = 5.0
 """Levels of the plane for each L* of relief."""
+_LEVELS_8BIT = 2.55
+"""Levels of OpenCV's 8-bit L* for each L*."""
+_COARSE = 4
+"""The light around each place is averaged in a picture so many times smaller."""
 _UNIT_PX = 30.0
 """Distance of the pupils at which relief is measured. Raising it keeps finer shapes, and a recogniser knows more."""
 _CALM_U, _NOSE_CALM_U = 0.10, 0.05
@@ -28,6 +42,7 @@ _BROAD_SHARE = 0.35
 _CONTRAST_L = 7.5
 """Relief's standard deviation as it is drawn, L*: flat light is deepened and hard light softened towards it."""
 _GAINS = (0.45, 1.15)
+"""Least and most of that factor."""
 _FEATURES_GROW_U = 0.05
 """How far around eyes, brows and lips the photo is not looked at: they are drawn. Raising it flattens their sockets."""
 _BASE_PERCENTILE = 57.0
@@ -38,11 +53,18 @@ _NECK_U, _NECK_EDGE_U = 0.9, 0.10
 """How far below the chin that shadow reaches, and over how much it begins and ends."""
 _MOUTH_U, _AROUND_MOUTH = 0.20, 0.3
 """How far around the lips the relief is weaker, and the share of it there: what is dark beside a mouth looks dirty."""
-_BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (336, 296, 334, 293, 300, 276, 283, 282, 295, 285))
-_NOSE = (168, 122, 351, 129, 358, 98, 327, 2)
-_DARKEST, _LIGHTEST = -45.0, 25.0
-_RAMP_L = 1.0
+_NOSE_GROWS_U, _NOSE_EDGE_U = 0.06, 0.06
+"""How far around the nose's hull it is looked at more closely, and over how much that ends."""
+_NOSE = (*NOSE_PROFILE, *RIGHT_WING, *LEFT_WING)
+_LIPS = (*LIP_TOP, *LIP_BOTTOM)
+_DARKEST, _LIGHTEST, _MOST_COVER = -45.0, 25.0, 0.9
+"""Steps in L* of the paint that is laid over skin, thinner for smaller steps; and its opacity at most."""
+_REDDER_SHADE, _REDDER_LIGHT, _YELLOWER = 0.35, 0.12, 0.15
+"""a* and b* that skin gains for each L* that it is darker, and loses for each that it is lighter."""
+_SKIN_LEVEL, _FEWEST_PX = 150, 50
+"""Level from which a pixel is surely skin, and how many a face must show. Raising them leaves more faces flat."""
 _UNKNOWN = 1e-5
+"""Weight of what is not looked at: where nothing else is near, it must count."""
 
 
 def skin_relief(photo: Image, planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> Plane:
@@ -52,36 +74,53 @@ def skin_relief(photo: Image, planes: Mapping[str, Plane], landmarks: Landmarks,
     """
     height, width = photo.shape[:2]
     factor = min(1.0, _UNIT_PX / max(unit_px, 1.0))
+    unit_px *= factor
     size = (max(2, round(width * factor)), max(2, round(height * factor)))
-    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-    light = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)[..., 0]
+    light = cv2.extractChannel(
+        cv2.cvtColor(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB), 0
+    )
     points = landmarks[:, :2] * np.float32(factor)
-    weight = _believed(planes, points, size, unit_px * factor)
-    face_alone = _filled([points[list(FACE_OVAL)]], size)
-    face = cv2.bitwise_and(cv2.compare(weight, 150, cv2.CMP_GE), face_alone)
-    seen = light[face > 0]
-    if len(seen) < 50:
+    weight = _believed(planes, points, size, unit_px)
+    outline = hull_region(points[list(FACE_OVAL)], light.shape)
+    face = cv2.bitwise_and(cv2.compare(weight, _SKIN_LEVEL, cv2.CMP_GE), outline)
+    if np.count_nonzero(face) < _FEWEST_PX:
         return np.full((height, width), 128, np.uint8)
     share = weight.astype(np.float32) / 255 + np.float32(_UNKNOWN)
-    calm = _averaged(light, share, _CALM_U * unit_px * factor)
-    # A nose needs its bridge and its wings.
-    nose = cv2.blur(cv2.dilate(_filled([points[list(_NOSE)]], size), _disc(0.06 * unit_px * factor)), (5, 5))
-    nearer = _averaged(light, share, _NOSE_CALM_U * unit_px * factor)
-    calm = cv2.convertScaleAbs(calm + (nearer - calm) * (nose.astype(np.float32) / 255))
-    for _ in range(_PASSES):
-        calm = cv2.bilateralFilter(calm, 7, _EDGE_LEVELS, _EDGE_PX)
-    quarter = [cv2.resize(one, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) for one in (light, share)]
-    broad = cv2.resize(_averaged(quarter[0], quarter[1], _BROAD_U * unit_px * factor / 4), size)
-    middle = np.float32(np.percentile(seen, _BASE_PERCENTILE))
-    relief = (calm - np.float32(_BROAD_SHARE) * broad - np.float32(1 - _BROAD_SHARE) * middle) / np.float32(2.55)
-    spread = float(np.std(relief[face > 0]))
-    relief *= np.float32(np.clip(_CONTRAST_L / max(spread, 1e-3), *_GAINS))
-    level = cv2.convertScaleAbs(relief, alpha=LEVELS_PER_L, beta=128)
-    level = _calmed(level, _neck(level, points, unit_px * factor), _NECK_EDGE_U * unit_px * factor, _BELOW_CHIN)
-    mouth = cv2.dilate(_filled([points[[*LIP_TOP, *LIP_BOTTOM]]], size), _disc(_MOUTH_U * unit_px * factor))
-    level = _calmed(level, mouth, _MOUTH_U * unit_px * factor, _AROUND_MOUTH)
+    relief = _calm_light(light, share, points, unit_px) - _surroundings(light, share, face, unit_px)
+    gain = float(np.clip(_CONTRAST_L * _LEVELS_8BIT / max(float(np.std(relief[face > 0])), 1e-3), *_GAINS))
+    level = to_levels(relief, gain * LEVELS_PER_L / _LEVELS_8BIT)
+    neck = cv2.subtract(_below_mouth(points, light.shape, unit_px), outline)
+    level = _calmed(level, neck, _NECK_EDGE_U * unit_px, _BELOW_CHIN)
+    mouth = cv2.dilate(hull_region(points[list(_LIPS)], light.shape), _disc(_MOUTH_U * unit_px))
+    level = _calmed(level, mouth, _MOUTH_U * unit_px, _AROUND_MOUTH)
     large: Plane = cv2.resize(level, (width, height), interpolation=cv2.INTER_CUBIC)
     return large
+
+
+def _calm_light(
+    light: Plane, share: NDArray[np.float32], points: NDArray[np.float32], unit_px: float
+) -> NDArray[np.float32]:
+    """Light in few shapes, more of them on the nose, which needs its bridge and its wings: float32, 8-bit levels."""
+    nose = cv2.dilate(hull_region(points[list(_NOSE)], light.shape), _disc(_NOSE_GROWS_U * unit_px))
+    edge = 2 * max(1, round(_NOSE_EDGE_U * unit_px)) + 1
+    nearer = cv2.blur(nose, (edge, edge)).astype(np.float32) / 255
+    calm, close = (_averaged(light, share, reach * unit_px) for reach in (_CALM_U, _NOSE_CALM_U))
+    shapes = cv2.convertScaleAbs(calm + (close - calm) * nearer)
+    for _ in range(_PASSES):
+        shapes = cv2.bilateralFilter(shapes, 7, _EDGE_LEVELS, _EDGE_PX)
+    calmed: NDArray[np.float32] = shapes.astype(np.float32)
+    return calmed
+
+
+def _surroundings(light: Plane, share: NDArray[np.float32], face: Plane, unit_px: float) -> NDArray[np.float32]:
+    """What counts as neither light nor dark: the face's usual light, and a share of the light around each place."""
+    quarter = [
+        cv2.resize(one, None, fx=1 / _COARSE, fy=1 / _COARSE, interpolation=cv2.INTER_AREA) for one in (light, share)
+    ]
+    broad = cv2.resize(_averaged(quarter[0], quarter[1], _BROAD_U * unit_px / _COARSE), light.shape[::-1])
+    middle = np.float32(np.percentile(light[face > 0], _BASE_PERCENTILE))
+    around: NDArray[np.float32] = broad * np.float32(_BROAD_SHARE) + middle * np.float32(1 - _BROAD_SHARE)
+    return around
 
 
 def _believed(planes: Mapping[str, Plane], points: NDArray[np.float32], size: tuple[int, int], unit_px: float) -> Plane:
@@ -90,21 +129,23 @@ def _believed(planes: Mapping[str, Plane], points: NDArray[np.float32], size: tu
     for name in ("beard", "over", "glasses", "hair"):
         skin = cv2.subtract(skin, planes[name])
     skin = cv2.resize(skin, size, interpolation=cv2.INTER_AREA)
-    shapes = [points[[*eye.upper, *eye.lower]] for eye in EYES]
-    shapes += [points[list(brow)] for brow in _BROWS] + [points[[*LIP_TOP, *LIP_BOTTOM]]]
-    drawn = _filled(shapes, size)
+    parts: list[tuple[int, ...]] = [_LIPS]
+    for eye in EYES:
+        parts += [(*eye.upper, *eye.lower), (*eye.brow_upper, *eye.brow_lower)]
+    drawn = np.zeros_like(skin)
+    for part in parts:
+        drawn = cv2.max(drawn, hull_region(points[list(part)], skin.shape))
     drawn = cv2.dilate(drawn, _disc(_FEATURES_GROW_U * unit_px))
     believed: Plane = cv2.min(skin, cv2.bitwise_not(drawn))
     return believed
 
 
-def _neck(level: Plane, points: NDArray[np.float32], unit_px: float) -> Plane:
-    """255 below the jaw, where the head's shadow is drawn."""
-    size = (level.shape[1], level.shape[0])
+def _below_mouth(points: NDArray[np.float32], shape: tuple[int, ...], unit_px: float) -> Plane:
+    """255 from the mouth's corners down to the chest: beside the face that is the neck."""
     _, down = axes_of(points)
-    below = half_plane(level.shape, points[LIP_BOTTOM[0]], down)
-    chest = half_plane(level.shape, points[CHIN] + down * np.float32(_NECK_U * unit_px), down)
-    neck: Plane = cv2.subtract(cv2.subtract(below, chest), _filled([points[list(FACE_OVAL)]], size))
+    below = half_plane(shape, points[LIP_BOTTOM[0]], down)
+    chest = half_plane(shape, points[CHIN] + down * np.float32(_NECK_U * unit_px), down)
+    neck: Plane = cv2.subtract(below, chest)
     return neck
 
 
@@ -124,13 +165,6 @@ def _disc(radius_px: float) -> Plane:
     return disc
 
 
-def _filled(shapes: Sequence[NDArray[np.float32]], size: tuple[int, int]) -> Plane:
-    mask = np.zeros(size[::-1], np.uint8)
-    for shape in shapes:
-        cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(shape).astype(np.int32)), 255)
-    return mask
-
-
 def _averaged(light: NDArray[np.uint8], share: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:
     """The mean of what is believed around each place."""
     sigma = max(sigma_px, 0.5)
@@ -144,32 +178,24 @@ def relief_picture(relief: Plane, skin: Lab, tones: Sequence[tuple[float, float]
 
     relief: see `skin_relief`. tones: from which relief on, L*, and its step in L*. strength: 0 none, 1 as they say.
     """
-    steps = _steps(tones) * np.float32(strength)
+    nearest_first = sorted(tones, key=lambda tone: abs(tone[0]))
+    levels = [(128 + start * LEVELS_PER_L, np.array([step], np.float32)) for start, step in nearest_first]
+    steps = step_table(levels, np.zeros(1, np.float32))[:, 0] * np.float32(strength)
     darkest, lightest = _toned(skin, _DARKEST), _toned(skin, _LIGHTEST)
     table = np.zeros((256, 4), np.float32)
-    table[:, 3] = np.clip(np.where(steps < 0, steps / _DARKEST, steps / _LIGHTEST), 0, 0.9)
+    table[:, 3] = np.clip(np.where(steps < 0, steps / _DARKEST, steps / _LIGHTEST), 0, _MOST_COVER)
     table[:, :3] = np.where(steps[:, None] < 0, darkest, lightest) * table[:, 3:]
     packed = np.round(table * 255).astype(np.uint8).view(np.int32)
     picture: Pixels = cv2.LUT(relief, packed).view(np.uint8).reshape(*relief.shape, 4)
     return picture
 
 
-def _steps(tones: Sequence[tuple[float, float]]) -> NDArray[np.float32]:
-    """float32 [256]: the step in L* of each level."""
-    level = (np.arange(256, dtype=np.float32) - 128) / np.float32(LEVELS_PER_L)
-    steps = np.zeros(256, np.float32)
-    for start, step in sorted(tones, key=lambda tone: abs(tone[0])):
-        beyond = (level - start) * np.sign(start)
-        steps += (np.float32(step) - steps) * np.clip(beyond / (2 * _RAMP_L) + 0.5, 0, 1).astype(np.float32)
-    return steps
-
-
 def _toned(skin: Lab, step: float) -> NDArray[np.float32]:
     """Skin lighter or darker by so many L*; darker skin is redder."""
     lightness = float(np.clip(skin[0] + step, 4, 97))
     change = lightness - float(skin[0])
-    redder = 0.35 if change < 0 else 0.12
+    redder = _REDDER_SHADE if change < 0 else _REDDER_LIGHT
     tone: NDArray[np.float32] = to_rgb(
-        np.array([lightness, skin[1] - redder * change, skin[2] - 0.15 * change], np.float32)
+        np.array([lightness, skin[1] - redder * change, skin[2] - _YELLOWER * change], np.float32)
     )
     return tone

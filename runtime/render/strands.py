@@ -11,6 +11,7 @@ _REACH_U = 0.22
 """How far along a strand light and dark are averaged, to either side, in distances of the pupils. Raising it gives
 longer, fewer clumps."""
 _ALIKE_LEVELS, _ALIKE_U, _MOST_ALIKE_PX = 16, 0.025, 2.5
+"""Light that differs by less, and so far around, becomes one. Raising them loses thin strands."""
 _STEPS = 4
 _GRAIN_U = 0.05
 """Width of the neighbourhood in which strands have one direction. Raising it straightens curls."""
@@ -26,8 +27,6 @@ _VOLUME_U = 0.40
 """How broad the curve of a head of hair is that takes the light. Raising it gives one broad light."""
 _VOLUME = 6.0
 """Relief of that curve, in L*. Raising it makes broad light and dark stronger beside strands."""
-_STRAND = 1.0
-"""Weight of the strands' own relief beside the curve's."""
 _ONE = np.float32(1)
 _SUM = np.ones((1, 2), np.float32)
 
@@ -62,7 +61,7 @@ def hair_relief(light: Plane, hair: Plane, unit_px: float, light_side: float = -
     filled = np.where(inside > 0, light, wide).astype(np.float32)
     gathered = _along_strands(filled, unit_px)
     small = (gathered - wide) * (60 / 2.55) / (wide / 2.55 + 18)
-    small = _STRAND * small + _VOLUME * _volume(hair, unit_px, light_side)
+    small += _VOLUME * _volume(hair, unit_px, light_side)
     calm = 2 * round(_CALM_U * unit_px) + 1
     small = cv2.blur(small, (calm, calm))
     relief: Relief = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -126,7 +127,7 @@ def _hats(headwear: Plane, landmarks: Landmarks, unit_px: float) -> tuple[Plane,
     if count < 2:
         return headwear, np.zeros_like(headwear)
 
-    def cells(region: Plane) -> NDArray[np.float64]:
+    def cells(region: Plane) -> NDArray[Any]:
         """How many cells of each part lie in a region."""
         there = cv2.resize(region, coarse.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
         return np.bincount(parts.ravel(), there.ravel(), minlength=count)

@@ -65,13 +65,25 @@ def stepped(field: NDArray[np.uint8], steps: Sequence[tuple[float, Colour]], bas
     steps: levels from which a colour holds (below 128: up to which), the nearest to 128 first on each side. base: the
     colour between them.
     """
+    return coloured(field, step_table(steps, base))
+
+
+def to_levels(values: NDArray[np.float32], per_unit: float, middle: float = 128.0) -> NDArray[np.uint8]:
+    """A field as 8-bit levels around a middle one; what lies beyond them is at the end."""
+    levels: NDArray[np.uint8] = np.clip(values * np.float32(per_unit) + np.float32(middle + 0.5), 0, 255).astype(
+        np.uint8
+    )
+    return levels
+
+
+def step_table(steps: Sequence[tuple[float, NDArray[np.float32]]], base: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [256, N]: what holds at each level of a field. steps, base: as in `stepped`, of any N numbers each."""
     levels = np.arange(256, dtype=np.float32)
-    table = np.repeat(np.asarray(base, np.float32)[None], 256, 0)
-    for level, colour in steps:
+    table = np.repeat(base[None], 256, 0).astype(np.float32)
+    for level, value in steps:
         beyond = (levels - level) if level > 128 else (level - levels)
-        share = np.clip(beyond / (2 * _RAMP_LEVELS) + 0.5, 0, 1)[:, None]
-        table += (np.asarray(colour, np.float32) - table) * share
-    return coloured(field, table)
+        table += (value - table) * np.clip(beyond / (2 * _RAMP_LEVELS) + 0.5, 0, 1)[:, None]
+    return table
 
 
 def coloured(index: NDArray[np.uint8], table: NDArray[np.float32]) -> Pixels:

@@ -19,8 +19,8 @@ class BaseRules:
 
     hair_tones: from which relief on (L*) a tone is drawn, and its step in L*. pattern: how the face's shade is drawn.
     fill: `colour` paints parts in their own colours, `paper` leaves them nearly white, for pencil styles. saturation:
-    of cloth, hair and skin, over the person's own. form_shade, lights: strength of the shade and the lights that
-    make the face round. softness_u: how softly that shade ends. modelling: how much of the photo's own light and shade
+    of cloth, hair and skin, over the person's own. form_shade: strength of a shade that makes the face round.
+    softness_u: how softly it ends. modelling: how much of the photo's own light and shade
     the skin shows; skin_tones: its tones, as hair_tones.
     """
 
@@ -31,7 +31,6 @@ class BaseRules:
     shade: float = 0.55
     form_shade: float = 0.0
     softness_u: float = 0.04
-    lights: float = 0.0
     modelling: float = 0.8
     skin_tones: tuple[tuple[float, float], ...] = ((-4.5, -8.0), (-12.0, -16.0), (7.0, 5.0))
     pattern: Literal["flat", "dots", "hatching"] = "flat"

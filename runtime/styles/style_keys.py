@@ -63,7 +63,6 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "shade": _share("darker shade; 0 draws none"),
         "form_shade": _share("stronger shade of the face's form, in the flat pattern"),
         "softness_u": _line("that shade ends more softly; 0 draws a crisp edge"),
-        "lights": _share("stronger soft lights on forehead, cheek and chin"),
         "modelling": _share("the photo's own light and shade on the skin shows more; 0 draws none"),
         "skin_tones": Key(TONES, -60.0, 60.0, _TONE_PAIRS),
         "pattern": Key(WORD, 0, 0, "how shade on the face is drawn"),

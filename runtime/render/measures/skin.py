@@ -17,17 +17,8 @@ REGIONS = (
 )
 """Cheeks and forehead."""
 _HIDING = ("hair", "glasses", "over", "headwear", "beard")
-_EVENLY_LIT, _LIT_SIDE = (38.0, 67.0), (40.0, 70.0)
-"""Percentiles of lightness that count as the lit skin of an evenly and of a hard lit face: its shade is drawn anew."""
-_UNEVEN = (11.0, 24.0)
-"""Spread of lightness, L*, of an evenly and of a hard lit face."""
-_MOST_LIFT = 9.0
-"""How much lighter than the middle of the face, in L*, its lit side may make it."""
-_LIFTED = (36.0, 56.0)
-"""Lightness of the middle of the face from which its lit side may make it lighter, and from which wholly: on deep skin
-light is gloss."""
-_GLOSSY = (0.60, 0.85)
-"""Chroma over lightness of the lightest skin, over that of the middle: below the first its light is gloss."""
+_USUAL = (38.0, 68.0)
+"""Percentiles of lightness that give the skin's flat tone: lights and shade are drawn over it, see `skin_relief`."""
 _FEWEST_PX = 30
 _SKIN_HUE = 54.0
 _FAIR, _OUT_OF_SHADE = 66.0, 0.55
@@ -37,6 +28,7 @@ and what of paint is believed. Raising the first two takes more skin for deep.""
 _PAINTED = (10.0, 26.0)
 """How much redder than skin, in a*, bare lips may be, and painted ones are."""
 _STRANDS_U = 0.12
+"""Width of the rim of hair whose colours are not its own, in distances of the pupils."""
 _OF_HAIR = 0.6
 """What fair hair alone says for fair skin."""
 _AS_LIGHT, _YELLOW = (-12.0, 4.0), (7.0, 15.0)
@@ -62,21 +54,13 @@ _MIDDLE_LIFT = 4.5
 
 
 def raw_skin(photo: MeasuredPhoto) -> Lab:
-    """The lit skin as the photo shows it."""
+    """The skin as the photo shows it, neither in its lights nor in its shade."""
     pixels = _skin_pixels(photo)
     if len(pixels) < _FEWEST_PX:
         return median_lab(photo.colours_at(photo.face.flat[list(range(0, 468, 7))]))
-    quarter, three_quarters = np.percentile(pixels[:, 0], [25, 75])
-    uneven = smoothstep(float(three_quarters - quarter), *_UNEVEN) * _lit_not_glossy(pixels)
-    places = np.array(_EVENLY_LIT) * (1 - uneven) + np.array(_LIT_SIDE) * uneven
-    low, high = np.percentile(pixels[:, 0], places)
-    lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
-    middle = np.median(pixels, 0)
-    fair = smoothstep(float(middle[0]), *_LIFTED)
-    lit[0] = min(float(lit[0]), float(middle[0]) + _MOST_LIFT * (0.5 + 0.5 * uneven) * (0.35 + 0.65 * fair))
-    # A low sun colours the side that it lights.
-    lit[1:] += (middle[1:] - lit[1:]) * np.float32(0.5 * uneven)
-    return lit
+    low, high = np.percentile(pixels[:, 0], _USUAL)
+    usual: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
+    return usual
 
 
 def _skin_pixels(photo: MeasuredPhoto) -> NDArray[np.float32]:
@@ -105,15 +89,6 @@ def modelling(photo: MeasuredPhoto) -> float:
         return 0.0
     low, high = np.percentile(pixels[:, 0], [10, 90])
     return smoothstep(float(high - low), *_MODELLED)
-
-
-def _lit_not_glossy(pixels: NDArray[np.float32]) -> float:
-    """1 where the lightest skin is as coloured as the rest, 0 where it is gloss, which has the light's colour."""
-    low, high, top = np.percentile(pixels[:, 0], [25, 75, 88])
-    lightness = pixels[:, 0]
-    lightest, middle = pixels[lightness >= top].mean(0), pixels[(lightness >= low) & (lightness <= high)].mean(0)
-    shares = [float(np.hypot(*part[1:]) / max(float(part[0]), 1)) for part in (lightest, middle)]
-    return smoothstep(shares[0] / max(shares[1], 0.02), *_GLOSSY)
 
 
 def shaded_fairness(photo: MeasuredPhoto, raw: Lab) -> float:
