@@ -1,4 +1,4 @@
-"""Hair, beards, headwear and the relief of skin from frame to frame: what shows in one frame alone is not drawn."""
+"""Hair, beards and headwear from frame to frame: what shows in one frame alone is not drawn."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ from toonfilter.runtime.render.people import People, Person
 
 _NEW = 0.45
 """Share of the new planes beside the last ones. Below a half a patch must show twice; lowering it trails more."""
-_PARTS = ("hair", "beard", "headwear", "relief")
+_PARTS = ("hair", "beard", "headwear")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def parts() -> SteadyParts:
 def people(hair: np.ndarray, right: int = 0, origin: int = 0) -> People:
     """One person whose head is so far to the right; their window begins at `origin`."""
     landmarks = (mean_face() * 80 + [80 + right, 60, 0]).astype(np.float32)
-    planes = {name: np.zeros((SIZE, SIZE), np.uint8) for name in (*FIELDS, "relief")} | {"hair": hair}
+    planes = {name: np.zeros((SIZE, SIZE), np.uint8) for name in FIELDS} | {"hair": hair}
     scene = SceneFields(np.zeros((SIZE, SIZE, 3), np.uint8), planes, 1.0, (origin, 0))
     fit = fit_head(landmarks)
     face = Face(landmarks, Box(0, 0, 1, 1), fit, 0, 1.0)
