@@ -11,7 +11,7 @@ from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Points
 
 Pixels = NDArray[np.uint8]
-"""uint8 [H, W, 4]: RGBA, opaque."""
+"""uint8 [H, W, 4]: RGBA, opaque where nothing else is said."""
 
 
 def canvas_on(pixels: Pixels) -> skia.Canvas:

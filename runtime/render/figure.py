@@ -45,6 +45,12 @@ class Figure:
         return make() if self.swatches is None else self.swatches.keep(part, make)
 
     @property
+    def shows_light(self) -> bool:
+        """Whether the photo's light and shade may be drawn: not of people without a known face, whose cloth or hair
+        may be a face that the network took for it."""
+        return self.head is not None
+
+    @property
     def unit_crop_px(self) -> float:
         """`unit_px` in crop px."""
         return self.unit_px / float(np.sqrt(abs(np.linalg.det(self.to_canvas[:, :2]))))

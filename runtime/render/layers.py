@@ -79,14 +79,16 @@ def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette, rules
     shapes = figure.outlines(plane, blur_u=0.025, smooth_u=0.035, least_u2=0.08)
     region = path_of(shapes)
     canvas.drawPath(region, paint(to_rgb(palette.skin)))
-    patch = Patch.under(shapes, figure.to_canvas, plane) if shapes else None
-    if patch is not None and figure.head is not None and rules.fill == "colour":
-        swatch = figure.swatch(
-            "ground", lambda: (underpainting(figure.photo, plane, patch, figure.unit_crop_px), patch)
-        )
+    if figure.shows_light and rules.fill == "colour":
+        swatch = figure.swatch("under", lambda: _under_swatch(figure, plane, shapes))
         if swatch is not None:
             lay(canvas, *swatch, region)
     return shapes
+
+
+def _under_swatch(figure: Figure, plane: Plane, shapes: Sequence[Points]) -> Swatch | None:
+    patch = Patch.under(shapes, figure.to_canvas, plane)
+    return None if patch is None else (underpainting(figure.photo, plane, patch, figure.unit_crop_px), patch)
 
 
 def ink_silhouette(
@@ -117,13 +119,11 @@ def _cloth_swatch(
     figure: Figure, plane: Plane, shapes: Sequence[Points], colours: Sequence[Lab], rules: BaseRules
 ) -> Swatch | None:
     patch = Patch.under(shapes, figure.to_canvas, plane)
-    if figure.head is None:
+    if patch is None:
+        return None
+    if not figure.shows_light:
         rules = replace(rules, modelling=0.0)
-    return (
-        None
-        if patch is None
-        else (painted_cloth(figure.photo, plane, patch, colours, figure.unit_crop_px, rules), patch)
-    )
+    return painted_cloth(figure.photo, plane, patch, colours, figure.unit_crop_px, rules), patch
 
 
 def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rules: BaseRules) -> None:
@@ -156,7 +156,7 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
 def _draw_relief(canvas: skia.Canvas, figure: Figure, shapes: Sequence[Points], skin: Lab, rules: BaseRules) -> None:
     """The photo's light and shade on the skin, over what is drawn of it."""
     relief = figure.fields.get("relief")
-    if relief is None or rules.modelling <= 0 or not shapes:
+    if relief is None or rules.modelling <= 0:
         return
     swatch = figure.swatch("relief", lambda: _relief_swatch(figure, relief, shapes, skin, rules))
     if swatch is not None:
@@ -235,13 +235,9 @@ def _hair_swatch(
     patch = Patch.under(shapes, figure.to_canvas, plane)
     if patch is None:
         return None
-    # Whoever has no known face is drawn without the photo's light: their hair may be a face.
-    light = (
-        patch.of(figure.fields["tone"])
-        if figure.head is None
-        else hair_light(patch.of(figure.photo), figure.unit_crop_px)
-    )
-    relief = hair_relief(light, patch.of(plane), figure.unit_crop_px, light_side)
+    unit = figure.unit_crop_px
+    light = hair_light(patch.of(figure.photo), unit) if figure.shows_light else patch.of(figure.fields["tone"])
+    relief = hair_relief(light, patch.of(plane), unit, light_side)
     levels = to_levels(relief, _LEVELS_PER_L)
     steps = []
     for level, step in sorted(tones, key=lambda one: abs(one[0])):

@@ -35,6 +35,8 @@ class Patch:
     @classmethod
     def under(cls, shapes: Sequence[Points], to_canvas: NDArray[np.float64], plane: Plane) -> "Patch | None":
         """The part of the planes that lies under these shapes on the canvas; None where none does."""
+        if not shapes:
+            return None
         scale = float(to_canvas[0, 0])
         low, high = (
             (limit([limit(one, 0) for one in shapes], 0) - to_canvas[:, 2]) / scale for limit in (np.min, np.max)
