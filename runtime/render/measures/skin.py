@@ -19,6 +19,9 @@ REGIONS = (
 _HIDING = ("hair", "glasses", "over", "headwear", "beard")
 _USUAL = (38.0, 68.0)
 """Percentiles of lightness that give the skin's flat tone: lights and shade are drawn over it, see `skin_relief`."""
+_DEEP_LIPS, _BELOW_GLOSS = (-15.0, -9.0), (20.0, 48.0)
+"""How much less red than skin (see `_lips_redder`) lips are that only deep skin has, surely and perhaps; and the
+percentiles of its flat tone: on deep skin light is gloss. Raising the latter draws deep skin lighter."""
 _FEWEST_PX = 30
 _SKIN_HUE = 54.0
 _FAIR, _OUT_OF_SHADE = 66.0, 0.55
@@ -58,9 +61,16 @@ def raw_skin(photo: MeasuredPhoto) -> Lab:
     pixels = _skin_pixels(photo)
     if len(pixels) < _FEWEST_PX:
         return median_lab(photo.colours_at(photo.face.flat[list(range(0, 468, 7))]))
-    low, high = np.percentile(pixels[:, 0], _USUAL)
-    usual: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
-    return usual
+    usual = _between(pixels, _USUAL)
+    deep = 1 - smoothstep(_lips_redder(photo, usual), *_DEEP_LIPS)
+    return usual + (_between(pixels, _BELOW_GLOSS) - usual) * np.float32(deep)
+
+
+def _between(pixels: NDArray[np.float32], percentiles: tuple[float, float]) -> Lab:
+    """Mean colour of the pixels whose lightness lies between two percentiles."""
+    low, high = np.percentile(pixels[:, 0], percentiles)
+    mean: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
+    return mean
 
 
 def _skin_pixels(photo: MeasuredPhoto) -> NDArray[np.float32]:
@@ -97,10 +107,14 @@ def shaded_fairness(photo: MeasuredPhoto, raw: Lab) -> float:
     Lips tell them apart in any light: those of fair skin are redder than it, those of deep skin are less red and bluer.
     So does hair that is yellow and as light as the skin beside it, though it may be dyed.
     """
-    lip = median_lab(photo.colours_at(photo.face.flat[list(_LIP_MIDDLES)])) - raw
-    redder = min(float(lip[1]), _MOST_REDDER) + 0.5 * float(lip[2])
-    surely = min(1.0, smoothstep(redder, *_REDDER_LIPS) + _OF_HAIR * _fair_hair(photo, raw))
+    surely = min(1.0, smoothstep(_lips_redder(photo, raw), *_REDDER_LIPS) + _OF_HAIR * _fair_hair(photo, raw))
     return (1 - smoothstep(float(raw[0]), *_DEEP_SHADE)) * surely
+
+
+def _lips_redder(photo: MeasuredPhoto, raw: Lab) -> float:
+    """How much redder than the skin lips are: a* and half of b*; what of paint is believed."""
+    lip = median_lab(photo.colours_at(photo.face.flat[list(_LIP_MIDDLES)])) - raw
+    return min(float(lip[1]), _MOST_REDDER) + 0.5 * float(lip[2])
 
 
 def _fair_hair(photo: MeasuredPhoto, raw: Lab) -> float:
