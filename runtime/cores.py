@@ -7,10 +7,14 @@ a free one.
 
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Protocol, runtime_checkable
 
+import cv2
+
+FEW_CORES = 2
+"""So many are all busy with the stages of a frame."""
 _APART_BELOW, _TOGETHER_ABOVE = 0.6, 0.7
 _MEMORY_FRAMES = 15
 
@@ -29,6 +33,18 @@ def usable_cores() -> list[int]:
     """Numbers of the cores that this process may run on; a container may have fewer than the machine."""
     # Those of the main thread: others may keep to a core of their own.
     return sorted(os.sched_getaffinity(os.getpid()) if sys.platform == "linux" else range(os.cpu_count() or 1))
+
+
+@contextmanager
+def undivided_calls() -> Iterator[None]:
+    """On few cores OpenCV works in the thread that calls it: the others have stages of their own to do."""
+    before = cv2.getNumThreads()
+    if len(usable_cores()) <= FEW_CORES:
+        cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 class CoreShare:

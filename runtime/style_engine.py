@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
 from toonfilter.runtime.bundle import Bundle, find_bundle
-from toonfilter.runtime.cores import usable_cores
+from toonfilter.runtime.cores import FEW_CORES, usable_cores
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.filter_settings import FilterSettings
 from toonfilter.runtime.privacy import check_drawings_only
@@ -16,7 +16,6 @@ from toonfilter.runtime.render.scene import LIVE_CROP_PX
 
 FALLBACK_ENGINE = "onnxruntime"
 _SMALL_CROP_PX = 256
-_FEW_CORES = 2
 
 Opener = Callable[[Bundle, str, EngineOptions], Opened]
 
@@ -106,7 +105,7 @@ class StyleEngine:
     def _options(self, bundle: Bundle) -> EngineOptions:
         size = self._settings.size or min(bundle.input.sizes)
         # Two threads wait for each other over small crops; on few cores tracking needs the second.
-        threads = 1 if size <= _SMALL_CROP_PX or len(usable_cores()) <= _FEW_CORES else 2
+        threads = 1 if size <= _SMALL_CROP_PX or len(usable_cores()) <= FEW_CORES else 2
         return EngineOptions(size, self._settings.precision, self._settings.threads or threads)
 
     def _open(self, engine: str) -> Opened:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from toonfilter.runtime.clock import Clock, SystemClock
+from toonfilter.runtime.cores import undivided_calls
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.latency import StageReport
@@ -119,7 +120,7 @@ def run_live(
     options = options or LiveOptions()
     try:
         live = _Live(camera, open_filter, sink, options, controls or Controls(), clock or SystemClock(), notify, stop)
-        with quick_switching():
+        with quick_switching(), undivided_calls():
             return live.run(on_status)
     finally:
         sink.close()

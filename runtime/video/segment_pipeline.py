@@ -9,6 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
+from toonfilter.runtime.cores import undivided_calls
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.faces.lookback import LOOKAHEAD_FRAMES
 from toonfilter.runtime.frame_filter import ResettableFilter
@@ -91,7 +92,7 @@ def run_pieces(
     Raises:
         ConversionStopped: `stop` was set.
     """
-    with quick_switching():
+    with quick_switching(), undivided_calls():
         _Runner(job, pieces, frame_filter, on_frame, on_result, stop).run()
 
 

@@ -1,10 +1,12 @@
 """Who runs on which of two cores, and when the threads are let go."""
 
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 
+import cv2
 import pytest
 
 from toonfilter.runtime import cores
@@ -111,3 +113,30 @@ def test_real_threads_go_where_they_are_told_and_back(
         share.note(2 * PERIOD_S, [ended], [number])
     assert os.sched_getaffinity(number) == set(usable)
     assert set(usable) <= os.sched_getaffinity(0)
+
+
+@pytest.mark.parametrize(("usable", "expected"), [(1, 1), (2, 1), (4, 3)])
+def test_opencv_keeps_to_one_thread_on_few_cores_while_frames_run(
+    monkeypatch: pytest.MonkeyPatch, usable: int, expected: int
+) -> None:
+    monkeypatch.setattr(cores, "usable_cores", lambda: list(range(usable)))
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(3)
+        with cores.undivided_calls():
+            assert cv2.getNumThreads() == expected
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="NumPy has one thread there anyway")
+@pytest.mark.parametrize(("wished", "threads"), [(None, 1), ("2", 2)])
+def test_numpy_has_no_threads_of_its_own_unless_the_user_wants_them(wished: str | None, threads: int) -> None:
+    code = "import os, toonfilter, numpy; print(len(os.listdir('/proc/self/task')))"
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    if wished is not None:
+        environment["OPENBLAS_NUM_THREADS"] = wished
+    answer = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert int(answer.stdout) == threads
