@@ -13,12 +13,12 @@ from toonfilter.benchmarks.quality import commands as quality
 from toonfilter.benchmarks.studies import commands as studying
 from toonfilter.export import commands as exporting
 from toonfilter.export import fields_commands as fields
-from toonfilter.runtime import commands as pictures
-from toonfilter.runtime import style_commands as styles
-from toonfilter.runtime import terminal
+from toonfilter.runtime.command_line import terminal
 from toonfilter.runtime.doctor import commands as checking
+from toonfilter.runtime.image import commands as pictures
 from toonfilter.runtime.live import commands as live
 from toonfilter.runtime.panel import commands as panel
+from toonfilter.runtime.style_commands import commands as styles
 from toonfilter.runtime.video import commands as videos
 from toonfilter.train import commands as training
 from toonfilter.train.data import commands as preparing
@@ -53,7 +53,7 @@ def toonfilter(
 ) -> None:
     """Real-time cartoon video: keeps expression, head pose and gaze, never the face."""
     if version:
-        from toonfilter.runtime.release import version_line
+        from toonfilter.runtime.platform.release import version_line
 
         terminal.say(version_line())
         raise typer.Exit
@@ -61,7 +61,7 @@ def toonfilter(
 
 def main() -> None:
     """Run the command; errors become one line and exit status 1."""
-    from toonfilter.runtime.config_file import load_defaults
+    from toonfilter.runtime.command_line.config_file import load_defaults
     from toonfilter.runtime.errors import ToonfilterError, explained
 
     # Python processes that this one starts look for modules in their installation, not in the current folder.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from toonfilter.benchmarks.results import Result
 from toonfilter.runtime.errors import ConfigError, require
-from toonfilter.runtime.whole_files import replacing
+from toonfilter.runtime.files.whole_files import replacing
 
 _COLOURS = {
     "capture": "#9aa0a6",

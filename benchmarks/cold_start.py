@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from toonfilter.runtime.errors import BackendError
 
 if TYPE_CHECKING:
-    from toonfilter.runtime.filter import ToonFilter
+    from toonfilter.runtime.filter.toon_filter import ToonFilter
     from toonfilter.runtime.frames import Image, SafeFrame
 
 _RUNS = 3
@@ -112,8 +112,8 @@ def _stamps(style: str, clip: Path) -> dict[str, float]:
     sink = _StampingSink(stop)
 
     def open_filter() -> "ToonFilter":
-        from toonfilter.runtime.filter import ToonFilter
-        from toonfilter.runtime.filter_settings import FilterSettings
+        from toonfilter.runtime.filter.filter_settings import FilterSettings
+        from toonfilter.runtime.filter.toon_filter import ToonFilter
 
         return ToonFilter(FilterSettings(style=style))
 

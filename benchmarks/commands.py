@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toonfilter.runtime import terminal
-from toonfilter.runtime.command_options import StyleOption
-from toonfilter.runtime.option_groups import with_option_groups
+from toonfilter.runtime.command_line import terminal
+from toonfilter.runtime.command_line.command_options import StyleOption
+from toonfilter.runtime.command_line.option_groups import with_option_groups
 
 if TYPE_CHECKING:
     from toonfilter.benchmarks.latency import BenchOptions

@@ -28,11 +28,11 @@ from toonfilter.runtime.bundle import Bundle, InputSpec, OutputSpec, Training, f
 from toonfilter.runtime.cuda.device import LAYERS, Device, open_device
 from toonfilter.runtime.errors import BackendError, ToonfilterError
 from toonfilter.runtime.faces.detection import Face, face_from
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform, mean_face
 from toonfilter.runtime.geometry.warp import FaceWarp
 from toonfilter.runtime.render.gpu_chain import GpuChain, StandIn
 from toonfilter.runtime.render.gpu_renderer import GpuRenderer
-from toonfilter.runtime.whole_files import write_whole
 
 RESOLUTIONS = {"720p": (720, 1280), "1080p": (1080, 1920), "4K": (2160, 3840)}
 FACES = (1, 2, 4)

@@ -14,8 +14,8 @@ from toonfilter.benchmarks.results import Result, run_header, summarise
 from toonfilter.benchmarks.scenarios import Scenario, by_engine, chosen, load_scenarios, paced
 from toonfilter.runtime.backends import ENGINES, EngineOptions, open_translator
 from toonfilter.runtime.bundle import Bundle, find_bundle
-from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import ConfigError, ToonfilterError, require
+from toonfilter.runtime.platform.cores import usable_cores
 
 
 @dataclass(frozen=True, slots=True)

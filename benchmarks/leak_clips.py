@@ -26,8 +26,8 @@ from toonfilter.benchmarks.face_scenes import Cutout, SceneFrame, cut_out, play
 from toonfilter.benchmarks.hard_scenes import ALL_SCENES
 from toonfilter.benchmarks.quality.identity import SIDE, Embedding, Recogniser, alignment, cosine
 from toonfilter.runtime.faces.lookback import LOOKAHEAD_FRAMES
-from toonfilter.runtime.filter import ToonFilter, TrackedFrame
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.filter.toon_filter import ToonFilter, TrackedFrame
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.video.file_filter import file_filter_opener
 

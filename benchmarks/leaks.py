@@ -23,8 +23,8 @@ import numpy as np
 from toonfilter.benchmarks.face_scenes import SCENES, Cutout, Mask, SceneFrame, cut_out, play
 from toonfilter.runtime.faces.config import DetectionConfig, PlaceConfig, SearchConfig, TrackingConfig
 from toonfilter.runtime.faces.detection import StillFaceFinder
-from toonfilter.runtime.filter import ToonFilter
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.filter.toon_filter import ToonFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState
 from toonfilter.runtime.render.renderer import likeness
 

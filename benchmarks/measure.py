@@ -22,8 +22,8 @@ from toonfilter.runtime.backends.translator import Crops, Description, Translato
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.clock import Pacer, SystemClock
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.filter import ToonFilter
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.filter.toon_filter import ToonFilter
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.live.pipeline import LiveOptions, run_live
 from toonfilter.runtime.render.ground import Ground

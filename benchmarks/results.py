@@ -18,8 +18,8 @@ from toonfilter.benchmarks.measure import BLOCKS, Measured
 from toonfilter.benchmarks.scenarios import Scenario
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.errors import ConfigError, OutputError
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.latency import StageReport
-from toonfilter.runtime.whole_files import write_whole
 
 FORMAT = 1
 _PACKAGES = ("toonfilter", "numpy", "opencv-python", "onnxruntime", "openvino", "av")

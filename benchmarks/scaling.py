@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from toonfilter.benchmarks.clip import load_clip, write_video
-from toonfilter.runtime.cores import usable_cores
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.platform.cores import usable_cores
 from toonfilter.runtime.video.batch import BatchOptions, run_batch
 from toonfilter.runtime.video.file_filter import file_filter_opener
 from toonfilter.runtime.video.local_workers import LocalWorkers

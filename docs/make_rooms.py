@@ -45,7 +45,7 @@ def _imported(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            # `from toonfilter.runtime import terminal` names a room by what it takes.
+            # `from toonfilter.runtime import privacy` names a room by what it takes.
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 

@@ -12,11 +12,11 @@ import av
 import cv2
 import numpy as np
 
+from toonfilter.runtime.files.image_files import write_image
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.image_files import write_image
 from toonfilter.runtime.progress import Progress
-from toonfilter.runtime.style_files import toml
-from toonfilter.runtime.style_gallery import Row, draw_rows, sheet_of
+from toonfilter.runtime.style_commands.style_files import toml
+from toonfilter.runtime.style_commands.style_gallery import Row, draw_rows, sheet_of
 from toonfilter.runtime.styles.style import SLIDER_RANGES, Sliders, Style
 from toonfilter.runtime.styles.style_keys import FACTOR, KEYS, SHARE, WORD, Key, U, table_of
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import CaptureError, DataError, require
 from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
-from toonfilter.runtime.file_kinds import is_picture
+from toonfilter.runtime.files.file_kinds import is_picture
+from toonfilter.runtime.files.image_files import read_image
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
 from toonfilter.runtime.geometry.warp import FaceWarp
-from toonfilter.runtime.image_files import read_image
 from toonfilter.runtime.render.portrait import take_portrait
 
 Feeds = dict[str, NDArray[np.uint8]]

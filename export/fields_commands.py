@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from toonfilter.runtime import terminal
+from toonfilter.runtime.command_line import terminal
 from toonfilter.train.fields_commands import LabelsArgument
 from toonfilter.train.fields_commands import app as app
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from toonfilter.export.deployed import DeployedToon
 from toonfilter.runtime.errors import ConfigError, ToonfilterError, require
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.train.networks.toon import ToonGenerator
 from toonfilter.train.systems import ExportSpec
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from toonfilter.export.parity import Comparison
 from toonfilter.runtime.bundle import Parity
 from toonfilter.runtime.errors import OutputError
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.whole_files import write_whole
 
 _ROWS = 3
 _CELL_PX = 192

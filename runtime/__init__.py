@@ -1,5 +1,5 @@
 """Frames in, safe frames out. Never imports torch, train or export."""
 
-from toonfilter.runtime.graphics_libraries import watch_imports
+from toonfilter.runtime.platform.graphics_libraries import watch_imports
 
 watch_imports()

@@ -16,10 +16,10 @@ import platformdirs
 
 from toonfilter.runtime.errors import BundleError
 from toonfilter.runtime.fields import FIELDS
-from toonfilter.runtime.onnx_weights import keeps_weights_elsewhere
-from toonfilter.runtime.strict import Problem, parse
+from toonfilter.runtime.files.onnx_weights import keeps_weights_elsewhere
+from toonfilter.runtime.files.strict import Problem, parse
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.styles.style import Style, read_style
-from toonfilter.runtime.whole_files import write_whole
 
 FORMAT = 1
 MANIFEST = "bundle.json"

@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-from toonfilter.runtime.installation import EXTRAS, how_to_add, install_command
+from toonfilter.runtime.platform.installation import EXTRAS, how_to_add, install_command
 
 
 class ToonfilterError(Exception):

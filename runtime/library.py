@@ -8,8 +8,8 @@ import numpy as np
 
 from toonfilter.runtime.bundle import known_bundles
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.filter import ToonFilter
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.filter.toon_filter import ToonFilter
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.privacy import LostPolicy
 from toonfilter.runtime.render.drawing import Extent

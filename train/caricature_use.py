@@ -11,7 +11,7 @@ from torch import Tensor
 
 from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.runtime.faces.detection import StillFaceFinder
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.train.checkpoint import Checkpoint, load_weights, read_checkpoint
 from toonfilter.train.landmark_points import CARICATURE_POINTS, chosen_points
 from toonfilter.train.networks.caricature import AppearanceNetwork, GeometryModel

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from toonfilter.runtime import terminal
+from toonfilter.runtime.command_line import terminal
+from toonfilter.runtime.command_line.option_groups import with_option_groups
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.option_groups import with_option_groups
 from toonfilter.runtime.progress import Progress, ShowProgress
 
 if TYPE_CHECKING:

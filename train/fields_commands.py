@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toonfilter.runtime import terminal
+from toonfilter.runtime.command_line import terminal
 
 if TYPE_CHECKING:
     from toonfilter.train.fields_training import FieldsRecipe

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.whole_files import write_whole
 
 _STYLE = (
     "body{font:14px/1.5 system-ui,sans-serif;margin:24px;background:#fff;color:#222}"

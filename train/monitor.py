@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import require
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.whole_files import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError, require
-from toonfilter.runtime.image_files import write_image
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.image_files import write_image
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.train.checkpoint import load_generator
 from toonfilter.train.data.datasets import open_data
 from toonfilter.train.data.opencv_cartoon import opencv_cartoon

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from toonfilter.benchmarks.quality.pictures import Image
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.file_kinds import VIDEOS_READ, is_video
+from toonfilter.runtime.files.file_kinds import VIDEOS_READ, is_video
 
 FRAMES = 10
 SENSOR_NOISE_LEVELS = 2.0

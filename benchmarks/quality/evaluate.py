@@ -40,7 +40,7 @@ from toonfilter.benchmarks.quality.temporal import TemporalOptions, measure_temp
 from toonfilter.benchmarks.quality.thresholds import judge
 from toonfilter.benchmarks.quality.training_log import read_training_log
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.whole_files import replacing, write_whole
+from toonfilter.runtime.files.whole_files import replacing, write_whole
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are."""

@@ -16,8 +16,8 @@ from toonfilter.runtime.bundle import MANIFEST, find_bundle, known_bundles
 from toonfilter.runtime.errors import BackendError, ConfigError, DataError
 from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
-from toonfilter.runtime.filter import ToonFilter
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.filter.toon_filter import ToonFilter
 from toonfilter.runtime.frames import Frame, PrivacyState
 from toonfilter.runtime.geometry.pixelate import TILES_REACH
 

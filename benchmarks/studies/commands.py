@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toonfilter.runtime import terminal
-from toonfilter.runtime.option_groups import with_option_groups
+from toonfilter.runtime.command_line import terminal
+from toonfilter.runtime.command_line.option_groups import with_option_groups
 
 if TYPE_CHECKING:
     from toonfilter.benchmarks.studies.study import StudyOptions

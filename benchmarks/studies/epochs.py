@@ -11,7 +11,7 @@ import torch
 
 from toonfilter.benchmarks.quality.set_measures import Pictures, SetMeasurer
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.train.checkpoint import list_epochs, load_generator, read_checkpoint
 from toonfilter.train.data.datasets import FolderData, open_data
 from toonfilter.train.recipe import Recipe

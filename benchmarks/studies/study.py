@@ -25,7 +25,7 @@ from toonfilter.benchmarks.studies.tables import (
     sliding_mean,
 )
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.train.checkpoint import epoch_folder
 from toonfilter.train.data.pictures import write_png
 from toonfilter.train.robustness import robustness_study

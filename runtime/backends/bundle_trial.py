@@ -12,7 +12,7 @@ from pathlib import Path
 
 from toonfilter.runtime.bundle import Bundle, load_bundle, shipped_folder
 from toonfilter.runtime.errors import BundleError, ToonfilterError
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.whole_files import write_whole
 
 CPU_S = 5
 """For opening a model and one picture at its smallest size, on one core. Raising it lets slower models pass."""

@@ -13,7 +13,7 @@ from typing import IO
 
 from toonfilter.runtime.bundle import user_folder
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.whole_files import write_whole
 
 FORMAT = 1
 _LOCK_POLL_S = 0.05

@@ -12,7 +12,7 @@ from typing import Any
 
 from toonfilter.runtime.cuda.driver import GpuInfo, load_driver
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.installation import install_command
+from toonfilter.runtime.platform.installation import install_command
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.cuda.driver import GpuInfo, gpu_info
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.installation import install_command
+from toonfilter.runtime.platform.installation import install_command
 
 Dim = tuple[int, int, int]
 PinnedBytes = NDArray[np.uint8]

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 from toonfilter.runtime.errors import ToonfilterError
-from toonfilter.runtime.graphics_libraries import missing
-from toonfilter.runtime.installation import how_to_add, install_command, missing_modules, pip
 from toonfilter.runtime.live.v4l2 import VideoDevice, list_devices
-from toonfilter.runtime.platform_texts import platform_texts
+from toonfilter.runtime.platform.graphics_libraries import missing
+from toonfilter.runtime.platform.installation import how_to_add, install_command, missing_modules, pip
+from toonfilter.runtime.platform.platform_texts import platform_texts
 
 Verdict = Literal["ok", "note", "fault"]
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from toonfilter.runtime import terminal
-from toonfilter.runtime.command_options import JsonOption
+from toonfilter.runtime.command_line import terminal
+from toonfilter.runtime.command_line.command_options import JsonOption
 
 if TYPE_CHECKING:
     from toonfilter.runtime.doctor.checks import Check

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 
 from toonfilter.runtime.live.v4l2 import list_devices
-from toonfilter.runtime.platform_texts import platform_texts
+from toonfilter.runtime.platform.platform_texts import platform_texts
 
 _MOST_NUMBERS = 5
 

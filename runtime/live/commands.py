@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toonfilter.runtime import terminal
-from toonfilter.runtime.command_options import (
+from toonfilter.runtime.command_line import terminal
+from toonfilter.runtime.command_line.command_options import (
     OUTPUT,
     AuditOption,
     DrawingOptions,
@@ -18,14 +18,14 @@ from toonfilter.runtime.command_options import (
     PrivacyOptions,
     stop_on_signals,
 )
-from toonfilter.runtime.config_file import save_cam
+from toonfilter.runtime.command_line.config_file import save_cam
+from toonfilter.runtime.command_line.option_groups import option_kinds, with_option_groups
+from toonfilter.runtime.command_line.terminal import QuietOption, VerboseOption
+from toonfilter.runtime.files.whole_files import check_outputs
 from toonfilter.runtime.live.status_line import StatusLine
-from toonfilter.runtime.option_groups import option_kinds, with_option_groups
-from toonfilter.runtime.terminal import QuietOption, VerboseOption
-from toonfilter.runtime.whole_files import check_outputs
 
 if TYPE_CHECKING:
-    from toonfilter.runtime.filter import ToonFilter
+    from toonfilter.runtime.filter.toon_filter import ToonFilter
     from toonfilter.runtime.live.pipeline import LiveOptions, LiveSummary
     from toonfilter.runtime.live.sinks import LiveSink
     from toonfilter.runtime.privacy import LostPolicy
@@ -158,7 +158,7 @@ def _run(
     from toonfilter.runtime.live.sources import AdjustedCamera, CameraRequest, open_source, wished_path
 
     def open_filter() -> "ToonFilter":
-        from toonfilter.runtime.filter import ToonFilter
+        from toonfilter.runtime.filter.toon_filter import ToonFilter
 
         return ToonFilter(drawing.filter_settings(lost, is_live=True))
 
@@ -210,7 +210,7 @@ def cameras(json: JsonOption = False) -> None:
     elif found:
         terminal.say_table(("--camera", "name", "what it is"), [(one.wish, one.name, one.kind) for one in found])
     else:
-        from toonfilter.runtime.platform_texts import platform_texts
+        from toonfilter.runtime.platform.platform_texts import platform_texts
 
         terminal.say(f"no camera found; {platform_texts().no_camera}")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import OutputError, ToonfilterError
+from toonfilter.runtime.files.whole_files import check_outputs, move_into_place, new_part, replacing
 from toonfilter.runtime.frames import SafeFrame
 from toonfilter.runtime.live.sinks import fitted, image_of
-from toonfilter.runtime.whole_files import check_outputs, move_into_place, new_part, replacing
 
 _TICKS = Fraction(1, 90_000)
 

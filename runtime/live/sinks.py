@@ -10,7 +10,7 @@ import numpy as np
 
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.frames import Image, SafeFrame
-from toonfilter.runtime.graphics_libraries import missing
+from toonfilter.runtime.platform.graphics_libraries import missing
 
 
 class LiveSink(Protocol):

@@ -10,10 +10,10 @@ import numpy as np
 
 from toonfilter.runtime.clock import Clock, Pacer, SystemClock
 from toonfilter.runtime.errors import CaptureError
-from toonfilter.runtime.file_kinds import is_picture, is_video
+from toonfilter.runtime.files.file_kinds import is_picture, is_video
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.live.v4l2 import VideoDevice, list_devices
-from toonfilter.runtime.platform_texts import platform_texts
+from toonfilter.runtime.platform.platform_texts import platform_texts
 
 
 class Camera(Protocol):
@@ -213,7 +213,7 @@ class ImageFile:
         self._path, self._fps, self._clock = path, fps, clock
 
     def open(self) -> str:
-        from toonfilter.runtime.image_files import read_image
+        from toonfilter.runtime.files.image_files import read_image
 
         self._picture = read_image(self._path)
         self._paced = _Paced(self._fps, self._clock)

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
-from toonfilter.runtime import terminal
+from toonfilter.runtime.command_line import terminal
 
 if TYPE_CHECKING:
     from toonfilter.runtime.live.pipeline import LiveStatus

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.frame_filter import FrameFilter
+from toonfilter.runtime.filter.frame_filter import FrameFilter
 
 ENGINE_TRIES = 3
 """After so many failures of the engine in a row, each of which opens it again, as many more are tried with the fallback

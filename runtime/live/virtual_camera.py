@@ -16,7 +16,7 @@ from toonfilter.runtime.live.v4l2 import (
     output_size,
     set_timeout_picture,
 )
-from toonfilter.runtime.platform_texts import PlatformTexts, platform_texts
+from toonfilter.runtime.platform.platform_texts import PlatformTexts, platform_texts
 
 _TIMEOUT_MS = 1000
 

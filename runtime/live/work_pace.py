@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable
 
-from toonfilter.runtime.cores import CoreShare, WorksBeside
 from toonfilter.runtime.live.quality_control import AdjustableFilter, EffortSettings, Governor
 from toonfilter.runtime.live.supervisor import LiveFilter
+from toonfilter.runtime.platform.cores import CoreShare, WorksBeside
 
 
 class WorkPace:

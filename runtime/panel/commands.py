@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from toonfilter.runtime import terminal
-from toonfilter.runtime.command_options import stop_on_signals
+from toonfilter.runtime.command_line import terminal
+from toonfilter.runtime.command_line.command_options import stop_on_signals
 
 app = typer.Typer()
 

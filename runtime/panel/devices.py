@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 
 from toonfilter.runtime.live.camera_list import list_cameras
 from toonfilter.runtime.live.v4l2 import VideoDevice, list_devices
-from toonfilter.runtime.platform_texts import PlatformTexts, platform_texts
+from toonfilter.runtime.platform.platform_texts import PlatformTexts, platform_texts
 
 ListDevices = Callable[[], list[VideoDevice]]
 

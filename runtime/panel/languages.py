@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 
 from toonfilter.runtime.panel.devices import ADVICE
-from toonfilter.runtime.platform_texts import platform_texts
+from toonfilter.runtime.platform.platform_texts import platform_texts
 
 LANGUAGES = ("en", "de", "fr", "es", "pt", "zh", "ja", "hi", "ar", "id")
 _TERMINAL_ONLY = "; or use --output preview"

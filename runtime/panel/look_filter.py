@@ -8,7 +8,7 @@ import numpy as np
 
 from toonfilter.runtime import privacy
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.filter import ToonFilter, TrackedFrame
+from toonfilter.runtime.filter.toon_filter import ToonFilter, TrackedFrame
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.panel.looks import Look, filter_settings
 from toonfilter.runtime.panel.preview import encoded

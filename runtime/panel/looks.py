@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.bundle import Bundle, find_bundle, known_bundles
-from toonfilter.runtime.command_options import DrawingOptions, Extent, Region
+from toonfilter.runtime.command_line.command_options import DrawingOptions, Extent, Region
 from toonfilter.runtime.errors import ConfigError, ToonfilterError
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.files.strict import Problem, parse
+from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.privacy import LostPolicy
-from toonfilter.runtime.strict import Problem, parse
 from toonfilter.runtime.styles.style import SLIDER_RANGES, Sliders
 
 SWATCHES = ("#d6dee2", "#f3e3cf", "#cfe3d8", "#c9d8f0", "#e6d3e8", "#2f3a46")

@@ -12,8 +12,8 @@ from typing import Any, get_args
 import cv2
 
 from toonfilter.runtime.errors import CaptureError, ConfigError
-from toonfilter.runtime.file_kinds import is_video
-from toonfilter.runtime.image_files import read_image, write_image
+from toonfilter.runtime.files.file_kinds import is_video
+from toonfilter.runtime.files.image_files import read_image, write_image
 from toonfilter.runtime.panel import shortcut
 from toonfilter.runtime.panel.camera import CameraChoice, CameraControl, CameraParts
 from toonfilter.runtime.panel.checkup import Checkup

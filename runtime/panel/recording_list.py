@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.files.strict import Problem, parse
 from toonfilter.runtime.panel.looks import Look
 from toonfilter.runtime.panel.store import write_json
-from toonfilter.runtime.strict import Problem, parse
 from toonfilter.runtime.video.review import Cover, Doubt
 from toonfilter.runtime.video.sound import Sound
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, ToonfilterError
-from toonfilter.runtime.file_kinds import VIDEOS_READ, is_video
+from toonfilter.runtime.files.file_kinds import VIDEOS_READ, is_video
 from toonfilter.runtime.panel.looks import filter_settings
 from toonfilter.runtime.panel.recording_list import Recording, RecordingList, Status, Wishes
 from toonfilter.runtime.progress import Progress

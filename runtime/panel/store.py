@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.files.strict import Problem, parse
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.panel.looks import Look
-from toonfilter.runtime.strict import Problem, parse
 from toonfilter.runtime.video.sound import Sound
-from toonfilter.runtime.whole_files import write_whole
 
 MOST_PRESETS = 40
 MOST_NAME = 40

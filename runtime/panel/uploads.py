@@ -10,7 +10,7 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 
 from toonfilter.runtime.errors import ConfigError, OutputError
-from toonfilter.runtime.file_kinds import VIDEOS_READ
+from toonfilter.runtime.files.file_kinds import VIDEOS_READ
 
 _RESERVED = frozenset(("CON", "PRN", "AUX", "NUL", *(f"{kind}{n}" for kind in ("COM", "LPT") for n in range(1, 10))))
 _FORBIDDEN = frozenset('<>:"/\\|?*')

@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.child_process import obey_parent, spawning
 from toonfilter.runtime.errors import ToonfilterError
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.platform.child_process import obey_parent, spawning
 from toonfilter.runtime.render.drawing import Extent, LayeredRenderer, Prepared
 from toonfilter.runtime.render.ground import Ground
 from toonfilter.runtime.render.people import People, Person

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from toonfilter.runtime.backends.translator import DeviceTranslator, Translator
 from toonfilter.runtime.bundle import Bundle
-from toonfilter.runtime.cores import usable_cores
+from toonfilter.runtime.platform.cores import usable_cores
 from toonfilter.runtime.render.blending import Region
 from toonfilter.runtime.render.drawing import Extent, LayeredRenderer
 from toonfilter.runtime.render.drawing_process import ProcessRenderer, shared_process

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from toonfilter.runtime.errors import BundleError, ConfigError
+from toonfilter.runtime.files.strict import Problem, parse
 from toonfilter.runtime.geometry.proportions import Proportions
-from toonfilter.runtime.strict import Problem, parse
 from toonfilter.runtime.styles.feature_rules import FeatureRules
 from toonfilter.runtime.styles.style_keys import problem_in
 

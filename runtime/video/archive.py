@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import CaptureError, ConfigError
-from toonfilter.runtime.file_kinds import VIDEOS_READ, VIDEOS_WRITTEN, is_hidden, is_video
+from toonfilter.runtime.files.file_kinds import VIDEOS_READ, VIDEOS_WRITTEN, is_hidden, is_video
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.video.segments import fingerprint
-from toonfilter.runtime.whole_files import write_whole
 
 MANIFEST = "toonfilter-batch.json"
 # Their sound or subtitles are of kinds that .mp4 does not take: WMA, AMR, DVB, PGS.

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from toonfilter.runtime.errors import CaptureError
+from toonfilter.runtime.files.image_files import write_image
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.image_files import write_image
 from toonfilter.runtime.video.colour import ColourConverter
 from toonfilter.runtime.video.reader import VideoFile, inspect_video
 

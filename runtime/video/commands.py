@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from toonfilter.runtime import terminal
-from toonfilter.runtime.command_options import (
+from toonfilter.runtime.command_line import terminal
+from toonfilter.runtime.command_line.command_options import (
     OUTPUT,
     PRIVACY,
     AuditOption,
@@ -18,11 +18,11 @@ from toonfilter.runtime.command_options import (
     PrivacyOptions,
     stop_on_signals,
 )
-from toonfilter.runtime.option_groups import with_option_groups
-from toonfilter.runtime.terminal import QuietOption, VerboseOption
+from toonfilter.runtime.command_line.option_groups import with_option_groups
+from toonfilter.runtime.command_line.terminal import QuietOption, VerboseOption
 
 if TYPE_CHECKING:
-    from toonfilter.runtime.filter_settings import FilterSettings
+    from toonfilter.runtime.filter.filter_settings import FilterSettings
     from toonfilter.runtime.video.batch import BatchReport
     from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport
 

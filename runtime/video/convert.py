@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
+from toonfilter.runtime.files.whole_files import check_outputs, move_into_place, replacing
 from toonfilter.runtime.frames import PrivacyState
 from toonfilter.runtime.progress import ProgressCounter, ShowProgress
 from toonfilter.runtime.video.local_workers import InlineWorkers
@@ -30,7 +31,6 @@ from toonfilter.runtime.video.segment_workers import OpenFilter, SegmentBatch, S
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder, fingerprint, plan_segments
 from toonfilter.runtime.video.sound import Sound
 from toonfilter.runtime.video.writer import Encoder, VideoWriter, choose_encoder
-from toonfilter.runtime.whole_files import check_outputs, move_into_place, replacing
 
 Status = Literal["complete", "partial", "interrupted", "reviewed"]
 _BITS_PER_PIXEL = 0.15

@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 
 from toonfilter.runtime.bundle import find_bundle
-from toonfilter.runtime.filter import ToonFilter
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.filter.toon_filter import ToonFilter
 
 # Who is found again later is covered afterwards, so that empty places need not stay covered for long.
 _PATIENT_SEARCH = {"max_faces": 64, "cut_beats": 3, "place_beats": 0, "places_looked_at": 6}

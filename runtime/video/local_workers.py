@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from toonfilter.runtime.child_process import obey_parent, spawning
-from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.platform.child_process import obey_parent, spawning
+from toonfilter.runtime.platform.cores import usable_cores
 from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, run_pieces
 from toonfilter.runtime.video.segment_workers import (
     ATTEMPTS,

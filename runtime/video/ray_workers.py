@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, ToonfilterError, require
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob
 from toonfilter.runtime.video.segment_workers import (
     ATTEMPTS,
@@ -22,7 +23,6 @@ from toonfilter.runtime.video.segment_workers import (
     died_too_often,
 )
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder
-from toonfilter.runtime.whole_files import write_whole
 
 _POLL_S = 0.2
 _CPUS_PER_PIECE = 2

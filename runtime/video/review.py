@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.frame_filter import ResettableFilter
+from toonfilter.runtime.files.image_files import write_image
+from toonfilter.runtime.files.strict import Problem, parse
+from toonfilter.runtime.files.whole_files import write_whole
+from toonfilter.runtime.filter.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import Frame, PrivacyState, SafeFrame
 from toonfilter.runtime.geometry.pixelate import pixelated
-from toonfilter.runtime.image_files import write_image
-from toonfilter.runtime.strict import Problem, parse
-from toonfilter.runtime.whole_files import write_whole
 
 COVERS = "covers.toml"
 MOST_PICTURES = 200

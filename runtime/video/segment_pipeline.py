@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from toonfilter.runtime.cores import undivided_calls
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.faces.lookback import LOOKAHEAD_FRAMES
-from toonfilter.runtime.frame_filter import ResettableFilter
+from toonfilter.runtime.filter.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.queues import BoundedQueue, QueueClosed, quick_switching
 from toonfilter.runtime.video.colour import ColourConverter

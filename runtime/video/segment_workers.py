@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from toonfilter.runtime.errors import ToonfilterError
-from toonfilter.runtime.frame_filter import ResettableFilter
+from toonfilter.runtime.filter.frame_filter import ResettableFilter
 from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, StopSign, run_pieces
 from toonfilter.runtime.video.segments import Segment, SegmentResult
 

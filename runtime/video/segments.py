@@ -18,11 +18,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from toonfilter.runtime.errors import ConfigError, OutputError
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.video.reader import VideoIndex, VideoInfo
 from toonfilter.runtime.video.review import Cover, covers_from
 from toonfilter.runtime.video.timeline import Timeline
 from toonfilter.runtime.video.writer import Encoder
-from toonfilter.runtime.whole_files import write_whole
 
 WARM_UP_FRAMES = 12
 _MANIFEST, _LOCK, _COVERED = "manifest.json", "lock", "covered.json"

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import ConfigError, OutputError
-from toonfilter.runtime.file_kinds import VIDEOS_WRITTEN
+from toonfilter.runtime.files.file_kinds import VIDEOS_WRITTEN
+from toonfilter.runtime.platform.cores import usable_cores
 from toonfilter.runtime.video.colour import Colour
 from toonfilter.runtime.video.media_files import open_video_output
 

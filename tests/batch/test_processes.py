@@ -54,7 +54,7 @@ _PARENT = """
 import os, signal
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from toonfilter.runtime.child_process import obey_parent
+from toonfilter.runtime.platform.child_process import obey_parent
 
 if __name__ == "__main__":
     pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=obey_parent)

@@ -15,8 +15,8 @@ from toonfilter.benchmarks.measure import MeasureOptions, measure
 from toonfilter.benchmarks.scaling import Load, measure_scaling
 from toonfilter.benchmarks.scenarios import Scenario
 from toonfilter.runtime.bundle import Bundle
-from toonfilter.runtime.cores import usable_cores
 from toonfilter.runtime.errors import CaptureError, ConfigError
+from toonfilter.runtime.platform.cores import usable_cores
 
 
 @pytest.fixture(scope="module")

@@ -346,10 +346,10 @@ class TestFailures:
         assert library.fakeLiveAllocations() == before
 
     def test_a_lost_device_covers_reopens_and_ends_on_the_cpu(self, monkeypatch) -> None:
-        from toonfilter.runtime import style_engine
         from toonfilter.runtime.faces.tracker import TrackingResult
-        from toonfilter.runtime.filter import ToonFilter
-        from toonfilter.runtime.filter_settings import FilterSettings
+        from toonfilter.runtime.filter import style_engine
+        from toonfilter.runtime.filter.filter_settings import FilterSettings
+        from toonfilter.runtime.filter.toon_filter import ToonFilter
         from toonfilter.runtime.frames import Frame, PrivacyState
         from toonfilter.runtime.live.supervisor import FilterSupervisor
 

@@ -22,17 +22,15 @@ TRAIN_MAY_USE = {
     "errors",
     "faces",
     "fields",
-    "file_kinds",
+    "files",
     "filter",
     "frames",
     "geometry",
-    "image_files",
+    "image",
     "render",
-    "still_images",
-    "whole_files",
 }
 MOST_MODULE_LINES, MOST_FUNCTION_LINES = 400, 50
-COMMANDS_MAY_USE = {"terminal", "command_options", "option_groups", "progress"}
+COMMANDS_MAY_USE = {"command_line", "progress"}
 
 
 def modules() -> list[tuple[str, Path]]:

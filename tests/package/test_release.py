@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from toonfilter import __version__
-from toonfilter.runtime.release import commit_of
+from toonfilter.runtime.platform.release import commit_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -12,7 +12,7 @@ from toonfilter.runtime.frames import PrivacyState
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.panel.recordings import convert_options
 from toonfilter.runtime.panel.server import build_app
-from toonfilter.runtime.platform_texts import platform_texts
+from toonfilter.runtime.platform.platform_texts import platform_texts
 from toonfilter.runtime.privacy import Guard, HiddenFace, cover
 from toonfilter.runtime.video.convert import ConvertReport, convert
 

@@ -15,7 +15,7 @@ from toonfilter.runtime.frames import Frame, PrivacyState
 from toonfilter.runtime.panel.look_filter import Looks
 from toonfilter.runtime.panel.looks import Look
 from toonfilter.runtime.panel.preview import PreviewSink, encoded
-from toonfilter.runtime.platform_texts import platform_texts
+from toonfilter.runtime.platform.platform_texts import platform_texts
 
 
 def do(client, action, **content):

@@ -11,7 +11,7 @@ import pytest
 
 from toonfilter.runtime.panel.devices import ADVICE, Trouble, why
 from toonfilter.runtime.panel.languages import LANGUAGES, words
-from toonfilter.runtime.platform_texts import platform_texts
+from toonfilter.runtime.platform.platform_texts import platform_texts
 
 FOLDER = files("toonfilter.runtime.panel")
 PLACES = re.compile(r"\{(\w+)\}")

@@ -8,8 +8,8 @@ import pytest
 from toonfilter.runtime.backends import Description, Opened
 from toonfilter.runtime.faces.detection import Face, box_around
 from toonfilter.runtime.faces.tracker import TrackingResult
-from toonfilter.runtime.filter import ToonFilter
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.filter.toon_filter import ToonFilter
 from toonfilter.runtime.frames import Frame
 from toonfilter.runtime.geometry.alignment import fit_head, mean_face
 

@@ -11,12 +11,12 @@ import pytest
 from toonfilter.runtime import frames
 from toonfilter.runtime.errors import BackendError, ConfigError
 from toonfilter.runtime.faces.tracker import TrackingResult
+from toonfilter.runtime.filter.style_engine import FALLBACK_ENGINE
 from toonfilter.runtime.frames import Frame, PrivacyState, SafeFrame
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.likeness import MOST_LIKENESS, likeness, view_of
 from toonfilter.runtime.privacy import COVER_TILES, Guard, HiddenFace, LostPolicy, cover
 from toonfilter.runtime.render.opening import RenderOptions
-from toonfilter.runtime.style_engine import FALLBACK_ENGINE
 
 from .conftest import HEIGHT, WIDTH, face_at, photo  # noqa: TID252 - the tests are no package of ours
 

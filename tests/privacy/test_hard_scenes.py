@@ -8,7 +8,7 @@ from toonfilter.benchmarks.hard_scenes import ALL_SCENES, HARD_SCENES
 from toonfilter.benchmarks.leak_clips import ClipResult, Judge, played, summary
 from toonfilter.benchmarks.leaks import leaked
 from toonfilter.benchmarks.quality.identity import SIDE
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.frames import Frame, PrivacyState
 from toonfilter.runtime.privacy import cover
 from toonfilter.runtime.video.file_filter import file_filter_opener

@@ -7,7 +7,7 @@ import pytest
 from toonfilter.benchmarks.face_scenes import play
 from toonfilter.benchmarks.leaks import leaked
 from toonfilter.runtime.faces.lookback import SeenFrame, look_back
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.frames import Frame
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.video.file_filter import file_filter_opener

@@ -14,8 +14,8 @@ from toonfilter.benchmarks.face_scenes import SCENES, play, portrait
 from toonfilter.benchmarks.leaks import Count, judge, leaked
 from toonfilter.runtime.faces.detector import Detection, DetectionPass, FaceDetector
 from toonfilter.runtime.faces.tracker import FaceTracker
-from toonfilter.runtime.filter import ToonFilter
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.filter.toon_filter import ToonFilter
 from toonfilter.runtime.frames import Frame, PrivacyState
 from toonfilter.runtime.geometry.pixelate import pixelated
 from toonfilter.runtime.privacy import COVER_TILES

@@ -8,11 +8,11 @@ import typer
 from typer.testing import CliRunner
 
 from toonfilter.cli import app
-from toonfilter.runtime.command_options import DrawingOptions
+from toonfilter.runtime.command_line.command_options import DrawingOptions
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.geometry.proportions import Proportions
+from toonfilter.runtime.image.still_images import StillFilter, StillSettings
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
-from toonfilter.runtime.still_images import StillFilter, StillSettings
 from toonfilter.runtime.styles.style import SLIDER_RANGES, Sliders, Style
 
 

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 from toonfilter.cli import app
 from toonfilter.runtime.bundle import find_bundle
 from toonfilter.runtime.errors import BundleError, ConfigError, OutputError
-from toonfilter.runtime.image_files import read_image, write_image
-from toonfilter.runtime.style_files import new_style, style_text
-from toonfilter.runtime.style_gallery import Row, draw_rows, page_of
+from toonfilter.runtime.files.image_files import read_image, write_image
+from toonfilter.runtime.style_commands.style_files import new_style, style_text
+from toonfilter.runtime.style_commands.style_gallery import Row, draw_rows, page_of
 from toonfilter.runtime.styles.style import Style, read_style
 from toonfilter.runtime.styles.style_keys import KEYS, problem_in, table_of
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from toonfilter.runtime.backends import bundle_trial
 from toonfilter.runtime.bundle import MANIFEST, Bundle, find_bundle, known_bundles, load_bundle, sha256_of
 from toonfilter.runtime.errors import BundleError
-from toonfilter.runtime.strict import Problem, parse
+from toonfilter.runtime.files.strict import Problem, parse
 
 
 @pytest.fixture

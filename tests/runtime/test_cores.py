@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import cv2
 import pytest
 
-from toonfilter.runtime import cores
-from toonfilter.runtime.cores import CoreShare
+from toonfilter.runtime.platform import cores
+from toonfilter.runtime.platform.cores import CoreShare
 
 PERIOD_S = 1 / 30
 OWN, BESIDE = [11, 12], [13]

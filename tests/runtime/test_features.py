@@ -9,6 +9,7 @@ import skia
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.files.strict import parse
 from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, MOUTH_BOTTOM
 from toonfilter.runtime.geometry.proportions import Proportions
@@ -18,7 +19,6 @@ from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.eyes import eye_shape
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.look import LENS_POINTS, GlassesLook, Look, LookAverage
-from toonfilter.runtime.strict import parse
 from toonfilter.runtime.styles.feature_rules import FeatureRules
 
 _SIDE = 400

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from toonfilter.runtime.graphics_libraries import shared_object, undefined_names
+from toonfilter.runtime.platform.graphics_libraries import shared_object, undefined_names
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"),
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 _WITHOUT_LIBRARIES = """
-from toonfilter.runtime import graphics_libraries
+from toonfilter.runtime.platform import graphics_libraries
 
 graphics_libraries._is_there = lambda library: False
 import cv2
@@ -48,7 +48,7 @@ except OutputError as error:
 
 
 def test_a_stand_in_answers_zero(tmp_path: Path) -> None:
-    from toonfilter.runtime import graphics_libraries
+    from toonfilter.runtime.platform import graphics_libraries
 
     names = [f"answer_{number}" for number in range(300)]
     path = tmp_path / "libanswer.so.1"

@@ -14,8 +14,8 @@ from toonfilter.runtime.faces.detection import Face, box_around
 from toonfilter.runtime.faces.head_motion import SteadyCrop
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
 from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
-from toonfilter.runtime.filter import ToonFilter
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.filter.toon_filter import ToonFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState
 from toonfilter.runtime.geometry.alignment import crop_transform, fit_head, mean_face
 from toonfilter.runtime.render.renderer import AlignedFace, Renderer

@@ -11,9 +11,9 @@ from PIL import ImageCms
 
 from toonfilter.runtime import privacy
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
+from toonfilter.runtime.files.image_files import Moment, Picture, read_image, read_picture, write_image, write_picture
 from toonfilter.runtime.frames import Frame, SafeFrame
-from toonfilter.runtime.image_files import Moment, Picture, read_image, read_picture, write_image, write_picture
-from toonfilter.runtime.image_jobs import convert_pictures, default_output, plan_pictures
+from toonfilter.runtime.image.image_jobs import convert_pictures, default_output, plan_pictures
 
 Image = NDArray[np.uint8]
 

@@ -10,7 +10,7 @@ import pytest
 
 from toonfilter.runtime.doctor.checks import check_extras
 from toonfilter.runtime.errors import explained
-from toonfilter.runtime.installation import EXTRAS, how_to_add, install_command
+from toonfilter.runtime.platform.installation import EXTRAS, how_to_add, install_command
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "torch_fidelity": "torch-fidelity"}

@@ -34,7 +34,7 @@ from toonfilter.runtime.live.sources import (
 )
 from toonfilter.runtime.live.v4l2 import LOOPBACK_DRIVER, VideoDevice, list_devices
 from toonfilter.runtime.live.virtual_camera import VirtualCamera, find_virtual_camera
-from toonfilter.runtime.platform_texts import platform_texts
+from toonfilter.runtime.platform.platform_texts import platform_texts
 from toonfilter.runtime.privacy import cover
 
 WEBCAM = VideoDevice("/dev/video0", "Integrated Camera: HD", "uvcvideo", True, False)

@@ -10,7 +10,8 @@ import pytest
 PROGRAM = """
 import atexit, sys, threading
 from toonfilter import cli
-from toonfilter.runtime import errors, filter
+from toonfilter.runtime import errors
+from toonfilter.runtime.filter import toon_filter
 
 class Stuck:
     def __init__(self, *arguments, **options):
@@ -19,7 +20,7 @@ class Stuck:
             threading.Event().wait()
         raise errors.BackendError("no engine")
 
-filter.ToonFilter = Stuck
+toon_filter.ToonFilter = Stuck
 atexit.register(print, "torn down", flush=True)
 sys.argv = "toonfilter cam --camera test --size 64 48".split() + sys.argv[1:]
 cli.main()

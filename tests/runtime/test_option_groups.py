@@ -7,9 +7,9 @@ import typer
 from typer.testing import CliRunner
 
 from toonfilter.cli import app
-from toonfilter.runtime import command_options
 from toonfilter.runtime.backends import ENGINES
-from toonfilter.runtime.option_groups import option_kinds, with_option_groups
+from toonfilter.runtime.command_line import command_options
+from toonfilter.runtime.command_line.option_groups import option_kinds, with_option_groups
 from toonfilter.runtime.render import blending, drawing
 
 

@@ -5,9 +5,9 @@ import pytest
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.faces.tracker import FaceTracker
-from toonfilter.runtime.filter import ToonFilter
-from toonfilter.runtime.filter_settings import FilterSettings
-from toonfilter.runtime.head_crops import CropSizes
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.filter.head_crops import CropSizes
+from toonfilter.runtime.filter.toon_filter import ToonFilter
 from toonfilter.runtime.live.quality_control import (
     AdjustableFilter,
     Effort,

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.frames import PrivacyState
-from toonfilter.runtime.still_images import StillFilter, StillSettings
+from toonfilter.runtime.image.still_images import StillFilter, StillSettings
 
 Image = NDArray[np.uint8]
 

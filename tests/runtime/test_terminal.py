@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from toonfilter.runtime import config_file, terminal
-from toonfilter.runtime.config_file import load_defaults, save_cam
+from toonfilter.runtime.command_line import config_file, terminal
+from toonfilter.runtime.command_line.config_file import load_defaults, save_cam
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.live.commands import CAM_SETTINGS, parse_size
 from toonfilter.runtime.progress import Progress

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from toonfilter.runtime.command_line.lost_options import lost_policy
 from toonfilter.runtime.errors import BundleError, CaptureError, ConfigError
-from toonfilter.runtime.filter_settings import FilterSettings
-from toonfilter.runtime.lost_options import lost_policy
+from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.render.opening import RenderOptions
 from toonfilter.runtime.styles.style import Sliders
 from toonfilter.runtime.video.convert import ConvertOptions, convert

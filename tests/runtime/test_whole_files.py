@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from toonfilter.runtime import whole_files
 from toonfilter.runtime.errors import OutputError
-from toonfilter.runtime.whole_files import check_outputs, new_part, replacing, write_whole
+from toonfilter.runtime.files import whole_files
+from toonfilter.runtime.files.whole_files import check_outputs, new_part, replacing, write_whole
 
 
 def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:

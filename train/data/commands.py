@@ -6,7 +6,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from toonfilter.runtime import terminal
+from toonfilter.runtime.command_line import terminal
 
 _MOST_TOLD = 20
 app = typer.Typer(help="Training data: make it, or make it fit.", no_args_is_help=True)

@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 
 from toonfilter.runtime.errors import ConfigError, DataError
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
 from toonfilter.runtime.geometry.warp import FaceWarp
-from toonfilter.runtime.whole_files import write_whole
 from toonfilter.train.data.opencv_cartoon import opencv_cartoon
 from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
 from toonfilter.train.data.splits import split_of

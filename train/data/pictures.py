@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import CaptureError, DataError, OutputError
-from toonfilter.runtime.file_kinds import PICTURES_READ, is_hidden
-from toonfilter.runtime.image_files import pictures_below, read_image, read_picture
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.file_kinds import PICTURES_READ, is_hidden
+from toonfilter.runtime.files.image_files import pictures_below, read_image, read_picture
+from toonfilter.runtime.files.whole_files import write_whole
 
 # As colorFERET packs its pictures.
 _PACKED = ".ppm.bz2"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.whole_files import write_whole
 
 Split = Literal["train", "validation"]
 

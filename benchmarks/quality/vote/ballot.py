@@ -14,7 +14,7 @@ import numpy as np
 from toonfilter.benchmarks.quality.models import Exporter, find_model
 from toonfilter.benchmarks.quality.pictures import Image, choose, list_pictures, read_picture
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.whole_files import write_whole
 
 FILE_NAME = "ballot.json"
 MOST_MODELS = 9

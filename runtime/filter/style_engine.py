@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
 from toonfilter.runtime.bundle import Bundle, find_bundle
-from toonfilter.runtime.cores import FEW_CORES, usable_cores
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.platform.cores import FEW_CORES, usable_cores
 from toonfilter.runtime.privacy import check_drawings_only
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
 from toonfilter.runtime.render.renderer import FrameRenderer

@@ -12,13 +12,13 @@ import numpy as np
 
 from toonfilter.runtime.bundle import find_bundle, known_bundles
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.file_kinds import PICTURES_WRITTEN
+from toonfilter.runtime.files.file_kinds import PICTURES_WRITTEN
+from toonfilter.runtime.files.image_files import read_image, write_image
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.image_files import read_image, write_image
+from toonfilter.runtime.image.still_images import StillFilter, StillSettings
 from toonfilter.runtime.live.sinks import image_of
 from toonfilter.runtime.progress import Progress, ShowProgress
-from toonfilter.runtime.still_images import StillFilter, StillSettings
-from toonfilter.runtime.whole_files import write_whole
 
 TILE_PX = 360
 """Height of a tile. Raising it shows more and makes larger files."""

@@ -12,14 +12,14 @@ import numpy as np
 from toonfilter.runtime.backends import Opened, open_translator
 from toonfilter.runtime.faces.lookback import SeenFrame, look_back
 from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
-from toonfilter.runtime.filter_settings import FilterSettings
+from toonfilter.runtime.filter.filter_settings import FilterSettings
+from toonfilter.runtime.filter.head_crops import CropSizes, HeadCrops
+from toonfilter.runtime.filter.style_engine import Opener, StyleEngine
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.pixelate import cover_softly
-from toonfilter.runtime.head_crops import CropSizes, HeadCrops
 from toonfilter.runtime.privacy import Guard, HiddenFace
 from toonfilter.runtime.render.opening import RenderOptions
 from toonfilter.runtime.render.renderer import AlignedFace, FrameRenderer
-from toonfilter.runtime.style_engine import Opener, StyleEngine
 
 _GAP_S = 0.7
 _SLOW_S = 5.0

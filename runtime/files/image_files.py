@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import CaptureError, OutputError
-from toonfilter.runtime.file_kinds import PICTURES_READ, PICTURES_WRITTEN
+from toonfilter.runtime.files.file_kinds import PICTURES_READ, PICTURES_WRITTEN
+from toonfilter.runtime.files.whole_files import replacing
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.whole_files import replacing
 
 MOST_PIXELS = 400_000_000
 """Of one picture, or of all moments of an animation together; what is larger is refused instead of filling the memory.
@@ -273,7 +273,7 @@ def pictures_below(folder: Path, *, leave_out: Sequence[Path] = ()) -> tuple[lis
 
     leave_out: folders whose content is not looked at, such as one for the results.
     """
-    from toonfilter.runtime.file_kinds import is_hidden, is_picture
+    from toonfilter.runtime.files.file_kinds import is_hidden, is_picture
 
     skipped = [path.resolve() for path in leave_out]
     pictures: list[Path] = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from toonfilter.runtime.filter_settings import FilterSettings
+    from toonfilter.runtime.filter.filter_settings import FilterSettings
     from toonfilter.runtime.privacy import LostPolicy
     from toonfilter.runtime.render.ground import Ground
     from toonfilter.runtime.render.opening import RenderOptions
@@ -93,7 +93,7 @@ class DrawingOptions:
 
     def filter_settings(self, lost: "LostPolicy", *, is_live: bool) -> "FilterSettings":
         """The settings of a filter for a camera (`is_live`) or a file. Raises: see `rendering`."""
-        from toonfilter.runtime.filter_settings import FilterSettings
+        from toonfilter.runtime.filter.filter_settings import FilterSettings
 
         rendering = self.rendering(is_live=is_live)
         return FilterSettings(
@@ -112,14 +112,14 @@ class PrivacyOptions:
 
     def policy(self) -> "LostPolicy":
         """Raises: ConfigError, CaptureError: see `lost_policy`."""
-        from toonfilter.runtime.lost_options import lost_policy
+        from toonfilter.runtime.command_line.lost_options import lost_policy
 
         return lost_policy(self.on_lost, confirmed=self.i_accept_exposure)
 
 
 def _ground(background: str, extent: Extent) -> "Ground":
     from toonfilter.runtime.errors import CaptureError, ConfigError
-    from toonfilter.runtime.image_files import read_image
+    from toonfilter.runtime.files.image_files import read_image
     from toonfilter.runtime.render.ground import Ground
 
     if background == "drawn":

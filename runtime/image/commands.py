@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toonfilter.runtime import terminal
-from toonfilter.runtime.command_options import (
+from toonfilter.runtime.command_line import terminal
+from toonfilter.runtime.command_line.command_options import (
     OUTPUT,
     DrawingOptions,
     ExposureOption,
     JsonOption,
     OverwriteOption,
 )
-from toonfilter.runtime.option_groups import with_option_groups
+from toonfilter.runtime.command_line.option_groups import with_option_groups
+from toonfilter.runtime.command_line.terminal import QuietOption, VerboseOption
 from toonfilter.runtime.progress import Progress
-from toonfilter.runtime.terminal import QuietOption, VerboseOption
 
 if TYPE_CHECKING:
-    from toonfilter.runtime.image_jobs import Converted
+    from toonfilter.runtime.image.image_jobs import Converted
 
 app = typer.Typer()
 models_app = typer.Typer(help="Styles: list, show, verify.", no_args_is_help=True)
@@ -48,9 +48,9 @@ def image(
     verbose: VerboseOption = False,  # noqa: ARG001
 ) -> None:
     """Draw the faces of still pictures, animations and scanned pages."""
-    from toonfilter.runtime.image_jobs import convert_pictures, default_output, plan_pictures
+    from toonfilter.runtime.image.image_jobs import convert_pictures, default_output, plan_pictures
+    from toonfilter.runtime.image.still_images import StillFilter, StillSettings
     from toonfilter.runtime.privacy import LostPolicy
-    from toonfilter.runtime.still_images import StillFilter, StillSettings
 
     plan = plan_pictures(inputs, output or default_output(inputs), overwrite=overwrite)
     if plan.left_out:

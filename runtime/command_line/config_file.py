@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.whole_files import write_whole
+from toonfilter.runtime.files.whole_files import write_whole
 
 FILE = "toonfilter.toml"
 Value = str | int | float | bool

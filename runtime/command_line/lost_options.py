@@ -14,7 +14,7 @@ def lost_policy(text: str, *, confirmed: bool = False) -> LostPolicy:
     """
     action, _, value = text.partition("=")
     if action == "image" and value:
-        from toonfilter.runtime.image_files import read_image
+        from toonfilter.runtime.files.image_files import read_image
 
         return LostPolicy("image", placeholder=read_image(Path(value)), confirmed=confirmed)
     match text:

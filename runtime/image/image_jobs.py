@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError, ToonfilterError
-from toonfilter.runtime.file_kinds import PICTURES_READ, PICTURES_WRITTEN, is_video
-from toonfilter.runtime.frames import Image, PrivacyState, SafeFrame
-from toonfilter.runtime.image_files import (
+from toonfilter.runtime.files.file_kinds import PICTURES_READ, PICTURES_WRITTEN, is_video
+from toonfilter.runtime.files.image_files import (
     Moment,
     Picture,
     check_image_target,
@@ -18,7 +17,8 @@ from toonfilter.runtime.image_files import (
     read_picture,
     write_picture,
 )
-from toonfilter.runtime.whole_files import check_outputs, is_same_file
+from toonfilter.runtime.files.whole_files import check_outputs, is_same_file
+from toonfilter.runtime.frames import Image, PrivacyState, SafeFrame
 
 
 class PictureFilter(Protocol):

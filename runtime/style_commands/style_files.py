@@ -8,9 +8,9 @@ from typing import Any
 
 from toonfilter.runtime.bundle import find_bundle, known_bundles, shipped_folder, user_folder
 from toonfilter.runtime.errors import BundleError, ConfigError, OutputError
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.styles.style import Style
 from toonfilter.runtime.styles.style_keys import COUNT, FACTOR, KEYS, SHARE, TONES, WORD, Key, U, changed_keys, table_of
-from toonfilter.runtime.whole_files import write_whole
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _UNITS = {U: "u", FACTOR: "times", SHARE: "", COUNT: "", TONES: "L*", WORD: ""}

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from toonfilter.runtime import terminal
-from toonfilter.runtime.command_options import OUTPUT, JsonOption, OverwriteOption
-from toonfilter.runtime.terminal import QuietOption
+from toonfilter.runtime.command_line import terminal
+from toonfilter.runtime.command_line.command_options import OUTPUT, JsonOption, OverwriteOption
+from toonfilter.runtime.command_line.terminal import QuietOption
 
 app = typer.Typer(help="Styles as files of rules: list, show, new, check, gallery.", no_args_is_help=True)
 _COLUMNS = ("name", "drawn by", "whose", "description")
@@ -16,7 +16,7 @@ _COLUMNS = ("name", "drawn by", "whose", "description")
 @app.command("list")
 def styles_list(json: JsonOption = False) -> None:
     """Every style that `--to` knows, yours first."""
-    from toonfilter.runtime.style_files import style_rows
+    from toonfilter.runtime.style_commands.style_files import style_rows
 
     rows = list(style_rows())
     if json:
@@ -28,7 +28,7 @@ def styles_list(json: JsonOption = False) -> None:
 @app.command("show")
 def styles_show(name: Annotated[str, typer.Argument(help="A style, or a style file.")]) -> None:
     """All values of a style as a style file, and what each of them does."""
-    from toonfilter.runtime.style_files import style_of, style_text
+    from toonfilter.runtime.style_commands.style_files import style_of, style_text
 
     terminal.say(style_text(style_of(name)).rstrip())
 
@@ -43,7 +43,7 @@ def styles_new(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Begin a style of your own: a file with every key, its default, its range, and what raising it does."""
-    from toonfilter.runtime.style_files import new_style
+    from toonfilter.runtime.style_commands.style_files import new_style
 
     path = new_style(name, source, output, overwrite=overwrite)
     terminal.say(f"{path}: a style like {source}; see it with: toonfilter cam --preview --to {output or name}")
@@ -84,8 +84,13 @@ def styles_gallery(
     quiet: QuietOption = False,  # noqa: ARG001
 ) -> None:
     """Draw pictures in several styles side by side; the photos themselves are not shown."""
-    from toonfilter.runtime.style_gallery import check_gallery_target, draw_rows, gallery_styles, write_gallery
-    from toonfilter.runtime.whole_files import check_outputs
+    from toonfilter.runtime.files.whole_files import check_outputs
+    from toonfilter.runtime.style_commands.style_gallery import (
+        check_gallery_target,
+        draw_rows,
+        gallery_styles,
+        write_gallery,
+    )
 
     check_gallery_target(output)
     check_outputs([output], list(pictures), overwrite=overwrite)

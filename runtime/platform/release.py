@@ -5,7 +5,7 @@ from pathlib import Path
 
 import toonfilter
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def version_line() -> str:

@@ -1,0 +1,1 @@
+"""What commands share: options, settings of the user, and what is printed."""

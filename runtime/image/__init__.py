@@ -1,0 +1,1 @@
+"""Still pictures: the command `image`, and the filter behind it."""

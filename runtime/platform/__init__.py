@@ -1,0 +1,1 @@
+"""What differs between machines: operating systems, installations, libraries, cores, processes."""

@@ -1,0 +1,1 @@
+"""The command `styles`: style files written and checked, and drawn side by side."""
