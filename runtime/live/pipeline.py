@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from toonfilter.runtime.clock import Clock, SystemClock
-from toonfilter.runtime.cores import undivided_calls
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.latency import StageReport
@@ -19,6 +18,7 @@ from toonfilter.runtime.live.quality_control import EffortSettings
 from toonfilter.runtime.live.sinks import LiveSink
 from toonfilter.runtime.live.sources import Camera
 from toonfilter.runtime.live.supervisor import LiveFilter
+from toonfilter.runtime.platform.cores import undivided_calls
 from toonfilter.runtime.privacy import HOLD_S
 from toonfilter.runtime.queues import LatestSlot, QueueClosed, quick_switching
 

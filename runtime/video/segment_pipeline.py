@@ -9,11 +9,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from toonfilter.runtime.cores import undivided_calls
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.faces.lookback import LOOKAHEAD_FRAMES
 from toonfilter.runtime.filter.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
+from toonfilter.runtime.platform.cores import undivided_calls
 from toonfilter.runtime.queues import BoundedQueue, QueueClosed, quick_switching
 from toonfilter.runtime.video.colour import ColourConverter
 from toonfilter.runtime.video.pyav_versions import stores_rotation
