@@ -8,10 +8,15 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
 from toonfilter.runtime.bundle import Bundle, InputSpec, ModelFile, OutputSpec, Training, sha256_of, write_bundle
 from toonfilter.runtime.geometry.warp import FaceWarp
+
+# Neither says anything about the code: how long an example takes depends on what else the machine does.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # What needs the extras; left out of a plain `pytest`, which is then done in minutes.
 _WITH_EXTRAS = ("benchmarks", "cuda", "evaluation", "export", "train", "v4l2")

@@ -16,7 +16,7 @@ from toonfilter.runtime.video import local_workers
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 from toonfilter.runtime.video.local_workers import LocalWorkers
 
-_DEADLINE_S = 60
+_DEADLINE_S = 120
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.slow,
     # Ray's own code, not ours.
     pytest.mark.filterwarnings("ignore"),
-    pytest.mark.timeout(290),
+    pytest.mark.timeout(900),
 ]
 
 SECONDS = 6
@@ -107,7 +107,7 @@ def test_a_node_is_killed_and_nothing_is_lost(cluster, tmp_path: Path) -> None:
             BatchOptions(piece_s=1.0),
         )
         # The head notices a silent death after a while only.
-        deadline_s = time.monotonic() + 90
+        deadline_s = time.monotonic() + 300
         while workers.count != 1 and time.monotonic() < deadline_s:
             time.sleep(1)
         assert workers.count == 1

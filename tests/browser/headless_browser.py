@@ -14,7 +14,7 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --window-size=1200,900 --remote-debugging-pipe"
 )
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 class Browser:

@@ -201,16 +201,16 @@ def test_waiting_for_another_build_ends(tmp_path) -> None:
 
     def build(_: bytes) -> tuple[bytes, bytes]:
         started.set()
-        done.wait(30)
+        done.wait(120)
         return b"engine", b""
 
     thread = threading.Thread(target=cache.get, args=(KEY, build))
     thread.start()
-    started.wait(30)
+    assert started.wait(120)
     with pytest.raises(BackendError, match="another process"):
         cache.get(KEY, build, wait_s=0.1)
     done.set()
-    thread.join(30)
+    thread.join(120)
 
 
 def test_engines_of_forgotten_models_are_pruned(tmp_path) -> None:

@@ -148,7 +148,7 @@ def served(options):
 
 
 def _call(server, method: str, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     content = None if body is None else json.dumps(body).encode()
     sent = {key.replace("_", "-"): value for key, value in headers.items()}
     if content is not None:
@@ -267,7 +267,7 @@ def test_odd_framing_and_nested_bodies_are_refused_without_a_traceback(served, c
     port = served[0].port
     head = f"POST /api/start HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{more}"
     head += f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         connection.sendall(head.encode("latin1") + body)
         answer = connection.makefile("rb").readline()
     assert answer.startswith(b"HTTP/1.1 4")
@@ -276,7 +276,7 @@ def test_odd_framing_and_nested_bodies_are_refused_without_a_traceback(served, c
 
 def test_the_page_cannot_be_framed_and_names_lose_what_terminals_obey(served) -> None:
     server, _, folder = served
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     connection.request("GET", "/")
     assert "frame-ancestors 'none'" in connection.getresponse().headers["Content-Security-Policy"]
     connection.close()

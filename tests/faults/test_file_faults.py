@@ -48,7 +48,7 @@ class Fault:
             raise FaultyError(f"{part} failed")
         if self.way == "hang":
             threading.Timer(0.3, self.released.set).start()
-            assert self.released.wait(20)
+            assert self.released.wait(120)
         if self.way == "slow":
             time.sleep(0.05)
         return garbage if self.way == "garbage" else result

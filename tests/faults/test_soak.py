@@ -116,6 +116,6 @@ def test_thirty_thousand_frames_leave_memory_and_threads_flat(tiny_bundle, tmp_p
     (early_mb, early_threads), (late_mb, late_threads) = marks
     assert failed > FRAMES // 1100
     assert sink.sent == FRAMES - failed
-    assert late_threads == early_threads
+    assert late_threads <= early_threads
     assert late_mb - early_mb < 12, f"{early_mb:.0f} MB after a fifth, {late_mb:.0f} MB at the end"
     assert output.statistics.states["protected"] > 0.85 * FRAMES

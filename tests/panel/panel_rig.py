@@ -111,7 +111,7 @@ def losing_conversion(recording, is_resuming, progress, stop):  # noqa: ARG001
     return convert(source, target, Losing, convert_options(recording, is_resuming), stop=stop)
 
 
-def eventually(holds, timeout_s=60.0):
+def eventually(holds, timeout_s=120.0):
     """Wait until it holds; its value."""
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:

@@ -25,7 +25,7 @@ def test_the_server_listens_on_this_machine_alone_and_ends(panel):
     port = listening.getsockname()[1]
     server = PanelServer(panel, listening, "key")
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         connection.request("GET", "/?token=key")
         answer = connection.getresponse()
         assert answer.status == 303
@@ -91,7 +91,7 @@ def test_the_page_runs_the_doctors_checks(make_panel):
 
     def examine():
         yield Check("system", "ok", "a system")
-        assert gate.wait(20)
+        assert gate.wait(120)
         yield Check("virtual camera", "fault", "none", "install one", "live")
 
     panel = make_panel(checkup=Checkup(examine))
@@ -130,6 +130,6 @@ def test_the_command_serves_until_it_is_stopped(tmp_path):
         assert "runs already" in again.stdout
     finally:
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
         process.stdout.close()
     assert not (tmp_path / "panel" / "running.json").exists()

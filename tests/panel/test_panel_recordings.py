@@ -161,7 +161,7 @@ def slow_conversion(started, resumed):
         started.set()
         if is_resuming:
             return quick_conversion(recording, is_resuming, progress, stop)
-        assert stop.wait(20)
+        assert stop.wait(120)
         return ConvertReport("interrupted", Path(recording.target), 1, {}, 5.0, 0.1, "libx264", ())
 
     return run
@@ -203,7 +203,7 @@ def test_pausing_and_a_restart_go_on_where_it_stopped(make_panel, tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"v")
     first = make_panel(run=slow_conversion(started, resumed))
     first.actions["recordings/add"]({"path": str(tmp_path / "a.mp4")})
-    assert started.wait(20)
+    assert started.wait(120)
     (at_work,) = items(first)
     assert (at_work["status"], at_work["done"], at_work["total"], at_work["left_s"]) == ("converting", 1, 10, 2.0)
     first.actions["recordings/pause"]({"paused": True})
@@ -222,7 +222,7 @@ def test_a_program_that_was_killed_goes_on_with_what_was_at_work(tmp_path):
     first = RecordingQueue(tmp_path / "home", tmp_path / "out", run=slow_conversion(started, resumed))
 
     first.add_path(tmp_path / "a.mp4", Wishes())
-    assert started.wait(20)
+    assert started.wait(120)
     killed = (tmp_path / "home" / "recordings.json").read_text()
     first.close()
     (tmp_path / "home" / "recordings.json").write_text(killed)
@@ -267,7 +267,7 @@ def test_a_recording_removed_at_work_leaves_nothing(make_panel):
     panel = make_panel(run=slow_conversion(started, []))
     with client_of(panel) as client:
         put(client, "a.mp4")
-        assert started.wait(20)
+        assert started.wait(120)
         client.post("/api/recordings/remove", json={"id": items(panel)[0]["id"]})
         eventually(lambda: not list(panel.recordings.inbox.iterdir()))
     assert items(panel) == []

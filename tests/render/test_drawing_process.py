@@ -24,7 +24,7 @@ from toonfilter.runtime.render.ground import Ground
 from toonfilter.runtime.styles.style import Style
 
 Image = NDArray[np.uint8]
-_DEADLINE_S = 60.0
+_DEADLINE_S = 120.0
 pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="processes share memory through files there")
 GROUNDS = {"drawn": Ground(), "keep": Ground("keep")}
 

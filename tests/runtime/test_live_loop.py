@@ -85,7 +85,7 @@ class Cartoon:
 
     def draw(self, frame):
         if self.gate is not None:
-            assert self.gate.wait(10)
+            assert self.gate.wait(120)
         if self.fail(frame.index):
             raise RuntimeError("engine failed")
         self.drawn.append(frame.index)
@@ -399,7 +399,7 @@ def test_covered_pictures_go_out_while_the_model_is_loaded():
     loaded = threading.Event()
 
     def slow():
-        assert loaded.wait(10)
+        assert loaded.wait(120)
         return Cartoon()
 
     def on_send(sink):

@@ -200,7 +200,7 @@ def test_cam_ends_in_order_when_asked_to(tiny_bundle, tmp_path, number):
     assert process.stderr is not None
     assert "test pattern" in process.stderr.readline()
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert "sent" in out
     assert (tmp_path / "out.mp4").exists()

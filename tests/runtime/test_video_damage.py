@@ -54,7 +54,6 @@ def damaged(content, kind, seed):
     return noisy.tobytes()
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", ["flipped bytes", "a hole", "cut off", "a piece missing"])
 def test_damage_never_crashes_or_leaks_threads(whole, kind, tmp_path):
     av.logging.set_level(av.logging.PANIC)
