@@ -1,7 +1,7 @@
 """Draws a frame in layers: ground, then each person from far to near: cloth, skin, features, hair, what lies over."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.canvas import canvas_on
+from toonfilter.runtime.render.carried import CarriedPeople
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
@@ -38,10 +39,9 @@ _PALETTE_S = 1.5
 """Time constant of colours and light. Raising it calms them and follows a change of light later."""
 _GAP_S = 0.7
 _PAPER = (246, 241, 228)
-_COARSE_EVERY = 3
-"""Every how many frames the whole frame is read. Raising it costs less; bodies and strangers lag behind."""
-_FINE_EVERY = 2
-"""Every how many quick live frames a head is read. Raising it costs less; hands and hair lag behind."""
+_COARSE_EVERY, _QUICK_COARSE_EVERY = 3, 4
+"""Every how many frames the whole frame is read, and of quick live ones, where it is an even number: nothing is read in
+every second one. Raising it costs less; bodies and strangers lag behind."""
 _QUICK_S = 0.06
 """Gap between frames below which that is not seen. Raising it costs less on slow cameras."""
 _MEASURE_EVERY_S = 0.15
@@ -118,6 +118,7 @@ class LayeredRenderer:
             ground = Ground("colour", _PAPER)
         self._ground = GroundPainter(ground)
         self._parts = SteadyParts()
+        self._carried = CarriedPeople()
         self._memories: dict[int, _Memory] = {}
         self._read_at_s = -math.inf
         self._frame = 0
@@ -147,11 +148,16 @@ class LayeredRenderer:
         self._read_at_s = -math.inf if time_s is None else time_s
         heads = [(face.id, face.landmarks, transform) for face, transform in ordered]
         self._frame += 1
-        coarse = not steady or self._frame % _COARSE_EVERY == 0
-        fine_every = _FINE_EVERY if self._is_live and gap_s < _QUICK_S else 1
-        scene = self._reader.read(image, heads, steady=steady, coarse=coarse, fine_every=fine_every)
+        is_quick = self._is_live and 0 <= gap_s < _QUICK_S
+        coarse = not steady or self._frame % (_QUICK_COARSE_EVERY if is_quick else _COARSE_EVERY) == 0
+        # Of several people some are read in every frame, so that all take as long.
+        most = (len(ordered) + (not coarse)) // 2 if is_quick else 0
+        kept = self._carried.ids(ordered, self._reader.scale(image))[:most]
+        scene = self._reader.read(image, heads, steady=steady, coarse=coarse, kept=kept)
         scene = with_heads_at(without_things(scene), places, on_clothes=self._extent == "head")
-        people = self._parts.steady(self._people(scene, ordered), follows=steady)
+        known = self._carried.fields(scene.photo, ordered, kept)
+        people = self._parts.steady(self._people(scene, ordered, known), follows=steady, carried=kept)
+        self._carried.remember(people, ordered, kept)
         return Prepared(scene, ordered, people)
 
     def render(
@@ -178,13 +184,16 @@ class LayeredRenderer:
         self._reader.forget()
         self._ground.forget()
         self._parts.forget()
+        self._carried.forget()
         self._memories = {}
         self._read_at_s = -math.inf
         self._frame = 0
 
-    def _people(self, scene: SceneFields, faces: Sequence[AlignedFace]) -> People:
-        keep = not self._ground.is_opaque
-        return people_in(scene, faces, self._style.proportions, heads_alone=self._extent == "head", keep_person=keep)
+    def _people(
+        self, scene: SceneFields, faces: Sequence[AlignedFace], carried: Mapping[int, SceneFields] | None = None
+    ) -> People:
+        keep, alone = not self._ground.is_opaque, self._extent == "head"
+        return people_in(scene, faces, self._style.proportions, heads_alone=alone, keep_person=keep, carried=carried)
 
     def _draw_person(self, canvas: skia.Canvas, person: Person, time_s: float | None) -> None:
         head, scene = person.head, person.scene

@@ -1,6 +1,6 @@
 """Who is drawn in a frame: which part of it belongs to each known face, and what is left for strangers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -61,12 +61,20 @@ def people_in(
     *,
     heads_alone: bool = False,
     keep_person: bool = False,
+    carried: Mapping[int, SceneFields] | None = None,
 ) -> People:
-    """faces: on the canvas, far ones first. proportions: of the style. keep_person: see `without_islands`."""
+    """faces: on the canvas, far ones first. proportions: of the style. keep_person: see `without_islands`.
+
+    carried: what is known of some of them already, by the face's id, see `CarriedPeople`.
+    """
+    carried = carried or {}
     shares = _shares(scene, faces)
     known = []
     for (face, _), share in zip(faces, shares, strict=False):
         head = FaceGeometry.of(face.landmarks, proportions, face.fit)
+        if face.id in carried:
+            known.append(Person(face, head, carried[face.id]))
+            continue
         unit_px = head.unit_px / scene.scale
         small = scene.from_frame(face.landmarks)
         planes = with_sure_face(scene.planes, small)

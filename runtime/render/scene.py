@@ -1,6 +1,6 @@
 """The fields of a whole frame: read coarsely everywhere and finely around known heads, joined into one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -78,40 +78,50 @@ class FieldsReader:
         self._last_crops: dict[int, Planes] = {}
         self._last_coarse: Planes | None = None
         self._last_photo: Image | None = None
-        self._turn = 0
+        self._last_planes: dict[str, Plane] = {}
 
     def read(
-        self, image: Image, heads: Sequence[Head], *, steady: bool, coarse: bool = True, fine_every: int = 1
+        self, image: Image, heads: Sequence[Head], *, steady: bool, coarse: bool = True, kept: Collection[int] = ()
     ) -> SceneFields:
         """image: uint8 [H, W, 3] RGB. heads: the known faces, far ones first.
 
         steady: the frame follows the last one. coarse: False keeps the last coarse reading, where there is one.
-        fine_every: of so many frames that follow each other a head is read in one and moved along in the others.
+        kept: ids of heads that were read in the last frame and need not be in this one. Where nothing is read, planes
+        lie where they lay; nobody may write into them.
 
         Raises:
             BackendError: the engine failed or returned something else than fields.
         """
         height, width = image.shape[:2]
-        scale = max(1.0, max(height, width) / self._planes_px)
+        scale = self.scale(image)
         size = (round(width / scale), round(height / scale))
         photo = shrunk(image, size) if scale > 1 else image.copy()
         if steady and self._last_photo is not None and self._last_photo.shape == photo.shape:
             photo = steadied(self._last_photo, photo)
         self._last_photo = photo
+        ids = {key for key, _, _ in heads}
+        if steady and not coarse and ids and ids == set(kept) == self._last_crops.keys():
+            return SceneFields(photo, self._last_planes, scale)
         whole = self._coarse(photo, [landmarks for _, landmarks, _ in heads], scale, steady=steady, fresh=coarse)
-        joined = [cv2.resize(group, size, interpolation=cv2.INTER_LINEAR) for group in _grouped(whole)]
-        crops = self._fine(image, heads, steady=steady, every=fine_every)
+        joined = [cv2.resize(group, size, interpolation=cv2.INTER_LINEAR) for group in grouped(whole)]
+        crops = self._fine(image, heads, kept, steady=steady)
         for (_, _, transform), fine in zip(heads, crops, strict=True):
-            _lay_in(joined, fine, transform, scale)
+            placed = crop_to_planes(transform, scale)
+            lay_in(joined, grouped(fine), placed, placed, transform.size)
         planes = [plane for group in joined for plane in cv2.split(group)]
-        return SceneFields(photo, dict(zip(FIELDS, planes, strict=True)), scale)
+        self._last_planes = dict(zip(FIELDS, planes, strict=True))
+        return SceneFields(photo, self._last_planes, scale)
+
+    def scale(self, image: Image) -> float:
+        """Frame px per plane px, for frames like this one."""
+        return max(1.0, max(image.shape[:2]) / self._planes_px)
 
     def forget(self) -> None:
         """The next frame has nothing to do with the last."""
         self._last_crops = {}
         self._last_coarse = None
         self._last_photo = None
-        self._turn = 0
+        self._last_planes = {}
 
     def _coarse(self, photo: Image, faces: list[Landmarks], scale: float, *, steady: bool, fresh: bool) -> Planes:
         height, width = photo.shape[:2]
@@ -131,14 +141,13 @@ class FieldsReader:
         self._last_coarse = planes
         return planes
 
-    def _fine(self, image: Image, heads: Sequence[Head], *, steady: bool, every: int) -> list[Planes]:
+    def _fine(self, image: Image, heads: Sequence[Head], kept: Collection[int], *, steady: bool) -> list[Planes]:
         """The planes of each head's crop, uint8 [S, S, 9]; those not read now lie where the head is now, too."""
-        self._turn += 1
         known = self._last_crops if steady else {}
         found: dict[int, Planes] = {}
-        for place, (key, _, transform) in enumerate(heads):
+        for key, _, transform in heads:
             last = known.get(key)
-            if (self._turn + place) % every and last is not None and last.shape[0] == transform.size:
+            if key in kept and last is not None and last.shape[0] == transform.size:
                 found[key] = last
         due = [head for head in heads if head[0] not in found]
         for start in range(0, len(due), MAX_BATCH):
@@ -183,8 +192,13 @@ def shrunk(image: Image, size: tuple[int, int]) -> Image:
     return small
 
 
-def _grouped(planes: Planes) -> list[Planes]:
-    """The planes by fours, as OpenCV is fast with: uint8 [H, W, 4], the last with what is left."""
+def grouped(planes: Planes | Sequence[Plane]) -> list[Planes]:
+    """The planes by fours, as OpenCV is fast with: uint8 [H, W, 4], the last with what is left, new memory.
+
+    planes: uint8 [H, W, N], or N planes.
+    """
+    if not isinstance(planes, np.ndarray):
+        return [cv2.merge(planes[first : first + _GROUP]) for first in range(0, len(planes), _GROUP)]
     height, width, count = planes.shape
     groups = []
     for first in range(0, count, _GROUP):
@@ -195,25 +209,41 @@ def _grouped(planes: Planes) -> list[Planes]:
     return groups
 
 
-def _lay_in(joined: list[Planes], planes: Planes, transform: CropTransform, scale: float) -> None:
-    """Put a crop's planes over the joined ones, in place, softly at the crop's border. joined: see `_grouped`."""
-    height, width = joined[0].shape[:2]
+def crop_to_planes(transform: CropTransform, scale: float, origin: tuple[int, int] = (0, 0)) -> NDArray[np.float64]:
+    """float64 [2, 3]: a crop's px to px of the planes. scale, origin: see `SceneFields`."""
     matrix = transform.crop_to_frame.copy()
     # Pixel centres lie at whole numbers: frame x is (x + 0.5) * scale - 0.5 of the planes.
     matrix[:, :2] /= scale
-    matrix[:, 2] = (matrix[:, 2] + 0.5) / scale - 0.5
-    side = transform.size - 1
-    corners = np.array([[0, 0], [side, 0], [side, side], [0, side]]) @ matrix[:, :2].T + matrix[:, 2]
+    matrix[:, 2] = (matrix[:, 2] + 0.5) / scale - 0.5 - np.array(origin)
+    return matrix
+
+
+def lay_in(
+    joined: list[Planes],
+    over: list[Planes],
+    over_to_planes: NDArray[np.float64],
+    crop_to_planes: NDArray[np.float64],
+    crop_px: int,
+) -> None:
+    """Put planes over the joined ones, in place, softly at a crop's border.
+
+    joined, over: see `grouped`. crop_px: the side of the crop.
+    """
+    height, width = joined[0].shape[:2]
+    side = crop_px - 1
+    corners = np.array([[0, 0], [side, 0], [side, side], [0, side]]) @ crop_to_planes[:, :2].T + crop_to_planes[:, 2]
     left, top = np.maximum(np.floor(corners.min(0)).astype(int), 0)
     right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, (width, height))
     if right <= left or bottom <= top:
         return
-    shifted = matrix - np.array([[0, 0, left], [0, 0, top]])
+    shift = np.array([[0, 0, left], [0, 0, top]])
     size = (int(right - left), int(bottom - top))
-    window = cv2.warpAffine(border_window(transform.size), shifted, size, flags=cv2.INTER_LINEAR)
-    for under, group in zip(joined, _grouped(planes), strict=True):
-        warped = cv2.warpAffine(group, shifted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    window = cv2.warpAffine(border_window(crop_px), crop_to_planes - shift, size, flags=cv2.INTER_LINEAR)
+    for under, group in zip(joined, over, strict=True):
+        warped = cv2.warpAffine(
+            group, over_to_planes - shift, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         target = under[top:bottom, left:right]
         share = cv2.merge([window] * target.shape[2]) if target.ndim == 3 else window
-        over = cv2.multiply(warped, share, scale=1 / 255)
-        target[:] = cv2.add(over, cv2.multiply(target, cv2.bitwise_not(share), scale=1 / 255))
+        part = cv2.multiply(warped, share, scale=1 / 255)
+        target[:] = cv2.add(part, cv2.multiply(target, cv2.bitwise_not(share), scale=1 / 255))

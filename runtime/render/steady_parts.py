@@ -1,5 +1,6 @@
 """Hair, beards and headwear from frame to frame: what shows in one frame alone is not drawn."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import cv2
@@ -29,10 +30,16 @@ class SteadyParts:
     def __init__(self) -> None:
         self._last: dict[int, _Seen] = {}
 
-    def steady(self, people: People, *, follows: bool) -> People:
-        """The people with calmer parts. follows: whether this frame follows the last one."""
-        known = [self._steadied(person) if follows else person for person in people.known]
-        self._last = {person.face.id: _seen(person) for person in known}
+    def steady(self, people: People, *, follows: bool, carried: Collection[int] = ()) -> People:
+        """The people with calmer parts. follows: whether this frame follows the last one.
+
+        carried: ids of those who were not read anew; they stay as they are.
+        """
+        known = [
+            self._steadied(person) if follows and person.face.id not in carried else person for person in people.known
+        ]
+        last = self._last
+        self._last = {one.face.id: last[one.face.id] if one.face.id in carried else _seen(one) for one in known}
         return replace(people, known=known)
 
     def forget(self) -> None:
