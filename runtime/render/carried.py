@@ -47,9 +47,7 @@ class CarriedPeople:
         """These people were drawn. ids: those of them who were carried, and who must be read before they are again."""
         transforms = {face.id: transform for face, transform in faces}
         self._read = {
-            one.face.id: _Read(one.scene, transforms[one.face.id])
-            for one in people.known
-            if one.face.id not in ids
+            one.face.id: _Read(one.scene, transforms[one.face.id]) for one in people.known if one.face.id not in ids
         }
 
     def forget(self) -> None:

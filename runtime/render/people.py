@@ -73,7 +73,11 @@ def people_in(
     for (face, _), share in zip(faces, shares, strict=False):
         head = FaceGeometry.of(face.landmarks, proportions, face.fit)
         if face.id in carried:
-            known.append(Person(face, head, carried[face.id]))
+            own = carried[face.id]
+            if heads_alone:
+                # The photo goes on beside the head: none of the face may be left there.
+                own = replace(own, planes=with_sure_face(own.planes, own.from_frame(face.landmarks)))
+            known.append(Person(face, head, own))
             continue
         unit_px = head.unit_px / scene.scale
         small = scene.from_frame(face.landmarks)
