@@ -86,9 +86,9 @@ def _portrait(bundle: Bundle) -> Callable[[int], tuple[Crops, Crops | None]]:
     from toonfilter.export.crops import load_crops
     from toonfilter.runtime.geometry.warp import FaceWarp
 
-    exaggeration = FaceWarp.from_dict(dict(bundle.geometry)) if bundle.geometry else None
+    warp = FaceWarp.from_dict(dict(bundle.geometry)) if bundle.geometry else None
     with_guidance = bundle.input.guidance_channels > 0
-    taken = load_crops(None, with_guidance=with_guidance, exaggeration=exaggeration, size=512, count=1)
+    taken = load_crops(None, with_guidance=with_guidance, warp=warp, size=512, count=1)
 
     def at(size: int) -> tuple[Crops, Crops | None]:
         feed = taken.feeds(size)[0]

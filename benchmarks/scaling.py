@@ -17,7 +17,7 @@ from toonfilter.runtime.video.local_workers import LocalWorkers
 
 _RECORDINGS = 2
 _FPS = 30.0
-_PIECE_S = 2.0
+_SEGMENT_S = 2.0
 
 
 class Load(NamedTuple):
@@ -58,7 +58,7 @@ def measure_scaling(
             with _kept_to(load.cores):
                 workers = LocalWorkers(load.workers)
                 try:
-                    report = run_batch(archive, output, opener, workers, BatchOptions(piece_s=_PIECE_S))
+                    report = run_batch(archive, output, opener, workers, BatchOptions(segment_s=_SEGMENT_S))
                 finally:
                     workers.close()
             first = results[0]["fps"] if results else report.fps

@@ -151,12 +151,12 @@ def _filled(source: ExportSource, options: BundleOptions) -> BundleOptions:
 
 
 def _crops(source: ExportSource, options: BundleOptions, sizes: tuple[int, ...]) -> FaceCrops:
-    exaggeration = FaceWarp.from_dict(dict(source.geometry)) if source.geometry else None
+    warp = FaceWarp.from_dict(dict(source.geometry)) if source.geometry else None
     count = _CALIBRATION_CROPS if "int8" in options.precisions else 8
     return load_crops(
         options.crops,
         with_guidance=source.spec.guidance_channels > 0,
-        exaggeration=exaggeration,
+        warp=warp,
         pictures="cartoon" if source.takes_drawings else "photo",
         size=min(sizes),
         count=count,

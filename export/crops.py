@@ -51,7 +51,7 @@ def load_crops(
     folder: Path | None,
     *,
     with_guidance: bool,
-    exaggeration: FaceWarp | None,
+    warp: FaceWarp | None,
     size: int,
     count: int,
     pictures: Literal["photo", "cartoon"] = "photo",
@@ -59,7 +59,7 @@ def load_crops(
     """Crops from a pairs folder, a folder of photographs or, without a folder, of one portrait that scikit-image has.
 
     Pairs folders are taken as they are, the photos or, for the way back, the cartoons; photographs are detected,
-    aligned and exaggerated.
+    aligned and warped.
 
     Raises:
         DataError: no pictures, or no face in any of them.
@@ -69,10 +69,10 @@ def load_crops(
         require("skimage", extra="train")
         import skimage.data
 
-        return _crops_of_portrait(skimage.data.astronaut(), with_guidance, exaggeration, size, count)
+        return _crops_of_portrait(skimage.data.astronaut(), with_guidance, warp, size, count)
     if (folder / pictures).is_dir():
         return _pairs(folder, pictures, with_guidance, size, count)
-    return _photographs(folder, with_guidance, exaggeration, size, count)
+    return _photographs(folder, with_guidance, warp, size, count)
 
 
 def _pairs(folder: Path, pictures: str, with_guidance: bool, size: int, count: int) -> FaceCrops:
@@ -90,7 +90,7 @@ def _pairs(folder: Path, pictures: str, with_guidance: bool, size: int, count: i
     return FaceCrops(images, guidance, folder.name)
 
 
-def _photographs(folder: Path, with_guidance: bool, exaggeration: FaceWarp | None, size: int, count: int) -> FaceCrops:
+def _photographs(folder: Path, with_guidance: bool, warp: FaceWarp | None, size: int, count: int) -> FaceCrops:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give one with face pictures")
     paths = sorted(path for path in folder.rglob("*") if is_picture(path))
@@ -101,7 +101,7 @@ def _photographs(folder: Path, with_guidance: bool, exaggeration: FaceWarp | Non
             picture = _read(path)
             for face in finder.find(picture)[0][:1]:
                 transform = crop_transform(face.landmarks, size, face.fit)
-                portrait = take_portrait(picture, face.landmarks, transform, exaggeration, with_guidance=with_guidance)
+                portrait = take_portrait(picture, face.landmarks, transform, warp, with_guidance=with_guidance)
                 images.append(portrait.crop)
                 guidance.append(portrait.guidance)
             if len(images) == count:
@@ -115,7 +115,7 @@ def _photographs(folder: Path, with_guidance: bool, exaggeration: FaceWarp | Non
 
 
 def _crops_of_portrait(
-    picture: NDArray[np.uint8], with_guidance: bool, exaggeration: FaceWarp | None, size: int, count: int
+    picture: NDArray[np.uint8], with_guidance: bool, warp: FaceWarp | None, size: int, count: int
 ) -> FaceCrops:
     """One face under small moves and changes of light, for want of more."""
     finder = StillFaceFinder(max_faces=1, turns=UPRIGHT)
@@ -130,7 +130,7 @@ def _crops_of_portrait(
     base = crop_transform(face.landmarks, size, face.fit)
     for transform, gain in _jitter(base, min(count, _JITTERED_CROPS)):
         lit = np.clip(picture.astype(np.float32) * gain, 0, 255).astype(np.uint8)
-        portrait = take_portrait(lit, face.landmarks, transform, exaggeration, with_guidance=with_guidance)
+        portrait = take_portrait(lit, face.landmarks, transform, warp, with_guidance=with_guidance)
         images.append(portrait.crop)
         guidance.append(portrait.guidance)
     drawn = [entry for entry in guidance if entry is not None]

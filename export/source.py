@@ -97,7 +97,7 @@ def checkpoint_source(path: Path, head: str = "", crops: Path | None = None) -> 
     """The generator of a run or checkpoint, with its averaged weights where there are some.
 
     crops: the pairs it was trained on; they say the proportions too. Without them the checkpoint says what its pairs
-    had; where it says nothing, a generator with guidance gets the default exaggeration, any other none.
+    had; where it says nothing, a generator with guidance gets the default warp, any other none.
 
     Raises:
         TrainingError: no checkpoint here, a damaged one, or a method without an exportable generator.
@@ -130,14 +130,14 @@ def _run_of(checkpoint: Path) -> Path:
 
 
 def _geometry(pairs: Path | None, checkpoint: "Checkpoint", *, has_guidance: bool) -> Mapping[str, float]:
-    from toonfilter.train.data.datasets import exaggeration_of
+    from toonfilter.train.data.datasets import warp_of
 
-    factors = exaggeration_of(pairs) if pairs is not None else {}
+    factors = warp_of(pairs) if pairs is not None else {}
     factors = factors or dict(checkpoint.geometry)
     if not factors:
         return FaceWarp().to_dict() if has_guidance else {}
-    exaggeration = FaceWarp.from_dict(factors)
-    return {} if exaggeration == FaceWarp.none() else exaggeration.to_dict()
+    warp = FaceWarp.from_dict(factors)
+    return {} if warp == FaceWarp.none() else warp.to_dict()
 
 
 def open_source(path: Path | None, *, runs: Path = _RUNS, head: str = "", crops: Path | None = None) -> ExportSource:

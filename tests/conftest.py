@@ -102,7 +102,7 @@ def write_tiny_generator(path: Path) -> None:
 
 
 def tiny_bundle_in(folder: Path, name: str = "tiny") -> Bundle:
-    """A real, small bundle: fp32, sizes 64 and 128, RGBA, guidance, exaggerated geometry."""
+    """A real, small bundle: fp32, sizes 64 and 128, RGBA, guidance, warped geometry."""
     folder.mkdir(parents=True)
     write_tiny_generator(folder / "tiny.onnx")
     bundle = Bundle(

@@ -35,7 +35,7 @@ class Checkpoint:
     averaged: Mapping[str, "Tensor"]
     # Optimisers, random generators, the system's own state; None where only weights were asked for.
     state: Mapping[str, Any] | None
-    # The exaggeration of the pairs that it was trained on; empty where the data says nothing of it.
+    # The warp of the pairs that it was trained on; empty where the data says nothing of it.
     geometry: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -27,10 +27,13 @@ _openers: "list[MeasurerOpener]" = []
 class TrainArguments:
     """What the recipe is changed to, where a run begins, and what computes."""
 
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.")] = False
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --output.")] = False
     weights_from: Annotated[Path | None, typer.Option(help="Begin with the weights of another run.")] = None
     changes: Annotated[list[str] | None, typer.Option("--set", help="table.key=value; can be repeated.")] = None
-    features: Annotated[Path | None, typer.Option(help="Weights file of the recipe's pretrained network.")] = None
+    perceptual_weights: Annotated[
+        Path | None,
+        typer.Option("--perceptual-weights", "--features", help="Weights file of the recipe's pretrained network."),
+    ] = None
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto"
     devices: Annotated[int, typer.Option(min=1, help="Processes on each machine.")] = 1
     nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1
@@ -56,8 +59,8 @@ class TrainArguments:
         if self.validate_every is not None:
             overrides += [f"run.validate_every_steps={self.validate_every}", f"run.best_measure={self.best}"]
         overrides += self.changes or []
-        if self.features is not None:
-            overrides.append(f"method.perceptual.weights={json.dumps(str(self.features.resolve()))}")
+        if self.perceptual_weights is not None:
+            overrides.append(f"method.perceptual.weights={json.dumps(str(self.perceptual_weights.resolve()))}")
         return load_recipe(name, overrides)
 
     def options(self, data: Path, out: Path, *, has_measurer: bool) -> "TrainOptions":

@@ -20,7 +20,7 @@ from toonfilter.train.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from toonfilter.train.data.datasets import exaggeration_of, open_data
+from toonfilter.train.data.datasets import open_data, warp_of
 from toonfilter.train.feed import Feed
 from toonfilter.train.held_out import HeldOut, check_validation
 from toonfilter.train.interruption import Interruption
@@ -225,7 +225,7 @@ class _Run:
                 step=step,
                 recipe=self.recipe,
                 data=self.options.data.resolve().name,
-                geometry=exaggeration_of(self.options.data),
+                geometry=warp_of(self.options.data),
                 weights=self.system.networks.state_dict(),
                 averaged=self.average.weights,
                 best=best,
@@ -246,7 +246,7 @@ class _Run:
                 step=step,
                 recipe=self.recipe,
                 data=self.options.data.resolve().name,
-                geometry=exaggeration_of(self.options.data),
+                geometry=warp_of(self.options.data),
                 weights=weights,
                 averaged=self.average.weights,
                 state=state,

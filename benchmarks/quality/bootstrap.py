@@ -28,18 +28,18 @@ def bootstrap(
 ) -> Estimate:
     """The statistic of the samples with its percentile interval (Efron and Tibshirani 1993, section 13.3).
 
-    samples: [N, ...]; rows are drawn together, so that pairs stay pairs. Resamples on which the statistic is not
+    samples: [N, ...]; rows are sampled together, so that pairs stay pairs. Resamples on which the statistic is not
     finite (a correlation of constants) are left out of the interval.
     """
     count = len(samples)
     generator = np.random.default_rng(seed)
-    drawn = np.array([statistic(samples[generator.integers(0, count, count)]) for _ in range(repeats)])
-    return from_resamples(statistic(samples), drawn, count)
+    resampled = np.array([statistic(samples[generator.integers(0, count, count)]) for _ in range(repeats)])
+    return from_resamples(statistic(samples), resampled, count)
 
 
-def from_resamples(value: float, drawn: Samples, count: int) -> Estimate:
+def from_resamples(value: float, resampled: Samples, count: int) -> Estimate:
     """The interval from the statistic's values on resamples, float [R]."""
-    finite = drawn[np.isfinite(drawn)]
+    finite = resampled[np.isfinite(resampled)]
     if not len(finite):
         return Estimate(float(value), float("nan"), float("nan"), count)
     tail = 50 * (1 - CONFIDENCE)
@@ -47,11 +47,11 @@ def from_resamples(value: float, drawn: Samples, count: int) -> Estimate:
     return Estimate(float(value), float(low), float(high), count)
 
 
-def from_spread(value: float, drawn: Samples, count: int, *, scale: float = 1.0) -> Estimate:
+def from_spread(value: float, resampled: Samples, count: int, *, scale: float = 1.0) -> Estimate:
     """A normal interval with the resamples' standard deviation, times `scale`.
 
     For statistics that resampling shifts (FID and kernel distances grow on duplicated rows): their spread is right
     where their level is not.
     """
-    half = 1.96 * scale * float(np.std(drawn, ddof=1)) if len(drawn) > 1 else float("nan")
+    half = 1.96 * scale * float(np.std(resampled, ddof=1)) if len(resampled) > 1 else float("nan")
     return Estimate(float(value), float(value) - half, float(value) + half, count)

@@ -46,8 +46,9 @@ class EvaluationArguments:
 
     target: Annotated[Path | None, typer.Option(help="Folder of ground truth, same names as the source.")] = None
     identity: Annotated[Path | None, typer.Option(help="Face recogniser as ONNX, input [N, 3, 112, 112].")] = None
-    features: Annotated[
-        list[str] | None, typer.Option(help="Feature net as ONNX (FILE.onnx or FILE.onnx:SCALING); may be repeated.")
+    nets: Annotated[
+        list[str] | None,
+        typer.Option("--net", "--features", help="Feature net as ONNX (FILE.onnx or FILE.onnx:SCALING); repeatable."),
     ] = None
     weights: Annotated[Path | None, typer.Option(help="Folder of torchvision's ResNet-34, Inception v3.")] = None
     download: Annotated[bool, typer.Option("--download", help="Let torchvision fetch the weights.")] = False
@@ -55,8 +56,8 @@ class EvaluationArguments:
     stills: Annotated[int, typer.Option(min=0, help="Pictures moved in known ways to measure steadiness.")] = 8
     clips: Annotated[Path | None, typer.Option(help="Folder of recorded videos to measure steadiness on.")] = None
     split: Annotated[str, typer.Option(help="all, train or validation identities by index.csv.")] = "all"
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, drawn with --seed.")] = None
-    seed: Annotated[int, typer.Option(help="For everything that is drawn.")] = 0
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, sampled with --seed.")] = None
+    seed: Annotated[int, typer.Option(help="For everything that is sampled.")] = 0
     workers: Annotated[int, typer.Option(min=1, help="Threads.")] = 2
     raw: Annotated[bool | None, _RAW] = None
 
@@ -74,7 +75,7 @@ class EvaluationArguments:
             output=output,
             target=self.target,
             identity=self.identity,
-            nets=NetOptions(tuple(self.features or ()), self.weights, self.download),
+            nets=NetOptions(tuple(self.nets or ()), self.weights, self.download),
             log=self.log,
             temporal=TemporalOptions(self.stills, self.clips, self.seed),
             split=self.split,
@@ -134,7 +135,7 @@ def vote(
     ] = None,
     source: Annotated[Path | None, typer.Option(help="Folder of input pictures.")] = None,
     question: Annotated[str | None, typer.Option(help="What reviewers are asked.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many pictures, drawn with --seed.")] = 40,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many pictures, sampled with --seed.")] = 40,
     seed: Annotated[int, typer.Option(help="Of pictures, and of each reviewer's order.")] = 0,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8731,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,

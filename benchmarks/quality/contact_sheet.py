@@ -1,4 +1,4 @@
-"""Which pictures a report shows: drawn by lot, and the worst by each measure, not only the best."""
+"""Which pictures a report shows: sampled, and the worst by each measure, not only the best."""
 
 import base64
 from collections.abc import Sequence
@@ -37,15 +37,15 @@ class Sheet:
 
 
 def choose_sheets(names: Sequence[str], columns: Sequence[Columns], *, seed: int = 0) -> list[tuple[str, list[int]]]:
-    """Heading and picture numbers of every sheet: some drawn by lot, then for each model best, worst and lost.
+    """Heading and picture numbers of every sheet: some sampled, then for each model best, worst and lost.
 
     names, columns: by model, all of the same pictures.
     """
     faces = np.flatnonzero(np.isfinite(columns[0].get("found", np.full(len(columns[0]["ita_before"]), np.nan))))
     if not len(faces):
         faces = np.arange(len(columns[0]["ita_before"]))
-    drawn = np.random.default_rng(seed).permutation(faces)[:PICTURES_A_SHEET]
-    sheets = [("Drawn by lot", sorted(drawn.tolist()))]
+    sampled = np.random.default_rng(seed).permutation(faces)[:PICTURES_A_SHEET]
+    sheets = [("Sampled", sorted(sampled.tolist()))]
     for name, figures in zip(names, columns, strict=True):
         if "found" not in figures:
             continue

@@ -52,7 +52,7 @@ class EvaluationOptions:
 
     models: names and paths as `models.find_model` takes them. source: folder of input pictures. target: folder of
     real drawings, paired by name for the paired measures. identity: ONNX file of a face recogniser. split: "all",
-    "train" or "validation" by index.csv. limit: at most so many pictures, drawn with the seed.
+    "train" or "validation" by index.csv. limit: at most so many pictures, sampled with the seed.
     log: folder of a training run, for D(real) and D(fake). export, raw: see `models.find_model`.
     """
 
@@ -164,7 +164,7 @@ def _open_instruments(options: EvaluationOptions, models: list[Model]) -> tuple[
     nets, missing = open_nets(options.nets)
     notes = [f"not measured in {net.name}: {net.reason}" for net in missing]
     if not nets:
-        notes.append("not measured: MMD, 1-NN, FID, KID: needs a feature net; --features FILE.onnx works offline")
+        notes.append("not measured: MMD, 1-NN, FID, KID: needs a feature net; --net FILE.onnx works offline")
     perceptual = next((net for net in nets if isinstance(net, OnnxFeatures) and net.map_names), None)
     distribution = DistributionPass(nets, len(models)) if nets else None
     lpips = open_lpips(options.nets.weights, download=options.nets.download)

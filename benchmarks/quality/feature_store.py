@@ -30,7 +30,7 @@ class FeatureStore:
         self._rows, self._width = self._rows + 1, len(vector)
 
     def extend(self, features: Features, most: int | None = None, seed: int = 0) -> None:
-        """Add all rows of another array, or `most` of them drawn by lot, a block at a time."""
+        """Add all rows of another array, or `most` of them sampled, a block at a time."""
         if most is None or most >= len(features):
             rows = np.arange(len(features))
         else:
@@ -57,8 +57,8 @@ def blocks(features: NDArray[Any], rows: int = BLOCK_ROWS) -> Iterator[NDArray[A
         yield features[start : start + rows]
 
 
-def drawn_rows(features: Features, most: int, seed: int = 0) -> Features:
-    """All rows, or `most` of them drawn by lot, in memory."""
+def sampled_rows(features: Features, most: int, seed: int = 0) -> Features:
+    """All rows, or `most` of them sampled, in memory."""
     if len(features) <= most:
         return np.asarray(features)
     rows = np.sort(np.random.default_rng(seed).choice(len(features), most, replace=False))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.benchmarks.quality.bootstrap import Estimate, from_spread
-from toonfilter.benchmarks.quality.feature_store import Features, blocks, drawn_rows
+from toonfilter.benchmarks.quality.feature_store import Features, blocks, sampled_rows
 
 Moment = NDArray[np.floating[Any]]
 _BOOTSTRAP_ROWS, _BOOTSTRAP_REPEATS = 500, 30
@@ -65,7 +65,7 @@ def fid(real: Features, fake: Features, *, seed: int = 0) -> Estimate:
         moments.append((running.mean, running.covariance))
     value = max(frechet_distance(*moments[0], *moments[1]), 0.0)
     count = min(len(real), len(fake))
-    real, fake = drawn_rows(real, _BOOTSTRAP_ROWS, seed), drawn_rows(fake, _BOOTSTRAP_ROWS, seed + 1)
+    real, fake = sampled_rows(real, _BOOTSTRAP_ROWS, seed), sampled_rows(fake, _BOOTSTRAP_ROWS, seed + 1)
     generator = np.random.default_rng(seed)
     drawn = [
         _distance_of_few(_resample(real, generator), _resample(fake, generator)) for _ in range(_BOOTSTRAP_REPEATS)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.benchmarks.quality.bootstrap import Estimate, from_spread
-from toonfilter.benchmarks.quality.feature_store import Features, blocks, drawn_rows
+from toonfilter.benchmarks.quality.feature_store import Features, blocks, sampled_rows
 
 Kernel = Callable[[Features, Features], NDArray[np.float64]]
 """Two sets [N, D], [M, D] to values [N, M]."""
@@ -22,9 +22,9 @@ def kernel_mmd(real: Features, fake: Features, *, seed: int = 0) -> Estimate:
 
     Gretton et al. 2012, eq. 5 (biased), its square root, with the kernel of Xu et al. 2018, "An empirical study on
     evaluation metrics of generative adversarial networks": a Gaussian whose squared width is the mean squared distance
-    of real pictures. At most 10,000 pictures of each set, drawn by lot.
+    of real pictures. At most 10,000 pictures of each set, sampled.
     """
-    real, fake = drawn_rows(real, MOST_ROWS_MMD, seed), drawn_rows(fake, MOST_ROWS_MMD, seed + 1)
+    real, fake = sampled_rows(real, MOST_ROWS_MMD, seed), sampled_rows(fake, MOST_ROWS_MMD, seed + 1)
     kernel = gaussian_kernel(mean_squared_distance(real))
     squared = _mean(kernel, real, real) + _mean(kernel, fake, fake) - 2 * _mean(kernel, real, fake)
     spread = _interval(squared, kernel, real, fake, seed)
@@ -46,8 +46,8 @@ def kid(real: Features, fake: Features, *, seed: int = 0) -> Estimate:
         values = []
         for _ in range(KID_SUBSETS):
             seeds = generator.integers(2**31, size=2)
-            some_real = drawn_rows(real, KID_SUBSET_ROWS, int(seeds[0]))
-            some_fake = drawn_rows(fake, KID_SUBSET_ROWS, int(seeds[1]))
+            some_real = sampled_rows(real, KID_SUBSET_ROWS, int(seeds[0]))
+            some_fake = sampled_rows(fake, KID_SUBSET_ROWS, int(seeds[1]))
             values.append(unbiased_squared_mmd(kernel, some_real, some_fake))
         value = float(np.mean(values))
     return _interval(value, kernel, real, fake, seed)
@@ -96,10 +96,10 @@ def _mean(kernel: Kernel, first: Features, second: Features) -> float:
 def _interval(value: float, kernel: Kernel, real: Features, fake: Features, seed: int) -> Estimate:
     """The spread of the unbiased distance over resamples of up to 1,000 rows, scaled to all rows.
 
-    A row drawn twice makes no pair with itself, so that resampling does not shift the distance.
+    A row sampled twice makes no pair with itself, so that resampling does not shift the distance.
     """
     count = min(len(real), len(fake))
-    real, fake = drawn_rows(real, _BOOTSTRAP_ROWS, seed), drawn_rows(fake, _BOOTSTRAP_ROWS, seed + 1)
+    real, fake = sampled_rows(real, _BOOTSTRAP_ROWS, seed), sampled_rows(fake, _BOOTSTRAP_ROWS, seed + 1)
     generator = np.random.default_rng(seed)
     weights = [
         generator.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), _BOOTSTRAP_REPEATS).astype(np.float64)

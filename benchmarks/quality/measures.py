@@ -95,7 +95,7 @@ PAIRED_MEASURES = (
         "",
         ("perceptual",),
         _mean,
-        needs="--target DIR and a feature net with feature maps (--features FILE.onnx)",
+        needs="--target DIR and a feature net with feature maps (--net FILE.onnx)",
     ),
     Measure(
         "lpips", "LPIPS (AlexNet)", "", ("lpips",), _mean, needs="--target DIR and AlexNet's weights (--weights DIR)"

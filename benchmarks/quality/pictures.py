@@ -48,7 +48,7 @@ def list_pictures(folder: Path) -> list[Picture]:
 
 
 def choose(pictures: list[Picture], *, split: str, limit: int | None, seed: int = 0) -> list[Picture]:
-    """Those of the split ("all", "train" or "validation"), at most `limit` of them, drawn with the seed.
+    """Those of the split ("all", "train" or "validation"), at most `limit` of them, sampled with the seed.
 
     Raises:
         ConfigError: no such split.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.benchmarks.quality.bootstrap import Estimate, bootstrap
-from toonfilter.benchmarks.quality.feature_store import Features, blocks, drawn_rows
+from toonfilter.benchmarks.quality.feature_store import Features, blocks, sampled_rows
 from toonfilter.benchmarks.quality.kernel_distance import squared_distances
 
 NEIGHBOURS = 3
@@ -25,9 +25,9 @@ class PrecisionRecall:
 def precision_recall(real: Features, fake: Features, *, seed: int = 0) -> PrecisionRecall:
     """Equations 1 and 2: a picture lies among others where it is within some other's distance to its third neighbour.
 
-    Of at most 10,000 pictures of each set, drawn by lot. Intervals resample the pictures that are asked about.
+    Of at most 10,000 pictures of each set, sampled. Intervals resample the pictures that are asked about.
     """
-    real, fake = drawn_rows(real, MOST_ROWS, seed), drawn_rows(fake, MOST_ROWS, seed + 1)
+    real, fake = sampled_rows(real, MOST_ROWS, seed), sampled_rows(fake, MOST_ROWS, seed + 1)
     return PrecisionRecall(_share(_within(fake, real)), _share(_within(real, fake)))
 
 

@@ -10,6 +10,7 @@ from toonfilter.runtime.command_line import terminal
 from toonfilter.runtime.command_line.option_groups import with_option_groups
 
 if TYPE_CHECKING:
+    from toonfilter.benchmarks.studies.plan import Plan
     from toonfilter.benchmarks.studies.study import StudyOptions
 
 app = typer.Typer()
@@ -22,7 +23,10 @@ class StudyArguments:
     scale: Annotated[str, typer.Option(help="PIXELS:EPOCHS:WIDTH, like 64:20:16; empty parts as published.")] = ""
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm; two or more give intervals.")] = 1
     changes: Annotated[list[str] | None, typer.Option("--set", help="table.key=value for every run.")] = None
-    features: Annotated[Path | None, typer.Option(help="Weights file of the recipes' pretrained network.")] = None
+    perceptual_weights: Annotated[
+        Path | None,
+        typer.Option("--perceptual-weights", "--features", help="Weights file of the recipes' pretrained network."),
+    ] = None
     nets: Annotated[
         list[str] | None, typer.Option("--net", help="Feature net for the measures: FILE.onnx:SCALING; repeatable.")
     ] = None
@@ -46,7 +50,7 @@ class StudyArguments:
             scale=parse_scale(self.scale),
             seeds=self.seeds,
             more=tuple(self.changes or ()),
-            features=str(self.features.resolve()) if self.features else "",
+            perceptual_weights=str(self.perceptual_weights.resolve()) if self.perceptual_weights else "",
             workers=Workers(self.gpus or self.workers, self.gpus, self.cluster),
             pictures=self.pictures,
             has_vote=self.vote,
@@ -79,16 +83,12 @@ def study(
     require("lightning", extra="train")
     from toonfilter.benchmarks.quality.distribution import NetOptions
     from toonfilter.benchmarks.quality.set_measures import open_measurer
-    from toonfilter.benchmarks.studies.runs import is_finished, list_jobs
     from toonfilter.benchmarks.studies.study import run_study
     from toonfilter.benchmarks.studies.tables import as_markdown
 
     chosen, options = load_plan(plan), how.options(data, out)
     if dry_run:
-        for job in list_jobs(
-            chosen, data, out, scale=options.scale, seeds=how.seeds, more=options.more, features=options.features
-        ):
-            terminal.say(f"{'done' if is_finished(job) else 'to do'}: {shlex.join(job.command)}")
+        _say_jobs(chosen, options)
         return
     measurer, missing = open_measurer(NetOptions(tuple(how.nets or ()), how.weights, how.download))
     for net in missing:
@@ -100,3 +100,21 @@ def study(
     if result.ballot is not None:
         names = " ".join(arm.name for arm in chosen.arms)
         terminal.say(f"to vote ({names}): toonfilter vote -o {shlex.quote(str(result.ballot))} --serve")
+
+
+def _say_jobs(plan: "Plan", options: "StudyOptions") -> None:
+    import shlex
+
+    from toonfilter.benchmarks.studies.runs import is_finished, list_jobs
+
+    jobs = list_jobs(
+        plan,
+        options.data,
+        options.out,
+        scale=options.scale,
+        seeds=options.seeds,
+        more=options.more,
+        perceptual_weights=options.perceptual_weights,
+    )
+    for job in jobs:
+        terminal.say(f"{'done' if is_finished(job) else 'to do'}: {shlex.join(job.command)}")

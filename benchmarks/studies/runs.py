@@ -40,7 +40,14 @@ class Workers:
 
 
 def list_jobs(
-    plan: Plan, data: Path, out: Path, *, scale: Scale, seeds: int, more: Sequence[str] = (), features: str = ""
+    plan: Plan,
+    data: Path,
+    out: Path,
+    *,
+    scale: Scale,
+    seeds: int,
+    more: Sequence[str] = (),
+    perceptual_weights: str = "",
 ) -> list[Job]:
     """All runs of a study, seeds in turns, so that a study that is broken off has as many of each arm.
 
@@ -57,12 +64,14 @@ def list_jobs(
             command = [sys.executable, "-m", "toonfilter.cli", "train", arm.recipe]
             command += ["--data", str(data.resolve()), "--output", str(folder.resolve())]
             command += [part for change in changes for part in ("--set", change)]
-            command += ["--features", features] if features and recipe_has_features(recipe) else []
+            command += (
+                ["--perceptual-weights", perceptual_weights] if perceptual_weights and compares_features(recipe) else []
+            )
             jobs.append(Job(arm, seed, folder, tuple(command), recipe.run.epochs))
     return jobs
 
 
-def recipe_has_features(recipe: Recipe) -> bool:
+def compares_features(recipe: Recipe) -> bool:
     """Whether a recipe's method compares pretrained features."""
     always = ("cartoongan", "caricature")
     return recipe.system in always or any(name.startswith("perceptual") for name in recipe.method)

@@ -39,7 +39,7 @@ MOST_VOTED = 9
 class StudyOptions:
     """Where the data lies, where everything goes, and at what size.
 
-    more: overrides for every run, after the plan's. features: weights of the recipes' pretrained networks.
+    more: overrides for every run, after the plan's. perceptual_weights: of the recipes' pretrained networks.
     """
 
     data: Path
@@ -47,7 +47,7 @@ class StudyOptions:
     scale: Scale = field(default_factory=Scale)
     seeds: int = 1
     more: Sequence[str] = ()
-    features: str = ""
+    perceptual_weights: str = ""
     workers: Workers = field(default_factory=Workers)
     pictures: int = 256
     has_vote: bool = True
@@ -80,7 +80,7 @@ def run_study(
         scale=options.scale,
         seeds=options.seeds,
         more=options.more,
-        features=options.features,
+        perceptual_weights=options.perceptual_weights,
     )
     result = StudyResult()
     held_out = HeldOut(options.data, options.pictures)

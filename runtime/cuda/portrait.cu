@@ -45,7 +45,7 @@ SHARED_CODE void cubic_weights(float t, float w[4]) {
     w[3] = 1.0f - w[0] - w[1] - w[2];
 }
 
-// The exaggeration at crop pixel (x, y): the coarse field [grid, grid, 2] enlarged to size x size.
+// The warp at crop pixel (x, y): the coarse field [grid, grid, 2] enlarged to size x size.
 SHARED_CODE void displacement(const float* field, int grid, int size, int x, int y, float* dx, float* dy) {
     float scale = (float)grid / (float)size;
     float gx = ((float)x + 0.5f) * scale - 0.5f, gy = ((float)y + 0.5f) * scale - 0.5f;

@@ -30,7 +30,7 @@ class FrameFilter(Protocol):
 
 
 class ResettableFilter(FrameFilter, Protocol):
-    """A filter that can forget all earlier frames, so that a piece of a file always comes out the same."""
+    """A filter that can forget all earlier frames, so that a segment of a file always comes out the same."""
 
     def look_back(self, waiting: Sequence[Any], newest: Any | None) -> None:
         """Use what is known by now for those that wait to be drawn, the oldest first; called for every frame.

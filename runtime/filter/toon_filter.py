@@ -219,7 +219,7 @@ class ToonFilter:
         self._engine.reopen(fallback=fallback)
 
     def reset(self) -> None:
-        """Forget all earlier frames, for another piece of a file: faces, held pictures, drawings, sizes."""
+        """Forget all earlier frames, for another segment of a file: faces, held pictures, drawings, sizes."""
         self._tracker.reset()
         self._guard = Guard(self._settings.lost)
         self._engine.renderer.forget()

@@ -79,7 +79,7 @@ class FaceWarp:
             low, high = _MOVES if field.name.endswith(("spread", "drop", "lift")) else _FACTORS
             low = _LEAST_EYE if field.name.startswith("eye") and (low, high) == _FACTORS else low
             if not low <= value <= high:
-                raise ConfigError(f"exaggeration.{field.name} is {value}; must lie in {low} to {high}.")
+                raise ConfigError(f"warp.{field.name} is {value}; must lie in {low} to {high}.")
 
     @classmethod
     def none(cls) -> "FaceWarp":
@@ -96,9 +96,7 @@ class FaceWarp:
         known = {field.name for field in fields(cls)}
         if values.keys() != known:
             wrong = sorted(values.keys() ^ known)
-            raise ConfigError(
-                f"exaggeration: {', '.join(wrong)} unknown or missing; must be {', '.join(sorted(known))}."
-            )
+            raise ConfigError(f"warp: {', '.join(wrong)} unknown or missing; must be {', '.join(sorted(known))}.")
         return cls(**{name: float(value) for name, value in values.items()})
 
     def to_dict(self) -> dict[str, float]:
@@ -120,8 +118,8 @@ class _Part:
     is_flat: bool = False
 
 
-def displacement(landmarks_crop: NDArray[np.floating[Any]], size: int, exaggeration: FaceWarp) -> Field:
-    """Where each pixel of the exaggerated crop comes from.
+def displacement(landmarks_crop: NDArray[np.floating[Any]], size: int, warp: FaceWarp) -> Field:
+    """Where each pixel of the warped crop comes from.
 
     landmarks_crop: [478, 2 or 3] px of the plain crop. size: side of the crop in px.
     Returns float32 [size, size, 2]: offset (x, y) in crop px, so that output(x, y) = crop(x + dx, y + dy). Smooth,
@@ -130,19 +128,19 @@ def displacement(landmarks_crop: NDArray[np.floating[Any]], size: int, exaggerat
     Raises:
         ConfigError: the landmarks have another shape.
     """
-    coarse = coarse_displacement(landmarks_crop, size, exaggeration)
+    coarse = coarse_displacement(landmarks_crop, size, warp)
     field: Field = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
     return field
 
 
-def exaggerate_points(
-    landmarks_crop: NDArray[np.floating[Any]], size: int, exaggeration: FaceWarp, field: Field | None = None
+def warp_points(
+    landmarks_crop: NDArray[np.floating[Any]], size: int, warp: FaceWarp, field: Field | None = None
 ) -> Points:
-    """The landmarks in the exaggerated crop, float32 of the same shape; z is kept.
+    """The landmarks in the warped crop, float32 of the same shape; z is kept.
 
     field: the result of `displacement` for the same landmarks, when it is at hand.
     """
-    field = displacement(landmarks_crop, size, exaggeration) if field is None else field
+    field = displacement(landmarks_crop, size, warp) if field is None else field
     moved = landmarks_crop.astype(np.float32)
     source = np.ascontiguousarray(moved[:, :2])
     target = source.copy()
@@ -166,13 +164,13 @@ def _newton_step(field: Field, target: Points, source: Points) -> Points:
     return limited
 
 
-def coarse_displacement(landmarks_crop: NDArray[np.floating[Any]], size: int, exaggeration: FaceWarp) -> Field:
+def coarse_displacement(landmarks_crop: NDArray[np.floating[Any]], size: int, warp: FaceWarp) -> Field:
     """`displacement` before its enlargement: float32 [GRID, GRID, 2], enlarged bicubically wherever it is sampled."""
     if landmarks_crop.ndim != 2 or landmarks_crop.shape[0] != 478 or landmarks_crop.shape[1] not in (2, 3):
         raise ConfigError(f"landmarks are {list(landmarks_crop.shape)}; must be [478, 2] or [478, 3].")
     grid, rim = _coarse_grid(size)
     places = grid.copy()
-    parts = list(_parts(landmarks_crop[:, :2].astype(np.float64), size / CROP_SIDE_FACE_HEIGHTS, exaggeration))
+    parts = list(_parts(landmarks_crop[:, :2].astype(np.float64), size / CROP_SIDE_FACE_HEIGHTS, warp))
     for part in reversed(parts):
         _pull_back(places, part)
     places -= grid

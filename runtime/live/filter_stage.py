@@ -97,7 +97,7 @@ class FilterStage:
         self._pace.join()
         try:
             self._styles.start()
-            self._pace.govern(self._supervisor.open())
+            self._pace.steer(self._supervisor.open())
             self._is_ready.set()
             while True:
                 attempt = self._attempts.get()
@@ -133,5 +133,5 @@ class FilterStage:
     def _failed(self, error: Exception) -> None:
         opened_anew = self._supervisor.failed(error)
         if opened_anew is not None:
-            self._pace.govern(opened_anew)
+            self._pace.steer(opened_anew)
             self._styles.start()

@@ -154,35 +154,35 @@ class QualityController:
         return (higher.size / lower.size) ** 2 * lower.draw_every / higher.draw_every * looks
 
 
-class Governor:
-    """Lets a rule govern a running filter, and tells when it changes something. `drawn` belongs to one thread."""
+class SteeredFilter:
+    """A running filter under a quality controller; tells of changes. `drawn` belongs to one thread."""
 
     def __init__(
         self,
-        governed: AdjustableFilter,
+        steered: AdjustableFilter,
         period_s: float,
         settings: EffortSettings,
         notify: Callable[[str], None],
         cpu_s: Callable[[], float] = time.process_time,
     ) -> None:
         """period_s: between two frames of the camera. cpu_s: CPU time of the process so far."""
-        sizes, detect_every = governed.full_effort
-        self._governed, self._notify, self._cpu_s = governed, notify, cpu_s
-        self._rule = QualityController(effort_steps(sizes, detect_every), period_s, settings)
+        sizes, detect_every = steered.full_effort
+        self._filter, self._notify, self._cpu_s = steered, notify, cpu_s
+        self._controller = QualityController(effort_steps(sizes, detect_every), period_s, settings)
         self._taken = 0
 
     def skips(self) -> bool:
         """Whether the frame that came now is left out; call it once for each."""
         self._taken += 1
-        return self._taken % self._rule.effort.draw_every != 0
+        return self._taken % self._controller.effort.draw_every != 0
 
     def drawn(self, now_s: float, busy_s: float) -> None:
         """A frame was drawn; its slowest stage took busy_s."""
-        before = self._rule.effort
-        changed = self._rule.note(now_s, busy_s, self._cpu_s())
+        before = self._controller.effort
+        changed = self._controller.note(now_s, busy_s, self._cpu_s())
         if changed is None:
             return
-        self._governed.set_effort(changed.size, changed.detect_every)
+        self._filter.set_effort(changed.size, changed.detect_every)
         is_less = (changed.size, -changed.detect_every, -changed.draw_every) < (
             before.size,
             -before.detect_every,

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from toonfilter.runtime.live.quality_control import AdjustableFilter, EffortSettings, Governor
+from toonfilter.runtime.live.quality_control import AdjustableFilter, EffortSettings, SteeredFilter
 from toonfilter.runtime.live.supervisor import LiveFilter
 from toonfilter.runtime.platform.cores import CoreShare, WorksBeside
 
@@ -13,7 +13,7 @@ class WorkPace:
 
     def __init__(self, period_s: float, effort: EffortSettings | None, notify: Callable[[str], None]) -> None:
         self._period_s, self._effort, self._notify = period_s, effort, notify
-        self._governor: Governor | None = None
+        self._steered: SteeredFilter | None = None
         self._cores = CoreShare(period_s)
         self._threads: list[int] = []
 
@@ -21,18 +21,18 @@ class WorkPace:
         """The calling thread works on frames."""
         self._threads.append(threading.get_native_id())
 
-    def govern(self, opened: LiveFilter) -> None:
+    def steer(self, opened: LiveFilter) -> None:
         """A filter was opened; it starts at full effort."""
         if self._effort is not None and isinstance(opened, AdjustableFilter):
-            self._governor = Governor(opened, self._period_s, self._effort, self._notify)
+            self._steered = SteeredFilter(opened, self._period_s, self._effort, self._notify)
 
     def skips(self) -> bool:
         """Whether the frame that came now is left out; call it once for each."""
-        return self._governor is not None and self._governor.skips()
+        return self._steered is not None and self._steered.skips()
 
     def drawn(self, drawn_by: LiveFilter, now_s: float, track_s: float, draw_s: float) -> None:
         """A frame was drawn. track_s, draw_s: how long its two halves took."""
-        if self._governor is not None:
-            self._governor.drawn(now_s, max(track_s, draw_s))
+        if self._steered is not None:
+            self._steered.drawn(now_s, max(track_s, draw_s))
         if isinstance(drawn_by, WorksBeside):
             self._cores.note(track_s + draw_s, self._threads, drawn_by.threads_beside)

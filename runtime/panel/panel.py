@@ -20,7 +20,7 @@ from toonfilter.runtime.panel.checkup import Checkup
 from toonfilter.runtime.panel.devices import Choice, camera_choices, system_name, virtual_choices
 from toonfilter.runtime.panel.languages import LANGUAGES
 from toonfilter.runtime.panel.looks import SWATCHES, Look, look_from, style_cards
-from toonfilter.runtime.panel.recording_list import Wishes
+from toonfilter.runtime.panel.recording_list import RecordingSettings
 from toonfilter.runtime.panel.recordings import RecordingQueue
 from toonfilter.runtime.panel.store import PanelStore
 from toonfilter.runtime.video.sound import Sound
@@ -110,7 +110,7 @@ class Panel:
         Raises:
             ConfigError: there are too many.
         """
-        self.recordings.add_copy(copy, self._recording_wishes())
+        self.recordings.add_copy(copy, self._recording_settings())
 
     @property
     def pictures(self) -> Path:
@@ -143,7 +143,7 @@ class Panel:
             "camera": self.camera.snapshot(),
             "cameras": [asdict(one) for one in self._cameras],
             "virtuals": [asdict(one) for one in self._virtuals],
-            "wishes": {"camera": self._options.camera or known.camera, "output": known.output},
+            "settings": {"camera": self._options.camera or known.camera, "output": known.output},
             "look": asdict(known.look),
             "can_undo": self._store.can_undo,
             "presets": list(known.presets),
@@ -215,11 +215,11 @@ class Panel:
         path = Path(_text(request, "path"))
         if not path.is_absolute():
             raise CaptureError("the path must be whole, from the root on")
-        return {"added": self.recordings.add_path(path, self._recording_wishes())}
+        return {"added": self.recordings.add_path(path, self._recording_settings())}
 
-    def _recording_wishes(self) -> Wishes:
+    def _recording_settings(self) -> RecordingSettings:
         known = self._store.known
-        return Wishes(known.look, known.looks_first, known.sound)
+        return RecordingSettings(known.look, known.looks_first, known.sound)
 
     def _reveal(self, request: Request) -> None:
         import typer

@@ -23,7 +23,7 @@ MOST_RECORDINGS = 500
 class Recording:
     """One file of the queue. name: for people. is_copy: the source is our own copy of a dropped file.
 
-    is_begun: pieces of it may be there, and the next run goes on with them. states: the leak report.
+    is_begun: segments of it may be there, and the next run goes on with them. states: the leak report.
     is_reviewed: the person does not want to look at doubtful pictures first, or did. doubts: those pictures.
     covers: what the person drew on them.
     """
@@ -47,7 +47,7 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RecordingSettings:
     """How recordings shall be made. looks_first: doubtful pictures are looked at before a file is made."""
 
     look: Look = field(default_factory=Look)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from toonfilter.runtime.errors import CaptureError, ConfigError, ToonfilterError
 from toonfilter.runtime.files.file_kinds import VIDEOS_READ, is_video
 from toonfilter.runtime.panel.looks import filter_settings
-from toonfilter.runtime.panel.recording_list import Recording, RecordingList, Status, Wishes
+from toonfilter.runtime.panel.recording_list import Recording, RecordingList, RecordingSettings, Status
 from toonfilter.runtime.progress import Progress
 from toonfilter.runtime.video.archive import find_recordings, target_suffix
 from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
@@ -38,7 +38,7 @@ def convert_options(recording: Recording, is_resuming: bool) -> ConvertOptions:
 
 
 def review_folder(recording: Recording) -> Path:
-    """Where pictures of doubtful frames lie: beside the pieces, hidden, and away as soon as the file is made."""
+    """Where pictures of doubtful frames lie: beside the segments, hidden, and away as soon as the file is made."""
     return Path(recording.target).with_name(f".{recording.id}.review")
 
 
@@ -93,7 +93,7 @@ class RecordingQueue:
         """The folder of the copies of dropped files; each in a folder of its own."""
         return self._inbox
 
-    def add_path(self, path: Path, wishes: Wishes) -> int:
+    def add_path(self, path: Path, settings: RecordingSettings) -> int:
         """Queue a file, or every recording below a folder; how many were added.
 
         Raises:
@@ -106,15 +106,15 @@ class RecordingQueue:
         else:
             raise CaptureError(f"{path.name}: no video file; known kinds: {', '.join(VIDEOS_READ)}")
         for source, name in found:
-            self._add(name, source, wishes, is_copy=False)
+            self._add(name, source, settings, is_copy=False)
         return len(found)
 
-    def add_copy(self, source: Path, wishes: Wishes) -> None:
+    def add_copy(self, source: Path, settings: RecordingSettings) -> None:
         """Queue a dropped file, which was copied into the inbox and is deleted when it leaves the queue."""
-        self._add(source.name, source, wishes, is_copy=True)
+        self._add(source.name, source, settings, is_copy=True)
 
     def remove(self, recording_id: str) -> None:
-        """Take it out of the queue, with its copy and its unfinished pieces; a finished result stays."""
+        """Take it out of the queue, with its copy and its unfinished segments; a finished result stays."""
         with self._lock:
             recording = self._list.find(recording_id)
             if recording.status == "converting":
@@ -122,7 +122,7 @@ class RecordingQueue:
             self._list.remove(recording_id)
             self._compared.discard(recording_id)
         if recording.status != "converting":
-            self._forget_pieces(recording)
+            self._forget_segments(recording)
 
     def try_again(self, recording_id: str) -> None:
         """Queue a failed one once more."""
@@ -132,7 +132,7 @@ class RecordingQueue:
         self._changed.set()
 
     def pause(self, is_paused: bool) -> None:
-        """Stop after the frame at work, or go on; finished pieces stay."""
+        """Stop after the frame at work, or go on; finished segments stay."""
         with self._lock:
             if is_paused:
                 self._stop.set()
@@ -238,9 +238,9 @@ class RecordingQueue:
             content |= {"done": now.done, "total": now.total, "fps": round(now.fps, 1), "left_s": now.left_s}
         return content
 
-    def _add(self, name: str, source: Path, wishes: Wishes, *, is_copy: bool) -> None:
+    def _add(self, name: str, source: Path, settings: RecordingSettings, *, is_copy: bool) -> None:
         with self._lock:
-            self._list.add(wishes.recording(name, source, self._free_target(source), is_copy=is_copy))
+            self._list.add(settings.recording(name, source, self._free_target(source), is_copy=is_copy))
         self._changed.set()
 
     def _free_target(self, source: Path) -> Path:
@@ -307,9 +307,9 @@ class RecordingQueue:
                 self._put(recording.id, status=status, is_begun=False, doubts=(), **told)
                 shutil.rmtree(review_folder(recording), ignore_errors=True)
         if self._list.get(recording.id) is None:
-            self._forget_pieces(recording)
+            self._forget_segments(recording)
 
-    def _forget_pieces(self, recording: Recording) -> None:
+    def _forget_segments(self, recording: Recording) -> None:
         """It was removed: what was made of it, and our copy of it."""
         WorkFolder(Path(recording.target)).remove()
         shutil.rmtree(review_folder(recording), ignore_errors=True)

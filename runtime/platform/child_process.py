@@ -25,5 +25,5 @@ def _end_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         parent.join()
-        # It was killed: another program may be at work on its pieces by now.
+        # It was killed: another program may be at work on its segments by now.
         signal.raise_signal(signal.SIGTERM)

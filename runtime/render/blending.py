@@ -96,7 +96,7 @@ def _enlarged(weighted: Image, matrix: NDArray[np.float64], rectangle: tuple[int
 
 
 def face_hull(plain_landmarks: Landmarks, landmarks: Landmarks, size: int) -> Mask:
-    """The face's outline, before and after the exaggeration together, so that nothing of the real one is left open.
+    """The face's outline, before and after the warp together, so that nothing of the real one is left open.
 
     Landmarks in crop px.
     """

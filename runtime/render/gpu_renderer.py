@@ -8,7 +8,7 @@ from toonfilter.runtime.cuda.device import Device
 from toonfilter.runtime.cuda.regions import plan_regions
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
-from toonfilter.runtime.geometry.warp import FaceWarp, coarse_displacement, exaggerate_points
+from toonfilter.runtime.geometry.warp import FaceWarp, coarse_displacement, warp_points
 from toonfilter.runtime.render.blending import Region, face_hull
 from toonfilter.runtime.render.gpu_chain import ChainFactory, FaceInputs, GpuChain
 from toonfilter.runtime.render.guidance import draw_guidance
@@ -24,7 +24,7 @@ class GpuRenderer:
         self._device, self._make, self._region = device, chains, region
         self._has_guidance = bundle.input.guidance_channels > 0
         self._takes_drawings = bundle.takes_drawings
-        self._exaggeration = FaceWarp.from_dict(dict(bundle.geometry)) if bundle.geometry else None
+        self._warp = FaceWarp.from_dict(dict(bundle.geometry)) if bundle.geometry else None
         self._chains: dict[int, GpuChain] = {}
 
     def prepare(
@@ -39,9 +39,9 @@ class GpuRenderer:
         for face, transform in far_to_near(faces):
             plain = transform.to_crop(face.landmarks)
             moved, field = plain, None
-            if self._exaggeration is not None:
-                field = coarse_displacement(plain, transform.size, self._exaggeration)
-                moved = exaggerate_points(plain, transform.size, self._exaggeration)
+            if self._warp is not None:
+                field = coarse_displacement(plain, transform.size, self._warp)
+                moved = warp_points(plain, transform.size, self._warp)
             fields.append(field)
             guidance.append(draw_guidance(moved, transform.size) if self._has_guidance else None)
             hulls.append(face_hull(plain, moved, transform.size))

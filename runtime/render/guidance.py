@@ -94,7 +94,7 @@ class FaceShape:
 def face_shape(landmarks: NDArray[np.floating[Any]], size: int) -> FaceShape:
     """The smooth curves of a face in a crop.
 
-    landmarks: [478, 2 or 3] px of the exaggerated crop. size: side of the crop in px; `unit_px` is one face height.
+    landmarks: [478, 2 or 3] px of the warped crop. size: side of the crop in px; `unit_px` is one face height.
 
     Raises:
         ConfigError: the landmarks have another shape.
@@ -235,7 +235,7 @@ class _Sheet:
 def draw_guidance(landmarks: NDArray[np.floating[Any]], size: int) -> NDArray[np.uint8]:
     """Draw the guidance picture of a crop.
 
-    landmarks: [478, 2 or 3] px of the exaggerated crop. size: side of the crop in px.
+    landmarks: [478, 2 or 3] px of the warped crop. size: side of the crop in px.
     Returns uint8 [size, size, 3], new memory.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One face as the generator sees it: the exaggerated crop, its guidance picture, and the way back into the frame."""
+"""One face as the generator sees it: the warped crop, its guidance picture, and the way back into the frame."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform, Landmarks
 from toonfilter.runtime.geometry.sampling import halvings_for, shrunk_region
-from toonfilter.runtime.geometry.warp import FaceWarp, Field, displacement, exaggerate_points
+from toonfilter.runtime.geometry.warp import FaceWarp, Field, displacement, warp_points
 from toonfilter.runtime.render.guidance import draw_guidance
 
 _LEAST_SHRINKING = 0.8
@@ -18,10 +18,10 @@ _LEAST_SHRINKING = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """crop: uint8 [S, S, 3] RGB, exaggerated. guidance: uint8 [S, S, 3], or None where it was not asked for.
+    """crop: uint8 [S, S, 3] RGB, warped. guidance: uint8 [S, S, 3], or None where it was not asked for.
 
-    transform: frame to crop, without the exaggeration. plain_landmarks, landmarks: float32 [478, 3] crop px, before
-    and after the exaggeration.
+    transform: frame to crop, without the warp. plain_landmarks, landmarks: float32 [478, 3] crop px, before
+    and after the warp.
     """
 
     crop: Image
@@ -41,17 +41,17 @@ class Layout:
     field: Field | None
 
 
-def lay_out(landmarks: Landmarks, transform: CropTransform, exaggeration: FaceWarp | None) -> Layout:
-    """landmarks: float32 [478, 3] frame px. exaggeration: None leaves the proportions."""
+def lay_out(landmarks: Landmarks, transform: CropTransform, warp: FaceWarp | None) -> Layout:
+    """landmarks: float32 [478, 3] frame px. warp: None leaves the proportions."""
     plain = transform.to_crop(landmarks)
-    if exaggeration is None:
+    if warp is None:
         return Layout(transform, plain, plain, None)
-    field = displacement(plain, transform.size, exaggeration)
-    return Layout(transform, plain, exaggerate_points(plain, transform.size, exaggeration, field), field)
+    field = displacement(plain, transform.size, warp)
+    return Layout(transform, plain, warp_points(plain, transform.size, warp, field), field)
 
 
 def take_crop(image: Image, layout: Layout) -> Image:
-    """Sample the frame once, through alignment and exaggeration together; its border goes on beyond its edge.
+    """Sample the frame once, through alignment and warp together; its border goes on beyond its edge.
 
     image: uint8 [H, W, 3] RGB. Returns uint8 [S, S, 3].
     """
@@ -69,12 +69,12 @@ def take_portrait(
     image: Image,
     landmarks: Landmarks,
     transform: CropTransform,
-    exaggeration: FaceWarp | None,
+    warp: FaceWarp | None,
     *,
     with_guidance: bool,
 ) -> Portrait:
     """The steps above, one after the other."""
-    return finish_portrait(image, lay_out(landmarks, transform, exaggeration), with_guidance=with_guidance)
+    return finish_portrait(image, lay_out(landmarks, transform, warp), with_guidance=with_guidance)
 
 
 def _sample(image: Image, places: NDArray[np.float32], transform: CropTransform) -> Image:

@@ -72,7 +72,7 @@ class Renderer:
         self._channels = bundle.output.channels
         self._with_guidance = bundle.input.guidance_channels > 0
         self._takes_drawings = bundle.takes_drawings
-        self._exaggeration = FaceWarp.from_dict(dict(bundle.geometry)) if bundle.geometry else None
+        self._warp = FaceWarp.from_dict(dict(bundle.geometry)) if bundle.geometry else None
         self._smoother = TemporalSmoother()
 
     def prepare(
@@ -83,7 +83,7 @@ class Renderer:
         places: Sequence[Box] = (),  # noqa: ARG002
     ) -> list[Layout]:
         """What can be done before the frame's turn to be painted. All transforms have the same size."""
-        return [lay_out(face.landmarks, transform, self._exaggeration) for face, transform in far_to_near(faces)]
+        return [lay_out(face.landmarks, transform, self._warp) for face, transform in far_to_near(faces)]
 
     def render(
         self,

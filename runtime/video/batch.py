@@ -1,7 +1,7 @@
 """Converting an archive: every recording below a folder, several at once; see `archive` for what is done already.
 
 A recording that fails is reported at the end and does not stop the rest. Running the same command again goes on: what
-is done stays, what was interrupted continues piece by piece, what failed is tried again.
+is done stays, what was interrupted continues segment by segment, what failed is tried again.
 """
 
 import threading
@@ -25,12 +25,12 @@ from toonfilter.runtime.video.sound import Sound
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """codec, quality, sound, piece_s: as for `ConvertOptions`. overwrite: convert everything anew."""
+    """codec, quality, sound, segment_s: as for `ConvertOptions`. overwrite: convert everything anew."""
 
     codec: str = "auto"
     quality: str = "normal"
     sound: Sound = "keep"
-    piece_s: float = 20.0
+    segment_s: float = 20.0
     overwrite: bool = False
 
 
@@ -102,7 +102,7 @@ def run_batch(
 
     Args:
         open_filter, filter_identity: as for `convert`.
-        workers: convert the pieces; closed by the caller.
+        workers: convert the segments; closed by the caller.
         stop: set it to stop soon; running the same again continues.
 
     Raises:
@@ -215,7 +215,7 @@ class _Batch:
             overwrite=True,
             resume=False if self._options.overwrite else None,
             sound=self._options.sound,
-            piece_s=self._options.piece_s,
+            segment_s=self._options.segment_s,
         )
         return convert(
             recording.source,

@@ -1,4 +1,4 @@
-"""Converting a video file: checks first, pieces next, the whole file under its name at the very end."""
+"""Converting a video file: checks first, segments next, the whole file under its name at the very end."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from toonfilter.runtime.files.whole_files import check_outputs, move_into_place,
 from toonfilter.runtime.frames import PrivacyState
 from toonfilter.runtime.progress import ProgressCounter, ShowProgress
 from toonfilter.runtime.video.local_workers import InlineWorkers
-from toonfilter.runtime.video.mux import Tracks, check_container, join_pieces
+from toonfilter.runtime.video.mux import Tracks, check_container, join_segments
 from toonfilter.runtime.video.picture_survey import PictureSurvey
 from toonfilter.runtime.video.reader import VideoIndex, VideoInfo, inspect_video, scan_video
 from toonfilter.runtime.video.review import (
@@ -42,9 +42,9 @@ class ConvertOptions:
     on where there is one of the same file with the same options, False begins anew.
 
     review: a folder for pictures of doubtful frames, written instead of the target. covers: regions to pixelate; only
-    pieces of an interrupted or reviewed conversion that they change are made again. sound: what becomes of it.
+    segments of an interrupted or reviewed conversion that they change are made again. sound: what becomes of it.
     audit: where to write one JSON line per frame. also_written: what the caller will write afterwards; checked like the
-    target. piece_s: the least length of a piece in seconds of video.
+    target. segment_s: the least length of a segment in seconds of video.
     """
 
     codec: str = "auto"
@@ -56,7 +56,7 @@ class ConvertOptions:
     also_written: tuple[Path, ...] = ()
     review: Path | None = None
     covers: tuple[Cover, ...] = ()
-    piece_s: float = 20.0
+    segment_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +100,18 @@ def convert(
 
     Args:
         open_filter: opens the filter; with workers in other processes it must be picklable.
-        workers: who converts the pieces; None: this process. Not closed here.
+        workers: who converts the segments; None: this process. Not closed here.
         filter_identity: names everything about the filter that changes its pictures (style, its sha256, settings).
         progress: called about five times a second, from any thread.
-        stop: set it to stop at the next frame; finished pieces stay, and the next call goes on with them.
+        stop: set it to stop at the next frame; finished segments stay, and the next call goes on with them.
 
     Raises:
         CaptureError: the source cannot be read. ConfigError: options contradict each other.
         OutputError: the target cannot be written. Any error of the filter.
     """
     options = options or ConvertOptions()
-    if options.piece_s <= 0:
-        raise ConfigError(f"piece length is {options.piece_s} s; must be more than 0")
+    if options.segment_s <= 0:
+        raise ConfigError(f"segment length is {options.segment_s} s; must be more than 0")
     info = inspect_video(source)
     _check_target(info, target, options)
     index = scan_video(info)
@@ -152,7 +152,7 @@ def _check_target(info: VideoInfo, target: Path, options: ConvertOptions) -> Non
 
 
 class _Conversion:
-    """One conversion, its work folder held. What came out of pieces is kept in memory; the disk is read to resume."""
+    """One conversion, its work folder held. What came out of segments is kept in memory; the disk is read to resume."""
 
     def __init__(
         self,
@@ -166,12 +166,12 @@ class _Conversion:
     ) -> None:
         self._info, self._index, self._target = info, index, target
         self._options = options
-        self._pieces = plan_segments(info, index, options.piece_s)
+        self._segments = plan_segments(info, index, options.segment_s)
         encoder = self._opened_folder(folder, filter_identity)
         self._job = SegmentJob(info, encoder, folder, index.timeline)
         self._drop_changed(folder)
-        found = ((piece, folder.result(piece)) for piece in self._pieces)
-        self._results = {piece: result for piece, result in found if result is not None}
+        found = ((segment, folder.result(segment)) for segment in self._segments)
+        self._results = {segment: result for segment, result in found if result is not None}
         frames_before = sum(result.frames for result in self._results.values())
         self._counter = ProgressCounter(progress, frames_before, index.frames)
         self._doubts: tuple[Doubt, ...] = ()
@@ -186,27 +186,27 @@ class _Conversion:
             "codec": options.codec,
             "quality": options.quality,
             "size": size,
-            "pieces": [asdict(piece) for piece in self._pieces],
+            "segments": [asdict(segment) for segment in self._segments],
         }
         return folder.open(identity, encoder, resume=options.resume)
 
     def _drop_changed(self, folder: WorkFolder) -> None:
-        """Forget pieces that were made with other regions than are covered in them now."""
+        """Forget segments that were made with other regions than are covered in them now."""
         before, now = folder.covers(), self._options.covers
-        for piece in self._pieces:
-            times_s = self._times_s(piece)
+        for segment in self._segments:
+            times_s = self._times_s(segment)
             if before is None or covers_within(before, *times_s) != covers_within(now, *times_s):
-                folder.drop(piece)
+                folder.drop(segment)
         folder.keep_covers(now)
 
-    def _times_s(self, piece: Segment) -> tuple[float, float]:
+    def _times_s(self, segment: Segment) -> tuple[float, float]:
         """When it begins and ends, in seconds of the result."""
         unit_s, start_s = self._info.time_base, self._index.timeline.start_s
-        from_s = float("-inf") if piece.start_pts is None else float(piece.start_pts * unit_s - start_s)
-        return from_s, float("inf") if piece.end_pts is None else float(piece.end_pts * unit_s - start_s)
+        from_s = float("-inf") if segment.start_pts is None else float(segment.start_pts * unit_s - start_s)
+        return from_s, float("inf") if segment.end_pts is None else float(segment.end_pts * unit_s - start_s)
 
     def check_room(self) -> None:
-        """Pieces and the joined file both lie on the disk at the end."""
+        """Segments and the joined file both lie on the disk at the end."""
         info = self._info
         pixels = info.width * info.height * self._index.frames
         video_bytes = min(pixels * _BITS_PER_PIXEL / 8, 3 * info.declared.size_bytes + 1_000_000)
@@ -242,7 +242,7 @@ class _Conversion:
             template.unlink(missing_ok=True)
 
     def run(self, open_filter: OpenFilter, stop: threading.Event, workers: SegmentWorkers) -> None:
-        missing = [piece for piece in self._pieces if piece not in self._results]
+        missing = [segment for segment in self._segments if segment not in self._results]
         if not missing:
             return
         workers.map(SegmentBatch(self._job, missing, open_filter, self._counter.add, self._results.__setitem__, stop))
@@ -251,12 +251,12 @@ class _Conversion:
         done = self._done()
         if not any(result.frames for _, result in done):
             raise CaptureError(f"{self._info.path}: none of its pictures could be decoded")
-        if len(done) != len(self._pieces):
-            missing = len(self._pieces) - len(done)
-            raise OutputError(f"{self._target}: {missing} of {len(self._pieces)} pieces are missing")
+        if len(done) != len(self._segments):
+            missing = len(self._segments) - len(done)
+            raise OutputError(f"{self._target}: {missing} of {len(self._segments)} segments are missing")
         whole = self._job.folder.path / f"whole{self._target.suffix}"
         try:
-            join_pieces(self._info, self._job.folder, done, whole, self._tracks())
+            join_segments(self._info, self._job.folder, done, whole, self._tracks())
         except OutputError as error:
             raise OutputError(
                 f"{error}. All pictures are converted and kept: the same command goes on from there, "
@@ -274,8 +274,8 @@ class _Conversion:
 
     def _review(self, folder: Path, whole: Path, done: Sequence[tuple[Segment, SegmentResult]]) -> ConvertReport:
         lines: list[dict[str, Any]] = []
-        for piece, _ in done:
-            text = self._job.folder.audit_path(piece).read_text(encoding="utf-8")
+        for segment, _ in done:
+            text = self._job.folder.audit_path(segment).read_text(encoding="utf-8")
             lines.extend(json.loads(line) for line in text.splitlines())
         self._doubts = tuple(doubts_in(lines))
         write_review(whole, self._doubts, folder, self._info.path)
@@ -303,18 +303,18 @@ class _Conversion:
         )
 
     def forget_if_empty(self) -> None:
-        """A work folder without a finished piece is of no use."""
+        """A work folder without a finished segment is of no use."""
         if not self._results:
             self._job.folder.forget()
 
     def _done(self) -> list[tuple[Segment, SegmentResult]]:
-        return [(piece, self._results[piece]) for piece in self._pieces if piece in self._results]
+        return [(segment, self._results[segment]) for segment in self._segments if segment in self._results]
 
     def _write_audit(self, path: Path, done: Sequence[tuple[Segment, SegmentResult]]) -> None:
         number = 0
         with replacing(path) as part, part.open("w", encoding="utf-8") as audit:
-            for piece, _ in done:
-                with self._job.folder.audit_path(piece).open(encoding="utf-8") as lines:
+            for segment, _ in done:
+                with self._job.folder.audit_path(segment).open(encoding="utf-8") as lines:
                     for line in lines:
                         audit.write(f'{{"index": {number}, {line[1:]}')
                         number += 1

@@ -12,7 +12,7 @@ from typing import Any
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.platform.child_process import obey_parent, spawning
 from toonfilter.runtime.platform.cores import usable_cores
-from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, run_pieces
+from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, run_segments
 from toonfilter.runtime.video.segment_workers import (
     ATTEMPTS,
     OpenerNames,
@@ -31,15 +31,15 @@ _BYTES_PER_WORKER = 500_000_000
 
 
 class InlineWorkers:
-    """No workers: pieces are converted in this process, one after the other. See `SegmentWorkers`."""
+    """No workers: segments are converted in this process, one after the other. See `SegmentWorkers`."""
 
     count = 1
 
     def map(self, batch: SegmentBatch) -> None:
         frame_filter = batch.open_filter()
         try:
-            for group in _consecutive(batch.pieces):
-                run_pieces(
+            for group in _consecutive(batch.segments):
+                run_segments(
                     batch.job,
                     group,
                     frame_filter,
@@ -54,13 +54,13 @@ class InlineWorkers:
         """There is nothing to end."""
 
 
-def _consecutive(pieces: Sequence[Segment]) -> list[list[Segment]]:
+def _consecutive(segments: Sequence[Segment]) -> list[list[Segment]]:
     groups: list[list[Segment]] = []
-    for piece in pieces:
-        if groups and groups[-1][-1].number + 1 == piece.number:
-            groups[-1].append(piece)
+    for segment in segments:
+        if groups and groups[-1][-1].number + 1 == segment.number:
+            groups[-1].append(segment)
         else:
-            groups.append([piece])
+            groups.append([segment])
     return groups
 
 
@@ -82,7 +82,7 @@ class LocalWorkers:
         self._context = spawning()
         self._lock = threading.Lock()
         self._names = OpenerNames()
-        # One slot for each piece at work: how many frames of it are done, and whether it shall stop.
+        # One slot for each segment at work: how many frames of it are done, and whether it shall stop.
         self._frames = self._context.RawArray("q", count)
         self._stops = self._context.RawArray("b", count)
         self._free = list(range(count))
@@ -96,14 +96,14 @@ class LocalWorkers:
         return self._count
 
     def map(self, batch: SegmentBatch) -> None:
-        attempts = dict.fromkeys(batch.pieces, 0)
-        missing = deque(batch.pieces)
+        attempts = dict.fromkeys(batch.segments, 0)
+        missing = deque(batch.segments)
         waiting: dict[Future[SegmentResult], _AtWork] = {}
         try:
             while missing or waiting:
                 while missing and self._room.acquire(timeout=0 if waiting else _POLL_S):
-                    piece = missing.popleft()
-                    future, work = self._submit(batch, piece, is_alone=attempts[piece] >= _TOGETHER)
+                    segment = missing.popleft()
+                    future, work = self._submit(batch, segment, is_alone=attempts[segment] >= _TOGETHER)
                     waiting[future] = work
                     if batch.stop.is_set():
                         break
@@ -117,11 +117,11 @@ class LocalWorkers:
                     try:
                         self._take(future, work, batch)
                     except BrokenProcessPool as error:
-                        attempts[work.piece] += 1
-                        if attempts[work.piece] == ATTEMPTS:
-                            raise died_too_often(batch.job, work.piece) from error
+                        attempts[work.segment] += 1
+                        if attempts[work.segment] == ATTEMPTS:
+                            raise died_too_often(batch.job, work.segment) from error
                         self._replace_pool(work.generation)
-                        missing.appendleft(work.piece)
+                        missing.appendleft(work.segment)
         finally:
             self._give_up(waiting)
 
@@ -134,7 +134,7 @@ class LocalWorkers:
         finally:
             self._leave_slot(work.slot)
         batch.on_frames(result.frames - work.told)
-        batch.on_result(work.piece, result)
+        batch.on_result(work.segment, result)
 
     def _give_up(self, waiting: "dict[Future[SegmentResult], _AtWork]") -> None:
         """Nothing may be at work in the folder any more when the caller lets go of it."""
@@ -156,9 +156,9 @@ class LocalWorkers:
         )
 
     def _submit(
-        self, batch: SegmentBatch, piece: Segment, *, is_alone: bool
+        self, batch: SegmentBatch, segment: Segment, *, is_alone: bool
     ) -> "tuple[Future[SegmentResult], _AtWork]":
-        """Hand a piece to the pool, or to a process of its own; there is room for it already."""
+        """Hand a segment to the pool, or to a process of its own; there is room for it already."""
         key = self._names.name(batch.open_filter)
         slot = self._take_slot()
         try:
@@ -167,14 +167,14 @@ class LocalWorkers:
                     pool, generation = self._new_pool(1) if is_alone else self._pool, self.deaths
                     future: Future[SegmentResult] | None = None
                     with suppress(BrokenProcessPool):
-                        future = pool.submit(_convert_piece, batch.job, piece, batch.open_filter, key, slot)
+                        future = pool.submit(_convert_segment, batch.job, segment, batch.open_filter, key, slot)
                 if future is not None:
                     if is_alone:
                         pool.shutdown(wait=False)
                         generation = _OWN_POOL
-                    return future, _AtWork(piece, generation, slot)
+                    return future, _AtWork(segment, generation, slot)
                 self._replace_pool(generation)
-            raise died_too_often(batch.job, piece)
+            raise died_too_often(batch.job, segment)
         except BaseException:
             self._leave_slot(slot)
             raise
@@ -201,9 +201,9 @@ class LocalWorkers:
 
 @dataclass(slots=True)
 class _AtWork:
-    """A piece in a process. generation: of the pool. slot: of its numbers. told: how many frames were told of."""
+    """A segment in a process. generation: of the pool. slot: of its numbers. told: how many frames were told of."""
 
-    piece: Segment
+    segment: Segment
     generation: int
     slot: int
     told: int = 0
@@ -230,10 +230,10 @@ class _SlotStop:
         return bool(self._stops[self._slot])
 
 
-def _convert_piece(job: SegmentJob, piece: Segment, open_filter: OpenFilter, key: str, slot: int) -> SegmentResult:
+def _convert_segment(job: SegmentJob, segment: Segment, open_filter: OpenFilter, key: str, slot: int) -> SegmentResult:
     frames = _shared["frames"]
 
     def count(_: object) -> None:
         frames[slot] += 1
 
-    return convert_segment(job, piece, open_filter, key, stop=_SlotStop(_shared["stops"], slot), on_frame=count)
+    return convert_segment(job, segment, open_filter, key, stop=_SlotStop(_shared["stops"], slot), on_frame=count)

@@ -1,4 +1,4 @@
-"""Putting converted pieces together by packet copy, with the source's sound and subtitles as they are."""
+"""Putting converted segments together by packet copy, with the source's sound and subtitles as they are."""
 
 import errno
 import heapq
@@ -35,15 +35,15 @@ class Tracks:
     sound: Sound = "keep"
 
 
-def join_pieces(
+def join_segments(
     info: VideoInfo, folder: WorkFolder, done: Sequence[tuple[Segment, SegmentResult]], target: Path, tracks: Tracks
 ) -> None:
-    """Write `target` from finished pieces; sound and subtitle packets are copied bit for bit with their stamps.
+    """Write `target` from finished segments; sound and subtitle packets are copied bit for bit with their stamps.
 
     Raises:
         OutputError: the container does not take one of the tracks, or the disk refuses.
     """
-    done = [(piece, result) for piece, result in done if result.frames]
+    done = [(segment, result) for segment, result in done if result.frames]
     with _Joint(info, target, folder.video_path(done[0][0]), tracks) as joint:
         video = _video_packets(info, folder, done, tracks.timeline)
         for _, _, packet, stream in heapq.merge(video, joint.others(), key=lambda entry: entry[:2]):
@@ -106,8 +106,8 @@ class _Joint:
         for stream in self.source.streams:
             unit = stream.time_base
             if stream.index == info.track:
-                with open_recording(template) as piece:
-                    added = self._output.add_stream_from_template(piece.streams.video[0], opaque=True)
+                with open_recording(template) as segment:
+                    added = self._output.add_stream_from_template(segment.streams.video[0], opaque=True)
                 self.pictures, unit = added, Fraction(1, info.time_base.denominator)
                 if info.display_matrix is not None and stores_rotation():
                     self.pictures.set_display_matrix(info.display_matrix)
@@ -186,15 +186,15 @@ def _exact_mp4_times(info: VideoInfo, copied: Sequence[Any]) -> dict[str, str]:
 def _video_packets(
     info: VideoInfo, folder: WorkFolder, done: Sequence[tuple[Segment, SegmentResult]], timeline: Timeline
 ) -> Iterator[tuple[float, int, Any, Any]]:
-    """All pieces' packets with mended stamps, and decoding stamps that grow over the joints."""
+    """All segments' packets with mended stamps, and decoding stamps that grow over the joints."""
     unit = Fraction(1, info.time_base.denominator)
-    stamps = array("q", (packet.pts for packet in _piece_packets(info, folder, done, timeline)))
+    stamps = array("q", (packet.pts for packet in _segment_packets(info, folder, done, timeline)))
     shown = sorted(stamps)
     rank = {pts: number for number, pts in enumerate(shown)}
     delay = max((number - rank[pts] for number, pts in enumerate(stamps)), default=0)
     step = shown[1] - shown[0] if len(shown) > 1 else 1
     last_duration = done[-1][1].last_duration * info.time_base.numerator or step
-    for number, packet in enumerate(_piece_packets(info, folder, done, timeline)):
+    for number, packet in enumerate(_segment_packets(info, folder, done, timeline)):
         place = rank[packet.pts] + 1
         packet.dts = shown[number - delay] if number >= delay else shown[0] - (delay - number) * step
         packet.duration = shown[place] - packet.pts if place < len(shown) else last_duration
@@ -202,13 +202,13 @@ def _video_packets(
         yield float(packet.dts * unit), 0, packet, None
 
 
-def _piece_packets(
+def _segment_packets(
     info: VideoInfo, folder: WorkFolder, done: Sequence[tuple[Segment, SegmentResult]], timeline: Timeline
 ) -> Iterator[Any]:
-    for piece, _ in done:
+    for segment, _ in done:
         start = timeline.start_ticks(info.time_base)
-        origin = (origin_of(piece, timeline, info) - start) * info.time_base.numerator
-        with open_recording(folder.video_path(piece)) as container:
+        origin = (origin_of(segment, timeline, info) - start) * info.time_base.numerator
+        with open_recording(folder.video_path(segment)) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.size:
                     packet.pts += origin

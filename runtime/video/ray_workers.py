@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster (extra `cluster`): one task for each piece, so that one long lecture spreads out too.
+"""Workers on a Ray cluster (extra `cluster`): one task for each segment, so that one long lecture spreads out too.
 
 The machines share the storage that the recordings lie on, under the same path; results come back through Ray, so only
 the machine that runs the batch writes.
@@ -25,13 +25,13 @@ from toonfilter.runtime.video.segment_workers import (
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder
 
 _POLL_S = 0.2
-_CPUS_PER_PIECE = 2
+_CPUS_PER_SEGMENT = 2
 _CONNECT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class PieceFiles:
-    """A converted piece on its way back. node: the machine that made it."""
+class SegmentFiles:
+    """A converted segment on its way back. node: the machine that made it."""
 
     video: bytes
     audit: bytes
@@ -40,13 +40,13 @@ class PieceFiles:
 
 
 class RayWorkers:
-    """See `SegmentWorkers`. pieces_by_node: how many pieces each machine has made.
+    """See `SegmentWorkers`. segments_by_node: how many segments each machine has made.
 
-    address: of the cluster's head, `HOST:PORT` or `auto`. cpus_per_piece: cores that Ray sets aside for one piece;
+    address: of the cluster's head, `HOST:PORT` or `auto`. cpus_per_segment: cores that Ray sets aside for one segment;
     its decoding, tracking, drawing and encoding run beside each other.
     """
 
-    def __init__(self, address: str, *, cpus_per_piece: float = _CPUS_PER_PIECE) -> None:
+    def __init__(self, address: str, *, cpus_per_segment: float = _CPUS_PER_SEGMENT) -> None:
         """Raises: ConfigError: Ray is not installed, or there is no cluster at this address."""
         ray = require("ray", extra="cluster")
         self._ray: Any = ray
@@ -61,9 +61,9 @@ class RayWorkers:
                 ) from error
         largest = max((node["Resources"].get("CPU", 0.0) for node in self._nodes()), default=0.0)
         # A task that no machine is large enough for would wait for ever.
-        self._cpus = min(cpus_per_piece, largest) if largest else cpus_per_piece
+        self._cpus = min(cpus_per_segment, largest) if largest else cpus_per_segment
         self._task: Any = ray.remote(num_cpus=self._cpus, max_retries=ATTEMPTS - 1)(convert_remotely)
-        self.pieces_by_node: dict[str, int] = {}
+        self.segments_by_node: dict[str, int] = {}
         self._names = OpenerNames()
         self._lock = threading.Lock()
 
@@ -73,20 +73,20 @@ class RayWorkers:
 
     def map(self, batch: SegmentBatch) -> None:
         job, open_filter, key = batch.job, batch.open_filter, self._names.name(batch.open_filter)
-        waiting = {self._task.remote(job, piece, open_filter, key): piece for piece in batch.pieces}
+        waiting = {self._task.remote(job, segment, open_filter, key): segment for segment in batch.segments}
         try:
             while waiting:
                 done, _ = self._ray.wait(list(waiting), timeout=_POLL_S)
                 if batch.stop.is_set():
                     raise ConversionStopped
                 for reference in done:
-                    piece = waiting.pop(reference)
-                    files = self._fetched(reference, job, piece)
-                    _store(job.folder, piece, files)
+                    segment = waiting.pop(reference)
+                    files = self._fetched(reference, job, segment)
+                    store_segment(job.folder, segment, files)
                     with self._lock:
-                        self.pieces_by_node[files.node] = self.pieces_by_node.get(files.node, 0) + 1
+                        self.segments_by_node[files.node] = self.segments_by_node.get(files.node, 0) + 1
                     batch.on_frames(files.result.frames)
-                    batch.on_result(piece, files.result)
+                    batch.on_result(segment, files.result)
         finally:
             for reference in waiting:
                 self._ray.cancel(reference, force=True)
@@ -98,17 +98,17 @@ class RayWorkers:
     def _nodes(self) -> list[dict[str, Any]]:
         return [node for node in self._ray.nodes() if node["Alive"]]
 
-    def _fetched(self, reference: Any, job: SegmentJob, piece: Segment) -> PieceFiles:
+    def _fetched(self, reference: Any, job: SegmentJob, segment: Segment) -> SegmentFiles:
         exceptions = self._ray.exceptions
         try:
-            files: PieceFiles = self._ray.get(reference)
+            files: SegmentFiles = self._ray.get(reference)
         except exceptions.RayTaskError as error:
             if isinstance(error.cause, ToonfilterError):
                 raise error.cause from None
             reason = str(error.cause).splitlines()[0]
-            raise ToonfilterError(f"{job.info.path}: piece {piece.number} failed: {reason}") from error
+            raise ToonfilterError(f"{job.info.path}: segment {segment.number} failed: {reason}") from error
         except exceptions.RayError as error:
-            raise died_too_often(job, piece) from error
+            raise died_too_often(job, segment) from error
         return files
 
 
@@ -129,8 +129,8 @@ def _check_reachable(address: str) -> None:
         ) from error
 
 
-def convert_remotely(job: SegmentJob, piece: Segment, open_filter: OpenFilter, key: str) -> PieceFiles:
-    """Convert a piece on a machine of the cluster, in a folder of its own: a task that was given up cannot disturb.
+def convert_remotely(job: SegmentJob, segment: Segment, open_filter: OpenFilter, key: str) -> SegmentFiles:
+    """Convert a segment on a machine of the cluster, in a folder of its own: a task that was given up cannot disturb.
 
     Raises:
         CaptureError: this machine does not see the recording. Any error of the conversion.
@@ -138,14 +138,14 @@ def convert_remotely(job: SegmentJob, piece: Segment, open_filter: OpenFilter, k
     node = socket.gethostname()
     if not job.info.path.exists():
         raise CaptureError(f"{job.info.path}: {node} does not see it; the cluster's machines must share the storage")
-    with tempfile.TemporaryDirectory(prefix="toonfilter-piece-") as temporary:
-        folder = WorkFolder(Path(temporary) / "piece.mp4")
+    with tempfile.TemporaryDirectory(prefix="toonfilter-segment-") as temporary:
+        folder = WorkFolder(Path(temporary) / "segment.mp4")
         folder.path.mkdir()
-        result = convert_segment(replace(job, folder=folder), piece, open_filter, key, stop=threading.Event())
+        result = convert_segment(replace(job, folder=folder), segment, open_filter, key, stop=threading.Event())
         # There is no file where no picture could be decoded.
-        video = folder.video_path(piece).read_bytes() if result.frames else b""
-        audit = folder.audit_path(piece).read_bytes()
-        return PieceFiles(video, audit, result, _node_name())
+        video = folder.video_path(segment).read_bytes() if result.frames else b""
+        audit = folder.audit_path(segment).read_bytes()
+        return SegmentFiles(video, audit, result, _node_name())
 
 
 def _node_name() -> str:
@@ -154,10 +154,10 @@ def _node_name() -> str:
     return f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}"
 
 
-def _store(folder: WorkFolder, piece: Segment, files: PieceFiles) -> None:
-    parts = [(folder.audit_path(piece), files.audit)]
+def store_segment(folder: WorkFolder, segment: Segment, files: SegmentFiles) -> None:
+    parts = [(folder.audit_path(segment), files.audit)]
     if files.result.frames:
-        parts.append((folder.video_path(piece), files.video))
+        parts.append((folder.video_path(segment), files.video))
     for path, content in parts:
         write_whole(path, content)
-    folder.finish(piece, files.result)
+    folder.finish(segment, files.result)

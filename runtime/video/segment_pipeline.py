@@ -1,4 +1,4 @@
-"""Converting pieces: decode, track, draw and encode in four threads with short queues between them."""
+"""Converting segments: decode, track, draw and encode in four threads with short queues between them."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ _QUEUE_FRAMES = 8
 
 
 class ConversionStopped(Exception):  # noqa: N818 - the user's wish, not a fault
-    """The user asked to stop; finished pieces stay in the work folder."""
+    """The user asked to stop; finished segments stay in the work folder."""
 
 
 class StopSign(Protocol):
@@ -40,7 +40,7 @@ class StopSign(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SegmentJob:
-    """Everything but the filter that makes pieces; plain data, so that another process can do it."""
+    """Everything but the filter that makes segments; plain data, so that another process can do it."""
 
     info: VideoInfo
     encoder: Encoder
@@ -48,9 +48,9 @@ class SegmentJob:
     timeline: Timeline
     decoder_threads: int = 0
 
-    def origin_of(self, piece: Segment) -> int:
-        """The stamp that is zero in the piece's file."""
-        return origin_of(piece, self.timeline, self.info)
+    def origin_of(self, segment: Segment) -> int:
+        """The stamp that is zero in the segment's file."""
+        return origin_of(segment, self.timeline, self.info)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class _Picture:
     is_warm_up: only for the filter's memory, not for the file. is_ahead: only to look back from.
     """
 
-    piece: Segment
+    segment: Segment
     image: Image
     index: int
     pts: int
@@ -71,21 +71,21 @@ class _Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class _PieceEnd:
-    piece: Segment
+class _SegmentEnd:
+    segment: Segment
     damaged_packets: int
 
 
-def run_pieces(
+def run_segments(
     job: SegmentJob,
-    pieces: Sequence[Segment],
+    segments: Sequence[Segment],
     frame_filter: ResettableFilter,
     *,
     on_frame: Callable[[PrivacyState], None],
     on_result: Callable[[Segment, SegmentResult], None],
     stop: StopSign,
 ) -> None:
-    """Convert consecutive pieces; each is noted in the work folder and told when its file is whole.
+    """Convert consecutive segments; each is noted in the work folder and told when its file is whole.
 
     The first error of any thread ends all of them and comes out here.
 
@@ -93,11 +93,11 @@ def run_pieces(
         ConversionStopped: `stop` was set.
     """
     with quick_switching(), undivided_calls():
-        _Runner(job, pieces, frame_filter, on_frame, on_result, stop).run()
+        _Runner(job, segments, frame_filter, on_frame, on_result, stop).run()
 
 
 class _Queues:
-    """Between the four threads, in the order of a picture's way. drawn_pieces: the end of each piece, back to tracking.
+    """Between the four threads, in the order of a picture's way. drawn_segments: each segment's end, back to tracking.
 
     room: pictures that may wait at each end.
     """
@@ -106,11 +106,11 @@ class _Queues:
         self.decoded: BoundedQueue[Any] = BoundedQueue(room)
         self.tracked: BoundedQueue[Any] = BoundedQueue(2)
         self.drawn: BoundedQueue[Any] = BoundedQueue(room)
-        self.drawn_pieces: BoundedQueue[Any] = BoundedQueue(1)
+        self.drawn_segments: BoundedQueue[Any] = BoundedQueue(1)
 
     def fail(self, error: BaseException) -> None:
         """End all threads."""
-        for queue in (self.decoded, self.tracked, self.drawn, self.drawn_pieces):
+        for queue in (self.decoded, self.tracked, self.drawn, self.drawn_segments):
             queue.close(error)
 
 
@@ -118,13 +118,13 @@ class _Runner:
     def __init__(
         self,
         job: SegmentJob,
-        pieces: Sequence[Segment],
+        segments: Sequence[Segment],
         frame_filter: ResettableFilter,
         on_frame: Callable[[PrivacyState], None],
         on_result: Callable[[Segment, SegmentResult], None],
         stop: StopSign,
     ) -> None:
-        self._job, self._pieces, self._filter = job, pieces, frame_filter
+        self._job, self._segments, self._filter = job, segments, frame_filter
         self._on_frame, self._on_result, self._stop = on_frame, on_result, stop
         info = job.info
         # Decoding and encoding are in different threads; a converter belongs to one of them.
@@ -160,7 +160,7 @@ class _Runner:
 
     def _decode(self) -> None:
         with VideoFile(self._job.info, self._job.decoder_threads, self._job.timeline) as file:
-            for item in pictures_of(file, self._pieces, self._decoding_colours):
+            for item in pictures_of(file, self._segments, self._decoding_colours):
                 if self._stop.is_set():
                     raise ConversionStopped
                 self._queues.decoded.put(item)
@@ -175,16 +175,16 @@ class _Runner:
                 return
             if isinstance(item, _Picture):
                 if item.is_first:
-                    self._start_piece()
+                    self._start_segment()
                 time_s = float(item.pts * self._job.info.time_base - self._job.timeline.start_s)
                 self._queues.tracked.put((item, self._filter.track(Frame(item.image, item.index, time_s, item.pts))))
             else:
                 self._queues.tracked.put((item, None))
 
-    def _start_piece(self) -> None:
+    def _start_segment(self) -> None:
         """Make the filter forget, once everything before has been drawn."""
         self._queues.tracked.put((None, None))
-        taken(self._queues.drawn_pieces)
+        taken(self._queues.drawn_segments)
         self._filter.reset()
 
     def _draw(self) -> None:
@@ -205,7 +205,7 @@ class _Runner:
             while waiting:
                 self._draw_one(*waiting.popleft())
             if item is None:
-                self._queues.drawn_pieces.put(True)
+                self._queues.drawn_segments.put(True)
             else:
                 self._queues.drawn.put((item, None))
 
@@ -217,13 +217,13 @@ class _Runner:
             self._queues.drawn.put((item, safe))
 
     def _encode(self) -> None:
-        output: _PieceOutput | None = None
+        output: SegmentOutput | None = None
         try:
             while True:
                 item, safe = taken(self._queues.drawn)
-                output = output or _PieceOutput(self._job, item.piece, self._encoding_colours)
-                if isinstance(item, _PieceEnd):
-                    self._on_result(item.piece, output.finish(item.damaged_packets))
+                output = output or SegmentOutput(self._job, item.segment, self._encoding_colours)
+                if isinstance(item, _SegmentEnd):
+                    self._on_result(item.segment, output.finish(item.damaged_packets))
                     output = None
                 else:
                     output.write(item, safe)
@@ -245,38 +245,40 @@ def make_converter(info: VideoInfo) -> ColourConverter:
     )
 
 
-def pictures_of(file: VideoFile, pieces: Sequence[Segment], colours: ColourConverter) -> Iterator[_Picture | _PieceEnd]:
-    """The pictures of consecutive pieces in order, each between its warm-up frames and those to look back from."""
-    remaining = deque(pieces)
-    piece = remaining.popleft()
+def pictures_of(
+    file: VideoFile, segments: Sequence[Segment], colours: ColourConverter
+) -> Iterator[_Picture | _SegmentEnd]:
+    """The pictures of consecutive segments in order, each between its warm-up frames and those to look back from."""
+    remaining = deque(segments)
+    segment = remaining.popleft()
     before: deque[Any] = deque(maxlen=WARM_UP_FRAMES)
     index, damaged = -1, 0
-    source: Iterator[Any] = iter(file.frames(piece.decode_from_pts))
+    source: Iterator[Any] = iter(file.frames(segment.decode_from_pts))
     while (decoded := next(source, None)) is not None:
-        while not piece.has(decoded.pts):
+        while not segment.has(decoded.pts):
             if index >= 0:
                 ahead = list(islice(source, LOOKAHEAD_FRAMES - 1))
                 source = chain(ahead, source)
                 for number, later in enumerate((decoded, *ahead)):
-                    yield _picture(piece, later, index + 1 + number, colours, is_ahead=True)
-            yield _PieceEnd(piece, file.damaged_packets - damaged)
+                    yield _picture(segment, later, index + 1 + number, colours, is_ahead=True)
+            yield _SegmentEnd(segment, file.damaged_packets - damaged)
             if not remaining:
                 return
-            piece, index, damaged = remaining.popleft(), -1, file.damaged_packets
-        if piece.start_pts is None or decoded.pts >= piece.start_pts:
+            segment, index, damaged = remaining.popleft(), -1, file.damaged_packets
+        if segment.start_pts is None or decoded.pts >= segment.start_pts:
             if index < 0:
                 for index, earlier in enumerate(before):
-                    yield _picture(piece, earlier, index, colours, is_warm_up=True)
+                    yield _picture(segment, earlier, index, colours, is_warm_up=True)
             index += 1
-            yield _picture(piece, decoded, index, colours)
+            yield _picture(segment, decoded, index, colours)
         before.append(decoded)
-    for ended in (piece, *remaining):
-        yield _PieceEnd(ended, file.damaged_packets - damaged)
+    for ended in (segment, *remaining):
+        yield _SegmentEnd(ended, file.damaged_packets - damaged)
         damaged = file.damaged_packets
 
 
 def _picture(
-    piece: Segment,
+    segment: Segment,
     decoded: Any,
     index: int,
     colours: ColourConverter,
@@ -285,20 +287,20 @@ def _picture(
     is_ahead: bool = False,
 ) -> _Picture:
     image = colours.upright_rgb(decoded)
-    return _Picture(piece, image, index, decoded.pts, decoded.duration or 0, index == 0, is_warm_up, is_ahead)
+    return _Picture(segment, image, index, decoded.pts, decoded.duration or 0, index == 0, is_warm_up, is_ahead)
 
 
-class _PieceOutput:
-    """The file of one piece and its audit, under temporary names until it is whole."""
+class SegmentOutput:
+    """The file of one segment and its audit, under temporary names until it is whole."""
 
-    def __init__(self, job: SegmentJob, piece: Segment, colours: ColourConverter) -> None:
-        self._job, self._piece, self._colours = job, piece, colours
-        self._video = job.folder.video_path(piece)
-        self._audit = job.folder.audit_path(piece)
+    def __init__(self, job: SegmentJob, segment: Segment, colours: ColourConverter) -> None:
+        self._job, self._segment, self._colours = job, segment, colours
+        self._video = job.folder.video_path(segment)
+        self._audit = job.folder.audit_path(segment)
         self._states: Counter[str] = Counter()
         self._last_duration = 0
-        # Stamps inside a piece count from its start: large first stamps are a burden for some muxers.
-        self._origin = job.origin_of(piece)
+        # Stamps inside a segment count from its start: large first stamps are a burden for some muxers.
+        self._origin = job.origin_of(segment)
         self._writer: VideoWriter | None = None
         self._audit_file = self._audit.with_suffix(".part").open("w", encoding="utf-8")
 
@@ -339,7 +341,7 @@ class _PieceOutput:
             frames, file_bytes = self._writer.frames, self._video.stat().st_size
         Path(self._audit_file.name).replace(self._audit)
         result = SegmentResult(frames, dict(self._states), damaged_packets, self._last_duration, file_bytes)
-        self._job.folder.finish(self._piece, result)
+        self._job.folder.finish(self._segment, result)
         return result
 
     def abandon(self) -> None:

@@ -1,8 +1,8 @@
-"""The contract of workers, which convert pieces of any recording, and what all kinds of them share.
+"""The contract of workers, which convert segments of any recording, and what all kinds of them share.
 
 Kinds: this process or others of this machine (`local_workers`), or a cluster (`ray_workers`). Workers outlive
-recordings and keep their filter open. A worker that dies takes nothing with it: its piece is converted again by another
-one.
+recordings and keep their filter open. A worker that dies takes nothing with it: its segment is converted again
+by another one.
 """
 
 import threading
@@ -13,26 +13,26 @@ from typing import Any, Protocol
 
 from toonfilter.runtime.errors import ToonfilterError
 from toonfilter.runtime.filter.frame_filter import ResettableFilter
-from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, StopSign, run_pieces
+from toonfilter.runtime.video.segment_pipeline import ConversionStopped, SegmentJob, StopSign, run_segments
 from toonfilter.runtime.video.segments import Segment, SegmentResult
 
 ATTEMPTS = 4
-"""How often a piece is tried when its workers die."""
+"""How often a segment is tried when its workers die."""
 
 OpenFilter = Callable[[], ResettableFilter]
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentBatch:
-    """Pieces of one recording for workers to convert.
+    """Segments of one recording for workers to convert.
 
     open_filter: picklable where workers are other processes. on_frames: gets the number of frames since its last call;
-    less than none where a worker died and its frames are lost. on_result: gets every piece when its file is whole, from
-    the thread that called `map`. stop: set it to stop at the next frame.
+    less than none where a worker died and its frames are lost. on_result: gets every segment when its file is whole,
+    from the thread that called `map`. stop: set it to stop at the next frame.
     """
 
     job: SegmentJob
-    pieces: Sequence[Segment]
+    segments: Sequence[Segment]
     open_filter: OpenFilter
     on_frames: Callable[[int], None]
     on_result: Callable[[Segment, SegmentResult], None]
@@ -44,19 +44,19 @@ class SegmentWorkers(Protocol):
 
     @property
     def count(self) -> int:
-        """How many pieces are converted at once."""
+        """How many segments are converted at once."""
         ...
 
     def map(self, batch: SegmentBatch) -> None:
-        """Convert the pieces into the job's work folder, in any order.
+        """Convert the segments into the job's work folder, in any order.
 
         Raises:
-            ConversionStopped: `stop` was set; no piece is at work any more. The first error of a piece.
+            ConversionStopped: `stop` was set; no segment is at work any more. The first error of a segment.
         """
         ...
 
     def close(self) -> None:
-        """End the workers; pieces at work are given up."""
+        """End the workers; segments at work are given up."""
         ...
 
 
@@ -80,9 +80,11 @@ class OpenerNames:
             return f"{self._program}-{len(self._openers) - 1}"
 
 
-def died_too_often(job: SegmentJob, piece: Segment) -> ToonfilterError:
-    """The error for a piece that no worker survives."""
-    return ToonfilterError(f"{job.info.path}: {ATTEMPTS} workers died on piece {piece.number}; is there enough memory?")
+def died_too_often(job: SegmentJob, segment: Segment) -> ToonfilterError:
+    """The error for a segment that no worker survives."""
+    return ToonfilterError(
+        f"{job.info.path}: {ATTEMPTS} workers died on segment {segment.number}; is there enough memory?"
+    )
 
 
 _open: dict[str, Any] = {}
@@ -91,16 +93,16 @@ _open: dict[str, Any] = {}
 
 def convert_segment(
     job: SegmentJob,
-    piece: Segment,
+    segment: Segment,
     open_filter: OpenFilter,
     key: str,
     *,
     stop: StopSign,
     on_frame: Callable[[object], None] = lambda _: None,
 ) -> SegmentResult:
-    """Convert one piece in a worker process.
+    """Convert one segment in a worker process.
 
-    key: the opener's name; with the same as for the piece before, that piece's filter is used again.
+    key: the opener's name; with the same as for the segment before, that segment's filter is used again.
     """
     if _open.get("key") != key:
         if "filter" in _open:
@@ -108,9 +110,9 @@ def convert_segment(
         _open["filter"], _open["key"] = open_filter(), key
     results: list[SegmentResult] = []
     try:
-        run_pieces(
+        run_segments(
             job,
-            [piece],
+            [segment],
             _open["filter"],
             on_frame=on_frame,
             on_result=lambda _, result: results.append(result),
@@ -119,7 +121,7 @@ def convert_segment(
     except ConversionStopped:
         raise
     except BaseException:
-        # A filter that failed once may be broken; the next piece gets a fresh one.
+        # A filter that failed once may be broken; the next segment gets a fresh one.
         _open.pop("key", None)
         raise
     return results[0]

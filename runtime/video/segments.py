@@ -1,7 +1,7 @@
-"""Cutting a long conversion into pieces at key frames, and the work folder that remembers the finished ones.
+"""Cutting a long conversion into segments at key frames, and the work folder that remembers the finished ones.
 
-A piece starts from a filter that knows nothing but the `WARM_UP_FRAMES` before it, whether the pieces are converted one
-after the other, in parallel, or after an interruption. So the result is the same, byte for byte.
+A segment starts from a filter that knows nothing but the `WARM_UP_FRAMES` before it, whether the segments are converted
+one after the other, in parallel, or after an interruption. So the result is the same, byte for byte.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class SegmentResult:
-    """What came out of a piece; no file where nothing in it could be decoded (0 frames).
+    """What came out of a segment; no file where nothing in it could be decoded (0 frames).
 
     states: frames by privacy state. last_duration: of the last frame, in time base units.
     """
@@ -61,9 +61,9 @@ class SegmentResult:
     file_bytes: int
 
 
-def plan_segments(info: VideoInfo, index: VideoIndex, piece_s: float) -> list[Segment]:
-    """Pieces of at least `piece_s` seconds, each starting at a key frame; one piece where there are no key frames."""
-    length = piece_s / info.time_base
+def plan_segments(info: VideoInfo, index: VideoIndex, segment_s: float) -> list[Segment]:
+    """Segments of at least `segment_s` seconds, each starting at a key frame; one where there are no key frames."""
+    length = segment_s / info.time_base
     cuts: list[int] = []
     start = index.first_pts
     for number, pts in enumerate(index.key_pts):
@@ -71,23 +71,23 @@ def plan_segments(info: VideoInfo, index: VideoIndex, piece_s: float) -> list[Se
             cuts.append(number)
             start = pts
     bounds = [index.key_pts[number] for number in cuts]
-    pieces = [Segment(0, None, bounds[0] if bounds else None, None)]
+    segments = [Segment(0, None, bounds[0] if bounds else None, None)]
     for position, number in enumerate(cuts):
         end = bounds[position + 1] if position + 1 < len(bounds) else None
-        pieces.append(Segment(position + 1, bounds[position], end, _decode_from(index, number)))
-    return pieces
+        segments.append(Segment(position + 1, bounds[position], end, _decode_from(index, number)))
+    return segments
 
 
 def _decode_from(index: VideoIndex, key_number: int) -> int | None:
-    """The last key frame with enough frames between it and the piece; some of those may belong before the key frame."""
+    """The last key frame with enough frames between it and the segment; some may belong before the key frame."""
     wanted = index.key_positions[key_number] - WARM_UP_FRAMES - 8
     number = bisect_right(index.key_positions, wanted) - 1
     return index.key_pts[number] if number > 0 else None
 
 
-def origin_of(piece: Segment, timeline: Timeline, info: VideoInfo) -> int:
-    """The stamp that is zero in the piece's file: large and negative ones are a burden for some muxers."""
-    return timeline.start_ticks(info.time_base) if piece.start_pts is None else piece.start_pts
+def origin_of(segment: Segment, timeline: Timeline, info: VideoInfo) -> int:
+    """The stamp that is zero in the segment's file: large and negative ones are a burden for some muxers."""
+    return timeline.start_ticks(info.time_base) if segment.start_pts is None else segment.start_pts
 
 
 def fingerprint(path: Path) -> str:
@@ -103,16 +103,16 @@ def fingerprint(path: Path) -> str:
 
 
 class WorkFolder:
-    """The hidden folder beside the target that holds finished pieces until they are joined; only its user reads it."""
+    """The hidden folder beside the target with finished segments until they are joined; only its user reads it."""
 
     def __init__(self, target: Path) -> None:
         self.path = _folder_for(target)
 
     def open(self, identity: Mapping[str, Any], encoder: Encoder, *, resume: bool | None) -> Encoder:
-        """Make the folder, or take up an interrupted conversion; the encoder that its pieces have been made with.
+        """Make the folder, or take up an interrupted conversion; the encoder that its segments have been made with.
 
-        identity: everything that changes the result: source, settings, pieces. resume: False begins anew, None goes on
-        where everything is the same, True insists on it.
+        identity: everything that changes the result: source, settings, segments. resume: False begins anew, None goes
+        on where everything is the same, True insists on it.
 
         Raises:
             ConfigError: `resume` is True and what lies there was made from another file or with other options.
@@ -165,38 +165,38 @@ class WorkFolder:
                 self.remove()
 
     def forget(self) -> None:
-        """Give the pieces up: the folder vanishes when it is let go of."""
+        """Give the segments up: the folder vanishes when it is let go of."""
         (self.path / _MANIFEST).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Delete the folder with all pieces."""
+        """Delete the folder with all segments."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def video_path(self, piece: Segment) -> Path:
-        return self.path / f"piece-{piece.number:05d}.mp4"
+    def video_path(self, segment: Segment) -> Path:
+        return self.path / f"segment-{segment.number:05d}.mp4"
 
-    def audit_path(self, piece: Segment) -> Path:
-        return self.path / f"piece-{piece.number:05d}.jsonl"
+    def audit_path(self, segment: Segment) -> Path:
+        return self.path / f"segment-{segment.number:05d}.jsonl"
 
-    def finish(self, piece: Segment, result: SegmentResult) -> None:
-        """Note the piece as done; written last, so what is noted is whole."""
-        write_whole(self._result_path(piece), json.dumps(asdict(result)))
+    def finish(self, segment: Segment, result: SegmentResult) -> None:
+        """Note the segment as done; written last, so what is noted is whole."""
+        write_whole(self._result_path(segment), json.dumps(asdict(result)))
 
-    def result(self, piece: Segment) -> SegmentResult | None:
-        """What came out of the piece; None if it is not done, or its file is not what was noted."""
+    def result(self, segment: Segment) -> SegmentResult | None:
+        """What came out of the segment; None if it is not done, or its file is not what was noted."""
         try:
-            found = SegmentResult(**json.loads(self._result_path(piece).read_text(encoding="utf-8")))
-            is_whole = found.frames == 0 or self.video_path(piece).stat().st_size == found.file_bytes
+            found = SegmentResult(**json.loads(self._result_path(segment).read_text(encoding="utf-8")))
+            is_whole = found.frames == 0 or self.video_path(segment).stat().st_size == found.file_bytes
         except (OSError, ValueError, TypeError):
             return None
-        return found if is_whole and self.audit_path(piece).exists() else None
+        return found if is_whole and self.audit_path(segment).exists() else None
 
-    def drop(self, piece: Segment) -> None:
-        """Note the piece as not done."""
-        self._result_path(piece).unlink(missing_ok=True)
+    def drop(self, segment: Segment) -> None:
+        """Note the segment as not done."""
+        self._result_path(segment).unlink(missing_ok=True)
 
     def covers(self) -> tuple[Cover, ...] | None:
-        """The regions that are covered in the pieces; None where that cannot be read."""
+        """The regions that are covered in the segments; None where that cannot be read."""
         path = self.path / _COVERED
         try:
             return covers_from(json.loads(path.read_text(encoding="utf-8")), str(path)) if path.exists() else ()
@@ -204,11 +204,11 @@ class WorkFolder:
             return None
 
     def keep_covers(self, covers: Sequence[Cover]) -> None:
-        """Note which regions are covered in the pieces from now on."""
+        """Note which regions are covered in the segments from now on."""
         write_whole(self.path / _COVERED, json.dumps([asdict(one) for one in covers]))
 
-    def _result_path(self, piece: Segment) -> Path:
-        return self.path / f"piece-{piece.number:05d}.json"
+    def _result_path(self, segment: Segment) -> Path:
+        return self.path / f"segment-{segment.number:05d}.json"
 
     def _read_manifest(self) -> dict[str, Any] | None:
         return _manifest_in(self.path)

@@ -17,7 +17,7 @@ from toonfilter.runtime.video.convert import ConvertOptions, convert
 from toonfilter.runtime.video.local_workers import LocalWorkers
 from toonfilter.runtime.video.segment_workers import OpenerNames
 
-PIECES = BatchOptions(piece_s=1.0)
+SEGMENTS = BatchOptions(segment_s=1.0)
 
 
 def make_recording(path: Path, seconds: int = 1, *, is_black: bool = False) -> Path:
@@ -87,7 +87,7 @@ def test_finds_recordings_largest_first(archive: Path, tmp_path: Path) -> None:
 
 def test_converts_all_reports_failures_and_goes_on_where_it_was(archive: Path, tmp_path: Path, workers) -> None:
     output, seen = tmp_path / "out", list[Progress]()
-    report = run_batch(archive, output, CoveringFilter, workers, PIECES, filter_identity="a", progress=seen.append)
+    report = run_batch(archive, output, CoveringFilter, workers, SEGMENTS, filter_identity="a", progress=seen.append)
     assert report.frames == 40
     assert list(report.failures) == ["broken.mp4"]
     assert "not a video file" in report.failures["broken.mp4"].reason
@@ -105,18 +105,18 @@ def test_converts_all_reports_failures_and_goes_on_where_it_was(archive: Path, t
     make_recording(archive / "broken.mp4", 1)
     make_recording(archive / "term" / "short.mkv", 2)
     stamp = (output / "long.mp4").stat().st_mtime_ns
-    again = run_batch(archive, output, CoveringFilter, workers, PIECES, filter_identity="a")
+    again = run_batch(archive, output, CoveringFilter, workers, SEGMENTS, filter_identity="a")
     assert (again.kept, again.frames, again.failures) == (1, 30, {})
     assert (output / "long.mp4").stat().st_mtime_ns == stamp
 
     with pytest.raises(ConfigError, match="another style"):
-        run_batch(archive, output, CoveringFilter, workers, PIECES, filter_identity="b")
+        run_batch(archive, output, CoveringFilter, workers, SEGMENTS, filter_identity="b")
 
 
-def test_pieces_give_the_same_bytes_as_one_conversion(archive: Path, tmp_path: Path, workers) -> None:
-    run_batch(archive, tmp_path / "out", CoveringFilter, workers, PIECES)
+def test_segments_give_the_same_bytes_as_one_conversion(archive: Path, tmp_path: Path, workers) -> None:
+    run_batch(archive, tmp_path / "out", CoveringFilter, workers, SEGMENTS)
     whole = tmp_path / "whole.mp4"
-    convert(archive / "long.mp4", whole, CoveringFilter, ConvertOptions(piece_s=1.0))
+    convert(archive / "long.mp4", whole, CoveringFilter, ConvertOptions(segment_s=1.0))
     assert pictures(whole) == pictures(tmp_path / "out" / "long.mp4")
 
 
@@ -125,7 +125,7 @@ def test_files_of_others_are_not_replaced(archive: Path, tmp_path: Path, workers
     output.mkdir()
     (output / "long.mp4").write_text("mine")
     for _ in range(2):
-        report = run_batch(archive, output, CoveringFilter, workers, PIECES)
+        report = run_batch(archive, output, CoveringFilter, workers, SEGMENTS)
         assert "exists already, not from this batch" in report.failures["long.mp4"].reason
         assert (output / "long.mp4").read_text() == "mine"
 
@@ -134,8 +134,8 @@ def test_an_overwriting_run_that_was_stopped_goes_on_without_overwriting_again(a
     output, stop = tmp_path / "out", threading.Event()
     make_recording(archive / "broken.mp4")
     make_recording(archive / "never begun.mp4")
-    run_batch(archive, output, CoveringFilter, workers, PIECES)
-    options = BatchOptions(piece_s=1.0, overwrite=True)
+    run_batch(archive, output, CoveringFilter, workers, SEGMENTS)
+    options = BatchOptions(segment_s=1.0, overwrite=True)
 
     def stop_after_the_first(progress: Progress) -> None:
         if "0 of" not in progress.words:
@@ -144,16 +144,16 @@ def test_an_overwriting_run_that_was_stopped_goes_on_without_overwriting_again(a
     first = run_batch(archive, output, CoveringFilter, workers, options, progress=stop_after_the_first, stop=stop)
     statuses = [outcome.status for outcome in first.outcomes.values()]
     assert set(statuses) == {"done", "interrupted"}
-    second = run_batch(archive, output, CoveringFilter, workers, PIECES)
+    second = run_batch(archive, output, CoveringFilter, workers, SEGMENTS)
     assert (second.kept, second.failures) == (statuses.count("done"), {})
     assert {outcome.status for outcome in second.outcomes.values()} == {"done"}
 
 
 def test_another_quality_needs_another_place(archive: Path, tmp_path: Path, workers) -> None:
     (archive / "broken.mp4").unlink()
-    run_batch(archive, tmp_path / "out", CoveringFilter, workers, BatchOptions(quality="small", piece_s=1.0))
+    run_batch(archive, tmp_path / "out", CoveringFilter, workers, BatchOptions(quality="small", segment_s=1.0))
     with pytest.raises(ConfigError, match="another style or other settings"):
-        run_batch(archive, tmp_path / "out", CoveringFilter, workers, BatchOptions(quality="high", piece_s=1.0))
+        run_batch(archive, tmp_path / "out", CoveringFilter, workers, BatchOptions(quality="high", segment_s=1.0))
 
 
 def test_workers_get_paths_that_hold_everywhere(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +168,7 @@ def test_workers_get_paths_that_hold_everywhere(archive: Path, tmp_path: Path, m
 
     (archive / "broken.mp4").unlink()
     monkeypatch.chdir(tmp_path)
-    run_batch(Path("archive"), Path("out"), CoveringFilter, Elsewhere(), PIECES)
+    run_batch(Path("archive"), Path("out"), CoveringFilter, Elsewhere(), SEGMENTS)
     assert len(places) == 4
     assert all(place.is_absolute() for place in places)
 
@@ -176,7 +176,7 @@ def test_workers_get_paths_that_hold_everywhere(archive: Path, tmp_path: Path, m
 def test_stopped_at_once_leaves_nothing_done(archive: Path, tmp_path: Path, workers) -> None:
     stop = threading.Event()
     stop.set()
-    report = run_batch(archive, tmp_path / "out", CoveringFilter, workers, PIECES, stop=stop)
+    report = run_batch(archive, tmp_path / "out", CoveringFilter, workers, SEGMENTS, stop=stop)
     assert report.outcomes == {}
     assert report.frames == 0
 
@@ -190,12 +190,12 @@ def test_openers_have_names_to_compare_them_by():
     assert len({*names, others.name(first)}) == 4
 
 
-def test_a_piece_whose_process_dies_is_converted_again(tmp_path: Path) -> None:
+def test_a_segment_whose_process_dies_is_converted_again(tmp_path: Path) -> None:
     make_recording(tmp_path / "archive" / "lecture.mp4", 4)
     workers = LocalWorkers(2)
     try:
         report = run_batch(
-            tmp_path / "archive", tmp_path / "out", DyingFilterOpener(tmp_path / "died"), workers, PIECES
+            tmp_path / "archive", tmp_path / "out", DyingFilterOpener(tmp_path / "died"), workers, SEGMENTS
         )
     finally:
         workers.close()
@@ -207,16 +207,16 @@ def test_a_piece_whose_process_dies_is_converted_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_piece_that_kills_every_process_is_a_failure(tmp_path: Path) -> None:
+def test_a_segment_that_kills_every_process_is_a_failure(tmp_path: Path) -> None:
     make_recording(tmp_path / "archive" / "lecture.mp4", 1)
     workers = LocalWorkers(1)
     try:
         report = run_batch(
-            tmp_path / "archive", tmp_path / "out", DyingFilterOpener(tmp_path / "no" / "died"), workers, PIECES
+            tmp_path / "archive", tmp_path / "out", DyingFilterOpener(tmp_path / "no" / "died"), workers, SEGMENTS
         )
     finally:
         workers.close()
-    assert "workers died on piece 0" in report.failures["lecture.mp4"].reason
+    assert "workers died on segment 0" in report.failures["lecture.mp4"].reason
 
 
 @pytest.mark.slow
@@ -225,11 +225,11 @@ def test_a_recording_that_kills_its_processes_does_not_fail_the_others(tmp_path:
     make_recording(tmp_path / "archive" / "deadly.mp4", 1, is_black=True)
     workers = LocalWorkers(2)
     try:
-        report = run_batch(tmp_path / "archive", tmp_path / "out", DarkDeathFilter, workers, PIECES)
+        report = run_batch(tmp_path / "archive", tmp_path / "out", DarkDeathFilter, workers, SEGMENTS)
     finally:
         workers.close()
     assert list(report.failures) == ["deadly.mp4"]
-    assert "4 workers died on piece 0" in report.failures["deadly.mp4"].reason
+    assert "4 workers died on segment 0" in report.failures["deadly.mp4"].reason
     assert report.outcomes["lecture.mp4"].frames == 60
 
 

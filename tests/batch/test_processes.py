@@ -36,9 +36,9 @@ def test_as_many_as_there_are_cores_and_memory_for(
     assert local_workers.default_workers() == expected
 
 
-def test_stopping_processes_keeps_whole_pieces_and_resumes_to_the_same_bytes(clip: Path, tmp_path: Path) -> None:
+def test_stopping_processes_keeps_whole_segments_and_resumes_to_the_same_bytes(clip: Path, tmp_path: Path) -> None:
     stop = threading.Event()
-    options, workers = ConvertOptions(codec="h264", piece_s=1.0), LocalWorkers(2)
+    options, workers = ConvertOptions(codec="h264", segment_s=1.0), LocalWorkers(2)
     target = tmp_path / "out.mp4"
     report = convert(clip, target, CoveringFilter, options, workers=workers, progress=lambda _: stop.set(), stop=stop)
     assert report.status == "interrupted"
@@ -46,7 +46,7 @@ def test_stopping_processes_keeps_whole_pieces_and_resumes_to_the_same_bytes(cli
     resumed = convert(clip, target, CoveringFilter, options, workers=workers)
     workers.close()
     assert (resumed.status, resumed.frames) == ("complete", 120)
-    convert(clip, tmp_path / "straight.mp4", CoveringFilter, ConvertOptions("h264", piece_s=1.0))
+    convert(clip, tmp_path / "straight.mp4", CoveringFilter, ConvertOptions("h264", segment_s=1.0))
     assert target.read_bytes() == (tmp_path / "straight.mp4").read_bytes()
 
 

@@ -15,7 +15,7 @@ from covering_filter import CoveringFilter
 from toonfilter.runtime.errors import CaptureError, ConfigError
 from toonfilter.runtime.frames import Frame, SafeFrame
 from toonfilter.runtime.video.batch import BatchOptions, run_batch
-from toonfilter.runtime.video.ray_workers import PieceFiles, RayWorkers, _store, convert_remotely
+from toonfilter.runtime.video.ray_workers import RayWorkers, SegmentFiles, convert_remotely, store_segment
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder
 
 pytestmark = [
@@ -93,7 +93,7 @@ def test_a_node_is_killed_and_nothing_is_lost(cluster, tmp_path: Path) -> None:
         deadline_s = time.monotonic() + 200
         while not (marks / victim.node_id).exists() and time.monotonic() < deadline_s:
             time.sleep(0.02)
-        done_when_killed.append(sum(workers.pieces_by_node.values()))
+        done_when_killed.append(sum(workers.segments_by_node.values()))
         cluster.remove_node(victim, allow_graceful=False)
 
     killer = threading.Thread(target=kill_while_it_works)
@@ -104,7 +104,7 @@ def test_a_node_is_killed_and_nothing_is_lost(cluster, tmp_path: Path) -> None:
             tmp_path / "out",
             partial(SlowFilter, marks),
             workers,
-            BatchOptions(piece_s=1.0),
+            BatchOptions(segment_s=1.0),
         )
         # The head notices a silent death after a while only.
         deadline_s = time.monotonic() + 300
@@ -155,11 +155,11 @@ def test_a_machine_that_does_not_see_the_recording_says_so(tmp_path: Path) -> No
         convert_remotely(job, Segment(0, None, None, None), CoveringFilter, "key")
 
 
-def test_a_piece_without_pictures_comes_back_without_a_file(tmp_path: Path) -> None:
-    folder, piece = WorkFolder(tmp_path / "out.mp4"), Segment(0, None, None, None)
+def test_a_segment_without_pictures_comes_back_without_a_file(tmp_path: Path) -> None:
+    folder, segment = WorkFolder(tmp_path / "out.mp4"), Segment(0, None, None, None)
     folder.path.mkdir()
-    _store(folder, piece, PieceFiles(b"", b"", SegmentResult(0, {}, 3, 0, 0), "node"))
-    found = folder.result(piece)
+    store_segment(folder, segment, SegmentFiles(b"", b"", SegmentResult(0, {}, 3, 0, 0), "node"))
+    found = folder.result(segment)
     assert found is not None
     assert (found.frames, found.damaged_packets) == (0, 3)
-    assert not folder.video_path(piece).exists()
+    assert not folder.video_path(segment).exists()

@@ -166,7 +166,7 @@ def test_changed_region_fills_holes_and_drops_specks(astronaut) -> None:
 
 def test_bootstrap_interval_of_a_mean_is_the_normal_one() -> None:
     samples = np.random.default_rng(1).normal(5, 2, 400)
-    found = bootstrap(samples, lambda drawn: float(drawn.mean()), repeats=2000)
+    found = bootstrap(samples, lambda rows: float(rows.mean()), repeats=2000)
     half = 1.96 * samples.std(ddof=1) / 20
     assert found.value == samples.mean()
     assert found.low == pytest.approx(samples.mean() - half, abs=0.03)
@@ -193,7 +193,7 @@ def test_groups_by_skin_tone_head_turn_and_index() -> None:
 
 
 def test_thresholds_judge_and_leave_open_what_is_missing() -> None:
-    estimate = bootstrap(np.full(9, 0.4), lambda drawn: float(drawn.mean()))
+    estimate = bootstrap(np.full(9, 0.4), lambda rows: float(rows.mean()))
     verdicts = {verdict.threshold.key: verdict for verdict in judge({"identity_median": estimate})}
     assert verdicts["identity_median"].passed is False
     assert verdicts["gaze_difference"].passed is None

@@ -171,7 +171,7 @@ def test_feature_store_gives_back_its_rows() -> None:
     for row in rows:
         store.append(row)
     np.testing.assert_array_equal(store.array(), rows)
-    np.testing.assert_array_equal(np.sort(feature_store.drawn_rows(rows, 30), axis=0)[0] >= rows.min(0), True)
+    np.testing.assert_array_equal(np.sort(feature_store.sampled_rows(rows, 30), axis=0)[0] >= rows.min(0), True)
     assert len(store) == 70
     store.close()
 

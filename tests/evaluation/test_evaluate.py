@@ -246,7 +246,7 @@ def test_sheets_show_lost_and_worst_before_best() -> None:
     assert sheets["m: no face is found in the result, or it is covered"] == [29]
     assert sheets["m: worst, most recognisable"][0] == 28
     assert sheets["m: best over all"][0] == 0
-    assert len(sheets["Drawn by lot"]) == contact_sheet.PICTURES_A_SHEET
+    assert len(sheets["Sampled"]) == contact_sheet.PICTURES_A_SHEET
 
 
 def test_command_prints_the_table(faces, tmp_path) -> None:

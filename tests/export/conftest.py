@@ -38,7 +38,7 @@ class TinyGenerator(nn.Module):
 @pytest.fixture(scope="session")
 def crops() -> FaceCrops:
     """Eight 64 px crops of a real face with their guidance."""
-    return load_crops(None, with_guidance=True, exaggeration=FaceWarp(), size=64, count=8)
+    return load_crops(None, with_guidance=True, warp=FaceWarp(), size=64, count=8)
 
 
 @pytest.fixture

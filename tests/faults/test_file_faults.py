@@ -16,7 +16,7 @@ from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.filter.toon_filter import ToonFilter
 from toonfilter.runtime.geometry.alignment import fit_head, mean_face
 from toonfilter.runtime.render import renderer
-from toonfilter.runtime.video import segment_pipeline as piece_runner
+from toonfilter.runtime.video import segment_pipeline as segment_runner
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 
 FRAMES = 24
@@ -107,7 +107,7 @@ def clip(tmp_path_factory):
 def run(clip, tmp_path, tiny_bundle, monkeypatch):
     def go(part, way, moment):
         fault = Fault(part, way, MOMENTS[moment])
-        blend, write, frames = renderer.paste, piece_runner._PieceOutput.write, piece_runner.VideoFile.frames
+        blend, write, frames = renderer.paste, segment_runner.SegmentOutput.write, segment_runner.VideoFile.frames
 
         def decoded(self, *arguments):
             for frame in frames(self, *arguments):
@@ -121,9 +121,9 @@ def run(clip, tmp_path, tiny_bundle, monkeypatch):
             fault("sink", None)
             write(self, *arguments)
 
-        monkeypatch.setattr(piece_runner.VideoFile, "frames", decoded)
+        monkeypatch.setattr(segment_runner.VideoFile, "frames", decoded)
         monkeypatch.setattr(renderer, "paste", paste)
-        monkeypatch.setattr(piece_runner._PieceOutput, "write", written)
+        monkeypatch.setattr(segment_runner.SegmentOutput, "write", written)
 
         def open_filter():
             settings = FilterSettings(style=str(tiny_bundle.folder))

@@ -22,7 +22,8 @@ def flags() -> list[str]:
             visit(child, [*words, name])
         if not getattr(command, "commands", {}):
             named = [
-                max(parameter.opts, key=len) if parameter.opts[0].startswith("-") else parameter.name.upper()
+                # Of several, the first is the word in use; old ones still work.
+                next((name for name in parameter.opts if name.startswith("--")), parameter.name.upper())
                 for parameter in command.params
                 if "--help" not in parameter.opts
             ]

@@ -11,7 +11,7 @@ import pytest
 from panel_rig import LIVE, OURS, client_of, eventually, losing_conversion, quick_conversion
 
 from toonfilter.runtime.errors import CaptureError, ConfigError
-from toonfilter.runtime.panel.recording_list import Wishes
+from toonfilter.runtime.panel.recording_list import RecordingSettings
 from toonfilter.runtime.panel.recordings import RecordingQueue, convert_options, run_conversion
 from toonfilter.runtime.panel.uploads import UploadLimits, safe_name
 from toonfilter.runtime.progress import Progress
@@ -221,7 +221,7 @@ def test_a_program_that_was_killed_goes_on_with_what_was_at_work(tmp_path):
     started, resumed = threading.Event(), []
     first = RecordingQueue(tmp_path / "home", tmp_path / "out", run=slow_conversion(started, resumed))
 
-    first.add_path(tmp_path / "a.mp4", Wishes())
+    first.add_path(tmp_path / "a.mp4", RecordingSettings())
     assert started.wait(120)
     killed = (tmp_path / "home" / "recordings.json").read_text()
     first.close()
@@ -326,7 +326,7 @@ def test_doubtful_pictures_come_before_the_file(doubtful, tmp_path):
     detail = [[np.abs(np.diff(half, axis=1)).mean() for half in np.split(level, 2, 1)] for level in levels_of(target)]
     assert detail[3][0] < 0.5 * detail[3][1]
     assert detail[-3][0] > 0.5 * detail[-3][1]
-    assert not [one.name for one in target.parent.iterdir() if one != target], "pictures and pieces are gone"
+    assert not [one.name for one in target.parent.iterdir() if one != target], "pictures and segments are gone"
 
 
 def levels_of(path):

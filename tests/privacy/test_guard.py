@@ -324,7 +324,7 @@ def test_a_style_whose_proportions_are_out_of_range_leaves_the_old_one_drawing(t
     content["geometry"]["eyes"] = 9.0
     (tmp_path / "odd" / "bundle.json").write_text(json.dumps(content))
     before = toon.filter.opened
-    with pytest.raises(ConfigError, match=r"exaggeration\.eyes is 9\.0"):
+    with pytest.raises(ConfigError, match=r"warp\.eyes is 9\.0"):
         toon.filter.set_style(str(tmp_path / "odd"))
     assert toon.filter.opened is before
     assert toon.show(10.0).state is PROTECTED

@@ -34,7 +34,7 @@ def test_engines_agree_with_the_formula(tiny_bundle: Bundle, engine: str, count:
     opened.translator.close()
 
 
-def test_auto_reports_why_engines_were_passed_over(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_reports_why_engines_were_skipped(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(ENGINES):
         if name != "onnxruntime":
             monkeypatch.setitem(ENGINES, name, Mock(side_effect=BackendError("no such device")))

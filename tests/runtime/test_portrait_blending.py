@@ -25,9 +25,9 @@ def face(astronaut: Image) -> Face:
     return faces[0]
 
 
-def portrait_of(image: Image, face: Face, size: int = 256, exaggeration: FaceWarp | None = None) -> Portrait:
+def portrait_of(image: Image, face: Face, size: int = 256, warp: FaceWarp | None = None) -> Portrait:
     transform = crop_transform(face.landmarks, size, face.fit)
-    return take_portrait(image, face.landmarks, transform, exaggeration, with_guidance=True)
+    return take_portrait(image, face.landmarks, transform, warp, with_guidance=True)
 
 
 def test_crop_is_what_opencv_samples(astronaut: Image, face: Face) -> None:
@@ -59,7 +59,7 @@ def test_shrinking_keeps_the_place(face: Face) -> None:
 @pytest.mark.parametrize("region", ["head", "face"])
 def test_no_real_face_stays_and_nothing_else_changes(astronaut: Image, face: Face, region: str) -> None:
     """A drawing of pure green must cover the whole face, with a soft seam, and leave the far picture alone."""
-    portrait = portrait_of(astronaut, face, exaggeration=FaceWarp())
+    portrait = portrait_of(astronaut, face, warp=FaceWarp())
     mask = blend_mask(portrait, None, "head" if region == "head" else "face")
     canvas = astronaut.copy()
     green = np.zeros((256, 256, 3), np.uint8)

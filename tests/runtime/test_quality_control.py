@@ -12,8 +12,8 @@ from toonfilter.runtime.live.quality_control import (
     AdjustableFilter,
     Effort,
     EffortSettings,
-    Governor,
     QualityController,
+    SteeredFilter,
     effort_steps,
 )
 
@@ -144,20 +144,20 @@ class Filter:
 
 
 def test_governor_tells_filter_and_user_and_skips_frames() -> None:
-    governed, texts = Filter(), list[str]()
-    assert isinstance(governed, AdjustableFilter)
-    governor = Governor(governed, PERIOD_S, EffortSettings(), texts.append, cpu_s=lambda: 0.0)
-    assert not any(governor.skips() for _ in range(4))
+    adjustable, texts = Filter(), list[str]()
+    assert isinstance(adjustable, AdjustableFilter)
+    steered = SteeredFilter(adjustable, PERIOD_S, EffortSettings(), texts.append, cpu_s=lambda: 0.0)
+    assert not any(steered.skips() for _ in range(4))
     now_s = 0.0
     for _ in range(3 * (WINDOW + 1)):
-        governor.drawn(now_s, 1.8 * PERIOD_S)
+        steered.drawn(now_s, 1.8 * PERIOD_S)
         now_s += PERIOD_S
-    assert governed.told == [(256, 6), (256, 12), (256, 12)]
+    assert adjustable.told == [(256, 6), (256, 12), (256, 12)]
     assert texts[0] == "doing less: crops up to 256 px, every frame"
     assert texts[-1].endswith("one frame in 2")
-    assert [governor.skips() for _ in range(4)] == [True, False, True, False]
+    assert [steered.skips() for _ in range(4)] == [True, False, True, False]
     for _ in range(600):
-        governor.drawn(now_s, 0.2 * PERIOD_S)
+        steered.drawn(now_s, 0.2 * PERIOD_S)
         now_s += 2 * PERIOD_S
     assert texts[-1] == "doing more again: crops up to 384 px, every frame"
 

@@ -136,7 +136,7 @@ def pictures_of(path):
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
-FAST = ConvertOptions(codec="h264", piece_s=0.5)
+FAST = ConvertOptions(codec="h264", segment_s=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +298,7 @@ def test_colour_labels_and_levels_are_kept(tmp_path, colour):
 
 def test_resumed_parallel_and_straight_results_are_the_same_bytes(clip, tmp_path):
     audit = tmp_path / "straight.jsonl"
-    options = ConvertOptions(codec="h264", piece_s=0.5, audit=audit)
+    options = ConvertOptions(codec="h264", segment_s=0.5, audit=audit)
     all_seen = []
     straight = convert(clip, tmp_path / "straight.mp4", lambda: InvertingFilter(seen=all_seen), options)
     assert straight.frames == 60
@@ -311,7 +311,7 @@ def test_resumed_parallel_and_straight_results_are_the_same_bytes(clip, tmp_path
         clip,
         tmp_path / "again.mp4",
         lambda: InvertingFilter(seen=seen),
-        ConvertOptions(codec="h264", piece_s=0.5, resume=True, audit=tmp_path / "again.jsonl"),
+        ConvertOptions(codec="h264", segment_s=0.5, resume=True, audit=tmp_path / "again.jsonl"),
     )
     assert 0 < len(seen) < len(all_seen)
     assert resumed.states == straight.states
@@ -323,7 +323,7 @@ def test_resumed_parallel_and_straight_results_are_the_same_bytes(clip, tmp_path
     assert {line["state"] for line in lines} == {"protected"}
 
 
-def test_pieces_in_processes_give_the_same_bytes(clip, tmp_path):
+def test_segments_in_processes_give_the_same_bytes(clip, tmp_path):
     convert(clip, tmp_path / "one.mp4", CoveringFilter, FAST)
     progress = []
     workers = LocalWorkers(2)
@@ -333,7 +333,7 @@ def test_pieces_in_processes_give_the_same_bytes(clip, tmp_path):
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
 
 
-def test_a_piece_starts_from_a_fresh_filter_with_warm_up_frames(clip, tmp_path):
+def test_a_segment_starts_from_a_fresh_filter_with_warm_up_frames(clip, tmp_path):
     seen = []
     convert(clip, tmp_path / "out.mp4", lambda: InvertingFilter(seen=seen), FAST)
     starts = [number for number, entry in enumerate(seen) if entry[0] == 0]
@@ -343,7 +343,7 @@ def test_a_piece_starts_from_a_fresh_filter_with_warm_up_frames(clip, tmp_path):
         assert seen[start][1] == seen[start - 12][1]
 
 
-def test_stopping_keeps_pieces_and_leaves_no_target(clip, tmp_path):
+def test_stopping_keeps_segments_and_leaves_no_target(clip, tmp_path):
     before = threading.active_count()
     stop = threading.Event()
 
@@ -370,10 +370,10 @@ def test_resume_with_other_options_or_another_source_is_refused(clip, tmp_path):
     with pytest.raises(RuntimeError):
         convert(clip, tmp_path / "out.mp4", lambda: InvertingFilter(fail_at=60), FAST)
     with pytest.raises(ConfigError, match="without --resume"):
-        convert(clip, tmp_path / "out.mp4", InvertingFilter, ConvertOptions("h264", "high", piece_s=0.5, resume=True))
+        convert(clip, tmp_path / "out.mp4", InvertingFilter, ConvertOptions("h264", "high", segment_s=0.5, resume=True))
     other = make_clip(tmp_path / "other.mp4", frames=30)
     with pytest.raises(ConfigError, match="without --resume"):
-        convert(other, tmp_path / "out.mp4", InvertingFilter, ConvertOptions("h264", piece_s=0.5, resume=True))
+        convert(other, tmp_path / "out.mp4", InvertingFilter, ConvertOptions("h264", segment_s=0.5, resume=True))
 
 
 @pytest.mark.parametrize("stage", ["track", "draw", "reset"])
@@ -566,7 +566,7 @@ def test_webm_gets_vp9(tmp_path):
 def test_other_codecs_keep_stamps_over_joints(tmp_path, codec):
     # The smallest that older SVT-AV1 takes.
     clip = make_clip(tmp_path / "in.mp4", size=(64, 64))
-    report = convert(clip, tmp_path / "out.mp4", InvertingFilter, ConvertOptions(codec=codec, piece_s=0.5))
+    report = convert(clip, tmp_path / "out.mp4", InvertingFilter, ConvertOptions(codec=codec, segment_s=0.5))
     assert report.frames == 60
     assert stamps_of(tmp_path / "out.mp4") == pytest.approx(stamps_of(clip), abs=1e-9)
 

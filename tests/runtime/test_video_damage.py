@@ -10,7 +10,7 @@ from covering_filter import CoveringFilter
 from toonfilter.runtime.errors import ToonfilterError
 from toonfilter.runtime.video.convert import ConvertOptions, convert
 
-OPTIONS = ConvertOptions(codec="h264", piece_s=0.4, overwrite=True)
+OPTIONS = ConvertOptions(codec="h264", segment_s=0.4, overwrite=True)
 
 
 @pytest.fixture(scope="module", params=["mp4", "mkv", "ts", "avi"])

@@ -37,12 +37,12 @@ def talking_head(tmp_path_factory, astronaut):
 
 
 @pytest.mark.slow
-def test_pieces_resume_and_processes_make_the_same_bytes_with_the_real_filter(talking_head, tiny_bundle, tmp_path):
+def test_segments_resume_and_processes_make_the_same_bytes_with_the_real_filter(talking_head, tiny_bundle, tmp_path):
     settings = FilterSettings(style=str(tiny_bundle.folder), engine="onnxruntime", threads=1)
     opener = file_filter_opener(settings)
-    straight = convert(talking_head, tmp_path / "a.mp4", opener, ConvertOptions("h264", piece_s=0.6))
+    straight = convert(talking_head, tmp_path / "a.mp4", opener, ConvertOptions("h264", segment_s=0.6))
     workers = LocalWorkers(2)
-    parallel = convert(talking_head, tmp_path / "b.mp4", opener, ConvertOptions("h264", piece_s=0.6), workers=workers)
+    parallel = convert(talking_head, tmp_path / "b.mp4", opener, ConvertOptions("h264", segment_s=0.6), workers=workers)
     workers.close()
     assert straight.frames == 48
     assert straight.exposed_frames == 0

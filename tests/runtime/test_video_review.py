@@ -116,7 +116,7 @@ def test_wrong_covers_are_named(tmp_path: Path, text: str, expected: str) -> Non
         read_covers(tmp_path / COVERS)
 
 
-def test_after_a_review_only_pieces_with_regions_are_made_again(clip: Path, tmp_path: Path, monkeypatch) -> None:
+def test_after_a_review_only_segments_with_regions_are_made_again(clip: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(Unchanged, "drawn", [], raising=False)
 
     class Counting(Unchanged):
@@ -126,11 +126,11 @@ def test_after_a_review_only_pieces_with_regions_are_made_again(clip: Path, tmp_
 
     def converted(**changes) -> int:
         Unchanged.drawn.clear()
-        convert(clip, tmp_path / "out.mp4", Counting, ConvertOptions("h264", piece_s=1.0, overwrite=True, **changes))
+        convert(clip, tmp_path / "out.mp4", Counting, ConvertOptions("h264", segment_s=1.0, overwrite=True, **changes))
         return len(Unchanged.drawn)
 
     assert converted(review=tmp_path / "review") > 40
-    # The second of four pieces, and the frames before it that the filter warms up on.
+    # The second of four segments, and the frames before it that the filter warms up on.
     assert converted(covers=(Cover(1.5, 1.6, (0, 0, 32, 32)),), review=tmp_path / "review") < 30
     assert 15 in Unchanged.drawn
     assert 35 not in Unchanged.drawn

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.geometry.alignment import crop_transform, mean_face
-from toonfilter.runtime.geometry.warp import FaceWarp, displacement, exaggerate_points
+from toonfilter.runtime.geometry.warp import FaceWarp, displacement, warp_points
 
 SIZE = 256
 
@@ -61,7 +61,7 @@ def test_no_allowed_part_folds(
 def test_points_move_with_the_picture() -> None:
     landmarks = crop_landmarks(15)
     field = displacement(landmarks, SIZE, FaceWarp())
-    moved = exaggerate_points(landmarks, SIZE, FaceWarp(), field)
+    moved = warp_points(landmarks, SIZE, FaceWarp(), field)
     there = cv2.remap(field, moved[:, None, :2], None, cv2.INTER_LINEAR)[:, 0]
     assert np.abs(moved[:, :2] + there - landmarks[:, :2]).max() < 0.1
     assert (moved[:, 2] == landmarks[:, 2]).all()
@@ -69,7 +69,7 @@ def test_points_move_with_the_picture() -> None:
 
 def test_eyes_grow_and_nose_shrinks() -> None:
     landmarks = crop_landmarks()
-    moved = exaggerate_points(landmarks, SIZE, FaceWarp())
+    moved = warp_points(landmarks, SIZE, FaceWarp())
 
     def length(points: NDArray[np.float32], first: int, second: int) -> float:
         return float(np.hypot(*(points[first, :2] - points[second, :2])))
@@ -88,7 +88,7 @@ def test_narrowed_eyes_stay_narrow() -> None:
             wide[lid] = middle + 1.5 * (landmarks[lid] - middle)
 
     def growth(before: NDArray[np.float32]) -> float:
-        after = exaggerate_points(before, SIZE, FaceWarp())
+        after = warp_points(before, SIZE, FaceWarp())
         gaps = [np.hypot(*(points[159, :2] - points[145, :2])) for points in (before, after)]
         return float(gaps[1] / gaps[0])
 
@@ -105,7 +105,7 @@ def test_gaze_keeps_its_place_between_the_corners() -> None:
     for shift in (-3, 0, 3):
         turned = landmarks.copy()
         turned[468, 0] += shift
-        after = exaggerate_points(turned, SIZE, FaceWarp())
+        after = warp_points(turned, SIZE, FaceWarp())
         assert np.abs(places(after) - places(turned)).max() < 0.03
 
 
@@ -135,7 +135,7 @@ def test_numbers_survive_the_bundle() -> None:
     assert FaceWarp.from_dict(chosen.to_dict()) == chosen
     with pytest.raises(ConfigError, match="unknown or missing"):
         FaceWarp.from_dict({"eyes": 1.2})
-    with pytest.raises(ConfigError, match=r"exaggeration\.eyes is 5"):
+    with pytest.raises(ConfigError, match=r"warp\.eyes is 5"):
         FaceWarp(eyes=5)
     with pytest.raises(ConfigError, match="478"):
         displacement(np.zeros((68, 2), np.float32), SIZE, FaceWarp())

@@ -42,7 +42,7 @@ def test_every_pair_is_whole(made: tuple[PairOptions, PairsReport]) -> None:
     assert report.made == 2
     assert report.kept == 0
     content = json.loads((options.output / "pairs.json").read_text())
-    assert content["exaggeration"] == options.exaggeration.to_dict()
+    assert content["warp"] == options.warp.to_dict()
     assert [pair["name"] for pair in content["pairs"]] == ["studio__one", "studio__two"]
     assert [pair["weight"] for pair in content["pairs"]] == [2.0, 1.0]
     for pair in content["pairs"]:
@@ -91,7 +91,7 @@ def test_the_plain_filter_draws_in_true_proportions(faces: Path, tmp_path: Path)
     assert np.array_equal(cartoon[..., :3], opencv_cartoon(np.ascontiguousarray(photo[..., :3])))
     assert 0.2 < (cartoon[..., 3] > 128).mean() < 0.95
     about = json.loads((tmp_path / "pairs.json").read_text())
-    assert about["exaggeration"] == FaceWarp.none().to_dict()
+    assert about["warp"] == FaceWarp.none().to_dict()
     # Asked for the other drawings, nothing of these is kept.
     assert prepare_pairs(PairOptions(faces, tmp_path, size=128, workers=1)).kept == 0
 

@@ -147,7 +147,9 @@ def test_without_internet_and_file_the_missing_weights_are_named(
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
-    with pytest.raises(ConfigError, match=r"weights of vgg19 .*; give a file: --features vgg19-dcbb9e9d\.pth") as error:
+    with pytest.raises(
+        ConfigError, match=r"weights of vgg19 .*; give a file: --perceptual-weights vgg19-dcbb9e9d\.pth"
+    ) as error:
         FeatureNetwork(FeatureSettings())
     assert "\n" not in str(error.value)
 

@@ -67,7 +67,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_png(root / "guidance" / f"{number}.png", guidance)
         split = "validation" if number > 9 else "train"
         records.append({"name": str(number), "split": split, "weight": 1.0 + number % 2})
-    whole = {"pairs": records, "exaggeration": {"eyes": 1.25}}
+    whole = {"pairs": records, "warp": {"eyes": 1.25}}
     (root / "pairs.json").write_text(json.dumps(whole), encoding="utf-8")
     return root
 

@@ -80,8 +80,8 @@ def prepare_pairs(
         str, typer.Option(help="Who draws: teacher, our algorithm, or opencv, the plain filter.")
     ] = "teacher",
     keep_backdrops: Annotated[bool, typer.Option(help="Leave uniform backgrounds as they are.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, drawn with --seed.")] = None,
-    seed: Annotated[int, typer.Option(help="For everything that is drawn.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, sampled with --seed.")] = None,
+    seed: Annotated[int, typer.Option(help="For everything that is sampled.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
 ) -> None:
     """Draw photos as cartoons by algorithm: training pairs. Stopped and called again, it goes on where it was."""
@@ -99,7 +99,7 @@ def prepare_pairs(
         workers=workers,
         new_backdrops=not keep_backdrops,
         weights=tuple(_number_for(text, "PATTERN=FACTOR, like portraits/*=2.5") for text in weight or ()),
-        exaggeration=FaceWarp.from_dict(FaceWarp().to_dict() | proportions),
+        warp=FaceWarp.from_dict(FaceWarp().to_dict() | proportions),
         drawing=cast(Literal["teacher", "opencv"], drawing),
     )
     with terminal.counted("pictures") as show:

@@ -30,8 +30,8 @@ from toonfilter.train.recipe import DataSettings
 
 Image = NDArray[np.uint8]
 
-# In every sample: int64 [2], the number of the drawn source and of the drawn picture of the other domain where it could
-# not be read and another one stands in; -1 where it could.
+# In every sample: int64 [2], the number of the sampled source and of the sampled picture of the other domain where it
+# could not be read and another one stands in; -1 where it could.
 BAD = "bad"
 
 
@@ -45,7 +45,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Entry:
-    """The files of one sample by name: `source`, `target`, ...; `weight`: how often it is drawn, relative to others."""
+    """The files of one sample by name: `source`, `target`, ...; `weight`: how often it is sampled, relatively."""
 
     name: str
     files: Mapping[str, Path]
@@ -107,7 +107,7 @@ class FolderData(Dataset[dict[str, Tensor]]):
 
     def at(self, place: int) -> dict[str, Tensor]:
         """The picture of this number, and beside it the one of the same number of the other domain, each from its start
-        again where there are fewer: for measuring, where nothing may be drawn by lot."""
+        again where there are fewer: for measuring, where nothing may be sampled."""
         return self._sample(Draw(place % len(self.entries), place), place % max(1, len(self.others)))
 
     def _readable(self, entries: Sequence[Entry], index: int) -> tuple[dict[str, Image], bool]:
@@ -231,7 +231,7 @@ def open_data(root: Path, settings: DataSettings, split: Split, *, seed: int = 0
     return FolderData(settings, _some(sources, root, split), _some(targets, root, split), seed=seed)
 
 
-def exaggeration_of(root: Path) -> dict[str, float]:
+def warp_of(root: Path) -> dict[str, float]:
     """The proportions that `toonfilter prepare pairs` gave the faces of a folder; empty for any other folder.
 
     Raises:
@@ -241,7 +241,9 @@ def exaggeration_of(root: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     try:
-        factors = json.loads(path.read_text(encoding="utf-8")).get("exaggeration", {})
+        content = json.loads(path.read_text(encoding="utf-8"))
+        # Folders made by earlier versions have the older word.
+        factors = content.get("warp", content.get("exaggeration", {}))
         return {str(name): float(value) for name, value in factors.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise DataError(f"{path} cannot be read ({error}); make the pairs again") from error

@@ -1,4 +1,4 @@
-"""Training pairs by algorithm: photo crops, exaggerated, and the teacher's drawing of each.
+"""Training pairs by algorithm: photo crops, warped, and the teacher's drawing of each.
 
 The folder: `photo/NAME.png` RGB, `cartoon/NAME.png` RGBA, `guidance/NAME.png`, `records/NAME.json`, and `pairs.json`,
 written last, with everything about every pair. A picture whose record is there, made with the same settings, is not
@@ -39,8 +39,8 @@ class PairOptions:
     faces: folder of pictures, one face each; `index.csv` in it, where there is one, names identities, look-alike
     clusters and sources. size: crop side in px. weights: how often pictures count in training, as (pattern of the path
     below `faces`, factor); the factors of all patterns that match are multiplied.
-    drawing: by our algorithm, or by the plain OpenCV filter, which keeps true proportions whatever `exaggeration` says.
-    new_backdrops: replace uniform backgrounds. limit: at most so many pictures, drawn with `seed`.
+    drawing: by our algorithm, or by the plain OpenCV filter, which keeps true proportions whatever `warp` says.
+    new_backdrops: replace uniform backgrounds. limit: at most so many pictures, sampled with `seed`.
     """
 
     faces: Path
@@ -51,14 +51,14 @@ class PairOptions:
     workers: int = 2
     new_backdrops: bool = True
     weights: tuple[tuple[str, float], ...] = ()
-    exaggeration: FaceWarp = field(default_factory=FaceWarp)
+    warp: FaceWarp = field(default_factory=FaceWarp)
     drawing: Literal["teacher", "opencv"] = "teacher"
 
     def __post_init__(self) -> None:
         if self.drawing not in ("teacher", "opencv"):
             raise ConfigError(f"drawing is {self.drawing!r}; must be teacher or opencv.")
         if self.drawing == "opencv":
-            object.__setattr__(self, "exaggeration", FaceWarp.none())
+            object.__setattr__(self, "warp", FaceWarp.none())
         if self.size < 128 or self.size % 32:
             raise ConfigError(f"size is {self.size}; must be a multiple of 32 and at least 128.")
         if self.workers < 1:
@@ -120,7 +120,7 @@ def _summary(options: PairOptions, mark: str, pairs: list[dict[str, Any]], skipp
     return {
         "format": FORMAT,
         "size": options.size,
-        "exaggeration": options.exaggeration.to_dict(),
+        "warp": options.warp.to_dict(),
         "settings": mark,
         "skipped": skipped,
         "pairs": pairs,
@@ -170,7 +170,7 @@ def _settings_mark(options: PairOptions) -> str:
         "style": STYLE_VERSION,
         "size": options.size,
         "new_backdrops": options.new_backdrops,
-        "exaggeration": options.exaggeration.to_dict(),
+        "warp": options.warp.to_dict(),
         **({} if options.drawing == "teacher" else {"drawing": options.drawing}),
     }
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
@@ -275,7 +275,7 @@ class _PairMaker:
         transform = crop_transform(landmarks, options.size)
         if transform.side_px / 1.85 < _MIN_FACE_PX:
             return "face too small"
-        portrait = take_portrait(image, landmarks, transform, options.exaggeration, with_guidance=True)
+        portrait = take_portrait(image, landmarks, transform, options.warp, with_guidance=True)
         assert portrait.guidance is not None
         photo, matte = portrait.crop, self._cartooniser.matte(portrait.crop)
         number = int(hashlib.sha256(task.name.encode()).hexdigest()[:12], 16)

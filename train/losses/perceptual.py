@@ -89,7 +89,7 @@ def _load(settings: FeatureSettings) -> Any:
     except OSError as error:
         raise ConfigError(
             f"the weights of {settings.network} are neither in torch's cache nor to be fetched ({error}); "
-            f"give a file: --features {Path(entry.url).name}"
+            f"give a file: --perceptual-weights {Path(entry.url).name}"
         ) from error
     except RuntimeError as error:
         raise ConfigError(f"{settings.weights}: not the weights of {settings.network}") from error

@@ -55,7 +55,7 @@ class Ballot:
 
 @dataclass(frozen=True, slots=True)
 class BallotOptions:
-    """models, export, raw: as `find_model` takes them. limit: at most so many pictures, drawn with the seed."""
+    """models, export, raw: as `find_model` takes them. limit: at most so many pictures, sampled with the seed."""
 
     models: tuple[str, ...]
     source: Path

@@ -26,7 +26,7 @@ STYLE_VERSION = 4
 
 
 class Cartooniser:
-    """Draws cartoons of exaggerated face crops; the same picture always gives the same drawing.
+    """Draws cartoons of warped face crops; the same picture always gives the same drawing.
 
     Holds MediaPipe's selfie segmentation; close it, or use it in a `with` statement.
     """
@@ -55,7 +55,7 @@ class Cartooniser:
     ) -> NDArray[np.uint8]:
         """Draw the cartoon of a crop.
 
-        photo: uint8 [S, S, 3] RGB, already exaggerated. landmarks: [478, 2 or 3] px in it. matte: the result of `matte`
+        photo: uint8 [S, S, 3] RGB, already warped. landmarks: [478, 2 or 3] px in it. matte: the result of `matte`
         where it is already known.
         Returns uint8 [S, S, 4]: the drawing, and the matte as alpha.
         """
