@@ -78,11 +78,13 @@ def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette, rules
     plane = figure.fields["person"]
     shapes = figure.outlines(plane, blur_u=0.025, smooth_u=0.035, least_u2=0.08)
     region = path_of(shapes)
-    canvas.drawPath(region, paint(to_rgb(palette.skin)))
+    swatch = None
     if figure.shows_light and rules.fill == "colour":
         swatch = figure.swatch("under", lambda: _under_swatch(figure, plane, shapes))
-        if swatch is not None:
-            lay(canvas, *swatch, region)
+    if swatch is None:
+        canvas.drawPath(region, paint(to_rgb(palette.skin)))
+    else:
+        lay(canvas, *swatch, region)
     return shapes
 
 

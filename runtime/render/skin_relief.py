@@ -56,6 +56,8 @@ _MOUTH_U, _AROUND_MOUTH = 0.20, 0.3
 _NOSE_GROWS_U, _NOSE_EDGE_U = 0.06, 0.06
 """How far around the nose's hull it is looked at more closely, and over how much that ends."""
 _NOSE = (*NOSE_PROFILE, *RIGHT_WING, *LEFT_WING)
+_LAID_OVER = ("beard", "over", "glasses", "hair")
+_ASKED = ("skin", *_LAID_OVER)
 _LIPS = (*LIP_TOP, *LIP_BOTTOM)
 _DARKEST, _LIGHTEST, _MOST_COVER = -45.0, 25.0, 0.9
 """Steps in L* of the paint that is laid over skin, thinner for smaller steps; and its opacity at most."""
@@ -63,6 +65,9 @@ _REDDER_SHADE, _REDDER_LIGHT, _YELLOWER = 0.35, 0.12, 0.15
 """a* and b* that skin gains for each L* that it is darker, and loses for each that it is lighter."""
 _SKIN_LEVEL, _FEWEST_PX = 150, 50
 """Level from which a pixel is surely skin, and how many a face must show. Raising them leaves more faces flat."""
+_SEEN_LEVEL, _MARGIN_U = 20, 0.4
+"""Where skin is seen at all, relief is measured, and so far beside it. Raising the first leaves out faint skin."""
+_GRID_PX = 8
 _UNKNOWN = 1e-5
 """Weight of what is not looked at: where nothing else is near, it must count."""
 
@@ -72,6 +77,28 @@ def skin_relief(photo: Image, planes: Mapping[str, Plane], landmarks: Landmarks,
 
     photo: uint8 [h, w, 3] RGB. planes: uint8 [h, w]. landmarks: in their px. unit_px: distance of the pupils, px.
     """
+    relief: Plane = np.full(photo.shape[:2], 128, np.uint8)
+    left, top, right, bottom = _around_skin(planes["skin"], unit_px)
+    part = np.s_[top:bottom, left:right]
+    if right > left and bottom > top:
+        moved = landmarks - np.array([left, top, 0], np.float32)
+        relief[part] = _relief_of({name: planes[name][part] for name in _ASKED}, photo[part], moved, unit_px)
+    return relief
+
+
+def _around_skin(skin: Plane, unit_px: float) -> tuple[int, int, int, int]:
+    """First column and row, end column and row; what is no skin costs as much."""
+    left, top, width, height = cv2.boundingRect(cv2.compare(skin, _SEEN_LEVEL, cv2.CMP_GE))
+    if width == 0:
+        return 0, 0, 0, 0
+    margin, grid = max(1, round(_MARGIN_U * unit_px)), _GRID_PX
+    right, bottom = (-(-(end + margin) // grid) * grid for end in (left + width, top + height))
+    left, top = (max(0, (begin - margin) // grid * grid) for begin in (left, top))
+    return left, top, min(right, skin.shape[1]), min(bottom, skin.shape[0])
+
+
+def _relief_of(planes: Mapping[str, Plane], photo: Image, landmarks: Landmarks, unit_px: float) -> Plane:
+    """See `skin_relief`."""
     height, width = photo.shape[:2]
     factor = min(1.0, _UNIT_PX / max(unit_px, 1.0))
     unit_px *= factor
@@ -126,7 +153,7 @@ def _surroundings(light: Plane, share: NDArray[np.float32], face: Plane, unit_px
 def _believed(planes: Mapping[str, Plane], points: NDArray[np.float32], size: tuple[int, int], unit_px: float) -> Plane:
     """Where the photo shows bare skin: uint8, 0 to 255."""
     skin = planes["skin"]
-    for name in ("beard", "over", "glasses", "hair"):
+    for name in _LAID_OVER:
         skin = cv2.subtract(skin, planes[name])
     skin = cv2.resize(skin, size, interpolation=cv2.INTER_AREA)
     parts: list[tuple[int, ...]] = [_LIPS]

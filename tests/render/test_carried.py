@@ -27,7 +27,7 @@ def face_at(right_px: float = 0.0, key: int = 0) -> AlignedFace:
 def seen(*faces: AlignedFace) -> People:
     hair = np.zeros((SIZE, SIZE), np.uint8)
     hair[30:50, 60:100] = 255
-    planes = {name: np.zeros((SIZE, SIZE), np.uint8) for name in FIELDS} | {"hair": hair}
+    planes = dict.fromkeys(map(str, FIELDS), np.zeros((SIZE, SIZE), np.uint8)) | {"hair": hair}
     scene = SceneFields(np.zeros((SIZE, SIZE, 3), np.uint8), planes, SCALE, ORIGIN)
     return People([Person(one, FaceGeometry.of(one.landmarks, None, one.fit), scene) for one, _ in faces], None)
 
