@@ -12,7 +12,8 @@ from toonfilter import __version__
 from toonfilter.runtime.platform.release import commit_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = CONFIGURATION["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
@@ -40,7 +41,7 @@ def declared(*extras: str) -> list[str]:
 
 
 def test_every_dependency_has_both_bounds() -> None:
-    for line in declared(*EXTRAS):
+    for line in (*declared(*EXTRAS), *CONFIGURATION["build-system"]["requires"]):
         _, lowest, too_new = bounds(line)
         assert numbers(lowest) < numbers(too_new)
 

@@ -183,7 +183,9 @@ def test_one_doubled_sound_stamp_costs_nothing(clip: Path, tmp_path: Path) -> No
         report = converted(source, tmp_path / target)
         assert (report.status, report.frames) == ("complete", FRAMES)
         assert any("1 time stamp does not grow" in note for note in report.notes)
-        assert len(stamps(tmp_path / target, "audio")) == len(stamps(source, "audio"))
+        # What an encoder puts before the sound lies before 0 since PyAV 19, and MP4 marks it as not to be heard.
+        after, before = ([at for at in stamps(path, "audio") if at >= 0] for path in (tmp_path / target, source))
+        assert len(after) == len(before)
 
 
 def boxes(content: bytes, start: int, end: int) -> dict[bytes, tuple[int, int]]:
