@@ -26,7 +26,7 @@ from toonfilter.runtime.video.reader import inspect_video, scan_video
 
 SOMEBODY = privacy.HiddenFace(Box(-100, -100, -90, -90))
 """Outside the picture, so that nothing has to hide it."""
-OPTIONS = ConvertOptions(codec="h264", piece_s=0.5, overwrite=True)
+OPTIONS = ConvertOptions(codec="h264", segment_s=0.5, overwrite=True)
 FRAMES = 30
 
 
@@ -261,7 +261,7 @@ def test_pictures_are_kept_when_the_end_fails(clip: Path, tmp_path: Path, monkey
         def draw(self, frame: Frame) -> SafeFrame:
             raise AssertionError(f"frame {frame.index} is drawn again")
 
-    report = convert(clip, tmp_path / "out.mp4", Broken, ConvertOptions("h264", piece_s=0.5, sound="drop"))
+    report = convert(clip, tmp_path / "out.mp4", Broken, ConvertOptions("h264", segment_s=0.5, sound="drop"))
     assert report.frames == FRAMES
 
 
