@@ -21,7 +21,7 @@ from toonfilter.runtime.frames import Frame, SafeFrame
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.video import convert as converting
 from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
-from toonfilter.runtime.video.mux import join_pieces
+from toonfilter.runtime.video.mux import join_segments
 from toonfilter.runtime.video.reader import inspect_video, scan_video
 
 SOMEBODY = privacy.HiddenFace(Box(-100, -100, -90, -90))
@@ -252,10 +252,10 @@ def test_pictures_are_kept_when_the_end_fails(clip: Path, tmp_path: Path, monkey
     def fail(*_: object) -> None:
         raise OutputError("the sound is refused")
 
-    monkeypatch.setattr(converting, "join_pieces", fail)
+    monkeypatch.setattr(converting, "join_segments", fail)
     with pytest.raises(OutputError, match="All pictures are converted and kept"):
         converted(clip, tmp_path / "out.mp4")
-    monkeypatch.setattr(converting, "join_pieces", join_pieces)
+    monkeypatch.setattr(converting, "join_segments", join_segments)
 
     class Broken(Unchanged):
         def draw(self, frame: Frame) -> SafeFrame:
