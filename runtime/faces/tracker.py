@@ -236,13 +236,20 @@ class FaceTracker:
             return
         track = unseen[beat % len(unseen)]
         assert track.face is not None
-        if self._detector.look_closely(image, track.box, track.face.fit.roll_rad) is not None:
+        found = self._detector.look_closely(image, track.box, track.face.fit.roll_rad)
+        # From near, a neighbour shows as well as this face does.
+        if found is not None and not self._is_neighbour(found.box, track):
             track.see(image, beat)
             track.looks.doubts = 0
             return
         track.looks.doubts += 1
         if track.looks.doubts >= config.mesh.most_doubts:
             track.lose(beat)
+
+    def _is_neighbour(self, box: Box, track: Track) -> bool:
+        """Whether this is another followed face rather than that of the track."""
+        others = [one.box for one in self._memory.followed if one is not track]
+        return any(box.overlap(other) > box.overlap(track.box) for other in others)
 
     def _start(self, image: Image, one: Detection) -> bool:
         """Follow this face; False when it gets no mesh, or enough are followed."""
@@ -255,7 +262,7 @@ class FaceTracker:
         face = face_from(self._mesher.find(image, one.box, turns), face_id, config.mesh.confidence)
         if face is None or not one.box.grown(0.5).holds(face.box.centre):
             return False
-        if not one.is_certain and memory.is_followed(face.box.centre, 0.0):
+        if not one.is_certain and any(_share_a_middle(face.box, track.box) for track in memory.followed):
             # What a doubt finds where a face is followed, a body upside down for one, is that face once more.
             return False
         self._next_id = max(self._next_id, face_id + 1)
@@ -290,7 +297,7 @@ class FaceTracker:
             track.looks.at = beat
             is_new = track.face_id is None
             turns: tuple[int, ...] = (track.quarter_turns if is_new else TURNS[track.looks.missed % len(TURNS)],)
-            if self._config.is_patient and not is_new:
+            if self._config.is_patient:
                 turns = TURNS
             found = self._detector.look_closely(image, track.box, 0.0, turns, is_certain=is_new)
             if self._config.is_patient and found is not None and not _is_there(found, track.box):
@@ -372,6 +379,10 @@ class _Memory:
 
 def _same_face(detection: Box, mesh: Box) -> bool:
     return mesh.grown(0.1).holds(detection.centre) and detection.grown(0.3).holds(mesh.centre)
+
+
+def _share_a_middle(one: Box, other: Box) -> bool:
+    return one.holds(other.centre) or other.holds(one.centre)
 
 
 def _is_there(found: Detection, box: Box) -> bool:

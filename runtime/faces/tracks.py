@@ -106,11 +106,11 @@ class Track:
 
     def is_over(self, image: Image, config: TrackingConfig) -> bool:
         """Whether a face without a mesh may be forgotten: not while what is to be seen there is still its picture."""
-        if self.state is TrackState.TENTATIVE:
-            return self.looks.missed >= config.places.unmeshed_looks and self.unseen >= config.places.vacant_beats
         alike = self._likeness_now(image)
         if config.is_patient and self.looks.missed >= config.places.vacant_looks and alike < config.places.other_place:
             return True
+        if self.state is TrackState.TENTATIVE:
+            return self.looks.missed >= config.places.unmeshed_looks and self.unseen >= config.places.vacant_beats
         if self.unseen < config.places.vacant_beats:
             return False
         if self.unseen <= config.places.most_lost_beats and alike > config.places.same_place:

@@ -1,5 +1,8 @@
 """The schedule of detection passes, and one face as a state machine."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -90,6 +93,23 @@ def test_a_place_without_a_mesh_is_kept_while_it_is_seen_and_forgotten_after_clo
     assert track.is_over(picture(), CONFIG)
     track.see(picture(), 2)
     assert not track.is_over(picture(), CONFIG)
+
+
+def test_where_nobody_waits_a_place_without_a_mesh_is_cleared_at_once_when_its_picture_is_gone(monkeypatch):
+    tracker = FaceTracker(PATIENT)
+    tracker._suspect(picture(), Detection(BOX, is_certain=True))
+    told, real = ToldDetector(None), tracker._detector
+    monkeypatch.setattr(tracker, "_detector", told)
+    for image, left in ((picture(), 1), (picture(1), 0)):
+        for place in tracker._memory.places:
+            place.unseen = 1
+        tracker._memory.schedule.beat += PATIENT.search.place_beats
+        tracker._look_at_places(image)
+        tracker._memory.forget(image)
+        assert len(tracker._memory.places) == left
+    assert told.looks == [(TURNS, True)] * 2
+    monkeypatch.setattr(tracker, "_detector", real)
+    tracker.close()
 
 
 def test_a_lost_face_stays_while_its_picture_does():
@@ -214,6 +234,35 @@ def test_a_doubt_starts_no_second_mesh_where_a_face_is_followed(astronaut, is_ce
     body = Detection(face.box.grown(1.0), is_certain=is_certain, quarter_turns=2, score=0.6, evidence=0.6)
     assert tracker._start(astronaut, body) is is_certain
     assert len(tracker._memory.followed) == 1 + is_certain
+    tracker.close()
+
+
+@pytest.mark.parametrize(
+    ("seen", "doubts"),
+    [(None, 1), (BOX.moved(6, 4), 0), (Box(190, 110, 250, 170), 1), (BOX.moved(20, 0), 0), (BOX.moved(50, 0), 1)],
+)
+def test_a_mesh_is_not_confirmed_by_the_face_of_a_neighbour(seen, doubts):
+    tracker, beat = FaceTracker(PATIENT), 40
+    face = SimpleNamespace(fit=SimpleNamespace(roll_rad=0.0))
+    track = Track(TrackState.TRACKED, BOX, BOX, 0, face, 0)
+    neighbour = Track(TrackState.TRACKED, Box(180, 100, 240, 160), BOX, beat, face, 1)
+    tracker._memory.tracks, tracker._memory.schedule.beat = [track, neighbour], beat
+    told = None if seen is None else Detection(seen, is_certain=True)
+    real, tracker._detector = tracker._detector, ToldDetector(told)
+    tracker._confirm(picture())
+    tracker._detector = real
+    assert (track.looks.doubts, track.seen_at) == (doubts, 0 if doubts else beat)
+    tracker.close()
+
+
+@pytest.mark.parametrize("is_certain", [False, True])
+def test_a_doubt_starts_no_mesh_around_a_face_that_is_followed(astronaut, is_certain, monkeypatch):
+    tracker = FaceTracker()
+    (face,) = tracker.track(astronaut).faces
+    wall = replace(face, box=Box(face.box.left - 200, face.box.top - 60, face.box.right, face.box.bottom + 60))
+    assert not face.box.holds(wall.box.centre)
+    monkeypatch.setattr("toonfilter.runtime.faces.tracker.face_from", lambda *_: wall)
+    assert tracker._start(astronaut, Detection(wall.box, is_certain)) is is_certain
     tracker.close()
 
 
