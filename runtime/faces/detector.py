@@ -105,12 +105,20 @@ class FaceDetector:
         ]
 
     def look_closely(
-        self, image: Image, box: Box, roll_rad: float = 0.0, turns: Sequence[int] = (0,), *, is_certain: bool = False
+        self,
+        image: Image,
+        box: Box,
+        roll_rad: float = 0.0,
+        turns: Sequence[int] = (0,),
+        *,
+        is_certain: bool = False,
+        known: Sequence[Box] = (),
     ) -> Detection | None:
         """The face at this place, looked at from near, or None; it may lie a little beside.
 
         roll_rad: of the face that is looked for, clockwise. turns: further quarters that are tried, in this order.
         is_certain: only a face that the short-range network, which is the better one for close-ups, believes by itself.
+        known: other faces, from brow to chin, which show from near as well and do not count.
         """
         side_px = _CLOSE_LOOK_FACES * max(box.width, box.height, 1.0)
         view_of = CropTransform(*box.centre, side_px, roll_rad, _CLOSE_LOOK_PX)
@@ -120,8 +128,10 @@ class FaceDetector:
         for network in NETWORKS[:0:-1] if is_certain else NETWORKS[::-1]:
             for quarter_turns in turns:
                 for found in self._scored(view, network, quarter_turns):
-                    if middle.holds(found.box.centre) and (found.is_certain or not is_certain):
-                        return found._replace(box=_in_frame(found.box, view_of))
+                    seen = _in_frame(found.box, view_of)
+                    is_other = any(is_same_face(seen, face) for face in known)
+                    if middle.holds(found.box.centre) and (found.is_certain or not is_certain) and not is_other:
+                        return found._replace(box=seen)
         return None
 
     def is_another(self, image: Image, one: Detection, known: Sequence[Box], turns: Sequence[int] = (0,)) -> bool:
@@ -228,6 +238,11 @@ def without_doubles(boxes: list[Box]) -> list[Box]:
         if all(box.overlap(other) < 0.33 and not other.holds(box.centre) for other in kept):
             kept.append(box)
     return kept
+
+
+def is_same_face(detection: Box, mesh: Box) -> bool:
+    """Whether a detection is the face of a mesh."""
+    return mesh.grown(0.1).holds(detection.centre) and detection.grown(0.3).holds(mesh.centre)
 
 
 def _is_within(box: Box, head: Box) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from toonfilter.runtime.faces.config import TrackingConfig
 from toonfilter.runtime.faces.detection import Face, FaceMesher, face_from
-from toonfilter.runtime.faces.detector import TURNS, Detection, DetectionPass, FaceDetector
+from toonfilter.runtime.faces.detector import TURNS, Detection, DetectionPass, FaceDetector, is_same_face
 from toonfilter.runtime.faces.motion import Motion, RateLimiter
 from toonfilter.runtime.faces.schedule import DetectionSchedule
 from toonfilter.runtime.faces.tracks import Track, TrackState
@@ -181,7 +181,7 @@ class FaceTracker:
         memory = self._memory
         memory.age_dismissed(self._config.search.dismissed_beats)
         for one in detections:
-            known = [track for track in memory.followed if _same_face(one.box, track.box)]
+            known = [track for track in memory.followed if is_same_face(one.box, track.box)]
             for track in known:
                 track.see(image, memory.schedule.beat)
                 track.looks.doubts = 0
@@ -214,7 +214,8 @@ class FaceTracker:
         if self._memory.was_dismissed(one.box):
             return False
         turns = list(dict.fromkeys((one.quarter_turns, *(TURNS if self._config.is_patient else (0,)))))
-        if self._detector.look_closely(image, one.box, 0.0, turns, is_certain=True) is not None:
+        heads = [track.box for track in self._memory.followed]
+        if self._detector.look_closely(image, one.box, 0.0, turns, is_certain=True, known=heads) is not None:
             return True
         self._memory.dismiss(one.box)
         return False
@@ -375,10 +376,6 @@ class _Memory:
 
     def dismiss(self, box: Box) -> None:
         self._dismissed.append((box, self.schedule.beat))
-
-
-def _same_face(detection: Box, mesh: Box) -> bool:
-    return mesh.grown(0.1).holds(detection.centre) and detection.grown(0.3).holds(mesh.centre)
 
 
 def _share_a_middle(one: Box, other: Box) -> bool:

@@ -158,7 +158,7 @@ class ToldDetector:
     def __init__(self, near):
         self.near, self.looks = near, []
 
-    def look_closely(self, image, box, roll_rad=0.0, turns=(0,), *, is_certain=False):  # noqa: ARG002
+    def look_closely(self, image, box, roll_rad=0.0, turns=(0,), *, is_certain=False, known=()):  # noqa: ARG002
         self.looks.append((tuple(turns), is_certain))
         return self.near
 
