@@ -255,6 +255,17 @@ def test_a_mesh_is_not_confirmed_by_the_face_of_a_neighbour(seen, doubts):
     tracker.close()
 
 
+def test_a_doubt_is_not_believed_for_the_face_of_somebody_who_is_followed_beside_it(astronaut):
+    tracker = FaceTracker(PATIENT)
+    (face,) = tracker.track(astronaut).faces
+    tracker._take_up(astronaut, [])
+    doubt = Detection(face.box.grown(0.3).moved(-0.8 * face.box.width, 0), False, 3, 0.45, 0.45)
+    assert not tracker._is_surely_a_face(astronaut, doubt)
+    tracker._memory.tracks, tracker._memory._dismissed = [], []
+    assert tracker._is_surely_a_face(astronaut, doubt)
+    tracker.close()
+
+
 @pytest.mark.parametrize("is_certain", [False, True])
 def test_a_doubt_starts_no_mesh_around_a_face_that_is_followed(astronaut, is_certain, monkeypatch):
     tracker = FaceTracker()
