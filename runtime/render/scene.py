@@ -172,14 +172,16 @@ class FieldsReader:
 def steadied(last: Planes, planes: Planes) -> Planes:
     """The new reading, averaged with the last where they differ by noise only. uint8 [H, W, C], new memory."""
     flat_last, flat = last.reshape(last.shape[0], -1), planes.reshape(planes.shape[0], -1)
-    change = cv2.absdiff(flat_last, flat)
-    share = cv2.LUT(change, _NEW_SHARE)
-    step = cv2.multiply(cv2.subtract(flat, flat_last, dtype=cv2.CV_16S), share, scale=1 / 255, dtype=cv2.CV_16S)
-    mixed: Planes = cv2.add(flat_last, step, dtype=cv2.CV_8U).reshape(planes.shape)
-    return mixed
+    lighter, darker = cv2.subtract(flat, flat_last), cv2.subtract(flat_last, flat)
+    mixed = cv2.subtract(cv2.add(flat_last, cv2.LUT(lighter, _NEW_STEP)), cv2.LUT(darker, _NEW_STEP))
+    steady: Planes = mixed.reshape(planes.shape)
+    return steady
 
 
-_NEW_SHARE = np.round(255 * np.clip(_LEAST_NEW + np.arange(256) / _CALM_LEVELS * 0.25, 0, 1)).astype(np.uint8)
+_CHANGES = np.arange(256)
+_NEW_SHARE = np.round(255 * np.clip(_LEAST_NEW + _CHANGES / _CALM_LEVELS * 0.25, 0, 1))
+_NEW_STEP = np.round(_CHANGES * _NEW_SHARE / 255).astype(np.uint8)
+"""How far a level goes towards a new one that lies so far away."""
 
 
 def shrunk(image: Image, size: tuple[int, int]) -> Image:
