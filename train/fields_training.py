@@ -162,18 +162,19 @@ class FieldsTraining:
         recipe = self.recipe
         while self.step < recipe.steps:
             began = time.perf_counter()
-            parts = self._one_step()
+            parts = self.one_step()
             self.step += 1
             row: dict[str, Any] = {"step": self.step, "rate": round(self._rate(), 4), **parts}
             row["seconds"] = round(time.perf_counter() - began, 3)
             if self.step % 20 == 0:
                 self._log(row, report)
             if self.step % recipe.save_every == 0 or self.step == recipe.steps:
-                self._save()
+                self.save()
             if self.step % recipe.validate_every == 0 or self.step == recipe.steps:
                 self._log({"step": self.step, "validation": self.validate()}, report)
 
-    def _one_step(self) -> dict[str, float]:
+    def one_step(self) -> dict[str, float]:
+        """Train on one batch; the parts of its loss. The caller counts `step`."""
         recipe = self.recipe
         small = self.step < recipe.small_steps
         side, count = (recipe.small_px, recipe.batch_size) if small else (recipe.large_px, recipe.large_batch_size)
@@ -232,7 +233,8 @@ class FieldsTraining:
         if report is not None:
             report(row)
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write the checkpoint from which a later run goes on, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{CHECKPOINT}.partial"
         content = {

@@ -46,7 +46,7 @@ class Optimisers:
     """The optimisers of a run; the `StepContext` of every step."""
 
     def __init__(self, fabric: lightning.Fabric, recipe: Recipe, system: System) -> None:
-        self._fabric = fabric
+        self.fabric = fabric
         self._clip_norm = recipe.run.clip_norm
         # The fused kernels unscale fp16 gradients inside the step, which leaves nothing to clip before it.
         fused = fabric.device.type in ("cpu", "cuda") and recipe.run.precision != "16-mixed"
@@ -86,31 +86,31 @@ class Optimisers:
         """Clear gradients, backward, average over processes, clip, step."""
         chosen, parameters = self._optimisers[optimiser], self._parameters[optimiser]
         chosen.zero_grad()
-        with torch.autocast(self._fabric.device.type, enabled=False):
-            self._fabric.backward(loss)
+        with torch.autocast(self.fabric.device.type, enabled=False):
+            self.fabric.backward(loss)
             self._share_gradients(parameters)
             if self._clip_norm > 0:
                 module = nn.Module()
                 module.register_module("parameters_of_optimiser", nn.ParameterList(parameters))
-                self._fabric.clip_gradients(module, chosen, max_norm=self._clip_norm, error_if_nonfinite=False)
+                self.fabric.clip_gradients(module, chosen, max_norm=self._clip_norm, error_if_nonfinite=False)
             chosen.step()
 
     def state(self) -> dict[str, Any]:
         """Everything the optimisers remember."""
         return {
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
-            "scaler": self._fabric.strategy.precision.state_dict(),
+            "scaler": self.fabric.strategy.precision.state_dict(),
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Put back what `state` returned."""
         for name, optimiser in self._optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
-        self._fabric.strategy.precision.load_state_dict(state["scaler"])
+        self.fabric.strategy.precision.load_state_dict(state["scaler"])
 
     def _share_gradients(self, parameters: list[nn.Parameter]) -> None:
         """Average gradients over the processes, in one message."""
-        if self._fabric.world_size == 1:
+        if self.fabric.world_size == 1:
             return
         for parameter in parameters:
             if parameter.grad is None:
@@ -118,7 +118,7 @@ class Optimisers:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         torch.distributed.all_reduce(flat)
-        flat /= self._fabric.world_size
+        flat /= self.fabric.world_size
         for gradient, part in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
 

@@ -27,7 +27,7 @@ _RAW = typer.Option(
 )
 
 
-def _bundle_in(folder: Path, checkpoint: Path) -> Path:
+def bundle_in(folder: Path, checkpoint: Path) -> Path:
     """Export a checkpoint into a new folder below the given one; the bundle's place."""
     import tempfile
 
@@ -117,7 +117,7 @@ def evaluate(
                 tasks[what] = progress.add_task(what, total=total)
             progress.update(tasks[what], completed=done)
 
-        options = how.options(models, source, output, lambda path: _bundle_in(Path(scratch), path))
+        options = how.options(models, source, output, lambda path: bundle_in(Path(scratch), path))
         evaluation = run(options, show)
     # Where the output is no terminal, rich takes 80 characters and would squeeze the names of the measures away.
     console = terminal.output_console(max(terminal.output_console().width, table_width(evaluation)))
@@ -164,7 +164,7 @@ def vote(
                 limit=limit,
                 seed=seed,
                 raw=raw,
-                export=lambda path: _bundle_in(Path(scratch), path),
+                export=lambda path: bundle_in(Path(scratch), path),
             )
             with console.status("drawing the pictures"):
                 ballot = prepare_ballot(options)

@@ -123,14 +123,14 @@ class TorchvisionFeatures:
 
     def __init__(self, name: str, network: Any, side: int, measures: tuple[str, ...], scaling: str) -> None:
         self.name, self.measures = name, measures
-        self._network, self._side, self._scale = network, side, SCALINGS[scaling]
+        self.network, self._side, self._scale = network, side, SCALINGS[scaling]
 
     def vector(self, image: Image) -> Vector:
         """One feature vector, float32 [D]."""
         torch = require("torch", extra="train")
         scaled = self._scale(_resized(image, self._side).astype(np.float32))
         with torch.inference_mode():
-            found = self._network(torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])))
+            found = self.network(torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])))
         vector: Vector = found[0].numpy()
         return vector
 
@@ -176,14 +176,14 @@ class FidelityFeatures:
     name = "inception-2015-12-05"
 
     def __init__(self, network: Any, measures: tuple[str, ...]) -> None:
-        self.measures, self._network = measures, network
+        self.measures, self.network = measures, network
 
     def vector(self, image: Image) -> Vector:
         """One feature vector, float32 [2048]; the network scales the picture itself, as TensorFlow 1 did."""
         torch = require("torch", extra="train")
         levels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)[None]))
         with torch.inference_mode():
-            vector: Vector = self._network(levels)[0][0].numpy()
+            vector: Vector = self.network(levels)[0][0].numpy()
         return vector
 
 

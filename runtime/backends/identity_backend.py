@@ -16,15 +16,15 @@ class IdentityTranslator:
     """See `Translator`. draw: what stands in for the generator; the default returns the crops unchanged."""
 
     def __init__(self, draw: Callable[[Crops, Crops | None], Crops] | None = None) -> None:
-        self._draw = draw or (lambda crops, guidance: crops.copy())  # noqa: ARG005
+        self.draw = draw or (lambda crops, guidance: crops.copy())  # noqa: ARG005
         self.calls = 0
 
     def translate(self, crops: Crops, guidance: Crops | None) -> Crops:
         self.calls += 1
-        return self._draw(crops, guidance)
+        return self.draw(crops, guidance)
 
     def warm_up(self, size: int) -> None:
-        self._draw(np.zeros((1, size, size, 3), np.uint8), np.zeros((1, size, size, 3), np.uint8))
+        self.draw(np.zeros((1, size, size, 3), np.uint8), np.zeros((1, size, size, 3), np.uint8))
 
     def close(self) -> None:
         """Nothing to free."""

@@ -232,7 +232,7 @@ def check_virtual_camera(devices: Callable[[], list[VideoDevice]] = list_devices
 
     is_linux = sys.platform.startswith("linux")
     if is_linux:
-        yield from _check_module(devices())
+        yield from check_loopback_module(devices())
     try:
         camera = VirtualCamera(640, 480, 30)
     except ToonfilterError as error:
@@ -273,7 +273,10 @@ def read_back(device: str, send: Callable[[], None], command: tuple[str, ...] = 
     )
 
 
-def _check_module(devices: list[VideoDevice], module: Path = Path("/sys/module/v4l2loopback")) -> Iterator[Check]:
+def check_loopback_module(
+    devices: list[VideoDevice], module: Path = Path("/sys/module/v4l2loopback")
+) -> Iterator[Check]:
+    """Whether browsers see the virtual camera. devices: of this machine; module: where the kernel tells of its own."""
     if not any(device.is_loopback for device in devices):
         return
     version = _text(module / "version") or "unknown"

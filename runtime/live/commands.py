@@ -175,7 +175,7 @@ def _run(
             open_filter,
             sink,
             options,
-            controls=Controls(_styles_from(drawing.to)),
+            controls=Controls(styles_from(drawing.to)),
             on_status=shown.show,
             notify=shown.note,
             stop=stop,
@@ -232,7 +232,7 @@ def _live_sink(wished: SinkOptions, options: "LiveOptions", *, avoid: str, overw
     return SeveralSinks([sink, Preview()]) if wished.preview else sink
 
 
-def _styles_from(first: str) -> tuple[str, ...]:
+def styles_from(first: str) -> tuple[str, ...]:
     """The asked style, then the others that are installed: what the key s goes through."""
     from toonfilter.runtime.bundle import known_bundles
 

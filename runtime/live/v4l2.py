@@ -213,7 +213,7 @@ def set_timeout_picture(path: str, image: Image, timeout_ms: int) -> bool:
         handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
         try:
             _ioctl(handle, _G_FMT, request)
-            pixels = _packed(image, *struct.unpack_from("<II4s", request, 8))
+            pixels = packed_picture(image, *struct.unpack_from("<II4s", request, 8))
             if pixels is None:
                 return False
             for _ in range(_TURNS):
@@ -231,7 +231,7 @@ def set_timeout_picture(path: str, image: Image, timeout_ms: int) -> bool:
     return False
 
 
-def _packed(image: Image, width: int, height: int, fourcc: bytes) -> bytes | None:
+def packed_picture(image: Image, width: int, height: int, fourcc: bytes) -> bytes | None:
     """The picture as the device stores it; None for formats and sizes that are not ours."""
     import cv2
 

@@ -113,7 +113,7 @@ class CameraControl:
         self._looks = Looks()
         self.sampler = StyleSampler()
         self.preview = PreviewSink()
-        self._controls = Controls((self._looks.keep(look),))
+        self.controls = Controls((self._looks.keep(look),))
         self._run = _Run()
         self._phase: Phase = "off"
         self._again: CameraChoice | None = None
@@ -142,19 +142,19 @@ class CameraControl:
 
     def hide(self, is_hidden: bool) -> None:
         """Cover at once, or show the cartoon again."""
-        self._controls.set_hidden(is_hidden)
+        self.controls.set_hidden(is_hidden)
 
     def show(self, look: Look) -> None:
         """Draw in this look from now on."""
         with self._lock:
             is_near = (look.style, look.motion) == (self._look.style, self._look.motion)
             self._look = look
-            self._controls.set_style(self._looks.keep(look), keeps_pictures=is_near)
+            self.controls.set_style(self._looks.keep(look), keeps_pictures=is_near)
 
     def sample_styles(self, styles: Sequence[str]) -> None:
         """Make new pictures of the person in these styles, if the camera runs and shows the cartoon."""
         with self._lock:
-            if self._phase == "running" and not self._controls.state.is_hidden:
+            if self._phase == "running" and not self.controls.state.is_hidden:
                 plain = replace(self._look, sliders={}, background="drawn")
                 self.sampler.ask([replace(plain, style=style) for style in styles])
 
@@ -174,7 +174,7 @@ class CameraControl:
             content: dict[str, Any] = {
                 "phase": phase,
                 "choice": asdict(self._run.choice),
-                "hidden": self._controls.state.is_hidden,
+                "hidden": self.controls.state.is_hidden,
                 "thumbnails": self.sampler.rounds,
                 "state": None,
             }
@@ -201,9 +201,9 @@ class CameraControl:
     def _begin(self, choice: CameraChoice) -> None:
         self._phase, self._again = "starting", None
         self._report.begin()
-        is_hidden = self._controls.state.is_hidden
-        self._controls = Controls((self._looks.keep(self._look),))
-        self._controls.set_hidden(is_hidden)
+        is_hidden = self.controls.state.is_hidden
+        self.controls = Controls((self._looks.keep(self._look),))
+        self.controls.set_hidden(is_hidden)
         self.preview = PreviewSink()
         self._run = _Run(choice)
         self._run.thread = threading.Thread(
@@ -234,10 +234,10 @@ class CameraControl:
         request = CameraRequest(choice.camera, choice.width, choice.height, choice.fps)
         run_live(
             self._parts.open_camera(request, device),
-            lambda: self._parts.open_filter(self._looks, self._controls.state.style, self.sampler),
+            lambda: self._parts.open_filter(self._looks, self.controls.state.style, self.sampler),
             sink,
             LiveOptions(choice.width, choice.height, choice.fps, effort=EffortSettings()),
-            controls=self._controls,
+            controls=self.controls,
             on_status=self._note_status,
             notify=self._note,
             stop=stop,

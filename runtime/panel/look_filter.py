@@ -140,7 +140,7 @@ class StyleSampler:
     def ask(self, looks: Sequence[Look]) -> None:
         """The next live frame shall be drawn in these looks; nothing happens while the last request is at work."""
         with self._lock:
-            if self._worker is None or not self._worker.is_alive():
+            if not self.is_drawing:
                 self._wanted = list(looks)
 
     def offer(self, frame: Frame) -> None:
@@ -155,6 +155,11 @@ class StyleSampler:
                 target=self._draw_all, args=(still, wanted, self._round), name="panel-styles", daemon=True
             )
             self._worker.start()
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether a frame is at work in its styles."""
+        return self._worker is not None and self._worker.is_alive()
 
     @property
     def rounds(self) -> dict[str, int]:

@@ -77,7 +77,7 @@ class RecordingQueue:
         run: RunConversion = run_conversion,
     ) -> None:
         self._list = RecordingList(folder / "recordings.json")
-        self._inbox, self._output = folder / "inbox", output
+        self._inbox, self.output = folder / "inbox", output
         self._is_held, self._run = is_held, run
         self._lock = threading.RLock()
         self._changed = threading.Event()
@@ -100,7 +100,7 @@ class RecordingQueue:
             CaptureError: no such file, or no recording in the folder. ConfigError: too many.
         """
         if path.is_dir():
-            found = [(one.source, one.name) for one in find_recordings(path, self._output)]
+            found = [(one.source, one.name) for one in find_recordings(path, self.output)]
         elif is_video(path) and path.is_file():
             found = [(path, path.name)]
         else:
@@ -205,7 +205,7 @@ class RecordingQueue:
             return {
                 "paused": self._list.is_paused,
                 "held": self._is_held(),
-                "output": str(self._output),
+                "output": str(self.output),
                 "items": [self._plain(one) for one in self._list],
             }
 
@@ -249,7 +249,7 @@ class RecordingQueue:
         stem, suffix = source.stem[:_MOST_STEM], target_suffix(source)
         number = 1
         while True:
-            target = self._output / f"{stem}-cartoon{'' if number == 1 else f'-{number}'}{suffix}"
+            target = self.output / f"{stem}-cartoon{'' if number == 1 else f'-{number}'}{suffix}"
             if str(target) not in taken and not target.exists():
                 return target
             number += 1

@@ -310,7 +310,7 @@ class GpuStandInTranslator(IdentityTranslator):
     """An engine whose frames stay on the device, as the TensorRT one does."""
 
     def __init__(self, device) -> None:
-        super().__init__(negative(4)._draw)
+        super().__init__(negative(4).draw)
         self.device = device
 
     def device_engine(self, size: int) -> StandIn:

@@ -66,7 +66,7 @@ def test_correlation_agrees_with_numpy_and_knows_constants() -> None:
 
 
 def test_alignment_puts_five_points_onto_the_template() -> None:
-    template = np.array(identity._TEMPLATE)
+    template = np.array(identity.TEMPLATE)
     landmarks = np.zeros((478, 3))
     landmarks[[468, 473, 1, 61, 291], :2] = 2.5 * template @ np.array([[0.8, 0.6], [-0.6, 0.8]]) + [30, -7]
     matrix = identity.alignment(landmarks)
@@ -77,7 +77,7 @@ def test_alignment_puts_five_points_onto_the_template() -> None:
 def test_alignment_is_the_least_squares_similarity(astronaut, reader) -> None:
     landmarks = reader.read(astronaut).landmarks
     points = landmarks[[468, 473, 1, 61, 291], :2].astype(np.float64)
-    transform = skimage.transform.SimilarityTransform.from_estimate(points, np.array(identity._TEMPLATE))
+    transform = skimage.transform.SimilarityTransform.from_estimate(points, np.array(identity.TEMPLATE))
     np.testing.assert_allclose(identity.alignment(landmarks), transform.params[:2], atol=1e-6)
 
 

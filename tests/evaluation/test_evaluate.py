@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from toonfilter.benchmarks.quality import contact_sheet, pictures
-from toonfilter.benchmarks.quality.commands import _bundle_in
+from toonfilter.benchmarks.quality.commands import bundle_in
 from toonfilter.benchmarks.quality.evaluate import EvaluationOptions, evaluate
 from toonfilter.benchmarks.quality.models import find_model
 from toonfilter.benchmarks.quality.temporal import TemporalOptions
@@ -225,7 +225,7 @@ def test_runs_from_drawings_to_photos_are_measured_and_voted_on(faces, tmp_path)
 def test_checkpoints_of_one_name_do_not_collide(tmp_path) -> None:
     pytest.importorskip("onnx")
     places = [
-        _bundle_in(tmp_path, _run(tmp_path / name, "cyclegan", "generator.options.blocks=1")) for name in ("a", "b")
+        bundle_in(tmp_path, _run(tmp_path / name, "cyclegan", "generator.options.blocks=1")) for name in ("a", "b")
     ]
     assert places[0] != places[1]
     assert all((place / "bundle.json").is_file() for place in places)

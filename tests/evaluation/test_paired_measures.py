@@ -211,7 +211,7 @@ def test_torchvision_nets_give_pooled_features(tmp_path, pair, kind: str, width:
     assert net.vector(pair[0]).shape == (width,)
     # What reaches the first layer: Inception was trained on -1..1, the ResNets on ImageNet's mean and spread.
     fed = []
-    first = next(module for module in net._network.modules() if isinstance(module, torch.nn.Conv2d))
+    first = next(module for module in net.network.modules() if isinstance(module, torch.nn.Conv2d))
     first.register_forward_pre_hook(lambda _, given: fed.append(given[0]))
     for level in (0, 255):
         net.vector(np.full((40, 40, 3), level, np.uint8))

@@ -91,6 +91,13 @@ def test_imports_are_absolute_and_ours_has_one_name() -> None:
         assert not {"train", "export", "runtime", "benchmarks", "cli"} & imports_of(path), path
 
 
+def test_tests_import_public_names() -> None:
+    """Private attributes are ruff's SLF001."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        ours = {name for name in imports_of(path) if name.startswith("toonfilter.")}
+        assert not {name for name in ours if re.search(r"\._[a-z]", name, re.I)}, path
+
+
 def test_only_the_command_prints_and_exits() -> None:
     for _, path in modules():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

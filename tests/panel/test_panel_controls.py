@@ -22,6 +22,7 @@ from toonfilter.runtime.doctor.checks import Check
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.panel.checkup import Checkup
 from toonfilter.runtime.panel.languages import words
+from toonfilter.runtime.panel.look_filter import StyleSampler
 from toonfilter.runtime.panel.running import open_socket, running_address
 from toonfilter.runtime.progress import Progress
 from toonfilter.runtime.video.convert import ConvertReport
@@ -175,7 +176,7 @@ def test_styles_sliders_and_backgrounds(page, served, tmp_path):
     eventually(lambda: served.panel.look.background == "drawn")
 
 
-def test_the_own_face_in_each_style(page, served):
+def test_the_own_face_in_each_style(page, served, monkeypatch):
     start(page)
     go(page, "style")
     asked = []
@@ -184,7 +185,8 @@ def test_the_own_face_in_each_style(page, served):
     eventually(lambda: asked)
     assert [look.style for look in asked[0]] == ["cartoon", "anime", "comic", "sketch"]
     _, drawn = cv2.imencode(".jpg", np.full((32, 32, 3), 40, np.uint8))
-    served.panel.camera.sampler._pictures = {look.style: (1, drawn.tobytes()) for look in asked[0]}
+    monkeypatch.setattr(StyleSampler, "rounds", {look.style: 1 for look in asked[0]})
+    monkeypatch.setattr(StyleSampler, "picture", lambda *_: drawn.tobytes())
     page.wait("[...document.querySelectorAll('#styles img')].filter((one) => one.naturalWidth === 32).length === 4")
     click(page, "#preset-form button")
     assert not served.panel.snapshot()["presets"], "a look without a name is not kept"

@@ -108,7 +108,7 @@ def test_the_look_changes_while_the_camera_runs(client, panel):
     eventually(lambda: panel.snapshot()["camera"]["state"] == "protected")
     do(client, "look/set", look={"region": "face"})
     eventually(lambda: panel.snapshot()["camera"]["state"] == "protected")
-    assert json.loads(panel.camera._controls.state.style)["region"] == "face"
+    assert json.loads(panel.camera.controls.state.style)["region"] == "face"
 
 
 def test_looks_change_between_tracking_and_drawing(astronaut):
@@ -149,7 +149,7 @@ def test_a_style_that_does_not_find_the_face_gets_no_picture():
     sampler = StyleSampler(open_look)
     sampler.ask([Look()])
     sampler.offer(Frame(np.full((240, 320, 3), 128, np.uint8), 0))
-    eventually(lambda: not sampler._worker.is_alive())
+    eventually(lambda: not sampler.is_drawing)
     assert sampler.rounds == {}
     sampler.close()
 

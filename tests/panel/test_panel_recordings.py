@@ -342,7 +342,7 @@ def test_a_look_goes_on_after_a_restart(doubtful, make_panel):
     again = make_panel(run=losing_conversion)
     assert items(again)[0]["covers"] == [{"from_s": 0.5, "to_s": 1.0, "box": (1, 2, 30, 40)}]
     again.actions["recordings/remove"]({"id": asked["id"]})
-    assert not list((again.recordings._output).iterdir())
+    assert not list((again.recordings.output).iterdir())
 
 
 def test_wrong_regions_are_refused_and_change_nothing(doubtful):

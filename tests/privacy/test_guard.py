@@ -17,6 +17,7 @@ from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.likeness import MOST_LIKENESS, likeness, view_of
 from toonfilter.runtime.privacy import COVER_TILES, Guard, HiddenFace, LostPolicy, cover
 from toonfilter.runtime.render.opening import RenderOptions
+from toonfilter.runtime.render.renderer import Renderer
 
 from .conftest import HEIGHT, WIDTH, face_at, photo  # noqa: TID252 - the tests are no package of ours
 
@@ -468,7 +469,7 @@ def test_a_face_that_was_not_drawn_or_only_half_is_not_hidden():
 
 def test_a_face_that_the_renderer_forgets_is_covered(told, monkeypatch):
     toon = told()
-    monkeypatch.setattr(toon.filter._engine.renderer, "render", lambda *_: [])
+    monkeypatch.setattr(Renderer, "render", lambda *_: [])
     safe = toon.show(10.0)
     assert (safe.state, safe.faces_drawn, safe.faces_covered) == (PROTECTED, 0, 1)
     assert is_soft(safe.image[70:120, 100:140])

@@ -6,6 +6,7 @@ import pytest
 
 from toonfilter.benchmarks.face_scenes import play
 from toonfilter.benchmarks.leaks import leaked
+from toonfilter.runtime.faces.detector import FaceDetector
 from toonfilter.runtime.faces.lookback import SeenFrame, look_back
 from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.frames import Frame
@@ -75,15 +76,14 @@ def test_what_looks_a_little_like_the_newcomer_is_somebody_at_a_side_alone(astro
 @pytest.mark.parametrize("found_in", [3, 6])
 def test_what_the_tracker_finds_late_is_covered_from_the_first_frame_on(tiny_bundle, monkeypatch, found_in):
     toon = file_filter_opener(FilterSettings(style=str(tiny_bundle.folder), engine="onnxruntime"))()
-    tracker, number = toon._tracker, 0
-    search = tracker._detector.search
+    number, search = 0, FaceDetector.search
 
-    def late(image, passes):
-        right = [one for one in search(image, passes) if one.box.centre[0] > image.shape[1] / 2]
-        return search(image, passes) if number > 8 + found_in else right
+    def late(detector, image, passes):
+        right = [one for one in search(detector, image, passes) if one.box.centre[0] > image.shape[1] / 2]
+        return search(detector, image, passes) if number > 8 + found_in else right
 
-    monkeypatch.setattr(tracker._detector, "search", late)
     frames = list(play("appears", frames=24))
+    monkeypatch.setattr(FaceDetector, "search", late)
     tracked = []
     for number, frame in enumerate(frames):
         tracked.append(toon.track(Frame(frame.image.copy(), number, number / 25)))

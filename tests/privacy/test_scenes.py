@@ -12,6 +12,7 @@ import pytest
 
 from toonfilter.benchmarks.face_scenes import SCENES, play, portrait
 from toonfilter.benchmarks.leaks import Count, judge, leaked
+from toonfilter.runtime.faces.detection import FaceMesher
 from toonfilter.runtime.faces.detector import Detection, DetectionPass, FaceDetector
 from toonfilter.runtime.faces.tracker import FaceTracker
 from toonfilter.runtime.filter.filter_settings import FilterSettings
@@ -26,6 +27,13 @@ QUICK = ("appears", "leaves and returns", "hand over the face", "walks in", "swa
 @pytest.fixture
 def toon(tiny_bundle):
     opened = ToonFilter(FilterSettings(style=str(tiny_bundle.folder), engine="onnxruntime"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def tracker():
+    opened = FaceTracker()
     yield opened
     opened.close()
 
@@ -92,8 +100,8 @@ def test_half_a_face_at_the_side_is_seen_with_its_reflection():
         detector.close()
 
 
-def test_a_newcomer_is_reported_in_its_first_frame_although_the_frame_is_drawn_into_meanwhile(toon):
-    tracker, newcomers = toon._tracker, []
+def test_a_newcomer_is_reported_in_its_first_frame_although_the_frame_is_drawn_into_meanwhile(tracker):
+    newcomers = []
     for number, frame in enumerate(play("appears", frames=24)):
         image = frame.image.copy()
         tracking = tracker.track(image, number / 25)
@@ -107,8 +115,8 @@ def test_a_newcomer_is_reported_in_its_first_frame_although_the_frame_is_drawn_i
     assert newcomers[5] == []
 
 
-def test_the_place_of_a_face_that_is_gone_stays_covered_and_grows(toon):
-    tracker, widths, face_px = toon._tracker, [], 0.0
+def test_the_place_of_a_face_that_is_gone_stays_covered_and_grows(tracker):
+    widths, face_px = [], 0.0
     for number, frame in enumerate(play("leaves for good", frames=24)):
         tracking = tracker.track(frame.image, number / 25)
         tracking.pending_detections()
@@ -137,8 +145,8 @@ def test_looks_at_a_failed_frame_are_over_before_the_next(toon, monkeypatch):
         return []
 
     with monkeypatch.context() as patch:
-        patch.setattr(toon._tracker._mesher, "follow", fail)
-        patch.setattr(toon._tracker._detector, "search", look)
+        patch.setattr(FaceMesher, "follow", fail)
+        patch.setattr(FaceDetector, "search", look)
         with pytest.raises(RuntimeError, match="network failed"):
             toon.process(Frame(image.copy(), 1, 0.04))
         assert ended
@@ -175,7 +183,7 @@ def test_a_failed_tracker_starts_anew(toon, monkeypatch):
         raise RuntimeError("network failed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(toon._tracker._mesher, "follow", fail)
+        patch.setattr(FaceMesher, "follow", fail)
         with pytest.raises(RuntimeError, match="network failed"):
             toon.process(Frame(image.copy(), 1, 0.04))
     assert toon.process(Frame(image.copy(), 2, 0.08)).state is PrivacyState.PROTECTED

@@ -18,7 +18,7 @@ def test_a_device_that_is_none_is_left_alone(tmp_path):
 
 def test_the_picture_is_packed_as_the_device_stores_it():
     picture = np.full((48, 64, 3), 128, np.uint8)
-    packed = v4l2_devices._packed(picture, 64, 48, b"YU12")
+    packed = v4l2_devices.packed_picture(picture, 64, 48, b"YU12")
     assert packed is not None
     assert len(packed) == 64 * 48 * 3 // 2
     assert set(packed[64 * 48 :]) == {128}
@@ -27,7 +27,7 @@ def test_the_picture_is_packed_as_the_device_stores_it():
 @pytest.mark.parametrize(("width", "height", "fourcc"), [(64, 48, b"MJPG"), (32, 24, b"YU12"), (63, 48, b"YU12")])
 def test_other_formats_and_sizes_are_refused(width, height, fourcc):
     picture = np.zeros((48, 64 if width != 63 else 63, 3), np.uint8)
-    assert v4l2_devices._packed(picture, width, height, fourcc) is None
+    assert v4l2_devices.packed_picture(picture, width, height, fourcc) is None
 
 
 @pytest.mark.parametrize("thefts", [0, 3, 10_000])
@@ -57,5 +57,7 @@ def test_the_picture_is_written_again_while_other_programs_take_its_memory(tmp_p
     assert is_set == (thefts < 10)
     content = device.read_bytes()
     assert not any(content[:place])
-    assert (content[place : place + 64 * 48 * 3 // 2] == v4l2_devices._packed(picture, 64, 48, b"YU12")) == is_set
+    assert (
+        content[place : place + 64 * 48 * 3 // 2] == v4l2_devices.packed_picture(picture, 64, 48, b"YU12")
+    ) == is_set
     assert ((0x0098F902, 1000) in controls) == is_set

@@ -187,12 +187,12 @@ def test_exclusive_caps_are_looked_at(tmp_path):
     (tmp_path / "parameters").mkdir()
     (tmp_path / "version").write_text("0.12.7\n")
     (tmp_path / "parameters" / "exclusive_caps").write_text("N,N,N\n")
-    check = next(iter(doctor._check_module([LOOPBACK], tmp_path)))
+    check = next(iter(doctor.check_loopback_module([LOOPBACK], tmp_path)))
     assert check.verdict == "note"
     assert "0.12.7" in check.found
     (tmp_path / "parameters" / "exclusive_caps").write_text("Y,N,N\n")
-    assert next(iter(doctor._check_module([LOOPBACK], tmp_path))).verdict == "ok"
-    assert list(doctor._check_module([WEBCAM], tmp_path)) == []
+    assert next(iter(doctor.check_loopback_module([LOOPBACK], tmp_path))).verdict == "ok"
+    assert list(doctor.check_loopback_module([WEBCAM], tmp_path)) == []
 
 
 def test_the_preview_needs_a_display(monkeypatch):

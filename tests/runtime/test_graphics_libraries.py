@@ -52,7 +52,7 @@ def test_a_stand_in_answers_zero(tmp_path: Path) -> None:
 
     names = [f"answer_{number}" for number in range(300)]
     path = tmp_path / "libanswer.so.1"
-    path.write_bytes(shared_object("libanswer.so.1", names, *graphics_libraries._MACHINES[platform.machine()]))
+    path.write_bytes(shared_object("libanswer.so.1", names, *graphics_libraries.MACHINES[platform.machine()]))
     library = ctypes.CDLL(str(path))
     assert [library[names[number]]() for number in (0, 7, 299)] == [0, 0, 0]
     with pytest.raises(AttributeError):

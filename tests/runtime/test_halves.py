@@ -11,6 +11,7 @@ import skimage.data
 from toonfilter.runtime.backends import EngineOptions, open_translator
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.faces.detection import Face, box_around
+from toonfilter.runtime.faces.detector import FaceDetector
 from toonfilter.runtime.faces.head_motion import SteadyCrop
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
 from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
@@ -89,9 +90,9 @@ def test_frames_tracked_ahead_are_drawn_as_one_by_one(tiny_bundle: Bundle, pictu
 def test_a_frame_tracked_before_the_style_changed_is_drawn_in_the_new_one(tiny_bundle: Bundle, picture: Image) -> None:
     toon, fresh = opened(tiny_bundle), opened(tiny_bundle)
     tracked = toon.track(Frame(picture.copy(), 0))
-    before = toon._engine.renderer
+    before = toon.opened
     toon.set_style(str(tiny_bundle.folder))
-    assert toon._engine.renderer is not before
+    assert toon.opened is not before
     safe = toon.draw(tracked)
     assert safe.state is PrivacyState.PROTECTED
     assert np.array_equal(safe.image, fresh.process(Frame(picture.copy(), 0)).image)
@@ -136,7 +137,7 @@ def test_a_crop_followed_in_another_thread_lies_where_it_would(picture: Image) -
 def test_looks_and_motion_share_one_thread_beside_the_frame(tiny_bundle: Bundle) -> None:
     toon = ToonFilter(FilterSettings(style=str(tiny_bundle.folder), engine="onnxruntime"))
     looked: list[int] = []
-    detect = toon._tracker._detector.search
+    detect = FaceDetector.search
     followed = SteadyCrop.followed
 
     def noted_detect(*arguments: Any) -> Any:
@@ -144,12 +145,13 @@ def test_looks_and_motion_share_one_thread_beside_the_frame(tiny_bundle: Bundle)
         return detect(*arguments)
 
     def noted_followed(crop: SteadyCrop, image: Image) -> Any:
-        if crop._last is not None:
+        found = followed(crop, image)
+        if found is not None:
             looked.append(threading.get_native_id())
-        return followed(crop, image)
+        return found
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(toon._tracker._detector, "search", noted_detect)
+        patched.setattr(FaceDetector, "search", noted_detect)
         patched.setattr(SteadyCrop, "followed", noted_followed)
         for number in range(3):
             toon.process(Frame(skimage.data.astronaut(), number, number / 30))

@@ -82,7 +82,14 @@ def test_an_environment_without_pip_is_changed_by_uv(place):
 @pytest.mark.parametrize(("receipt", "tool"), [("uv-receipt.toml", "uv tool"), ("pipx_metadata.json", "pipx")])
 def test_tool_installers_keep_the_extras_that_are_there(place, receipt, tool):
     place(receipt=receipt, modules=EXTRAS["app"])
-    expected = [*tool.split(), "install", "--force", "--python", sys._base_executable, "toonfilter[app,mediapipe]"]
+    expected = [
+        *tool.split(),
+        "install",
+        "--force",
+        "--python",
+        getattr(sys, "_base_executable", sys.executable),
+        "toonfilter[app,mediapipe]",
+    ]
     assert shlex.split(install_command("mediapipe")) == expected
 
 

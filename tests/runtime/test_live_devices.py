@@ -36,6 +36,7 @@ from toonfilter.runtime.live.v4l2 import LOOPBACK_DRIVER, VideoDevice, list_devi
 from toonfilter.runtime.live.virtual_camera import VirtualCamera, find_virtual_camera
 from toonfilter.runtime.platform.platform_texts import platform_texts
 from toonfilter.runtime.privacy import cover
+from toonfilter.runtime.video.writer import VideoWriter
 
 WEBCAM = VideoDevice("/dev/video0", "Integrated Camera: HD", "uvcvideo", True, False)
 METADATA = VideoDevice("/dev/video1", "Integrated Camera: HD", "uvcvideo", False, False)
@@ -494,9 +495,10 @@ def test_a_disk_that_fills_up_keeps_what_was_recorded_and_an_earlier_file(tmp_pa
         recording.send(safe(64, 48, number % 200), number / 10)
 
     def full(*_):
-        raise OutputError(f"{recording._unfinished}: writing failed (No space left on device)")
+        (written,) = (entry for entry in tmp_path.iterdir() if entry != target)
+        raise OutputError(f"{written}: writing failed (No space left on device)")
 
-    monkeypatch.setattr(recording._writer, "write", full)
+    monkeypatch.setattr(VideoWriter, "write", full)
     with pytest.raises(OutputError, match=r"call.mp4: writing failed .*; what was recorded so far: .*unfinished"):
         recording.send(safe(64, 48), 50.0)
     recording.close()

@@ -10,7 +10,7 @@ from toonfilter.runtime.errors import BackendError, CaptureError, ConfigError, O
 from toonfilter.runtime.frames import Frame, PrivacyState
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.live.capture import CaptureStage
-from toonfilter.runtime.live.commands import _styles_from
+from toonfilter.runtime.live.commands import styles_from
 from toonfilter.runtime.live.controls import Controls
 from toonfilter.runtime.live.cover_pictures import cover_picture
 from toonfilter.runtime.live.output import LiveOutput
@@ -589,7 +589,7 @@ def test_the_key_for_styles_goes_through_style_files_too(tmp_path, monkeypatch):
     monkeypatch.setenv("TOONFILTER_HOME", str(tmp_path))
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "mine.toml").write_text("[base]\nshade = 0.5\n")
-    controls = Controls(_styles_from("anime"))
+    controls = Controls(styles_from("anime"))
     seen = []
     for _ in range(8):
         seen.append(controls.state.style)

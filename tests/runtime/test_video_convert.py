@@ -6,6 +6,7 @@ import threading
 import time
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -446,7 +447,7 @@ def test_the_target_is_protected(clip, tmp_path):
 def test_a_full_disk_is_told_before_the_work(clip, tmp_path, monkeypatch):
     import shutil
 
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10, used=10, free=0))
     with pytest.raises(OutputError, match=r"MB free, about .* MB needed"):
         convert(clip, tmp_path / "out.mp4", InvertingFilter, FAST)
     assert list(tmp_path.iterdir()) == []

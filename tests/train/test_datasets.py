@@ -119,7 +119,7 @@ def test_memory_for_decoded_pictures_has_a_bound(pairs: Path) -> None:
             data[index]
     assert count > 2
     assert held.cached_bytes == 0
-    assert free.cached_bytes == sum(picture.nbytes for picture in free._decoded.values()) > 0
+    assert free.cached_bytes == sum(picture.nbytes for picture in free.decoded.values()) > 0
     assert all(torch.equal(held[0][name], free[0][name]) for name in held[0])
 
 

@@ -89,7 +89,7 @@ def test_the_average_follows_its_formula_and_steps_aside() -> None:
 def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_in_float32() -> None:
     line, optimisers = opened("bf16-mixed")
     optimisers.begin(0, 10, 1.0)
-    with optimisers._fabric.autocast():
+    with optimisers.fabric.autocast():
         y = line.networks["generator"](torch.ones(1, 3))
     assert y.dtype is torch.bfloat16
     optimisers.update("generator", y.float().sum())

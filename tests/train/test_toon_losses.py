@@ -223,8 +223,8 @@ def test_every_loss_of_toon_reaches_the_generator(name: str) -> None:
     assert isinstance(system, ToonSystem)
     batch = toon_batch()
     twice = 2 if name == "temporal" else 0
-    result, again = system.networks["generator"](system._inputs(batch, twice)).tensor_split([2])
-    windows = system._windows(result[:, :3], batch)
+    result, again = system.networks["generator"](system.inputs(batch, twice)).tensor_split([2])
+    windows = system.windows(result[:, :3], batch)
     if name == "adversarial":
         loss = system.adversarial_loss(windows)
     elif name == "temporal":

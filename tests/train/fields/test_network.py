@@ -119,9 +119,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(store: LabelStore, imagenet: Pat
     FieldsTraining(store.folder, whole, RECIPE, imagenet).run()
     first = FieldsTraining(store.folder, parts, RECIPE, imagenet)
     first.recipe = replace(RECIPE, steps=2)
-    first._one_step()
+    first.one_step()
     first.step = 1
-    first._save()
+    first.save()
     FieldsTraining(store.folder, parts, RECIPE, None).run()
     a, b = (torch.load(folder / CHECKPOINT, weights_only=True) for folder in (whole, parts))
     assert a["step"] == b["step"] == 2
@@ -136,9 +136,9 @@ def test_a_run_becomes_a_bundle(
     monkeypatch.setattr("toonfilter.export.fields_files.split_indices", lambda _: (np.arange(5), np.array([5])))
     monkeypatch.setattr("toonfilter.export.fields_files.CALIBRATION_PICTURES", 2)
     training = FieldsTraining(store.folder, tmp_path / "run", RECIPE, imagenet)
-    training._one_step()
+    training.one_step()
     training.step = 1
-    training._save()
+    training.save()
     done = export_run(store.folder, tmp_path / "run", tmp_path / "bundle", data="painted")
     bundle = load_bundle(tmp_path / "bundle")
     assert bundle.output.kind == "fields"

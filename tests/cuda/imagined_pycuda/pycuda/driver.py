@@ -59,20 +59,20 @@ class Stream:
 
 class Event:
     def __init__(self, flags: int = 0) -> None:
-        self._event = ctypes.c_void_p()
-        _check(_library.cuEventCreate(ctypes.byref(self._event), flags))
+        self.event = ctypes.c_void_p()
+        _check(_library.cuEventCreate(ctypes.byref(self.event), flags))
 
     def record(self, stream: Stream | None = None) -> "Event":
-        _check(_library.cuEventRecord(self._event, ctypes.c_void_p(stream.handle if stream else None)))
+        _check(_library.cuEventRecord(self.event, ctypes.c_void_p(stream.handle if stream else None)))
         return self
 
     def synchronize(self) -> "Event":
-        _check(_library.cuEventSynchronize(self._event))
+        _check(_library.cuEventSynchronize(self.event))
         return self
 
     def time_since(self, start: "Event") -> float:
         elapsed = ctypes.c_float()
-        _check(_library.cuEventElapsedTime(ctypes.byref(elapsed), start._event, self._event))
+        _check(_library.cuEventElapsedTime(ctypes.byref(elapsed), start.event, self.event))
         return elapsed.value
 
 
