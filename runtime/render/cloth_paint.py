@@ -16,7 +16,7 @@ from toonfilter.runtime.styles.style import BaseRules
 
 _SMALLER = 2
 """Cloth's colours are told apart in a picture so many times smaller than the planes."""
-_CALM_U = 0.05
+_CALM_U = 0.11
 """How far cloth's colours are averaged before they are told apart. Raising it gives larger, fewer patches."""
 _BINS = 256 // CLOTH_COLOURS
 """Steps of light of each colour, one L* each; the middle one is the colour itself."""

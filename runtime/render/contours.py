@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.geometry.sampling import halved
+
 Plane = NDArray[np.uint8]
 """uint8 [H, W]: 0 outside, 255 inside, soft between."""
 Points = NDArray[np.float32]
@@ -18,6 +20,18 @@ _BORDER_PX = 10
 _LEAST_POINTS = 6
 _STEP_PX = 1.0
 """How far a point may be moved onto the exact level."""
+COARSE_PX = 4
+"""Cells in which the patches of a plane are told apart. A power of two."""
+
+
+def coarsened(plane: Plane) -> Plane:
+    """The plane COARSE_PX times smaller; at least 2 x 2."""
+    height, width = plane.shape
+    if height % COARSE_PX == 0 and width % COARSE_PX == 0 and min(height, width) >= 2 * COARSE_PX:
+        return halved(plane, COARSE_PX.bit_length() - 1)
+    size = (max(2, width // COARSE_PX), max(2, height // COARSE_PX))
+    small: Plane = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    return small
 
 
 def outlines(

@@ -15,7 +15,7 @@ from toonfilter.runtime.styles.style import BaseRules
 
 CLOTH_COLOURS = 4
 """At most. Raising it tells more colours of a cloth apart, each with fewer steps of light."""
-_ALIKE = 15.0
+_ALIKE = 20.0
 """Cloth colours nearer than this (L*a*b* distance) are one. Raising it gives plainer clothes."""
 CLOTH_SCALE = np.array([0.5, 1.0, 1.0], np.float32)
 """Of L*, a*, b* in that distance: a fold is the same cloth in another light."""
@@ -29,8 +29,17 @@ _GREYED = 0.4
 """What is left of the colour of grey hair."""
 _STRANDS_PX = 5
 """Width of the rim of hair, in a picture of _SMALL_PX, whose colours are not its own."""
-_LIT = (40.0, 80.0)
-"""Percentiles of hair's lightness that give its colour. Raising them draws hair as its lights are."""
+_LIT, _FAIR_LIT = (40.0, 80.0), (55.0, 90.0)
+"""Percentiles of hair's lightness that give its colour, of dark and of fair hair. Raising them draws it as its lights
+are: on dark hair these are gloss."""
+_FAIR_FROM = (45.0, 60.0)
+"""Lightness of hair's lights from which it may be and from which it is fair."""
+_GREY_TO_SKIN = (0.5, 0.85)
+"""Chroma of hair over that of skin, below which light hair is grey, and above which it is blond."""
+_LEAST_SKIN_CHROMA = 10.0
+_NO_GREENER = 0.12
+"""Least a* of light hair for each b*: only dyed hair is greener."""
+_DYED_CHROMA = 20.0
 _LEAST_PIXELS = 24
 
 
@@ -92,16 +101,17 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     inner = cv2.erode(plane["hair"], np.ones((_STRANDS_PX, _STRANDS_PX), np.uint8))
     sure = inner > 200 if np.count_nonzero(inner > 200) >= _LEAST_PIXELS else plane["hair"] > 200
     head_hair = _lit(lab[sure], default.hair)
-    hair = head_hair * _livelier(head_hair)
+    skin = _median(lab[plane["skin"] > 220], default.skin)
+    hair = _ungreened(head_hair) * _livelier(head_hair, skin)
     hair[0] = max(hair[0] + 3, _DARKEST_HAIR)
     beard = _median(lab[plane["beard"] > 150], head_hair) if "beard" in plane else head_hair
-    beard = beard * _livelier(beard)
+    beard = _ungreened(beard) * _livelier(beard, skin)
     beard[0] = max(beard[0] + 2, _DARKEST_BEARD)
     cloth = cloth_plane(plane)
     return Palette(
         hair=hair,
         beard=beard,
-        skin=_median(lab[plane["skin"] > 220], default.skin),
+        skin=skin,
         cloth=_clusters(lab[cloth > 200], default.cloth) or _one_colour(lab[plane["person"] > 128]),
         headwear=_clusters(lab[plane["headwear"] > 200], default.headwear),
         over=_clusters(lab[plane["over"] > 200], default.over),
@@ -121,23 +131,36 @@ def _one_colour(pixels: NDArray[np.float32]) -> tuple[Lab, ...]:
     return (np.median(pixels, 0).astype(np.float32),) if len(pixels) else ()
 
 
-def _livelier(colour: Lab) -> NDArray[np.float32]:
-    """Factors for L*, a*, b*: coloured hair gains colour; grey hair in warm light gives it back."""
+def _livelier(colour: Lab, skin: Lab) -> NDArray[np.float32]:
+    """Factors for L*, a*, b*: coloured hair gains colour; grey hair in warm light gives it back.
+
+    skin: of the same person, in the same light.
+    """
     lightness, red, yellow = (float(value) for value in colour)
     chroma = float(np.hypot(red, yellow))
     gain = 1 + 0.3 * min(1.0, max(0.0, (chroma - 6) / 10))
-    # Blond is yellow, ginger strong, dyed hair red or blue: what is a little of both red and yellow is grey.
-    grey = smoothstep(lightness, *_MAY_BE_GREY) * (1 - smoothstep(yellow - red, 4, 9)) * smoothstep(yellow, 0, 4)
-    grey *= (1 - smoothstep(chroma, 18, 26)) * (1 - smoothstep(red, 10, 14))
+    # Blond is as coloured as skin, ginger strong, dyed hair red or blue.
+    of_skin = chroma / max(float(np.hypot(skin[1], skin[2])), _LEAST_SKIN_CHROMA)
+    grey = smoothstep(lightness, *_MAY_BE_GREY) * (1 - smoothstep(of_skin, *_GREY_TO_SKIN)) * smoothstep(yellow, 0, 4)
+    grey *= 1 - smoothstep(red, 10, 14)
     gain += (_GREYED - gain) * grey
     return np.array([0.97, gain, gain], np.float32)
+
+
+def _ungreened(colour: Lab) -> Lab:
+    """Light hair that reflects green is not green."""
+    lightness, red, yellow = (float(value) for value in colour)
+    if lightness < _MAY_BE_GREY[1] or yellow < 0 or np.hypot(red, yellow) > _DYED_CHROMA:
+        return colour
+    return np.array([lightness, max(red, _NO_GREENER * yellow), yellow], np.float32)
 
 
 def _lit(pixels: NDArray[np.float32], default: Lab) -> Lab:
     """The colour of hair between its shadows and its lights."""
     if len(pixels) < _LEAST_PIXELS:
         return default
-    low, high = np.percentile(pixels[:, 0], _LIT)
+    fair = smoothstep(float(np.percentile(pixels[:, 0], _LIT[1])), *_FAIR_FROM)
+    low, high = np.percentile(pixels[:, 0], np.array(_LIT) + fair * (np.array(_FAIR_LIT) - np.array(_LIT)))
     lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
     return lit
 

@@ -16,6 +16,7 @@ from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.own_colours import with_own_colours
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
+from toonfilter.runtime.render.scraps import without_scraps
 from toonfilter.runtime.render.skin_relief import skin_relief
 from toonfilter.runtime.render.sure_regions import (
     above_chin,
@@ -81,7 +82,7 @@ def people_in(
             continue
         unit_px = head.unit_px / scene.scale
         small = scene.from_frame(face.landmarks)
-        planes = with_sure_face(scene.planes, small)
+        planes = with_sure_face(scene.planes, small, keep_person=keep_person)
         if heads_alone:
             planes = head_alone(planes, small, unit_px)
         own = _window(replace(scene, planes=planes), share)
@@ -114,7 +115,8 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = with_even_beard(planes, landmarks, head.yaw)
     planes["relief"] = skin_relief(scene.photo, planes, landmarks, unit_px)
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
-    return without_islands(planes, nose, unit_px, keep_person=keep_person)
+    planes = without_islands(planes, nose, unit_px, keep_person=keep_person)
+    return without_scraps(planes, unit_px, keep_person=keep_person)
 
 
 def _window(scene: SceneFields, share: Plane | None) -> SceneFields:

@@ -13,21 +13,21 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import BETWEEN_BROWS, JAW
-from toonfilter.runtime.geometry.sampling import halved
-from toonfilter.runtime.render.contours import Plane, Points
+from toonfilter.runtime.render.contours import COARSE_PX, Plane, Points, coarsened
 from toonfilter.runtime.render.palette import cloth_plane
 from toonfilter.runtime.render.scene import SceneFields
 
 _HEAD_WIDTH, _HEAD_HEIGHT = 0.62, 0.80
 """Half axes of a bare head, in sides of the box around its face. Raising them covers more around a face."""
-_COARSE_PX = 4
-"""A power of two."""
 _PERSON_LEVEL = 90
 _BARE_LEVEL = 110
 _ISLAND_LEVEL = 100
 """Levels from which cells are of a person, of bare skin or hair, of one part. Raising them parts blobs that touch."""
+_MOSTLY_SEEN = 0.75
+"""Share of a face that the network must call a person for its word to count against the mesh's. Raising it draws more
+profiles as the mesh has them."""
 _LEAST_BARE_CELLS = 4
-"""Cells of _COARSE_PX px that must be skin or hair for a blob to be a person. Raising it leaves out distant people."""
+"""Cells of COARSE_PX px that must be skin or hair for a blob to be a person. Raising it leaves out distant people."""
 _HEAD_REACH_U = 2.6
 """How far around a face its own hair and skin are drawn where heads alone are wanted."""
 _ALL_CLOTH, _ALL_CLOTH_BARE = 230, 12
@@ -122,7 +122,7 @@ def _hats(headwear: Plane, landmarks: Landmarks, unit_px: float) -> tuple[Plane,
 
     What lies mostly below the head is neither: it is cloth.
     """
-    coarse = cv2.compare(_coarse(headwear), _PERSON_LEVEL, cv2.CMP_GE)
+    coarse = cv2.compare(coarsened(headwear), _PERSON_LEVEL, cv2.CMP_GE)
     count, parts = cv2.connectedComponents(coarse)
     if count < 2:
         return headwear, np.zeros_like(headwear)
@@ -191,9 +191,17 @@ def half_plane(shape: tuple[int, ...], edge: Points, way: Points) -> Plane:
     return region
 
 
-def with_sure_face(planes: Mapping[str, Plane], landmarks: Landmarks) -> dict[str, Plane]:
-    """The planes with a person and skin all over a known face, whatever the network saw. landmarks: in their px."""
-    region = cv2.dilate(hull_region(landmarks, planes["person"].shape), np.ones((3, 3), np.uint8))
+def with_sure_face(planes: Mapping[str, Plane], landmarks: Landmarks, *, keep_person: bool) -> dict[str, Plane]:
+    """The planes with a person and skin all over a known face, whatever the network saw. landmarks: in their px.
+
+    The mesh of a profile reaches beyond it: where the network sees nearly all of the face, what it calls the room stays
+    that, unless keep_person says that the room will be shown.
+    """
+    person = planes["person"]
+    region = cv2.dilate(hull_region(landmarks, person.shape), np.ones((3, 3), np.uint8))
+    seen = cv2.compare(person, _PERSON_LEVEL, cv2.CMP_GE)
+    if not keep_person and cv2.mean(seen, region)[0] >= 255 * _MOSTLY_SEEN:
+        region = cv2.min(region, seen)
     region = cv2.blur(region, (3, 3))
     skin = cv2.max(planes["skin"], cv2.subtract(region, planes["hair"]))
     return {**planes, "person": cv2.max(planes["person"], region), "skin": skin}
@@ -265,22 +273,12 @@ def _smoothed(photo: Image, head: Plane, reach_px: int) -> Image:
     return smooth
 
 
-def _coarse(plane: Plane) -> Plane:
-    """The plane so many times smaller; at least 2 x 2."""
-    height, width = plane.shape
-    if height % _COARSE_PX == 0 and width % _COARSE_PX == 0 and min(height, width) >= 2 * _COARSE_PX:
-        return halved(plane, _COARSE_PX.bit_length() - 1)
-    size = (max(2, width // _COARSE_PX), max(2, height // _COARSE_PX))
-    small: Plane = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
-    return small
-
-
 def without_things(scene: SceneFields) -> SceneFields:
     """The scene without what the network took for a person though nothing of it is skin or hair: things of the room."""
     person = scene.planes["person"]
-    coarse = cv2.compare(_coarse(person), _PERSON_LEVEL, cv2.CMP_GE)
+    coarse = cv2.compare(coarsened(person), _PERSON_LEVEL, cv2.CMP_GE)
     count, blobs = cv2.connectedComponents(coarse)
-    bare = _coarse(cv2.max(scene.planes["skin"], scene.planes["hair"]))
+    bare = coarsened(cv2.max(scene.planes["skin"], scene.planes["hair"]))
     alive = np.bincount(blobs.ravel(), (bare.ravel() >= _BARE_LEVEL), minlength=count) >= _LEAST_BARE_CELLS
     return replace(scene, planes={**scene.planes, "person": _kept(person, blobs, alive)})
 
@@ -298,18 +296,18 @@ def without_islands(
         if keep_person and name == "person":
             continue
         plane = planes[name]
-        coarse = _coarse(plane)
+        coarse = coarsened(plane)
         count, parts, found, _ = cv2.connectedComponentsWithStats(cv2.compare(coarse, _ISLAND_LEVEL, cv2.CMP_GE))
         if count < 2:
             continue
         highest = np.zeros(count, np.uint8)
         np.maximum.at(highest, parts.ravel(), coarse.ravel())
         left, top, width, height, area = (found[:, place].astype(np.float32) for place in range(5))
-        x, y = centre[0] / _COARSE_PX, centre[1] / _COARSE_PX
+        x, y = centre[0] / COARSE_PX, centre[1] / COARSE_PX
         apart = np.hypot(
             np.maximum(np.maximum(left - x, x - left - width), 0), np.maximum(np.maximum(top - y, y - top - height), 0)
         )
-        unit = unit_px / _COARSE_PX
+        unit = unit_px / COARSE_PX
         stays = (area >= least_u2 * unit * unit) & (highest >= peak) & (apart <= reach_u * unit)
         if name == "hair":
             # The shadow of a chin; locks that lie before the shoulders are larger.

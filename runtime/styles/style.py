@@ -32,7 +32,7 @@ class BaseRules:
     form_shade: float = 0.0
     softness_u: float = 0.04
     modelling: float = 0.8
-    skin_tones: tuple[tuple[float, float], ...] = ((-4.5, -8.0), (-12.0, -16.0), (7.0, 5.0))
+    skin_tones: tuple[tuple[float, float], ...] = ((-4.5, -8.0), (-12.0, -16.0), (6.0, 5.0), (13.0, 11.0))
     pattern: Literal["flat", "dots", "hatching"] = "flat"
     fill: Literal["colour", "paper"] = "colour"
     saturation: float = 1.0

@@ -1,0 +1,64 @@
+"""Small patches that no part claims: each goes to what it lies in."""
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.render.contours import COARSE_PX, Plane, coarsened
+from toonfilter.runtime.render.palette import cloth_plane
+
+_CLOTH_LEVEL = 110
+"""Level from which a place counts as cloth. Raising it finds fewer and smaller scraps."""
+_MOST_U2 = 1.0
+"""Area of a scrap at most, in squared distances of the pupils. Raising it takes small collars for skin."""
+_TAKERS = ("skin", "hair", "headwear")
+_LEAST_SHARE = 0.45
+"""Share of its surroundings that the taker must be. Raising it leaves more scraps as cloth."""
+
+
+def without_scraps(planes: Mapping[str, Plane], unit_px: float, *, keep_person: bool) -> dict[str, Plane]:
+    """The planes with small patches of cloth given to the skin, hair or headwear, or left to the room, around them.
+
+    Jewellery on a neck and gaps in hair are no clothes. Cloth that the picture's edge cuts stays. planes: uint8 [h, w].
+    unit_px: distance of the pupils in them. keep_person: nothing is left to the room.
+    """
+    cloth = cv2.compare(coarsened(cloth_plane(planes, under_beard=True)), _CLOTH_LEVEL, cv2.CMP_GE)
+    count, scraps, found, _ = cv2.connectedComponentsWithStats(cloth)
+    if count < 2:
+        return dict(planes)
+    around = {name: coarsened(planes[name]) for name in _TAKERS}
+    around["room"] = coarsened(cv2.bitwise_not(planes["person"]))
+    most = _MOST_U2 * (unit_px / COARSE_PX) ** 2
+    given: dict[str, NDArray[np.uint8]] = {}
+    for number in range(1, count):
+        left, top, width, height, area = (int(value) for value in found[number])
+        if area > most or _is_cut(left, top, width, height, cloth.shape):
+            continue
+        window = np.s_[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
+        scrap = (scraps[window] == number).astype(np.uint8)
+        rim = cv2.dilate(scrap, np.ones((3, 3), np.uint8)) - scrap
+        shares = {name: cv2.mean(plane[window], rim)[0] / 255 for name, plane in around.items()}
+        taker = max(shares, key=lambda name: shares[name])
+        if shares[taker] < _LEAST_SHARE or (taker == "room" and keep_person):
+            continue
+        region = given.setdefault(taker, np.zeros_like(cloth))
+        region[window] |= cv2.dilate(scrap, np.ones((3, 3), np.uint8)) * np.uint8(255)
+    return _handed_over(planes, given)
+
+
+def _is_cut(left: int, top: int, width: int, height: int, shape: tuple[int, ...]) -> bool:
+    return left == 0 or top == 0 or left + width == shape[1] or top + height == shape[0]
+
+
+def _handed_over(planes: Mapping[str, Plane], given: Mapping[str, NDArray[np.uint8]]) -> dict[str, Plane]:
+    result = dict(planes)
+    for taker, region in given.items():
+        size = planes["person"].shape[1], planes["person"].shape[0]
+        large = cv2.min(cv2.resize(region, size, interpolation=cv2.INTER_LINEAR), cloth_plane(planes, under_beard=True))
+        if taker == "room":
+            result["person"] = cv2.subtract(result["person"], large)
+        else:
+            result[taker] = cv2.add(result[taker], large)
+    return result
