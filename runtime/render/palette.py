@@ -34,10 +34,10 @@ _LIT, _FAIR_LIT = (40.0, 80.0), (55.0, 90.0)
 are: on dark hair these are gloss."""
 _FAIR_FROM = (45.0, 60.0)
 """Lightness of hair's lights from which it may be and from which it is fair."""
-_GREY_TO_SKIN = (0.5, 0.85)
+_GREY_TO_SKIN = (0.44, 0.58)
 """Chroma of hair over that of skin, below which light hair is grey, and above which it is blond."""
 _LEAST_SKIN_CHROMA = 10.0
-_NO_GREENER = 0.12
+_NO_GREENER = 0.25
 """Least a* of light hair for each b*: only dyed hair is greener."""
 _DYED_CHROMA = 20.0
 _LEAST_PIXELS = 24

@@ -24,6 +24,7 @@ from toonfilter.runtime.render.sure_regions import (
     head_alone,
     middle_of_face,
     with_even_beard,
+    with_scalp_hair,
     with_sure_face,
     with_sure_middle,
     without_islands,
@@ -108,6 +109,7 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     unit_px = head.unit_px / scene.scale
     middle = middle_of_face(landmarks, scene.photo.shape[:2], unit_px)
     planes = scene.planes if keep_person else without_things_beside(scene.planes, landmarks, unit_px)
+    planes = with_scalp_hair(planes, landmarks, unit_px)
     below = cv2.bitwise_not(above_chin(landmarks, middle.shape, 0.0))
     planes = with_own_colours(planes, scene.photo, middle, below)
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)

@@ -48,6 +48,11 @@ _DOUBT_BELOW = 45
 _DOUBT_ABOVE, _DOUBT_FAR, _SHOULDERS_FROM_U = 75, 115, 2.1
 """Levels by which cloth above the chin, and cloth above the shoulders, is doubted; shoulders lie below a line at half a
 right angle from so far beside the chin. Raising the levels loses hoods and sleeves of raised arms."""
+_FOREHEAD_GROWS_U = 0.15
+"""How far beyond the mesh's forehead a head may be bare as a matter of course."""
+_SOME_HAIR, _SURELY_BALD, _LIKELIER_HAIR = 40, 205, 70
+"""Levels of hair from which, and of skin up to which, there is a doubt beyond the forehead, and how much hair gains by
+it. Raising the last two gives thin hair to bald heads."""
 _FACE_INSET_U = 0.16
 """How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
 _ISLANDS: Mapping[str, tuple[float, int, float]] = {
@@ -96,6 +101,22 @@ def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: floa
         even = cv2.bitwise_and(cv2.addWeighted(cv2.max(beard, other), 0.6, cv2.min(beard, other), 0.4, 0), hull)
         inside = cv2.addWeighted(even, share, inside, 1 - share, 0)
     return {**planes, "beard": cv2.max(inside, outside)}
+
+
+def with_scalp_hair(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
+    """The planes with hair where the network wavers between hair and skin beyond the forehead: few heads are bald there.
+
+    landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
+    """
+    skin, hair = planes["skin"], planes["hair"]
+    _, down = axes_of(landmarks)
+    grow = 2 * max(1, round(_FOREHEAD_GROWS_U * unit_px)) + 1
+    face = cv2.dilate(hull_region(landmarks, skin.shape), np.ones((grow, grow), np.uint8))
+    scalp = cv2.subtract(half_plane(skin.shape, landmarks[BETWEEN_BROWS, :2], -down), face)
+    doubted = cv2.bitwise_and(cv2.inRange(hair, _SOME_HAIR, 255), cv2.inRange(skin, 0, _SURELY_BALD))
+    doubted = cv2.blur(cv2.bitwise_and(doubted, scalp), (5, 5))
+    moved = cv2.convertScaleAbs(doubted, alpha=_LIKELIER_HAIR / 255)
+    return {**planes, "skin": cv2.subtract(skin, moved), "hair": cv2.add(hair, moved)}
 
 
 def hull_region(points: NDArray[np.float32], shape: tuple[int, ...]) -> Plane:

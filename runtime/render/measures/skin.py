@@ -49,7 +49,8 @@ _LESS_RED, _LESS_YELLOW = 0.03, 0.0
 _MODELLED = (5.0, 14.0)
 """Spread of lightness, L*, of skin that is flat in the photo, and of skin with full light and shade."""
 _LEAST_RED = 8.5
-_LEAST_CHROMA = 12.0
+_LEAST_CHROMA, _LEAST_LIVELY = 12.0, 17.0
+"""Least chroma of deep and of light skin. Raising them gives pale pictures rosier faces."""
 _FULL_CHROMA, _FULLER_SHARE = 26.0, 0.45
 """Chroma from which skin owes its colour to the light, and the share of what is above that stays."""
 _MIDDLE_LIFT = 4.5
@@ -144,7 +145,8 @@ def clean_skin(raw: Lab, pale: float = 0.0, modelled: float = 0.0) -> Lab:
     hue = math.degrees(math.atan2(yellow, red)) if chroma > 3 else _SKIN_HUE
     turn = math.radians(_SKIN_HUE + 15 * math.tanh((hue - _SKIN_HUE) / 19))
     lightness += _OUT_OF_SHADE * max(_FAIR - lightness, 0) * pale**0.5
-    chroma = max(chroma, _LEAST_CHROMA + _WARMED * pale)
+    least = _LEAST_CHROMA + (_LEAST_LIVELY - _LEAST_CHROMA) * smoothstep(lightness, 50, 62)
+    chroma = max(chroma, least + _WARMED * pale)
     chroma = min(chroma, _FULL_CHROMA + (chroma - _FULL_CHROMA) * (1 - (1 - _FULLER_SHARE) * modelled))
     # Skin in cold or dim light looks ill without its red.
     red = max(chroma * math.cos(turn), _LEAST_RED * smoothstep(lightness, 15, 40))
