@@ -40,6 +40,24 @@ def labels(
         terminal.say(f"{out}: {terminal.count(found, 'hand')}")
 
 
+@app.command("ages")
+def ages(
+    folder: LabelsArgument,
+    guesses: Annotated[list[Path], typer.Argument(help="CSV files with the columns file and age (years).")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="The model: an .npz file.")],
+) -> None:
+    """Fit the model of apparent age, which says what lines a face may have, to ages that people guessed."""
+    from toonfilter.train.data.fields.ages import fit_ages, read_ages, write_ages
+    from toonfilter.train.data.fields.store import LabelStore
+
+    fit = fit_ages(LabelStore(folder), read_ages(guesses))
+    write_ages(fit, out)
+    terminal.say(
+        f"{out}: {terminal.count(fit.count, 'face')}; of those that a fold did not see: "
+        f"correlation {fit.correlation:.2f}, mean error {fit.error_years:.1f} years"
+    )
+
+
 @app.command("train")
 def train(
     folder: LabelsArgument,

@@ -104,7 +104,7 @@ def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: floa
 
 
 def with_scalp_hair(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
-    """The planes with hair where the network wavers between hair and skin beyond the forehead: few heads are bald there.
+    """The planes with hair where the network wavers between hair and skin beyond the forehead: few heads are bald.
 
     landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
     """

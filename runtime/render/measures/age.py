@@ -6,6 +6,7 @@ import numpy as np
 from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import AgeLines
+from toonfilter.runtime.render.measures.apparent_age import apparent_age
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 from toonfilter.runtime.render.measures.skin import REGIONS
 
@@ -30,8 +31,11 @@ _WHEN_YOUNG = {"forehead": 0.6, "frown": 0.8, "crow": 0.35, "bag": 0.35, "fold":
 _WHEN_GREY = {"forehead": 0.45, "frown": 0.2, "crow": 0.7, "bag": 0.75, "fold": 0.8, "marionette": 0.45}
 """How deep each kind is in a face under grey hair, at least."""
 _GREY_IS_OLD = 0.5
-_MATURE = (0.7, 2.1)
-"""Of `maturity`: from which on lines are drawn that the photo hardly shows, and at which they are whole."""
+_GROWN, _MATURE = (10.0, 19.0), (34.0, 56.0)
+"""Apparent ages in years (see `apparent_age`, which guesses the old too young) between which a child's face becomes
+one that may have lines, and from which on lines are drawn that the photo hardly shows, up to which they are whole."""
+_NO_LONGER_YOUNG = (27.0, 42.0)
+"""Apparent ages between which rough skin and grey hair begin to say that somebody is old: light and dye say it, too."""
 _WHEN_MATURE = {"forehead": 0.0, "frown": 0.0, "crow": 0.40, "bag": 0.45, "fold": 0.48, "marionette": 0.15}
 """How deep each kind is then, at least."""
 
@@ -44,12 +48,14 @@ def believed(photo: MeasuredPhoto, lines: AgeLines, raw: Lab) -> AgeLines:
     """
     kinds = [float(getattr(lines, name).max()) for name in _KINDS]
     second, third = sorted(kinds, reverse=True)[1:3]
-    grown = 1 - 0.85 * childhood(photo)
-    mature = smoothstep(maturity(photo, lines), *_MATURE) * grown
+    years = apparent_age(photo)
+    grown = 0.15 + 0.85 * smoothstep(years, *_GROWN)
+    mature = smoothstep(years, *_MATURE)
     share = max((0.25 + 0.75 * smoothstep(0.5 * (second + third), 0.10, 0.55)) * grown, mature)
     old = smoothstep(skin_roughness(photo), *_OLD_ROUGHNESS) * smoothstep(float(np.mean(kinds)), *_OLD_LINES)
-    old *= smoothstep(float(raw[0]), *_OLD_LIGHT) * grown
-    grey = grey_hair(photo, raw) * grown
+    aged = smoothstep(years, *_NO_LONGER_YOUNG)
+    old *= smoothstep(float(raw[0]), *_OLD_LIGHT) * aged
+    grey = grey_hair(photo, raw) * aged
     evidence = max(old, grey, mature)
     deep = {}
     for name in _KINDS:
@@ -71,33 +77,6 @@ def grey_hair(photo: MeasuredPhoto, raw: Lab) -> float:
     white = lightness / max(float(raw[0]), 20) - _BLOND * float(np.hypot(red, yellow))
     # Black hair shines, and beside deep skin it is not dark.
     return smoothstep(white, *_GREY_HAIR) * smoothstep(lightness, *_GREY_LIGHT)
-
-
-def maturity(photo: MeasuredPhoto, lines: AgeLines) -> float:
-    """How grown up a face looks, about 0 for people of twenty and 2 for people of sixty.
-
-    Lips grow thin and brows sink, and there are some lines at every place. A smile thins lips and folds cheeks, too.
-    """
-    points, unit = photo.face.points, photo.unit_px
-    down = photo.face.fit.rotation[:, 1]
-    corners = points[[61, 291]].mean(0) - points[[13, 14]].mean(0)
-    smile = min(max(-float(corners @ down) / unit, 0.0), 0.15)
-    upper, lower = (float(np.linalg.norm(points[a] - points[b])) / unit for a, b in ((0, 13), (17, 14)))
-    brows = float((points[[159, 386]].mean(0) - points[[105, 334]].mean(0)) @ down) / unit
-    thin_lips = 0.6 * (0.135 - upper - 0.12 * smile) / 0.02 + 0.5 * (0.165 - lower - 0.12 * smile) / 0.03
-    low_brows = 0.4 * (0.27 - brows) / 0.03
-    marks = 0.9 * float(lines.crow.mean()) + 0.7 * float(lines.bag.mean()) + 0.6 * float(lines.marionette.mean())
-    folds = 1.2 * max(float(lines.fold.mean()) - 4 * smile, -0.3)
-    return thin_lips + low_brows + marks + folds
-
-
-def childhood(photo: MeasuredPhoto) -> float:
-    """0 for adults, 1 for children: a short face below the eyes and a narrow jaw."""
-    points = photo.face.points
-    middle = (points[33] + points[263]) / 2
-    chin = float(np.linalg.norm(points[152] - middle)) / photo.unit_px
-    jaw = float(np.linalg.norm(points[172] - points[397]) / np.linalg.norm(points[234] - points[454]))
-    return (1 - smoothstep(chin, 1.58, 1.75)) * (1 - smoothstep(jaw, 0.770, 0.810))
 
 
 def skin_roughness(photo: MeasuredPhoto) -> float:
