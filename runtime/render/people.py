@@ -78,16 +78,18 @@ def people_in(
             own = carried[face.id]
             if heads_alone:
                 # The photo goes on beside the head: none of the face may be left there.
-                own = replace(own, planes=with_sure_face(own.planes, own.from_frame(face.landmarks)))
+                small = own.from_frame(face.landmarks)
+                own = replace(own, planes=with_sure_face(own.planes, small, keep_person=True))
             known.append(Person(face, head, own))
             continue
         unit_px = head.unit_px / scene.scale
         small = scene.from_frame(face.landmarks)
-        planes = with_sure_face(scene.planes, small, keep_person=keep_person)
+        # The photo goes on beside a head alone, too.
+        planes = with_sure_face(scene.planes, small, keep_person=keep_person or heads_alone)
         if heads_alone:
             planes = head_alone(planes, small, unit_px)
         own = _window(replace(scene, planes=planes), share)
-        planes = _cleared(own, own.from_frame(face.landmarks), head, keep_person=keep_person)
+        planes = _cleared(own, own.from_frame(face.landmarks), head, keep_person=keep_person or heads_alone)
         known.append(Person(face, head, replace(own, planes=planes)))
     return People(known, _strangers(scene, shares[-1], heads_alone=heads_alone))
 

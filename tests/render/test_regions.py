@@ -9,12 +9,16 @@ from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.own_colours import with_own_colours
+from toonfilter.runtime.render.palette import measure_palette
 from toonfilter.runtime.render.scene import SceneFields
+from toonfilter.runtime.render.scraps import without_scraps
 from toonfilter.runtime.render.sure_regions import (
     above_chin,
     middle_of_face,
     with_even_beard,
     with_heads_at,
+    with_scalp_hair,
+    with_sure_face,
     with_sure_middle,
     without_islands,
     without_things_beside,
@@ -181,3 +185,64 @@ def test_skin_and_hair_of_other_colours_than_the_heads_are_cloth(points) -> None
     assert after["skin"][180:, 110:].max() == 0
     assert after["hair"][180:, 155:].max() == 0
     assert (after["hair"][:60] == hair[:60]).all()
+
+
+def upright_mesh() -> np.ndarray:
+    """A face of about UNIT in the middle of the picture, px."""
+    points = np.asarray(mean_face(), np.float32)
+    points = points * np.float32(UNIT / np.linalg.norm(points[473, :2] - points[468, :2]))
+    points[:, :2] += np.float32(SIZE / 2) - points[:468, :2].mean(0)
+    return points
+
+
+def test_a_mesh_that_reaches_into_the_room_draws_no_skin_there() -> None:
+    mesh = upright_mesh()
+    seen = box(0, 0, 138, SIZE)
+    before = planes(person=seen, skin=seen)
+    kept, shown = (with_sure_face(before, mesh, keep_person=keep)["person"] for keep in (False, True))
+    beyond = int(mesh[:468, 0].max()) - 8
+    assert beyond > 142
+    assert kept[100, beyond] < 60 < 200 < shown[100, beyond]
+
+
+def test_a_face_that_the_network_missed_is_a_person_all_the_same() -> None:
+    mesh = upright_mesh()
+    after = with_sure_face(planes(), mesh, keep_person=False)
+    assert after["person"][100, 100] == after["skin"][100, 100] == 255
+
+
+@pytest.mark.parametrize(("around", "taker"), [("skin", "skin"), ("hair", "hair")])
+def test_a_scrap_goes_to_what_it_lies_in(around: str, taker: str) -> None:
+    hole = box(90, 90, 110, 110)
+    body = box(40, 40, 160, 160)
+    before = planes(person=body, **{around: cv2.subtract(body, hole)})
+    after = without_scraps(before, UNIT, keep_person=False)
+    assert before[taker][100, 100] == 0
+    assert after[taker][100, 100] > 200
+
+
+def test_cloth_that_the_edge_cuts_is_no_scrap() -> None:
+    body = box(40, 40, 160, SIZE)
+    cloth = box(90, 180, 110, SIZE)
+    before = planes(person=body, skin=cv2.subtract(body, cloth))
+    assert without_scraps(before, UNIT, keep_person=False)["skin"][190, 100] == 0
+
+
+def test_doubtful_scalps_have_hair_and_bald_ones_none() -> None:
+    mesh = upright_mesh()
+    above = int(mesh[10, 1]) - 20
+    body = box(20, 0, 180, SIZE)
+    for skin, hair, is_hair in ((150, 105, True), (250, 5, False)):
+        before = planes(person=body, skin=np.full_like(body, skin), hair=np.full_like(body, hair))
+        after = with_scalp_hair(before, mesh, UNIT)
+        assert (after["hair"][above, 100] > after["skin"][above, 100]) == is_hair
+
+
+@pytest.mark.parametrize(("skin", "is_grey"), [((190, 150, 135), False), ((235, 170, 125), True)])
+def test_hair_is_grey_or_blond_beside_its_skin(skin: tuple[int, int, int], is_grey: bool) -> None:
+    """The same light hair is blond where the picture is pale, and grey where skin has much more colour."""
+    photo = np.full((SIZE, SIZE, 3), (160, 147, 122), np.uint8)
+    photo[100:] = skin
+    palette = measure_palette(photo, planes(hair=box(0, 0, SIZE, 90), skin=box(0, 110, SIZE, SIZE)))
+    chroma = float(np.hypot(*palette.hair[1:]))
+    assert (chroma < 9) == is_grey

@@ -45,7 +45,8 @@ def apparent_age(photo: MeasuredPhoto) -> float:
 
 def log_age(years: NDArray[np.float64]) -> NDArray[np.float64]:
     """What the model's sum stands for: ages in years as it is fitted to them."""
-    return np.log(years + _YOUNGER)
+    logarithms: NDArray[np.float64] = np.log(years + _YOUNGER)
+    return logarithms
 
 
 def age_features(photo: MeasuredPhoto) -> NDArray[np.float32]:
@@ -62,7 +63,8 @@ def age_features(photo: MeasuredPhoto) -> NDArray[np.float32]:
     apart = small - cv2.GaussianBlur(small, (0, 0), _AROUND_PX)
     spread = np.sqrt(cv2.GaussianBlur(apart * apart, (0, 0), _SPREAD_PX)) + np.float32(_LEAST_SPREAD_L)
     seen = cv2.resize(apart / spread, (_SIDE_PX // 2, _SIDE_PX // 2), interpolation=cv2.INTER_AREA)
-    return np.concatenate([shape.ravel(), seen.ravel()]).astype(np.float32)
+    features: NDArray[np.float32] = np.concatenate([shape.ravel(), seen.ravel()]).astype(np.float32)
+    return features
 
 
 @lru_cache(maxsize=1)
