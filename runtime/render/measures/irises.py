@@ -33,6 +33,8 @@ _NARROW = 0.6
 """Opening over the iris' diameter below which the lids' edges and the white are among what is read."""
 _TOO_DARK = (0.27, 0.36)
 """Lightness over that of skin below which blue in an iris is the sky's."""
+_OWN_BLUE, _GREYEST = (-3.0, 7.0), 0.35
+"""b* below 0 of an iris that is grey, and of one that is as blue as blue eyes are drawn; and what grey has of that."""
 _BLUE, _VIVID, _VIOLET = (0.05, 0.45), (2.0, 9.0), (6.0, 16.0)
 
 
@@ -106,7 +108,9 @@ def _cool_colour(measured: Lab, raw: Lab) -> Lab:
     lightness = float(measured[0]) * 1.1
     apart = abs(red) + abs(yellow)
     vivid = np.float32(0.5 + 0.5 * smoothstep(apart, *_VIVID))
-    blue = np.array([np.clip(lightness + 6, 40, 60), -6 * vivid, -26 * vivid], np.float32)
+    # Warm skin makes grey irises look blue, but they are drawn grey.
+    own_blue = np.float32(_GREYEST + (1 - _GREYEST) * smoothstep(-float(measured[2]), *_OWN_BLUE))
+    blue = np.array([np.clip(lightness + 6, 40, 60), -6 * vivid * own_blue, -26 * vivid * own_blue], np.float32)
     green = np.array([np.clip(lightness + 4, 38, 56), -14 * vivid, 16 * vivid], np.float32)
     violet = np.array([40, 26, -36], np.float32)
     cold = green + (blue - green) * np.float32(smoothstep(-yellow / max(apart, 1e-3), *_BLUE))
