@@ -23,7 +23,7 @@ _SMALL_PX = 96
 _DARKEST_HAIR, _DARKEST_BEARD = 20.0, 16.0
 _PAPER_LIGHT, _PAPER_SKIN, _PAPER_HAIR = 76.0, 66.0, 38.0
 """Lightness of black in pencil styles: of cloth, skin, hair. Raising them leaves more of the paper."""
-_MAY_BE_GREY = (24.0, 42.0)
+_MAY_BE_GREY = (32.0, 48.0)
 """Lightness of hair that is dark whatever its colour, and of hair that may be grey."""
 _GREYED = 0.4
 """What is left of the colour of grey hair."""
@@ -32,8 +32,8 @@ _STRANDS_PX = 5
 _LIT, _FAIR_LIT = (40.0, 80.0), (55.0, 90.0)
 """Percentiles of hair's lightness that give its colour, of dark and of fair hair. Raising them draws it as its lights
 are: on dark hair these are gloss."""
-_FAIR_FROM = (45.0, 60.0)
-"""Lightness of hair's lights from which it may be and from which it is fair."""
+_FAIR_FROM = (40.0, 54.0)
+"""Lightness of hair, its median, from which it may be and from which it is fair."""
 _GREY_TO_SKIN = (0.44, 0.58)
 """Chroma of hair over that of skin, below which light hair is grey, and above which it is blond."""
 _LEAST_SKIN_CHROMA = 10.0
@@ -159,7 +159,7 @@ def _lit(pixels: NDArray[np.float32], default: Lab) -> Lab:
     """The colour of hair between its shadows and its lights."""
     if len(pixels) < _LEAST_PIXELS:
         return default
-    fair = smoothstep(float(np.percentile(pixels[:, 0], _LIT[1])), *_FAIR_FROM)
+    fair = smoothstep(float(np.median(pixels[:, 0])), *_FAIR_FROM)
     low, high = np.percentile(pixels[:, 0], np.array(_LIT) + fair * (np.array(_FAIR_LIT) - np.array(_LIT)))
     lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
     return lit
