@@ -1,32 +1,31 @@
-"""The inner lines of ears, drawn where the planes show one: a curve along the rim and a small hollow."""
+"""The inner lines of ears, where the plane of skin shows one beside the face: a curve within its rim and a hollow."""
 
 import cv2
 import numpy as np
 import skia
-from numpy.typing import NDArray
 
+from toonfilter.runtime.geometry.landmarks import FACE_OVAL
+from toonfilter.runtime.render.canvas import path_of, stroke
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane, Points
-from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, polygon, taper
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.figure import Figure
 
-# Places on an ear in face heights: outwards from where it grows on the head, and down from the eyes.
-_RIM = np.array(
-    [(0.035, 0.055), (0.085, 0.025), (0.115, 0.060), (0.110, 0.135), (0.085, 0.190), (0.055, 0.215)], np.float32
-)
-_HOLLOW = np.array(
-    [(0.030, 0.105), (0.065, 0.090), (0.078, 0.130), (0.060, 0.175), (0.035, 0.185), (0.045, 0.145)], np.float32
-)
-_MIDDLE = np.array([(0.06, 0.12)], np.float32)
-_ROOT = np.array([0.422, 0.0, 0.58])
-_OUTWARDS = np.array([0.62, 0.0, 0.78])
-_LINE_U = 0.015
-_LEAST_SKIN = 110
-"""Level that the plane of skin must have all over an ear for its lines to be drawn."""
+_LINE_U = 0.024
 _ROOTS = ((234, 93, 132), (454, 323, 361))
 """Where the ear grows on the cheek: at the picture's left and right of an upright face."""
+_ABOVE, _BELOW = 105, 0
+"""Points of the mesh between whose heights ears lie: a brow and the upper lip."""
+_SKIN_LEVEL = 128
+_CHEEK_GROWS_U = 0.05
+"""How far beyond the mesh cheeks reach. Raising it takes less of a wide cheek for an ear."""
+_HEIGHT_U, _WIDTH_U, _LEAST_FILLED = (0.28, 1.4), (0.09, 0.8), 0.4
+"""Least and most size of an ear, and the share of its box that it fills. Narrower limits leave out more ears."""
+_FROM_ROOT_U = 0.7
+"""How far from its root an ear's middle may lie."""
+_RIM, _HOLLOW = 0.70, 0.40
+"""Size of the inner curve and of the hollow, over the ear's."""
 
 
 def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, shadow: Colour) -> None:
@@ -36,30 +35,79 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
         return
     pen = Pen()
     unit = np.float32(head.unit_px)
-    for side in (-1, 1):
-        if side * head.turn > 0.25:
-            # Turned away, behind the cheek.
+    for side in (0, 1):
+        ear = ear_outline(skin, figure.to_crop(head.photo_points[:, :2]), figure.unit_crop_px, side)
+        if ear is None:
             continue
-        rim = _on_ear(head, _RIM, side)
-        if not _is_skin(skin, figure.to_crop(np.concatenate([rim, _on_ear(head, _MIDDLE, side)]))):
-            continue
-        root = resampled(head.flat[list(_ROOTS[(side + 1) // 2])], 14)
-        pen.stroke(root, taper(14, 0.1, 0.1, 0.5) * np.float32(_LINE_U) * unit, line, 0.45)
-        pen.fill(polygon(resampled(_on_ear(head, _HOLLOW, side), 18)), shadow, 0.7)
-        rim = resampled(rim, 20)
-        pen.stroke(rim, taper(20, 0.2, 0.15, 0.4) * np.float32(_LINE_U) * unit, line, 0.8)
+        shape = figure.place(ear)
+        middle = shape.mean(0)
+        root = head.flat[list(_ROOTS[side])].mean(0)
+        inwards = (root - middle) * np.float32(0.12)
+        rim = resampled(_outer_part(middle + (shape - middle) * np.float32(_RIM), root), 20)
+        hollow = middle + inwards + (shape - middle) * np.float32(_HOLLOW)
+        pen.fill(polygon(hollow), shadow, 0.9)
+        pen.stroke(rim, taper(20, 0.2, 0.15, 0.4) * np.float32(_LINE_U) * unit, line, 0.9)
+        canvas.drawPath(
+            path_of([head.flat[list(_ROOTS[side])]], closed=False), stroke(line, _LINE_U * float(unit), 0.5)
+        )
     pen.draw(canvas)
 
 
-def _is_skin(skin: Plane, places: Points) -> bool:
-    """Whether all of an ear's places, crop px, lie on skin: hair and hats may hide a part of it."""
-    values = cv2.remap(skin, places[None].astype(np.float32), None, cv2.INTER_LINEAR, borderValue=0)
-    return float(values.min()) >= _LEAST_SKIN
+def ear_outline(skin: Plane, landmarks: Points, unit_px: float, side: int) -> Points | None:
+    """Outline of the ear that a plane of skin shows: float32 [N, 2] px; None where there is none, or only a part.
+
+    landmarks: float32 [478, 2] px of the plane. unit_px: distance of the pupils in them. side: 0 at the picture's left
+    of an upright face, 1 at its right.
+    """
+    roots = landmarks[list(_ROOTS[side])]
+    reach = _WIDTH_U[1] * unit_px + _HEIGHT_U[1] * unit_px
+    low = np.maximum(np.floor(roots.min(0) - reach), 0).astype(int)
+    high = np.minimum(np.ceil(roots.max(0) + reach), skin.shape[::-1]).astype(int)
+    if (high - low < 4).any():
+        return None
+    window = (skin[low[1] : high[1], low[0] : high[0]] >= _SKIN_LEVEL).astype(np.uint8)
+    local = landmarks - low.astype(np.float32)
+    face = np.zeros_like(window)
+    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(local[list(FACE_OVAL)]).astype(np.int32)), 1)
+    grow = 2 * max(1, round(_CHEEK_GROWS_U * unit_px)) + 1
+    window &= 1 - cv2.dilate(face, np.ones((grow, grow), np.uint8))
+    down = landmarks[152] - landmarks[[33, 263]].mean(0)
+    down = down / (np.linalg.norm(down) + np.float32(1e-6))
+    rows, columns = np.indices(window.shape, np.float32)
+    height = columns * down[0] + rows * down[1]
+    window &= ((height > local[_ABOVE] @ down) & (height < local[_BELOW] @ down)).astype(np.uint8)
+    contours, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    found = [contour[:, 0].astype(np.float32) for contour in contours if _is_ear(contour[:, 0], down, unit_px)]
+    middle = local[list(_ROOTS[side])].mean(0)
+    near = [one for one in found if np.linalg.norm(one.mean(0) - middle) < _FROM_ROOT_U * unit_px]
+    if not near:
+        return None
+    outline: Points = _rounded(max(near, key=len)) + low.astype(np.float32)
+    return outline
 
 
-def _on_ear(head: FaceGeometry, places: NDArray[np.float32], side: int) -> Points:
-    """side: -1 at the picture's left of an upright face, 1 at its right."""
-    out = _ROOT + places[:, :1] * _OUTWARDS
-    out[:, 1] = places[:, 1]
-    out[:, 0] *= side
-    return head.warp.move(head.project(out))
+def _is_ear(contour: Points, down: Points, unit_px: float) -> bool:
+    points = contour.astype(np.float32)
+    across = np.array([-down[1], down[0]], np.float32)
+    height, width = float(np.ptp(points @ down)) / unit_px, float(np.ptp(points @ across)) / unit_px
+    if not (_HEIGHT_U[0] < height < _HEIGHT_U[1] and _WIDTH_U[0] < width < _WIDTH_U[1]):
+        return False
+    return cv2.contourArea(points) > _LEAST_FILLED * height * width * unit_px**2
+
+
+def _rounded(contour: Points) -> Points:
+    """The contour without its steps: float32 [24, 2], its convex hull's outline resampled and averaged."""
+    hull = cv2.convexHull(contour)[:, 0]
+    closed = resampled(np.concatenate([hull, hull[:1]]).astype(np.float32), 25)[:-1]
+    soft: Points = ((np.roll(closed, 1, 0) + 2 * closed + np.roll(closed, -1, 0)) / 4).astype(np.float32)
+    return soft
+
+
+def _outer_part(shape: Points, root: Points) -> Points:
+    """The two thirds of a closed shape that lie away from the root, from end to end."""
+    away = np.linalg.norm(shape - root, axis=1)
+    start = int(away.argmin())
+    turned = np.roll(shape, -start, 0)
+    cut = len(shape) // 6
+    part: Points = turned[cut : len(shape) - cut]
+    return part

@@ -8,6 +8,7 @@ from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.colour_sense import with_colour_edges
+from toonfilter.runtime.render.ears import ear_outline
 from toonfilter.runtime.render.own_colours import with_own_colours
 from toonfilter.runtime.render.palette import measure_palette
 from toonfilter.runtime.render.scene import SceneFields
@@ -246,3 +247,17 @@ def test_hair_is_grey_or_blond_beside_its_skin(skin: tuple[int, int, int], is_gr
     palette = measure_palette(photo, planes(hair=box(0, 0, SIZE, 90), skin=box(0, 110, SIZE, SIZE)))
     chroma = float(np.hypot(*palette.hair[1:]))
     assert (chroma < 9) == is_grey
+
+
+def test_an_ear_beside_the_face_is_found_and_a_bare_cheek_is_none() -> None:
+    mesh = upright_mesh()
+    edge, height = mesh[454, :2]
+    face = NOBODY.copy()
+    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(mesh[:468, :2]).astype(np.int32)), 255)
+    assert ear_outline(face, mesh[:, :2], UNIT, 1) is None
+    with_ear = cv2.ellipse(face.copy(), (round(float(edge)) + 5, round(float(height))), (13, 26), 0, 0, 360, 255, -1)
+    ear = ear_outline(with_ear, mesh[:, :2], UNIT, 1)
+    assert ear is not None
+    assert ear[:, 0].min() > edge - 6
+    assert 20 < np.ptp(ear[:, 1]) < 60
+    assert ear_outline(with_ear, mesh[:, :2], UNIT, 0) is None
