@@ -10,6 +10,7 @@ from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.features.brush import Pen, polygon, taper
 from toonfilter.runtime.render.features.curves import resampled
+from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.figure import Figure
 
 _LINE_U = 0.024
@@ -24,6 +25,8 @@ _HEIGHT_U, _WIDTH_U, _LEAST_FILLED = (0.28, 1.4), (0.09, 0.8), 0.4
 """Least and most size of an ear, and the share of its box that it fills. Narrower limits leave out more ears."""
 _FROM_ROOT_U = 0.7
 """How far from its root an ear's middle may lie."""
+_SEEN_U2 = (0.035, 0.10)
+"""Area of an ear in squared distances of the pupils from which its lines are seen, and whole: small ones flicker."""
 _RIM, _HOLLOW = 0.70, 0.40
 """Size of the inner curve and of the hollow, over the ear's."""
 
@@ -45,8 +48,10 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
         inwards = (root - middle) * np.float32(0.12)
         rim = resampled(_outer_part(middle + (shape - middle) * np.float32(_RIM), root), 20)
         hollow = middle + inwards + (shape - middle) * np.float32(_HOLLOW)
-        pen.fill(polygon(hollow), shadow, 0.9)
-        pen.stroke(rim, taper(20, 0.2, 0.15, 0.4) * np.float32(_LINE_U) * unit, line, 0.9)
+        seen = smoothstep(float(cv2.contourArea(shape)) / head.unit_px**2, *_SEEN_U2)
+        with pen.faded(seen):
+            pen.fill(polygon(hollow), shadow, 0.9)
+            pen.stroke(rim, taper(20, 0.2, 0.15, 0.4) * np.float32(_LINE_U) * unit, line, 0.9)
         canvas.drawPath(
             path_of([head.flat[list(_ROOTS[side])]], closed=False), stroke(line, _LINE_U * float(unit), 0.5)
         )
