@@ -12,6 +12,7 @@ from toonfilter.runtime.render.features.brush import Pen, polygon, taper
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.figure import Figure
+from toonfilter.runtime.render.sure_regions import axes_of, half_plane, hull_region
 
 _LINE_U = 0.024
 _ROOTS = ((234, 93, 132), (454, 323, 361))
@@ -65,24 +66,21 @@ def ear_outline(skin: Plane, landmarks: Points, unit_px: float, side: int) -> Po
     of an upright face, 1 at its right.
     """
     roots = landmarks[list(_ROOTS[side])]
-    reach = _WIDTH_U[1] * unit_px + _HEIGHT_U[1] * unit_px
+    reach = (_WIDTH_U[1] + _HEIGHT_U[1]) * unit_px
     low = np.maximum(np.floor(roots.min(0) - reach), 0).astype(int)
     high = np.minimum(np.ceil(roots.max(0) + reach), skin.shape[::-1]).astype(int)
     if (high - low < 4).any():
         return None
-    window = (skin[low[1] : high[1], low[0] : high[0]] >= _SKIN_LEVEL).astype(np.uint8)
+    window = cv2.compare(skin[low[1] : high[1], low[0] : high[0]], _SKIN_LEVEL, cv2.CMP_GE)
     local = landmarks - low.astype(np.float32)
-    face = np.zeros_like(window)
-    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(local[list(FACE_OVAL)]).astype(np.int32)), 1)
     grow = 2 * max(1, round(_CHEEK_GROWS_U * unit_px)) + 1
-    window &= 1 - cv2.dilate(face, np.ones((grow, grow), np.uint8))
-    down = landmarks[152] - landmarks[[33, 263]].mean(0)
-    down = down / (np.linalg.norm(down) + np.float32(1e-6))
-    rows, columns = np.indices(window.shape, np.float32)
-    height = columns * down[0] + rows * down[1]
-    window &= ((height > local[_ABOVE] @ down) & (height < local[_BELOW] @ down)).astype(np.uint8)
+    face = cv2.dilate(hull_region(local[list(FACE_OVAL)], window.shape), np.ones((grow, grow), np.uint8))
+    across, down = axes_of(local)
+    for edge, way in ((_ABOVE, -down), (_BELOW, down)):
+        face = cv2.max(face, half_plane(window.shape, local[edge], way))
+    window = cv2.subtract(window, face)
     contours, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    found = [contour[:, 0].astype(np.float32) for contour in contours if _is_ear(contour[:, 0], down, unit_px)]
+    found = [contour[:, 0].astype(np.float32) for contour in contours if _is_ear(contour[:, 0], across, down, unit_px)]
     middle = local[list(_ROOTS[side])].mean(0)
     near = [one for one in found if np.linalg.norm(one.mean(0) - middle) < _FROM_ROOT_U * unit_px]
     if not near:
@@ -91,9 +89,9 @@ def ear_outline(skin: Plane, landmarks: Points, unit_px: float, side: int) -> Po
     return outline
 
 
-def _is_ear(contour: Points, down: Points, unit_px: float) -> bool:
+def _is_ear(contour: Points, across: Points, down: Points, unit_px: float) -> bool:
+    """Whether a patch of skin beside the face has an ear's size and is as full. across, down: see `axes_of`."""
     points = contour.astype(np.float32)
-    across = np.array([-down[1], down[0]], np.float32)
     height, width = float(np.ptp(points @ down)) / unit_px, float(np.ptp(points @ across)) / unit_px
     if not (_HEIGHT_U[0] < height < _HEIGHT_U[1] and _WIDTH_U[0] < width < _WIDTH_U[1]):
         return False

@@ -34,9 +34,11 @@ _LIT, _FAIR_LIT = (40.0, 80.0), (55.0, 90.0)
 are: on dark hair these are gloss."""
 _FAIR_FROM = (40.0, 54.0)
 """Lightness of hair, its median, from which it may be and from which it is fair."""
-_GREY_TO_SKIN = (0.44, 0.58)
-"""Chroma of hair over that of skin, below which light hair is grey, and above which it is blond."""
+_GREY_TO_SKIN, _DARK = (0.60, 0.78), 15.0
+"""Colour of hair over that of skin, chroma over lightness and _DARK each, below which light hair is grey, and above
+which it is blond: shade takes chroma away with the light."""
 _LEAST_SKIN_CHROMA = 10.0
+"""In greyer pictures nobody's hair is told to be blond by it."""
 _NO_GREENER = 0.25
 """Least a* of light hair for each b*: only dyed hair is greener."""
 _DYED_CHROMA = 20.0
@@ -141,6 +143,7 @@ def _livelier(colour: Lab, skin: Lab) -> NDArray[np.float32]:
     gain = 1 + 0.3 * min(1.0, max(0.0, (chroma - 6) / 10))
     # Blond is as coloured as skin, ginger strong, dyed hair red or blue.
     of_skin = chroma / max(float(np.hypot(skin[1], skin[2])), _LEAST_SKIN_CHROMA)
+    of_skin *= (float(skin[0]) + _DARK) / (lightness + _DARK)
     grey = smoothstep(lightness, *_MAY_BE_GREY) * (1 - smoothstep(of_skin, *_GREY_TO_SKIN)) * smoothstep(yellow, 0, 4)
     grey *= 1 - smoothstep(red, 10, 14)
     gain += (_GREYED - gain) * grey

@@ -70,6 +70,8 @@ def people_in(
     carried: what is known of some of them already, by the face's id, see `CarriedPeople`.
     """
     carried = carried or {}
+    # The photo goes on beside a head alone, too.
+    keep_person = keep_person or heads_alone
     shares = _shares(scene, faces)
     known = []
     for (face, _), share in zip(faces, shares, strict=False):
@@ -77,19 +79,18 @@ def people_in(
         if face.id in carried:
             own = carried[face.id]
             if heads_alone:
-                # The photo goes on beside the head: none of the face may be left there.
+                # None of the face may be left there.
                 small = own.from_frame(face.landmarks)
-                own = replace(own, planes=with_sure_face(own.planes, small, keep_person=True))
+                own = replace(own, planes=with_sure_face(own.planes, small, keep_person=keep_person))
             known.append(Person(face, head, own))
             continue
         unit_px = head.unit_px / scene.scale
         small = scene.from_frame(face.landmarks)
-        # The photo goes on beside a head alone, too.
-        planes = with_sure_face(scene.planes, small, keep_person=keep_person or heads_alone)
+        planes = with_sure_face(scene.planes, small, keep_person=keep_person)
         if heads_alone:
             planes = head_alone(planes, small, unit_px)
         own = _window(replace(scene, planes=planes), share)
-        planes = _cleared(own, own.from_frame(face.landmarks), head, keep_person=keep_person or heads_alone)
+        planes = _cleared(own, own.from_frame(face.landmarks), head, keep_person=keep_person)
         known.append(Person(face, head, replace(own, planes=planes)))
     return People(known, _strangers(scene, shares[-1], heads_alone=heads_alone))
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from toonfilter.runtime.render.contours import COARSE_PX, Plane, coarsened
 from toonfilter.runtime.render.palette import cloth_plane
@@ -24,17 +23,18 @@ def without_scraps(planes: Mapping[str, Plane], unit_px: float, *, keep_person: 
     Jewellery on a neck and gaps in hair are no clothes. Cloth that the picture's edge cuts stays. planes: uint8 [h, w].
     unit_px: distance of the pupils in them. keep_person: nothing is left to the room.
     """
-    cloth = cv2.compare(coarsened(cloth_plane(planes, under_beard=True)), _CLOTH_LEVEL, cv2.CMP_GE)
-    count, scraps, found, _ = cv2.connectedComponentsWithStats(cloth)
+    cloth = cloth_plane(planes, under_beard=True)
+    cells = cv2.compare(coarsened(cloth), _CLOTH_LEVEL, cv2.CMP_GE)
+    count, scraps, found, _ = cv2.connectedComponentsWithStats(cells)
     if count < 2:
         return dict(planes)
     around = {name: coarsened(planes[name]) for name in _TAKERS}
     around["room"] = coarsened(cv2.bitwise_not(planes["person"]))
     most = _MOST_U2 * (unit_px / COARSE_PX) ** 2
-    given: dict[str, NDArray[np.uint8]] = {}
+    given: dict[str, Plane] = {}
     for number in range(1, count):
         left, top, width, height, area = (int(value) for value in found[number])
-        if area > most or _is_cut(left, top, width, height, cloth.shape):
+        if area > most or _is_cut(left, top, width, height, cells.shape):
             continue
         window = np.s_[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
         scrap = (scraps[window] == number).astype(np.uint8)
@@ -43,20 +43,21 @@ def without_scraps(planes: Mapping[str, Plane], unit_px: float, *, keep_person: 
         taker = max(shares, key=lambda name: shares[name])
         if shares[taker] < _LEAST_SHARE or (taker == "room" and keep_person):
             continue
-        region = given.setdefault(taker, np.zeros_like(cloth))
+        region = given.setdefault(taker, np.zeros_like(cells))
         region[window] |= cv2.dilate(scrap, np.ones((3, 3), np.uint8)) * np.uint8(255)
-    return _handed_over(planes, given)
+    return _handed_over(planes, cloth, given)
 
 
 def _is_cut(left: int, top: int, width: int, height: int, shape: tuple[int, ...]) -> bool:
     return left == 0 or top == 0 or left + width == shape[1] or top + height == shape[0]
 
 
-def _handed_over(planes: Mapping[str, Plane], given: Mapping[str, NDArray[np.uint8]]) -> dict[str, Plane]:
+def _handed_over(planes: Mapping[str, Plane], cloth: Plane, given: Mapping[str, Plane]) -> dict[str, Plane]:
+    """The planes with parts of the cloth given away. given: where, by who takes it, in cells of COARSE_PX."""
     result = dict(planes)
+    size = cloth.shape[1], cloth.shape[0]
     for taker, region in given.items():
-        size = planes["person"].shape[1], planes["person"].shape[0]
-        large = cv2.min(cv2.resize(region, size, interpolation=cv2.INTER_LINEAR), cloth_plane(planes, under_beard=True))
+        large = cv2.min(cv2.resize(region, size, interpolation=cv2.INTER_LINEAR), cloth)
         if taker == "room":
             result["person"] = cv2.subtract(result["person"], large)
         else:

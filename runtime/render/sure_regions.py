@@ -215,8 +215,8 @@ def half_plane(shape: tuple[int, ...], edge: Points, way: Points) -> Plane:
 def with_sure_face(planes: Mapping[str, Plane], landmarks: Landmarks, *, keep_person: bool) -> dict[str, Plane]:
     """The planes with a person and skin all over a known face, whatever the network saw. landmarks: in their px.
 
-    The mesh of a profile reaches beyond it: where the network sees nearly all of the face, what it calls the room stays
-    that, unless keep_person says that the room will be shown.
+    A mesh may reach beyond a profile: where the network calls most of the face a person, the rest stays the room.
+    keep_person: the room will be shown as it is, so that all of the mesh is covered.
     """
     person = planes["person"]
     region = cv2.dilate(hull_region(landmarks, person.shape), np.ones((3, 3), np.uint8))

@@ -261,3 +261,10 @@ def test_an_ear_beside_the_face_is_found_and_a_bare_cheek_is_none() -> None:
     assert ear[:, 0].min() > edge - 6
     assert 20 < np.ptp(ear[:, 1]) < 60
     assert ear_outline(with_ear, mesh[:, :2], UNIT, 0) is None
+
+
+def test_white_hair_over_deep_skin_in_warm_light_is_no_blond() -> None:
+    photo = np.full((SIZE, SIZE, 3), (204, 184, 150), np.uint8)
+    photo[100:] = (85, 56, 44)
+    palette = measure_palette(photo, planes(hair=box(0, 0, SIZE, 90), skin=box(0, 110, SIZE, SIZE)))
+    assert float(np.hypot(*palette.hair[1:])) < 12
