@@ -31,9 +31,9 @@ NO_VIRTUAL_CAMERA = "none"
 
 @dataclass(frozen=True, slots=True)
 class CameraChoice:
-    """What to open. camera, output: wishes as of `--camera` and `--device`; empty takes the first.
+    """What to open. camera, output: as `--camera` and `--device` take them; empty takes the first.
 
-    output `none`: nothing but the page. width, height in px, fps: wishes.
+    output `none`: nothing but the page. width, height in px, fps: what the camera is asked for.
     """
 
     camera: str = ""

@@ -143,7 +143,7 @@ class Panel:
             "camera": self.camera.snapshot(),
             "cameras": [asdict(one) for one in self._cameras],
             "virtuals": [asdict(one) for one in self._virtuals],
-            "settings": {"camera": self._options.camera or known.camera, "output": known.output},
+            "preferred": {"camera": self._options.camera or known.camera, "output": known.output},
             "look": asdict(known.look),
             "can_undo": self._store.can_undo,
             "presets": list(known.presets),

@@ -20,7 +20,7 @@ _MOST_UNDO = 50
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """language: a code, empty for the browser's. is_known: the first steps were seen. camera, output: wishes.
+    """language: a code, empty for the browser's. is_known: the first steps were seen. camera, output: last chosen.
 
     looks_first: doubtful pictures of recordings are looked at before files are made. sound: what becomes of theirs.
     """

@@ -50,6 +50,18 @@ def test_what_the_page_asks_for_is_in_the_table():
     assert asked <= set(words("en")), asked - set(words("en"))
 
 
+def test_what_the_page_reads_is_in_the_state(panel):
+    read = set()
+    for entry in FOLDER.joinpath("static").iterdir():
+        if entry.name.endswith(".js"):
+            text = entry.read_text(encoding="utf-8")
+            read |= set(re.findall(r"\bstate\.(\w+)", text))
+            for names in re.findall(r"\bconst \{([^}]*)\} = state;", text):
+                read |= {name.split(":")[0].strip() for name in names.split(",")}
+    assert len(read) > 12
+    assert read <= set(panel.snapshot()), read - set(panel.snapshot())
+
+
 def test_every_state_reason_and_advice_has_words():
     table = words("en")
     for state in ("off", "protected", "holding", "covered", "unknown", "exposed"):

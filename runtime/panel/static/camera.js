@@ -21,13 +21,13 @@ let toast = () => {};
 export function setUp(runSafely, showToast) {
   attempt = runSafely;
   toast = showToast;
-  $("start").addEventListener("click", () => attempt(() => ask("camera/start", wishes())));
+  $("start").addEventListener("click", () => attempt(() => ask("camera/start", chosenDevices())));
   $("stop").addEventListener("click", () => attempt(() => ask("camera/stop")));
   $("hide").addEventListener("click", toggleHidden);
   $("mirror").addEventListener("click", () => attempt(() => ask("settings", { is_mirrored: !now.is_mirrored })));
   $("first-done").addEventListener("click", () => attempt(() => ask("settings", { is_known: true })));
   for (const id of ["camera", "output"]) {
-    $(id).addEventListener("change", () => { if (now.camera.phase !== "off") attempt(() => ask("camera/start", wishes())); });
+    $(id).addEventListener("change", () => { if (now.camera.phase !== "off") attempt(() => ask("camera/start", chosenDevices())); });
     $(id).addEventListener("pointerdown", () => ask("devices").catch(() => {}));
   }
   $("check").addEventListener("click", () => attempt(() => ask("check")));
@@ -47,7 +47,7 @@ export function setUp(runSafely, showToast) {
   $("hide").addEventListener("keyup", (event) => { if (event.code === "Space") event.preventDefault(); });
 }
 
-const wishes = () => ({ camera: $("camera").value, output: $("output").value });
+const chosenDevices = () => ({ camera: $("camera").value, output: $("output").value });
 
 function toggleHidden() {
   attempt(() => ask("camera/hide", { hidden: !now.camera.hidden }));
@@ -162,18 +162,18 @@ function showTroubles(state) {
     text ? el("details", {}, el("summary", {}, t("details")), el("p", { lang: "en", dir: "ltr" }, text)) : null)));
 }
 
-function options(select, pairs, wished) {
+function options(select, pairs, preferred) {
   const made = renew(select, pairs, () => pairs.map(([value, text]) => el("option", { value }, text)));
-  const value = pairs.some(([one]) => one === wished) ? wished : pairs[0][0];
+  const value = pairs.some(([one]) => one === preferred) ? preferred : pairs[0][0];
   if (made || document.activeElement !== select) select.value = value;
 }
 
 function showDevices(state) {
-  const { camera, cameras, virtuals, wishes: wished } = state;
+  const { camera, cameras, virtuals, preferred } = state;
   const running = camera.phase === "off" ? null : camera.choice;
   const named = cameras.map((one) => [one.wish, one.name || t("camera.number", { n: number(Number(one.wish) + 1) })]);
-  options($("camera"), [["", t(cameras.length ? "camera.first" : "camera.none")], ...named], running ? running.camera : wished.camera);
-  options($("output"), [["", t("output.auto")], ...virtuals.map((one) => [one.wish, `${one.name} (${one.wish})`]), ["none", t("output.none")]], running ? running.output : wished.output);
+  options($("camera"), [["", t(cameras.length ? "camera.first" : "camera.none")], ...named], running ? running.camera : preferred.camera);
+  options($("output"), [["", t("output.auto")], ...virtuals.map((one) => [one.wish, `${one.name} (${one.wish})`]), ["none", t("output.none")]], running ? running.output : preferred.output);
   const hint = camera.virtual ? t("output.on", { name: callName(state) }) : camera.phase === "running" ? t("output.off") : "";
   put($("output-hint"), hint);
 }
