@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from toonfilter.runtime.render.ground import Ground
     from toonfilter.runtime.styles.style import Sliders
 
-# NumPy's threads wait for their next product in a loop, which took an eighth of the machine; our products are small.
-# It reads this once, when it is imported.
+# NumPy's OpenBLAS spins while its threads wait, which took an eighth of the processors' time; our products are small.
+# It reads this once, when NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 __version__ = "0.1.0"

@@ -67,14 +67,16 @@ def fid(real: Features, fake: Features, *, seed: int = 0) -> Estimate:
     count = min(len(real), len(fake))
     real, fake = sampled_rows(real, _BOOTSTRAP_ROWS, seed), sampled_rows(fake, _BOOTSTRAP_ROWS, seed + 1)
     generator = np.random.default_rng(seed)
-    drawn = [distance_of_few(_resample(real, generator), _resample(fake, generator)) for _ in range(_BOOTSTRAP_REPEATS)]
-    found = from_spread(value, np.array(drawn), count, scale=math.sqrt(min(len(real), len(fake)) / count))
+    resampled = [
+        distance_of_few(_resample(real, generator), _resample(fake, generator)) for _ in range(_BOOTSTRAP_REPEATS)
+    ]
+    found = from_spread(value, np.array(resampled), count, scale=math.sqrt(min(len(real), len(fake)) / count))
     return Estimate(found.value, max(found.low, 0.0), found.high, count)
 
 
 def _resample(rows: Features, generator: np.random.Generator) -> Features:
-    drawn: Features = rows[generator.integers(0, len(rows), len(rows))].astype(np.float64)
-    return drawn
+    resampled: Features = rows[generator.integers(0, len(rows), len(rows))].astype(np.float64)
+    return resampled
 
 
 def distance_of_few(first: Features, second: Features) -> float:

@@ -105,14 +105,14 @@ def _interval(value: float, kernel: Kernel, real: Features, fake: Features, seed
         generator.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), _BOOTSTRAP_REPEATS).astype(np.float64)
         for rows in (real, fake)
     ]
-    drawn = -2 * np.einsum("ri,ij,rj->r", weights[0], kernel(real, fake), weights[1], optimize=True)
-    drawn /= len(real) * len(fake)
+    resampled = -2 * np.einsum("ri,ij,rj->r", weights[0], kernel(real, fake), weights[1], optimize=True)
+    resampled /= len(real) * len(fake)
     for rows, weight in zip((real, fake), weights, strict=True):
         values = kernel(rows, rows)
         pairs = len(rows) ** 2 - (weight**2).sum(1)
         itself = (weight**2) @ np.diag(values)
-        drawn += (np.einsum("ri,ij,rj->r", weight, values, weight, optimize=True) - itself) / pairs
-    return from_spread(value, drawn, count, scale=math.sqrt(min(len(real), len(fake)) / count))
+        resampled += (np.einsum("ri,ij,rj->r", weight, values, weight, optimize=True) - itself) / pairs
+    return from_spread(value, resampled, count, scale=math.sqrt(min(len(real), len(fake)) / count))
 
 
 def _root(value: float) -> float:

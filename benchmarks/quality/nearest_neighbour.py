@@ -25,8 +25,8 @@ class NearestNeighbour:
 def nearest_neighbour(real: Features, fake: Features, *, seed: int = 0) -> NearestNeighbour:
     """Lopez-Paz and Oquab 2017, "Revisiting classifier two-sample tests", section 3; Xu et al. 2018, section 2.
 
-    Both sets must be of one size for 0.5 to mean equal: the larger one is thinned by lot. Intervals resample pictures
-    and keep their neighbours. The rows lie in a file and
+    Both sets must be of one size for 0.5 to mean equal: the larger one is thinned at random. Intervals resample
+    pictures and keep their neighbours. The rows lie in a file and
     scikit-learn walks through the distances in blocks: memory is that of some blocks.
     """
     neighbours = require("sklearn.neighbors", extra="train")
@@ -38,4 +38,4 @@ def nearest_neighbour(real: Features, fake: Features, *, seed: int = 0) -> Neare
         nearest = search.kneighbors(return_distance=False)[:, 0]
     own_kind = (nearest < count) == (np.arange(2 * count) < count)
     parts = (own_kind, own_kind[:count], own_kind[count:])
-    return NearestNeighbour(*(bootstrap(part.astype(np.float64), lambda drawn: float(drawn.mean())) for part in parts))
+    return NearestNeighbour(*(bootstrap(part.astype(np.float64), lambda rows: float(rows.mean())) for part in parts))

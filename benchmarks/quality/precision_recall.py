@@ -32,7 +32,7 @@ def precision_recall(real: Features, fake: Features, *, seed: int = 0) -> Precis
 
 
 def _share(hits: NDArray[np.bool_]) -> Estimate:
-    return bootstrap(hits.astype(np.float64), lambda drawn: float(drawn.mean()))
+    return bootstrap(hits.astype(np.float64), lambda rows: float(rows.mean()))
 
 
 def _within(asked: Features, others: Features) -> NDArray[np.bool_]:

@@ -221,7 +221,7 @@ def _sum_up(
         key = f"temporal_{name}"
         finite = np.array([value for value in values if np.isfinite(value)])
         if len(finite) >= _MIN_CLIPS:
-            figures[key] = bootstrap(finite, lambda drawn: float(drawn.mean()))
+            figures[key] = bootstrap(finite, lambda rows: float(rows.mean()))
         elif name == "real" and options.videos is None:
             missing[key] = "needs --clips DIR (videos with a face)"
         elif not model.draws_clips:

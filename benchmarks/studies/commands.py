@@ -105,16 +105,7 @@ def study(
 def _say_jobs(plan: "Plan", options: "StudyOptions") -> None:
     import shlex
 
-    from toonfilter.benchmarks.studies.runs import is_finished, list_jobs
+    from toonfilter.benchmarks.studies.runs import is_finished
 
-    jobs = list_jobs(
-        plan,
-        options.data,
-        options.out,
-        scale=options.scale,
-        seeds=options.seeds,
-        more=options.more,
-        perceptual_weights=options.perceptual_weights,
-    )
-    for job in jobs:
+    for job in options.jobs(plan):
         terminal.say(f"{'done' if is_finished(job) else 'to do'}: {shlex.join(job.command)}")

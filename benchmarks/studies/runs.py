@@ -64,14 +64,13 @@ def list_jobs(
             command = [sys.executable, "-m", "toonfilter.cli", "train", arm.recipe]
             command += ["--data", str(data.resolve()), "--output", str(folder.resolve())]
             command += [part for change in changes for part in ("--set", change)]
-            command += (
-                ["--perceptual-weights", perceptual_weights] if perceptual_weights and compares_features(recipe) else []
-            )
+            if perceptual_weights and _compares_features(recipe):
+                command += ["--perceptual-weights", perceptual_weights]
             jobs.append(Job(arm, seed, folder, tuple(command), recipe.run.epochs))
     return jobs
 
 
-def compares_features(recipe: Recipe) -> bool:
+def _compares_features(recipe: Recipe) -> bool:
     """Whether a recipe's method compares pretrained features."""
     always = ("cartoongan", "caricature")
     return recipe.system in always or any(name.startswith("perceptual") for name in recipe.method)

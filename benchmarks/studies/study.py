@@ -14,7 +14,7 @@ from toonfilter.benchmarks.quality.set_measures import SetMeasurer
 from toonfilter.benchmarks.quality.vote.ballot import BallotOptions, prepare_ballot
 from toonfilter.benchmarks.studies.epochs import HeldOut, measure_epochs
 from toonfilter.benchmarks.studies.plan import Plan, Scale
-from toonfilter.benchmarks.studies.runs import Workers, list_jobs, run_jobs
+from toonfilter.benchmarks.studies.runs import Job, Workers, list_jobs, run_jobs
 from toonfilter.benchmarks.studies.tables import (
     Table,
     as_markdown,
@@ -39,7 +39,7 @@ MOST_VOTED = 9
 class StudyOptions:
     """Where the data lies, where everything goes, and at what size.
 
-    more: overrides for every run, after the plan's. perceptual_weights: of the recipes' pretrained networks.
+    more: overrides for every run, after the plan's. perceptual_weights: file for the recipes' pretrained network.
     """
 
     data: Path
@@ -51,6 +51,18 @@ class StudyOptions:
     workers: Workers = field(default_factory=Workers)
     pictures: int = 256
     has_vote: bool = True
+
+    def jobs(self, plan: Plan) -> list[Job]:
+        """All runs of the plan; see `list_jobs`."""
+        return list_jobs(
+            plan,
+            self.data,
+            self.out,
+            scale=self.scale,
+            seeds=self.seeds,
+            more=self.more,
+            perceptual_weights=self.perceptual_weights,
+        )
 
 
 @dataclass
@@ -73,15 +85,7 @@ def run_study(
         ConfigError: an arm does not fit its recipe. DataError: the data lacks what an arm needs.
         TrainingError: a run failed; those that ended stay.
     """
-    jobs = list_jobs(
-        plan,
-        options.data,
-        options.out,
-        scale=options.scale,
-        seeds=options.seeds,
-        more=options.more,
-        perceptual_weights=options.perceptual_weights,
-    )
+    jobs = options.jobs(plan)
     result = StudyResult()
     held_out = HeldOut(options.data, options.pictures)
     for job in run_jobs(jobs, options.workers, report):

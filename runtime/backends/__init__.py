@@ -1,7 +1,7 @@
 """Engines that run a generator, behind one protocol.
 
 `open_translator` is the only place that chooses: asked for an engine by name it opens that one or fails, asked for
-`auto` it tries them in order and reports why each was passed over.
+`auto` it tries them in order and reports why each was skipped.
 """
 
 from collections.abc import Callable

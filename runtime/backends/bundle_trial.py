@@ -78,15 +78,15 @@ def _limit() -> None:
         return
     import resource
 
-    wishes = [
+    limits = [
         (resource.RLIMIT_CPU, CPU_S),
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_FSIZE, WRITTEN_BYTES),
         (resource.RLIMIT_CORE, 0),
     ]
-    for kind, wish in wishes:
+    for kind, wanted in limits:
         hard = resource.getrlimit(kind)[1]
-        limit = wish if hard == resource.RLIM_INFINITY else min(wish, hard)
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(kind, (limit, limit))
 
 

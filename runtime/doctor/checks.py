@@ -204,12 +204,12 @@ def check_cameras(devices: Callable[[], list[VideoDevice]] = list_devices) -> It
     texts = platform_texts()
     if sys.platform.startswith("linux"):
         found = [device for device in devices() if not device.is_loopback and (device.can_capture or device.problem)]
-        wishes = [(f"{device.path} {device.name} ({device.kind})", device.path) for device in found]
+        cameras = [(f"{device.path} {device.name} ({device.kind})", device.path) for device in found]
     else:
-        wishes = [("camera 0", "0")]
-    if not wishes:
+        cameras = [("camera 0", "0")]
+    if not cameras:
         yield Check("cameras", "fault", "none found", texts.no_camera, "live")
-    for name, wish in wishes:
+    for name, wish in cameras:
         camera = Webcam(CameraRequest(wish))
         try:
             words = camera.open()

@@ -18,7 +18,7 @@ from toonfilter.runtime.live.quality_control import EffortSettings
 from toonfilter.runtime.live.sinks import LiveSink
 from toonfilter.runtime.live.sources import Camera
 from toonfilter.runtime.live.supervisor import LiveFilter
-from toonfilter.runtime.platform.cores import undivided_calls
+from toonfilter.runtime.platform.cores import few_opencv_threads
 from toonfilter.runtime.privacy import HOLD_S
 from toonfilter.runtime.queues import LatestSlot, QueueClosed, quick_switching
 
@@ -120,7 +120,7 @@ def run_live(
     options = options or LiveOptions()
     try:
         live = _Live(camera, open_filter, sink, options, controls or Controls(), clock or SystemClock(), notify, stop)
-        with quick_switching(), undivided_calls():
+        with quick_switching(), few_opencv_threads():
             return live.run(on_status)
     finally:
         sink.close()

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 import cv2
 
 FEW_CORES = 2
-"""So many are all busy with the stages of a frame."""
+"""Up to so many, the stages of a frame keep all cores busy. Raising it spares threads on larger machines, too."""
 _APART_BELOW, _TOGETHER_ABOVE = 0.6, 0.7
 _MEMORY_FRAMES = 15
 
@@ -36,8 +36,8 @@ def usable_cores() -> list[int]:
 
 
 @contextmanager
-def undivided_calls() -> Iterator[None]:
-    """On few cores OpenCV works in the thread that calls it: the others have stages of their own to do."""
+def few_opencv_threads() -> Iterator[None]:
+    """Up to `FEW_CORES` OpenCV has no threads of its own, in the whole process: other cores have other stages to do."""
     before = cv2.getNumThreads()
     if len(usable_cores()) <= FEW_CORES:
         cv2.setNumThreads(1)

@@ -106,8 +106,8 @@ class _Joint:
         for stream in self.source.streams:
             unit = stream.time_base
             if stream.index == info.track:
-                with open_recording(template) as segment:
-                    added = self._output.add_stream_from_template(segment.streams.video[0], opaque=True)
+                with open_recording(template) as container:
+                    added = self._output.add_stream_from_template(container.streams.video[0], opaque=True)
                 self.pictures, unit = added, Fraction(1, info.time_base.denominator)
                 if info.display_matrix is not None and stores_rotation():
                     self.pictures.set_display_matrix(info.display_matrix)

@@ -155,6 +155,7 @@ def _node_name() -> str:
 
 
 def store_segment(folder: WorkFolder, segment: Segment, files: SegmentFiles) -> None:
+    """Put a segment that came back into the work folder, and note it as done."""
     parts = [(folder.audit_path(segment), files.audit)]
     if files.result.frames:
         parts.append((folder.video_path(segment), files.video))

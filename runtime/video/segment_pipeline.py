@@ -13,7 +13,7 @@ from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.faces.lookback import LOOKAHEAD_FRAMES
 from toonfilter.runtime.filter.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
-from toonfilter.runtime.platform.cores import undivided_calls
+from toonfilter.runtime.platform.cores import few_opencv_threads
 from toonfilter.runtime.queues import BoundedQueue, QueueClosed, quick_switching
 from toonfilter.runtime.video.colour import ColourConverter
 from toonfilter.runtime.video.pyav_versions import stores_rotation
@@ -92,7 +92,7 @@ def run_segments(
     Raises:
         ConversionStopped: `stop` was set.
     """
-    with quick_switching(), undivided_calls():
+    with quick_switching(), few_opencv_threads():
         _Runner(job, segments, frame_filter, on_frame, on_result, stop).run()
 
 

@@ -29,7 +29,7 @@ def state_of(panel):
 
 
 def picture(socket, after=0):
-    """The next picture of the preview: number, and uint8 [H, W, 3] or None; states in between are passed over."""
+    """The next picture of the preview: number, and uint8 [H, W, 3] or None; states in between are skipped."""
     socket.send_text(json.dumps({"after": after, "width": 640}))
     while True:
         message = socket.receive()

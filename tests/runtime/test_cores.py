@@ -123,7 +123,7 @@ def test_opencv_keeps_to_one_thread_on_few_cores_while_frames_run(
     before = cv2.getNumThreads()
     try:
         cv2.setNumThreads(3)
-        with cores.undivided_calls():
+        with cores.few_opencv_threads():
             assert cv2.getNumThreads() == expected
         assert cv2.getNumThreads() == 3
     finally:

@@ -143,7 +143,7 @@ class Filter:
         self.told.append((size, detect_every))
 
 
-def test_governor_tells_filter_and_user_and_skips_frames() -> None:
+def test_controller_tells_filter_and_user_and_skips_frames() -> None:
     adjustable, texts = Filter(), list[str]()
     assert isinstance(adjustable, AdjustableFilter)
     steered = SteeredFilter(adjustable, PERIOD_S, EffortSettings(), texts.append, cpu_s=lambda: 0.0)

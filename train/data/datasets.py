@@ -45,7 +45,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Entry:
-    """The files of one sample by name: `source`, `target`, ...; `weight`: how often it is sampled, relatively."""
+    """The files of one sample by name: `source`, `target`, ...; `weight`: of sampling, relative."""
 
     name: str
     files: Mapping[str, Path]

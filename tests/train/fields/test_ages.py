@@ -56,7 +56,8 @@ def test_few_faces_are_refused(store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("file,years\na.png,3\n", "columns"), ("file,age\na.png,old\n", "line 2")]
+    ("text", "message"),
+    [("file,years\na.png,3\n", "columns"), ("file,age\na.png,old\n", "line 2"), ("file,age\na.png,-3\n", "line 2")],
 )
 def test_bad_lists_of_ages_are_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "ages.csv"

@@ -1,6 +1,7 @@
 """Fits the linear model of apparent age to what people guessed."""
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +18,18 @@ from toonfilter.train.data.fields.store import LabelStore
 _COMPONENTS = 20
 """Principal components of shape, and of picture, that the model sees. Raising it fits more of the noise."""
 _RIDGE = 30.0
+"""Penalty on squared weights of standardised components. Raising it draws all ages to the mean."""
 _FOLDS = 5
+"""Of the cross-validation."""
 _FEWEST = 50
+"""Pictures, below which nothing is fitted."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class AgeFit:
-    """weights, bias: see `AgeModel`. correlation, error_years: of ages of pictures that a fold did not see."""
+    """weights, bias: see `AgeModel`. correlation (of logarithms), error_years (mean): cross-validated. count: faces."""
 
     weights: NDArray[np.float32]
     bias: float
@@ -38,7 +42,7 @@ def read_ages(paths: list[Path]) -> dict[str, float]:
     """Ages in years by picture file, from CSV files with the columns file and age.
 
     Raises:
-        DataError: a column is missing, or an age is no number.
+        DataError: a column is missing, or an age is no number of years.
     """
     ages = {}
     for path in paths:
@@ -48,9 +52,12 @@ def read_ages(paths: list[Path]) -> dict[str, float]:
                 raise DataError(f"{path}: expected the columns file and age")
             for number, row in enumerate(reader, 2):
                 try:
-                    ages[row["file"].strip()] = float(row["age"])
+                    age = float(row["age"])
                 except (TypeError, ValueError):
-                    raise DataError(f"{path}, line {number}: age is {row['age']!r}; must be years") from None
+                    age = math.nan
+                if not 0 <= age < math.inf:
+                    raise DataError(f"{path}, line {number}: age is {row['age']!r}; must be years, 0 or more")
+                ages[(row["file"] or "").strip()] = age
     return ages
 
 
@@ -94,16 +101,16 @@ def _samples(store: LabelStore, ages: Mapping[str, float]) -> tuple[Floats, Floa
 
 
 def _fitted(features: Floats, target: Floats) -> tuple[Floats, float]:
-    """Weights of the features themselves, and the bias."""
-    shape = features.shape[1] - PICTURE_FEATURES
+    """Weights of the features themselves, not of their components, and the bias."""
+    shape_features = features.shape[1] - PICTURE_FEATURES
     middle, bias = features.mean(0), float(target.mean())
-    ways = np.zeros((features.shape[1], 2 * _COMPONENTS))
-    for part, columns in ((np.s_[:shape], np.s_[:_COMPONENTS]), (np.s_[shape:], np.s_[_COMPONENTS:])):
+    components = np.zeros((features.shape[1], 2 * _COMPONENTS))
+    for part, columns in ((np.s_[:shape_features], np.s_[:_COMPONENTS]), (np.s_[shape_features:], np.s_[_COMPONENTS:])):
         _, _, axes = np.linalg.svd(features[:, part] - middle[part], full_matrices=False)
-        ways[part, columns] = axes[:_COMPONENTS].T
-    scores = (features - middle) @ ways
+        components[part, columns] = axes[:_COMPONENTS].T
+    scores = (features - middle) @ components
     spread = scores.std(0) + 1e-9
     scores = scores / spread
-    share = np.linalg.solve(scores.T @ scores + _RIDGE * np.eye(scores.shape[1]), scores.T @ (target - bias))
-    weights = ways @ (share / spread)
+    of_scores = np.linalg.solve(scores.T @ scores + _RIDGE * np.eye(scores.shape[1]), scores.T @ (target - bias))
+    weights = components @ (of_scores / spread)
     return weights, bias - float(middle @ weights)
