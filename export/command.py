@@ -14,7 +14,7 @@ from toonfilter.runtime.errors import ConfigError
 class ExportRequest:
     """What to export and into what.
 
-    source: checkpoint, run folder or bundle; None takes the newest run, else the bundle that ships. head: another of
+    source: checkpoint, run folder or bundle; None takes the newest run. head: another of
     the method's exportable networks. engine: `tensorrt` also builds this machine's engines. Else as in `BundleOptions`.
     """
 

@@ -109,7 +109,7 @@ def test_gaze_keeps_its_place_between_the_corners() -> None:
         assert np.abs(places(after) - places(turned)).max() < 0.03
 
 
-def test_no_exaggeration_is_no_displacement() -> None:
+def test_no_warp_is_no_displacement() -> None:
     field = displacement(crop_landmarks(), SIZE, FaceWarp.none())
     assert np.abs(field).max() < 1e-4
 
