@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from toonfilter.benchmarks.face_scenes import Cutout, SceneFrame, cut_out, play
 from toonfilter.benchmarks.hard_scenes import ALL_SCENES
 from toonfilter.benchmarks.quality.identity import SIDE, Embedding, Recogniser, alignment, cosine
-from toonfilter.runtime.faces.lookback import LOOKAHEAD_FRAMES
+from toonfilter.runtime.faces.config import LOOKAHEAD_FRAMES
 from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.filter.toon_filter import ToonFilter, TrackedFrame
 from toonfilter.runtime.frames import Frame, Image, SafeFrame

@@ -16,7 +16,10 @@ from toonfilter.runtime.faces.network_files import NetworkFile, open_network
 from toonfilter.runtime.frames import Image
 
 _SAME_FACE_OVERLAP = 0.3
-_LOWEST_SCORE = 0.3
+"""Of boxes that are merged; MediaPipe's own. Raising it gives several boxes for one face."""
+LOWEST_SCORE = 0.3
+"""Answers below it are not read, and have no say in where a face is; no `min_score` can be lower. Raising it moves
+boxes."""
 _MIDDLE = (0.5, 0.5)
 
 
@@ -109,7 +112,7 @@ class BlazeFace:
         the square.
         """
         found, first = [], 0
-        least = math.log(_LOWEST_SCORE / (1 - _LOWEST_SCORE))
+        least = math.log(LOWEST_SCORE / (1 - LOWEST_SCORE))
         for raw_scores, raw_boxes in zip(scores, boxes, strict=True):
             flat = raw_scores.ravel()
             at = np.flatnonzero(flat >= least)

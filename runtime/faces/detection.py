@@ -18,11 +18,10 @@ from toonfilter.runtime.geometry.alignment import CropTransform, HeadFit, Landma
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.sampling import take_view
 
-_CLOSE_PX = 256
-_MESH_SQUARE_FACES = 1.9
-_SETTLING = 2
-_LIKELIEST_BONUS = 0.2
 _MESH_CONFIDENCE = TrackingConfig().mesh.confidence
+_MEAN_CONFIDENCE, _LOST_BY_DEVIATION = 1.25, 5.0
+"""Confidence of the mean face before it is cut off at 1, and how much is lost with each head's scale of mean deviation
+from it. Raising the first, or lowering the second, believes meshes that look less like faces."""
 UPRIGHT = (0,)
 """Turns of pictures whose people are known to stand or sit."""
 IRISES = (468, 473)
@@ -58,24 +57,24 @@ class FaceMesher:
         self._detector = detector
         self._config = config or TrackingConfig()
         self._mesh = FaceMesh()
-        self._view = np.empty((_CLOSE_PX, _CLOSE_PX, 3), np.uint8)
+        self._view = np.empty((self._config.mesh.view.view_px,) * 2 + (3,), np.uint8)
 
     def find(self, image: Image, around: Box, turns: Sequence[int] = (0,)) -> Landmarks | None:
         """float32 [478, 3] image px of a face in a square around this place, or None.
 
         image: uint8 [H, W, 3] RGB. turns: quarters clockwise by which the face may be turned, the likeliest first.
         """
-        close = CropTransform(
-            *around.centre, _MESH_SQUARE_FACES * max(around.width, around.height), roll_rad=0.0, size=_CLOSE_PX
-        )
+        config = self._config.mesh.view
+        side_px = config.view_size * max(around.width, around.height)
+        close = CropTransform(*around.centre, side_px, roll_rad=0.0, size=config.view_px)
         view = take_view(image, close, self._view)
         found = [(turn, face) for turn in turns if (face := self._detector.closest(view, turn)) is not None]
         # A masked face looks like one upside down; where scores are near, the detection knows better.
-        for _, face in sorted(found, key=lambda one: -float(one[1][4]) - _LIKELIEST_BONUS * (one[0] == turns[0])):
+        for _, face in sorted(found, key=lambda one: -float(one[1][4]) - config.likeliest_bonus * (one[0] == turns[0])):
             square = square_around(face[:4], *face[5:].reshape(-1, 2))
             landmarks = self._read(image, _of_frame(square, close))
             # As in video, where each square comes of the last landmarks: what the detector guessed no longer tells.
-            for _ in range(_SETTLING):
+            for _ in range(config.settling):
                 if landmarks is not None:
                     landmarks = self.follow(image, landmarks)
             if landmarks is not None and self._fits(close.to_crop(landmarks), face):
@@ -117,7 +116,7 @@ def mesh_confidence(landmarks: Landmarks, fit: HeadFit) -> float:
     """
     expected = fit.scale * mean_face() @ fit.rotation.T + fit.translation
     deviation = float(np.sqrt(((landmarks - expected) ** 2).sum(1).mean())) / max(fit.scale, 1e-6)
-    return float(np.clip(1.25 - 5 * deviation, 0.0, 1.0))
+    return float(np.clip(_MEAN_CONFIDENCE - _LOST_BY_DEVIATION * deviation, 0.0, 1.0))
 
 
 def box_around(landmarks: Landmarks) -> Box:
@@ -153,6 +152,7 @@ class StillFaceFinder:
     def find(self, image: Image) -> tuple[list[Face], list[Box]]:
         """Faces with a mesh, the most certain first, and the places of those without. image: uint8 [H, W, 3] RGB."""
         height, width = image.shape[:2]
+        most_overlap = self._config.mesh.double_overlap
         faces: list[Face] = []
         unmeshed: list[Detection] = []
         for one in self._detector.search(image, thorough_passes(width, height, self._config, self._turns)):
@@ -162,7 +162,7 @@ class StillFaceFinder:
             if not self._is_face(image, one, has_mesh=face is not None):
                 continue
             # A mesh may slip onto a neighbour who has one already.
-            if face is None or any(face.box.overlap(other.box) >= 0.5 for other in faces):
+            if face is None or any(face.box.overlap(other.box) >= most_overlap for other in faces):
                 unmeshed.append(one)
             else:
                 faces.append(face)

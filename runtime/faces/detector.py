@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.faces.blazeface import FULL_RANGE, SHORT_RANGE, BlazeFace
-from toonfilter.runtime.faces.config import TrackingConfig
+from toonfilter.runtime.faces.blazeface import FULL_RANGE, LOWEST_SCORE, SHORT_RANGE, BlazeFace
+from toonfilter.runtime.faces.config import NeighbourConfig, TrackingConfig
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform
 from toonfilter.runtime.geometry.box import Box
@@ -22,15 +22,6 @@ Network = Literal["full", "short"]
 NETWORKS: tuple[Network, ...] = ("full", "short")
 TURNS = (0, 1, 3, 2)
 """Quarters clockwise, the likeliest first."""
-_EDGE_SHARE = 0.2
-_CLOSE_LOOK_PX = 192
-_CLOSE_LOOK_FACES = 2.6
-_LEAST_SCORE = 0.3
-_SAME_OVERLAP = 0.35
-_CHEST_ASIDE, _CHEST_DOWN = 0.3, 1.6
-"""How far beside and below a face its chest reaches, in its widths and heights. Raising them looks twice at more."""
-_HEAD_MARGIN = 0.4
-_LEAST_NEIGHBOUR = 0.55
 
 
 class DetectionPass(NamedTuple):
@@ -86,9 +77,10 @@ class FaceDetector:
         if part == "whole":
             return self._scored(image, network, quarter_turns)
         certain = None if network == "full" else self._config.detection.side_score
-        view = _mirrored_sides(image) if part == "sides" else _mirrored_ends(image)
+        strip_px = max(1, int((image.shape[1] if part == "sides" else image.shape[0]) * self._config.search.edge_size))
+        view = _mirrored_sides(image, strip_px) if part == "sides" else _mirrored_ends(image, strip_px)
         return [
-            one._replace(box=_unmirrored(one.box, image.shape, part))
+            one._replace(box=_unmirrored(one.box, image.shape, part, strip_px))
             for one in self._scored(view, network, quarter_turns, certain)
         ]
 
@@ -99,9 +91,12 @@ class FaceDetector:
         """
         found = [(look, one) for look in passes for one in self.look(image, look)]
         found.sort(key=lambda pair: (-pair[1].is_certain, -pair[1].score))
-        kept = without_doubles([one.box for _, one in found])
+        config = self._config.detection
+        kept = without_doubles([one.box for _, one in found], config.double_overlap)
         return [
-            one._replace(evidence=_evidence(one.box, found)) for _, one in found if any(one.box is box for box in kept)
+            one._replace(evidence=_evidence(one.box, found, config.same_overlap))
+            for _, one in found
+            if any(one.box is box for box in kept)
         ]
 
     def look_closely(
@@ -120,16 +115,16 @@ class FaceDetector:
         is_certain: only a face that the short-range network, which is the better one for close-ups, believes by itself.
         known: other faces, from brow to chin, which show from near as well and do not count.
         """
-        side_px = _CLOSE_LOOK_FACES * max(box.width, box.height, 1.0)
-        view_of = CropTransform(*box.centre, side_px, roll_rad, _CLOSE_LOOK_PX)
-        size = (_CLOSE_LOOK_PX, _CLOSE_LOOK_PX)
-        view = cv2.warpAffine(image, view_of.frame_to_crop, size, borderMode=cv2.BORDER_REFLECT_101)
-        middle = Box(0, 0, _CLOSE_LOOK_PX - 1, _CLOSE_LOOK_PX - 1).grown(-0.25)
+        config, view_px = self._config.close_look, self._config.close_look.view_px
+        side_px = config.view_size * max(box.width, box.height, 1.0)
+        view_of = CropTransform(*box.centre, side_px, roll_rad, view_px)
+        view = cv2.warpAffine(image, view_of.frame_to_crop, (view_px, view_px), borderMode=cv2.BORDER_REFLECT_101)
+        middle = Box(0, 0, view_px - 1, view_px - 1).grown(-config.margin)
         for network in NETWORKS[:0:-1] if is_certain else NETWORKS[::-1]:
             for quarter_turns in turns:
                 for found in self._scored(view, network, quarter_turns):
                     seen = _in_frame(found.box, view_of)
-                    is_other = any(is_same_face(seen, face) for face in known)
+                    is_other = any(is_same_face(seen, face, self._config.neighbours) for face in known)
                     if middle.holds(found.box.centre) and (found.is_certain or not is_certain) and not is_other:
                         return found._replace(box=seen)
         return None
@@ -139,16 +134,18 @@ class FaceDetector:
 
         known: faces from brow to chin. Beside and below one of them, a close look must be sure of a face of its own.
         """
-        centre = one.box.centre
-        near = [box for box in known if box.grown(_HEAD_MARGIN).holds(centre) or _chest_of(box).holds(centre)]
+        centre, config = one.box.centre, self._config.neighbours
+        near = [
+            box for box in known if box.grown(config.head_margin).holds(centre) or _chest_of(box, config).holds(centre)
+        ]
         if not near:
             return True
-        if any(_is_within(one.box, box) for box in near):
+        if any(_is_within(one.box, box, config.least_size) for box in near):
             return False
         if one.evidence >= self._config.detection.least_evidence:
             return True
         closer = self.look_closely(image, one.box, 0.0, turns, is_certain=True)
-        return closer is not None and not any(_is_within(closer.box, box) for box in near)
+        return closer is not None and not any(_is_within(closer.box, box, config.least_size) for box in near)
 
     def closest(self, image: Image, quarter_turns: int = 0) -> NDArray[np.float32] | None:
         """The most certain face of a close-up, with its eyes, as `BlazeFace.find` tells it. image: see `find`."""
@@ -171,13 +168,13 @@ class FaceDetector:
         )
         return [
             Detection(Box(*values[:4]), values[4] >= (certain or usual), quarter_turns, values[4], values[4])
-            for values in self._networks[network].find(image, max(doubtful, _LEAST_SCORE), quarter_turns).tolist()
+            for values in self._networks[network].find(image, max(doubtful, LOWEST_SCORE), quarter_turns).tolist()
         ]
 
 
-def _chest_of(face: Box) -> Box:
+def _chest_of(face: Box, config: NeighbourConfig) -> Box:
     """Where the chest of an upright person with this face is."""
-    aside, down = _CHEST_ASIDE * face.width, _CHEST_DOWN * face.height
+    aside, down = config.chest_aside * face.width, config.chest_down * face.height
     return Box(face.left - aside, face.bottom, face.right + aside, face.bottom + down)
 
 
@@ -196,27 +193,19 @@ def thorough_passes(
     ]
     squares = search_parts(width, height, config)
     parts = [DetectionPass("full", part, turn) for turn in turns for part in squares]
-    side_px = _BETWEEN * squares[-1].width if squares else 0.0
-    between = tiles(width, height, side_px) if config.is_patient and side_px >= _LEAST_BETWEEN_PX else []
+    side_px = config.search.between_size * squares[-1].width if squares else 0.0
+    has_more = config.is_patient and side_px >= config.search.least_between_px
+    between = tiles(width, height, side_px) if has_more else []
     return whole + parts + [DetectionPass("full", part) for part in between]
 
 
 def search_parts(width: int, height: int, config: TrackingConfig) -> list[Box]:
     """Overlapping squares of the picture, in halving sizes: small faces between large ones are found too."""
     side_px, parts = float(min(width, height)), tiles(width, height, min(width, height))
-    while side_px > config.search.smallest_part_px or len(parts) <= _FEW_PARTS:
+    while side_px > config.search.smallest_part_px or len(parts) <= config.search.few_parts:
         side_px /= 2
         parts += tiles(width, height, side_px)
     return parts
-
-
-_BETWEEN = 2 / 3
-"""Side of the squares in which upright faces are looked for once more, in those of the smallest others. Of 98 portraits
-58 px high, six were missed without them and none with them."""
-_LEAST_BETWEEN_PX = 200
-"""Smaller squares than this find faces of a few pixels in hair and leaves."""
-_FEW_PARTS = 8
-"""Below so many squares, smaller ones are added: in a small picture they cost little."""
 
 
 def tiles(width: int, height: int, side_px: float) -> list[Box]:
@@ -231,66 +220,60 @@ def tiles(width: int, height: int, side_px: float) -> list[Box]:
     return [Box(left, top, left + side_px, top + side_px) for top in tops for left in lefts]
 
 
-def without_doubles(boxes: list[Box]) -> list[Box]:
-    """The boxes without those that overlap an earlier one by a third, or lie in its middle."""
+def without_doubles(boxes: list[Box], double_overlap: float) -> list[Box]:
+    """The boxes without those that overlap an earlier one by so much, or lie in its middle."""
     kept: list[Box] = []
     for box in boxes:
-        if all(box.overlap(other) < 0.33 and not other.holds(box.centre) for other in kept):
+        if all(box.overlap(other) < double_overlap and not other.holds(box.centre) for other in kept):
             kept.append(box)
     return kept
 
 
-def is_same_face(detection: Box, mesh: Box) -> bool:
+def is_same_face(detection: Box, mesh: Box, config: NeighbourConfig) -> bool:
     """Whether a detection is the face of a mesh."""
-    return mesh.grown(0.1).holds(detection.centre) and detection.grown(0.3).holds(mesh.centre)
+    is_on_it = mesh.grown(config.mesh_margin).holds(detection.centre)
+    return is_on_it and detection.grown(config.detection_margin).holds(mesh.centre)
 
 
-def _is_within(box: Box, head: Box) -> bool:
+def _is_within(box: Box, head: Box, least_size: float) -> bool:
     """Whether this is the face of a head or smaller than it could be beside it."""
-    return head.holds(box.centre) or max(box.width, box.height) < _LEAST_NEIGHBOUR * max(head.width, head.height)
+    return head.holds(box.centre) or max(box.width, box.height) < least_size * max(head.width, head.height)
 
 
-def _evidence(box: Box, found: Sequence[tuple[DetectionPass, Detection]]) -> float:
+def _evidence(box: Box, found: Sequence[tuple[DetectionPass, Detection]], same_overlap: float) -> float:
     """Sum of the best scores there, over networks, turns and sizes of parts: neighbouring squares show the same."""
     best: dict[tuple[object, ...], float] = {}
     for look, one in found:
-        if one.box.overlap(box) > _SAME_OVERLAP:
+        if one.box.overlap(box) > same_overlap:
             size = round(look.part.width) if isinstance(look.part, Box) else look.part
             key = (look.network, look.quarter_turns, size)
             best[key] = max(best.get(key, 0.0), one.score)
     return sum(best.values())
 
 
-def _mirrored_sides(image: Image) -> Image:
-    share_px = _edge_px(image.shape[1])
-    left, right = image[:, :share_px], image[:, -share_px:]
+def _mirrored_sides(image: Image, strip_px: int) -> Image:
+    left, right = image[:, :strip_px], image[:, -strip_px:]
     mirrored: Image = cv2.hconcat([cv2.flip(left, 1), left, right, cv2.flip(right, 1)])
     return mirrored
 
 
-def _mirrored_ends(image: Image) -> Image:
-    share_px = _edge_px(image.shape[0])
-    top, bottom = image[:share_px], image[-share_px:]
+def _mirrored_ends(image: Image, strip_px: int) -> Image:
+    top, bottom = image[:strip_px], image[-strip_px:]
     mirrored: Image = cv2.vconcat([cv2.flip(top, 0), top, bottom, cv2.flip(bottom, 0)])
     return mirrored
 
 
-def _unmirrored(box: Box, shape: tuple[int, ...], part: str) -> Box:
+def _unmirrored(box: Box, shape: tuple[int, ...], part: str, strip_px: int) -> Box:
     """Where a face that was found in a mirrored pair reaches into the picture, from whichever half of the pair."""
     length = shape[1] if part == "sides" else shape[0]
-    share_px = _edge_px(length)
     first, end = (box.left, box.right) if part == "sides" else (box.top, box.bottom)
-    is_first = first + end < 4 * share_px
-    axis = share_px if is_first else 3 * share_px
+    is_first = first + end < 4 * strip_px
+    axis = strip_px if is_first else 3 * strip_px
     depth, extent = max(abs(first - axis), abs(end - axis)), end - first
     low = depth - extent if is_first else length - depth
     if part == "sides":
         return Box(low, box.top, low + extent, box.bottom)
     return Box(box.left, low, box.right, low + extent)
-
-
-def _edge_px(length: int) -> int:
-    return max(1, int(length * _EDGE_SHARE))
 
 
 def _in_frame(box: Box, view_of: CropTransform) -> Box:

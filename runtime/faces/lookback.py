@@ -11,19 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.faces.config import LookbackConfig
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
-
-LOOKAHEAD_FRAMES = 8
-"""How many later frames may tell of a face. Higher: later finds are covered from their first frame on; more memory."""
-_PATCH_PX = 24
-_PATCH_GROWTH = 0.1
-_SEARCH_GROWTH = 0.7
-_LEAST_MATCH, _LEAST_MATCH_INSIDE, _LEAST_MATCH_OVER_CUT = 0.5, 0.65, 0.8
-"""Correlation of a face's picture with a place before: at a side, where half a face comes in; elsewhere; and where all
-of the picture changed between both. Raising them leaves more newcomers open in frames before they are found."""
-_AT_SIDE = 0.3
-_LEAST_CONTRAST = 2.0
 
 Gray = NDArray[np.uint8]
 
@@ -39,32 +29,33 @@ class SeenFrame:
     is_cut: bool = False
 
 
-def look_back(earlier: Sequence[SeenFrame], newest: SeenFrame) -> None:
+def look_back(earlier: Sequence[SeenFrame], newest: SeenFrame, config: LookbackConfig | None = None) -> None:
     """Add to earlier frames, the oldest first, where the faces were that are new in the newest one."""
     if not earlier:
         return
+    config = config or LookbackConfig()
     for box in newest.places:
-        if not _is_known(box, earlier[-1]):
-            _follow_back(earlier, newest, box)
+        if not _is_known(box, earlier[-1], config):
+            _follow_back(earlier, newest, box, config)
 
 
-def _follow_back(earlier: Sequence[SeenFrame], newest: SeenFrame, box: Box) -> None:
-    scale = _PATCH_PX / max(box.width, box.height, 1.0)
-    patch = _shrunk(newest.image, box.grown(_PATCH_GROWTH), scale)
-    if patch is None or float(patch.std()) < _LEAST_CONTRAST:
+def _follow_back(earlier: Sequence[SeenFrame], newest: SeenFrame, box: Box, config: LookbackConfig) -> None:
+    scale = config.patch_px / max(box.width, box.height, 1.0)
+    patch = _shrunk(newest.image, box.grown(config.patch_growth), scale, config.least_px)
+    if patch is None or float(patch.std()) < config.least_contrast:
         return
     is_over_cut = newest.is_cut
     for frame in reversed(earlier):
-        if _is_known(box, frame):
+        if _is_known(box, frame, config):
             return
-        window = box.grown(_SEARCH_GROWTH)
-        shown = _shrunk(frame.image, window, scale)
+        window = box.grown(config.search_growth)
+        shown = _shrunk(frame.image, window, scale, config.least_px)
         if shown is None or shown.shape[0] < patch.shape[0] or shown.shape[1] < patch.shape[1]:
             return
         _, match, _, (across, down) = cv2.minMaxLoc(cv2.matchTemplate(shown, patch, cv2.TM_CCOEFF_NORMED))
-        if match < (_LEAST_MATCH_OVER_CUT if is_over_cut else _least_match(box, frame.image)):
+        if match < (config.cut_match if is_over_cut else _least_match(box, frame.image, config)):
             return
-        grown = box.grown(_PATCH_GROWTH)
+        grown = box.grown(config.patch_growth)
         left, top = max(0, int(window.left)) + across / scale, max(0, int(window.top)) + down / scale
         box = box.moved(left - max(0, int(grown.left)), top - max(0, int(grown.top)))
         frame.places.append(box)
@@ -72,22 +63,23 @@ def _follow_back(earlier: Sequence[SeenFrame], newest: SeenFrame, box: Box) -> N
         is_over_cut = frame.is_cut
 
 
-def _least_match(box: Box, image: Image) -> float:
+def _least_match(box: Box, image: Image, config: LookbackConfig) -> float:
     height, width = image.shape[:2]
-    return _LEAST_MATCH_INSIDE if Box(0, 0, width, height).contains(box.grown(_AT_SIDE)) else _LEAST_MATCH
+    is_inside = Box(0, 0, width, height).contains(box.grown(config.at_side))
+    return config.inside_match if is_inside else config.side_match
 
 
-def _is_known(box: Box, frame: SeenFrame) -> bool:
-    return any(place.grown(0.2).holds(box.centre) for place in frame.places)
+def _is_known(box: Box, frame: SeenFrame, config: LookbackConfig) -> bool:
+    return any(place.grown(config.known_margin).holds(box.centre) for place in frame.places)
 
 
-def _shrunk(image: Image, box: Box, scale: float) -> Gray | None:
+def _shrunk(image: Image, box: Box, scale: float, least_px: int) -> Gray | None:
     """The part of the frame in this box, as far as there is any, in gray at this scale."""
     height, width = image.shape[:2]
     left, top = max(0, int(box.left)), max(0, int(box.top))
     right, bottom = min(width, int(box.right)), min(height, int(box.bottom))
     size = round((right - left) * scale), round((bottom - top) * scale)
-    if min(*size, right - left, bottom - top) < 4:
+    if min(*size, right - left, bottom - top) < least_px:
         return None
     part = cv2.extractChannel(np.ascontiguousarray(image[top:bottom, left:right]), 1)
     shrunk: Gray = cv2.resize(part, size, interpolation=cv2.INTER_AREA)

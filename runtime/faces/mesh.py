@@ -18,8 +18,11 @@ from toonfilter.runtime.geometry.sampling import take_view
 MESH = NetworkFile("face-mesh.onnx", "9d95d8e3710537be98fa092502c9460bffaa30437fa108e6aeef28b68f23ebfa")
 Points = NDArray[np.floating[Any]]
 _SIDE_PX = 192
+"""Of the square that the network takes."""
 _SQUARE_BOXES = 1.5
+"""Side of the square in sides of the box around a face; MediaPipe's own. Raising it shows the network smaller faces."""
 _LOWEST_LOGIT = -50.0
+"""Lower ones are taken for it, so that their exponential stays a number."""
 _LEFT_CORNER, _RIGHT_CORNER = 33, 263
 
 

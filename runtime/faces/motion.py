@@ -7,33 +7,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.faces.config import TrackingConfig
+from toonfilter.runtime.faces.config import NewcomerConfig, ScheduleConfig, TrackingConfig
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.pixelate import TILES_REACH
 
-_MOTION_SIZE = (96, 54)
-_KNOWN_MARGIN = 0.3
-_SIDE_COLUMNS = 2
-_SIDE_ROWS = 3
-_SIDE_WIDEST = 0.4
-_SIDE_BEATS = 16
-_MOVING_BEATS = 4
-_CAMERA_SHARE = 0.25
-_STILL_SHARE = 0.15
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
-# A followed person's own head and shoulders, in widths and heights of the face: they reach the sides of many a picture.
-_HEAD_REACH = 1.1
-_BODY_REACH = 2.2
-_CROWN = 0.6
-_BEAT_S = 1 / 30
-_EARLY = 0.25
 
 
 class RateLimiter:
     """Every frame is a beat, but no more than 30 of them in a second: faces come no faster when frames do."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: ScheduleConfig | None = None) -> None:
+        config = config or ScheduleConfig()
+        self._beat_s = 1 / config.beats_per_s
+        self._early_s = config.early_beats * self._beat_s
         self._last_s = self._next_s = float("-inf")
 
     def is_due(self, time_s: float | None) -> bool:
@@ -43,17 +31,19 @@ class RateLimiter:
             return True
         self._last_s = time_s
         # Cameras jitter: one that comes a little early still counts.
-        if time_s < self._next_s - _EARLY * _BEAT_S:
+        if time_s < self._next_s - self._early_s:
             return False
-        is_late = time_s > self._next_s + _BEAT_S
-        self._next_s = time_s + _BEAT_S if is_late else max(self._next_s + _BEAT_S, time_s + _BEAT_S / 2)
+        beat_s = self._beat_s
+        is_late = time_s > self._next_s + beat_s
+        self._next_s = time_s + beat_s if is_late else max(self._next_s + beat_s, time_s + beat_s / 2)
         return True
 
 
 class Newcomers:
     """Where something comes in at the left or right side: covered before there is enough of a face to be found."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: NewcomerConfig | None = None) -> None:
+        self._config = config or NewcomerConfig()
         self._sides: list[tuple[Box, int] | None] = [None, None]
 
     @property
@@ -70,23 +60,24 @@ class Newcomers:
         does not explain.
         """
         scale_x, scale_y = width / changed.shape[1], height / changed.shape[0]
-        changed = _without_bodies(changed, known, scale_x, scale_y)
-        extents = [_came_in(changed), _came_in(changed[:, ::-1])]
-        if _share_between(changed, extents) > _CAMERA_SHARE:
+        config = self._config
+        changed = _without_bodies(changed, known, (scale_x, scale_y), config)
+        extents = [_came_in(changed, config), _came_in(changed[:, ::-1], config)]
+        if _share_between(changed, extents) > config.camera_share:
             # The camera moves: what is new at a side is more of the room.
             extents = [None, None]
         # Who comes in may stand still for a moment; what a moving camera brings in moves on.
         reaches = [None if side is None else (0, 0, int(side[0].width / scale_x) + 1) for side in self._sides]
         apart = [extent or reach for extent, reach in zip(extents, reaches, strict=True)]
-        is_still = _share_between(_without_bodies(moved, known, scale_x, scale_y), apart) < _STILL_SHARE
-        passed = 1 if is_still else _SIDE_BEATS // _MOVING_BEATS
+        moved = _without_bodies(moved, known, (scale_x, scale_y), config)
+        passed = 1 if _share_between(moved, apart) < config.still_share else config.side_beats // config.moving_beats
         for number, extent in enumerate(extents):
             before = self._sides[number]
             after = None if before is None or before[1] < passed else (before[0], before[1] - passed)
             if extent is not None:
                 top, bottom, inner = extent[0] * scale_y, extent[1] * scale_y, extent[2] * scale_x
                 box = Box(width - inner, top, width, bottom) if number else Box(0, top, inner, bottom)
-                after = (box if after is None else box.united(after[0]), _SIDE_BEATS)
+                after = (box if after is None else box.united(after[0]), config.side_beats)
             if after is not None and any(_touches(after[0], face) for face in known):
                 after = None
             self._sides[number] = after
@@ -98,15 +89,18 @@ def _share_between(changed: NDArray[np.bool_], extents: Sequence[tuple[int, int,
     return float(changed[:, first : changed.shape[1] - end].any(axis=0).sum()) / changed.shape[1]
 
 
-def _without_bodies(changed: NDArray[np.bool_], known: list[Box], scale_x: float, scale_y: float) -> NDArray[np.bool_]:
+def _without_bodies(
+    changed: NDArray[np.bool_], known: list[Box], scales: tuple[float, float], config: NewcomerConfig
+) -> NDArray[np.bool_]:
     """What changed beside the followed people's own heads and bodies; new memory where there are any."""
+    scale_x, scale_y = scales
     if not known:
         return changed
     others = changed.copy()
     for face in known:
         chin = max(0, int(face.bottom / scale_y))
-        crown = max(0, int((face.top - _CROWN * face.height) / scale_y))
-        for rows, reach in ((slice(crown, chin), _HEAD_REACH), (slice(chin, None), _BODY_REACH)):
+        crown = max(0, int((face.top - config.crown * face.height) / scale_y))
+        for rows, reach in ((slice(crown, chin), config.head_reach), (slice(chin, None), config.body_reach)):
             left, right = (int((face.centre[0] + side * reach * face.width) / scale_x) for side in (-1, 1))
             others[rows, max(0, left) : max(0, right + 1)] = False
     return others
@@ -117,16 +111,16 @@ def _touches(place: Box, face: Box) -> bool:
     return place.grown(TILES_REACH).overlap(face) > 0
 
 
-def _came_in(changed: NDArray[np.bool_]) -> tuple[int, int, int] | None:
+def _came_in(changed: NDArray[np.bool_], config: NewcomerConfig) -> tuple[int, int, int] | None:
     """First row, end row and end column of what changed at the left side; None if little did, or half the picture."""
-    rows = np.flatnonzero(changed[:, :_SIDE_COLUMNS].any(axis=1))
-    if len(rows) < _SIDE_ROWS:
+    rows = np.flatnonzero(changed[:, : config.side_columns].any(axis=1))
+    if len(rows) < config.side_rows:
         return None
     top, bottom = int(rows[0]), int(rows[-1]) + 1
     columns = changed[top:bottom].any(axis=0)
     still = np.flatnonzero(~(columns[:-1] | columns[1:]))
     inner = int(still[0]) if len(still) else len(columns)
-    if inner > _SIDE_WIDEST * len(columns):
+    if inner > config.widest * len(columns):
         return None
     return max(0, top - 1), bottom + 1, inner + 1
 
@@ -150,25 +144,26 @@ class Motion:
         self._config = config
         self._looked_at: NDArray[np.uint8] | None = None
         self._now: NDArray[np.uint8] | None = None
-        self.newcomers = Newcomers()
+        self.newcomers = Newcomers(config.newcomers)
         self.is_cut = False
 
     def change(self, image: Image, known: list[Box]) -> Change:
         """What this frame brings. known: faces in it, as of the frame before, in frame px."""
         height, width = image.shape[:2]
-        step = max(1, height // (4 * _MOTION_SIZE[1]))
+        size = self._config.change.thumbnail_px
+        step = max(1, height // (4 * size[1]))
         thinned = np.ascontiguousarray(image[::step, ::step, 1])
         self.is_cut = False
-        before, self._now = self._now, cv2.resize(thinned, _MOTION_SIZE, interpolation=cv2.INTER_AREA)
+        before, self._now = self._now, cv2.resize(thinned, size, interpolation=cv2.INTER_AREA)
         if self._looked_at is None or before is None:
             return Change()
         levels = self._config.change.levels
         changed = cv2.absdiff(self._now, self._looked_at) > levels
         self.is_cut = is_cut = float(np.count_nonzero(changed)) > self._config.change.large * changed.size
         sudden = cv2.absdiff(self._now, before) > 2 * levels
-        scale_x, scale_y = _MOTION_SIZE[0] / width, _MOTION_SIZE[1] / height
+        scale_x, scale_y = size[0] / width, size[1] / height
         for box in known:
-            wide = box.grown(_KNOWN_MARGIN)
+            wide = box.grown(self._config.change.known_margin)
             rows = slice(max(0, int(wide.top * scale_y)), max(0, int(wide.bottom * scale_y) + 1))
             columns = slice(max(0, int(wide.left * scale_x)), max(0, int(wide.right * scale_x) + 1))
             changed[rows, columns] = sudden[rows, columns] = False

@@ -20,9 +20,8 @@ _EDGES = [
     DetectionPass("full", "sides"),
     DetectionPass("full", "ends"),
 ]
-_AT_EDGE = 0.1
-_URGENT = 2
-_TURNED_EVERY = 4
+_SLOTS = 5
+"""Passes of the routine, in each `detect_every` beats."""
 
 
 class DetectionSchedule:
@@ -53,9 +52,10 @@ class DetectionSchedule:
         urgent = self._for_change(change.around, width, height)
         if change.around is None and is_searching:
             urgent = [DetectionPass("full")]
-        if len(urgent) >= _URGENT and routine and self.beat % 2:
+        most_urgent = self._config.schedule.most_urgent
+        if len(urgent) >= most_urgent and routine and self.beat % 2:
             urgent.pop()
-        return list(dict.fromkeys(urgent + (routine if len(urgent) < _URGENT else [])))
+        return list(dict.fromkeys(urgent + (routine if len(urgent) < most_urgent else [])))
 
     @property
     def is_thorough(self) -> bool:
@@ -84,7 +84,7 @@ class DetectionSchedule:
             case 2:
                 return DetectionPass("short")
             case 3 if parts:
-                turned, since = divmod(number, _TURNED_EVERY)
+                turned, since = divmod(number, self._config.schedule.turned_every)
                 if since == 0:
                     return DetectionPass("full", parts[turned % len(parts)], TURNS[1 + turned // len(parts) % 3])
                 return DetectionPass("full", parts[(number - turned) % len(parts)])
@@ -97,20 +97,18 @@ class DetectionSchedule:
             return []
         self._urgent += 1
         config, urgent = self._config, []
+        at_edge, turned_every = config.schedule.at_edge, config.schedule.turned_every
         is_everywhere = around.width > config.change.large * width and around.height > config.change.large * height
         # A small change may be a small face, which only a closer look finds.
         is_small = max(around.width, around.height) < config.change.small * height
         if not is_everywhere:
             network: Network = "full" if is_small else "short"
-            if around.left < _AT_EDGE * width or around.right > (1 - _AT_EDGE) * width:
+            if around.left < at_edge * width or around.right > (1 - at_edge) * width:
                 urgent.append(DetectionPass(network, "sides"))
-            elif around.top < _AT_EDGE * height or around.bottom > (1 - _AT_EDGE) * height:
+            elif around.top < at_edge * height or around.bottom > (1 - at_edge) * height:
                 urgent.append(DetectionPass(network, "ends"))
-        turn = TURNS[self._urgent // _TURNED_EVERY % len(TURNS)] if self._urgent % _TURNED_EVERY == 0 else 0
+        turn = TURNS[self._urgent // turned_every % len(TURNS)] if self._urgent % turned_every == 0 else 0
         parts = tiles(width, height, min(width, height)) if is_small else []
         nearest = max(parts, key=lambda part: part.overlap(around), default=None)
         urgent.append(DetectionPass("full", nearest or "whole", turn))
         return urgent
-
-
-_SLOTS = 5

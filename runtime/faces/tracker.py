@@ -14,17 +14,11 @@ import numpy as np
 from toonfilter.runtime.faces.config import TrackingConfig
 from toonfilter.runtime.faces.detection import Face, FaceMesher, face_from
 from toonfilter.runtime.faces.detector import TURNS, Detection, DetectionPass, FaceDetector, is_same_face
-from toonfilter.runtime.faces.motion import Motion, RateLimiter
-from toonfilter.runtime.faces.schedule import DetectionSchedule
+from toonfilter.runtime.faces.memory import TrackMemory
 from toonfilter.runtime.faces.tracks import Track, TrackState
+from toonfilter.runtime.faces.verification import DetectionVerifier, is_alike_in_size
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
-
-_PLACES_PER_LOOK = 12
-_BESIDE = 0.1
-_SPECK = 0.35
-"""Width of a face in those of a head, below which it is looked at closely before it is drawn on that head. Raising it
-draws less into hair, and leaves more small faces behind somebody to covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +52,12 @@ class FaceTracker:
         self._next_id = 0
         self._detector = FaceDetector(self._config)
         self._mesher = FaceMesher(self._detector, self._config)
+        self._verifier = DetectionVerifier(self._detector, self._config)
         self._detection_thread = detection_thread or ThreadPoolExecutor(1, "face-detector")
         self._has_own_thread = detection_thread is None
         self._pending: Future[list[Box]] | None = None
         self._seen: Image = np.empty((0, 0, 3), np.uint8)
-        self._memory = _Memory(self._config)
+        self._memory = TrackMemory(self._config)
 
     def track(self, image: Image, time_s: float | None = None) -> TrackingResult:
         """Faces of the next frame. After a failure the next call starts anew.
@@ -81,7 +76,7 @@ class FaceTracker:
         # One thread works off all looks: when this is done so are those before it, of a frame that failed too.
         wait([self._detection_thread.submit(bool)])
         self._pending = None
-        self._memory = _Memory(self._config)
+        self._memory = TrackMemory(self._config)
         self.set_interval(self._detect_every)
 
     def set_interval(self, detect_every: int) -> None:
@@ -178,51 +173,20 @@ class FaceTracker:
 
     def _take_up(self, image: Image, detections: list[Detection]) -> None:
         """Follow new faces, and remember the places of those that get no mesh."""
-        memory = self._memory
-        memory.age_dismissed(self._config.search.dismissed_beats)
+        memory, config = self._memory, self._config
+        memory.age_dismissed()
         for one in detections:
-            known = [track for track in memory.followed if is_same_face(one.box, track.box)]
+            known = [track for track in memory.followed if is_same_face(one.box, track.box, config.neighbours)]
             for track in known:
-                track.see(image, memory.schedule.beat)
+                track.see(image, memory.schedule.beat, config)
                 track.looks.doubts = 0
                 track.is_person |= len(known) == 1
             heads = [track.box for track in memory.followed]
-            if known or self._is_speck(image, one, heads) or self._start(image, one):
+            if known or self._verifier.is_speck(image, one, heads) or self._start(image, one):
                 continue
-            if self._is_surely_a_face(image, one) and self._detector.is_another(image, one, heads):
+            if self._verifier.is_surely_a_face(image, one, memory) and self._detector.is_another(image, one, heads):
                 self._suspect(image, one)
         memory.drop_doubles()
-
-    def _is_speck(self, image: Image, one: Detection, heads: list[Box]) -> bool:
-        """Whether this is a detail of somebody's hair or hat, which at times even a mesh fits."""
-        size_px = max(one.box.width, one.box.height)
-        if not any(size_px < _SPECK * head.width and head.grown(0.5).holds(one.box.centre) for head in heads):
-            return False
-        return self._detector.look_closely(image, one.box, 0.0, (one.quarter_turns,), is_certain=True) is None
-
-    def _is_surely_a_face(self, image: Image, one: Detection) -> bool:
-        """By itself, or with a close look at a doubtful place; not soon again where that showed none."""
-        config = self._config
-        upright = one.is_certain and not one.quarter_turns
-        if upright and config.is_patient and one.evidence < config.detection.meshed_evidence:
-            # Textures are certain faces to one network at one size; a face is at least a doubt from near.
-            upright = self._detector.look_closely(image, one.box, 0.0, TURNS) is not None
-        place = self._memory.place_at(one.box)
-        is_known = place is not None and (not config.is_patient or self._is_at(one.box, place))
-        if upright or one.evidence >= config.detection.least_evidence or is_known:
-            return True
-        if self._memory.was_dismissed(one.box):
-            return False
-        turns = list(dict.fromkeys((one.quarter_turns, *(TURNS if self._config.is_patient else (0,)))))
-        heads = [track.box for track in self._memory.followed]
-        if self._detector.look_closely(image, one.box, 0.0, turns, is_certain=True, known=heads) is not None:
-            return True
-        self._memory.dismiss(one.box)
-        return False
-
-    def _is_at(self, box: Box, place: Track) -> bool:
-        """Whether this is the face of the place rather than something that touches it, or a part of it."""
-        return place.cover(self._config).holds(box.centre) and _similar(box, place.box)
 
     def _confirm(self, image: Image) -> None:
         """Stop believing a mesh that no look confirms: it may have settled on something else."""
@@ -240,7 +204,7 @@ class FaceTracker:
         found = self._detector.look_closely(image, track.box, track.face.fit.roll_rad)
         # From near, a neighbour shows as well as this face does.
         if found is not None and not self._is_neighbour(found.box, track):
-            track.see(image, beat)
+            track.see(image, beat, config)
             track.looks.doubts = 0
             return
         track.looks.doubts += 1
@@ -261,7 +225,7 @@ class FaceTracker:
         face_id = self._next_id if place is None or place.face_id is None else place.face_id
         turns = list(dict.fromkeys((one.quarter_turns, *(TURNS if one.is_certain else ()))))
         face = face_from(self._mesher.find(image, one.box, turns), face_id, config.mesh.confidence)
-        if face is None or not one.box.grown(0.5).holds(face.box.centre):
+        if face is None or not one.box.grown(config.mesh.reach).holds(face.box.centre):
             return False
         if not one.is_certain and any(_share_a_middle(face.box, track.box) for track in memory.followed):
             # What a doubt finds where a face is followed, a body upside down for one, is that face once more.
@@ -274,118 +238,42 @@ class FaceTracker:
             # Last in the list, as a new one: the order is that of the drawings.
             memory.tracks.append(memory.tracks.pop(memory.tracks.index(place)))
         place.take(face, memory.schedule.beat)
-        place.see(image, memory.schedule.beat)
+        place.see(image, memory.schedule.beat, config)
         return True
 
     def _suspect(self, image: Image, one: Detection) -> None:
         """A face without a mesh: a new place, or the one known there seen again."""
-        memory = self._memory
+        memory, config = self._memory, self._config
         place = memory.place_at(one.box)
         if place is None:
             place = Track(TrackState.TENTATIVE, one.box, one.box, memory.schedule.beat)
             memory.tracks.append(place)
         place.quarter_turns = one.quarter_turns
         # A part of a face that is half hidden must not become all that is covered.
-        place.see(image, memory.schedule.beat, one.box if _similar(one.box, place.box) else None)
+        is_whole = is_alike_in_size(one.box, place.box, config.neighbours)
+        place.see(image, memory.schedule.beat, config, one.box if is_whole else None)
 
     def _look_at_places(self, image: Image) -> None:
         """Close looks at some of the places that no pass has confirmed in this beat, the longest unseen first."""
-        memory, beat = self._memory, self._memory.schedule.beat
+        memory, config, beat = self._memory, self._config, self._memory.schedule.beat
         places = memory.places
-        count = -(-len(places) // _PLACES_PER_LOOK) * self._config.search.places_looked_at
-        due = [track for track in places if track.unseen and beat - track.looks.at >= self._config.search.place_beats]
+        count = -(-len(places) // config.search.places_per_look) * config.search.places_looked_at
+        due = [track for track in places if track.unseen and beat - track.looks.at >= config.search.place_beats]
         for track in sorted(due, key=lambda one: one.looks.at)[:count]:
             track.looks.at = beat
             is_new = track.face_id is None
             turns: tuple[int, ...] = (track.quarter_turns if is_new else TURNS[track.looks.missed % len(TURNS)],)
-            if self._config.is_patient:
+            if config.is_patient:
                 turns = TURNS
             found = self._detector.look_closely(image, track.box, 0.0, turns, is_certain=is_new)
-            if self._config.is_patient and found is not None and not _is_there(found, track.box):
+            if config.is_patient and found is not None and not self._verifier.is_there(found, track.box):
                 found = None
-            if found is None or memory.is_followed(track.box.centre, 0.8):
+            if found is None or memory.is_followed(track.box.centre, config.places.followed_margin):
                 track.looks.missed += len(turns)
             elif not self._start(image, found):
-                track.see(image, beat, found.box if _similar(found.box, track.box) else None)
-
-
-class _Memory:
-    """What is known of the frames so far; a new one knows nothing."""
-
-    def __init__(self, config: TrackingConfig) -> None:
-        self.config = config
-        self.schedule = DetectionSchedule(config)
-        self.beats = RateLimiter()
-        self.motion = Motion(config)
-        self.is_new = True
-        self.tracks: list[Track] = []
-        self._dismissed: list[tuple[Box, int]] = []
-
-    @property
-    def followed(self) -> list[Track]:
-        return [track for track in self.tracks if track.state is TrackState.TRACKED]
-
-    @property
-    def places(self) -> list[Track]:
-        return [track for track in self.tracks if track.state is not TrackState.TRACKED]
-
-    def place_at(self, box: Box) -> Track | None:
-        """The place without a mesh that is most likely this one."""
-        place = max(self.places, key=lambda one: one.cover(self.config).overlap(box), default=None)
-        return None if place is None or place.cover(self.config).overlap(box) <= 0 else place
-
-    def is_followed(self, point: tuple[float, float], margin: float) -> bool:
-        return any(track.box.grown(margin).holds(point) for track in self.followed)
-
-    def drop_doubles(self) -> None:
-        """Two meshes on one face: the one that stayed where it was keeps it; where the other was stays a place.
-
-        A mesh within a larger one is half of the same face, as at an edge.
-        """
-        for track in self.followed:
-            if any(one.box.width > track.box.width and one.box.contains(track.box) for one in self.followed):
-                track.lose(self.schedule.beat)
-                track.is_person = False
-        kept: list[Track] = []
-        for track in sorted(self.followed, key=lambda one: (-one.stayed, one.face_id)):
-            if any(one.box.overlap(track.box) > 0.5 for one in kept):
-                track.lose(self.schedule.beat)
-            else:
-                kept.append(track)
-
-    def forget(self, image: Image) -> None:
-        """Drop the places that a followed face covers, and those where nobody is any more."""
-        gone = [track for track in self.places if self._is_drawn(track) or track.is_over(image, self.config)]
-        self.tracks = [track for track in self.tracks if track not in gone]
-
-    def drop_places(self) -> None:
-        """At a cut, when everything is looked at: where somebody was before is another place now."""
-        self.tracks = self.followed
-
-    def _is_drawn(self, place: Track) -> bool:
-        """Whether followed faces hide this place; a face that was lost behind another one looks out beside it."""
-        if place.face_id is None:
-            return self.is_followed(place.box.centre, 0.2)
-        return not place.is_person and any(track.box.grown(0.2).contains(place.box) for track in self.followed)
-
-    def age_dismissed(self, most_beats: int) -> None:
-        self._dismissed = [one for one in self._dismissed if self.schedule.beat - one[1] < most_beats]
-
-    def was_dismissed(self, box: Box) -> bool:
-        return any(box.overlap(old) > 0.3 for old, _ in self._dismissed)
-
-    def dismiss(self, box: Box) -> None:
-        self._dismissed.append((box, self.schedule.beat))
+                is_whole = is_alike_in_size(found.box, track.box, config.neighbours)
+                track.see(image, beat, config, found.box if is_whole else None)
 
 
 def _share_a_middle(one: Box, other: Box) -> bool:
     return one.holds(other.centre) or other.holds(one.centre)
-
-
-def _is_there(found: Detection, box: Box) -> bool:
-    """Whether a close look in all turns, which sees doubtful faces beside the place easily, found this one."""
-    return found.is_certain or box.grown(_BESIDE).holds(found.box.centre)
-
-
-def _similar(one: Box, other: Box) -> bool:
-    return 0.5 < max(one.width, one.height) / max(other.width, other.height, 1.0) < 2

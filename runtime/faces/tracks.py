@@ -19,11 +19,8 @@ from toonfilter.runtime.faces.detection import Face, FaceMesher, face_from
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
 
-_PICTURE_PX = 16
-_FIRST_GROWTH, _GROWTH = 0.15, 0.05
-
 Thumbnail = NDArray[np.float32]
-"""float32 [16 * 16]: a place in gray, mean 0, norm 1."""
+"""float32 [S * S]: a place in gray, mean 0, norm 1."""
 
 
 class TrackState(StrEnum):
@@ -91,22 +88,23 @@ class Track:
         self.state, self.face, self.box = TrackState.LOST, None, self.before
         self.unseen, self.looks.missed, self.looks.at = 1, 0, beat
 
-    def see(self, image: Image, beat: int, box: Box | None = None) -> None:
+    def see(self, image: Image, beat: int, config: TrackingConfig, box: Box | None = None) -> None:
         """A detection, here or at `box`."""
         self.box = box or self.box
         self.seen_at, self.looks.missed = beat, 0
         self.unseen = 0 if self.state is not TrackState.LOST else min(self.unseen, 1)
-        self.picture = thumbnail(image, self.box)
+        self.picture = thumbnail(image, self.box, config.places.picture_px)
 
     def cover(self, config: TrackingConfig) -> Box:
         """What is covered of a face without a mesh: more, the longer it was not seen."""
         if not self.unseen:
             return self.box
-        return self.box.grown(min(_FIRST_GROWTH + _GROWTH * self.unseen, config.places.most_growth))
+        growth = config.places.growth
+        return self.box.grown(min(growth.at_once + growth.each_beat * self.unseen, growth.most))
 
     def is_over(self, image: Image, config: TrackingConfig) -> bool:
         """Whether a face without a mesh may be forgotten: not while what is to be seen there is still its picture."""
-        alike = self._likeness_now(image)
+        alike = self._likeness_now(image, config.places.picture_px)
         if config.is_patient and self.looks.missed >= config.places.vacant_looks and alike < config.places.other_place:
             return True
         if self.state is TrackState.TENTATIVE:
@@ -122,13 +120,13 @@ class Track:
         """How far the face is where it was, 0 to 1."""
         return round(self.box.overlap(self.before), 1)
 
-    def _likeness_now(self, image: Image) -> float:
+    def _likeness_now(self, image: Image, picture_px: int) -> float:
         """Correlation of what is to be seen there with the face that was, -1 to 1; 0 where nothing is."""
-        now = thumbnail(image, self.box)
+        now = thumbnail(image, self.box, picture_px)
         return 0.0 if now is None or self.picture is None else float(now @ self.picture)
 
 
-def thumbnail(image: Image, box: Box) -> Thumbnail | None:
+def thumbnail(image: Image, box: Box, picture_px: int) -> Thumbnail | None:
     """A place in the frame, however bright; None where it is flat or outside. image: uint8 [H, W, 3] RGB."""
     height, width = image.shape[:2]
     left, top = max(0, int(box.left)), max(0, int(box.top))
@@ -136,7 +134,7 @@ def thumbnail(image: Image, box: Box) -> Thumbnail | None:
     if right - left < 2 or bottom - top < 2:
         return None
     green = np.ascontiguousarray(image[top:bottom, left:right, 1])
-    small = cv2.resize(green, (_PICTURE_PX, _PICTURE_PX), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    small = cv2.resize(green, (picture_px, picture_px), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
     small -= small.mean()
     norm = float(np.linalg.norm(small))
-    return small / norm if norm > _PICTURE_PX else None
+    return small / norm if norm > picture_px else None

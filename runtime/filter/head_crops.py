@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from toonfilter.runtime.faces.config import HeadMotionConfig
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.faces.head_motion import SteadyCrop
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
@@ -26,8 +27,8 @@ MovedCrops = dict[int, "Future[CropTransform | None]"]
 class HeadCrops:
     """The steadied crops of the faces that are followed. Not thread safe."""
 
-    def __init__(self, smoothing: OneEuroSettings) -> None:
-        self._smoothing = smoothing
+    def __init__(self, smoothing: OneEuroSettings, motion: HeadMotionConfig) -> None:
+        self._smoothing, self._motion = smoothing, motion
         self._crops: dict[int, SteadyCrop] = {}
 
     def followed(self, image: Image, executor: Executor) -> MovedCrops:
@@ -47,12 +48,12 @@ class HeadCrops:
         steadied = []
         for face in faces:
             raw = crop_transform(face.landmarks, 1, face.fit)
-            crop = self._crops.setdefault(face.id, SteadyCrop(self._smoothing))
+            crop = self._crops.setdefault(face.id, SteadyCrop(self._smoothing, self._motion))
             followed = moving[face.id].result if face.id in moving else None
             steady = crop(frame.image, raw, frame.captured_at_s, followed)
             if not _holds(steady, face):
                 # The face moved faster than its steadied crop: start again from where it is.
-                self._crops[face.id] = SteadyCrop(self._smoothing)
+                self._crops[face.id] = SteadyCrop(self._smoothing, self._motion)
                 steady = self._crops[face.id](frame.image, raw, frame.captured_at_s)
             steadied.append(steady)
         return steadied

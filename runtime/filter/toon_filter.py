@@ -91,7 +91,7 @@ class ToonFilter:
         self._threads_beside = [self._beside.submit(threading.get_native_id).result()]
         self._tracker = tracker or FaceTracker(self._settings.tracker, self._beside)
         self._guard = Guard(self._settings.lost)
-        self._crops = HeadCrops(self._settings.smoothing)
+        self._crops = HeadCrops(self._settings.smoothing, self._settings.tracker.head_motion)
         self._sizes = CropSizes(self._settings.max_size, self._settings.most_crops, self._settings.size)
         self._continuity = _Continuity()
         self._original: Image = np.empty((0, 0, 3), np.uint8)
@@ -153,7 +153,8 @@ class ToonFilter:
         tracking = waiting[-1].tracking
         places = [face.box for face in tracking.faces] + tracking.unmeshed + tracking.lost
         seen.places += places + tracking.pending_detections()
-        look_back([one.seen for one in waiting[:-1] if one.seen is not None], seen)
+        earlier = [one.seen for one in waiting[:-1] if one.seen is not None]
+        look_back(earlier, seen, self._settings.tracker.lookback)
 
     def draw(self, tracked: TrackedFrame) -> SafeFrame:
         """Draw the faces found and let the guard decide what may leave.

@@ -12,20 +12,11 @@ from toonfilter.runtime.bundle import find_bundle
 from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.filter.toon_filter import ToonFilter
 
-# Who is found again later is covered afterwards, so that empty places need not stay covered for long.
-_PATIENT_SEARCH = {"max_faces": 64, "cut_beats": 3, "place_beats": 0, "places_looked_at": 6}
-_PATIENT_PLACES = {"vacant_beats": 4, "lost_beats": 20}
-
 
 def file_filter_opener(settings: FilterSettings) -> "partial[ToonFilter]":
     """Opens a `ToonFilter` that stops at errors and has time for every face; can be sent to another process."""
-    tracker = dataclasses.replace(
-        settings.tracker,
-        is_patient=True,
-        search=dataclasses.replace(settings.tracker.search, **_PATIENT_SEARCH),
-        places=dataclasses.replace(settings.tracker.places, **_PATIENT_PLACES),
-    )
-    return partial(ToonFilter, dataclasses.replace(settings, tracker=tracker, most_crops=math.inf))
+    patient = dataclasses.replace(settings, tracker=settings.tracker.for_files(), most_crops=math.inf)
+    return partial(ToonFilter, patient)
 
 
 def filter_identity(settings: FilterSettings) -> str:

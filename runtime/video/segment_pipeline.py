@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from toonfilter.runtime.errors import OutputError
-from toonfilter.runtime.faces.lookback import LOOKAHEAD_FRAMES
+from toonfilter.runtime.faces.config import LOOKAHEAD_FRAMES
 from toonfilter.runtime.filter.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.platform.cores import few_opencv_threads

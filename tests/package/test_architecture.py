@@ -99,3 +99,33 @@ def test_the_glossary_points_to_files() -> None:
         assert named, word
         for name in named:
             assert (ROOT / name).is_file(), f"{word}: {name}"
+
+
+def test_tracking_has_its_thresholds_in_one_config() -> None:
+    """Elsewhere in the room: 0 and 1, and constants that say what they are, as of a network or of geometry."""
+    for path in (RUNTIME / "faces").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        told = [value for one in tree.body if isinstance(one, ast.Assign | ast.AnnAssign) for value in ast.walk(one)]
+        settings = [
+            one for one in ast.walk(tree) if isinstance(one, ast.ClassDef) and re.search("Config|Settings", one.name)
+        ]
+        told += [value for one in settings for value in ast.walk(one)]
+        floats = {node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, float)}
+        for node in floats - set(told):
+            assert node.value in {0.0, 1e-6, 1.0}, f"{path.name}:{node.lineno}: {node.value} belongs to faces/config.py"
+
+
+def test_every_threshold_of_tracking_is_told() -> None:
+    for node in ast.parse((RUNTIME / "faces" / "config.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            text = ast.get_docstring(node) or ""
+            for one in node.body:
+                if isinstance(one, ast.AnnAssign):
+                    name, kind = ast.unparse(one.target), ast.unparse(one.annotation)
+                    if kind.endswith("Config"):
+                        continue
+                    told = re.search(rf"^(?:\w+, )*{name}(?:, \w+)*: (.*?)(?=^\S|\Z)", text, re.M | re.S)
+                    assert told, f"{node.name}.{name} is not told"
+                    assert kind == "bool" or re.search("Higher|Lower|Raising", told[1]), (
+                        f"{node.name}.{name}: and higher?"
+                    )

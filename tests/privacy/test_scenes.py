@@ -13,7 +13,7 @@ import pytest
 from toonfilter.benchmarks.face_scenes import SCENES, play, portrait
 from toonfilter.benchmarks.leaks import Count, judge, leaked
 from toonfilter.runtime.faces.detection import FaceMesher
-from toonfilter.runtime.faces.detector import Detection, DetectionPass, FaceDetector
+from toonfilter.runtime.faces.detector import DetectionPass, FaceDetector
 from toonfilter.runtime.faces.tracker import FaceTracker
 from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.filter.toon_filter import ToonFilter
@@ -187,21 +187,3 @@ def test_a_failed_tracker_starts_anew(toon, monkeypatch):
         with pytest.raises(RuntimeError, match="network failed"):
             toon.process(Frame(image.copy(), 1, 0.04))
     assert toon.process(Frame(image.copy(), 2, 0.08)).state is PrivacyState.PROTECTED
-
-
-def test_a_person_taken_up_again_and_lost_behind_another_stays_a_place(toon):
-    """As where a mesh slips from the face behind to the one in front, and back, before both are one to the detector."""
-    tracker, image = toon._tracker, next(iter(play("swap", frames=2))).image
-    tracker.track(image, 0.0).pending_detections()
-    memory = tracker._memory
-    behind, before = memory.followed
-    behind.is_person = True
-    face_id, box = behind.face_id, behind.box
-    behind.lose(1)
-    assert tracker._start(image, Detection(box, is_certain=True))
-    again = memory.followed[-1]
-    assert again.face_id == face_id
-    before.box = again.box.grown(0.1)
-    again.lose(1)
-    memory.forget(image)
-    assert [track.face_id for track in memory.places] == [face_id]

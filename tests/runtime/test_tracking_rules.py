@@ -1,12 +1,10 @@
 """The schedule of detection passes, and one face as a state machine."""
 
-from dataclasses import replace
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from toonfilter.runtime.faces.config import SearchConfig, TrackingConfig
+from toonfilter.runtime.faces.detection import FaceMesher, StillFaceFinder, box_around
 from toonfilter.runtime.faces.detector import (
     NETWORKS,
     TURNS,
@@ -16,10 +14,13 @@ from toonfilter.runtime.faces.detector import (
     search_parts,
     thorough_passes,
 )
+from toonfilter.runtime.faces.memory import TrackMemory
 from toonfilter.runtime.faces.motion import Change
 from toonfilter.runtime.faces.schedule import DetectionSchedule
 from toonfilter.runtime.faces.tracker import FaceTracker
 from toonfilter.runtime.faces.tracks import Track, TrackState
+from toonfilter.runtime.faces.verification import DetectionVerifier
+from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.box import Box
 
 BOX = Box(100, 100, 160, 160)
@@ -86,35 +87,94 @@ def picture(value=0):
 
 def test_a_place_without_a_mesh_is_kept_while_it_is_seen_and_forgotten_after_close_looks():
     track = Track(TrackState.TENTATIVE, BOX, BOX, 0)
-    track.see(picture(), 1)
+    track.see(picture(), 1, CONFIG)
     track.unseen = 500
     assert not track.is_over(picture(), CONFIG)
     track.looks.missed = CONFIG.places.unmeshed_looks
     assert track.is_over(picture(), CONFIG)
-    track.see(picture(), 2)
+    track.see(picture(), 2, CONFIG)
     assert not track.is_over(picture(), CONFIG)
 
 
-def test_where_nobody_waits_a_place_without_a_mesh_is_cleared_at_once_when_its_picture_is_gone(monkeypatch):
-    tracker = FaceTracker(PATIENT)
-    tracker._suspect(picture(), Detection(BOX, is_certain=True))
-    told, real = ToldDetector(None), tracker._detector
-    monkeypatch.setattr(tracker, "_detector", told)
-    for image, left in ((picture(), 1), (picture(1), 0)):
-        for place in tracker._memory.places:
-            place.unseen = 1
-        tracker._memory.schedule.beat += PATIENT.search.place_beats
-        tracker._look_at_places(image)
-        tracker._memory.forget(image)
-        assert len(tracker._memory.places) == left
-    assert told.looks == [(TURNS, True)] * 2
-    monkeypatch.setattr(tracker, "_detector", real)
-    tracker.close()
+class Told:
+    """What networks are told to see: searches find `found`, close looks `near`, meshes are `meshes`."""
+
+    def __init__(self):
+        self.found, self.near, self.meshes, self.looks = [], None, [], []
+
+    def search(self, image, passes):  # noqa: ARG002
+        return list(self.found)
+
+    def look_closely(self, image, box, roll_rad=0.0, turns=(0,), *, is_certain=False, known=()):  # noqa: ARG002
+        self.looks.append((tuple(turns), is_certain))
+        return self.near
+
+    def find(self, image, around, turns=(0,)):  # noqa: ARG002
+        return next((one for one in self.meshes if around.holds(box_around(one).centre)), None)
+
+    def follow(self, image, before):  # noqa: ARG002
+        there = box_around(before)
+        nearest = max(self.meshes, key=lambda one: there.overlap(box_around(one)), default=None)
+        return nearest if nearest is not None and there.overlap(box_around(nearest)) > 0 else None
+
+
+def mesh_at(x, y, height=60.0):
+    """The mean face with its middle there, px."""
+    landmarks = mean_face() * height
+    middle = box_around(landmarks).centre
+    return (landmarks + np.array([x - middle[0], y - middle[1], 0.0])).astype(np.float32)
+
+
+def sure(box, **more):
+    """A detection in which several passes agree."""
+    return Detection(box, is_certain=True, **({"evidence": 1.4} | more))
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """The networks of all trackers of a test."""
+    one = Told()
+    for owner, names in ((FaceDetector, ("search", "look_closely")), (FaceMesher, ("find", "follow"))):
+        for name in names:
+            told_method = getattr(one, name)
+            monkeypatch.setattr(owner, name, lambda _, *words, call=told_method, **more: call(*words, **more))
+    return one
+
+
+@pytest.fixture
+def open_tracker(told):  # noqa: ARG001
+    """Trackers that see what `told` says, in every beat."""
+    opened = []
+
+    def open_one(*, is_patient=False):
+        opened.append(FaceTracker(TrackingConfig(is_patient, SearchConfig(detect_every=1))))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
+
+
+def places_of(tracking):
+    return [*tracking.unmeshed, *tracking.lost, *tracking.pending_detections()]
+
+
+def test_where_nobody_waits_a_place_without_a_mesh_is_cleared_at_once_when_its_picture_is_gone(told, open_tracker):
+    tracker = open_tracker(is_patient=True)
+    told.found = [sure(BOX)]
+    assert places_of(tracker.track(picture())) == [BOX]
+    told.found, told.looks = [], []
+    kept = [len(places_of(tracker.track(picture()))) for _ in range(8)]
+    assert kept == [1] * 8
+    assert set(told.looks) == {(TURNS, True)}
+    for _ in range(PATIENT.search.place_beats):
+        left = places_of(tracker.track(picture(1)))
+    assert left == []
 
 
 def test_a_lost_face_stays_while_its_picture_does():
     track = Track(TrackState.TRACKED, BOX, BOX, 0, face_id=3)
-    track.see(picture(), 1)
+    track.see(picture(), 1, CONFIG)
     track.lose(1)
     assert (track.state, track.face_id, track.unseen) == (TrackState.LOST, 3, 1)
     assert track.cover(CONFIG).width > BOX.width
@@ -127,7 +187,7 @@ def test_a_lost_face_stays_while_its_picture_does():
 
 def test_an_empty_place_is_cleared_by_close_looks_before_its_time():
     track = Track(TrackState.TRACKED, BOX, BOX, 0, face_id=3)
-    track.see(picture(), 1)
+    track.see(picture(), 1, CONFIG)
     track.lose(1)
     track.unseen, track.looks.missed = CONFIG.places.vacant_beats, CONFIG.places.vacant_looks - 1
     assert not track.is_over(picture(1), CONFIG)
@@ -137,7 +197,7 @@ def test_an_empty_place_is_cleared_by_close_looks_before_its_time():
 
 def test_where_nobody_waits_a_place_that_shows_something_else_is_cleared_once_all_turns_were_looked_at():
     track = Track(TrackState.TRACKED, BOX, BOX, 0, face_id=3)
-    track.see(picture(), 1)
+    track.see(picture(), 1, CONFIG)
     track.lose(1)
     half = picture()
     half[100:160, 138:160] = picture(1)[100:160, 138:160]
@@ -152,17 +212,6 @@ def test_where_nobody_waits_a_place_that_shows_something_else_is_cleared_once_al
     assert track.is_over(wall, PATIENT)
 
 
-class ToldDetector:
-    """Finds in close looks what it is told, and counts them. Every search finds `certain`."""
-
-    def __init__(self, near):
-        self.near, self.looks = near, []
-
-    def look_closely(self, image, box, roll_rad=0.0, turns=(0,), *, is_certain=False, known=()):  # noqa: ARG002
-        self.looks.append((tuple(turns), is_certain))
-        return self.near
-
-
 @pytest.mark.parametrize(
     ("evidence", "is_patient", "is_near", "believed", "looks"),
     [
@@ -175,37 +224,38 @@ class ToldDetector:
 def test_a_texture_that_one_pass_takes_for_a_face_is_looked_at_where_nobody_waits(
     evidence, is_patient, is_near, believed, looks
 ):
-    tracker = FaceTracker(TrackingConfig(is_patient=is_patient))
+    config, told = TrackingConfig(is_patient=is_patient), Told()
     one = Detection(BOX, is_certain=True, score=0.7, evidence=evidence)
-    told = ToldDetector(one if is_near else None)
-    real, tracker._detector = tracker._detector, told
-    assert tracker._is_surely_a_face(picture(), one) is believed
+    told.near = one if is_near else None
+    assert DetectionVerifier(told, config).is_surely_a_face(picture(), one, TrackMemory(config)) is believed
     assert len(told.looks) == looks
-    tracker._detector = real
-    tracker.close()
 
 
-def test_a_part_of_a_half_hidden_face_does_not_shrink_its_place():
-    tracker = FaceTracker()
-    memory = tracker._memory
-    tracker._suspect(picture(), Detection(BOX, is_certain=True))
-    for box, covered in ((Box(120, 110, 140, 130), BOX), (Box(104, 100, 170, 166), Box(104, 100, 170, 166))):
-        tracker._suspect(picture(), Detection(box, is_certain=True))
-        assert [place.box for place in memory.places] == [covered]
-    tracker.close()
+def test_a_doubt_that_was_dismissed_is_left_alone_for_a_while(told, open_tracker):
+    tracker = open_tracker()
+    told.found = [Detection(BOX, is_certain=False, score=0.4, evidence=0.4)]
+    looks = []
+    for _ in range(CONFIG.search.dismissed_beats + 1):
+        assert places_of(tracker.track(picture())) == []
+        looks.append(len(told.looks))
+    assert looks == [1] * CONFIG.search.dismissed_beats + [2]
+
+
+def test_a_part_of_a_half_hidden_face_does_not_shrink_its_place(told, open_tracker):
+    tracker, larger = open_tracker(), Box(104, 100, 170, 166)
+    for box, covered in ((BOX, BOX), (Box(120, 110, 140, 130), BOX), (larger, larger)):
+        told.found = [sure(box)]
+        assert places_of(tracker.track(picture())) == [covered]
 
 
 @pytest.mark.parametrize(
     ("box", "is_known"), [(BOX.moved(5, 0), True), (BOX.moved(80, 0), False), (BOX.grown(-0.4), False)]
 )
 def test_a_doubt_is_believed_where_the_face_was_and_not_beside_it_or_in_it(box, is_known):
-    tracker = FaceTracker(PATIENT)
-    real, tracker._detector = tracker._detector, ToldDetector(None)
-    tracker._suspect(picture(), Detection(BOX, is_certain=True))
-    tracker._memory.places[0].unseen = 4
-    assert tracker._is_surely_a_face(picture(), Detection(box, is_certain=False, score=0.4, evidence=0.4)) is is_known
-    tracker._detector = real
-    tracker.close()
+    memory = TrackMemory(PATIENT)
+    memory.tracks = [Track(TrackState.TENTATIVE, BOX, BOX, 0, unseen=4)]
+    doubt = Detection(box, is_certain=False, score=0.4, evidence=0.4)
+    assert DetectionVerifier(Told(), PATIENT).is_surely_a_face(picture(), doubt, memory) is is_known
 
 
 def followed(box, face_id):
@@ -217,76 +267,94 @@ def followed(box, face_id):
     [(Box(120, 110, 150, 150), [0]), (Box(102, 101, 159, 158), [0]), (Box(150, 100, 210, 160), [0, 1])],
 )
 def test_a_mesh_within_another_or_over_it_is_the_same_face(box, left):
-    tracker = FaceTracker()
-    memory = tracker._memory
+    memory = TrackMemory(CONFIG)
     memory.tracks = [followed(BOX, 0), followed(box, 1)]
     memory.drop_doubles()
     assert [track.face_id for track in memory.followed] == left
     assert len(memory.tracks) == 2
-    tracker.close()
 
 
 @pytest.mark.parametrize("is_certain", [False, True])
-def test_a_doubt_starts_no_second_mesh_where_a_face_is_followed(astronaut, is_certain):
-    tracker = FaceTracker()
-    (face,) = tracker.track(astronaut).faces
-    tracker._mesher.find = lambda *_, real=tracker._mesher.find: real(astronaut, face.box, (0,))
-    body = Detection(face.box.grown(1.0), is_certain=is_certain, quarter_turns=2, score=0.6, evidence=0.6)
-    assert tracker._start(astronaut, body) is is_certain
-    assert len(tracker._memory.followed) == 1 + is_certain
-    tracker.close()
+@pytest.mark.parametrize(
+    ("mesh", "aside_px"),
+    [(mesh_at(174, 156), 14), (mesh_at(105, 125, 130), -8)],
+    ids=["beside its middle", "around it"],
+)
+def test_a_doubt_starts_no_mesh_over_a_face_that_is_followed(told, open_tracker, mesh, aside_px, is_certain):
+    """A body upside down, or a wall around a head, gets a mesh that lies on that face."""
+    tracker, face = open_tracker(), mesh_at(150, 130)
+    told.meshes, told.found = [face], [sure(box_around(face))]
+    assert [one.id for one in tracker.track(picture()).faces] == [0]
+    told.meshes = [mesh, face]
+    told.found.append(Detection(box_around(mesh).moved(aside_px, 0), is_certain, 2, 0.6, 0.6))
+    for _ in range(2):
+        tracking = tracker.track(picture())
+        tracking.pending_detections()
+    assert ([one.id for one in tracking.faces] == [0]) is not is_certain
 
 
 @pytest.mark.parametrize(
-    ("seen", "doubts"),
-    [(None, 1), (BOX.moved(6, 4), 0), (Box(190, 110, 250, 170), 1), (BOX.moved(20, 0), 0), (BOX.moved(50, 0), 1)],
+    ("seen", "is_kept"), [(None, False), ((0.1, 0.07), True), ((1.34, 0), False), ((0.3, 0), True), ((0.85, 0), False)]
 )
-def test_a_mesh_is_not_confirmed_by_the_face_of_a_neighbour(seen, doubts):
-    tracker, beat = FaceTracker(PATIENT), 40
-    face = SimpleNamespace(fit=SimpleNamespace(roll_rad=0.0))
-    track = Track(TrackState.TRACKED, BOX, BOX, 0, face, 0)
-    neighbour = Track(TrackState.TRACKED, Box(180, 100, 240, 160), BOX, beat, face, 1)
-    tracker._memory.tracks, tracker._memory.schedule.beat = [track, neighbour], beat
-    told = None if seen is None else Detection(seen, is_certain=True)
-    real, tracker._detector = tracker._detector, ToldDetector(told)
-    tracker._confirm(picture())
-    tracker._detector = real
-    assert (track.looks.doubts, track.seen_at) == (doubts, 0 if doubts else beat)
-    tracker.close()
+def test_a_mesh_is_not_confirmed_by_the_face_of_a_neighbour(told, open_tracker, seen, is_kept):
+    """seen: where a close look at the face finds one, in its widths; the neighbour is 1.34 of them beside it."""
+    tracker, face = open_tracker(is_patient=True), mesh_at(130, 130)
+    box = box_around(face)
+    neighbour = box.moved(1.34 * box.width, 0)
+    told.meshes = [face, mesh_at(*neighbour.centre)]
+    told.found = [sure(box), sure(neighbour)]
+    assert len(tracker.track(picture()).faces) == 2
+    told.found = [sure(neighbour)]
+    told.near = None if seen is None else sure(box.moved(seen[0] * box.width, seen[1] * box.width))
+    for _ in range(PATIENT.mesh.confirm_beats + PATIENT.mesh.most_doubts + 1):
+        tracking = tracker.track(picture())
+        tracking.pending_detections()
+    assert [one.id for one in tracking.faces] == ([0, 1] if is_kept else [1])
+
+
+@pytest.mark.parametrize("was_apart", [True, False])
+def test_a_person_taken_up_again_and_lost_behind_another_stays_a_place(told, open_tracker, was_apart):
+    """As where a mesh slips from the face behind to the one in front, and back, before both are one to the detector."""
+    tracker, behind = open_tracker(), mesh_at(100, 130)
+    before = [mesh_at(x, 130, height) for x, height in ((200, 60), (160, 70), (125, 85), (105, 100))]
+    told.meshes = [behind, before[0]]
+    told.found = [sure(box_around(one)) for one in told.meshes]
+    assert [one.id for one in tracker.track(picture()).faces] == [0, 1]
+    told.found = told.found if was_apart else []
+    tracker.track(picture()).pending_detections()
+    told.meshes, told.found = before[:1], []
+    assert [one.id for one in tracker.track(picture()).faces] == [1]
+    told.meshes, told.found = [behind, before[0]], [sure(box_around(behind))] if was_apart else []
+    tracker.track(picture()).pending_detections()
+    told.found = []
+    for front in before[1:]:
+        told.meshes = [front]
+        tracking = tracker.track(picture())
+        tracking.pending_detections()
+    assert [one.id for one in tracking.faces] == [1]
+    assert bool(tracking.lost) is was_apart
 
 
 def test_a_doubt_is_not_believed_for_the_face_of_somebody_who_is_followed_beside_it(astronaut):
-    tracker = FaceTracker(PATIENT)
-    (face,) = tracker.track(astronaut).faces
-    tracker._take_up(astronaut, [])
+    finder, detector = StillFaceFinder(), FaceDetector(PATIENT)
+    face = finder.find(astronaut)[0][0]
     doubt = Detection(face.box.grown(0.3).moved(-0.8 * face.box.width, 0), False, 3, 0.45, 0.45)
-    assert not tracker._is_surely_a_face(astronaut, doubt)
-    tracker._memory.tracks, tracker._memory._dismissed = [], []
-    assert tracker._is_surely_a_face(astronaut, doubt)
-    tracker.close()
-
-
-@pytest.mark.parametrize("is_certain", [False, True])
-def test_a_doubt_starts_no_mesh_around_a_face_that_is_followed(astronaut, is_certain, monkeypatch):
-    tracker = FaceTracker()
-    (face,) = tracker.track(astronaut).faces
-    wall = replace(face, box=Box(face.box.left - 200, face.box.top - 60, face.box.right, face.box.bottom + 60))
-    assert not face.box.holds(wall.box.centre)
-    monkeypatch.setattr("toonfilter.runtime.faces.tracker.face_from", lambda *_: wall)
-    assert tracker._start(astronaut, Detection(wall.box, is_certain)) is is_certain
-    tracker.close()
+    for tracks in ([Track(TrackState.TRACKED, face.box, face.box, 0, face, 0)], []):
+        memory = TrackMemory(PATIENT)
+        memory.tracks = list(tracks)
+        believed = DetectionVerifier(detector, PATIENT).is_surely_a_face(astronaut, doubt, memory)
+        assert believed is not bool(tracks)
+    detector.close()
+    finder.close()
 
 
 def test_a_speck_in_the_hair_is_drawn_only_where_a_close_look_is_sure_of_a_face():
-    tracker, head = FaceTracker(PATIENT), Box(100, 100, 200, 220)
-    real = tracker._detector
+    told, head = Told(), Box(100, 100, 200, 220)
     speck, beside = Detection(Box(140, 70, 155, 85), is_certain=True), Detection(Box(300, 70, 315, 85), is_certain=True)
-    for near, is_speck in ((None, True), (speck, False)):
-        tracker._detector = ToldDetector(near)
-        assert tracker._is_speck(picture(), speck, [head]) is is_speck
-        assert not tracker._is_speck(picture(), beside, [head])
-    tracker._detector = real
-    tracker.close()
+    verifier = DetectionVerifier(told, PATIENT)
+    for told.near, is_speck in ((None, True), (speck, False)):
+        assert verifier.is_speck(picture(), speck, [head]) is is_speck
+        assert not verifier.is_speck(picture(), beside, [head])
 
 
 def test_at_a_cut_of_a_file_nobody_is_looked_for_where_somebody_was_before(astronaut):
