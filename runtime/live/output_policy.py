@@ -12,6 +12,7 @@ a machine that is now and then too slow, and shows the cover longer."""
 _HIDDEN = "hidden by the user"
 _STARTING = "starting"
 _TOO_SLOW = "no fresh picture"
+_CHANGING = "settings change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,9 @@ class OutputPolicy:
         self._held = HeldPicture(hold_s)
         self._revision = 0
         self._is_hidden = False
+        self._style = ""
         self._is_waiting = True
+        self._is_changing = False
         self._has_shown = False
         self._late_at_s = float("-inf")
 
@@ -43,10 +46,12 @@ class OutputPolicy:
         """What the user wants now. Whether that changed: then nothing drawn before counts any more."""
         has_changed = state.revision != self._revision
         if has_changed:
+            self._is_changing |= self._style not in ("", state.style)
             self._revision, self._is_hidden = state.revision, state.is_hidden
             self._held.forget()
             self._late_at_s = float("-inf")
             self._is_waiting = True
+        self._style = state.style
         return has_changed
 
     def accepts(self, revision: int) -> bool:
@@ -55,7 +60,7 @@ class OutputPolicy:
 
     def fresh(self, safe: SafeFrame, now_s: float) -> Choice:
         """A picture came that may be shown."""
-        self._is_waiting = False
+        self._is_waiting = self._is_changing = False
         # A picture that the guard held is as old as it was when it was fresh.
         self._held.keep(safe, self._held.kept_at_s if safe.state is PrivacyState.HOLDING else now_s)
         if self._is_unsteady(now_s):
@@ -72,7 +77,9 @@ class OutputPolicy:
             self._late_at_s = now_s
         if held is not None and not self._is_unsteady(now_s):
             return Choice(held, is_repeat=True)
-        return Choice(reason=_STARTING if self._is_waiting and not self._has_shown else _TOO_SLOW)
+        if self._is_waiting and not self._has_shown:
+            return Choice(reason=_STARTING)
+        return Choice(reason=_CHANGING if self._is_changing else _TOO_SLOW)
 
     def _is_unsteady(self, now_s: float) -> bool:
         """Whether a picture came too late just now, so that others may."""

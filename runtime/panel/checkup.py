@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from toonfilter.runtime.doctor.checks import Check, examine
+from toonfilter.runtime.panel.devices import Trouble
 
 
 class Checkup:
@@ -32,9 +33,9 @@ class Checkup:
                 self._thread.start()
 
     def snapshot(self) -> dict[str, Any]:
-        """What was found so far, as plain data."""
+        """What was found so far, as plain data. known: which of the page's texts says the advice; empty for none."""
         with self._lock:
-            found = [asdict(check) for check in self._found]
+            found = [{**asdict(check), "known": Trouble.of(check.advice).advice} for check in self._found]
         return {"running": self.is_running, "found": found}
 
     def _work(self) -> None:

@@ -32,7 +32,7 @@ _LINUX = PlatformTexts(
     no_virtual_camera=(
         "install and load v4l2loopback: sudo apt install v4l2loopback-dkms && "
         "sudo modprobe v4l2loopback exclusive_caps=1 card_label='Toonfilter' "
-        "(with Secure Boot its signing key must be enrolled: sudo mokutil --import); "
+        "(with Secure Boot its signing key must be enrolled: sudo mokutil --import /var/lib/dkms/mok.pub); "
         "or use --output preview"
     ),
     virtual_permission="add yourself to the group that owns it and log in again: sudo usermod -aG video $USER",

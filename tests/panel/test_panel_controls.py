@@ -21,9 +21,11 @@ from panel_rig import eventually, losing_conversion, quick_conversion
 from toonfilter.runtime.doctor.checks import Check
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.panel.checkup import Checkup
+from toonfilter.runtime.panel.devices import system_name
 from toonfilter.runtime.panel.languages import words
 from toonfilter.runtime.panel.look_filter import StyleSampler
 from toonfilter.runtime.panel.running import open_socket, running_address
+from toonfilter.runtime.platform.platform_texts import platform_texts
 from toonfilter.runtime.progress import Progress
 from toonfilter.runtime.video.convert import ConvertReport
 
@@ -77,14 +79,23 @@ def test_this_computer_is_checked(browser, make_panel, monkeypatch):
     def examine():
         yield Check("system", "ok", "a system")
         yield Check("virtual camera", "fault", "none", "install one: sudo apt install it", "live")
+        yield Check("a package", "fault", "not installed", "/opt/my/python -m pip install 'a[b]>=1'", "live")
+        yield Check("cameras", "fault", "none", platform_texts().no_camera, "live")
 
     served = Served(make_panel(checkup=Checkup(examine)))
     monkeypatch.setattr("toonfilter.runtime.panel.shortcut.install", lambda: Path("entry"))
     try:
         open_page(browser, served.address)
         click(browser, "#check")
-        browser.wait("document.querySelectorAll('#checks li.fault').length === 1")
-        assert "sudo apt install it" in text(browser, "#checks code")
+        browser.wait("document.querySelectorAll('#checks > li.fault').length === 3")
+        commands = browser.value("[...document.querySelectorAll('#checks .command code')].map((one) => one.innerText)")
+        assert commands == ["sudo apt install it", "/opt/my/python -m pip install 'a[b]>=1'"]
+        advice = f"advice.{system_name()}.no_camera"
+        choose(browser, "#language", "de")
+        told = "document.querySelector('#checks > li:nth-child(3) .todo').innerText"
+        browser.wait(f"{told} === {words('de')[advice].replace('`', '')!r}")
+        choose(browser, "#language", "en")
+        browser.wait("document.documentElement.lang === 'en'")
         assert browser.value("document.querySelector('#check-good').hidden")
         click(browser, "#shortcut")
         browser.wait(f"document.querySelector('#toast').innerText === {WORDS['shortcut.done']!r}")
@@ -101,7 +112,7 @@ def test_what_is_missing_is_told_step_by_step(page):
     assert commands == [
         "sudo apt install v4l2loopback-dkms",
         "sudo modprobe v4l2loopback exclusive_caps=1 card_label='Toonfilter'",
-        "sudo mokutil --import",
+        "sudo mokutil --import /var/lib/dkms/mok.pub",
     ]
     assert text(page, "#troubles ol span") == "Install and load v4l2loopback:"
     page.press("#troubles .command button")
@@ -128,6 +139,16 @@ def test_what_is_measured_is_shown_with_what_to_do(page, served, measured, kind)
     served.panel.camera.snapshot = lambda: {**snapshot(), **steady, **measured}
     page.wait(f"document.querySelector('#troubles h3')?.innerText === {WORDS[f'trouble.{kind}']!r}")
     assert text(page, "#troubles .todo") == WORDS[f"todo.{kind}"].replace("{n}", "150")
+
+
+def test_a_change_of_style_is_told_and_waited_for(page, served):
+    start(page)
+    page.wait("document.querySelector('#stage-wait').hidden")
+    snapshot = served.panel.camera.snapshot
+    served.panel.camera.snapshot = lambda: {**snapshot(), "state": "covered", "why": "changing"}
+    page.wait(f"document.querySelector('#why').innerText === {WORDS['why.changing']!r}")
+    assert not page.value("document.querySelector('#stage-wait').hidden")
+    assert text(page, "#wait-text") == WORDS["phase.starting"]
 
 
 def test_a_phone_hides_by_touch(page, served):
@@ -351,6 +372,10 @@ def test_before_and_after_are_compared(browser, make_panel, tmp_path, write_nois
         browser.wait("Math.abs(document.querySelector('#before').currentTime - 1.5) < 0.3")
         slide(browser, "#split", 20)
         assert browser.value("document.querySelector('#compare').style.getPropertyValue('--split')") == "20%"
+        browser.drag("#compare", (0.2, 0.3), (0.7, 0.5))
+        split = "parseFloat(document.querySelector('#compare').style.getPropertyValue('--split'))"
+        assert browser.value(split) == pytest.approx(70, abs=1)
+        assert float(browser.value("document.querySelector('#split').value")) == pytest.approx(70, abs=1)
         click(browser, "#player [data-close]")
         browser.wait("!document.querySelector('#player').open && !document.querySelector('#before').src")
     finally:

@@ -257,6 +257,7 @@ def test_hiding_covers_at_once_and_ignores_pictures_drawn_before(output):
     output.controls.toggle_hidden()
     output.step(None)
     assert output.sink.states[-1] is PrivacyState.COVERED
+    assert output.sink.frames[-1][3] == "no fresh picture", "hiding is no change of style"
     output.step((2, safe_frame(guard, 2, output.clock.now_s())))
     assert output.sink.states[-1] is PrivacyState.PROTECTED
 
@@ -268,6 +269,7 @@ def test_a_change_of_style_covers_until_the_first_picture_in_the_new_one(output)
     assert output.controls.state.style == "ink"
     output.step((0, safe_frame(guard, 1, output.clock.now_s())))
     assert output.sink.states[-1] is PrivacyState.COVERED
+    assert output.sink.frames[-1][3] == "settings change"
     output.step((1, safe_frame(guard, 2, output.clock.now_s())))
     assert output.sink.frames[-1][1] == 2
 

@@ -5,7 +5,7 @@ import { t } from "./words.js";
 
 const COPIED_MS = 2000;
 // With `marks` around them or without; the terminal says the same texts.
-const COMMAND = /`((?:sudo|pip) [^`]+)`|((?:sudo|pip) [^();`]+)/;
+const COMMAND = /`((?:sudo|pip) [^`]+)`|((?:(?:"[^"]*"|'[^']*'|\S+) -m |uv )?pip [^();`]+|(?:sudo|uv tool|uvx|pipx) [^();`]+)/;
 const PLAIN_CODE = /`([^`]+)`|(https?:\/\/[^\s)）,，;]+)/;
 
 // A list of steps where there are commands, a paragraph where there are none.

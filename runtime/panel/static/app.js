@@ -15,7 +15,8 @@ let isLinked = false;
 let hasQuit = false;
 let problemTimer = 0;
 
-const page = () => (PAGES.includes(location.hash.slice(1)) ? location.hash.slice(1) : "camera");
+// "#/camera", and not "#camera", which is an element that the browser would scroll to.
+const page = () => PAGES.find((one) => location.hash === `#/${one}`) ?? "camera";
 
 // Runs what a button does; what goes wrong is shown and spoken.
 async function attempt(work) {
@@ -88,7 +89,7 @@ function onLink(linked) {
   isLinked = linked;
   if (!linked && state) {
     // Without the program nothing is known: nothing is claimed.
-    onState({ ...state, camera: { ...state.camera, phase: "off", trouble: null, virtual: "", state: null } });
+    onState({ ...state, camera: { ...state.camera, phase: "off", trouble: null, virtual: "", state: null, is_lost: true } });
   }
   preview.linkChanged();
   showLink();
@@ -106,7 +107,7 @@ function leave() {
 async function begin() {
   await useLanguage(chosen("", ["en", "de", "fr", "es", "pt", "zh", "ja", "hi", "ar", "id"]));
   for (const part of [camera, style, recordings, player]) part.setUp(attempt, toast);
-  for (const button of document.querySelectorAll("[data-page]")) button.addEventListener("click", () => { location.hash = button.dataset.page; });
+  for (const button of document.querySelectorAll("[data-page]")) button.addEventListener("click", () => { location.hash = `/${button.dataset.page}`; });
   for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
   window.addEventListener("hashchange", () => { show(); window.scrollTo(0, 0); });
   $("language").addEventListener("change", () => attempt(() => ask("settings", { language: $("language").value })));

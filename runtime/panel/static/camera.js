@@ -78,7 +78,8 @@ export function show(state, isShown) {
   $("mirror").setAttribute("aria-pressed", state.is_mirrored);
   $("mirror").hidden = !isOn;
   $("stage-off").hidden = camera.phase !== "off";
-  $("start").disabled = camera.phase !== "off";
+  $("start").disabled = camera.phase !== "off" || Boolean(camera.is_lost);
+  $("start").hidden = Boolean(camera.is_lost);
   $("stop").disabled = !isOn;
   $("hide").disabled = !isOn;
   $("hide").setAttribute("aria-pressed", camera.hidden);
@@ -106,7 +107,13 @@ function showCheckup({ camera, checkup }) {
   renew($("checks"), [told, t("check.note")], () => told.map((one) => el("li", { class: one.verdict },
     el("strong", {}, t(`check.${one.verdict}`)), " ",
     el("span", { lang: "en", dir: "ltr" }, `${one.name}: ${one.found}`),
-    one.advice ? el("div", { lang: "en", dir: "ltr" }, adviceOf(one.advice, "en")) : null)));
+    one.advice ? checkedAdvice(one) : null)));
+}
+
+// In the person's language where the table has it.
+function checkedAdvice(one) {
+  const key = `advice.${now.system}.${one.known}`;
+  return one.known && has(key) ? adviceOf(t(key)) : el("div", { lang: "en", dir: "ltr" }, adviceOf(one.advice, "en"));
 }
 
 function showState(camera, isOn) {
@@ -117,7 +124,7 @@ function showState(camera, isOn) {
   const why = isOn ? (camera.hidden ? t("why.hidden") : camera.why ? t(`why.${camera.why}`) : word === "protected" ? t("why.protected") : "") : "";
   put($("why"), why);
   $("view").setAttribute("aria-label", `${t("stage.title")}: ${t(`state.${word}`)}. ${why}`);
-  const isWaiting = isOn && !camera.hidden && (camera.phase === "starting" || !camera.is_loaded);
+  const isWaiting = isOn && !camera.hidden && (camera.phase === "starting" || !camera.is_loaded || camera.why === "changing");
   $("stage-wait").hidden = !isWaiting;
   if (isWaiting) put($("wait-text"), t("phase.starting"));
   const spoken = `${t(`state.${word}`)}. ${why}`;

@@ -20,6 +20,7 @@ export function setUp(runSafely) {
   });
   $("seek").addEventListener("input", () => { if (after.duration) after.currentTime = $("seek").value * after.duration; follow(); });
   $("split").addEventListener("input", showSplit);
+  for (const kind of ["pointerdown", "pointermove"]) $("compare").addEventListener(kind, dragSplit);
   $("reveal").addEventListener("click", () => attempt(reveal));
   for (const video of [after, before]) video.addEventListener("error", () => { if (video.src) $("compare-problem").hidden = false; });
   $("player").addEventListener("close", unload);
@@ -67,6 +68,15 @@ function showPlaying() {
 
 function showSplit() {
   $("compare").style.setProperty("--split", `${$("split").value}%`);
+}
+
+// The divider follows a mouse or finger that is pressed in the picture.
+function dragSplit(event) {
+  if ($("divider").hidden || !(event.buttons & 1)) return;
+  const frame = $("compare").getBoundingClientRect();
+  $("compare").setPointerCapture(event.pointerId);
+  $("split").value = (100 * (event.clientX - frame.left)) / frame.width;
+  showSplit();
 }
 
 function unload() {

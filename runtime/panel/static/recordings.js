@@ -31,7 +31,7 @@ export function setUp(runSafely) {
   document.addEventListener("drop", async (event) => {
     event.preventDefault();
     $("drop").classList.remove("is-over");
-    location.hash = "recordings";
+    location.hash = "/recordings";
     const entries = [...(event.dataTransfer?.items ?? [])].map((one) => one.webkitGetAsEntry?.()).filter(Boolean);
     take((await Promise.all(entries.map(filesOf))).flat());
   });
@@ -85,9 +85,9 @@ function send(key, file) {
 
 function showUploads() {
   renew($("uploads"), [[...uploads].map(([key, one]) => [key, Math.round(100 * one.part), one.problem]), t("drop.sending")], () => [...uploads].map(([key, one]) => el("li", { class: "item" },
-    el("div", {}, el("h3", {}, one.name), el("p", { class: "said" }, one.problem || t("drop.sending"))),
-    one.problem ? el("button", { type: "button", class: "round", "aria-label": t("remove", { name: one.name }), on: { click: () => { uploads.delete(key); showUploads(); } } }, icon("close")) : null,
-    one.problem ? null : el("progress", { value: one.part, max: 1, "aria-label": one.name }))));
+    el("div", {}, el("h3", { dir: "auto" }, plainName(one.name)), el("p", { class: "said" }, one.problem || t("drop.sending"))),
+    one.problem ? el("button", { type: "button", class: "round", "aria-label": t("remove", { name: plainName(one.name) }), on: { click: () => { uploads.delete(key); showUploads(); } } }, icon("close")) : null,
+    one.problem ? null : el("progress", { value: one.part, max: 1, "aria-label": plainName(one.name) }))));
 }
 
 async function browse(path) {
