@@ -63,10 +63,14 @@ def main() -> None:
     """Run the command; errors become one line and exit status 1."""
     from toonfilter.runtime.command_line.config_file import load_defaults
     from toonfilter.runtime.errors import ToonfilterError, explained
+    from toonfilter.runtime.platform.installation import import_conflict
 
     # Python processes that this one starts look for modules in their installation, not in the current folder.
     os.environ.setdefault("PYTHONSAFEPATH", "1")
     terminal.prepare_streams()
+    if conflict := import_conflict():
+        terminal.fail(conflict)
+        sys.exit(1)
     try:
         defaults = load_defaults(live.CAM_SETTINGS)
         _leave(app(size_in_one_word(sys.argv[1:]), standalone_mode=False, default_map=defaults) or 0)

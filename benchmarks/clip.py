@@ -106,17 +106,19 @@ def _join(container: Any, parts: Sequence[Path], part_ticks: int) -> None:
     """Copy the packets of files with the same encoding, each beginning part_ticks after the one before."""
     import av
 
+    from toonfilter.runtime.video.pyav_versions import add_copied_track, hand_over
+
     stream = None
     for number, part in enumerate(parts):
         with av.open(str(part)) as source:
             pictures = source.streams.video[0]
-            stream = stream or container.add_stream_from_template(pictures)
+            stream = stream or add_copied_track(container, pictures)
             for packet in source.demux(pictures):
                 if packet.dts is None:
                     continue
                 packet.pts += number * part_ticks
                 packet.dts += number * part_ticks
-                packet.stream = stream
+                hand_over(packet, stream)
                 container.mux(packet)
 
 

@@ -16,17 +16,17 @@ from typing import Literal
 from toonfilter.runtime.errors import ToonfilterError
 from toonfilter.runtime.live.v4l2 import VideoDevice, list_devices
 from toonfilter.runtime.platform.graphics_libraries import missing
-from toonfilter.runtime.platform.installation import how_to_add, install_command, missing_modules, pip
+from toonfilter.runtime.platform.installation import OPENCV, how_to_add, install_command, missing_modules, pip
 from toonfilter.runtime.platform.platform_texts import platform_texts
 
 Verdict = Literal["ok", "note", "fault"]
 
 # From which version on, and before which, the tests pass; as in pyproject.toml. Others are a note, not a fault.
 TESTED_VERSIONS = {
-    "av": ("16", "20"),
+    "av": ("14.2", "20"),
     "numpy": ("1.26", "3"),
     "onnxruntime": ("1.23", "2"),
-    "opencv-python": ("4.10.0.84", "6"),
+    "opencv-python": ("4.9.0.80", "6"),
     "pyvirtualcam": ("0.13", "1"),
     "skia-python": ("138", "145"),
     "openvino": ("2025.1", "2027"),
@@ -39,7 +39,6 @@ _EXTRAS_USED_BY = {
     "mediapipe": "`prepare pairs`",
     "cluster": "`batch --cluster`",
 }
-_OTHER_OPENCV = ("opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
 _RATE_FRAMES = 20
 _READER_S = 30.0
 
@@ -127,7 +126,7 @@ def _check_other_opencv(installed: Callable[[str], str]) -> Iterator[Check]:
         ours = installed("opencv-python")
     except importlib.metadata.PackageNotFoundError:
         return
-    for name in _OTHER_OPENCV:
+    for name in OPENCV[1:]:
         with suppress(importlib.metadata.PackageNotFoundError):
             found = installed(name)
             if found != ours:

@@ -161,12 +161,15 @@ def _plain_options(target: Path) -> dict[str, str]:
 
 
 def _copy(pictures: Any, recorded: Any, output: Any) -> None:
+    from toonfilter.runtime.video.pyav_versions import add_copied_track, hand_over
+
     with output:
-        track = output.add_stream_from_template(pictures, opaque=True)
+        track = add_copied_track(output, pictures)
         start = None
         for packet in recorded.demux(pictures):
             if packet.size:
                 # Fragments begin with the encoder's delay.
                 start = packet.pts if start is None else start
-                packet.pts, packet.dts, packet.stream = packet.pts - start, packet.dts - start, track
+                packet.pts, packet.dts = packet.pts - start, packet.dts - start
+                hand_over(packet, track)
                 output.mux_one(packet)

@@ -1,8 +1,10 @@
 """What the page shows of the camera: the newest picture that left, and nothing before it was safe."""
 
+import io
 import threading
 
 import cv2
+from PIL import Image as Picture
 
 from toonfilter.runtime.frames import Image, PrivacyState, SafeFrame
 from toonfilter.runtime.live.sinks import image_of
@@ -80,5 +82,7 @@ def encoded(image: Image, width_px: int) -> bytes:
         # Slower than encoding, unless the picture becomes much smaller.
         how = cv2.INTER_AREA if width >= 2 * width_px else cv2.INTER_LINEAR
         image = cv2.resize(image, size, interpolation=how)
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return data.tobytes()
+    # Not OpenCV: the encoder in 4.9 takes five times as long.
+    file = io.BytesIO()
+    Picture.fromarray(image).save(file, "JPEG", quality=_JPEG_QUALITY)
+    return file.getvalue()

@@ -4,10 +4,12 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -22,6 +24,8 @@ EXTRAS = {
     "mediapipe": ("mediapipe",),
     "cluster": ("ray",),
 }
+# Distributions of OpenCV; they share one folder.
+OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
 # Extras whose packages have no wheels for newer Pythons.
 _LAST_PYTHON = {"mediapipe": (3, 12)}
 
@@ -29,6 +33,23 @@ _LAST_PYTHON = {"mediapipe": (3, 12)}
 def missing_modules(extra: str) -> tuple[str, ...]:
     """The modules of an extra that are not installed; nothing is imported."""
     return tuple(module for module in EXTRAS[extra] if importlib.util.find_spec(module) is None)
+
+
+def import_conflict(installed: Callable[[str], str] = importlib.metadata.version) -> str:
+    """Why OpenCV cannot be imported beside this numpy, and what to do; empty where it can. Nothing is imported.
+
+    Its own metadata allow the pair, so an environment may have come to it. installed: the version of a distribution.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for name in ("numpy", *OPENCV):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = tuple(int(part) for part in re.findall(r"\d+", installed(name))[:2])
+    numpy = found.pop("numpy", ())
+    if numpy < (2,) or not found or max(found.values()) >= (4, 10):
+        return ""
+    opencv = max(found, key=lambda name: found[name])
+    cure = pip("install", f"{opencv}>=4.10,<6")
+    return f"{opencv} {installed(opencv)} cannot be loaded beside numpy {installed('numpy')}. What to do: {cure}"
 
 
 def pip(command: str, *arguments: str) -> str:

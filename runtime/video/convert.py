@@ -16,6 +16,7 @@ from toonfilter.runtime.progress import ProgressCounter, ShowProgress
 from toonfilter.runtime.video.local_workers import InlineWorkers
 from toonfilter.runtime.video.mux import Tracks, check_container, join_segments
 from toonfilter.runtime.video.picture_survey import PictureSurvey
+from toonfilter.runtime.video.pyav_versions import copies_chapters
 from toonfilter.runtime.video.reader import VideoIndex, VideoInfo, inspect_video, scan_video
 from toonfilter.runtime.video.review import (
     COVERS,
@@ -360,6 +361,8 @@ def notes_on(info: VideoInfo, survey: PictureSurvey, sound: Sound) -> list[str]:
         f"left out, it might show a face: {track}" if "video" in track or "cover" in track else f"left out: {track}"
         for track in info.others.left_out
     )
+    if not copies_chapters():
+        notes.append("left out: chapter marks, if there are any; PyAV 16 or newer copies them")
     if info.others.audio and sound == "keep":
         notes.append("the sound is kept: a voice is a person, too (--audio disguise or drop)")
     return notes

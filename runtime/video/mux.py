@@ -13,7 +13,13 @@ from typing import Any
 
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.video.media_files import open_recording, open_video_output, reason_of
-from toonfilter.runtime.video.pyav_versions import copy_chapter_times, stores_rotation, type_of
+from toonfilter.runtime.video.pyav_versions import (
+    add_copied_track,
+    copy_chapter_times,
+    set_time_unit,
+    stores_rotation,
+    type_of,
+)
 from toonfilter.runtime.video.reader import VideoInfo
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder, origin_of
 from toonfilter.runtime.video.sound import Sound, add_disguised_track, disguised
@@ -107,7 +113,7 @@ class _Joint:
             unit = stream.time_base
             if stream.index == info.track:
                 with open_recording(template) as container:
-                    added = self._output.add_stream_from_template(container.streams.video[0], opaque=True)
+                    added = add_copied_track(self._output, container.streams.video[0])
                 self.pictures, unit = added, Fraction(1, info.time_base.denominator)
                 if info.display_matrix is not None and stores_rotation():
                     self.pictures.set_display_matrix(info.display_matrix)
@@ -117,9 +123,9 @@ class _Joint:
                 added = self.copies[stream.index] = add_disguised_track(self._output, self._target)
                 unit = None
             else:
-                added = self.copies[stream.index] = self._output.add_stream_from_template(stream, opaque=True)
+                added = self.copies[stream.index] = add_copied_track(self._output, stream)
             if unit is not None:
-                added.time_base = unit
+                set_time_unit(added, unit)
             added.metadata.update({key: text for key, text in stream.metadata.items() if key in _KEPT_METADATA})
             added.disposition = stream.disposition.value
         if not self._tracks.timeline.has_jumps:

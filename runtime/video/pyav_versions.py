@@ -1,5 +1,6 @@
-"""What differs between the PyAV releases that are allowed (16 to 19)."""
+"""What differs between the PyAV releases that are allowed (14.2 to 19)."""
 
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -22,6 +23,11 @@ def type_of(stream: Any) -> str:
     from av.stream import Stream
 
     return "unknown" if type(stream) is Stream else str(stream.type)
+
+
+def duration_of(frame: Any) -> int:
+    """How long a decoded picture is shown, in units of its stamps; 0 where nothing says it (never before PyAV 14.4)."""
+    return getattr(frame, "duration", None) or 0
 
 
 def stores_rotation() -> bool:
@@ -49,8 +55,45 @@ def matrix_of_rgb(matrix: int) -> int:
     return matrix if _major() >= 17 else (1 if matrix != 1 else 5)
 
 
+def add_copied_track(output: Any, template: Any) -> Any:
+    """A track in `output` for packets of `template` as they are.
+
+    Raises:
+        ValueError: the coding of `template` is not known (newer PyAV says so itself, 14 and 15 end the process), or
+            the container does not take it.
+    """
+    if template.codec_context is None:
+        raise ValueError(f"the coding of track {template.index} is not known")
+    return output.add_stream_from_template(template, opaque=True)
+
+
+def hand_over(packet: Any, track: Any) -> None:
+    """Make a picture's packet one of a copied track.
+
+    FFmpeg 7 (PyAV 14 and 15) does not guess how long the last picture of a file is shown: without a duration it is not
+    shown at all.
+    """
+    packet.stream = track
+    packet.duration = packet.duration or 1
+
+
+def set_time_unit(stream: Any, unit: Fraction) -> None:
+    """The unit of the stamps of a copied track; PyAV 14 leaves it to the container, which then takes a fine one."""
+    with suppress(RuntimeError):
+        stream.time_base = unit
+
+
+def copies_chapters() -> bool:
+    """Whether chapter marks can be read and written (PyAV 16)."""
+    from av.container import OutputContainer
+
+    return hasattr(OutputContainer, "set_chapters")
+
+
 def copy_chapter_times(source: Any, target: Any, start_s: Fraction) -> None:
-    """Chapter marks, numbered instead of titled, `start_s` earlier."""
+    """Chapter marks, numbered instead of titled, `start_s` earlier; none where PyAV cannot copy them."""
+    if not copies_chapters():
+        return
     moved = []
     for number, chapter in enumerate(source.chapters(), 1):
         start = round(start_s / chapter["time_base"])

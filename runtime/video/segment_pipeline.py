@@ -16,7 +16,7 @@ from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.platform.cores import few_opencv_threads
 from toonfilter.runtime.queues import BoundedQueue, QueueClosed, quick_switching
 from toonfilter.runtime.video.colour import ColourConverter
-from toonfilter.runtime.video.pyav_versions import stores_rotation
+from toonfilter.runtime.video.pyav_versions import duration_of, stores_rotation
 from toonfilter.runtime.video.reader import VideoFile, VideoInfo
 from toonfilter.runtime.video.segments import WARM_UP_FRAMES, Segment, SegmentResult, WorkFolder, origin_of
 from toonfilter.runtime.video.timeline import Timeline
@@ -287,7 +287,7 @@ def _picture(
     is_ahead: bool = False,
 ) -> _Picture:
     image = colours.upright_rgb(decoded)
-    return _Picture(segment, image, index, decoded.pts, decoded.duration or 0, index == 0, is_warm_up, is_ahead)
+    return _Picture(segment, image, index, decoded.pts, duration_of(decoded), index == 0, is_warm_up, is_ahead)
 
 
 class SegmentOutput:

@@ -51,7 +51,7 @@ def test_versions_are_compared_with_those_that_were_tried():
     checks = {check.name: check for check in check_versions(version)}
     assert checks["numpy"].verdict == checks["onnxruntime"].verdict == "ok"
     assert checks["av"].verdict == "note"
-    assert "av>=16,<20" in checks["av"].advice
+    assert "av>=14.2,<20" in checks["av"].advice
     assert checks["openvino"].verdict == "note"
     assert checks["pyvirtualcam"].verdict == "fault"
     assert "overwrite each other" in checks["opencv-contrib-python"].found

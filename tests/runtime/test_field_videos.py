@@ -22,6 +22,7 @@ from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.video import convert as converting
 from toonfilter.runtime.video.convert import ConvertOptions, ConvertReport, convert
 from toonfilter.runtime.video.mux import join_segments
+from toonfilter.runtime.video.pyav_versions import copies_chapters
 from toonfilter.runtime.video.reader import inspect_video, scan_video
 
 SOMEBODY = privacy.HiddenFace(Box(-100, -100, -90, -90))
@@ -43,15 +44,21 @@ def gradient(number: int, width: int = 64, height: int = 48) -> np.ndarray:
 
 
 def make_clip(
-    path: Path, *, codec: str = "libx264", pix_fmt: str = "yuv420p", sound: str = "aac", **options: str
+    path: Path,
+    *,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    sound: str = "aac",
+    height: int = 48,
+    **options: str,
 ) -> Path:
     """A second of a moving gradient with a tone."""
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=30, options={"g": "10", **options})
-        video.width, video.height, video.pix_fmt = 64, 48, pix_fmt
+        video.width, video.height, video.pix_fmt = 64, height, pix_fmt
         track = container.add_stream(sound, rate=48000) if sound else None
         for number in range(FRAMES):
-            frame = av.VideoFrame.from_ndarray(gradient(number), format="rgb24").reformat(format=pix_fmt)
+            frame = av.VideoFrame.from_ndarray(gradient(number, height=height), format="rgb24").reformat(format=pix_fmt)
             frame.pts, frame.time_base = number, Fraction(1, 30)
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
@@ -394,7 +401,8 @@ def test_captions_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("target", "codec"), [("out.mp4", "h264"), ("out.webm", "vp9"), ("out.mkv", "av1")])
 def test_rgb_becomes_yuv_with_a_label_that_is_true(tmp_path: Path, target: str, codec: str) -> None:
-    clip = make_clip(tmp_path / "in.mkv", codec="libx264rgb", pix_fmt="rgb24", sound="", crf="0")
+    # The encoder of AV1 in PyAV 14 takes no side under 64.
+    clip = make_clip(tmp_path / "in.mkv", codec="libx264rgb", pix_fmt="rgb24", sound="", height=64, crf="0")
     assert inspect_video(clip).format.colour.is_rgb
     converted(clip, tmp_path / target, ConvertOptions(codec, "high"))
     with av.open(str(clip)) as before, av.open(str(tmp_path / target)) as after:
@@ -414,9 +422,10 @@ def test_only_the_language_of_tags_stays(clip: Path, tmp_path: Path) -> None:
             output.metadata[name] = "REALNAME"
         for track in tracks.values():
             track.metadata.update({"title": "REALNAME", "language": "deu", "handler_name": "REALNAME"})
-        output.set_chapters(
-            [{"id": 1, "start": 0, "end": 500, "time_base": Fraction(1, 1000), "metadata": {"title": "REALNAME"}}]
-        )
+        if copies_chapters():
+            output.set_chapters(
+                [{"id": 1, "start": 0, "end": 500, "time_base": Fraction(1, 1000), "metadata": {"title": "REALNAME"}}]
+            )
         for packet in container.demux():
             if packet.size:
                 packet.stream = tracks[packet.stream_index]
@@ -429,7 +438,7 @@ def test_only_the_language_of_tags_stays(clip: Path, tmp_path: Path) -> None:
             # Chapters of .mp4 are a track of their own.
             kept = [*result.streams.video, *result.streams.audio]
             assert {one.metadata.get("language") for one in kept} == {"deu"}
-            assert len(result.chapters()) == 1
+            assert not copies_chapters() or len(result.chapters()) == 1
 
 
 @pytest.mark.parametrize("content", ["ffconcat version 1.0\nfile in.mp4\n", "#EXTM3U\n#EXTINF:1,\nin.mp4\n"])

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from toonfilter import cli
 from toonfilter.runtime.doctor.checks import check_extras
 from toonfilter.runtime.errors import explained
-from toonfilter.runtime.platform.installation import EXTRAS, how_to_add, install_command
+from toonfilter.runtime.platform import installation
+from toonfilter.runtime.platform.installation import EXTRAS, how_to_add, import_conflict, install_command
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "torch_fidelity": "torch-fidelity"}
@@ -125,3 +127,39 @@ def test_a_package_that_vanished_is_told_with_its_cure(place):
     place()
     assert "install 'toonfilter[train]'" in str(explained(ModuleNotFoundError(name="lightning.pytorch")))
     assert "install toonfilter" in str(explained(ModuleNotFoundError(name="skia")))
+
+
+@pytest.mark.parametrize(
+    ("numpy", "opencv", "fits"),
+    [
+        ("1.26.4", {"opencv-python": "4.9.0.80"}, True),
+        ("2.0.0", {"opencv-python": "4.9.0.80"}, False),
+        ("2.5.5", {"opencv-python-headless": "4.9.0.80"}, False),
+        ("2.5.5", {"opencv-python": "4.10.0.84"}, True),
+        ("2.5.5", {"opencv-python": "5.0.0.93"}, True),
+        ("2.5.5", {}, True),
+    ],
+)
+def test_an_opencv_that_numpy_does_not_take_is_told_with_its_cure(place, numpy, opencv, fits):
+    place()
+    found = {"numpy": numpy, **opencv}
+
+    def version(name):
+        if name not in found:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return found[name]
+
+    told = import_conflict(version)
+    assert (told == "") == fits
+    if not fits:
+        name = next(iter(opencv))
+        assert told.startswith(f"{name} 4.9.0.80 cannot be loaded beside numpy {numpy}. ")
+        assert f"pip install '{name}>=4.10,<6'" in told
+
+
+def test_the_command_tells_a_conflict_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(installation, "import_conflict", lambda: "numpy is too new")
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err == "error: numpy is too new\n"
