@@ -220,7 +220,7 @@ class LayeredRenderer:
         person = layers.draw_silhouette(canvas, figure, palette, rules)
         layers.draw_skin(canvas, figure, palette.skin, light, rules)
         layers.draw_cloth(canvas, figure, "cloth", palette.cloth, rules)
-        layers.draw_beard(canvas, figure, palette.skin, palette.beard, light, rules)
+        layers.draw_beard(canvas, figure, palette, light, rules)
         if look is not None and figure.head is not None:
             draw_features(canvas, figure.head, look, self._style.features)
         layers.draw_hair(canvas, figure, palette.hair, light, rules)

@@ -5,7 +5,6 @@ import numpy as np
 import skia
 
 from toonfilter.runtime.geometry.landmarks import FACE_OVAL
-from toonfilter.runtime.render.canvas import path_of, stroke
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.features.brush import Pen, polygon, taper
@@ -14,7 +13,7 @@ from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.sure_regions import axes_of, half_plane, hull_region
 
-_LINE_U = 0.024
+_LINE_U = 0.030
 _ROOTS = ((234, 93, 132), (454, 323, 361))
 """Where the ear grows on the cheek: at the picture's left and right of an upright face."""
 _ABOVE, _BELOW = 105, 0
@@ -28,7 +27,7 @@ _FROM_ROOT_U = 0.7
 """How far from its root an ear's middle may lie."""
 _SEEN_U2 = (0.035, 0.10)
 """Area of an ear in squared distances of the pupils from which its lines are seen, and whole: small ones flicker."""
-_RIM, _HOLLOW = 0.70, 0.40
+_RIM, _HOLLOW = 0.66, 0.38
 """Size of the inner curve and of the hollow, over the ear's."""
 
 
@@ -52,10 +51,7 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
         seen = smoothstep(float(cv2.contourArea(shape)) / head.unit_px**2, *_SEEN_U2)
         with pen.faded(seen):
             pen.fill(polygon(hollow), shadow, 0.9)
-            pen.stroke(rim, taper(20, 0.2, 0.15, 0.4) * np.float32(_LINE_U) * unit, line, 0.9)
-        canvas.drawPath(
-            path_of([head.flat[list(_ROOTS[side])]], closed=False), stroke(line, _LINE_U * float(unit), 0.5)
-        )
+            pen.stroke(rim, taper(20, 0.15, 0.35, 0.6) * np.float32(_LINE_U) * unit, line, 0.9)
     pen.draw(canvas)
 
 

@@ -22,8 +22,8 @@ from toonfilter.runtime.render.palette import Palette, cloth_plane, painted_colo
 from toonfilter.runtime.render.patterns import draw_dots, draw_hatching
 from toonfilter.runtime.render.shade import Light, face_shade, shade_field, shade_outlines, upper_face
 from toonfilter.runtime.render.skin_relief import relief_picture
-from toonfilter.runtime.render.strands import hair_light, hair_relief
-from toonfilter.runtime.render.tones import Patch, Swatch, lay, stepped, to_levels
+from toonfilter.runtime.render.strands import hair_light, hair_relief, hair_tints
+from toonfilter.runtime.render.tones import Patch, Swatch, lay, stepped, tint, to_levels
 from toonfilter.runtime.styles.style import BaseRules
 
 _PARTS = ("skin", "hair", "headwear")
@@ -38,7 +38,9 @@ _CAST_U = 0.09
 _JAW_TURNED = 12.0
 """Yaw in degrees from which less of the jaw's far half is drawn."""
 _BEARD_EDGE_U = 0.013
-"""How softly a beard's edge fades into the skin."""
+"""How softly a dense beard's edge fades into the skin."""
+_STUBBLE_EDGE_U = 0.08
+"""How much more softly stubble's does."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
 _JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
@@ -124,7 +126,7 @@ def _cloth_swatch(
     if patch is None:
         return None
     if not figure.shows_light:
-        rules = replace(rules, modelling=0.0)
+        rules = replace(rules, folds=0.0, inner_ink=0.0)
     return painted_cloth(figure.photo, plane, patch, colours, figure.unit_crop_px, rules), patch
 
 
@@ -246,11 +248,15 @@ def _hair_swatch(
         tone = base + np.array([step, 0, 0], np.float32)
         tone[1:] *= 1 - 0.006 * step
         steps.append((128 + level * _LEVELS_PER_L, to_rgb(tone)))
-    return stepped(patch.enlarged(levels), steps, to_rgb(base)), patch
+    picture = stepped(patch.enlarged(levels), steps, to_rgb(base))
+    if figure.shows_light:
+        tint(picture, hair_tints(patch.of(figure.photo), patch.of(plane), base, unit))
+    return picture, patch
 
 
-def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, light: Light, rules: BaseRules) -> None:
+def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Light, rules: BaseRules) -> None:
     """Stubble as a soft tint of the skin; a dense beard as hair; the lips stay free."""
+    skin, base = palette.skin, palette.beard
     plane, head, unit = figure.fields["beard"], figure.head, figure.unit_px
     if head is None or int(plane.max()) < _STUBBLE_LEVEL:
         return
@@ -264,4 +270,7 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, skin: Lab, base: Lab, light:
             return
         swatch = figure.swatch("beard", lambda: _hair_swatch(figure, plane, dense, base, rules.beard_tones, light.side))
         if swatch is not None:
-            lay(canvas, *swatch, path_of(dense), soft_px=_BEARD_EDGE_U * unit)
+            canvas.saveLayerAlpha(None, round(255 * palette.beard_cover))
+            edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - palette.beard_cover)
+            lay(canvas, *swatch, path_of(dense), soft_px=edge_u * unit)
+            canvas.restore()

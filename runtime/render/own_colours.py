@@ -19,6 +19,11 @@ _OTHER_HAIR = (34.0, 50.0)
 """The same for hair, as a distance of L*a*b*. Lowering it loses tips that are dyed or lit."""
 _SURE_HAIR = 215
 _DARK = 15.0
+_NEARLY_BALD, _SOME = 0.12, 60
+"""Sure hair of a nearly bald head at most, over the face's middle, and the level below which there is no hair."""
+_GLEAM_HUE, _GLEAM_DARKER, _GLEAM_PX = 0.20, 6.0, 9
+"""Difference from the face's skin, see _OTHER_SKIN, and L* below it, up to which hair on such a head is skin; and the
+side of the surroundings that must agree. Raising the first two makes short fair hair bald."""
 
 Floats = NDArray[np.float32]
 
@@ -46,6 +51,26 @@ def with_own_colours(planes: Mapping[str, Plane], photo: Image, middle: Plane, b
         away = np.sqrt(light * light + red * red + yellow * yellow)
         result["hair"] = _less(planes["hair"], away, _OTHER_HAIR, asked)
     return result
+
+
+def without_gleams(planes: Mapping[str, Plane], photo: Image, middle: Plane, below: Plane) -> dict[str, Plane]:
+    """The planes of a nearly bald head without hair that has the skin's colour and is no darker: light on the skull.
+
+    photo, middle, below: as in `with_own_colours`.
+    """
+    hair = planes["hair"]
+    face = middle > _SURE_HAIR
+    above = cv2.bitwise_and(hair, cv2.bitwise_not(below))
+    least = int(np.count_nonzero(face))
+    if least < _LEAST_PX or int(np.count_nonzero(above > _SURE_HAIR)) > _NEARLY_BALD * least or above.max() < _SOME:
+        return dict(planes)
+    light, red, yellow = cv2.split(picture_lab(photo))
+    share = 1 / (light + np.float32(_DARK))
+    away = cv2.max(*(np.abs(hue - np.median(hue[face])) for hue in (red * share, yellow * share)))
+    darker = np.float32(np.median(light[face])) - light
+    is_skin = ((away < _GLEAM_HUE) & (darker < _GLEAM_DARKER)).astype(np.uint8) * 255
+    gleam = cv2.bitwise_and(cv2.blur(is_skin, (_GLEAM_PX, _GLEAM_PX)), above)
+    return {**planes, "hair": cv2.subtract(hair, gleam), "skin": cv2.add(planes["skin"], gleam)}
 
 
 def _less(plane: Plane, away: Floats, limits: tuple[float, float], asked: Plane) -> Plane:

@@ -17,10 +17,24 @@ CLOTH_COLOURS = 4
 """At most. Raising it tells more colours of a cloth apart, each with fewer steps of light."""
 _ALIKE = 20.0
 """Cloth colours nearer than this (L*a*b* distance) are one. Raising it gives plainer clothes."""
-CLOTH_SCALE = np.array([0.5, 1.0, 1.0], np.float32)
+CLOTH_SCALE = np.array([0.36, 1.0, 1.0], np.float32)
 """Of L*, a*, b* in that distance: a fold is the same cloth in another light."""
 _SMALL_PX = 96
 _DARKEST_HAIR, _DARKEST_BEARD = 20.0, 16.0
+_LIGHTEST_HAIR = 84.0
+"""Lightness of white hair: above it there must be room for its lights."""
+_STUBBLE_TO_SKIN, _SEEN_THROUGH = (0.62, 0.86), 0.7
+"""Lightness of a beard over that of the skin beside it, from which it is dense and at which it is stubble; and how much
+of the skin is seen through that. Raising the first two draws denser beards."""
+_LIGHT_BEARD, _LIGHT_BEARD_PERCENTILE = 8.0, 60.0
+"""How much lighter than skin hair is, in L*, for a beard to be light, too; and from which percentile of what lies in
+its place its colour is taken."""
+_GREY_BEARD, _COLOURED_SKIN = (0.35, 0.60), (8.0, 14.0)
+"""Chroma of a beard over that of skin up to which it is grey, and from which it is not; and chroma of skin below which
+that says nothing."""
+_FAINT_BEARD, _FAINT_COVER = (2.0, 8.0), 0.3
+"""Difference of lightness between a beard and skin below which it may be shade, and above which it is seen; and how
+much is drawn of what may be shade."""
 _PAPER_LIGHT, _PAPER_SKIN, _PAPER_HAIR = 76.0, 66.0, 38.0
 """Lightness of black in pencil styles: of cloth, skin, hair. Raising them leaves more of the paper."""
 _MAY_BE_GREY = (32.0, 48.0)
@@ -55,6 +69,8 @@ class Palette:
     cloth: tuple[Lab, ...] = ()
     headwear: tuple[Lab, ...] = ()
     over: tuple[Lab, ...] = ()
+    beard_cover: float = 1.0
+    """How much of the skin under it a beard hides: 1 dense, less for stubble."""
 
     def toward(self, other: "Palette", share: float) -> "Palette":
         """Mixed with a later measurement. share: 0 stays, 1 is the other; another number of colours is at once."""
@@ -66,7 +82,8 @@ class Palette:
 
         hair, beard, skin = mixed((self.hair, self.beard, self.skin), (other.hair, other.beard, other.skin))
         cloth, headwear = mixed(self.cloth, other.cloth), mixed(self.headwear, other.headwear)
-        return Palette(hair, beard, skin, cloth, headwear, mixed(self.over, other.over))
+        cover = self.beard_cover + (other.beard_cover - self.beard_cover) * share
+        return Palette(hair, beard, skin, cloth, headwear, mixed(self.over, other.over), cover)
 
 
 def painted_colours(palette: Palette, rules: BaseRules) -> Palette:
@@ -105,8 +122,13 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     head_hair = _lit(lab[sure], default.hair)
     skin = _median(lab[plane["skin"] > 220], default.skin)
     hair = _ungreened(head_hair) * _livelier(head_hair, skin)
-    hair[0] = max(hair[0] + 3, _DARKEST_HAIR)
-    beard = _median(lab[plane["beard"] > 150], head_hair) if "beard" in plane else head_hair
+    hair[0] = min(max(hair[0] + 3, _DARKEST_HAIR), _LIGHTEST_HAIR)
+    beard = _beard_colour(lab[plane["beard"] > 150], head_hair, skin) if "beard" in plane else head_hair
+    cover = 1 - _SEEN_THROUGH * smoothstep(float(beard[0]) / max(float(skin[0]), 1.0), *_STUBBLE_TO_SKIN)
+    cover *= _FAINT_COVER + (1 - _FAINT_COVER) * smoothstep(abs(float(skin[0] - beard[0])), *_FAINT_BEARD)
+    cover = max(cover, _greyness(beard, skin))
+    if head_hair[0] >= skin[0] + _LIGHT_BEARD:
+        cover, beard = 1.0, (beard + head_hair) / 2
     beard = _ungreened(beard) * _livelier(beard, skin)
     beard[0] = max(beard[0] + 2, _DARKEST_BEARD)
     cloth = cloth_plane(plane)
@@ -117,7 +139,24 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
         cloth=_clusters(lab[cloth > 200], default.cloth) or _one_colour(lab[plane["person"] > 128]),
         headwear=_clusters(lab[plane["headwear"] > 200], default.headwear),
         over=_clusters(lab[plane["over"] > 200], default.over),
+        beard_cover=cover,
     )
+
+
+def _greyness(beard: Lab, skin: Lab) -> float:
+    """1 for a beard that is grey beside the skin, 0 for one of its colours."""
+    chroma = float(np.hypot(*skin[1:]))
+    share = float(np.hypot(*beard[1:])) / max(chroma, 1.0)
+    return (1 - smoothstep(share, *_GREY_BEARD)) * smoothstep(chroma, *_COLOURED_SKIN)
+
+
+def _beard_colour(pixels: NDArray[np.float32], hair: Lab, skin: Lab) -> Lab:
+    """Who has light hair has a light beard, among which skin and mouth look dark."""
+    if len(pixels) < _LEAST_PIXELS or hair[0] < skin[0] + _LIGHT_BEARD:
+        return _median(pixels, hair)
+    lightest = pixels[pixels[:, 0] >= np.percentile(pixels[:, 0], _LIGHT_BEARD_PERCENTILE)]
+    colour: Lab = lightest.mean(0).astype(np.float32)
+    return colour
 
 
 def cloth_plane(fields: Mapping[str, Plane], *, under_beard: bool = False) -> Plane:

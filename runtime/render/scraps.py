@@ -1,12 +1,13 @@
-"""Small patches that no part claims: each goes to what it lies in."""
+"""Small patches that no part claims go to what they lie in, and bodies have calm outlines."""
 
 from collections.abc import Mapping
 
 import cv2
 import numpy as np
 
-from toonfilter.runtime.render.contours import COARSE_PX, Plane, coarsened
+from toonfilter.runtime.render.contours import COARSE_PX, Plane, Points, coarsened
 from toonfilter.runtime.render.palette import cloth_plane
+from toonfilter.runtime.render.sure_regions import half_plane
 
 _CLOTH_LEVEL = 110
 """Level from which a place counts as cloth. Raising it finds fewer and smaller scraps."""
@@ -15,6 +16,35 @@ _MOST_U2 = 1.0
 _TAKERS = ("skin", "hair", "headwear")
 _LEAST_SHARE = 0.45
 """Share of its surroundings that the taker must be. Raising it leaves more scraps as cloth."""
+
+_CALM_U, _BELOW_U = 0.26, 0.25
+"""Half the width of notches and of tatters in a body's outline that are taken out, in distances of the pupils, and how
+far below the chin that begins. Raising the first rounds shoulders and closes gaps below arms."""
+
+
+def with_calm_body(
+    planes: Mapping[str, Plane], chin: Points, down: Points, unit_px: float, *, keep_person: bool
+) -> dict[str, Plane]:
+    """The planes with a person whose outline is calm below the chin: shoulders and sleeves have no tatters.
+
+    planes: uint8 [h, w]. chin: [2] px. down: unit vector from the eyes to the chin. unit_px: distance of the pupils.
+    keep_person: nothing is taken from the person.
+    """
+    person = planes["person"]
+    small = coarsened(person)
+    radius = max(1, round(_CALM_U * unit_px / COARSE_PX))
+    side = 2 * radius + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    body = cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_REPLICATE)
+    body = cv2.morphologyEx(cv2.morphologyEx(body, cv2.MORPH_CLOSE, disc), cv2.MORPH_OPEN, disc)
+    body = cv2.blur(body[side:-side, side:-side], (2 * (radius // 2) + 1,) * 2)
+    below = half_plane(person.shape, chin + down * np.float32(_BELOW_U * unit_px), down)
+    calm = cv2.resize(body, (person.shape[1], person.shape[0]), interpolation=cv2.INTER_CUBIC)
+    if keep_person:
+        calm = cv2.max(calm, person)
+    bare = cv2.max(planes["skin"], planes["hair"])
+    calm = cv2.max(calm, cv2.min(person, bare))
+    return {**planes, "person": np.where(below > 0, calm, person)}
 
 
 def without_scraps(planes: Mapping[str, Plane], unit_px: float, *, keep_person: bool) -> dict[str, Plane]:

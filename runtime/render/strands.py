@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.render.colour import Lab, picture_lab, to_rgb
 from toonfilter.runtime.render.contours import Plane
 
 _REACH_U = 0.22
@@ -23,10 +24,19 @@ _RIM_U = 0.05
 """How far from its edge hair's own light is believed. Raising it keeps skin beside hair from making highlights."""
 _CALM_U = 0.014
 """How far tones are averaged at last. Raising it rounds their edges and loses thin strands."""
+_THIN_U, _THIN = 0.035, 60.0
+"""Width of the surroundings that a single lock is lighter or darker than, and how much that counts. Raising the latter
+draws more lines in hair."""
 _VOLUME_U = 0.40
 """How broad the curve of a head of hair is that takes the light. Raising it gives one broad light."""
 _VOLUME = 6.0
 """Relief of that curve, in L*. Raising it makes broad light and dark stronger beside strands."""
+_TINT_UNIT_PX, _TINT_U = 12.0, 0.22
+"""Distance of the pupils in the picture in which hair's colours are told apart by place, and how far each is averaged.
+Raising the latter makes hair of one colour."""
+_TINT_SHARES, _MOST_TINT, _TINT_DOUBT = np.array([0.65, 0.9, 0.9], np.float32), 22.0, 0.05
+"""Shares of that difference, of L*, a*, b*, that are drawn; the most of it that is believed; and the share of hair
+below which a place has the colour at large."""
 _ONE = np.float32(1)
 _SUM = np.ones((1, 2), np.float32)
 
@@ -61,11 +71,36 @@ def hair_relief(light: Plane, hair: Plane, unit_px: float, light_side: float = -
     filled = np.where(inside > 0, light, wide).astype(np.float32)
     gathered = _along_strands(filled, unit_px)
     small = (gathered - wide) * (60 / 2.55) / (wide / 2.55 + 18)
+    thin = max(0.8, _THIN_U * unit_px)
+    small += _THIN * (gathered - cv2.GaussianBlur(gathered, (0, 0), thin)) / (wide / 2.55 + 18)
     small += _VOLUME * _volume(hair, unit_px, light_side)
     calm = 2 * round(_CALM_U * unit_px) + 1
     small = cv2.blur(small, (calm, calm))
     relief: Relief = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     return relief
+
+
+def hair_tints(photo: Image, hair: Plane, base: Lab, unit_px: float) -> NDArray[np.float32]:
+    """How far hair's own colour around each place is from its colour at large: float32 [h, w, 3] sRGB, small.
+
+    photo, hair: uint8 [H, W, 3] and [H, W]. base: the colour at large as it is drawn. unit_px: distance of the pupils.
+    """
+    factor = min(1.0, _TINT_UNIT_PX / max(unit_px, 1.0))
+    size = (max(2, round(hair.shape[1] * factor)), max(2, round(hair.shape[0] * factor)))
+    rim = 2 * max(1, round(_RIM_U * unit_px)) + 1
+    inner = cv2.erode(hair, np.ones((rim, rim), np.uint8))
+    weight = cv2.resize(inner, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    lab = picture_lab(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
+    total = float(weight.sum())
+    if total < 1:
+        return np.zeros((2, 2, 3), np.float32)
+    mean = (lab * weight[..., None]).sum((0, 1)) / total
+    sigma = _TINT_U * _TINT_UNIT_PX
+    sums = cv2.GaussianBlur((lab - mean) * weight[..., None], (0, 0), sigma)
+    apart = sums / (cv2.GaussianBlur(weight, (0, 0), sigma) + np.float32(_TINT_DOUBT))[..., None]
+    tinted = base + np.clip(apart, -_MOST_TINT, _MOST_TINT) * _TINT_SHARES
+    tints: NDArray[np.float32] = to_rgb(tinted.astype(np.float32)) - to_rgb(base)
+    return tints
 
 
 def _volume(hair: Plane, unit_px: float, light_side: float) -> NDArray[np.float32]:

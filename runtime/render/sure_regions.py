@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
-from toonfilter.runtime.geometry.landmarks import BETWEEN_BROWS, JAW
+from toonfilter.runtime.geometry.landmarks import BETWEEN_BROWS, JAW, LIP_BOTTOM
 from toonfilter.runtime.render.contours import COARSE_PX, Plane, Points, coarsened
 from toonfilter.runtime.render.palette import cloth_plane
 from toonfilter.runtime.render.scene import SceneFields
@@ -42,6 +42,9 @@ _EVEN_TO_YAW = 30.0
 """Yaw in degrees from which a beard is drawn as it is seen."""
 _SOME_BEARD = 60
 """Level below which there is no beard worth drawing."""
+_BEARD_GAP_U = 0.32
+"""Half the width of a bare place on the chin that a beard around it closes over. Raising it makes full beards of
+rings."""
 _CHIN = (18, 83, 313, 175, 171, 396, 199, 200)
 _DOUBT_BELOW = 45
 """Levels by which all cloth is doubted. Raising it loses the rims of clothes that look like the room."""
@@ -81,10 +84,11 @@ def with_sure_middle(
     return {**planes, "person": person, "skin": cv2.max(planes["skin"], middle), "hair": hair, "headwear": worn}
 
 
-def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: float) -> dict[str, Plane]:
+def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: float, unit_px: float) -> dict[str, Plane]:
     """The planes with what grows on one half of a face on the other, too, and no beard below a bare chin.
 
-    landmarks: float32 [478, 3] px of the planes. yaw: degrees; a turned face shows one half and is left as it is.
+    A beard around the chin is closed over it. landmarks: float32 [478, 3] px of the planes. yaw: degrees; a turned face
+    shows one half and is left as it is. unit_px: distance of the pupils in px of the planes.
     """
     beard = planes["beard"]
     if int(beard.max()) < _SOME_BEARD:
@@ -100,7 +104,12 @@ def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: floa
         other = _mirrored(beard, landmarks)
         even = cv2.bitwise_and(cv2.addWeighted(cv2.max(beard, other), 0.6, cv2.min(beard, other), 0.4, 0), hull)
         inside = cv2.addWeighted(even, share, inside, 1 - share, 0)
-    return {**planes, "beard": cv2.max(inside, outside)}
+    whole = cv2.max(inside, outside)
+    _, down = axes_of(landmarks)
+    side = 2 * max(1, round(_BEARD_GAP_U * unit_px)) + 1
+    closed = cv2.morphologyEx(whole, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    below = half_plane(beard.shape, landmarks[LIP_BOTTOM[len(LIP_BOTTOM) // 2], :2], down)
+    return {**planes, "beard": cv2.max(whole, cv2.bitwise_and(closed, cv2.bitwise_and(below, hull)))}
 
 
 def with_scalp_hair(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:

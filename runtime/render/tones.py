@@ -70,6 +70,15 @@ def stepped(field: NDArray[np.uint8], steps: Sequence[tuple[float, Colour]], bas
     return coloured(field, step_table(steps, base))
 
 
+def tint(picture: Pixels, tints: NDArray[np.float32]) -> None:
+    """Add colours to a picture uint8 [H, W, 4] in place. tints: float32 [h, w, 3] sRGB, -1 to 1, smaller."""
+    height, width = picture.shape[:2]
+    for sign, change in ((1, cv2.add), (-1, cv2.subtract)):
+        part = np.zeros((*tints.shape[:2], 4), np.uint8)
+        part[..., :3] = np.clip(tints * np.float32(sign * 255), 0, 255)
+        change(picture, cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR), dst=picture)
+
+
 def to_levels(values: NDArray[np.float32], per_unit: float, middle: float = 128.0) -> NDArray[np.uint8]:
     """A field as 8-bit levels around a middle one; what lies beyond them is at the end."""
     levels: NDArray[np.uint8] = np.clip(values * np.float32(per_unit) + np.float32(middle + 0.5), 0, 255).astype(

@@ -8,27 +8,27 @@ from typing import Literal
 class EyeRules:
     """Eyes. Sizes of parts of the iris are shares of its radius."""
 
-    width: float = 1.12
+    width: float = 1.18
     height: float = 1.0
     """How much larger than the style's proportions make them eyes are drawn, where skin need not make room."""
-    iris_size: float = 1.05
+    iris_size: float = 1.22
     """Radius over the person's own."""
     iris_tall: float = 1.0
     """Height of the iris over its width."""
     iris_least_u: float = 0.104
     pupil: float = 0.44
-    highlight: float = 0.26
+    highlight: float = 0.29
     second_highlight: float = 0.12
     glow: float = 0.60
     """Light in the lower half of the iris, 0 to 1."""
-    iris_saturation: float = 1.0
+    iris_saturation: float = 1.15
     white_tint: float = 0.07
     """Share of skin colour in the white."""
     lid_shadow_u: float = 0.06
     """Depth of the lid's shadow on the white."""
     exaggeration: float = 0.6
     """How much further than in life lids open in wonder, and in part how much they narrow."""
-    lid_line_u: float = 0.050
+    lid_line_u: float = 0.058
     lash_line_u: float = 0.028
     """What full lashes add to the lid's line."""
     wing_u: float = 0.085
@@ -52,12 +52,12 @@ class BrowRules:
     most_u: float = 0.150
     likeness: float = 1.0
     """How far the person's own shape and place are kept, 0 to 1."""
-    friendly_u: float = 0.026
+    friendly_u: float = 0.014
     """How far the inner end is raised, so that rest is not angry."""
     lower_u: float = 0.018
     """How far brows come down again after larger eyes have pushed them up."""
     alpha: float = 1.0
-    exaggeration: float = 0.45
+    exaggeration: float = 0.65
     """How much further than in life the inner end falls in a frown and rises in worry."""
 
 
@@ -67,10 +67,10 @@ class NoseRules:
 
     kind: Literal["soft", "small"] = "soft"
     """soft: wings, nostrils and the plane below the tip; small: a shadow and one stroke."""
-    under_shade: float = 0.5
-    side_shade: float = 0.0
-    nostril_u: float = 0.038
-    wing_u: float = 0.027
+    under_shade: float = 0.7
+    side_shade: float = 0.4
+    nostril_u: float = 0.044
+    wing_u: float = 0.033
     bridge_u: float = 0.028
     """Line along the bridge of a turned head."""
     light: float = 0.55
@@ -82,14 +82,14 @@ class MouthRules:
 
     line_u: float = 0.021
     corner_u: float = 0.014
-    lip_colour: float = 0.85
+    lip_colour: float = 0.86
     """0 paints no lips."""
     light: float = 0.5
     under_shade: float = 0.35
     lower_edge_u: float = 0.004
-    friendly_u: float = 0.014
+    friendly_u: float = 0.013
     """How far the corners are raised, so that rest is not sad."""
-    exaggeration: float = 0.34
+    exaggeration: float = 0.38
     """How much further than in life the corners rise in a smile and fall in a frown."""
 
 
@@ -97,7 +97,7 @@ class MouthRules:
 class LineRules:
     """Lines of age and smile, blush."""
 
-    strength: float = 0.42
+    strength: float = 0.50
     width_u: float = 0.024
     blush: float = 0.34
 

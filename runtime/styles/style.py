@@ -21,7 +21,7 @@ class BaseRules:
     fill: `colour` paints parts in their own colours, `paper` leaves them nearly white, for pencil styles. saturation:
     of cloth, hair and skin, over the person's own. form_shade: strength of a shade that makes the face round.
     softness_u: how softly it ends. modelling: how much of the photo's own light and shade
-    the skin shows; skin_tones: its tones, as hair_tones.
+    the skin shows; skin_tones: its tones, as hair_tones. folds: how much of it cloth shows.
     """
 
     outer_line_u: float = 0.029
@@ -29,16 +29,17 @@ class BaseRules:
     inner_line_u: float = 0.015
     inner_ink: float = 0.75
     shade: float = 0.55
-    form_shade: float = 0.0
-    softness_u: float = 0.04
-    modelling: float = 0.8
+    form_shade: float = 0.7
+    softness_u: float = 0.01
+    modelling: float = 0.5
     skin_tones: tuple[tuple[float, float], ...] = ((-4.5, -8.0), (-12.0, -16.0), (6.0, 5.0), (13.0, 11.0))
+    folds: float = 0.8
     pattern: Literal["flat", "dots", "hatching"] = "flat"
     fill: Literal["colour", "paper"] = "colour"
-    saturation: float = 1.0
+    saturation: float = 1.05
     neck_shadow_u: float = 0.5
     stubble: float = 0.35
-    beard_tones: tuple[tuple[float, float], ...] = ((-6.0, -8.0), (6.0, 8.0))
+    beard_tones: tuple[tuple[float, float], ...] = ((-6.0, -7.0), (7.0, 4.0))
     hair_tones: tuple[tuple[float, float], ...] = ((-3.0, -5.0), (-7.0, -10.0), (3.0, 5.0), (7.0, 11.0), (11.0, 18.0))
 
 
@@ -83,6 +84,7 @@ class Sliders:
             **lines,
             shade=min(1.0, base.shade * self.shade),
             modelling=min(1.0, base.modelling * self.shade),
+            folds=min(1.0, base.folds * self.shade),
             saturation=base.saturation * self.colour,
         )
         features = style.features

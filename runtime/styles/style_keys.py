@@ -64,6 +64,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "form_shade": _share("stronger shade of the face's form, in the flat pattern"),
         "softness_u": _line("that shade ends more softly; 0 draws a crisp edge"),
         "modelling": _share("the photo's own light and shade on the skin shows more; 0 draws none"),
+        "folds": _share("the photo's own light and shade on cloth shows more; 0 draws it flat"),
         "skin_tones": Key(TONES, -60.0, 60.0, _TONE_PAIRS),
         "pattern": Key(WORD, 0, 0, "how shade on the face is drawn"),
         "fill": Key(WORD, 0, 0, "`colour`: parts in their own colours; `paper`: nearly white, for pencil styles"),

@@ -28,8 +28,8 @@ def lightness_of(picture: np.ndarray) -> np.ndarray:
     return to_lab(picture[..., :3].astype(np.float32) / 255)[..., 0]
 
 
-def painted(light: np.ndarray, modelling: float = 1.0) -> np.ndarray:
-    rules = replace(BaseRules(), modelling=modelling)
+def painted(light: np.ndarray, folds: float = 1.0) -> np.ndarray:
+    rules = replace(BaseRules(), folds=folds)
     return lightness_of(painted_cloth(photo(light), EVERYWHERE, PATCH, (COAT, SHIRT), UNIT, rules))
 
 
@@ -40,12 +40,12 @@ def test_two_colours_meet_at_a_clear_edge() -> None:
     assert row[88] > 78
 
 
-@pytest.mark.parametrize("modelling", [0.0, 1.0])
-def test_a_fold_is_shaded_as_far_as_the_style_says(modelling) -> None:
+@pytest.mark.parametrize("folds", [0.0, 1.0])
+def test_a_fold_is_shaded_as_far_as_the_style_says(folds) -> None:
     light = np.full((SIZE, SIZE), 84.0)
     light[:, 60:100] = 70.0
-    row = painted(light, modelling)[80]
-    assert (row[20] - row[80] > 8) == (modelling == 1.0)
+    row = painted(light, folds)[80]
+    assert (row[20] - row[80] > 8) == (folds == 1.0)
 
 
 def test_texture_is_lost() -> None:
@@ -63,3 +63,12 @@ def test_what_no_part_covers_has_the_colours_around_it_without_detail() -> None:
     assert abs(below[20, 20] - 30) < 2
     assert abs(below[20, 130] - 70) < 2, "nothing of the room gets in"
     assert below[80, 35] < 50
+
+
+def test_a_long_fold_is_a_line_and_a_short_one_is_not() -> None:
+    light = np.full((SIZE, SIZE), 84.0)
+    light[10:150, 78:82] = 50.0
+    light[76:84, 30:34] = 50.0
+    drawn = painted(light, folds=0.0)
+    assert drawn[80, 80] < drawn[80, 110] - 8
+    assert abs(drawn[80, 32] - drawn[80, 110]) < 2

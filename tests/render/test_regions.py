@@ -9,10 +9,10 @@ from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.ears import ear_outline
-from toonfilter.runtime.render.own_colours import with_own_colours
+from toonfilter.runtime.render.own_colours import with_own_colours, without_gleams
 from toonfilter.runtime.render.palette import measure_palette
 from toonfilter.runtime.render.scene import SceneFields
-from toonfilter.runtime.render.scraps import without_scraps
+from toonfilter.runtime.render.scraps import with_calm_body, without_scraps
 from toonfilter.runtime.render.sure_regions import (
     above_chin,
     middle_of_face,
@@ -138,19 +138,27 @@ def test_things_beside_a_head_are_doubted_and_clothes_are_not(points) -> None:
 def test_half_a_moustache_becomes_a_whole_one_on_a_face_that_looks_ahead(points) -> None:
     lip = points[164, :2]
     half = box(int(lip[0]) - 20, int(lip[1]) - 4, int(lip[0]), int(lip[1]) + 4)
-    whole = with_even_beard(planes(beard=half), points, 0.0)["beard"]
+    whole = with_even_beard(planes(beard=half), points, 0.0, UNIT)["beard"]
     right = whole[int(lip[1]), int(lip[0]) + 10]
     assert 128 < right < 200
     assert whole[int(lip[1]), int(lip[0]) - 10] == pytest.approx(right, abs=3)
-    turned = with_even_beard(planes(beard=half), points, 40.0)["beard"]
+    turned = with_even_beard(planes(beard=half), points, 40.0, UNIT)["beard"]
     assert (turned == half).all()
 
 
 def test_no_beard_below_a_bare_chin(points) -> None:
     shadow = box(70, int(points[152, 1]) + 6, 130, int(points[152, 1]) + 20)
-    assert with_even_beard(planes(beard=shadow), points, 0.0)["beard"].max() == 0
+    assert with_even_beard(planes(beard=shadow), points, 0.0, UNIT)["beard"].max() == 0
     chin = box(70, int(points[17, 1]), 130, int(points[152, 1]) + 20)
-    assert with_even_beard(planes(beard=chin), points, 0.0)["beard"][shadow > 0].min() == 255
+    assert with_even_beard(planes(beard=chin), points, 0.0, UNIT)["beard"][shadow > 0].min() == 255
+
+
+def test_a_beard_around_the_chin_is_closed_over_it(points) -> None:
+    lip, chin = points[17, :2], points[152, :2]
+    ring = box(int(lip[0]) - 30, int(lip[1]), int(lip[0]) + 30, int(chin[1]))
+    x, y = int(lip[0]), int((lip[1] + chin[1]) / 2)
+    ring[y - 4 : y + 4, x - 5 : x + 5] = 0
+    assert with_even_beard(planes(beard=ring), points, 0.0, UNIT)["beard"][y, x] == 255
 
 
 def test_a_face_seen_amid_clothes_becomes_smooth_cloth_and_one_elsewhere_a_head() -> None:
@@ -268,3 +276,34 @@ def test_white_hair_over_deep_skin_in_warm_light_is_no_blond() -> None:
     photo[100:] = (85, 56, 44)
     palette = measure_palette(photo, planes(hair=box(0, 0, SIZE, 90), skin=box(0, 110, SIZE, SIZE)))
     assert float(np.hypot(*palette.hair[1:])) < 12
+
+
+@pytest.mark.parametrize(("hair_colour", "is_hair"), [((225, 190, 168), False), ((60, 45, 40), True)])
+def test_light_on_a_bald_head_is_no_hair_and_dark_hair_stays(hair_colour, is_hair: bool) -> None:
+    middle, below = box(70, 90, 130, 150), box(0, 160, SIZE, SIZE)
+    doubt = box(70, 40, 130, 70) // 255 * 160
+    photo = np.full((SIZE, SIZE, 3), (180, 130, 105), np.uint8)
+    photo[doubt > 0] = hair_colour
+    after = without_gleams(planes(hair=doubt, skin=middle), photo, middle, below)
+    assert (after["hair"][55, 100] > 120) == is_hair
+    assert (after["skin"][55, 100] > 120) != is_hair
+
+
+def test_shoulders_lose_their_tatters_and_hands_do_not() -> None:
+    body = box(40, 120, 160, SIZE)
+    tattered, hand = body.copy(), box(160, 150, 180, 156)
+    tattered[150:154, 100:160] = 0
+    tattered = cv2.max(tattered, box(20, 170, 40, 174))
+    before = planes(person=cv2.max(tattered, hand), skin=hand)
+    after = with_calm_body(
+        before, np.array([100, 100], np.float32), np.array([0, 1], np.float32), UNIT, keep_person=False
+    )
+    person = after["person"]
+    assert person[152, 130] > 200, "a notch is closed"
+    assert person[172, 28] < 60, "a tatter goes"
+    assert person[153, 175] == 255, "bare skin stays"
+    assert (person[:110] == before["person"][:110]).all(), "the head is left alone"
+    kept = with_calm_body(
+        before, np.array([100, 100], np.float32), np.array([0, 1], np.float32), UNIT, keep_person=True
+    )
+    assert (kept["person"] >= before["person"]).all()

@@ -6,7 +6,7 @@ import pytest
 
 from toonfilter.runtime.render.colour import to_rgb
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
-from toonfilter.runtime.render.measures.skin import clean_skin, raw_skin, shaded_fairness
+from toonfilter.runtime.render.measures.skin import clean_skin, fairness, raw_skin
 
 LIPS = [61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91]
 
@@ -29,9 +29,21 @@ def portrait(face, skin, lips, hair) -> MeasuredPhoto:
     [((34, 24, 12), (15, 2, 3), True), ((32, 10, 8), (42, 4, 22), True), ((32, 10, 8), (15, 2, 3), False)],
     ids=["red lips", "yellow hair", "neither"],
 )
-def test_dim_fair_skin_is_lifted_and_deep_skin_stays(face, lips, hair, is_fair) -> None:
+def test_dim_fair_skin_is_lifted_more_than_deep_skin(face, lips, hair, is_fair) -> None:
     photo = portrait(face, (38, 12, 15), lips, hair)
     raw = raw_skin(photo)
-    drawn = clean_skin(raw, shaded_fairness(photo, raw))
+    drawn = clean_skin(raw, fairness(photo, raw))
     assert (drawn[0] - raw[0] > 6) == is_fair
     assert abs(raw[0] - 38) < 2
+
+
+@pytest.mark.parametrize("lightness", [25.0, 45.0, 60.0, 75.0])
+def test_grey_light_does_not_make_grey_skin(lightness: float) -> None:
+    drawn = clean_skin(np.array([lightness, 3, 2], np.float32))
+    assert np.hypot(*drawn[1:]) > 12
+    assert 40 < np.degrees(np.arctan2(drawn[2], drawn[1])) < 70
+
+
+def test_strongly_coloured_light_skin_is_not_drawn_lighter_unless_lips_say_that_it_is_fair() -> None:
+    raw = np.array([76, 18, 40], np.float32)
+    assert clean_skin(raw, fair=0.0)[0] < raw[0] < clean_skin(raw, fair=1.0)[0]

@@ -45,7 +45,8 @@ def test_sliders_change_the_rules() -> None:
     style = Sliders(likeness=1.0, line=0.5, shade=0.0, colour=1.5).applied(Style("x"))
     assert style.proportions == Proportions.none()
     assert style.base.outer_line_u == pytest.approx(0.5 * Style("x").base.outer_line_u)
-    assert (style.base.shade, style.base.saturation) == (0.0, 1.5)
+    assert (style.base.shade, style.base.folds) == (0.0, 0.0)
+    assert style.base.saturation == pytest.approx(1.5 * Style("x").base.saturation)
     assert Sliders().applied(Style("x")) == Style("x")
 
 

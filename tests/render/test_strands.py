@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from toonfilter.runtime.render.strands import hair_light, hair_relief
+from toonfilter.runtime.render.strands import hair_light, hair_relief, hair_tints
 
 SIZE, UNIT = 200, 60.0
 
@@ -54,3 +54,15 @@ def test_a_round_head_of_hair_is_lit_from_above_on_its_light_side(hair) -> None:
     assert relief[40, 40:160].mean() > 2
     assert relief[160, 40:160].mean() < -2
     assert relief[100, 40] > relief[100, 160]
+
+
+def test_grey_temples_stay_grey_beside_dark_hair(hair) -> None:
+    photo = np.full((SIZE, SIZE, 3), (60, 45, 38), np.uint8)
+    photo[:, :70] = (150, 148, 146)
+    base = np.array([25, 5, 8], np.float32)
+    tints = hair_tints(photo, hair, base, UNIT)
+    columns = tints.shape[1]
+    grey, dark = tints[:, round(0.22 * columns)].mean(0), tints[:, round(0.75 * columns)].mean(0)
+    assert grey.min() > 0.08
+    assert abs(dark).max() < 0.08
+    assert grey[2] > grey[0], "it loses its warmth, too"

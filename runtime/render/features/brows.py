@@ -19,6 +19,9 @@ _SOFT_EDGE = ((1.12, 0.30), (0.92, 0.45), (0.70, 0.60))
 _ALONG = (0.9, 1.0, 0.85, 0.5)
 """Opacity from the temple to the nose."""
 _FROWNS = 0.05
+_SEEN_FROWN, _FROWN_LINES = 0.055, (0.35, 0.9)
+"""What the photo's lines between the brows say for a frown, which meshes hardly see; and depths at which they begin to
+say it, and say all. Raising the first makes who has such lines look sterner."""
 _EVEN = np.linspace(-1, 1, BROW_STATIONS).astype(np.float32)
 
 
@@ -37,7 +40,8 @@ def draw_brow(
     keep = np.float32(rules.likeness)
     inner = np.clip(_EVEN, 0, 1) ** np.float32(1.4)
     # Laughter lowers brows, too, but nobody means it.
-    frown = face.frown * (1 - 0.8 * face.laughter)
+    seen = _SEEN_FROWN * smoothstep(float(look.lines.frown.mean()), *_FROWN_LINES)
+    frown = max(face.frown, seen) * (1 - 0.8 * face.laughter)
     friendly = np.float32(rules.friendly_u * (1 - smoothstep(frown, 0.0, _FROWNS)) - rules.exaggeration * frown)
     offset = look.brow_offset[side] * keep - friendly * inner + np.float32(rules.lower_u)
     line = middle + face.down * (offset * unit)[:, None]

@@ -262,7 +262,7 @@ def _lash_line(
     widths: Widths = _LASH_PROFILE * np.float32(full)
     line: Points = curve + up * (widths * np.float32(_ABOVE_LID * eye.openness))[:, None]
     pen.stroke(line, widths, colours.lash)
-    made_up = smoothstep(painted, 0.42, 0.72)
+    made_up = smoothstep(painted, 0.55, 0.82)
     # On a closed eye everybody's lashes show.
     made_up = max(made_up, smoothstep(closed, 0.75, 1.0) * (0.45 + 0.55 * lash))
     if made_up > 0.1 and rules.lashes:

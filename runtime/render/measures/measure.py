@@ -15,11 +15,10 @@ from toonfilter.runtime.render.measures.lines import age_lines
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, Picture, Plane
 from toonfilter.runtime.render.measures.skin import (
     clean_skin,
+    fairness,
     lid_darkness,
     lips,
-    modelling,
     raw_skin,
-    shaded_fairness,
     skin_shadow,
 )
 from toonfilter.runtime.render.measures.teeth import measure_teeth
@@ -82,7 +81,7 @@ class LookMeter:
 def _colours(look: Look, measured: MeasuredPhoto) -> tuple[Look, Lab]:
     """Skin, lips, irises, lashes; and the skin as the photo shows it."""
     raw = raw_skin(measured)
-    skin = clean_skin(raw, shaded_fairness(measured, raw), modelling(measured))
+    skin = clean_skin(raw, fairness(measured, raw))
     lip, lip_strength = lips(measured, raw, skin)
     eyes = iris(measured, raw, behind_glasses=wears_glasses(measured))
     lash = smoothstep(lid_darkness(measured, raw), _LASH_FROM, _LASH_FULL)

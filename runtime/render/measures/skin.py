@@ -24,11 +24,14 @@ _DEEP_LIPS, _BELOW_GLOSS = (-15.0, -9.0), (20.0, 48.0)
 percentiles of its flat tone: on deep skin light is gloss. Raising the latter draws deep skin lighter."""
 _FEWEST_PX = 30
 _SKIN_HUE = 54.0
-_FAIR, _OUT_OF_SHADE = 66.0, 0.55
-_REDDER_LIPS, _MOST_REDDER = (0.5, 4.5), 14.0
+_COLOURLESS, _COLOURLESS_FAIR = (2.0, 6.0), 0.6
+"""Chroma of skin in black and white pictures, which say nothing of lips, and how fair it is taken for there."""
+_FAIR, _OUT_OF_SHADE = 70.0, 0.65
+"""Lightness that fair skin has in good light, and how far skin that lies in shade is lifted towards it."""
+_REDDER_LIPS, _MOST_REDDER = (0.0, 3.5), 14.0
 """How much redder than skin lips are, a* and half of b*: of deep skin below the first, of fair skin above the second;
 and what of paint is believed. Raising the first two takes more skin for deep."""
-_PAINTED = (10.0, 26.0)
+_PAINTED = (13.0, 28.0)
 """How much redder than skin, in a*, bare lips may be, and painted ones are."""
 _STRANDS_U = 0.12
 """Width of the rim of hair whose colours are not its own, in distances of the pupils."""
@@ -38,23 +41,31 @@ _AS_LIGHT, _YELLOW = (-12.0, 4.0), (7.0, 15.0)
 _LIGHT_HAIR = (24.0, 36.0)
 """Lightness of hair over that of skin, its b*, and its lightness, from which it may be and from which it is fair."""
 _LIP_MIDDLES = (37, 0, 267, 84, 17, 314, 181, 405)
-_DEEP_SHADE = (42.0, 54.0)
-"""Lightness of skin below which it may be in deep shade, and above which it is not."""
-_WARMED = 7.0
-"""Least chroma that fair skin lifted out of cold shade gains."""
-_LIFT = 0.07
-"""How much lighter, over L* 50, and yellower light skin is drawn than it is measured."""
-_LESS_RED, _LESS_YELLOW = 0.03, 0.0
-"""How much of that colour light skin gives back where the photo models it."""
-_MODELLED = (5.0, 14.0)
-"""Spread of lightness, L*, of skin that is flat in the photo, and of skin with full light and shade."""
-_LEAST_RED = 8.5
-_LEAST_CHROMA, _LEAST_LIVELY = 12.0, 17.0
-"""Least chroma of deep and of light skin. Raising them gives pale pictures rosier faces."""
-_FULL_CHROMA, _FULLER_SHARE = 26.0, 0.45
+_SHADE = (46.0, 68.0)
+"""Lightness of skin below which it may be in shade, and above which it is not."""
+_LIT, _TOO_DARK = 45.0, 0.13
+"""Lightness below which skin is drawn lighter than the photo shows it, and by what share of the difference: features
+must be seen on it. Raising them lightens deep skin."""
+_LIFT, _YELLOWER = 0.24, 0.6
+"""How much lighter, over L* 50, light skin is drawn than it is measured, as a flat colour lacks
+the lights; and the share of it by which it gains colour, so that its tone stays."""
+_HUE_SPREAD, _HUE_LIMIT = 14.0, 8.0
+"""How far hues, in degrees, may lie from _SKIN_HUE before they are drawn in, and the farthest that is drawn."""
+_NO_HUE, _SURE_HUE = 8.0, 18.0
+"""Chroma below which skin's hue says nothing, and from which it is believed."""
+_LIGHTNESS = (15.0, 25.0, 35.0, 50.0, 62.0, 72.0, 82.0, 92.0)
+_LEAST_CHROMA = (10.0, 15.0, 20.0, 24.0, 21.0, 18.0, 15.0, 10.0)
+"""Least chroma of skin at each lightness. Skin in cold or dim light has less, and looks ill in flat colours."""
+_WARMED = 3.0
+"""What fair skin in shade gains over that."""
+_DEEPER = 0.22
+"""How much darker deep skin is drawn for each chroma that it gains: colour looks like light."""
+_FULL_CHROMA, _FULLER_SHARE = 26.0, 0.55
 """Chroma from which skin owes its colour to the light, and the share of what is above that stays."""
-_MIDDLE_LIFT = 4.5
-"""How much lighter skin of middle lightness is drawn, L*: pictures of it hold lights that a flat colour lacks."""
+_STRONG, _OVEREXPOSED = (0.45, 0.57), 0.5
+"""Chroma over lightness of skin that looks light but is strongly coloured: deep skin in strong light; and how much
+darker it is drawn for each chroma that it loses."""
+_LIGHTEST = 90.0
 
 
 def raw_skin(photo: MeasuredPhoto) -> Lab:
@@ -93,23 +104,15 @@ def _skin_pixels(photo: MeasuredPhoto) -> NDArray[np.float32]:
     return kept
 
 
-def modelling(photo: MeasuredPhoto) -> float:
-    """How much light and shade a photo's skin holds that one flat colour lacks: 0 none to 1."""
-    pixels = _skin_pixels(photo)
-    if len(pixels) < _FEWEST_PX:
-        return 0.0
-    low, high = np.percentile(pixels[:, 0], [10, 90])
-    return smoothstep(float(high - low), *_MODELLED)
+def fairness(photo: MeasuredPhoto, raw: Lab) -> float:
+    """How surely this is fair skin, in whatever light, and not deep skin: 0 to 1.
 
-
-def shaded_fairness(photo: MeasuredPhoto, raw: Lab) -> float:
-    """How surely this is fair skin in deep shade, and not deep skin: 0 to 1.
-
-    Lips tell them apart in any light: those of fair skin are redder than it, those of deep skin are less red and bluer.
+    Lips tell them apart: those of fair skin are redder than it, those of deep skin are less red and bluer.
     So does hair that is yellow and as light as the skin beside it, though it may be dyed.
     """
-    surely = min(1.0, smoothstep(_lips_redder(photo, raw), *_REDDER_LIPS) + _OF_HAIR * _fair_hair(photo, raw))
-    return (1 - smoothstep(float(raw[0]), *_DEEP_SHADE)) * surely
+    lips = smoothstep(_lips_redder(photo, raw), *_REDDER_LIPS)
+    colourless = _COLOURLESS_FAIR * (1 - smoothstep(float(np.hypot(raw[1], raw[2])), *_COLOURLESS))
+    return min(1.0, max(lips, colourless) + _OF_HAIR * _fair_hair(photo, raw))
 
 
 def _lips_redder(photo: MeasuredPhoto, raw: Lab) -> float:
@@ -133,37 +136,29 @@ def _fair_hair(photo: MeasuredPhoto, raw: Lab) -> float:
     return light * smoothstep(float(yellow), *_YELLOW)
 
 
-def clean_skin(raw: Lab, pale: float = 0.0, modelled: float = 0.0) -> Lab:
-    """The drawn skin: as light and as yellow as measured, so that its tone is true, but never grey.
+def clean_skin(raw: Lab, fair: float = 0.0) -> Lab:
+    """The drawn skin: of the person's tone, in good light.
 
-    Light skin gains lightness and yellow in one proportion, deep skin gains red; both keep the typology angle.
-    pale: see `shaded_fairness`; such skin is lifted out of the shade by a part. modelled: see `modelling`; a flat
-    colour looks darker and fuller than the same skin with its lights, so that much is given back.
+    fair: see `fairness`; fair skin is lifted out of the shade by a part.
     """
     lightness, red, yellow = (float(value) for value in raw)
     chroma = math.hypot(red, yellow)
-    hue = math.degrees(math.atan2(yellow, red)) if chroma > 3 else _SKIN_HUE
-    turn = math.radians(_SKIN_HUE + 15 * math.tanh((hue - _SKIN_HUE) / 19))
-    lightness += _OUT_OF_SHADE * max(_FAIR - lightness, 0) * pale**0.5
-    least = _LEAST_CHROMA + (_LEAST_LIVELY - _LEAST_CHROMA) * smoothstep(lightness, 50, 62)
-    chroma = max(chroma, least + _WARMED * pale)
-    chroma = min(chroma, _FULL_CHROMA + (chroma - _FULL_CHROMA) * (1 - (1 - _FULLER_SHARE) * modelled))
-    # Skin in cold or dim light looks ill without its red.
-    red = max(chroma * math.cos(turn), _LEAST_RED * smoothstep(lightness, 15, 40))
-    yellow = chroma * math.sin(turn)
+    turned = (math.degrees(math.atan2(yellow, red)) - _SKIN_HUE) * smoothstep(chroma, _NO_HUE, _SURE_HUE)
+    hue = math.radians(_SKIN_HUE + _HUE_LIMIT * math.tanh(turned / _HUE_SPREAD))
+    shaded = fair * (1 - smoothstep(lightness, *_SHADE))
+    strong = (1 - fair) * smoothstep(chroma / max(lightness, 1.0), *_STRONG)
+    lightness += _OUT_OF_SHADE * max(_FAIR - lightness, 0) * shaded**0.5
+    lightness += _TOO_DARK * max(_LIT - lightness, 0)
     light = smoothstep(lightness, 50, 62)
-    lightness += _MIDDLE_LIFT * modelled * smoothstep(lightness, 49, 59) * (1 - smoothstep(lightness, 62, 80))
-    fuller = 1 + _LIFT * light
-    lightness = 50 + (lightness - 50) * fuller if lightness > 50 else lightness
-    calm = modelled * light
-    return np.array(
-        [
-            min(lightness + 0.8 * light, 93.0),
-            red * (1.05 - 0.10 * light - _LESS_RED * calm) + 0.6,
-            yellow * fuller * (1 - _LESS_YELLOW * calm),
-        ],
-        np.float32,
+    lift = _LIFT * light * (1 - strong)
+    lightness = min(lightness + lift * max(lightness - 50, 0), _LIGHTEST)
+    fuller = max(
+        chroma * (1 + _YELLOWER * lift), float(np.interp(lightness, _LIGHTNESS, _LEAST_CHROMA)) + _WARMED * shaded
     )
+    lightness -= _DEEPER * (fuller - chroma) * (1 - light)
+    calmer = min(fuller, _FULL_CHROMA + (fuller - _FULL_CHROMA) * _FULLER_SHARE)
+    lightness -= _OVEREXPOSED * (fuller - calmer) * strong
+    return np.array([lightness, calmer * math.cos(hue), calmer * math.sin(hue)], np.float32)
 
 
 def skin_shadow(skin: Lab) -> Lab:
@@ -186,7 +181,7 @@ def lips(photo: MeasuredPhoto, raw: Lab, skin: Lab) -> tuple[Lab, float]:
     red = float(difference[1]) - 0.25 * float(difference[2])
     strength = smoothstep(red, *_PAINTED)
     # One flat colour speaks louder than the soft edge of bare lips; painted lips are flat themselves.
-    share = 0.68 + 0.30 * strength
+    share = 0.82 + 0.16 * strength
     moved = np.array(
         [
             np.clip(difference[0], -20, -3) * share - 1,
