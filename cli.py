@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -61,6 +60,10 @@ def toonfilter(
 
 def main() -> None:
     """Run the command; errors become one line and exit status 1."""
+    sys.exit(_status())
+
+
+def _status() -> int:
     from toonfilter.runtime.command_line.config_file import load_defaults
     from toonfilter.runtime.errors import ToonfilterError, explained
     from toonfilter.runtime.platform.installation import import_conflict
@@ -73,22 +76,20 @@ def main() -> None:
         sys.exit(1)
     try:
         defaults = load_defaults(live.CAM_SETTINGS)
-        _leave(app(size_in_one_word(sys.argv[1:]), standalone_mode=False, default_map=defaults) or 0)
+        return app(size_in_one_word(sys.argv[1:]), standalone_mode=False, default_map=defaults) or 0
     except ToonfilterError as error:
         terminal.fail(str(error))
-        _leave(1)
     except typer.Abort:
-        _leave(130)
+        return 130
     except ModuleNotFoundError as error:
         terminal.fail(str(explained(error)))
-        _leave(1)
     except Exception as error:
         if hasattr(error, "format_message"):
-            _leave(_wrong_usage(error))
+            return _wrong_usage(error)
         if os.environ.get("TOONFILTER_TRACEBACK"):
             raise
         terminal.fail(f"{type(error).__name__}: {error} (unexpected; TOONFILTER_TRACEBACK=1 shows where it happened)")
-        _leave(1)
+    return 1
 
 
 def size_in_one_word(words: Sequence[str]) -> list[str]:
@@ -109,15 +110,6 @@ def _wrong_usage(error: Any) -> int:
         where = f"; see {context.command_path} --help" if context is not None else ""
         terminal.fail(error.format_message().replace("Value error, ", "").rstrip(".") + where)
     return int(error.exit_code)
-
-
-def _leave(status: int) -> None:
-    """End; at once where a thread was left behind: inside a native library it would crash the interpreter's own end."""
-    if any(thread.name.startswith("live-") for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
 
 
 if __name__ == "__main__":

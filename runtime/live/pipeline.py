@@ -17,13 +17,14 @@ from toonfilter.runtime.live.output import LiveOutput
 from toonfilter.runtime.live.quality_control import EffortSettings
 from toonfilter.runtime.live.sinks import LiveSink
 from toonfilter.runtime.live.sources import Camera
+from toonfilter.runtime.live.stage_threads import END_S, StageThreads
 from toonfilter.runtime.live.supervisor import LiveFilter
 from toonfilter.runtime.platform.cores import few_opencv_threads
 from toonfilter.runtime.privacy import HOLD_S
 from toonfilter.runtime.queues import LatestSlot, QueueClosed, quick_switching
 
 _STATUS_EVERY_S = 0.25
-_JOIN_S = 3.0
+"""Raising it shows the user older figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class LiveOptions:
     """width, height: of the covered picture sent before the camera's first. fps: the most that is processed and sent.
 
     hold_s: how long the last safe picture may stand in. placeholder: uint8 [H, W, 3] instead of the grey figure.
-    effort: when to give way on a slow machine; None never does.
+    effort: when to give way on a slow machine; None never does. end_s: how long stages may take to end.
     """
 
     width: int = 1280
@@ -42,6 +43,7 @@ class LiveOptions:
     audit: Path | None = None
     camera_retry_s: float = 0.5
     effort: EffortSettings | None = None
+    end_s: float = END_S
 
     def __post_init__(self) -> None:
         if self.width < 16 or self.height < 16:
@@ -80,7 +82,10 @@ class LiveStatus:
 
 @dataclass(frozen=True, slots=True)
 class LiveSummary:
-    """What a run was. first_safe_s, first_cartoon_s: after the start; None if there was none."""
+    """What a run was. first_safe_s, first_cartoon_s: after the start; None if there was none.
+
+    left_behind: threads that did not end, as those that hang in a driver; they can send nothing any more.
+    """
 
     duration_s: float
     sent: int
@@ -91,6 +96,7 @@ class LiveSummary:
     first_cartoon_s: float | None
     reconnections: int
     camera_fps: float
+    left_behind: tuple[str, ...] = ()
 
 
 def run_live(
@@ -167,34 +173,28 @@ class _Live:
             effort=options.effort,
         )
         self._errors: list[BaseException] = []
+        self._end_s = options.end_s
 
     def run(self, on_status: Callable[[LiveStatus], None]) -> LiveSummary:
         stages = {"capture": self._capture.run, "track": self._filter.run_tracking, "draw": self._filter.run_drawing}
-        threads = [
-            threading.Thread(target=self._guarded, args=(stage,), name=f"live-{name}", daemon=True)
-            for name, stage in stages.items()
-        ]
+        threads = StageThreads(stages, self._failed)
         try:
             self._output.cover_now("starting")
-            for thread in threads:
-                thread.start()
+            threads.start()
             self._send_until_stopped(on_status)
         except QueueClosed:
             pass
         except BaseException as error:
             self._errors.append(error)
         finally:
-            self._end(threads)
+            left_behind = self._end(threads)
         if self._errors:
             raise self._errors[0]
-        return self._summary()
+        return self._summary(left_behind)
 
-    def _guarded(self, stage: Callable[[], None]) -> None:
-        try:
-            stage()
-        except BaseException as error:
-            self._errors.append(error)
-            self._outbox.close()
+    def _failed(self, error: BaseException) -> None:
+        self._errors.append(error)
+        self._outbox.close()
 
     def _send_until_stopped(self, on_status: Callable[[LiveStatus], None]) -> None:
         next_status_s = self._clock.now_s()
@@ -215,8 +215,8 @@ class _Live:
                 case "s":
                     self._controls.next_style()
 
-    def _end(self, threads: list[threading.Thread]) -> None:
-        """Cover first, then end the threads; one that hangs is left behind and told."""
+    def _end(self, threads: StageThreads) -> tuple[str, ...]:
+        """Cover first, then end the threads; returns the names of those that hang."""
         self._stop.set()
         for last in (partial(self._output.cover_now, "stopped"), self._output.close):
             try:
@@ -226,10 +226,7 @@ class _Live:
         self._slot.close()
         self._outbox.close()
         self._filter.close()
-        for thread in [thread for thread in threads if thread.is_alive()]:
-            thread.join(_JOIN_S)
-            if thread.is_alive():
-                self._notify(f"{thread.name} does not answer and is left behind")
+        return threads.end(self._notify, self._end_s)
 
     def _status(self) -> LiveStatus:
         now_s, statistics, wished = self._clock.now_s(), self._output.statistics, self._controls.state
@@ -252,7 +249,7 @@ class _Live:
     def _dropped(self) -> int:
         return self._slot.dropped + self._outbox.dropped + self._output.statistics.stale_drops
 
-    def _summary(self) -> LiveSummary:
+    def _summary(self, left_behind: tuple[str, ...]) -> LiveSummary:
         statistics = self._output.statistics
         return LiveSummary(
             duration_s=self._clock.now_s() - statistics.started_s,
@@ -264,4 +261,5 @@ class _Live:
             first_cartoon_s=statistics.first_cartoon_s,
             reconnections=self._capture.reconnections,
             camera_fps=self._capture.rate.per_second(self._clock.now_s()),
+            left_behind=left_behind,
         )

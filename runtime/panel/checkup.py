@@ -8,6 +8,9 @@ from typing import Any
 from toonfilter.runtime.doctor.checks import Check, examine
 from toonfilter.runtime.panel.devices import Trouble
 
+_END_S = 10.0
+"""Raising it waits longer for a check whose device does not answer."""
+
 
 class Checkup:
     """All methods may be called from any thread. examine: a stand-in for tests."""
@@ -17,6 +20,7 @@ class Checkup:
         self._lock = threading.Lock()
         self._found: list[Check] = []
         self._thread: threading.Thread | None = None
+        self._is_closed = threading.Event()
 
     @property
     def is_running(self) -> bool:
@@ -38,7 +42,15 @@ class Checkup:
             found = [{**asdict(check), "known": Trouble.of(check.advice).advice} for check in self._found]
         return {"running": self.is_running, "found": found}
 
+    def close(self) -> None:
+        """End after the check at work, which is waited for: Python cannot end under threads in native code."""
+        self._is_closed.set()
+        if self._thread is not None:
+            self._thread.join(_END_S)
+
     def _work(self) -> None:
         for check in self._examine():
             with self._lock:
                 self._found.append(check)
+            if self._is_closed.is_set():
+                return

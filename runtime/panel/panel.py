@@ -162,6 +162,7 @@ class Panel:
         """Cover, close the camera, and stop converting; the queue goes on in the next run."""
         self.camera.close()
         self.recordings.close()
+        self.checkup.close()
 
     def _find_devices(self, request: Request) -> None:  # noqa: ARG002
         if self.camera.is_on or self.checkup.is_running:

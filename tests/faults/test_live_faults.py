@@ -14,7 +14,6 @@ from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.filter.toon_filter import ToonFilter
 from toonfilter.runtime.frames import PrivacyState, SafeFrame
 from toonfilter.runtime.geometry.alignment import fit_head, mean_face
-from toonfilter.runtime.live import pipeline as live
 from toonfilter.runtime.live.pipeline import LiveOptions, run_live
 from toonfilter.runtime.render import renderer
 
@@ -149,8 +148,7 @@ def shows_the_face(image):
 @pytest.fixture
 def run(tiny_bundle, monkeypatch):
     """Runs the live loop with one fault; returns the fault, the sink, the notes and the error that came out."""
-    monkeypatch.setattr(live, "_JOIN_S", 0.15)
-    faults = []
+    faults, before = [], set(threading.enumerate())
 
     def go(part, way, moment):
         stop, notes = threading.Event(), []
@@ -172,7 +170,7 @@ def run(tiny_bundle, monkeypatch):
             settings = FilterSettings(style=str(tiny_bundle.folder))
             return ToonFilter(settings, tracker=Tracker(fault), opener=opener)
 
-        options = LiveOptions(120, 90, fps=200, hold_s=0.05, camera_retry_s=0.005)
+        options = LiveOptions(120, 90, fps=200, hold_s=0.05, camera_retry_s=0.005, end_s=0.5)
         limit = threading.Timer(120, stop.set)
         # A hanging sink holds the loop itself; it is let go so that the loop can end.
         release = threading.Timer(0.4, fault.released.set)
@@ -193,7 +191,7 @@ def run(tiny_bundle, monkeypatch):
     for fault in faults:
         fault.released.set()
     deadline = time.monotonic() + 60
-    while any(thread.name.startswith("live-") for thread in threading.enumerate()):
+    while not set(threading.enumerate()) <= before:
         assert time.monotonic() < deadline, "a thread of the loop did not end"
         time.sleep(0.005)
 

@@ -106,6 +106,13 @@ def test_only_the_command_prints_and_exits() -> None:
                 assert called not in {"print", "exit", "quit", "sys.exit", "os._exit"}, f"{path}:{node.lineno}"
 
 
+def test_threads_are_ended_by_who_started_them() -> None:
+    """Nobody looks for another's threads, and Python ends as usual, with the status that was returned."""
+    for path in OURS:
+        called = {ast.unparse(one.func) for one in ast.walk(ast.parse(path.read_text())) if isinstance(one, ast.Call)}
+        assert not called & {"os._exit", "os.kill", "os.abort", "threading.enumerate"}, path
+
+
 OURS = [ROOT / "cli.py", *(path for _, path in modules())]
 
 

@@ -1,59 +1,108 @@
-"""`cam` told to stop while the model is still being loaded, by a library that does not come back."""
+"""`cam` told to stop while the model is still being loaded, by a library that is slow or does not come back."""
 
 import json
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 PROGRAM = """
-import atexit, sys, threading
+import atexit, ctypes, sys, threading, time
+import numpy as np
 from toonfilter import cli
 from toonfilter.runtime import errors
+from toonfilter.runtime.faces.detector import FaceDetector
 from toonfilter.runtime.filter import toon_filter
 
-class Stuck:
+def hangs_in_python():
+    threading.Event().wait()
+
+def hangs_in_native_code():
+    ctypes.CDLL(None).sleep(600)
+
+def is_slow():
+    detector, image = FaceDetector(), np.zeros((720, 1280, 3), np.uint8)
+    end_s = time.monotonic() + 4
+    while time.monotonic() < end_s:
+        detector.find(image)
+
+def fails():
+    pass
+
+class Model:
     def __init__(self, *arguments, **options):
         print("loading", flush=True)
-        if {is_stuck}:
-            threading.Event().wait()
+        globals()[{way!r}]()
         raise errors.BackendError("no engine")
 
-toon_filter.ToonFilter = Stuck
+toon_filter.ToonFilter = Model
 atexit.register(print, "torn down", flush=True)
 sys.argv = "toonfilter cam --camera test --size 64 48".split() + sys.argv[1:]
 cli.main()
 """
 
 
-def start(tmp_path, *, is_stuck):
+def start(tmp_path, way):
+    """`cam`, whose model does this when it is loaded; once that has begun."""
     words = ("--output", str(tmp_path / "out.mp4"), "--audit", str(tmp_path / "audit.jsonl"))
-    command = [sys.executable, "-c", PROGRAM.replace("{is_stuck}", str(is_stuck)), *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_while_the_model_loads_it_ends_covered_and_without_tearing_the_interpreter_down(tmp_path, way):
-    process = start(tmp_path, is_stuck=True)
+    command = [sys.executable, "-c", PROGRAM.replace("{way!r}", repr(way)), *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     while process.stdout.readline() != "loading\n":
         assert process.poll() is None
-    process.send_signal(way)
-    told = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, told
-    assert "live-draw does not answer and is left behind" in told
-    assert "exposed 0" in told
-    # Threads inside native code end the process with a signal when Python pulls the ground from under them.
-    assert "torn down" not in told
+    return process
+
+
+def assert_all_was_covered(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     assert [line["index"] for line in lines] == list(range(len(lines)))
     assert {line["state"] for line in lines} == {"covered"}
     assert lines[-1]["reason"] == "stopped"
+
+
+@pytest.mark.parametrize("way", ["hangs_in_python", "hangs_in_native_code"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_thread_that_hangs_is_left_behind_and_python_ends_as_usual(tmp_path, way, number):
+    process = start(tmp_path, way)
+    process.send_signal(number)
+    told = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, told
+    assert "live-draw does not answer and is left behind" in told
+    assert "exposed 0" in told
+    assert "torn down" in told
+    assert_all_was_covered(tmp_path)
     assert (tmp_path / "out.mp4").stat().st_size > 0
 
 
+def test_a_thread_that_is_slow_is_waited_for(tmp_path):
+    """Python's end under threads that come back from native code would end the process with a signal."""
+    process = start(tmp_path, "is_slow")
+    process.send_signal(signal.SIGTERM)
+    told = process.communicate(timeout=120)[0]
+    assert process.returncode == 1, told
+    assert "waiting for live-draw to end" in told
+    assert "left behind" not in told
+    assert "error: no engine" in told
+    assert "torn down" in told
+    assert_all_was_covered(tmp_path)
+
+
+def test_a_second_ctrl_c_waits_no_longer(tmp_path):
+    process = start(tmp_path, "hangs_in_python")
+    process.send_signal(signal.SIGINT)
+    while "waiting for live-draw" not in process.stdout.readline():
+        assert process.poll() is None
+    asked_s = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    told = process.communicate(timeout=120)[0]
+    assert process.returncode == 130, told
+    assert time.monotonic() - asked_s < 5
+    assert_all_was_covered(tmp_path)
+
+
 def test_with_all_threads_ended_python_ends_as_usual(tmp_path):
-    process = start(tmp_path, is_stuck=False)
+    process = start(tmp_path, "fails")
     told = process.communicate(timeout=120)[0]
     assert process.returncode == 1
     assert "error: no engine" in told

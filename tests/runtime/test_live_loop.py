@@ -306,12 +306,12 @@ def test_an_audit_that_cannot_be_written_is_told(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_disk_that_is_full_under_the_audit_ends_the_run_whole():
-    sink = Collecting()
+    sink, before = Collecting(), set(threading.enumerate())
     with pytest.raises(OutputError, match="/dev/full: cannot be written"):
         run_live(Script(), Cartoon, sink, LiveOptions(32, 24, audit=Path("/dev/full")))
     assert sink.is_closed
     assert sink.states[-1] is PrivacyState.COVERED
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("live-")] == []
+    assert set(threading.enumerate()) <= before
 
 
 def test_the_cover_picture_has_a_figure_and_the_right_size():
@@ -362,7 +362,7 @@ def live(camera, open_filter, sink, **more):
     assert sink.is_closed
     assert sink.states[0] is PrivacyState.COVERED
     assert sink.states[-1] is PrivacyState.COVERED
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("live-")] == []
+    assert summary.left_behind == ()
     return summary
 
 
@@ -461,11 +461,11 @@ def test_a_filter_that_does_not_open_ends_the_run_with_its_error():
 
 @pytest.mark.parametrize("fail_at", [0, 5])
 def test_a_sink_that_fails_ends_the_run_with_its_error(fail_at):
-    sink = Collecting(fail_at=fail_at)
+    sink, before = Collecting(fail_at=fail_at), set(threading.enumerate())
     with pytest.raises(OutputError, match="the device is gone"):
         run_live(Script(), Cartoon, sink, LiveOptions(32, 24, fps=200))
     assert sink.is_closed
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("live-")]
+    assert set(threading.enumerate()) <= before
 
 
 def test_single_failures_are_covered_and_the_run_goes_on():
