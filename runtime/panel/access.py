@@ -7,6 +7,8 @@ and carry the key of this run, which only the person at this machine was shown.
 
 import hmac
 import secrets
+import time
+from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
@@ -35,15 +37,40 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+class OneTimeKeys:
+    """Keys that open the page once and soon, for a second screen: the key of the run is not shown.
+
+    valid_s: a key opens nothing later; raising it leaves more time to scan it, and to whoever sees it.
+    """
+
+    def __init__(self, valid_s: float = 180.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self.valid_s, self._clock = valid_s, clock
+        self._key, self._until_s = "", float("-inf")
+
+    def make(self) -> str:
+        """A new key; the one before opens nothing any more."""
+        self._key, self._until_s = secrets.token_urlsafe(16), self._clock() + self.valid_s
+        return self._key
+
+    def take(self, given: str) -> bool:
+        """Whether this key opens the page now; it does not a second time."""
+        if not self._key or self._clock() > self._until_s or not _is_same(given, self._key):
+            return False
+        self._key = ""
+        return True
+
+
 class LocalAccess:
     """Lets only our own page through. port: where the server listens. token: the key of this run; None asks for none.
+
+    keys: open the page, too, each once.
 
     The address with `?token=` is answered with a cookie (HttpOnly, SameSite=Strict) and the plain address, so that the
     key stays neither in the address bar nor in anything that is shared.
     """
 
-    def __init__(self, app: ASGIApp, *, port: int, token: str | None) -> None:
-        self._app, self._token = app, token
+    def __init__(self, app: ASGIApp, *, port: int, token: str | None, keys: OneTimeKeys | None = None) -> None:
+        self._app, self._token, self._keys = app, token, keys
         self._hosts = {f"{HOST}:{port}", f"localhost:{port}"}
         self._origins = {f"http://{host}" for host in self._hosts}
         self._cookie = f"toonfilter-{port}"
@@ -91,8 +118,8 @@ class LocalAccess:
         return given[0] if given else None
 
     def _greeting(self, given: str, scope: Scope) -> Response:
-        if self._token is None or not _is_same(given, self._token):
-            return _plain_refusal("this address is from an earlier start of toonfilter; start it again", scope)
+        if self._token is None or not (_is_same(given, self._token) or (self._keys and self._keys.take(given))):
+            return _plain_refusal("this address was used before, or is of an earlier start; ask for a new one", scope)
         answer = RedirectResponse("/", status_code=303)
         answer.set_cookie(self._cookie, self._token, httponly=True, samesite="strict", path="/")
         return answer

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import asdict
 from socket import socket
 from typing import Any
 
@@ -16,7 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from toonfilter.runtime.errors import ToonfilterError
-from toonfilter.runtime.panel.access import LocalAccess
+from toonfilter.runtime.panel.access import LocalAccess, OneTimeKeys
 from toonfilter.runtime.panel.languages import LANGUAGES, words
 from toonfilter.runtime.panel.local_page import (
     LocalServer,
@@ -28,6 +29,7 @@ from toonfilter.runtime.panel.local_page import (
     told_length,
 )
 from toonfilter.runtime.panel.panel import Panel
+from toonfilter.runtime.panel.phone import invite
 from toonfilter.runtime.panel.uploads import Inbox, TooLargeError, UploadLimits
 
 _MOST_REQUEST_BYTES = 65_536
@@ -46,6 +48,11 @@ _PLAYED = {
 def build_app(panel: Panel, *, port: int, token: str | None, limits: UploadLimits | None = None) -> Starlette:
     """The ASGI application. port: where it will be served. token: the key of this run."""
     page = _Page(panel, Inbox(panel.recordings.inbox, limits))
+    keys = OneTimeKeys()
+
+    async def phone(request: Request) -> Response:  # noqa: ARG001
+        return as_json(asdict(invite(port, keys)))
+
     return Starlette(
         routes=[
             Route("/", page.asset),
@@ -56,10 +63,11 @@ def build_app(panel: Panel, *, port: int, token: str | None, limits: UploadLimit
             Route("/recordings/{recording_id}/{which}", page.recording),
             Route("/upload", page.upload, methods=["PUT"]),
             Route("/background", page.background, methods=["PUT"]),
+            Route("/api/phone", phone, methods=["POST"]),
             Route("/api/{action:path}", page.act, methods=["POST"]),
             WebSocketRoute("/live", page.live),
         ],
-        middleware=[Middleware(LocalAccess, port=port, token=token)],
+        middleware=[Middleware(LocalAccess, port=port, token=token, keys=keys)],
     )
 
 

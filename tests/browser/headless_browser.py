@@ -41,10 +41,16 @@ class Browser:
         self._session = attached["sessionId"]
         self.send("Page.enable")
 
-    def new_tab(self) -> str:
-        """Open another page and turn to it; the session of the one before, for `turn_to`."""
+    def new_tab(self, *, knows_nothing: bool = False) -> str:
+        """Open another page and turn to it; the session of the one before, for `turn_to`.
+
+        knows_nothing: as a browser on another device, without cookies.
+        """
         before, self._session = self._session, None
-        self._newest = target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        more = (
+            {"browserContextId": self.send("Target.createBrowserContext")["browserContextId"]} if knows_nothing else {}
+        )
+        self._newest = target = self.send("Target.createTarget", url="about:blank", **more)["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.send("Page.enable")
         return before

@@ -1,8 +1,13 @@
 """Only this machine's browser, on our own page, with the key of this run."""
 
+import cv2
+import numpy as np
 import pytest
 from panel_rig import HOST, LIVE, OURS, TOKEN, client_of
 from starlette.websockets import WebSocketDisconnect
+
+from toonfilter.runtime.panel.access import OneTimeKeys
+from toonfilter.runtime.panel.phone import qr_code
 
 
 def test_the_key_becomes_a_cookie_that_stays_on_this_site_and_leaves_the_address(panel):
@@ -23,6 +28,7 @@ def test_without_the_key_nothing_is_told(panel, query):
     assert answer.status_code == 403
     assert "<html" not in answer.text
     assert client.post("/api/camera/start", json={}).status_code == 403
+    assert client.post("/api/phone", json={}).status_code == 403
     assert panel.camera.snapshot()["phase"] == "off"
     assert client.get("/languages/en").status_code == 403
     assert client.put("/upload?name=a.mp4", content=b"x").status_code == 403
@@ -119,3 +125,39 @@ def test_the_page_needs_nothing_from_elsewhere(client):
 @pytest.mark.parametrize("name", ["../panel.py", "..%2fpanel.py", "%2e%2e/commands.py", "en.json", "..\\panel.py"])
 def test_only_the_pages_own_files_are_served(client, name):
     assert client.get(f"/assets/{name}").status_code in (403, 404)
+
+
+def test_a_key_for_a_phone_opens_once_and_soon():
+    now_s = [0.0]
+    keys = OneTimeKeys(60.0, lambda: now_s[0])
+    assert not keys.take("")
+    key = keys.make()
+    assert not keys.take(key[:-1])
+    assert keys.take(key)
+    assert not keys.take(key)
+    key = keys.make()
+    now_s[0] = 61.0
+    assert not keys.take(key)
+    old, fresh = keys.make(), keys.make()
+    assert not keys.take(old)
+    assert keys.take(fresh)
+
+
+def test_an_invitation_lets_a_phone_in_once(client):
+    address = client.post("/api/phone", json={}).json()["address"]
+    assert address.startswith(f"http://{HOST}/?token=")
+    assert TOKEN not in address
+    client.cookies.clear()
+    assert client.get("/").status_code == 403
+    assert client.get(address).status_code == 200
+    assert client.post("/api/camera/stop", json={}).status_code == 200
+    client.cookies.clear()
+    assert client.get(address).status_code == 403
+
+
+@pytest.mark.parametrize("length", [1, 52, 100])
+def test_the_code_can_be_read(length):
+    text = "x" * length
+    modules = np.array([[int(module) for module in row] for row in qr_code(text)], np.uint8)
+    picture = np.pad(255 - 255 * np.kron(modules, np.ones((6, 6), np.uint8)), 24, constant_values=255)
+    assert cv2.QRCodeDetectorAruco().detectAndDecode(picture)[0] == text

@@ -368,9 +368,9 @@ def test_accessibility(page, name):
 
 
 @needs_axe
-@pytest.mark.parametrize("button", ["#choose-here", "#quit"])
+@pytest.mark.parametrize("button", ["#choose-here", "#quit", "#phone-open"])
 def test_accessibility_of_dialogs(page, button):
-    go(page, "recordings")
+    go(page, "camera" if button == "#phone-open" else "recordings")
     click(page, button)
     page.wait("!!document.querySelector('dialog[open]')")
     assert violations(page) == []

@@ -115,6 +115,7 @@ def test_what_is_missing_is_told_step_by_step(page):
         "sudo mokutil --import /var/lib/dkms/mok.pub",
     ]
     assert text(page, "#troubles ol span") == "Install and load v4l2loopback:"
+    assert text(page, "#step-choose p") == WORDS["first.choose.missing"]
     page.press("#troubles .command button")
     page.wait(f"document.querySelector('#spoken').textContent === {WORDS['copied']!r}")
     assert page.value("navigator.clipboard.readText()") == commands[0]

@@ -1,8 +1,15 @@
 """The panel on a phone and in a window of 200 %: what must be in sight is, and a phone on a cable can open the page."""
 
+import base64
+
+import cv2
+import numpy as np
 import pytest
-from browser_rig import click, go, start
+from browser_rig import choose, click, go, open_page, start, text
 from headless_browser import CHROMIUM
+from panel_rig import eventually
+
+from toonfilter.runtime.panel.languages import words
 
 pytestmark = [
     pytest.mark.slow,
@@ -84,3 +91,69 @@ def test_a_program_that_is_away_cannot_be_started(page, served):
     served.start()
     page.wait("!document.querySelector('#start').hidden")
     click(page, "#start")
+
+
+def scanned(page):
+    """What a phone reads from the code on the screen."""
+    box = page.value("JSON.parse(JSON.stringify(document.querySelector('#qr').getBoundingClientRect()))")
+    clip = {name: box[name] for name in ("x", "y", "width", "height")} | {"scale": 2}
+    shot = base64.b64decode(page.send("Page.captureScreenshot", format="png", clip=clip)["data"])
+    return cv2.QRCodeDetectorAruco().detectAndDecode(cv2.imdecode(np.frombuffer(shot, np.uint8), cv2.IMREAD_COLOR))[0]
+
+
+def invitation(page, before=""):
+    """The address that the open dialog's code holds, once it is another than before."""
+    return eventually(lambda: (told := scanned(page)) and told != before and told, 20)
+
+
+def test_a_phone_scans_the_code_and_hides_the_person(page, served):
+    start(page)
+    click(page, "#phone-open")
+    page.wait("document.querySelector('#phone').open")
+    assert text(page, "#qr-told") == words("en")["phone.once"].replace("{n}", "3")
+    address = invitation(page)
+    assert address.startswith(f"http://127.0.0.1:{served.port}/?token=")
+    assert served.address != address, "the key of the run is not shown"
+    commands = page.value("[...document.querySelectorAll('#phone-commands code')].map((one) => one.textContent)")
+    assert commands == [
+        f"adb reverse tcp:{served.port} tcp:{served.port}",
+        f'adb shell am start -a android.intent.action.VIEW -d "{address}"',
+    ]
+    codes = page.value("[...document.querySelectorAll('#phone-steps code')].map((one) => one.textContent)")
+    ports = [str(served.port), f"localhost:{served.port}"]
+    assert codes == ["chrome://inspect/#devices", "edge://inspect/#devices", *ports]
+    page.new_tab(knows_nothing=True)
+    shrink(page, PHONE)
+    open_page(page, address)
+    click(page, "#hide")
+    eventually(lambda: served.panel.snapshot()["camera"]["hidden"])
+    page.new_tab(knows_nothing=True)
+    page.open(address)
+    assert "used before" in text(page, "body"), "an address opens the page once"
+
+
+def test_a_new_code_ends_the_one_before(page):
+    click(page, "#phone-open")
+    page.wait("document.querySelector('#phone').open")
+    first = invitation(page)
+    click(page, "#phone-again")
+    second = invitation(page, before=first)
+    page.new_tab(knows_nothing=True)
+    page.open(first)
+    assert "used before" in text(page, "body")
+    open_page(page, second)
+
+
+@pytest.mark.parametrize("language", ["de", "ja", "ar", "hi"])
+def test_the_invitation_fits_every_width(page, language):
+    choose(page, "#language", language)
+    page.wait(f"document.documentElement.lang === {language!r}")
+    click(page, "#phone-open")
+    page.wait("document.querySelector('#phone').open")
+    assert words(language)["phone.scan"] in text(page, "#phone-steps")
+    for size in ((320, 640), PHONE, WINDOW_AT_200_PERCENT, (1280, 800)):
+        shrink(page, size)
+        over = page.value(
+            "(() => { const one = document.querySelector('#phone'); return one.scrollWidth - one.clientWidth; })()"
+        )
+        assert over <= 0, f"{language} at {size}"

@@ -29,14 +29,15 @@ function sentence(text, language) {
   return language === "en" ? bare.charAt(0).toUpperCase() + bare.slice(1) : bare;
 }
 
-function withCode(text) {
-  return text.split(PLAIN_CODE).filter((part) => part).map((part) => {
-    if (/^https?:/.test(part)) return el("a", { href: part, target: "_blank", rel: "noreferrer noopener", dir: "ltr" }, part);
-    return text.includes(`\`${part}\``) ? el("code", { dir: "ltr" }, part) : part;
-  });
+export function withCode(text) {
+  // Text, code, address, in turn; what is not there is undefined.
+  return text.split(PLAIN_CODE).map((part, place) => {
+    if (!part || place % 3 === 0) return part;
+    return place % 3 === 1 ? el("code", { dir: "ltr" }, part) : el("a", { href: part, target: "_blank", rel: "noreferrer noopener", dir: "ltr" }, part);
+  }).filter(Boolean);
 }
 
-function command(words) {
+export function command(words) {
   const button = el("button", { type: "button", class: "round quiet", "aria-label": t("copy", { text: words }), title: t("copy", { text: words }) }, icon("copy"));
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(words);

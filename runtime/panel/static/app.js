@@ -3,6 +3,7 @@
 import * as camera from "./camera.js";
 import { $, el, put, renew } from "./dom.js";
 import { SaidError, ask, connect, isQuiet } from "./link.js";
+import * as phone from "./phone.js";
 import * as player from "./player.js";
 import * as preview from "./preview.js";
 import * as recordings from "./recordings.js";
@@ -106,7 +107,7 @@ function leave() {
 
 async function begin() {
   await useLanguage(chosen("", ["en", "de", "fr", "es", "pt", "zh", "ja", "hi", "ar", "id"]));
-  for (const part of [camera, style, recordings, player]) part.setUp(attempt, toast);
+  for (const part of [camera, style, recordings, player, phone]) part.setUp(attempt, toast);
   for (const button of document.querySelectorAll("[data-page]")) button.addEventListener("click", () => { location.hash = `/${button.dataset.page}`; });
   for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
   window.addEventListener("hashchange", () => { show(); window.scrollTo(0, 0); });

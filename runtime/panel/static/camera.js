@@ -207,6 +207,8 @@ function showFirst(state) {
   $("first").hidden = state.is_known;
   if (state.is_known) return;
   wasHidden ||= camera.hidden;
+  const isMissing = camera.virtual_trouble?.advice === "no_virtual_camera";
+  put($("step-choose").querySelector("p"), t(isMissing ? "first.choose.missing" : "first.choose.text"));
   $("step-see").classList.toggle("is-done", camera.state === "protected" || $("step-see").classList.contains("is-done"));
   $("step-choose").classList.toggle("is-done", Boolean(camera.virtual));
   $("step-hide").classList.toggle("is-done", wasHidden);
