@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.render.colour import picture_lab
 from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.sure_regions import axes_of
 
 _SMALLER = 2
 _LEAST_PX = 30
@@ -24,6 +26,16 @@ _NEARLY_BALD, _SOME = 0.12, 60
 _GLEAM_HUE, _GLEAM_DARKER, _GLEAM_PX = 0.20, 6.0, 9
 """Difference from the face's skin, see _OTHER_SKIN, and L* below it, up to which hair on such a head is skin; and the
 side of the surroundings that must agree. Raising the first two makes short fair hair bald."""
+EAR_ROOTS = ((234, 93, 132), (454, 323, 361))
+"""Where ears grow on the cheeks: at the picture's left and right of an upright face."""
+_EAR_OUT_U, _EAR_HALF_U, _LEAST_EAR_PX = 0.20, (0.34, 0.48), 8
+"""How far outside that an ear's middle lies, and the half axes of where it may be, in distances of the pupils."""
+_EAR_WEIGHTS = np.array([0.6, 1.2, 1.0], np.float32)
+_DARKEST, _LEAST_APART, _NEARER, _HAIR_LEVEL = 20.0, 12.0, 0.7, 128
+"""Percentile of the colours there that is hair's; least distance of that from skin; and how much nearer to skin an ear
+is, over its distance from hair. Lowering the last finds fewer ears."""
+_LEAST_EAR_U2, _EAR_FILLS = 0.05, 0.35
+"""Area of an ear at least, in squared distances of the pupils, and the share of its box that it fills."""
 
 Floats = NDArray[np.float32]
 
@@ -71,6 +83,69 @@ def without_gleams(planes: Mapping[str, Plane], photo: Image, middle: Plane, bel
     is_skin = ((away < _GLEAM_HUE) & (darker < _GLEAM_DARKER)).astype(np.uint8) * 255
     gleam = cv2.bitwise_and(cv2.blur(is_skin, (_GLEAM_PX, _GLEAM_PX)), above)
     return {**planes, "hair": cv2.subtract(hair, gleam), "skin": cv2.add(planes["skin"], gleam)}
+
+
+def with_ears(
+    planes: Mapping[str, Plane], photo: Image, landmarks: Landmarks, middle: Plane, unit_px: float
+) -> dict[str, Plane]:
+    """The planes with skin where an ear of the skin's colour lies in what the network calls hair.
+
+    photo: uint8 [h, w, 3]. landmarks: float32 [478, 3] px of the planes. middle: 255 in the middle of the face.
+    unit_px: distance of the pupils in px.
+    """
+    hair, skin = planes["hair"], planes["skin"]
+    across, _ = axes_of(landmarks)
+    angle = float(np.degrees(np.arctan2(across[1], across[0])))
+    given = np.zeros_like(hair)
+    for root, way in zip(EAR_ROOTS, (-across, across), strict=True):
+        place = landmarks[list(root), :2].mean(0) + way * np.float32(_EAR_OUT_U * unit_px)
+        half = np.array(_EAR_HALF_U) * unit_px
+        low = np.maximum(np.floor(place - half.max()), 0).astype(int)
+        high = np.minimum(np.ceil(place + half.max()), hair.shape[::-1]).astype(int)
+        if (high - low < _LEAST_EAR_PX).any():
+            continue
+        window = np.s_[low[1] : high[1], low[0] : high[0]]
+        region = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
+        centre = tuple(float(value) for value in place - low)
+        cv2.ellipse(region, (centre, (2 * float(half[0]), 2 * float(half[1])), angle), 255, -1)
+        found = _ear_in(photo[window], hair[window], region, _colours(photo, middle), unit_px)
+        given[window] = cv2.max(given[window], found)
+    return {**planes, "hair": cv2.subtract(hair, given), "skin": cv2.add(skin, given)}
+
+
+def _colours(photo: Image, middle: Plane) -> Floats | None:
+    """L*a*b* of the face's skin, float32 [3]; None where too little is seen."""
+    pixels = photo[middle > _SURE_HAIR]
+    if len(pixels) < _LEAST_PX:
+        return None
+    median: Floats = np.median(picture_lab(pixels[None, :: max(1, len(pixels) // 500)])[0], 0).astype(np.float32)
+    return median
+
+
+def _ear_in(photo: Image, hair: Plane, region: Plane, skin: Floats | None, unit_px: float) -> Plane:
+    """255 on an ear among hair: the largest patch that is nearer to skin than to that hair. region: where it may be."""
+    none = np.zeros_like(hair)
+    asked = cv2.bitwise_and(region, cv2.compare(hair, _HAIR_LEVEL, cv2.CMP_GE))
+    if skin is None or cv2.countNonZero(asked) < _LEAST_PX:
+        return none
+    lab = picture_lab(photo) * _EAR_WEIGHTS
+    own = np.percentile(lab[asked > 0], _DARKEST, axis=0).astype(np.float32)
+    skin = skin * _EAR_WEIGHTS
+    if float(np.linalg.norm(skin - own)) < _LEAST_APART:
+        return none
+    nearer = np.linalg.norm(lab - skin, axis=2) < _NEARER * np.linalg.norm(lab - own, axis=2)
+    ear = cv2.morphologyEx(nearer.astype(np.uint8) * asked, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(ear)
+    if count < 2:
+        return none
+    best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    width, height, area = stats[best, cv2.CC_STAT_WIDTH : cv2.CC_STAT_AREA + 1].tolist()
+    if area < _LEAST_EAR_U2 * unit_px**2 or area < _EAR_FILLS * width * height:
+        return none
+    side = 2 * max(1, round(0.03 * unit_px)) + 1
+    whole = cv2.morphologyEx((parts == best).astype(np.uint8) * 255, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    found: Plane = cv2.blur(whole, (3, 3))
+    return found
 
 
 def _less(plane: Plane, away: Floats, limits: tuple[float, float], asked: Plane) -> Plane:

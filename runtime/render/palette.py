@@ -29,6 +29,8 @@ of the skin is seen through that. Raising the first two draws denser beards."""
 _LIGHT_BEARD, _LIGHT_BEARD_PERCENTILE = 8.0, 60.0
 """How much lighter than skin hair is, in L*, for a beard to be light, too; and from which percentile of what lies in
 its place its colour is taken."""
+_SURE_BEARD, _DENSE_LEVELS = 150, (205.0, 219.0)
+"""Level from which a pixel is a beard's, and mean levels of such pixels from which it may be and is dense."""
 _GREY_BEARD, _COLOURED_SKIN = (0.35, 0.60), (8.0, 14.0)
 """Chroma of a beard over that of skin up to which it is grey, and from which it is not; and chroma of skin below which
 that says nothing."""
@@ -123,10 +125,10 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     skin = _median(lab[plane["skin"] > 220], default.skin)
     hair = _ungreened(head_hair) * _livelier(head_hair, skin)
     hair[0] = min(max(hair[0] + 3, _DARKEST_HAIR), _LIGHTEST_HAIR)
-    beard = _beard_colour(lab[plane["beard"] > 150], head_hair, skin) if "beard" in plane else head_hair
+    beard = _beard_colour(lab[plane["beard"] > _SURE_BEARD], head_hair, skin) if "beard" in plane else head_hair
     cover = 1 - _SEEN_THROUGH * smoothstep(float(beard[0]) / max(float(skin[0]), 1.0), *_STUBBLE_TO_SKIN)
     cover *= _FAINT_COVER + (1 - _FAINT_COVER) * smoothstep(abs(float(skin[0] - beard[0])), *_FAINT_BEARD)
-    cover = max(cover, _greyness(beard, skin))
+    cover = max(cover, _greyness(beard, skin), _certainty(plane))
     if head_hair[0] >= skin[0] + _LIGHT_BEARD:
         cover, beard = 1.0, (beard + head_hair) / 2
     beard = _ungreened(beard) * _livelier(beard, skin)
@@ -141,6 +143,15 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
         over=_clusters(lab[plane["over"] > 200], default.over),
         beard_cover=cover,
     )
+
+
+def _certainty(plane: Mapping[str, Plane]) -> float:
+    """How sure the network is of a beard: it wavers where it sees stubble."""
+    beard = plane.get("beard")
+    seen = beard is not None and int(cv2.countNonZero(cv2.compare(beard, _SURE_BEARD, cv2.CMP_GT))) >= _LEAST_PIXELS
+    if beard is None or not seen:
+        return 0.0
+    return smoothstep(cv2.mean(beard, cv2.compare(beard, _SURE_BEARD, cv2.CMP_GT))[0], *_DENSE_LEVELS)
 
 
 def _greyness(beard: Lab, skin: Lab) -> float:

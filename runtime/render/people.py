@@ -13,7 +13,7 @@ from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.own_colours import with_own_colours, without_gleams
+from toonfilter.runtime.render.own_colours import with_ears, with_own_colours, without_gleams
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.scraps import with_calm_body, without_scraps
@@ -117,6 +117,7 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = without_gleams(planes, scene.photo, middle, below)
     planes = with_scalp_hair(planes, landmarks, unit_px)
     planes = with_own_colours(planes, scene.photo, middle, below)
+    planes = with_ears(planes, scene.photo, landmarks, middle, unit_px)
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)
     _, down = axes_of(landmarks)
     planes = with_calm_body(planes, landmarks[CHIN, :2], down, unit_px, keep_person=keep_person)

@@ -38,6 +38,8 @@ _HAT_REACH_U, _LEAST_WORN = 0.3, 0.4
 Raising the first and lowering the second takes more shirts for scarves."""
 _CHIN_U, _LEAST_LOCK_U2 = 0.8, 0.6
 """How far below the nose hair that hangs together with nothing above must be large, and how large, to be hair."""
+_LEAST_HAND_U2 = 0.4
+"""The same for skin that hangs together with nothing above. Raising it draws small hands in the colours of cloth."""
 _EVEN_TO_YAW = 30.0
 """Yaw in degrees from which a beard is drawn as it is seen."""
 _SOME_BEARD = 60
@@ -342,5 +344,8 @@ def without_islands(
         if name == "hair":
             # The shadow of a chin; locks that lie before the shoulders are larger.
             stays &= (top < y + _CHIN_U * unit) | (area >= _LEAST_LOCK_U2 * unit * unit)
+        if name == "skin":
+            # The knot of a tie; hands are larger.
+            stays &= (top < y + _CHIN_U * unit) | (area >= _LEAST_HAND_U2 * unit * unit)
         result[name] = _kept(plane, parts, stays)
     return result

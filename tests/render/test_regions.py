@@ -9,7 +9,7 @@ from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.ears import ear_outline
-from toonfilter.runtime.render.own_colours import with_own_colours, without_gleams
+from toonfilter.runtime.render.own_colours import with_ears, with_own_colours, without_gleams
 from toonfilter.runtime.render.palette import measure_palette
 from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.scraps import with_calm_body, without_scraps
@@ -307,3 +307,26 @@ def test_shoulders_lose_their_tatters_and_hands_do_not() -> None:
         before, np.array([100, 100], np.float32), np.array([0, 1], np.float32), UNIT, keep_person=True
     )
     assert (kept["person"] >= before["person"]).all()
+
+
+@pytest.mark.parametrize(("colour", "is_ear"), [((200, 150, 125), True), ((50, 38, 34), False)])
+def test_an_ear_among_hair_is_skin(colour, is_ear: bool) -> None:
+    mesh = upright_mesh()
+    middle = middle_of_face(mesh, (SIZE, SIZE), UNIT)
+    photo = np.full((SIZE, SIZE, 3), (50, 38, 34), np.uint8)
+    photo[middle > 0] = (205, 155, 130)
+    x, y = int(mesh[234, 0]) - 12, int(mesh[234, 1])
+    cv2.ellipse(photo, (x, y), (8, 16), 0, 0, 360, colour, -1)
+    hair = cv2.subtract(np.full_like(middle, 255), middle)
+    after = with_ears(planes(hair=hair, skin=middle), photo, mesh, middle, UNIT)
+    assert (after["skin"][y, x] > 200) == is_ear
+    assert (after["hair"][y, x] < 60) == is_ear
+    assert after["hair"][y, x - 20] == 255
+
+
+def test_the_knot_of_a_tie_is_no_skin_and_a_hand_is() -> None:
+    face, knot, hand = box(60, 40, 140, 120), box(95, 150, 115, 166), box(30, 150, 80, 190)
+    before = planes(person=np.full_like(face, 255), skin=cv2.max(cv2.max(face, knot), hand))
+    after = without_islands(before, (100.0, 80.0), UNIT)
+    assert after["skin"][158, 105] == 0
+    assert after["skin"][170, 55] == after["skin"][80, 100] == 255

@@ -26,13 +26,30 @@ def _planes(astronaut: NDArray[np.uint8], **values: Any) -> dict[str, NDArray[np
     return {name: np.full(astronaut.shape[:2], value, np.uint8) for name, value in values.items()}
 
 
-@pytest.mark.parametrize("colour", [(62, 41, 33), (120, 80, 58), (176, 128, 98), (214, 172, 146), (238, 208, 190)])
+_DEEP_LIPS, _FAIR_LIPS = (-14, -6, 4), (-6, -32, -26)
+"""RGB of lips over that of skin."""
+_LIPS = [61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91]
+
+
+@pytest.mark.parametrize(
+    ("colour", "lips"),
+    [
+        ((62, 41, 33), _DEEP_LIPS),
+        ((120, 80, 58), _DEEP_LIPS),
+        ((176, 128, 98), _DEEP_LIPS),
+        ((214, 172, 146), _FAIR_LIPS),
+        ((238, 208, 190), _FAIR_LIPS),
+    ],
+)
 def test_skin_tone_is_true(
-    astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32], colour: tuple[int, int, int]
+    astronaut: NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    colour: tuple[int, int, int],
+    lips: tuple[int, int, int],
 ) -> None:
     photo = astronaut.copy()
-    hull = cv2.convexHull(landmarks[:, :2].round().astype(np.int32))
-    cv2.fillConvexPoly(photo, hull, colour)
+    for points, painted in ((landmarks, colour), (landmarks[_LIPS], tuple(np.add(colour, lips).tolist()))):
+        cv2.fillConvexPoly(photo, cv2.convexHull(points[:, :2].round().astype(np.int32)), painted)
     skin = measure_look(photo, landmarks, {}).skin
     assert ita_degrees(float(skin[0]), float(skin[2])) == pytest.approx(skin_tone(photo, landmarks), abs=5)
 

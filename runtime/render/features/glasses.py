@@ -33,7 +33,7 @@ _MOST_LENS_LIGHT = 36.0
 """Most lightness of dark and coloured lenses, L*: mirrored ones would not hide the eyes if they were pale."""
 _GROWS = 0.45
 """Share of the eyes' growth that rims follow."""
-_LEAST_WIDTH, _RIM_CONTRAST = 0.028, 0.16
+_LEAST_WIDTH, _RIM_CONTRAST = 0.022, 0.16
 """Least width of a rim, in pupil distances, and least difference of its lightness and that of skin, over the latter."""
 _INNER_TOP = round(LENS_POINTS * 0.555)
 _OUTER_TOP = round(LENS_POINTS * 0.955)

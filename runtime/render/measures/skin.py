@@ -22,17 +22,24 @@ _USUAL = (38.0, 68.0)
 _DEEP_LIPS, _BELOW_GLOSS = (-15.0, -9.0), (20.0, 48.0)
 """How much less red than skin (see `_lips_redder`) lips are that only deep skin has, surely and perhaps; and the
 percentiles of its flat tone: on deep skin light is gloss. Raising the latter draws deep skin lighter."""
+_LIT_SIDE, _LIT_SHARE = (65.0, 90.0), 0.6
+"""Percentiles of lightness of the lit side of fair skin in light from the side, and how far its tone is taken from
+there: the shaded side is no tone. Raising the latter draws such faces lighter."""
+_SPREAD_PERCENTILES, _SPREAD = (10.0, 90.0), (14.0, 30.0)
+"""Range of lightness, L* between these percentiles, from which light comes from the side, and comes hard."""
 _FEWEST_PX = 30
 _SKIN_HUE = 54.0
 _COLOURLESS, _COLOURLESS_FAIR = (2.0, 6.0), 0.6
 """Chroma of skin in black and white pictures, which say nothing of lips, and how fair it is taken for there."""
 _FAIR, _OUT_OF_SHADE = 70.0, 0.65
 """Lightness that fair skin has in good light, and how far skin that lies in shade is lifted towards it."""
-_REDDER_LIPS, _MOST_REDDER = (0.0, 3.5), 14.0
+_REDDER_LIPS, _MOST_REDDER = (-1.8, 1.6), 14.0
 """How much redder than skin lips are, a* and half of b*: of deep skin below the first, of fair skin above the second;
 and what of paint is believed. Raising the first two takes more skin for deep."""
-_PAINTED = (13.0, 28.0)
+_PAINTED = (11.0, 25.0)
 """How much redder than skin, in a*, bare lips may be, and painted ones are."""
+_PAINT_DARKER, _PAINT_BLUER = 26.0, 13.0
+"""How much darker and bluer than bare lips painted ones may be."""
 _STRANDS_U = 0.12
 """Width of the rim of hair whose colours are not its own, in distances of the pupils."""
 _OF_HAIR = 0.6
@@ -74,8 +81,13 @@ def raw_skin(photo: MeasuredPhoto) -> Lab:
     if len(pixels) < _FEWEST_PX:
         return median_lab(photo.colours_at(photo.face.flat[list(range(0, 468, 7))]))
     usual = _between(pixels, _USUAL)
-    deep = 1 - smoothstep(_lips_redder(photo, usual), *_DEEP_LIPS)
-    return usual + (_between(pixels, _BELOW_GLOSS) - usual) * np.float32(deep)
+    lips = _lips_redder(photo, usual)
+    deep = 1 - smoothstep(lips, *_DEEP_LIPS)
+    low, high = np.percentile(pixels[:, 0], _SPREAD_PERCENTILES)
+    lit = _LIT_SHARE * smoothstep(lips, *_REDDER_LIPS) * smoothstep(float(high - low), *_SPREAD)
+    towards_light = (_between(pixels, _LIT_SIDE) - usual) * np.float32(lit)
+    raw: Lab = usual + towards_light + (_between(pixels, _BELOW_GLOSS) - usual) * np.float32(deep)
+    return raw
 
 
 def _between(pixels: NDArray[np.float32], percentiles: tuple[float, float]) -> Lab:
@@ -184,9 +196,9 @@ def lips(photo: MeasuredPhoto, raw: Lab, skin: Lab) -> tuple[Lab, float]:
     share = 0.82 + 0.16 * strength
     moved = np.array(
         [
-            np.clip(difference[0], -20, -3) * share - 1,
+            np.clip(difference[0], -20 - _PAINT_DARKER * strength, -3) * share - 1,
             np.clip(difference[1], 5, 24) * share,
-            np.clip(difference[2], -9, 5) * share,
+            np.clip(difference[2], -9 - _PAINT_BLUER * strength, 5) * share,
         ],
         np.float32,
     )
