@@ -1,9 +1,26 @@
 """The panel's page in a headless browser: opening it, pressing what is on it."""
 
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
 from toonfilter.runtime.panel.running import open_socket, page_address
 from toonfilter.runtime.panel.server import PanelServer
 
 TOKEN = "key"
+ROOT = Path(__file__).resolve().parents[2]
+AXE = next(
+    (
+        path
+        for path in (Path(os.environ.get("AXE_CORE", "")), ROOT / "node_modules" / "axe-core" / "axe.min.js")
+        if path.is_file()
+    ),
+    None,
+)
+needs_axe = pytest.mark.skipif(AXE is None, reason="no axe-core (npm install --no-save axe-core)")
 
 
 class Served:
@@ -59,3 +76,16 @@ def text(page, selector):
 def go(page, name):
     click(page, f"[data-page={name}]")
     page.wait(f"document.querySelector('[data-page={name}]').getAttribute('aria-current') === 'page'")
+
+
+def violations(page):
+    """What axe finds in the page as it is, by day and by night."""
+    page.value(AXE.read_text(encoding="utf-8") + "; true")
+    found = []
+    for scheme in ("light", "dark"):
+        page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        time.sleep(0.4)
+        rules = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}"
+        told = "r.violations.map((v) => [v.id, v.nodes.map((n) => n.html)])"
+        found += json.loads(page.value(f"axe.run(document, {rules}).then((r) => JSON.stringify({told}))"))
+    return found

@@ -1,30 +1,18 @@
 """The panel in a real browser: every control, two tabs, restarts, hostile names and pages, accessibility, sizes."""
 
 import json
-import os
 import threading
 import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
-from browser_rig import Served, click, go, open_page, start, text
+from browser_rig import Served, click, go, needs_axe, open_page, start, text, violations
 from headless_browser import CHROMIUM
 from panel_rig import FlatCamera, eventually, losing_conversion
 
 from toonfilter.runtime.errors import CaptureError
 from toonfilter.runtime.panel.languages import LANGUAGES, words
-
-ROOT = Path(__file__).resolve().parents[2]
-AXE = next(
-    (
-        path
-        for path in (Path(os.environ.get("AXE_CORE", "")), ROOT / "node_modules" / "axe-core" / "axe.min.js")
-        if path.is_file()
-    ),
-    None,
-)
 
 pytestmark = [
     pytest.mark.slow,
@@ -140,6 +128,9 @@ def test_quit_asks_and_ends(page, served):
     click(page, "#quit")
     click(page, "#leave-yes")
     eventually(served.panel.is_ending.is_set)
+    served.stop()
+    page.wait(f"document.querySelector('#lost strong').innerText === {words('en')['closed.title']!r}")
+    assert page.value("document.querySelector('#lost').classList.contains('is-calm')"), "it was wished"
 
 
 def test_a_camera_that_is_unplugged(browser, make_panel):
@@ -341,22 +332,6 @@ def test_a_page_of_another_origin_reads_nothing(page, served, stranger):
     )
     assert page.value(image) == "refused"
     assert served.panel.snapshot()["camera"]["phase"] == "running"
-
-
-def violations(page):
-    """What axe finds in the page as it is, by day and by night."""
-    page.value(AXE.read_text(encoding="utf-8") + "; true")
-    found = []
-    for scheme in ("light", "dark"):
-        page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        time.sleep(0.4)
-        rules = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}"
-        told = "r.violations.map((v) => [v.id, v.nodes.map((n) => n.html)])"
-        found += json.loads(page.value(f"axe.run(document, {rules}).then((r) => JSON.stringify({told}))"))
-    return found
-
-
-needs_axe = pytest.mark.skipif(AXE is None, reason="no axe-core (npm install --no-save axe-core)")
 
 
 @needs_axe

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -133,3 +134,27 @@ def test_the_command_serves_until_it_is_stopped(tmp_path):
         assert process.wait(120) == 0
         process.stdout.close()
     assert not (tmp_path / "panel" / "running.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the entry of a Linux desktop")
+def test_the_entry_in_the_start_menu_starts_the_page(tmp_path):
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "data"), "TOONFILTER_HOME": str(tmp_path)}
+    # A desktop starts it from anywhere, and nobody's browser is opened here.
+    environment["BROWSER"] = environment["PATH"] = str(tmp_path / "nowhere")
+    told = subprocess.run(
+        [sys.executable, "-m", "toonfilter.cli", "app", "--install-shortcut"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    entry = tmp_path / "data" / "applications" / "toonfilter.desktop"
+    assert str(entry) in told.stdout
+    lines = dict(line.split("=", 1) for line in entry.read_text().splitlines() if "=" in line)
+    process = subprocess.Popen(shlex.split(lines["Exec"]), env=environment, stdout=subprocess.DEVNULL, cwd=tmp_path)
+    try:
+        eventually(lambda: running_address(tmp_path / "panel"))
+    finally:
+        process.terminate()
+        assert process.wait(120) == 0

@@ -5,7 +5,7 @@ import base64
 import cv2
 import numpy as np
 import pytest
-from browser_rig import choose, click, go, open_page, start, text
+from browser_rig import choose, click, go, needs_axe, open_page, start, text, violations
 from headless_browser import CHROMIUM
 from panel_rig import eventually
 
@@ -49,6 +49,15 @@ def test_start_and_hide_are_in_sight(page, size):
         assert can_be_touched(page, "#hide"), name
         assert can_be_touched(page, "#stop"), name
         assert page.value("document.querySelector('#view').getBoundingClientRect().height") > 100
+
+
+@needs_axe
+@pytest.mark.parametrize("name", ["camera", "style", "recordings"])
+def test_accessibility_on_a_phone(page, name):
+    shrink(page, PHONE)
+    start(page)
+    go(page, name)
+    assert violations(page) == []
 
 
 def test_choosing_a_page_begins_at_its_top(page):

@@ -55,6 +55,9 @@ function showLink() {
   const isLost = !isLinked;
   $("lost").hidden = !isLost;
   document.body.classList.toggle("is-lost", isLost);
+  // Closed as the person wished: no alarm.
+  $("lost").classList.toggle("is-calm", isLost && hasQuit);
+  $("lost-icon").setAttribute("href", isLost && hasQuit ? "#i-check" : "#i-alert");
   if (!isLost) return;
   put($("lost").querySelector("strong"), t(hasQuit ? "closed.title" : "lost.title"));
   tell(t(hasQuit ? "closed.text" : "lost.text"));

@@ -147,15 +147,15 @@ function row(one, queue) {
   const said = { waiting: t(queue.paused ? "status.paused" : "status.waiting"), converting: t("status.converting"), review: t("status.review", { n: number(one.doubts) }), done: t("status.done", { name: result }), partial: t("status.partial", { name: result }), failed: t("status.failed") }[one.status];
   return el("li", { class: "item", id: `recording-${one.id}` },
     el("div", {}, el("h3", { dir: "auto" }, name), el("p", { class: "said" }, said),
-      details(one.problem ? [one.problem] : one.notes)),
+      details(one.problem ? [one.problem] : one.notes, Boolean(one.problem))),
     el("div", { class: "row" }, ...buttons),
     one.status === "converting" ? el("progress", { "aria-label": name, max: 1 }) : null,
     isDone || one.status === "review" ? report(one) : null);
 }
 
 // What the program says in English, as the terminal does.
-function details(texts) {
-  return texts.length ? el("details", {}, el("summary", {}, t("details")), ...texts.map((text) => el("p", { lang: "en", dir: "ltr" }, text))) : null;
+function details(texts, isOpen) {
+  return texts.length ? el("details", { open: isOpen }, el("summary", {}, t("details")), ...texts.map((text) => el("p", { lang: "en", dir: "ltr" }, text))) : null;
 }
 
 // The leak report in plain words: what was counted, nothing more.
