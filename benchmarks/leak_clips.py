@@ -29,6 +29,7 @@ from toonfilter.runtime.faces.config import LOOKAHEAD_FRAMES
 from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.filter.toon_filter import ToonFilter, TrackedFrame
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
+from toonfilter.runtime.geometry.landmarks import CHIN, FACE_OVAL
 from toonfilter.runtime.video.file_filter import file_filter_opener
 
 LEAST_FACE_PX = 40
@@ -38,7 +39,6 @@ MOST_CHANGE = 12.0
 """Mean change in levels, up to which a face that is known counts as shown, above as drawn."""
 _LEAST_SHOWN = 0.35
 _FPS = 25.0
-_RIGHT_EYE, _LEFT_EYE, _TOP, _CHIN = 468, 473, 10, 152
 
 
 @dataclass(slots=True)
@@ -73,7 +73,8 @@ class Judge:
         """Count one frame."""
         leaks = 0
         for who, points in scene.people:
-            if np.linalg.norm(points[_TOP] - points[_CHIN]) < LEAST_FACE_PX or not _is_inside(points, scene.image):
+            height_px = float(np.linalg.norm(points[FACE_OVAL[0]] - points[CHIN]))
+            if height_px < LEAST_FACE_PX or not _is_inside(points, scene.image):
                 continue
             if self._cosine(who, scene.image, points) < KNOWN_FROM:
                 continue

@@ -35,7 +35,6 @@ _FP32_OPERATORS = {
 }
 _KEPT_PERCENT = 99.97
 _CONVOLUTIONS = ("Conv", "ConvTranspose", "Gemm")
-_SHAPE_OPERATORS = ("Shape", "Gather", "Slice", "Cast", "Unsqueeze", "Div")
 
 
 def to_fp16(model: "ModelProto", feeds: Sequence[Feeds]) -> "ModelProto":

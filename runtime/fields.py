@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.geometry.landmarks import FACE_OVAL, LEFT_EYE, LIPS, RIGHT_EYE
+
 FieldName = Literal["person", "hair", "skin", "beard", "headwear", "glasses", "over", "tone", "ink"]
 """Planes uint8 [S, S], 0 to 255, in the order in which the network gives them. Masks are soft; 128 is their edge.
 
@@ -32,19 +34,10 @@ MESH_FACE_LEVEL: Final = 160
 MESH_FEATURE_LEVEL: Final = 255
 """Level of the mesh plane inside eyes and lips."""
 
-FACE_OVAL: Final = (
-    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
-    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
-)
-"""Points of the face mesh around the face, from the forehead's top clockwise in the picture of a camera."""
-RIGHT_EYE: Final = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
-LEFT_EYE: Final = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
-LIPS: Final = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
-
 _PARTS: Final = (
     (FACE_OVAL, MESH_FACE_LEVEL),
-    (RIGHT_EYE, MESH_FEATURE_LEVEL),
-    (LEFT_EYE, MESH_FEATURE_LEVEL),
+    (RIGHT_EYE.ring, MESH_FEATURE_LEVEL),
+    (LEFT_EYE.ring, MESH_FEATURE_LEVEL),
     (LIPS, MESH_FEATURE_LEVEL),
 )
 _SHIFT = 3

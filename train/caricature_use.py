@@ -12,8 +12,9 @@ from torch import Tensor
 from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.runtime.faces.detection import StillFaceFinder
 from toonfilter.runtime.files.whole_files import write_whole
+from toonfilter.runtime.geometry.landmarks import CARICATURE_POINTS
 from toonfilter.train.checkpoint import Checkpoint, load_weights, read_checkpoint
-from toonfilter.train.landmark_points import CARICATURE_POINTS, chosen_points
+from toonfilter.train.landmark_points import chosen_points
 from toonfilter.train.networks.caricature import AppearanceNetwork, GeometryModel
 from toonfilter.train.networks.warping import warp_by_landmarks
 from toonfilter.train.systems.caricature import CaricatureSystem, build
@@ -76,7 +77,7 @@ def geometry_of(system: CaricatureSystem) -> GeometryModel:
 
 def export_geometry(run: Path, target: Path) -> None:
     """Write the geometry network as ONNX: `landmarks` float32 [N, 63, 2] in -1..1 over the picture and `degree` float32
-    [1] to `exaggerated` [N, 63, 2]. The 63 points are those of toonfilter.train.landmark_points.CARICATURE_POINTS.
+    [1] to `exaggerated` [N, 63, 2]. The 63 points are those of toonfilter.runtime.geometry.landmarks.CARICATURE_POINTS.
 
     Raises:
         ConfigError: another method's run, or one whose landmark space was not fitted yet.

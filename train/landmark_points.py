@@ -7,18 +7,8 @@ from torch import Tensor
 
 from toonfilter.runtime.errors import DataError
 
-# Of the face mesh: irises, tip of the nose, corners of the mouth.
-FIVE_POINTS = (468, 473, 1, 61, 291)
 # Places in FIVE_POINTS around which the local discriminators look: eyes, nose, mouth.
 FIVE_POINT_REGIONS = ((0, 1), (2,), (3, 4))
-# 63 points of the face mesh, as many as CariGANs label: outline, brows, eyes, nose, lips.
-CARICATURE_POINTS = (
-    *(127, 93, 132, 58, 172, 136, 150, 149, 152, 378, 379, 365, 397, 288, 361, 323, 356, 10, 103, 332),
-    *(70, 63, 105, 66, 107, 336, 296, 334, 293, 300),
-    *(33, 159, 158, 133, 153, 145, 362, 385, 386, 263, 374, 380),
-    *(168, 6, 197, 1, 98, 97, 2, 326, 327),
-    *(61, 40, 37, 0, 267, 270, 291, 321, 17, 91, 13, 14),
-)
 
 
 def chosen_points(landmarks: Tensor, points: Sequence[int], size_px: int) -> Tensor:

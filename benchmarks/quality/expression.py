@@ -8,14 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Landmarks = NDArray[np.floating[Any]]
+from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, FACE_OVAL, IRISES, LID_POINTS, LIP_GAPS
 
-_INNER_LIPS = ((13, 14), (82, 87), (312, 317))
-_FOREHEAD_TOP, _BELOW_NOSE = 10, 2
-# Corner, upper lid twice, corner, lower lid twice: p1 to p6 of the eye aspect ratio.
-_RIGHT_EYE = (33, 160, 158, 133, 153, 144)
-_LEFT_EYE = (362, 385, 387, 263, 373, 380)
-_RIGHT_IRIS, _LEFT_IRIS = 468, 473
+Landmarks = NDArray[np.floating[Any]]
 
 
 def mouth_opening(landmarks: Landmarks) -> float:
@@ -23,8 +18,8 @@ def mouth_opening(landmarks: Landmarks) -> float:
 
     landmarks: [478, 3] in any unit, z in the same.
     """
-    gap = float(np.mean([_distance(landmarks, upper, lower) for upper, lower in _INNER_LIPS]))
-    return gap / _distance(landmarks, _FOREHEAD_TOP, _BELOW_NOSE)
+    gap = float(np.mean([_distance(landmarks, upper, lower) for upper, lower in LIP_GAPS]))
+    return gap / _distance(landmarks, FACE_OVAL[0], BELOW_NOSE)
 
 
 def eye_opening(landmarks: Landmarks) -> float:
@@ -32,7 +27,7 @@ def eye_opening(landmarks: Landmarks) -> float:
 
     Soukupova and Cech 2016, "Real-time eye blink detection using facial landmarks", eq. 1.
     """
-    return float(np.mean([_aspect_ratio(landmarks, eye) for eye in (_RIGHT_EYE, _LEFT_EYE)]))
+    return float(np.mean([_aspect_ratio(landmarks, eye) for eye in LID_POINTS]))
 
 
 def gaze(landmarks: Landmarks) -> tuple[float, float]:
@@ -40,10 +35,10 @@ def gaze(landmarks: Landmarks) -> tuple[float, float]:
 
     0 is the corner at the left of the picture, 1 the other; the iris centre is projected onto the line between them.
     """
-    return (
-        _iris_position(landmarks, _RIGHT_EYE[0], _RIGHT_EYE[3], _RIGHT_IRIS),
-        _iris_position(landmarks, _LEFT_EYE[0], _LEFT_EYE[3], _LEFT_IRIS),
+    right, left = (
+        _iris_position(landmarks, eye[0], eye[3], iris) for eye, iris in zip(LID_POINTS, IRISES, strict=True)
     )
+    return right, left
 
 
 def gaze_difference(before: tuple[float, float], after: tuple[float, float]) -> float:

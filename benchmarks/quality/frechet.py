@@ -68,7 +68,7 @@ def fid(real: Features, fake: Features, *, seed: int = 0) -> Estimate:
     real, fake = sampled_rows(real, _BOOTSTRAP_ROWS, seed), sampled_rows(fake, _BOOTSTRAP_ROWS, seed + 1)
     generator = np.random.default_rng(seed)
     resampled = [
-        distance_of_few(_resample(real, generator), _resample(fake, generator)) for _ in range(_BOOTSTRAP_REPEATS)
+        _distance_of_few(_resample(real, generator), _resample(fake, generator)) for _ in range(_BOOTSTRAP_REPEATS)
     ]
     found = from_spread(value, np.array(resampled), count, scale=math.sqrt(min(len(real), len(fake)) / count))
     return Estimate(found.value, max(found.low, 0.0), found.high, count)
@@ -79,7 +79,7 @@ def _resample(rows: Features, generator: np.random.Generator) -> Features:
     return resampled
 
 
-def distance_of_few(first: Features, second: Features) -> float:
+def _distance_of_few(first: Features, second: Features) -> float:
     """The same distance; with fewer rows than features the root's trace is the nuclear norm of the [N, M] products."""
     offset = first.mean(0) - second.mean(0)
     if min(len(first), len(second)) > first.shape[1]:

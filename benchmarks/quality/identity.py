@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError
+from toonfilter.runtime.geometry.landmarks import FIVE_POINTS
 
 Embedding = NDArray[np.float32]
 
 # Deng et al. 2019, "ArcFace", section 3.1 and the published code: eyes, nose tip, mouth corners in a 112 x 112 picture.
-TEMPLATE = np.array(
+_TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
-_FIVE_POINTS = np.array([468, 473, 1, 61, 291])
 SIDE = 112
 
 
@@ -27,13 +27,13 @@ def alignment(landmarks: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
     Umeyama 1991, eqs. 40 to 42, over the five points.
     """
-    points = landmarks[_FIVE_POINTS, :2].astype(np.float64)
-    source, target = points - points.mean(0), TEMPLATE - TEMPLATE.mean(0)
+    points = landmarks[[*FIVE_POINTS], :2].astype(np.float64)
+    source, target = points - points.mean(0), _TEMPLATE - _TEMPLATE.mean(0)
     # In the plane the least-squares similarity is one complex factor: no reflection can come out.
     from_complex, to_complex = source @ np.array([1, 1j]), target @ np.array([1, 1j])
     factor = (np.conj(from_complex) @ to_complex) / (np.abs(from_complex) ** 2).sum()
     linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    return np.hstack([linear, (TEMPLATE.mean(0) - linear @ points.mean(0))[:, None]])
+    return np.hstack([linear, (_TEMPLATE.mean(0) - linear @ points.mean(0))[:, None]])
 
 
 class Recogniser:

@@ -170,7 +170,7 @@ class _StillTracker:
         renamed = [dataclasses.replace(face, id=self._next_id + face.id) for face in faces]
         self._next_id += len(faces)
         self.is_face_hidden = not faces or any(box.grown(TILES_REACH).overlap(faces[0].box) > 0.15 for box in unmeshed)
-        return TrackingResult(renamed, unmeshed, detected=True)
+        return TrackingResult(renamed, unmeshed)
 
     def reset(self) -> None:
         """Nothing is kept from picture to picture."""

@@ -10,10 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-RIGHT_CHEEK = (116, 117, 118, 101, 36, 205, 187, 123)
-LEFT_CHEEK = (345, 346, 347, 330, 266, 425, 411, 352)
-FOREHEAD = (69, 67, 109, 10, 338, 297, 299, 337, 151, 108)
-REGIONS = (RIGHT_CHEEK, LEFT_CHEEK, FOREHEAD)
+from toonfilter.runtime.geometry.landmarks import SKIN_AREAS
 
 GROUPS = ("dark", "middle", "light")
 GROUP_TITLES = {"dark": "ITA < 10", "middle": "ITA 10 to 41", "light": "ITA > 41"}
@@ -39,7 +36,7 @@ def skin_pixels(image: NDArray[np.uint8], landmarks: NDArray[np.floating[Any]]) 
     image: uint8 [H, W, 3] RGB. landmarks: [478, 2 or 3] px. Each region is its points' convex hull.
     """
     mask = np.zeros(image.shape[:2], np.uint8)
-    for region in REGIONS:
+    for region in SKIN_AREAS:
         hull = cv2.convexHull(np.round(landmarks[list(region), :2]).astype(np.int32))
         cv2.fillConvexPoly(mask, hull, 1)
     pixels = image[mask > 0]

@@ -105,20 +105,6 @@ class EngineCache:
             with contextlib.suppress(OSError):
                 write_whole(self.folder / f"{key.digest}.kernels", content)
 
-    def prune(self, kept: set[str]) -> list[Path]:
-        """Delete engines whose model is not among these sha256 any more; returns what was deleted."""
-        gone = []
-        for note in sorted(self.folder.glob("*.json")):
-            try:
-                model = json.loads(note.read_text(encoding="utf-8"))["key"]["model_sha256"]
-            except (OSError, ValueError, KeyError, TypeError):
-                model = ""
-            if model not in kept:
-                for path in self.folder.glob(f"{note.stem}.*"):
-                    path.unlink(missing_ok=True)
-                    gone.append(path)
-        return gone
-
     def _store(self, key: EngineKey, plan: bytes) -> None:
         """The engine first, its note last: an engine without a note is not found."""
         self.note_of(key).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """MediaPipe's two face detectors on ONNX Runtime: the same faces in two thirds of the time that MediaPipe takes.
 
-The networks are converted by `toonfilter.export.networks`. What MediaPipe does around them (letterbox, anchors,
+The networks are converted by `tools/mediapipe_networks`. What MediaPipe does around them (letterbox, anchors,
 weighted suppression) is done here in the same way, so that boxes and scores are its own but for rounding.
 """
 

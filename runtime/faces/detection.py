@@ -16,6 +16,7 @@ from toonfilter.runtime.faces.mesh import FaceMesh, square_after, square_around
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform, HeadFit, Landmarks, fit_head, mean_face
 from toonfilter.runtime.geometry.box import Box
+from toonfilter.runtime.geometry.landmarks import IRISES
 from toonfilter.runtime.geometry.sampling import take_view
 
 _MESH_CONFIDENCE = TrackingConfig().mesh.confidence
@@ -24,8 +25,6 @@ _MEAN_CONFIDENCE, _LOST_BY_DEVIATION = 1.25, 5.0
 from it. Raising the first, or lowering the second, believes meshes that look less like faces."""
 UPRIGHT = (0,)
 """Turns of pictures whose people are known to stand or sit."""
-IRISES = (468, 473)
-"""Landmarks of the middles of the right and the left eye of the person."""
 
 
 @dataclass(frozen=True, slots=True)

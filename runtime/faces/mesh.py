@@ -1,6 +1,6 @@
 """MediaPipe's face mesh with attention on ONNX Runtime: the same 478 points in two thirds of the time.
 
-The network is converted by `toonfilter.export.face_mesh`. It reads a square around an upright face, which is laid here
+The network is converted by `tools/mediapipe_networks`. It reads a square around an upright face, which is laid here
 as MediaPipe lays it: half as large again as the box around the eyes, or around the points of the frame before.
 """
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.faces.network_files import NetworkFile, open_network
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform, Landmarks
+from toonfilter.runtime.geometry.landmarks import LEFT_EYE, RIGHT_EYE
 from toonfilter.runtime.geometry.sampling import take_view
 
 MESH = NetworkFile("face-mesh.onnx", "9d95d8e3710537be98fa092502c9460bffaa30437fa108e6aeef28b68f23ebfa")
@@ -23,7 +24,6 @@ _SQUARE_BOXES = 1.5
 """Side of the square in sides of the box around a face; MediaPipe's own. Raising it shows the network smaller faces."""
 _LOWEST_LOGIT = -50.0
 """Lower ones are taken for it, so that their exponential stays a number."""
-_LEFT_CORNER, _RIGHT_CORNER = 33, 263
 
 
 class FaceMesh:
@@ -71,4 +71,6 @@ def square_around(box: Points, left_eye: Points, right_eye: Points) -> CropTrans
 def square_after(before: Landmarks) -> CropTransform:
     """As `square_around`, for a face that was there in the frame before. before: its landmarks."""
     flat = before[:, :2]
-    return square_around(np.concatenate([flat.min(0), flat.max(0)]), flat[_LEFT_CORNER], flat[_RIGHT_CORNER])
+    return square_around(
+        np.concatenate([flat.min(0), flat.max(0)]), flat[RIGHT_EYE.corners[0]], flat[LEFT_EYE.corners[0]]
+    )

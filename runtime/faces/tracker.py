@@ -27,7 +27,7 @@ class TrackingResult:
 
     faces: those with a mesh. unmeshed: places where the detector sees a face that has no mesh.
     lost: last places of faces that were seen and are not seen now, growing with time; and what just comes in at a side.
-    detected: whether the detector looks at this very frame. is_cut: nearly all of the picture is another one.
+    is_cut: nearly all of the picture is another one.
     pending_detections: waits for detection passes that are not over yet, and gives where they found something that
     is neither in faces nor in the other lists. Raises what went wrong in them.
     """
@@ -35,7 +35,6 @@ class TrackingResult:
     faces: list[Face] = field(default_factory=list)
     unmeshed: list[Box] = field(default_factory=list)
     lost: list[Box] = field(default_factory=list)
-    detected: bool = False
     pending_detections: Callable[[], list[Box]] = list
     is_cut: bool = False
 
@@ -118,7 +117,6 @@ class FaceTracker:
             [track.face for track in memory.tracks if track.face is not None],
             [track.cover(config) for track in places if not track.unseen],
             [track.cover(config) for track in places if track.unseen] + memory.motion.newcomers.boxes,
-            bool(passes),
             is_cut=memory.motion.is_cut,
         )
         if is_urgent or not is_beat:

@@ -15,16 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.geometry.landmarks import RIGID_POINTS
 
 CROP_SIDE_FACE_HEIGHTS = 1.85
 """Side of the crop: the whole head with hair, ears and chin."""
 
 _CROP_CENTRE = np.array([0.0, 0.10, 0.15])
-# Points that neither speech nor expression moves: forehead, temples, eye corners, bridge of the nose.
-_FOREHEAD = (10, 151, 9, 21, 251, 54, 284, 103, 332, 67, 297, 109, 338)
-_EYES_AND_NOSE = (8, 168, 6, 197, 195, 5, 33, 133, 362, 263)
-_TEMPLES = (127, 356, 234, 454)
-_RIGID_POINTS = np.array([*_FOREHEAD, *_EYES_AND_NOSE, *_TEMPLES])
+_RIGID_POINTS = np.array(RIGID_POINTS)
 
 Landmarks = NDArray[np.float32]
 """float32 [478, 3]: x and y in pixels of the picture, z in the same scale, growing away from the camera."""

@@ -27,6 +27,11 @@ class EyePoints(NamedTuple):
         """Outer and inner corner."""
         return self.upper[0], self.upper[-1]
 
+    @property
+    def ring(self) -> Indices:
+        """Around the opening: from the outer corner along the lower lid, and back along the upper one."""
+        return (*self.lower, *self.upper[-2:0:-1])
+
 
 RIGHT_EYE: Final = EyePoints(
     upper=(33, 246, 161, 160, 159, 158, 157, 173, 133),
@@ -49,11 +54,15 @@ LEFT_EYE: Final = EyePoints(
     crow=(359, 446, 265, 372),
 )
 EYES: Final = (RIGHT_EYE, LEFT_EYE)
+IRISES: Final = (RIGHT_EYE.iris[0], LEFT_EYE.iris[0])
+"""Their middles."""
 
 LIP_TOP: Final = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
 LIP_BOTTOM: Final = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
 MOUTH_TOP: Final = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 MOUTH_BOTTOM: Final = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
+LIPS: Final = (*LIP_BOTTOM, *LIP_TOP[-2:0:-1])
+"""Around both lips, from the person's right along the lower one, and back along the upper one."""
 
 BETWEEN_BROWS: Final = 9
 NOSE_RIDGE: Final = (BETWEEN_BROWS, 168, 6, 197, 195, 5, 4)
@@ -63,7 +72,6 @@ NOSE_PROFILE: Final = (*NOSE_RIDGE, 1, 19, 94, 2)
 NOSE_BASE: Final = (98, 97, 2, 326, 327)
 RIGHT_WING: Final = (129, 49, 48, 64, 98)
 LEFT_WING: Final = (358, 279, 278, 294, 327)
-NOSTRILS: Final = ((60, 75, 242, 20), (290, 305, 462, 250))
 NOSE_TIP: Final = 4
 BELOW_NOSE: Final = 2
 
@@ -76,9 +84,7 @@ FACE_OVAL: Final = (
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
 """Around the face, from the forehead's top towards the person's left."""
-FOREHEAD_TOP: Final = 10
 CHIN: Final = 152
-TEMPLES: Final = (127, 356)
 CHEEKS: Final = (50, 280)
 MESH_POINTS: Final = 468
 """Without the irises, which follow."""
@@ -96,4 +102,73 @@ FOREHEAD_ROWS: Final = (
 """Three rows across the forehead, from its top down."""
 FROWN: Final = ((108, 107, 55), (337, 336, 285))
 """Upright lines between the brows."""
-SKIN_SAMPLES: Final = (50, 280, 101, 330, 36, 266, 205, 425, 118, 347, 117, 346, 151, 9, 108, 337, 5, 195)
+
+FIVE_POINTS: Final = (*IRISES, 1, 61, 291)
+"""Irises, tip of the nose, corners of the mouth: what recognisers of faces align."""
+CARICATURE_POINTS: Final = (
+    *(127, 93, 132, 58, 172, 136, 150, 149, 152, 378, 379, 365, 397, 288, 361, 323, 356, 10, 103, 332),
+    *(70, 63, 105, 66, 107, 336, 296, 334, 293, 300),
+    *(33, 159, 158, 133, 153, 145, 362, 385, 386, 263, 374, 380),
+    *(168, 6, 197, 1, 98, 97, 2, 326, 327),
+    *(61, 40, 37, 0, 267, 270, 291, 321, 17, 91, 13, 14),
+)
+"""63 points, as many as CariGANs label: outline, brows, eyes, nose, lips."""
+RIGID_POINTS: Final = (
+    *(10, 151, 9, 21, 251, 54, 284, 103, 332, 67, 297, 109, 338),
+    *(8, 168, 6, 197, 195, 5, 33, 133, 362, 263),
+    *(127, 356, 234, 454),
+)
+"""What neither speech nor expression moves: forehead, bridge of the nose and corners of the eyes, temples."""
+LID_POINTS: Final = ((33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380))
+"""For each eye its corners and two points of each lid, around it: what eye openings are measured at."""
+LIP_GAPS: Final = ((13, 14), (82, 87), (312, 317))
+"""Points of the upper and the lower lip that lie above each other."""
+SKIN_AREAS: Final = (
+    (116, 117, 118, 101, 36, 205, 187, 123),
+    (345, 346, 347, 330, 266, 425, 411, 352),
+    (69, 67, 109, 10, 338, 297, 299, 337, 151, 108),
+)
+"""Outlines of bare skin: the right and the left cheek, and the forehead."""
+
+
+class WarpPoints(NamedTuple):
+    """The points whose middles `FaceWarp` moves."""
+
+    eyes: tuple[Indices, Indices] = ((33, 133, 160, 158, 144, 153), (362, 263, 385, 387, 380, 373))
+    brows: tuple[Indices, Indices] = (
+        (70, 63, 105, 66, 107, 46, 53, 52, 65, 55),
+        (300, 293, 334, 296, 336, 276, 283, 282, 295, 285),
+    )
+    nose: Indices = (4, 5, 195, 98, 327, 129, 358)
+    mouth: Indices = (61, 291, 0, 17, 37, 267, 84, 314)
+    chin: Indices = (152, 148, 377, 176, 400)
+    jaw: Indices = (172, 397, 136, 365, 150, 379, 149, 378, 152)
+    cheeks: Indices = (50, 280, 205, 425, 187, 411)
+    forehead: Indices = (10, 151, 9, 67, 297)
+
+
+BEARD_BOTTOM: Final = (
+    *(127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152),
+    *(377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356),
+)
+"""From ear to ear along the jaw."""
+BEARD_TOP: Final = (447, 376, 411, 425, 423, 327, 2, 98, 203, 205, 187, 147, 227)
+"""Back from ear to ear, over cheeks and below the nose."""
+MOUSTACHE: Final = (98, 2, 327, 423, 287, 410, 57, 203)
+GOATEE: Final = (
+    *(98, 2, 327, 423, 426, 436, 432, 430, 394, 395, 369, 377),
+    *(152, 148, 140, 170, 169, 210, 212, 216, 206, 203),
+)
+MEDICAL_MASK: Final = (
+    *(227, 123, 50, 101, 198, 5, 420, 330, 280, 352, 447, 454, 323, 361, 288, 397, 365, 379, 378, 400),
+    *(377, 152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234),
+)
+"""Outline of a mask over nose and mouth."""
+MIRRORED: Final = (
+    *((33, 263), (7, 249), (163, 390), (144, 373), (145, 374), (153, 380), (154, 381), (155, 382), (133, 362)),
+    *((173, 398), (157, 384), (158, 385), (159, 386), (160, 387), (161, 388), (246, 466)),
+    *((338, 109), (297, 67), (332, 103), (284, 54), (251, 21), (389, 162), (356, 127), (454, 234), (323, 93)),
+    *((361, 132), (288, 58), (397, 172), (365, 136), (379, 150), (378, 149), (400, 176), (377, 148)),
+    *((61, 291), (146, 375), (91, 321), (181, 405), (84, 314), (269, 39), (270, 40), (409, 185), (267, 37)),
+)
+"""Pairs of points of outline, eyes and lips that change places in a mirrored picture."""

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.geometry.alignment import CROP_SIDE_FACE_HEIGHTS
+from toonfilter.runtime.geometry.landmarks import WarpPoints
 
 GRID = 48
 _INVERSION_STEPS = 3
@@ -34,16 +35,7 @@ _SQUINT = 1.2
 drawing shows it less than a photo."""
 _LEAST_NARROWED = 0.67
 
-_RIGHT_EYE = (33, 133, 160, 158, 144, 153)
-_LEFT_EYE = (362, 263, 385, 387, 380, 373)
-_RIGHT_BROW = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55)
-_LEFT_BROW = (300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
-_NOSE = (4, 5, 195, 98, 327, 129, 358)
-_MOUTH = (61, 291, 0, 17, 37, 267, 84, 314)
-_CHIN = (152, 148, 377, 176, 400)
-_JAW = (172, 397, 136, 365, 150, 379, 149, 378, 152)
-_CHEEKS = (50, 280, 205, 425, 187, 411)
-_FOREHEAD = (10, 151, 9, 67, 297)
+_AT: Final = WarpPoints()
 
 Field = NDArray[np.float32]
 Points = NDArray[np.float32]
@@ -226,23 +218,23 @@ def _parts(points: NDArray[np.float64], unit_px: float, how: FaceWarp) -> Iterat
     def px(a: float, b: float) -> tuple[float, float]:
         return a * unit_px, b * unit_px
 
-    for eye, side in ((_RIGHT_EYE, -1), (_LEFT_EYE, 1)):
+    for eye, side in zip(_AT.eyes, (-1, 1), strict=True):
         openness = _openness([everywhere[index] for index in eye], unit_px)
         narrowed = max(1 + _SQUINT * (1 - how.eye_height), _LEAST_NARROWED)
         height = openness * how.eye_height + (1 - openness) * narrowed
         yield _Part(centre(eye), px(0.20, 0.17), (how.eyes, height), is_flat=True)
         # The whole socket moves, so that nothing tears between lids, cheek and nose.
         yield _Part(centre(eye), px(0.30, 0.30), move=px(side * how.eye_spread, how.eye_drop))
-    for brow in (_RIGHT_BROW, _LEFT_BROW):
+    for brow in _AT.brows:
         yield _Part(centre(brow), px(0.24, 0.16), move=px(0.0, -how.brow_lift))
-    yield _Part(centre(_NOSE), px(0.22, 0.21), (how.nose, how.nose), px(0.0, -how.nose_lift))
-    yield _Part(centre(_MOUTH), px(0.32, 0.24), (how.mouth, how.mouth), px(0.0, -how.mouth_lift))
-    for corner in (61, 291):
+    yield _Part(centre(_AT.nose), px(0.22, 0.21), (how.nose, how.nose), px(0.0, -how.nose_lift))
+    yield _Part(centre(_AT.mouth), px(0.32, 0.24), (how.mouth, how.mouth), px(0.0, -how.mouth_lift))
+    for corner in _AT.mouth[:2]:
         yield _Part(centre((corner,)), px(0.13, 0.12), move=px(0.0, -how.corner_lift))
-    yield _Part(centre(_JAW), px(0.62, 0.42), (how.jaw, 1.0))
-    yield _Part(centre(_CHIN, dy=0.04), px(0.40, 0.22), move=px(0.0, -how.chin_lift))
-    yield _Part(centre(_CHEEKS), px(0.62, 0.30), (how.cheeks, 1.0))
-    yield _Part(centre(_FOREHEAD, dy=-0.1), px(0.62, 0.40), (how.forehead, how.forehead))
+    yield _Part(centre(_AT.jaw), px(0.62, 0.42), (how.jaw, 1.0))
+    yield _Part(centre(_AT.chin, dy=0.04), px(0.40, 0.22), move=px(0.0, -how.chin_lift))
+    yield _Part(centre(_AT.cheeks), px(0.62, 0.30), (how.cheeks, 1.0))
+    yield _Part(centre(_AT.forehead, dy=-0.1), px(0.62, 0.40), (how.forehead, how.forehead))
 
 
 def _openness(eye: list[list[float]], unit_px: float) -> float:

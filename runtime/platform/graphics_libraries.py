@@ -31,7 +31,7 @@ _FUNCTIONS = {
 }
 _PACKAGES = ("cv2", "skia")
 # ELF's number of the processor, and a function that returns 0.
-MACHINES = {"x86_64": (62, b"\x31\xc0\xc3"), "aarch64": (183, b"\x00\x00\x80\xd2\xc0\x03\x5f\xd6")}
+_MACHINES = {"x86_64": (62, b"\x31\xc0\xc3"), "aarch64": (183, b"\x00\x00\x80\xd2\xc0\x03\x5f\xd6")}
 
 _DYNAMIC_SYMBOLS = 11
 _PAGE_BYTES = 0x10000
@@ -51,7 +51,7 @@ class _BeforeImport(MetaPathFinder):
 
 def watch_imports() -> None:
     """Load stand-ins as soon as OpenCV or Skia is imported; only on Linux."""
-    known = sys.platform == "linux" and platform.machine() in MACHINES
+    known = sys.platform == "linux" and platform.machine() in _MACHINES
     if known and not any(isinstance(finder, _BeforeImport) for finder in sys.meta_path):
         sys.meta_path.insert(0, _BeforeImport())
 
@@ -109,8 +109,9 @@ def undefined_names(elf: bytes) -> set[str]:
     return names
 
 
-def shared_object(name: str, functions: Sequence[str], machine: int, code: bytes) -> bytes:
-    """The bytes of an ELF library called `name` in which every function is `code`."""
+def stand_in(name: str, functions: Sequence[str]) -> bytes:
+    """The bytes of an ELF library called `name` for this processor, in which every function returns 0."""
+    machine, code = _MACHINES[platform.machine()]
     header_bytes, segment_bytes, entry_bytes, symbol_bytes = 64, 56, 16, 24
     texts = b"".join(text.encode() + b"\0" for text in ("", name, *functions))
     code_at = header_bytes + 4 * segment_bytes
@@ -148,8 +149,7 @@ def shared_object(name: str, functions: Sequence[str], machine: int, code: bytes
 
 
 def _load(name: str, functions: Sequence[str]) -> None:
-    machine, code = MACHINES[platform.machine()]
     # Stays open: the loader takes a path that it has seen before for the same library.
     file = os.memfd_create(name)
-    os.write(file, shared_object(name, functions, machine, code))
+    os.write(file, stand_in(name, functions))
     ctypes.CDLL(f"/proc/self/fd/{file}")

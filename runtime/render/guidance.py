@@ -18,6 +18,19 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.geometry.alignment import CROP_SIDE_FACE_HEIGHTS
+from toonfilter.runtime.geometry.landmarks import (
+    FACE_OVAL,
+    JAW,
+    LEFT_EYE,
+    LEFT_WING,
+    LIP_BOTTOM,
+    LIP_TOP,
+    MOUTH_BOTTOM,
+    MOUTH_TOP,
+    NOSE_BASE,
+    RIGHT_EYE,
+    RIGHT_WING,
+)
 
 Curve = NDArray[np.float32]
 """float32 [N, 2]: points (x, y) in crop pixels along a smooth line."""
@@ -30,24 +43,8 @@ _IRIS_GROWTH = 1.1
 # A mesh reads drawn eyes as looking less far aside, a little outwards, and away from the light in them, by these parts
 # of the eye's width.
 _GAZE_GAIN, _GAZE_INWARD, _GAZE_TO_LIGHT = 0.15, 0.03, 0.0165
-
-_EYE_RIGHT_UPPER = (33, 246, 161, 160, 159, 158, 157, 173, 133)
-_EYE_RIGHT_LOWER = (33, 7, 163, 144, 145, 153, 154, 155, 133)
-_EYE_LEFT_UPPER = (263, 466, 388, 387, 386, 385, 384, 398, 362)
-_EYE_LEFT_LOWER = (263, 249, 390, 373, 374, 380, 381, 382, 362)
-_CREASE_RIGHT = (226, 247, 30, 29, 27, 28, 56, 190)
-_CREASE_LEFT = (446, 467, 260, 259, 257, 258, 286, 414)
-_IRIS_RIGHT, _IRIS_LEFT = (468, 469, 470, 471, 472), (473, 474, 475, 476, 477)
-_BROW_RIGHT_UPPER, _BROW_RIGHT_LOWER = (70, 63, 105, 66, 107), (46, 53, 52, 65, 55)
-_BROW_LEFT_UPPER, _BROW_LEFT_LOWER = (300, 293, 334, 296, 336), (276, 283, 282, 295, 285)
-_LIP_TOP = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
-_LIP_BOTTOM = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
-_MOUTH_TOP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
-_MOUTH_BOTTOM = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
-_NOSE_WING_RIGHT, _NOSE_WING_LEFT = (49, 48, 64, 98), (279, 278, 294, 327)
-_NOSE_BASE = (98, 97, 2, 326, 327)
-_JAW = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454)
-_BROW_TO_TEMPLE = (454, 356, 389, 251, 284, 332, 297, 338, 10, 109, 67, 103, 54, 21, 162, 127, 234)
+_OVER_THE_BROW = (*FACE_OVAL[FACE_OVAL.index(454) :: -1], *FACE_OVAL[: FACE_OVAL.index(234) - 1 : -1])
+"""From ear to ear over the forehead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +102,8 @@ def face_shape(landmarks: NDArray[np.floating[Any]], size: int) -> FaceShape:
     unit_px = size / CROP_SIDE_FACE_HEIGHTS
     curves = _curves(points)
     eyes = (
-        _eye(points, _EYE_RIGHT_UPPER, _EYE_RIGHT_LOWER, _IRIS_RIGHT, curves[0:3], unit_px),
-        _eye(points, _EYE_LEFT_UPPER, _EYE_LEFT_LOWER, _IRIS_LEFT, curves[3:6], unit_px),
+        _eye(points, RIGHT_EYE.upper, RIGHT_EYE.lower, RIGHT_EYE.iris, curves[0:3], unit_px),
+        _eye(points, LEFT_EYE.upper, LEFT_EYE.lower, LEFT_EYE.iris, curves[3:6], unit_px),
     )
     # A brow is full near the nose and pointed at the temple.
     widths = taper(len(curves[6]), 0.12, 0.5, 0.6) * np.float32(0.040 * unit_px)
@@ -361,13 +358,13 @@ def _eye(
 
 
 _CURVES = (
-    *(_EYE_RIGHT_UPPER, _EYE_RIGHT_LOWER, _CREASE_RIGHT, _EYE_LEFT_UPPER, _EYE_LEFT_LOWER, _CREASE_LEFT),
+    *(RIGHT_EYE.upper, RIGHT_EYE.lower, RIGHT_EYE.crease, LEFT_EYE.upper, LEFT_EYE.lower, LEFT_EYE.crease),
     # The middle of a brow lies between its upper and lower edge: points that are added to those of the mesh.
     *((478, 479, 480, 481, 482), (483, 484, 485, 486, 487)),
-    *(_NOSE_WING_RIGHT, _NOSE_WING_LEFT, _NOSE_BASE, _LIP_TOP, _LIP_BOTTOM, _MOUTH_TOP, _MOUTH_BOTTOM),
-    *(_JAW, _BROW_TO_TEMPLE),
+    *(RIGHT_WING[1:], LEFT_WING[1:], NOSE_BASE, LIP_TOP, LIP_BOTTOM, MOUTH_TOP, MOUTH_BOTTOM),
+    *(JAW, _OVER_THE_BROW),
 )
-_BROW_EDGES = np.array([_BROW_RIGHT_UPPER + _BROW_LEFT_UPPER, _BROW_RIGHT_LOWER + _BROW_LEFT_LOWER])
+_BROW_EDGES = np.array([RIGHT_EYE.brow_upper + LEFT_EYE.brow_upper, RIGHT_EYE.brow_lower + LEFT_EYE.brow_lower])
 
 
 def _curves(points: NDArray[np.float32]) -> list[Curve]:

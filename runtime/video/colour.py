@@ -17,7 +17,6 @@ from toonfilter.runtime.video.pyav_versions import matrix_of_rgb, set_primaries_
 
 UNSPECIFIED = 2
 _RGB = 0
-_FULL_RANGE_FORMATS = ("yuvj", "rgb", "bgr", "gbr", "pal8", "argb", "abgr")
 _BT709, _BT470BG, _SMPTE170M, _BT2020_NCL, _BT2020_CL = 1, 5, 6, 9, 10
 _PQ, _HLG = 16, 18
 _STEPS = 8192

@@ -79,10 +79,6 @@ class ConvertReport:
     notes: tuple[str, ...]
     doubts: tuple[Doubt, ...] = ()
 
-    @property
-    def exposed_frames(self) -> int:
-        return self.states.get(PrivacyState.EXPOSED.value, 0)
-
 
 def convert(
     source: Path,

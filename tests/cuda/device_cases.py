@@ -2,12 +2,13 @@
 
 import ctypes
 import os
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from toonfilter.runtime.backends import EngineOptions, Opened
-from toonfilter.runtime.backends.identity_backend import IdentityTranslator
+from toonfilter.runtime.backends.translator import Crops, Description
 from toonfilter.runtime.bundle import Bundle, InputSpec, OutputSpec, Training
 from toonfilter.runtime.cuda import reference
 from toonfilter.runtime.cuda.device import LAYERS, open_device
@@ -64,14 +65,33 @@ def bundle(channels: int, guidance: int = 3, geometry: bool = True) -> Bundle:
     )
 
 
-def negative(channels: int) -> IdentityTranslator:
+class ToldTranslator:
+    """See `Translator`. draw: what stands in for the generator."""
+
+    def __init__(self, draw: Callable[[Crops, Crops | None], Crops]) -> None:
+        self.draw = draw
+
+    def translate(self, crops: Crops, guidance: Crops | None) -> Crops:
+        return self.draw(crops, guidance)
+
+    def warm_up(self, size: int) -> None:
+        self.draw(np.zeros((1, size, size, 3), np.uint8), np.zeros((1, size, size, 3), np.uint8))
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def describe(self) -> Description:
+        return Description("told", "1", "uint8", "CPU")
+
+
+def negative(channels: int) -> ToldTranslator:
     """What StandIn draws, on the CPU."""
 
     def draw(crops, guidance):  # noqa: ARG001
         drawn = np.bitwise_not(crops)
         return drawn if channels == 3 else np.concatenate([drawn, np.full_like(drawn[..., :1], 255)], -1)
 
-    return IdentityTranslator(draw)
+    return ToldTranslator(draw)
 
 
 def gpu_painter(device, about: Bundle, region="head", *, use_graph=True, engine=StandIn) -> GpuRenderer:
@@ -306,7 +326,7 @@ def test_a_drawing_that_is_none_is_refused(device) -> None:
         np.testing.assert_array_equal(image, before)
 
 
-class GpuStandInTranslator(IdentityTranslator):
+class GpuStandInTranslator(ToldTranslator):
     """An engine whose frames stay on the device, as the TensorRT one does."""
 
     def __init__(self, device) -> None:

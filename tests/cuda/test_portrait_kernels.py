@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from build_kernels import SOURCE, build_library, build_ptx
 from toonfilter.runtime.cuda import reference
-from toonfilter.runtime.cuda.kernels import SHIPPED, SOURCE, build_library, build_ptx, shipped_ptx
+from toonfilter.runtime.cuda.kernels import SHIPPED, shipped_ptx
 from toonfilter.runtime.cuda.regions import FACE, plan_regions
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.geometry.alignment import CropTransform

@@ -213,19 +213,6 @@ def test_waiting_for_another_build_ends(tmp_path) -> None:
     thread.join(120)
 
 
-def test_engines_of_forgotten_models_are_pruned(tmp_path) -> None:
-    cache = EngineCache(tmp_path)
-    other = dataclasses.replace(KEY, model_sha256="b" * 64)
-    for key in (KEY, other):
-        cache.get(key, _made)
-        cache.keep_runtime_cache(key, b"kernels")
-    assert cache.runtime_cache(other) == b"kernels"
-    cache.prune({KEY.model_sha256})
-    assert cache.find(KEY) == b"engine"
-    assert cache.find(other) is None
-    assert cache.runtime_cache(other) == b""
-
-
 def test_a_damaged_note_is_a_miss(tmp_path) -> None:
     cache = EngineCache(tmp_path)
     cache.get(KEY, _made)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toonfilter.export.detectors import convert_detector
-from toonfilter.export.face_mesh import convert_mesh
-from toonfilter.export.networks import converted
+from mediapipe_networks.convert import converted
+from mediapipe_networks.detectors import convert_detector
+from mediapipe_networks.face_mesh import convert_mesh
 from toonfilter.export.onnx_export import ExportError
 from toonfilter.runtime.faces.blazeface import FULL_RANGE, SHORT_RANGE
 from toonfilter.runtime.faces.mesh import MESH

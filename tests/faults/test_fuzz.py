@@ -236,7 +236,7 @@ for seed in range(count):
     try:
         report = convert(source, folder / "out.mp4", Covering, ConvertOptions(overwrite=True))
         outcome = report.status
-        assert report.exposed_frames == 0
+        assert report.states.get("exposed", 0) == 0
     except ToonfilterError as error:
         outcome = "refused"
         assert str(error)

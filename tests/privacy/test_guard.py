@@ -22,7 +22,7 @@ from toonfilter.runtime.render.renderer import Renderer
 from .conftest import HEIGHT, WIDTH, face_at, photo  # noqa: TID252 - the tests are no package of ours
 
 PROTECTED, HOLDING, COVERED, EXPOSED = PrivacyState
-NOBODY = TrackingResult(detected=True)
+NOBODY = TrackingResult()
 
 
 def is_pixelated(image):

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from toonfilter.runtime.platform.graphics_libraries import shared_object, undefined_names
+from toonfilter.runtime.platform.graphics_libraries import stand_in, undefined_names
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"),
@@ -48,11 +48,9 @@ except OutputError as error:
 
 
 def test_a_stand_in_answers_zero(tmp_path: Path) -> None:
-    from toonfilter.runtime.platform import graphics_libraries
-
     names = [f"answer_{number}" for number in range(300)]
     path = tmp_path / "libanswer.so.1"
-    path.write_bytes(shared_object("libanswer.so.1", names, *graphics_libraries.MACHINES[platform.machine()]))
+    path.write_bytes(stand_in("libanswer.so.1", names))
     library = ctypes.CDLL(str(path))
     assert [library[names[number]]() for number in (0, 7, 299)] == [0, 0, 0]
     with pytest.raises(AttributeError):

@@ -45,7 +45,7 @@ def test_segments_resume_and_processes_make_the_same_bytes_with_the_real_filter(
     parallel = convert(talking_head, tmp_path / "b.mp4", opener, ConvertOptions("h264", segment_s=0.6), workers=workers)
     workers.close()
     assert straight.frames == 48
-    assert straight.exposed_frames == 0
+    assert straight.states.get("exposed", 0) == 0
     assert straight.states["protected"] >= 36
     assert straight.states["holding"] + straight.states["covered"] >= 6
     assert parallel.states == straight.states

@@ -73,7 +73,7 @@ class FolderData(Dataset[dict[str, Tensor]]):
         self.others = list(others)
         self.seed = seed
         self._augment = AUGMENTATIONS[settings.augment]
-        self.decoded: dict[Path, Image | None] = {}
+        self._decoded: dict[Path, Image | None] = {}
         self.cached_bytes = 0
 
     def __len__(self) -> int:
@@ -122,8 +122,8 @@ class FolderData(Dataset[dict[str, Tensor]]):
         raise DataError(f"{entries[index].name}: this picture and the 19 after it cannot be read")
 
     def _read(self, path: Path, name: str) -> Image | None:
-        if path in self.decoded:
-            return self.decoded[path]
+        if path in self._decoded:
+            return self._decoded[path]
         if name.endswith("landmarks"):
             decoded = read_landmarks(path)
         else:
@@ -131,7 +131,7 @@ class FolderData(Dataset[dict[str, Tensor]]):
         # What fits first stays: under random access that hits as often as any other choice of the same size.
         size = 0 if decoded is None else decoded.nbytes
         if self.cached_bytes + size <= self.settings.cache_mib << 20:
-            self.decoded[path] = decoded
+            self._decoded[path] = decoded
             self.cached_bytes += size
         return cast("Image | None", decoded)
 

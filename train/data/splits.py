@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -41,8 +41,3 @@ def read_identities(root: Path) -> dict[str, str]:
 def write_identities(root: Path, identities: Mapping[str, str]) -> None:
     """Write ROOT/identities.json, whole."""
     write_whole(root / "identities.json", json.dumps(dict(identities), indent=0, sort_keys=True) + "\n")
-
-
-def shared_identities(train: Iterable[str], validation: Iterable[str]) -> set[str]:
-    """Return the identities that are on both sides; empty for a split as it should be."""
-    return set(train) & set(validation)

@@ -5,8 +5,6 @@ landmarks of the generated picture on a detached tensor (or with an argmax), and
 regressor is frozen but differentiable, and a test shows that the generator gets gradient.
 """
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -41,10 +39,3 @@ def crop_around(image: Tensor, centre: Tensor, size: float, side_px: int) -> Ten
     transform[:, :, 2] = centre.detach().to(image.dtype)
     grid = F.affine_grid(transform, [n, image.shape[1], side_px, side_px], align_corners=False)
     return F.grid_sample(image, grid, padding_mode="border", align_corners=False)
-
-
-def local_patches(
-    image: Tensor, landmarks: Tensor, groups: Sequence[Sequence[int]], size: float, side_px: int
-) -> list[Tensor]:
-    """Cut one patch for each group of landmarks (eyes, nose, mouth): the regions of the local discriminators."""
-    return [crop_around(image, landmarks[:, list(group)].mean(1), size, side_px) for group in groups]

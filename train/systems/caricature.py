@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.train.landmark_points import CARICATURE_POINTS, chosen_points
+from toonfilter.runtime.geometry.landmarks import CARICATURE_POINTS
+from toonfilter.train.landmark_points import chosen_points
 from toonfilter.train.losses.adversary import Adversary, AdversaryOptions
 from toonfilter.train.losses.caricature import characteristic_loss
 from toonfilter.train.losses.content import content_loss

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError, DataError
-from toonfilter.train.landmark_points import FIVE_POINTS, chosen_points
+from toonfilter.runtime.geometry.landmarks import FIVE_POINTS
+from toonfilter.train.landmark_points import chosen_points
 from toonfilter.train.losses.adversarial import AdversarialLoss
 from toonfilter.train.losses.colour import colour_loss, to_grayscale
 from toonfilter.train.losses.content import content_loss

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.geometry.landmarks import FIVE_POINTS
 from toonfilter.train.image_pool import ImagePool
-from toonfilter.train.landmark_points import FIVE_POINT_REGIONS, FIVE_POINTS, chosen_points
+from toonfilter.train.landmark_points import FIVE_POINT_REGIONS, chosen_points
 from toonfilter.train.losses.adversary import Adversary, AdversaryOptions, Verdict
 from toonfilter.train.losses.cycle import cycle_loss, identity_loss
 from toonfilter.train.losses.landmark import crop_around, landmark_consistency

@@ -92,19 +92,19 @@ class ToonSystem:
         """Draw, compare with the teacher, update; late in the run the discriminator as well."""
         twice = max(1, round(self.options.temporal_share * len(batch["source"])))
         twice = twice if self.options.temporal_weight > 0 and "again" in batch else 0
-        drawn = self.networks["generator"](self.inputs(batch, twice)).float()
+        drawn = self.networks["generator"](self._inputs(batch, twice)).float()
         result, again = drawn[: len(batch["source"])], drawn[len(batch["source"]) :]
 
-        losses = self.reconstruction_losses(result, batch)
+        losses = self._reconstruction_losses(result, batch)
         if twice:
             losses["temporal"] = shift_consistency(result[:twice], again, batch["shift"][:twice])
-        windows = self.windows(result[:, :3], batch)
+        windows = self._windows(result[:, :3], batch)
         if self.features is not None:
             losses["perceptual"] = perceptual_loss(self.features, windows["result"], windows["target"])
         is_adversarial = "discriminator" in self.networks and context.progress >= self.options.adversarial_from
         if is_adversarial:
-            losses["adversarial"] = self.adversarial_loss(windows)
-        loss = torch.stack([self.weight_of(name) * value for name, value in losses.items()]).sum()
+            losses["adversarial"] = self._adversarial_loss(windows)
+        loss = torch.stack([self._weight_of(name) * value for name, value in losses.items()]).sum()
         context.update("generator", loss)
 
         scalars = {"loss": loss, **losses}
@@ -112,7 +112,7 @@ class ToonSystem:
             scalars |= self._train_discriminator(windows, context)
         return {name: value.detach() for name, value in scalars.items()}
 
-    def reconstruction_losses(self, result: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def _reconstruction_losses(self, result: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Distances to the teacher's drawing and matte. result: [N, 4, H, W]."""
         options = self.options
         weight = ink_weight(batch["target"], options.ink_weight)
@@ -129,19 +129,19 @@ class ToonSystem:
             losses["matte"] = l1(result[:, 3:], batch["matte"] * 2 - 1)
         return losses
 
-    def adversarial_loss(self, windows: Mapping[str, Tensor]) -> Tensor:
+    def _adversarial_loss(self, windows: Mapping[str, Tensor]) -> Tensor:
         """The discriminator should take the drawn window for the teacher's."""
         discriminator = self.networks["discriminator"]
         with frozen(discriminator):
             return self.adversarial.generator(discriminator(_beside(windows["result"], windows)))
 
-    def weight_of(self, name: str) -> float:
+    def _weight_of(self, name: str) -> float:
         """Weight of a loss by name."""
         return float(getattr(self.options, f"{name}_weight"))
 
     def samples(self, batch: Batch, networks: nn.ModuleDict) -> list[Tensor]:
         """Source, result, result blended over the source by its matte, target."""
-        drawn = networks["generator"](self.inputs(batch, 0)).float().clamp(-1, 1)
+        drawn = networks["generator"](self._inputs(batch, 0)).float().clamp(-1, 1)
         alpha = drawn[:, 3:] * 0.5 + 0.5
         blended = drawn[:, :3] * alpha + batch["source"] * (1 - alpha)
         return [batch["source"], drawn[:, :3], blended, batch["target"]]
@@ -157,7 +157,7 @@ class ToonSystem:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Nothing to load."""
 
-    def inputs(self, batch: Batch, twice: int) -> Tensor:
+    def _inputs(self, batch: Batch, twice: int) -> Tensor:
         """[N + twice, 3 or 6, H, W]: the pictures, then the second views of the first `twice` of them."""
         first = batch["source"]
         if self.guidance_channels:
@@ -169,7 +169,7 @@ class ToonSystem:
             again = torch.cat([again, batch["again_guidance"][:twice]], dim=1)
         return torch.cat([first, again])
 
-    def windows(self, result: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def _windows(self, result: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The windows around eyes and mouth: of the result, the target and, where there is one, the guidance."""
         options = self.options
         corners = window_corners(batch.get("guidance"), result, options.window_px, options.windows_elsewhere)

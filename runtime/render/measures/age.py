@@ -3,12 +3,12 @@
 import cv2
 import numpy as np
 
+from toonfilter.runtime.geometry.landmarks import SKIN_AREAS
 from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import AgeLines
 from toonfilter.runtime.render.measures.apparent_age import apparent_age
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
-from toonfilter.runtime.render.measures.skin import REGIONS
 
 _OLD_ROUGHNESS, _OLD_LINES = (0.016, 0.034), (0.15, 0.45)
 """Contrast of fine lines on skin, and mean depth of the kinds of lines, from which a face is old, and very old.
@@ -86,7 +86,7 @@ def skin_roughness(photo: MeasuredPhoto) -> float:
     fine, coarse, around = (cv2.GaussianBlur(plane, (0, 0), max(share * unit, 0.5)) for share in (0.012, 0.045, 0.10))
     contrast = np.abs(fine - coarse) / (around + 25)
     found = []
-    for region in REGIONS:
+    for region in SKIN_AREAS:
         mask = np.zeros(plane.shape, np.uint8)
         cv2.fillConvexPoly(mask, cv2.convexHull(np.round(photo.face.flat[list(region)]).astype(np.int32)), 1)
         values = contrast[mask > 0]

@@ -6,16 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.geometry.landmarks import SKIN_AREAS
 from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, median_lab
 
-REGIONS = (
-    (116, 117, 118, 101, 36, 205, 187, 123),
-    (345, 346, 347, 330, 266, 425, 411, 352),
-    (69, 67, 109, 10, 338, 297, 299, 337, 151, 108),
-)
-"""Cheeks and forehead."""
 _HIDING = ("hair", "glasses", "over", "headwear", "beard")
 _USUAL = (38.0, 68.0)
 """Percentiles of lightness that give the skin's flat tone: lights and shade are drawn over it, see `skin_relief`."""
@@ -100,7 +95,7 @@ def _between(pixels: NDArray[np.float32], percentiles: tuple[float, float]) -> L
 def _skin_pixels(photo: MeasuredPhoto) -> NDArray[np.float32]:
     """L*a*b* of the bare skin of cheeks and forehead: float32 [N, 3]."""
     mask = np.zeros(photo.lab.shape[:2], np.uint8)
-    for region in REGIONS:
+    for region in SKIN_AREAS:
         hull = cv2.convexHull(np.round(photo.face.flat[list(region)]).astype(np.int32))
         cv2.fillConvexPoly(mask, hull, 1)
     for name in _HIDING:

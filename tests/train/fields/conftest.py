@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from toonfilter.runtime.fields import FACE_OVAL
 from toonfilter.runtime.geometry import alignment
+from toonfilter.runtime.geometry.landmarks import FACE_OVAL
 from toonfilter.train.data.fields.attributes import Attributes
 from toonfilter.train.data.fields.labels import label_picture
 from toonfilter.train.data.fields.store import SIDE_PX, Entry, LabelStore, write_entries

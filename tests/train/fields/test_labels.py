@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.fields import (
     FIELDS,
-    LEFT_EYE,
     MASKS,
     MESH_FACE_LEVEL,
     MESH_FEATURE_LEVEL,
-    RIGHT_EYE,
     FieldName,
     mesh_plane,
 )
+from toonfilter.runtime.geometry.landmarks import LEFT_EYE, RIGHT_EYE
 from toonfilter.train.data.fields.attributes import Attributes, read_attributes
 from toonfilter.train.data.fields.face_frame import face_frame
 from toonfilter.train.data.fields.labels import COMPLETE, NETWORKS_ONLY, picture_labels
@@ -140,7 +139,7 @@ def test_glasses_of_a_network_become_lenses_and_rims(portrait: object) -> None:
     frame = face_frame(portrait.landmarks, 320)  # type: ignore[attr-defined]
     unit = eye_distance_px(frame)
     plane = np.zeros((320, 320), np.float32)
-    middles = [frame.landmarks[list(eye)].mean(0) for eye in (RIGHT_EYE, LEFT_EYE)]
+    middles = [frame.landmarks[list(eye)].mean(0) for eye in (RIGHT_EYE.ring, LEFT_EYE.ring)]
     for middle in middles:
         cv2.circle(plane, tuple(int(value) for value in middle), int(0.33 * unit), 0.5, -1)
     found = glasses_from_network(plane, frame, Attributes(glasses="clear"))

@@ -4,18 +4,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.fields import LIPS
+from toonfilter.runtime.geometry.landmarks import BEARD_BOTTOM, BEARD_TOP, GOATEE, LIPS, MOUSTACHE
 from toonfilter.train.data.fields.attributes import Attributes
 from toonfilter.train.data.fields.face_frame import FaceFrame, Plane, grown, smoothstep, soft_edges
 
 STUBBLE_STRENGTH = 0.6
 """Level of stubble in the label, of 1."""
 
-# Points of the face mesh: from ear to ear along the jaw; from ear to ear over cheeks and below the nose.
-_JAW = (127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356)
-_CHEEKS = (447, 376, 411, 425, 423, 327, 2, 98, 203, 205, 187, 147, 227)
-_MOUSTACHE = (98, 2, 327, 423, 287, 410, 57, 203)
-_GOATEE = (98, 2, 327, 423, 426, 436, 432, 430, 394, 395, 369, 377, 152, 148, 140, 170, 169, 210, 212, 216, 206, 203)
 _MIN_SAMPLES = 40
 
 
@@ -44,13 +39,13 @@ def beard_mask(
 def _zone(frame: FaceFrame, kind: str) -> Plane:
     points = frame.landmarks
     if kind == "moustache":
-        zone = grown(frame.filled(_MOUSTACHE, hull=True), frame.px(0.03))
+        zone = grown(frame.filled(MOUSTACHE, hull=True), frame.px(0.03))
         zone = zone * smoothstep(frame.up, -0.62, -0.57)
     elif kind == "goatee":
-        zone = grown(frame.filled(_GOATEE), frame.px(0.05))
+        zone = grown(frame.filled(GOATEE), frame.px(0.05))
     else:
-        zone = frame.filled((*_JAW, *_CHEEKS))
-        zone = np.maximum(zone, frame.filled(_GOATEE))
+        zone = frame.filled((*BEARD_BOTTOM, *BEARD_TOP))
+        zone = np.maximum(zone, frame.filled(GOATEE))
         jaw = grown(zone, frame.px(0.06)) * smoothstep(frame.up, 0.0, -0.1)
         chin = points[152]
         down = (points[152] - points[10]) / max(float(np.linalg.norm(points[152] - points[10])), 1e-3)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.fields import LEFT_EYE, RIGHT_EYE
+from toonfilter.runtime.geometry.landmarks import LEFT_EYE, RIGHT_EYE
 from toonfilter.train.data.fields.layers import Layer
 from toonfilter.train.data.fields.worn_glasses import LENS_LEVEL
 
@@ -22,7 +22,7 @@ def put_on_glasses(layer: Layer, rng: np.random.Generator) -> None:
     if layer.landmarks is None:
         return
     points = layer.landmarks[:, :2].astype(np.float64)
-    eyes = [points[list(eye)].mean(0) for eye in (RIGHT_EYE, LEFT_EYE)]
+    eyes = [points[list(eye)].mean(0) for eye in (RIGHT_EYE.ring, LEFT_EYE.ring)]
     across = eyes[1] - eyes[0]
     unit = float(np.linalg.norm(across))
     height = float(np.linalg.norm(points[10] - points[152]))

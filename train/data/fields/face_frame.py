@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.fields import FACE_OVAL
+from toonfilter.runtime.geometry.landmarks import FACE_OVAL
 from toonfilter.train.data.guided_filter import guided_filter
 
 Plane = NDArray[np.float32]

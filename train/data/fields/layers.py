@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.fields import FIELDS, FieldName, field_index
+from toonfilter.runtime.geometry.landmarks import MIRRORED
 from toonfilter.train.data.fields.face_frame import Plane
 from toonfilter.train.data.fields.store import LabelStore
 
@@ -96,7 +97,7 @@ def moved(landmarks: NDArray[np.float32], matrix: Matrix, shrunk: float = 1.0) -
 def mirrored(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
     """Landmarks of a mirrored picture: the parts that drawing needs change their numbers with their side."""
     swapped = landmarks.copy()
-    for left, right in _PAIRS:
+    for left, right in MIRRORED:
         swapped[left], swapped[right] = landmarks[right], landmarks[left]
     return swapped
 
@@ -109,12 +110,3 @@ def paste(below: Layer, above: Layer) -> None:
     # The matte itself is not multiplied with itself.
     person = field_index("person")
     below.planes[..., person] = np.maximum(below.planes[..., person], above.planes[..., person])
-
-
-_PAIRS = (
-    *((33, 263), (7, 249), (163, 390), (144, 373), (145, 374), (153, 380), (154, 381), (155, 382), (133, 362)),
-    *((173, 398), (157, 384), (158, 385), (159, 386), (160, 387), (161, 388), (246, 466)),
-    *((338, 109), (297, 67), (332, 103), (284, 54), (251, 21), (389, 162), (356, 127), (454, 234), (323, 93)),
-    *((361, 132), (288, 58), (397, 172), (365, 136), (379, 150), (378, 149), (400, 176), (377, 148)),
-    *((61, 291), (146, 375), (91, 321), (181, 405), (84, 314), (269, 39), (270, 40), (409, 185), (267, 37)),
-)

@@ -4,11 +4,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.geometry.landmarks import MEDICAL_MASK
 from toonfilter.train.data.fields.face_frame import fill_polygon
 from toonfilter.train.data.fields.layers import Layer
 
-_MASK_OUTLINE = (227, 123, 50, 101, 198, 5, 420, 330, 280, 352, 447, 454, 323, 361, 288, 397, 365, 379, 378, 400,
-                 377, 152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234)  # fmt: skip
 _MASK_COLOURS = np.array([[0.75, 0.85, 0.92], [0.93, 0.93, 0.93], [0.1, 0.1, 0.11], [0.5, 0.7, 0.75], [0.3, 0.3, 0.4]])
 
 
@@ -17,7 +16,7 @@ def put_on_mask(layer: Layer, rng: np.random.Generator) -> None:
     if layer.landmarks is None:
         return
     points = layer.landmarks[:, :2]
-    outline = points[list(_MASK_OUTLINE)].copy()
+    outline = points[list(MEDICAL_MASK)].copy()
     down = points[152] - points[10]
     outline[11:31] += down * rng.uniform(0.0, 0.06)
     side = layer.picture.shape[0]

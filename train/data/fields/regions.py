@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.fields import LEFT_EYE, LIPS, RIGHT_EYE
+from toonfilter.runtime.geometry.landmarks import LEFT_EYE, LIPS, RIGHT_EYE
 from toonfilter.train.data.fields.attributes import Attributes
 from toonfilter.train.data.fields.beard import beard_mask
 from toonfilter.train.data.fields.face_frame import FaceFrame, Plane, grown, smoothstep, soft_edges
@@ -78,7 +78,7 @@ def _plausible_hair(hair: Plane, face: Plane, frame: FaceFrame, attributes: Attr
 
 def _features(frame: FaceFrame) -> Plane:
     """Eyes, nose and lips: never hair."""
-    eyes = [frame.filled(eye, hull=True) for eye in (LEFT_EYE, RIGHT_EYE)]
+    eyes = [frame.filled(eye, hull=True) for eye in (LEFT_EYE.ring, RIGHT_EYE.ring)]
     return np.maximum(np.maximum(*eyes), frame.filled(LIPS, hull=True))
 
 

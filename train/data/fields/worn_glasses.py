@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.fields import LEFT_EYE, RIGHT_EYE
+from toonfilter.runtime.geometry.landmarks import LEFT_EYE, RIGHT_EYE
 from toonfilter.train.data.fields.attributes import Attributes
 from toonfilter.train.data.fields.face_frame import FaceFrame, Plane, fill_polygon
 
@@ -58,7 +58,7 @@ def glasses_from_network(plane: Plane, frame: FaceFrame, attributes: Attributes)
 
 def eye_distance_px(frame: FaceFrame) -> float:
     """Distance of the eyes; that of a turned head as if it were not turned so far."""
-    eyes = [frame.landmarks[list(eye)].mean(0) for eye in (RIGHT_EYE, LEFT_EYE)]
+    eyes = [frame.landmarks[list(eye)].mean(0) for eye in (RIGHT_EYE.ring, LEFT_EYE.ring)]
     return max(float(np.linalg.norm(eyes[1] - eyes[0])), 0.32 * frame.height_px)
 
 
@@ -76,7 +76,7 @@ def fit_lenses(frame: FaceFrame, evidence: Plane, *, is_outline: bool) -> list[N
     (above zero) or the outside (below zero) of lenses.
     """
     points = frame.landmarks
-    eyes = [points[list(eye)].mean(0) for eye in (RIGHT_EYE, LEFT_EYE)]
+    eyes = [points[list(eye)].mean(0) for eye in (RIGHT_EYE.ring, LEFT_EYE.ring)]
     unit = eye_distance_px(frame)
     across = eyes[1] - eyes[0]
     across = across / max(float(np.linalg.norm(across)), 1e-3)
@@ -140,7 +140,7 @@ def _evidence(lab: NDArray[np.float32], frame: FaceFrame, unit: float) -> Plane:
     narrow = cv2.GaussianBlur(light, (0, 0), max(0.012 * unit, 0.6))
     wide = cv2.GaussianBlur(light, (0, 0), max(0.05 * unit, 2.0))
     bar = np.abs(wide - narrow) / (wide + 12)
-    eyes = np.maximum(*(frame.filled(eye, hull=True) for eye in (RIGHT_EYE, LEFT_EYE)))
+    eyes = np.maximum(*(frame.filled(eye, hull=True) for eye in (RIGHT_EYE.ring, LEFT_EYE.ring)))
     eyes = cv2.dilate(eyes, np.ones((3, 3), np.uint8), iterations=max(1, round(0.06 * unit / 2)))
     level = np.clip(bar / 0.10, 0, 1.5) * (1 - eyes)
     smooth: Plane = cv2.GaussianBlur(level.astype(np.float32), (0, 0), max(0.012 * unit, 0.6)) * 2.5

@@ -1,6 +1,6 @@
 """Making the files of the networks that find and read faces.
 
-    python -m toonfilter.export.networks [FOLDER]
+    PYTHONPATH=tools python -m mediapipe_networks.convert [FOLDER]
 
 Reads the TensorFlow Lite files in MediaPipe's wheel (Apache-2.0) and writes ONNX files, by default to where they ship.
 """
@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toonfilter.export.detectors import convert_detector
-from toonfilter.export.face_mesh import convert_mesh, read_refinements
+from mediapipe_networks.detectors import convert_detector
+from mediapipe_networks.face_mesh import convert_mesh, read_refinements
 from toonfilter.runtime.faces.blazeface import FULL_RANGE, SHORT_RANGE
 from toonfilter.runtime.faces.mesh import MESH
 from toonfilter.runtime.faces.network_files import FOLDER

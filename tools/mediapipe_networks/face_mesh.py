@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mediapipe_networks.onnx_graphs import GraphWriter, convolution_border, filled_up
 from toonfilter.export.onnx_export import ExportError
-from toonfilter.export.onnx_graphs import GraphWriter, convolution_border, filled_up
 from toonfilter.train.tflite import Operation, TfliteGraph, read_tflite
 
 if TYPE_CHECKING:

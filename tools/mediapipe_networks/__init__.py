@@ -1,0 +1,1 @@
+"""From MediaPipe's TensorFlow Lite files to the ONNX files in `runtime/faces/networks`; run once, by hand."""
