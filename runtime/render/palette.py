@@ -20,7 +20,7 @@ _ALIKE = 20.0
 CLOTH_SCALE = np.array([0.36, 1.0, 1.0], np.float32)
 """Of L*, a*, b* in that distance: a fold is the same cloth in another light."""
 _SMALL_PX = 96
-_DARKEST_HAIR, _DARKEST_BEARD = 20.0, 16.0
+_DARKEST_HAIR, _DARKEST_BEARD = 16.0, 15.0
 _LIGHTEST_HAIR = 84.0
 """Lightness of white hair: above it there must be room for its lights."""
 _STUBBLE_TO_SKIN, _SEEN_THROUGH = (0.62, 0.86), 0.7
@@ -124,7 +124,7 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     head_hair = _lit(lab[sure], default.hair)
     skin = _median(lab[plane["skin"] > 220], default.skin)
     hair = _ungreened(head_hair) * _livelier(head_hair, skin)
-    hair[0] = min(max(hair[0] + 3, _DARKEST_HAIR), _LIGHTEST_HAIR)
+    hair[0] = min(max(hair[0] + 2, _DARKEST_HAIR), _LIGHTEST_HAIR)
     beard = _beard_colour(lab[plane["beard"] > _SURE_BEARD], head_hair, skin) if "beard" in plane else head_hair
     cover = 1 - _SEEN_THROUGH * smoothstep(float(beard[0]) / max(float(skin[0]), 1.0), *_STUBBLE_TO_SKIN)
     cover *= _FAINT_COVER + (1 - _FAINT_COVER) * smoothstep(abs(float(skin[0] - beard[0])), *_FAINT_BEARD)

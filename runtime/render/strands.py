@@ -24,7 +24,7 @@ _RIM_U = 0.05
 """How far from its edge hair's own light is believed. Raising it keeps skin beside hair from making highlights."""
 _CALM_U = 0.014
 """How far tones are averaged at last. Raising it rounds their edges and loses thin strands."""
-_THIN_U, _THIN = 0.035, 60.0
+_THIN_U, _THIN = 0.035, 34.0
 """Width of the surroundings that a single lock is lighter or darker than, and how much that counts. Raising the latter
 draws more lines in hair."""
 _VOLUME_U = 0.40

@@ -28,7 +28,7 @@ class EyeRules:
     """Depth of the lid's shadow on the white."""
     exaggeration: float = 0.6
     """How much further than in life lids open in wonder, and in part how much they narrow."""
-    lid_line_u: float = 0.058
+    lid_line_u: float = 0.052
     lash_line_u: float = 0.028
     """What full lashes add to the lid's line."""
     wing_u: float = 0.085
@@ -97,7 +97,7 @@ class MouthRules:
 class LineRules:
     """Lines of age and smile, blush."""
 
-    strength: float = 0.50
+    strength: float = 0.62
     width_u: float = 0.024
     blush: float = 0.34
 

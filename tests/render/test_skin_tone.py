@@ -44,6 +44,12 @@ def test_grey_light_does_not_make_grey_skin(lightness: float) -> None:
     assert 40 < np.degrees(np.arctan2(drawn[2], drawn[1])) < 70
 
 
-def test_strongly_coloured_light_skin_is_not_drawn_lighter_unless_lips_say_that_it_is_fair() -> None:
-    raw = np.array([76, 18, 40], np.float32)
-    assert clean_skin(raw, fair=0.0)[0] < raw[0] < clean_skin(raw, fair=1.0)[0]
+def test_yellow_skin_that_is_too_strongly_coloured_for_its_light_is_deep_skin_in_strong_light() -> None:
+    drawn = clean_skin(np.array([77, 18, 40], np.float32), fair=0.5)
+    assert 50 < drawn[0] < 68
+    flushed = clean_skin(np.array([72, 29, 32], np.float32), fair=1.0)
+    assert flushed[0] >= 72, "red skin is a flush"
+
+
+def test_ink_can_be_seen_on_the_darkest_skin() -> None:
+    assert clean_skin(np.array([12, 5, 4], np.float32))[0] >= 25

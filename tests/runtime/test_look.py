@@ -34,7 +34,7 @@ _LIPS = [61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91]
 @pytest.mark.parametrize(
     ("colour", "lips"),
     [
-        ((62, 41, 33), _DEEP_LIPS),
+        ((84, 57, 45), _DEEP_LIPS),
         ((120, 80, 58), _DEEP_LIPS),
         ((176, 128, 98), _DEEP_LIPS),
         ((214, 172, 146), _FAIR_LIPS),

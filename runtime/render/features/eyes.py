@@ -63,6 +63,8 @@ _LASH_PROFILE = np.array(
     [0.0, 0.42, 0.82, 1.0, 1.0, 0.94, 0.86, 0.78, 0.70, 0.62, 0.54, 0.46, 0.36, 0.24, 0.10, 0.0], np.float32
 )
 """Width of the lash line from its wing to the nose."""
+_BARE_LID = 0.78
+"""Width of the lid's line of bare lashes, over that of made-up ones."""
 _ABOVE_LID = 0.36
 """How far the lid's line lies above the lid's edge, in its own width."""
 
@@ -252,7 +254,8 @@ def _lash_line(
     closed = 1 - eye.openness
     # Dark lids alone are a man's or a child's as well: lines and wings of paint come with painted lips.
     painted = lash * (0.25 + 0.75 * look.lip_strength)
-    full = (rules.lid_line_u + rules.lash_line_u * painted) * unit * (0.45 + 0.55 * thin)
+    bare = _BARE_LID + (1 - _BARE_LID) * smoothstep(painted, 0.1, 0.4)
+    full = (rules.lid_line_u * bare + rules.lash_line_u * painted) * unit * (0.45 + 0.55 * thin)
     full = min(full, (0.35 + 0.65 * eye.openness) * full + rules.closed_line_u * unit * thin * closed)
     reach = np.float32((0.18 + 0.82 * smoothstep(painted, 0.2, 0.6)) * rules.wing_u * unit * thin)
     # A closed lid's lashes point down, an open one's up.

@@ -26,7 +26,7 @@ _BLOND = 0.03
 _GREY_LIGHT = (34.0, 46.0)
 """Lightness of hair up to which it may be black, and from which it is not."""
 _HAIR_PX = 200
-_WHEN_YOUNG = {"forehead": 0.6, "frown": 0.8, "crow": 0.35, "bag": 0.35, "fold": 0.55, "marionette": 0.25}
+_WHEN_YOUNG = {"forehead": 0.45, "frown": 0.7, "crow": 0.2, "bag": 0.22, "fold": 0.4, "marionette": 0.1}
 """How deep each kind is in a young face, at most: what the face does, and no more."""
 _WHEN_GREY = {"forehead": 0.45, "frown": 0.2, "crow": 0.7, "bag": 0.75, "fold": 0.8, "marionette": 0.45}
 """How deep each kind is in a face under grey hair, at least."""
@@ -36,7 +36,7 @@ _GROWN, _MATURE = (10.0, 19.0), (34.0, 56.0)
 one that may have lines, and from which on lines are drawn that the photo hardly shows, up to which they are whole."""
 _NO_LONGER_YOUNG = (27.0, 42.0)
 """Apparent ages between which rough skin and grey hair begin to say that somebody is old: light and dye say it, too."""
-_WHEN_MATURE = {"forehead": 0.0, "frown": 0.0, "crow": 0.40, "bag": 0.45, "fold": 0.48, "marionette": 0.15}
+_WHEN_MATURE = {"forehead": 0.15, "frown": 0.0, "crow": 0.55, "bag": 0.62, "fold": 0.66, "marionette": 0.35}
 """How deep each kind is then, at least."""
 
 

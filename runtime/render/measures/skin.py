@@ -39,6 +39,8 @@ _STRANDS_U = 0.12
 """Width of the rim of hair whose colours are not its own, in distances of the pupils."""
 _OF_HAIR = 0.6
 """What fair hair alone says for fair skin."""
+_DEEP_CHROMA = (0.65, 0.85)
+"""Chroma over lightness from which skin in any light is deep, whatever the lips say."""
 _AS_LIGHT, _YELLOW = (-12.0, 4.0), (7.0, 15.0)
 _LIGHT_HAIR = (24.0, 36.0)
 """Lightness of hair over that of skin, its b*, and its lightness, from which it may be and from which it is fair."""
@@ -64,10 +66,11 @@ _DEEPER = 0.22
 """How much darker deep skin is drawn for each chroma that it gains: colour looks like light."""
 _FULL_CHROMA, _FULLER_SHARE = 26.0, 0.55
 """Chroma from which skin owes its colour to the light, and the share of what is above that stays."""
-_STRONG, _OVEREXPOSED = (0.45, 0.57), 0.5
-"""Chroma over lightness of skin that looks light but is strongly coloured: deep skin in strong light; and how much
-darker it is drawn for each chroma that it loses."""
-_LIGHTEST = 90.0
+_MOST_CHROMA, _YELLOW_SKIN = 33.0, (48.0, 58.0)
+"""Chroma that skin has at most in good light, and hues from which skin that has more is deep skin in strong light: it
+is drawn as much darker. Raising the former draws it lighter."""
+_DARKEST_SKIN, _LIGHTEST = 26.0, 90.0
+"""On darker skin ink could not be seen."""
 
 
 def raw_skin(photo: MeasuredPhoto) -> Lab:
@@ -80,6 +83,7 @@ def raw_skin(photo: MeasuredPhoto) -> Lab:
     deep = 1 - smoothstep(lips, *_DEEP_LIPS)
     low, high = np.percentile(pixels[:, 0], _SPREAD_PERCENTILES)
     lit = _LIT_SHARE * smoothstep(lips, *_REDDER_LIPS) * smoothstep(float(high - low), *_SPREAD)
+    lit *= 1 - smoothstep(float(np.hypot(*usual[1:])), _MOST_CHROMA, _MOST_CHROMA + 8)
     towards_light = (_between(pixels, _LIT_SIDE) - usual) * np.float32(lit)
     raw: Lab = usual + towards_light + (_between(pixels, _BELOW_GLOSS) - usual) * np.float32(deep)
     return raw
@@ -117,7 +121,10 @@ def fairness(photo: MeasuredPhoto, raw: Lab) -> float:
     Lips tell them apart: those of fair skin are redder than it, those of deep skin are less red and bluer.
     So does hair that is yellow and as light as the skin beside it, though it may be dyed.
     """
-    lips = smoothstep(_lips_redder(photo, raw), *_REDDER_LIPS)
+    pixels = _skin_pixels(photo)
+    usual = _between(pixels, _USUAL) if len(pixels) >= _FEWEST_PX else raw
+    lips = smoothstep(_lips_redder(photo, usual), *_REDDER_LIPS)
+    lips *= 1 - smoothstep(float(np.hypot(*usual[1:])) / max(float(usual[0]), 1.0), *_DEEP_CHROMA)
     colourless = _COLOURLESS_FAIR * (1 - smoothstep(float(np.hypot(raw[1], raw[2])), *_COLOURLESS))
     return min(1.0, max(lips, colourless) + _OF_HAIR * _fair_hair(photo, raw))
 
@@ -150,21 +157,23 @@ def clean_skin(raw: Lab, fair: float = 0.0) -> Lab:
     """
     lightness, red, yellow = (float(value) for value in raw)
     chroma = math.hypot(red, yellow)
-    turned = (math.degrees(math.atan2(yellow, red)) - _SKIN_HUE) * smoothstep(chroma, _NO_HUE, _SURE_HUE)
+    hue_deg = math.degrees(math.atan2(yellow, red))
+    exposure = min(1.0, _MOST_CHROMA / max(chroma, 1.0)) ** smoothstep(hue_deg, *_YELLOW_SKIN)
+    lightness, chroma = lightness * exposure, chroma * exposure
+    turned = (hue_deg - _SKIN_HUE) * smoothstep(chroma, _NO_HUE, _SURE_HUE)
     hue = math.radians(_SKIN_HUE + _HUE_LIMIT * math.tanh(turned / _HUE_SPREAD))
-    shaded = fair * (1 - smoothstep(lightness, *_SHADE))
-    strong = (1 - fair) * smoothstep(chroma / max(lightness, 1.0), *_STRONG)
+    shaded = fair * exposure**3 * (1 - smoothstep(lightness, *_SHADE))
     lightness += _OUT_OF_SHADE * max(_FAIR - lightness, 0) * shaded**0.5
     lightness += _TOO_DARK * max(_LIT - lightness, 0)
     light = smoothstep(lightness, 50, 62)
-    lift = _LIFT * light * (1 - strong)
+    lift = _LIFT * light
     lightness = min(lightness + lift * max(lightness - 50, 0), _LIGHTEST)
     fuller = max(
         chroma * (1 + _YELLOWER * lift), float(np.interp(lightness, _LIGHTNESS, _LEAST_CHROMA)) + _WARMED * shaded
     )
     lightness -= _DEEPER * (fuller - chroma) * (1 - light)
     calmer = min(fuller, _FULL_CHROMA + (fuller - _FULL_CHROMA) * _FULLER_SHARE)
-    lightness -= _OVEREXPOSED * (fuller - calmer) * strong
+    lightness = max(lightness, _DARKEST_SKIN)
     return np.array([lightness, calmer * math.cos(hue), calmer * math.sin(hue)], np.float32)
 
 
