@@ -1,7 +1,8 @@
 """The live filter of the panel: any look, changed while it runs, and the person's own face in the other styles."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,9 @@ class StyleSampler:
         self._is_closed = False
 
     def ask(self, looks: Sequence[Look]) -> None:
-        """The next live frame shall be drawn in these looks; nothing happens while the last request is at work."""
+        """The next live frame shall be drawn in these looks, which differ in style alone; nothing happens while the
+        last request is at work.
+        """
         with self._lock:
             if not self.is_drawing:
                 self._wanted = list(looks)
@@ -187,31 +190,45 @@ class StyleSampler:
             worker.join()
 
     def _draw_all(self, still: Image, wanted: Sequence[Look], number: int) -> None:
+        inner: ToonFilter | None = None
+        times = count()
         for look in wanted:
             if self._is_closed or number != self._round:
-                return
+                break
             try:
-                picture = self._drawn(still, look)
+                inner = self._turned(inner, look)
+                picture = _drawn(inner, still, times)
             except Exception:
+                # What failed may fail again: the next look gets a filter of its own.
+                if inner is not None:
+                    inner.close()
+                    inner = None
                 continue
             with self._lock:
                 if picture is not None and number == self._round:
                     self._pictures[look.style] = (number, picture)
-
-    def _drawn(self, still: Image, look: Look) -> bytes | None:
-        inner = self._open_filter(look)
-        try:
-            for index in range(_LOOKS_AT_A_STILL):
-                frame = Frame(still.copy(), index, index / 30)
-                tracked = inner.track(frame)
-                faces = tracked.tracking.faces
-                place = faces[0].landmarks[:, :2] if faces else None
-                safe = inner.draw(tracked)
-                if safe.state is PrivacyState.PROTECTED and place is not None:
-                    return encoded(_around(safe.image, place), _THUMBNAIL_PX)
-        finally:
+        if inner is not None:
             inner.close()
-        return None
+
+    def _turned(self, inner: ToonFilter | None, look: Look) -> ToonFilter:
+        """The filter, drawing in this look from now on. A look differs from the one before in style alone."""
+        if inner is None:
+            return self._open_filter(look)
+        inner.set_rendering(filter_settings(look).rendering)
+        inner.set_style(look.style)
+        return inner
+
+
+def _drawn(inner: ToonFilter, still: Image, times: Iterator[int]) -> bytes | None:
+    """The face in the still as a JPEG file; None where the filter does not protect it."""
+    for index in islice(times, _LOOKS_AT_A_STILL):
+        tracked = inner.track(Frame(still.copy(), index, index / 30))
+        faces = tracked.tracking.faces
+        place = faces[0].landmarks[:, :2] if faces else None
+        safe = inner.draw(tracked)
+        if safe.state is PrivacyState.PROTECTED and place is not None:
+            return encoded(_around(safe.image, place), _THUMBNAIL_PX)
+    return None
 
 
 def _around(image: Image, landmarks: Any) -> Image:

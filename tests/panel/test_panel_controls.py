@@ -210,6 +210,12 @@ def test_the_own_face_in_each_style(page, served, monkeypatch):
     monkeypatch.setattr(StyleSampler, "rounds", {look.style: 1 for look in asked[0]})
     monkeypatch.setattr(StyleSampler, "picture", lambda *_: drawn.tobytes())
     page.wait("[...document.querySelectorAll('#styles img')].filter((one) => one.naturalWidth === 32).length === 4")
+    page.value("document.querySelector('#styles img').dataset.kept = 'yes'")
+    asked.clear()
+    eventually(lambda: asked)
+    monkeypatch.setattr(StyleSampler, "rounds", {look.style: 2 for look in asked[0]})
+    page.wait("document.querySelector('#styles img').src.endsWith('round=2')")
+    assert page.value("document.querySelector('#styles img').dataset.kept") == "yes", "the cards stay, only faces move"
     click(page, "#preset-form button")
     assert not served.panel.snapshot()["presets"], "a look without a name is not kept"
     page.value("document.querySelector('#preset-name').value = 'Lecture'")

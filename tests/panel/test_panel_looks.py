@@ -170,6 +170,25 @@ def test_a_style_that_fails_gets_no_picture_and_the_others_do(astronaut):
     sampler.close()
 
 
+def test_one_filter_draws_the_face_in_all_styles(astronaut):
+    opened = []
+
+    def opening(look):
+        opened.append(look.style)
+        return open_look(look)
+
+    sampler = StyleSampler(opening)
+    for number in (1, 2):
+        sampler.ask([Look(style=card.name) for card in style_cards()])
+        sampler.offer(Frame(cv2.resize(astronaut, (400, 400)), 0))
+        eventually(lambda: not sampler.is_drawing)
+        assert sampler.rounds == {card.name: number for card in style_cards()}
+    assert len(opened) == 2
+    pictures = {sampler.picture(card.name) for card in style_cards()}
+    assert len(pictures) == len(style_cards()), "each is of its own style"
+    sampler.close()
+
+
 def test_sliders_of_styles_of_rules_reach_the_drawing():
     card = next(card for card in style_cards() if card.sliders)
     assert {slider.name for slider in card.sliders} == {"likeness", "line", "shade", "colour"}

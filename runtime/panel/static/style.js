@@ -5,7 +5,8 @@ import { SaidError, ask } from "./link.js";
 import { has, number, t } from "./words.js";
 
 const WAIT_MS = 180;
-const SAMPLE_EVERY_MS = 20000;
+// A round takes half a second of one core; seldomer takes less of it, and the faces on the cards move less.
+const SAMPLE_EVERY_MS = 6000;
 let now = null;
 let attempt = async (work) => work();
 let timer = 0;
@@ -38,7 +39,7 @@ export function show(state, isShown) {
   $("sample").disabled = !isLive;
   $("styles-hint").hidden = isLive;
   $("undo").disabled = !state.can_undo;
-  if (isShown && isLive && performance.now() - sampledAt > SAMPLE_EVERY_MS && Object.keys(state.camera.thumbnails).length < state.styles.length) {
+  if (isShown && isLive && !document.hidden && performance.now() - sampledAt > SAMPLE_EVERY_MS) {
     sampledAt = performance.now();
     ask("camera/sample").catch(() => {});
   }
@@ -53,10 +54,16 @@ export const styleName = (name) => (has(`style.${name}`) ? t(`style.${name}`) : 
 
 function showCards(state) {
   const rounds = state.camera.thumbnails;
-  renew($("styles"), [state.styles.map((one) => one.name), rounds, state.look.style, t("styles")], () => state.styles.map((one) => el("label", { class: "style", title: one.description },
+  renew($("styles"), [state.styles.map((one) => [one.name, one.name in rounds]), state.look.style, t("styles")], () => state.styles.map((one) => el("label", { class: "style", title: one.description },
     el("input", { type: "radio", name: "style", value: one.name, checked: one.name === state.look.style, "data-key": `style-${one.name}`, on: { change: () => change({ style: one.name, sliders: {} }) } }),
-    rounds[one.name] ? el("img", { src: `/styles/${encodeURIComponent(one.name)}/picture?round=${rounds[one.name]}`, alt: "" }) : el("span", { class: "blank" }, icon("style")),
+    rounds[one.name] ? el("img", { "data-style": one.name, alt: "" }) : el("span", { class: "blank" }, icon("style")),
     el("span", { class: "name" }, styleName(one.name)), tick())));
+  // Only the address changes with each round: the picture before stays until the next is there.
+  for (const image of $("styles").querySelectorAll("img")) {
+    const name = image.dataset.style;
+    const address = `/styles/${encodeURIComponent(name)}/picture?round=${rounds[name]}`;
+    if (name in rounds && image.getAttribute("src") !== address) image.src = address;
+  }
 }
 
 function tick() {
