@@ -97,8 +97,8 @@ class MouthRules:
 class LineRules:
     """Lines of age and smile, blush."""
 
-    strength: float = 0.62
-    width_u: float = 0.024
+    strength: float = 0.72
+    width_u: float = 0.032
     blush: float = 0.34
 
 

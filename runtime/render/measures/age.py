@@ -31,7 +31,7 @@ _WHEN_YOUNG = {"forehead": 0.45, "frown": 0.7, "crow": 0.2, "bag": 0.22, "fold":
 _WHEN_GREY = {"forehead": 0.45, "frown": 0.2, "crow": 0.7, "bag": 0.75, "fold": 0.8, "marionette": 0.45}
 """How deep each kind is in a face under grey hair, at least."""
 _GREY_IS_OLD = 0.5
-_GROWN, _MATURE = (10.0, 19.0), (34.0, 56.0)
+_GROWN, _MATURE = (10.0, 19.0), (33.0, 49.0)
 """Apparent ages in years (see `apparent_age`, which guesses the old too young) between which a child's face becomes
 one that may have lines, and from which on lines are drawn that the photo hardly shows, up to which they are whole."""
 _NO_LONGER_YOUNG = (27.0, 42.0)
