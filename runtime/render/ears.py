@@ -21,12 +21,14 @@ _ABOVE, _BELOW = 105, 0
 _SKIN_LEVEL = 128
 _CHEEK_GROWS_U = 0.05
 """How far beyond the mesh cheeks reach. Raising it takes less of a wide cheek for an ear."""
-_HEIGHT_U, _WIDTH_U, _LEAST_FILLED = (0.28, 1.4), (0.09, 0.8), 0.4
+_HEIGHT_U, _WIDTH_U, _LEAST_FILLED = (0.24, 1.4), (0.065, 0.8), 0.4
 """Least and most size of an ear, and the share of its box that it fills. Narrower limits leave out more ears."""
 _FROM_ROOT_U = 0.7
 """How far from its root an ear's middle may lie."""
 _SEEN_U2 = (0.035, 0.10)
 """Area of an ear in squared distances of the pupils from which its lines are seen, and whole: small ones flicker."""
+_FRONT = taper(12, 0.6, 0.0, 0.25)
+"""Widths of the line where the ear joins the cheek, from the lobe up, over those of other lines."""
 _RIM, _HOLLOW = 0.66, 0.38
 """Size of the inner curve and of the hollow, over the ear's."""
 
@@ -51,6 +53,7 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
         seen = smoothstep(float(cv2.contourArea(shape)) / head.unit_px**2, *_SEEN_U2)
         with pen.faded(seen):
             pen.fill(polygon(hollow), shadow, 0.9)
+            pen.stroke(_front(shape, root), _FRONT * np.float32(_LINE_U) * unit, line, 0.8)
             pen.stroke(rim, taper(20, 0.15, 0.35, 0.6) * np.float32(_LINE_U) * unit, line, 0.9)
     pen.draw(canvas)
 
@@ -100,6 +103,16 @@ def _rounded(contour: Points) -> Points:
     closed = resampled(np.concatenate([hull, hull[:1]]).astype(np.float32), 25)[:-1]
     soft: Points = ((np.roll(closed, 1, 0) + 2 * closed + np.roll(closed, -1, 0)) / 4).astype(np.float32)
     return soft
+
+
+def _front(shape: Points, root: Points) -> Points:
+    """The part of a closed shape that lies at the root, where the ear grows on the cheek: float32 [12, 2]."""
+    away = np.linalg.norm(shape - root, axis=1)
+    turned = np.roll(shape, len(shape) // 2 - int(away.argmin()), 0)
+    part = resampled(turned[len(shape) // 4 : 3 * len(shape) // 4 + 1], 12)
+    # From the lobe, where it is clearest, up.
+    lowest_first: Points = part if part[0, 1] > part[-1, 1] else part[::-1]
+    return lowest_first
 
 
 def _outer_part(shape: Points, root: Points) -> Points:

@@ -20,6 +20,9 @@ _LEAST_SHARE = 0.45
 _CALM_U, _BELOW_U = 0.26, 0.25
 """Half the width of notches and of tatters in a body's outline that are taken out, in distances of the pupils, and how
 far below the chin that begins. Raising the first rounds shoulders and closes gaps below arms."""
+_HOLE_U2 = 1.5
+"""Area of a hole in a body, in squared distances of the pupils, up to which it is filled. Raising it fills the space
+between an arm and the chest."""
 
 
 def with_calm_body(
@@ -37,6 +40,7 @@ def with_calm_body(
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     body = cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_REPLICATE)
     body = cv2.morphologyEx(cv2.morphologyEx(body, cv2.MORPH_CLOSE, disc), cv2.MORPH_OPEN, disc)
+    body = cv2.max(body, _enclosed(body, _HOLE_U2 * (unit_px / COARSE_PX) ** 2))
     body = cv2.blur(body[side:-side, side:-side], (2 * (radius // 2) + 1,) * 2)
     below = half_plane(person.shape, chin + down * np.float32(_BELOW_U * unit_px), down)
     calm = cv2.resize(body, (person.shape[1], person.shape[0]), interpolation=cv2.INTER_CUBIC)
@@ -45,6 +49,18 @@ def with_calm_body(
     bare = cv2.max(planes["skin"], planes["hair"])
     calm = cv2.max(calm, cv2.min(person, bare))
     return {**planes, "person": np.where(below > 0, calm, person)}
+
+
+def _enclosed(body: Plane, most_px2: float) -> Plane:
+    """255 in holes of a body that are no larger than this many cells: collars that look like the room."""
+    room = cv2.compare(body, 128, cv2.CMP_LT)
+    _, parts, found, _ = cv2.connectedComponentsWithStats(room, connectivity=4)
+    left, top, width, height, area = (found[:, place] for place in range(5))
+    inside = (left > 0) & (top > 0) & (left + width < body.shape[1]) & (top + height < body.shape[0])
+    holes = (inside & (area <= most_px2)).astype(np.uint8) * 255
+    holes[0] = 0
+    filled: Plane = holes[parts]
+    return filled
 
 
 def without_scraps(planes: Mapping[str, Plane], unit_px: float, *, keep_person: bool) -> dict[str, Plane]:

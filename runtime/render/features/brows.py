@@ -22,6 +22,8 @@ _FROWNS = 0.05
 _SEEN_FROWN, _FROWN_LINES = 0.055, (0.35, 0.9)
 """What the photo's lines between the brows say for a frown, which meshes hardly see; and depths at which they begin to
 say it, and say all. Raising the first makes who has such lines look sterner."""
+_CRIES = (0.10, 0.25)
+"""Opening of the lips, in pupil distances, from which the same lines begin to tell worry, and from which they do."""
 _EVEN = np.linspace(-1, 1, BROW_STATIONS).astype(np.float32)
 
 
@@ -40,8 +42,7 @@ def draw_brow(
     keep = np.float32(rules.likeness)
     inner = np.clip(_EVEN, 0, 1) ** np.float32(1.4)
     # Laughter lowers brows, too, but nobody means it.
-    seen = _SEEN_FROWN * smoothstep(float(look.lines.frown.mean()), *_FROWN_LINES)
-    frown = max(face.frown, seen) * (1 - 0.8 * face.laughter)
+    frown = max(face.frown, _seen_frown(face, look)) * (1 - 0.8 * face.laughter)
     friendly = np.float32(rules.friendly_u * (1 - smoothstep(frown, 0.0, _FROWNS)) - rules.exaggeration * frown)
     offset = look.brow_offset[side] * keep - friendly * inner + np.float32(rules.lower_u)
     line = middle + face.down * (offset * unit)[:, None]
@@ -59,6 +60,15 @@ def draw_brow(
     line, half = resampled(line, 13), resampled(half, 13)
     for width, share in _SOFT_EDGE:
         _fill(pen, line, half * np.float32(width), colours.brow, alpha * share)
+
+
+def _seen_frown(face: FaceGeometry, look: Look) -> float:
+    """The frown that lines between the brows tell, in pupil distances; with raised brows or a cry they tell worry."""
+    if face.frown < 0:
+        return 0.0
+    lips = face.photo_points[13] - face.photo_points[14]
+    cries = smoothstep(float(np.linalg.norm(lips)) / face.unit_px, *_CRIES)
+    return _SEEN_FROWN * smoothstep(float(look.lines.frown.mean()), *_FROWN_LINES) * (1 - cries)
 
 
 def _fill(pen: Pen, line: Points, half: Points, colour: Colour, alpha: float) -> None:

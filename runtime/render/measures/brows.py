@@ -13,6 +13,11 @@ _REACH = np.linspace(-0.20, 0.20, 41).astype(np.float32)
 _STEP = float(_REACH[1] - _REACH[0])
 _TRUST = 0.12
 """How far from the mesh a brow is believed, in pupil distances."""
+_OFF_LID = 0.075
+"""How far above the lid brows end, in pupil distances: below it lashes and sockets are dark. Raising it loses
+frowns."""
+_MOST_OFFSET, _MOST_BENT = 0.10, 0.045
+"""How far a brow as a whole, and a part of it beside the whole, lies from the mesh at most."""
 _FAINT = 0.05
 _KERNEL = np.array([1, 2, 3, 2, 1], np.float32) / 9
 
@@ -44,6 +49,8 @@ class BrowMeasure:
         around = np.percentile(profile, 72, axis=1, keepdims=True)
         dark = np.clip((around - profile) / (around + 8) - _FAINT, 0, 0.6) * np.exp(-((_REACH / _TRUST) ** 2))
         dark = dark * (1 - photo.hidden(points, "hair", "over", "headwear"))
+        lid = (resampled(photo.curves[f"{name}_upper"], BROW_STATIONS) - line) @ photo.face.down / photo.unit_px
+        dark[_REACH[None] > lid[:, None] - _OFF_LID] = 0
         total = dark.sum(1) + 1e-4
         peak = dark.max(1)
         sure = np.clip((peak - 0.03) / 0.12, 0.02, 1)
@@ -63,7 +70,9 @@ def _bend(values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[
     weighted = terms * weights[:, None]
     # Little is known of tilt and bend where the brow is faint.
     solved = np.linalg.solve(terms.T @ weighted + np.diag([0.3, 0.8, 1.2]), weighted.T @ values)
-    found: NDArray[np.float32] = np.clip(terms @ solved, -0.10, 0.10).astype(np.float32)
+    bent = terms @ solved
+    middle = np.clip(bent.mean(), -_MOST_OFFSET, _MOST_OFFSET)
+    found: NDArray[np.float32] = (middle + np.clip(bent - bent.mean(), -_MOST_BENT, _MOST_BENT)).astype(np.float32)
     return found
 
 

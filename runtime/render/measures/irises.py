@@ -29,6 +29,9 @@ _NEARLY_BLACK, _NEARLY_BLACK_DOUBT = (16.0, 20.0), 3.8
 """Lightness of irises that take any colour of the light, and how much cooler they must be."""
 _REDDISH = (0.24, 0.38)
 """Red of a dark iris over that of skin, from which it is brown, however blue the sky in it."""
+_PINKISH, _GREY_LIGHTNESS, _GREY_RELATIVE = (0.62, 0.92), (26.0, 34.0), (0.38, 0.46)
+"""Yellow over red of a light iris below which it is grey or blue in warm light: brown has more yellow than red; and
+the lightness, and lightness over that of skin, from which that can be told."""
 _NARROW = 0.6
 """Opening over the iris' diameter below which the lids' edges and the white are among what is read."""
 _TOO_DARK = (0.27, 0.36)
@@ -94,13 +97,20 @@ def coolness(measured: Lab, raw: Lab) -> float:
         smoothstep(min(red - 0.5, yellow + 1) + doubt, *_SURELY_COOL),
         smoothstep(red / max(float(raw[1]), 6.0), *_REDDISH),
     )
-    return (
+    cool = (
         (1 - dark * warm)
         * (1 - smoothstep(own, bound - _WARMTH_SPREAD, bound + _WARMTH_SPREAD))
         * smoothstep(warmth, *_COLOURED_SKIN)
         * smoothstep(lightness, *_COOL_LIGHT)
         * smoothstep(relative, *_TOO_DARK)
     )
+    return max(cool, _pinkish(measured) * smoothstep(relative, *_GREY_RELATIVE))
+
+
+def _pinkish(measured: Lab) -> float:
+    """1 for a light iris with more red than yellow, which brown never has."""
+    lightness, red, yellow = (float(value) for value in measured)
+    return (1 - smoothstep(yellow / max(red, 2.0), *_PINKISH)) * smoothstep(lightness, *_GREY_LIGHTNESS)
 
 
 def _cool_colour(measured: Lab, raw: Lab) -> Lab:
@@ -113,6 +123,7 @@ def _cool_colour(measured: Lab, raw: Lab) -> Lab:
     blue = np.array([np.clip(lightness + 6, 40, 60), -6 * vivid * own_blue, -26 * vivid * own_blue], np.float32)
     green = np.array([np.clip(lightness + 4, 38, 56), -14 * vivid, 16 * vivid], np.float32)
     violet = np.array([40, 26, -36], np.float32)
-    cold = green + (blue - green) * np.float32(smoothstep(-yellow / max(apart, 1e-3), *_BLUE))
+    is_blue = max(smoothstep(-yellow / max(apart, 1e-3), *_BLUE), _pinkish(measured))
+    cold = green + (blue - green) * np.float32(is_blue)
     cool: Lab = cold + (violet - cold) * np.float32(smoothstep(red, *_VIOLET))
     return cool

@@ -18,6 +18,7 @@ from toonfilter.runtime.render.measures.skin import (
     fairness,
     lid_darkness,
     lips,
+    lit_skin,
     raw_skin,
     skin_shadow,
 )
@@ -81,7 +82,8 @@ class LookMeter:
 def _colours(look: Look, measured: MeasuredPhoto) -> tuple[Look, Lab]:
     """Skin, lips, irises, lashes; and the skin as the photo shows it."""
     raw = raw_skin(measured)
-    skin = clean_skin(raw, fairness(measured, raw))
+    fair = fairness(measured, raw)
+    skin = clean_skin(lit_skin(measured, raw, fair), fair)
     lip, lip_strength = lips(measured, raw, skin)
     eyes = iris(measured, raw, behind_glasses=wears_glasses(measured))
     lash = smoothstep(lid_darkness(measured, raw), _LASH_FROM, _LASH_FULL)

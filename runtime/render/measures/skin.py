@@ -79,14 +79,21 @@ def raw_skin(photo: MeasuredPhoto) -> Lab:
     if len(pixels) < _FEWEST_PX:
         return median_lab(photo.colours_at(photo.face.flat[list(range(0, 468, 7))]))
     usual = _between(pixels, _USUAL)
-    lips = _lips_redder(photo, usual)
-    deep = 1 - smoothstep(lips, *_DEEP_LIPS)
+    deep = 1 - smoothstep(_lips_redder(photo, usual), *_DEEP_LIPS)
+    return usual + (_between(pixels, _BELOW_GLOSS) - usual) * np.float32(deep)
+
+
+def lit_skin(photo: MeasuredPhoto, raw: Lab, fair: float) -> Lab:
+    """`raw_skin` of a face that is lit from the side, nearer to its lit side. fair: see `fairness`; deep skin has gloss
+    there.
+    """
+    pixels = _skin_pixels(photo)
+    if len(pixels) < _FEWEST_PX:
+        return raw
     low, high = np.percentile(pixels[:, 0], _SPREAD_PERCENTILES)
-    lit = _LIT_SHARE * smoothstep(lips, *_REDDER_LIPS) * smoothstep(float(high - low), *_SPREAD)
-    lit *= 1 - smoothstep(float(np.hypot(*usual[1:])), _MOST_CHROMA, _MOST_CHROMA + 8)
-    towards_light = (_between(pixels, _LIT_SIDE) - usual) * np.float32(lit)
-    raw: Lab = usual + towards_light + (_between(pixels, _BELOW_GLOSS) - usual) * np.float32(deep)
-    return raw
+    share = _LIT_SHARE * fair * smoothstep(float(high - low), *_SPREAD)
+    share *= 1 - smoothstep(float(np.hypot(*raw[1:])), _MOST_CHROMA, _MOST_CHROMA + 8)
+    return raw + (_between(pixels, _LIT_SIDE) - raw) * np.float32(share)
 
 
 def _between(pixels: NDArray[np.float32], percentiles: tuple[float, float]) -> Lab:
@@ -121,10 +128,8 @@ def fairness(photo: MeasuredPhoto, raw: Lab) -> float:
     Lips tell them apart: those of fair skin are redder than it, those of deep skin are less red and bluer.
     So does hair that is yellow and as light as the skin beside it, though it may be dyed.
     """
-    pixels = _skin_pixels(photo)
-    usual = _between(pixels, _USUAL) if len(pixels) >= _FEWEST_PX else raw
-    lips = smoothstep(_lips_redder(photo, usual), *_REDDER_LIPS)
-    lips *= 1 - smoothstep(float(np.hypot(*usual[1:])) / max(float(usual[0]), 1.0), *_DEEP_CHROMA)
+    lips = smoothstep(_lips_redder(photo, raw), *_REDDER_LIPS)
+    lips *= 1 - smoothstep(float(np.hypot(*raw[1:])) / max(float(raw[0]), 1.0), *_DEEP_CHROMA)
     colourless = _COLOURLESS_FAIR * (1 - smoothstep(float(np.hypot(raw[1], raw[2])), *_COLOURLESS))
     return min(1.0, max(lips, colourless) + _OF_HAIR * _fair_hair(photo, raw))
 
