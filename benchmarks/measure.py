@@ -50,15 +50,37 @@ class MeasureOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What the measured frames took from the machine.
+
+    process_cpu_s, wall_s: with the process that draws. others_cores: CPU cores that others used meanwhile.
+    dropped: frames that were not sent.
+    """
+
+    process_cpu_s: float
+    wall_s: float
+    others_cores: float
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """peak_bytes: resident at its highest, without the clip. growth_bytes: from the first to the last quarter.
+
+    extra_bytes: what one frame needs for a moment, at most.
+    """
+
+    peak_bytes: int
+    growth_bytes: int
+    extra_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """What one scenario gave.
 
     stages: durations in s by stage, in the order of the path. cpu_s: CPU time of the threads that track and draw.
     end_to_end_s: frame captured to frame handed over. finished_s: when each frame was handed over.
-    process_cpu_s, wall_s: of the measured frames; with the process that draws. others_cores: CPU cores that others
-    used meanwhile.
-    peak_bytes: resident memory at its highest, without the clip; growth_bytes: from the first to the last quarter.
-    extra_bytes: memory that one frame needs for a moment, at most.
     """
 
     description: Description
@@ -66,15 +88,10 @@ class Measured:
     cpu_s: dict[str, float]
     end_to_end_s: list[float]
     finished_s: list[float]
-    dropped: int
     states: dict[str, int]
     faces_covered: float
-    process_cpu_s: float
-    wall_s: float
-    others_cores: float
-    peak_bytes: int
-    growth_bytes: int
-    extra_bytes: int
+    usage: Usage
+    memory: Memory
 
 
 @dataclass(slots=True)
@@ -192,15 +209,10 @@ def measure(scenario: Scenario, options: MeasureOptions) -> Measured:
         cpu_s=dict(record.cpu_s),
         end_to_end_s=record.end_to_end_s,
         finished_s=record.finished_s,
-        dropped=usage.dropped,
         states=dict(record.states),
         faces_covered=record.faces / max(1, sum(record.states.values())),
-        process_cpu_s=usage.process_cpu_s,
-        wall_s=usage.wall_s,
-        others_cores=usage.others_cores,
-        peak_bytes=max(resident) - clip.images.nbytes,
-        growth_bytes=growth,
-        extra_bytes=extra_bytes,
+        usage=usage,
+        memory=Memory(max(resident) - clip.images.nbytes, growth, extra_bytes),
     )
 
 
@@ -221,16 +233,6 @@ def _open_filter(scenario: Scenario, options: MeasureOptions, record: _Record) -
     return ToonFilter(settings, opener=opener)
 
 
-@dataclass(frozen=True, slots=True)
-class _Usage:
-    """What a run took from the machine. See `Measured`."""
-
-    process_cpu_s: float
-    wall_s: float
-    others_cores: float
-    dropped: int = 0
-
-
 class _Meter:
     """CPU time of this process with its children, and of the whole machine, from `restart` on."""
 
@@ -244,9 +246,9 @@ class _Meter:
         self._wall_s, self._cpu_s = time.perf_counter(), processes.cpu_s()
         self._busy_s = self._busy()
 
-    def read(self) -> _Usage:
+    def read(self) -> Usage:
         wall_s, cpu_s = time.perf_counter() - self._wall_s, processes.cpu_s() - self._cpu_s
-        return _Usage(cpu_s, wall_s, max(0.0, (self._busy() - self._busy_s - cpu_s) / max(wall_s, 1e-9)))
+        return Usage(cpu_s, wall_s, max(0.0, (self._busy() - self._busy_s - cpu_s) / max(wall_s, 1e-9)))
 
     def _busy(self) -> float:
         times = self._psutil.cpu_times()
@@ -299,7 +301,7 @@ class _BenchSink:
     def __init__(self, record: _Record, warm_up: int, total: int, meter: _Meter, stop: threading.Event) -> None:
         self._record, self._warm_up, self._total = record, warm_up, total
         self._meter, self._stop = meter, stop
-        self.usage: _Usage | None = None
+        self.usage: Usage | None = None
         self._last_index = -1
 
     def send(self, safe: SafeFrame, now_s: float) -> None:  # noqa: ARG002
@@ -325,7 +327,7 @@ class _BenchSink:
         """Nothing to let go of."""
 
 
-def _run_cam(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _TimedFilter, record: _Record) -> _Usage:
+def _run_cam(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _TimedFilter, record: _Record) -> Usage:
     """The real live loop between a camera and a sink of the benchmark's own."""
     meter, stop = _Meter(), threading.Event()
     total = options.warm_up + options.frames
@@ -341,7 +343,7 @@ def _run_cam(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _Ti
     return replace(usage, dropped=expected - len(record.finished_s))
 
 
-def _run_video(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _TimedFilter, record: _Record) -> _Usage:
+def _run_video(scenario: Scenario, options: MeasureOptions, clip: Clip, timed: _TimedFilter, record: _Record) -> Usage:
     """A file of the clip's pictures through `convert`; the filter is open and warm before."""
     import tempfile
 

@@ -1,12 +1,11 @@
 """`toonfilter export`: what is asked for becomes a bundle, installed or in a folder, with engines where asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from toonfilter.export.bundle_export import BundleOptions, ExportedBundle, export_bundle
 from toonfilter.export.source import open_source
-from toonfilter.runtime.bundle import Precision
 from toonfilter.runtime.errors import ConfigError
 
 
@@ -15,22 +14,13 @@ class ExportRequest:
     """What to export and into what.
 
     source: checkpoint, run folder or bundle; None takes the newest run. head: another of
-    the method's exportable networks. engine: `tensorrt` also builds this machine's engines. Else as in `BundleOptions`.
+    the method's exportable networks. engine: `tensorrt` also writes fp16 and builds this machine's engines.
     """
 
     source: Path | None = None
     head: str = ""
-    name: str | None = None
-    fp16: bool = False
-    int8: bool = False
-    sizes: tuple[int, ...] | None = None
     engine: str | None = None
-    crops: Path | None = None
-    output: Path | None = None
-    overwrite: bool = False
-    licence: str | None = None
-    description: str | None = None
-    version: str | None = None
+    bundle: BundleOptions = field(default_factory=BundleOptions)
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
@@ -60,23 +50,10 @@ def export_model(request: ExportRequest, progress: Callable[[str], None] | None 
         from toonfilter.runtime.backends.tensorrt_flavours import check_driver
 
         check_driver()
-    source = open_source(request.source, head=request.head, crops=request.crops)
-    precisions: list[Precision] = []
-    if request.fp16 or request.engine == "tensorrt":
-        precisions.append("fp16")
-    if request.int8:
-        precisions.append("int8")
-    options = BundleOptions(
-        name=request.name,
-        precisions=tuple(precisions),
-        sizes=request.sizes,
-        crops=request.crops,
-        output=request.output,
-        overwrite=request.overwrite,
-        licence=request.licence,
-        description=request.description,
-        version=request.version,
-    )
+    source = open_source(request.source, head=request.head, crops=request.bundle.crops)
+    options = request.bundle
+    if request.engine == "tensorrt":
+        options = replace(options, precisions=tuple(dict.fromkeys(("fp16", *options.precisions))))
     exported = export_bundle(source, options, progress)
     if request.engine == "tensorrt":
         from toonfilter.export.tensorrt_build import build_engines

@@ -12,6 +12,7 @@ from toonfilter.runtime.command_line.option_groups import with_option_groups
 
 if TYPE_CHECKING:
     from toonfilter.export.command import ExportRequest
+    from toonfilter.runtime.bundle import Precision
 
 app = typer.Typer()
 
@@ -35,16 +36,14 @@ class ExportArguments:
 
     def request(self, source: Path | None) -> "ExportRequest":
         """source: see `ExportRequest`."""
+        from toonfilter.export.bundle_export import BundleOptions
         from toonfilter.export.command import ExportRequest, parse_sizes
 
-        return ExportRequest(
-            source=source,
-            head=self.head,
+        asked: dict[Precision, bool] = {"fp16": self.fp16, "int8": self.int8}
+        bundle = BundleOptions(
             name=self.name,
-            fp16=self.fp16,
-            int8=self.int8,
+            precisions=tuple(precision for precision, is_asked in asked.items() if is_asked),
             sizes=parse_sizes(self.sizes) if self.sizes else None,
-            engine=self.engine,
             crops=self.crops,
             output=self.output,
             overwrite=self.overwrite,
@@ -52,6 +51,7 @@ class ExportArguments:
             description=self.description,
             version=self.version,
         )
+        return ExportRequest(source, self.head, self.engine, bundle)
 
 
 @app.command(rich_help_panel="Making styles")

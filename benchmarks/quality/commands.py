@@ -31,18 +31,28 @@ def bundle_in(folder: Path, checkpoint: Path) -> Path:
     """Export a checkpoint into a new folder below the given one; the bundle's place."""
     import tempfile
 
+    from toonfilter.export.bundle_export import BundleOptions
     from toonfilter.export.command import ExportRequest, export_model
 
     # The bundle is gone after the measuring: nobody gets it, under any licence.
     # Checkpoints of several runs have the same names.
     place = Path(tempfile.mkdtemp(dir=folder)) / checkpoint.resolve().name
-    request = ExportRequest(source=checkpoint, output=place, licence="none: only measured")
-    return export_model(request).folder
+    bundle = BundleOptions(output=place, licence="none: only measured")
+    return export_model(ExportRequest(checkpoint, bundle=bundle)).folder
+
+
+@dataclass(frozen=True, slots=True)
+class SampleArguments:
+    """Which of the pictures are taken."""
+
+    split: Annotated[str, typer.Option(help="all, train or validation identities by index.csv.")] = "all"
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, sampled with --seed.")] = None
+    seed: Annotated[int, typer.Option(help="For everything that is sampled.")] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationArguments:
-    """What is measured, on which of the pictures."""
+    """What is measured, and with what."""
 
     target: Annotated[Path | None, typer.Option(help="Folder of ground truth, same names as the source.")] = None
     identity: Annotated[Path | None, typer.Option(help="Face recogniser as ONNX, input [N, 3, 112, 112].")] = None
@@ -55,18 +65,20 @@ class EvaluationArguments:
     log: Annotated[Path | None, typer.Option(help="Folder of a training run: D(real) and D(fake) over time.")] = None
     stills: Annotated[int, typer.Option(min=0, help="Pictures moved in known ways to measure steadiness.")] = 8
     clips: Annotated[Path | None, typer.Option(help="Folder of recorded videos to measure steadiness on.")] = None
-    split: Annotated[str, typer.Option(help="all, train or validation identities by index.csv.")] = "all"
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, sampled with --seed.")] = None
-    seed: Annotated[int, typer.Option(help="For everything that is sampled.")] = 0
     workers: Annotated[int, typer.Option(min=1, help="Threads.")] = 2
     raw: Annotated[bool | None, _RAW] = None
 
     def options(
-        self, models: Sequence[str], source: Path, output: Path, export: Callable[[Path], Path]
+        self,
+        models: Sequence[str],
+        source: Path,
+        output: Path,
+        sampled: SampleArguments,
+        export: Callable[[Path], Path],
     ) -> "EvaluationOptions":
         """models, source, output, export: see `EvaluationOptions`."""
         from toonfilter.benchmarks.quality.distribution import NetOptions
-        from toonfilter.benchmarks.quality.evaluate import EvaluationOptions
+        from toonfilter.benchmarks.quality.evaluate import EvaluationOptions, Sample
         from toonfilter.benchmarks.quality.temporal import TemporalOptions
 
         return EvaluationOptions(
@@ -77,10 +89,8 @@ class EvaluationArguments:
             identity=self.identity,
             nets=NetOptions(tuple(self.nets or ()), self.weights, self.download),
             log=self.log,
-            temporal=TemporalOptions(self.stills, self.clips, self.seed),
-            split=self.split,
-            limit=self.limit,
-            seed=self.seed,
+            temporal=TemporalOptions(self.stills, self.clips, sampled.seed),
+            sample=Sample(sampled.split, sampled.limit, sampled.seed),
             workers=self.workers,
             raw=self.raw,
             export=export,
@@ -97,6 +107,7 @@ def evaluate(
     source: Annotated[Path, typer.Option(help="Folder of input pictures; index.csv in it is read.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for report.html, report.json, pictures.csv.")],
     how: EvaluationArguments,
+    sampled: SampleArguments,
 ) -> None:
     """Measure models on pictures: what a class needs, distances to targets, by group; one report for all."""
     import tempfile
@@ -117,7 +128,7 @@ def evaluate(
                 tasks[what] = progress.add_task(what, total=total)
             progress.update(tasks[what], completed=done)
 
-        options = how.options(models, source, output, lambda path: bundle_in(Path(scratch), path))
+        options = how.options(models, source, output, sampled, lambda path: bundle_in(Path(scratch), path))
         evaluation = run(options, show)
     # Where the output is no terminal, rich takes 80 characters and would squeeze the names of the measures away.
     console = terminal.output_console(max(terminal.output_console().width, table_width(evaluation)))

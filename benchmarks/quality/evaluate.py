@@ -33,7 +33,7 @@ from toonfilter.benchmarks.quality.pictures import (
     read_picture,
 )
 from toonfilter.benchmarks.quality.report import html_report
-from toonfilter.benchmarks.quality.results import Evaluation, ModelReport
+from toonfilter.benchmarks.quality.results import Evaluation, LeftOut, ModelReport
 from toonfilter.benchmarks.quality.seam import seam_ratio
 from toonfilter.benchmarks.quality.temporal import TITLES as TEMPORAL_TITLES
 from toonfilter.benchmarks.quality.temporal import TemporalOptions, measure_temporal
@@ -47,12 +47,20 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """Which pictures. split: "all", "train" or "validation" by index.csv. limit: at most so many, by the seed."""
+
+    split: str = "all"
+    limit: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationOptions:
     """What to evaluate, on what, with which nets.
 
     models: names and paths as `models.find_model` takes them. source: folder of input pictures. target: folder of
-    real drawings, paired by name for the paired measures. identity: ONNX file of a face recogniser. split: "all",
-    "train" or "validation" by index.csv. limit: at most so many pictures, sampled with the seed.
+    real drawings, paired by name for the paired measures. identity: ONNX file of a face recogniser.
     log: folder of a training run, for D(real) and D(fake). export, raw: see `models.find_model`.
     """
 
@@ -64,9 +72,7 @@ class EvaluationOptions:
     nets: NetOptions = field(default_factory=NetOptions)
     log: Path | None = None
     temporal: TemporalOptions = field(default_factory=TemporalOptions)
-    split: str = "all"
-    limit: int | None = None
-    seed: int = 0
+    sample: Sample = Sample()
     workers: int = 2
     export: Exporter | None = None
     raw: bool | None = None
@@ -104,7 +110,8 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
     report_progress = progress or (lambda *_: None)
     log = read_training_log(options.log) if options.log else None
     models = _find_models(options)
-    pictures = choose(list_pictures(options.source), split=options.split, limit=options.limit, seed=options.seed)
+    sample = options.sample
+    pictures = choose(list_pictures(options.source), split=sample.split, limit=sample.limit, seed=sample.seed)
     with ExitStack() as stack:
         instruments, notes = _open_instruments(options, models)
         distribution = instruments.distribution
@@ -136,13 +143,12 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
     else:
         evaluation.notes.append("not measured: D(real), D(fake): needs --log DIR (the folder of a training run)")
     columns = [report.columns for report in evaluation.models]
-    chosen = choose_sheets([model.name for model in models], columns, seed=options.seed)
+    chosen = choose_sheets([model.name for model in models], columns, seed=sample.seed)
     sheets = draw_sheets(chosen, pictures, models, columns)
     evaluation.cpu_s = time.process_time() - cpu_started
     evaluation.wall_s = time.perf_counter() - started
-    write_results(
-        evaluation, sheets, options.output, curves("D(real) and D(fake) over steps", log.series) if log else ""
-    )
+    training_curves = curves("D(real) and D(fake) over steps", log.series) if log else ""
+    write_results(evaluation, sheets, options.output, training_curves)
     return evaluation
 
 
@@ -273,7 +279,7 @@ def _sum_up(
     for index, model in enumerate(models):
         report = ModelReport(model.name, model.kind, columns=_columns([outcome.rows[index] for outcome in outcomes]))
         report.problems = [outcome.problems[index] for outcome in outcomes if outcome.problems[index]]
-        if model.pairing and options.split == "all" and options.limit is None:
+        if model.pairing and options.sample.split == "all" and options.sample.limit is None:
             report.unused = model.pairing.without_partner(keys)
         _estimate_all(report, facts)
         reports.append(report)
@@ -282,13 +288,15 @@ def _sum_up(
         source=str(options.source),
         keys=keys,
         models=reports,
-        unreadable=[outcome.source_problem for outcome in outcomes if outcome.source_problem],
-        unpaired=[outcome.target_problem for outcome in outcomes if outcome.target_problem],
-        faceless=[
-            key
-            for key, outcome in zip(keys, outcomes, strict=True)
-            if not outcome.has_face and not outcome.source_problem
-        ],
+        left_out=LeftOut(
+            unreadable=[outcome.source_problem for outcome in outcomes if outcome.source_problem],
+            unpaired=[outcome.target_problem for outcome in outcomes if outcome.target_problem],
+            faceless=[
+                key
+                for key, outcome in zip(keys, outcomes, strict=True)
+                if not outcome.has_face and not outcome.source_problem
+            ],
+        ),
         missing_groups=[
             f"{name}: index.csv has no values in a column of that name" for name in GROUP_COLUMNS if name not in known
         ],

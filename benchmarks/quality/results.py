@@ -1,6 +1,7 @@
 """What an evaluation found, and its JSON form."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,12 +31,23 @@ class ModelReport:
     unused: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """unreadable: source pictures that could not be read. unpaired: those without a usable target.
+
+    faceless: those without a face, which the class measures leave out.
+    """
+
+    unreadable: Sequence[str] = ()
+    unpaired: Sequence[str] = ()
+    faceless: Sequence[str] = ()
+
+
 @dataclass(slots=True)
 class Evaluation:
     """Several models on the same pictures.
 
-    keys: names of the pictures, the rows of every column. unreadable: source pictures that could not be read.
-    unpaired: those without a usable target. faceless: those without a face, which the class measures leave out.
+    keys: names of the pictures, the rows of every column.
     notes: what else a reader must know. titles: of measures, by key. sections: heading and measure keys, in the order
     of the report. training: see `training_log.TrainingLog.summary`.
     """
@@ -43,9 +55,7 @@ class Evaluation:
     source: str
     keys: list[str]
     models: list[ModelReport]
-    unreadable: list[str] = field(default_factory=list)
-    unpaired: list[str] = field(default_factory=list)
-    faceless: list[str] = field(default_factory=list)
+    left_out: LeftOut = LeftOut()
     missing_groups: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     titles: dict[str, str] = field(default_factory=dict)
@@ -60,9 +70,9 @@ class Evaluation:
             "format": FORMAT,
             "source": self.source,
             "pictures": len(self.keys),
-            "unreadable": self.unreadable,
-            "without_target": self.unpaired,
-            "without_face": self.faceless,
+            "unreadable": list(self.left_out.unreadable),
+            "without_target": list(self.left_out.unpaired),
+            "without_face": list(self.left_out.faceless),
             "missing_groups": self.missing_groups,
             "notes": self.notes,
             "titles": self.titles,

@@ -1,6 +1,7 @@
 """The figures as a table for the terminal: measures down, models across, with what each must reach."""
 
 import math
+from collections.abc import Sequence
 
 from rich.table import Table
 
@@ -42,9 +43,9 @@ def missing_lines(evaluation: Evaluation) -> list[str]:
         reasons = {model.missing[key] for model in evaluation.models if key in model.missing}
         lines += [f"not measured: {title}: {reason}" for reason in sorted(reasons)]
     lines += [f"no group {text}" for text in evaluation.missing_groups]
-    lines += _listing("unreadable source pictures", evaluation.unreadable)
-    lines += _listing("source pictures without a target", evaluation.unpaired)
-    lines += _listing("source pictures without a face", evaluation.faceless)
+    lines += _listing("unreadable source pictures", evaluation.left_out.unreadable)
+    lines += _listing("source pictures without a target", evaluation.left_out.unpaired)
+    lines += _listing("source pictures without a face", evaluation.left_out.faceless)
     for model in evaluation.models:
         lines += _listing(f"{model.name}: results not used", model.problems)
         lines += _listing(f"{model.name}: results without a source picture", model.unused)
@@ -83,7 +84,7 @@ def _passed(model: ModelReport) -> str:
     return f"{text} ({unmeasured} not measured)" if unmeasured else text
 
 
-def _listing(what: str, names: list[str], shown: int = 8) -> list[str]:
+def _listing(what: str, names: Sequence[str], shown: int = 8) -> list[str]:
     if not names:
         return []
     more = f" and {len(names) - shown} more" if len(names) > shown else ""

@@ -30,6 +30,7 @@ from toonfilter.runtime.geometry.landmarks import (
     NOSE_BASE,
     RIGHT_EYE,
     RIGHT_WING,
+    EyePoints,
 )
 
 Curve = NDArray[np.float32]
@@ -70,19 +71,31 @@ class EyeShape:
 
 
 @dataclass(frozen=True, slots=True)
+class LipShape:
+    """Two curves from the left to the right corner of the mouth, as on the screen."""
+
+    top: Curve
+    bottom: Curve
+
+    @property
+    def outline(self) -> Curve:
+        """Around both."""
+        return np.concatenate([self.top, self.bottom[-2:0:-1]])
+
+
+@dataclass(frozen=True, slots=True)
 class FaceShape:
-    """Every curve of a face that is drawn; sides are those of the picture: `eyes[0]` is the left one on the screen."""
+    """Every curve of a face that is drawn; sides are those of the picture: `eyes[0]` is the left one on the screen.
+
+    lips: around them. mouth: its opening, between them.
+    """
 
     eyes: tuple[EyeShape, EyeShape]
     brows: tuple[Curve, Curve]
     nose_wings: tuple[Curve, Curve]
     nose_base: Curve
-    lips: Curve
-    mouth: Curve
-    mouth_top: Curve
-    mouth_bottom: Curve
-    lip_top: Curve
-    lip_bottom: Curve
+    lips: LipShape
+    mouth: LipShape
     jaw: Curve
     face: Curve
     unit_px: float
@@ -102,8 +115,8 @@ def face_shape(landmarks: NDArray[np.floating[Any]], size: int) -> FaceShape:
     unit_px = size / CROP_SIDE_FACE_HEIGHTS
     curves = _curves(points)
     eyes = (
-        _eye(points, RIGHT_EYE.upper, RIGHT_EYE.lower, RIGHT_EYE.iris, curves[0:3], unit_px),
-        _eye(points, LEFT_EYE.upper, LEFT_EYE.lower, LEFT_EYE.iris, curves[3:6], unit_px),
+        _eye(points, RIGHT_EYE, curves[0:3], unit_px),
+        _eye(points, LEFT_EYE, curves[3:6], unit_px),
     )
     # A brow is full near the nose and pointed at the temple.
     widths = taper(len(curves[6]), 0.12, 0.5, 0.6) * np.float32(0.040 * unit_px)
@@ -114,12 +127,8 @@ def face_shape(landmarks: NDArray[np.floating[Any]], size: int) -> FaceShape:
         brows=(right_brow, left_brow),
         nose_wings=(wing_right, wing_left),
         nose_base=nose_base,
-        lips=np.concatenate([lip_top, lip_bottom[-2:0:-1]]),
-        mouth=np.concatenate([mouth_top, mouth_bottom[-2:0:-1]]),
-        mouth_top=mouth_top,
-        mouth_bottom=mouth_bottom,
-        lip_top=lip_top,
-        lip_bottom=lip_bottom,
+        lips=LipShape(lip_top, lip_bottom),
+        mouth=LipShape(mouth_top, mouth_bottom),
         jaw=jaw,
         face=np.concatenate([jaw, forehead[1:-1]]),
         unit_px=unit_px,
@@ -286,8 +295,8 @@ def _draw_lines(shape: FaceShape, plane: NDArray[np.uint8]) -> None:
         values.append(255)
     for curve in (*shape.nose_wings, shape.nose_base):
         line(curve, 0.014, 220)
-    third = len(shape.lip_bottom) // 3
-    line(shape.lip_bottom[third:-third], 0.012, 140)
+    third = len(shape.lips.bottom) // 3
+    line(shape.lips.bottom[third:-third], 0.012, 140)
     jaw, *others = strokes(lines, widths)
     sheet.fill([jaw, *shape.brows, *others], [values[0], 190, 190, *values[1:]])
     sheet.put_into(plane)
@@ -297,9 +306,10 @@ def _draw_regions(shape: FaceShape, plane: NDArray[np.uint8]) -> None:
     sheet = _Sheet([shape.face], len(plane))
     if sheet.is_empty:
         return
-    widths = taper(len(shape.mouth_top)) * np.float32(0.012 * shape.unit_px)
-    mouth_line = stroke(shape.mouth_top, widths)
-    sheet.fill([shape.face, nose_shadow(shape), shape.lips, mouth_line, shape.mouth], [40, 72, 128, 255, 255])
+    widths = taper(len(shape.mouth.top)) * np.float32(0.012 * shape.unit_px)
+    mouth_line = stroke(shape.mouth.top, widths)
+    parts = [shape.face, nose_shadow(shape), shape.lips.outline, mouth_line, shape.mouth.outline]
+    sheet.fill(parts, [40, 72, 128, 255, 255])
     sheet.put_into(plane)
 
 
@@ -327,16 +337,10 @@ def nose_shadow(shape: FaceShape) -> Curve:
     return np.concatenate([base, below[::-1]])
 
 
-def _eye(
-    points: NDArray[np.float32],
-    upper: tuple[int, ...],
-    lower: tuple[int, ...],
-    iris: tuple[int, ...],
-    curves: Sequence[Curve],
-    unit_px: float,
-) -> EyeShape:
+def _eye(points: NDArray[np.float32], eye: EyePoints, curves: Sequence[Curve], unit_px: float) -> EyeShape:
     """curves: upper lid, lower lid, crease."""
-    (x, y), *ring = points[list(iris)].tolist()
+    upper, lower = eye.upper, eye.lower
+    (x, y), *ring = points[list(eye.iris)].tolist()
     radius = _IRIS_GROWTH * sum(math.hypot(ring_x - x, ring_y - y) for ring_x, ring_y in ring) / len(ring)
     (outer_x, outer_y), (inner_x, inner_y) = points[upper[0]].tolist(), points[upper[-1]].tolist()
     across_x, across_y = inner_x - outer_x, inner_y - outer_y

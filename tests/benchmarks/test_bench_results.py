@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from toonfilter.benchmarks.chart import chart_html, check_chart, write_chart
 from toonfilter.benchmarks.clip import there_and_back
-from toonfilter.benchmarks.measure import Measured
+from toonfilter.benchmarks.measure import Measured, Memory, Usage
 from toonfilter.benchmarks.results import Result, check_place, compare, read_results, summarise, write_results
 from toonfilter.benchmarks.scaling import Load, sensible_loads
 from toonfilter.benchmarks.scenarios import Scenario, by_engine, camera_rate, chosen, load_scenarios, paced
@@ -34,15 +34,10 @@ def measured(frame_s: float = 0.02, *, wobble: float = 0.0) -> Measured:
         cpu_s={"track": 0.4, "draw": 0.8},
         end_to_end_s=[0.012 + 0.0001 * number for number in range(FRAMES)],
         finished_s=finished,
-        dropped=3,
         states={"protected": FRAMES},
         faces_covered=1.0,
-        process_cpu_s=1.6,
-        wall_s=finished[-1],
-        others_cores=0.02,
-        peak_bytes=400_000_000,
-        growth_bytes=0,
-        extra_bytes=1_500_000,
+        usage=Usage(1.6, finished[-1], 0.02, dropped=3),
+        memory=Memory(400_000_000, 0, 1_500_000),
     )  # fmt: skip
 
 
@@ -149,7 +144,7 @@ def test_growth_over_a_run_is_told_for_long_ones() -> None:
 
 
 def test_all_cores_busy_is_part_of_the_bottleneck() -> None:
-    busy = replace(measured(), process_cpu_s=3.0)
+    busy = replace(measured(), usage=replace(measured().usage, process_cpu_s=3.0))
     assert summarise(Scenario("x"), busy, cores=2)["bottleneck"].endswith("all 2 cores are busy")
 
 
@@ -200,7 +195,7 @@ def test_results_come_back_from_their_file(tmp_path: Path) -> None:
 def test_tables_and_chart_show_everything(tmp_path: Path) -> None:
     from rich.console import Console
 
-    noisy = replace(measured(), others_cores=1.2, faces_covered=0.4)
+    noisy = replace(measured(), usage=replace(measured().usage, others_cores=1.2), faces_covered=0.4)
     content = content_of(
         summarise(Scenario("paced", camera_fps=30, targets={"p50_ms": 1}), noisy, cores=2),
         {"scenario": {"name": "lost", "faces": 1}, "error": "no engine"},

@@ -68,14 +68,14 @@ def test_a_file_shows_the_clip_there_and_back_however_long_it_is(frames: int, cl
 def test_cam_path_is_measured(clip: Path, tiny_bundle: Bundle) -> None:
     found = measure(Scenario("x", width=320, height=240, size=64), options_for(tiny_bundle, clip))
     # On a starved machine the live loop leaves a frame out now and then, and it has to be counted.
-    assert found.dropped <= 4
-    assert len(found.finished_s) == len(found.end_to_end_s) == 24 - found.dropped
-    assert found.states == {"protected": 24 - found.dropped}
+    assert found.usage.dropped <= 4
+    assert len(found.finished_s) == len(found.end_to_end_s) == 24 - found.usage.dropped
+    assert found.states == {"protected": 24 - found.usage.dropped}
     assert found.faces_covered >= 1
     assert set(found.stages) == {"capture", "track", "translate", "draw"}
     assert len(found.stages["draw"]) in (23, 24, 25)
-    assert found.process_cpu_s > 0
-    assert found.extra_bytes > 320 * 240
+    assert found.usage.process_cpu_s > 0
+    assert found.memory.extra_bytes > 320 * 240
 
 
 def test_video_path_is_measured(clip: Path, tiny_bundle: Bundle) -> None:
@@ -83,7 +83,7 @@ def test_video_path_is_measured(clip: Path, tiny_bundle: Bundle) -> None:
     assert found.states["protected"] == 24
     assert len(found.finished_s) == 24
     assert found.finished_s == sorted(found.finished_s)
-    assert found.finished_s[-1] - found.finished_s[0] < found.wall_s
+    assert found.finished_s[-1] - found.finished_s[0] < found.usage.wall_s
 
 
 @pytest.mark.slow

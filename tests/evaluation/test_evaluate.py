@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from toonfilter.benchmarks.quality import contact_sheet, pictures
 from toonfilter.benchmarks.quality.commands import bundle_in
-from toonfilter.benchmarks.quality.evaluate import EvaluationOptions, evaluate
+from toonfilter.benchmarks.quality.evaluate import EvaluationOptions, Sample, evaluate
 from toonfilter.benchmarks.quality.models import find_model
 from toonfilter.benchmarks.quality.temporal import TemporalOptions
 from toonfilter.benchmarks.quality.terminal_table import missing_lines
@@ -109,9 +109,9 @@ def test_bundles_are_drawn_in_stills_and_clips(evaluated) -> None:
 
 def test_bad_pictures_and_pairs_are_named(evaluated) -> None:
     evaluation = evaluated[0]
-    assert len(evaluation.unreadable) == 1
-    assert "broken.png" in evaluation.unreadable[0]
-    assert evaluation.faceless == ["set/wall"]
+    assert len(evaluation.left_out.unreadable) == 1
+    assert "broken.png" in evaluation.left_out.unreadable[0]
+    assert evaluation.left_out.faceless == ["set/wall"]
     dark = evaluation.models[1]
     assert dark.unused == ["stranger"]
     assert any("no result for set/view11" in text for text in dark.problems)
@@ -205,7 +205,7 @@ def test_runs_from_drawings_to_photos_are_measured_and_voted_on(faces, tmp_path)
         target=faces / "set",
         output=tmp_path / "report",
         temporal=TemporalOptions(stills=0),
-        limit=5,
+        sample=Sample(limit=5),
     )
     found = evaluate(options)
     assert [model.kind for model in found.models] == ["checkpoint, raw"] * 2

@@ -136,7 +136,6 @@ LONG_RECORDS = {
     "runtime/panel/recording_list.py Recording",
     "runtime/render/features/palette.py FeatureColours",
     "runtime/styles/feature_rules.py EyeRules",
-    "runtime/render/guidance.py FaceShape",
     "runtime/render/look.py Look",
     "runtime/styles/style.py BaseRules",
     "train/fields_training.py FieldsRecipe",
@@ -147,11 +146,6 @@ LONG_RECORDS = {
     "train/systems/cyclegan.py Options",
     "train/systems/landmark_cyclegan.py Options",
     "train/systems/toon.py Options",
-    "export/command.py ExportRequest",
-    "benchmarks/measure.py Measured",
-    "benchmarks/quality/commands.py EvaluationArguments",
-    "benchmarks/quality/evaluate.py EvaluationOptions",
-    "benchmarks/quality/results.py Evaluation",
 }
 
 

@@ -125,7 +125,7 @@ def test_mouth_shows_teeth_in_warm_light_and_a_tongue_where_it_is_red(
 ) -> None:
     inside = np.zeros((SIZE, SIZE), np.uint8)
     shape = face_shape(sitter.landmarks, SIZE)
-    cv2.fillPoly(inside, [np.round(np.concatenate([shape.mouth_top, shape.mouth_bottom[::-1]])).astype(np.int32)], 1)
+    cv2.fillPoly(inside, [np.round(np.concatenate([shape.mouth.top, shape.mouth.bottom[::-1]])).astype(np.int32)], 1)
     photo = sitter.photo.astype(np.float32)
     light = np.array(cast if expected == "teeth" else (1, 1, 1), np.float32)
     photo[inside > 0] = np.array([225, 220, 210]) if expected == "teeth" else np.array([225, 220, 210]) * cast

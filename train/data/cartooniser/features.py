@@ -165,28 +165,28 @@ class FeaturePainter:
     def _draw_mouth(self) -> None:
         shape = self._shape
         size = self._size
-        lips, opening = filled(shape.lips, size), filled(shape.mouth, size)
+        lips, opening = filled(shape.lips.outline, size), filled(shape.mouth.outline, size)
         ring = (lips > 0.6) & (opening < 0.3)
-        base = self._base_at(shape.lips)
+        base = self._base_at(shape.lips.outline)
         contrast = (base[0] + 10) / 75
         own = np.median(self._photo[ring], axis=0) if ring.sum() > 10 else base + np.array([-10, 8, 0], np.float32)
         away = np.clip(own - base, [-22, 3, -6], [-5, 22, 8])
         colour = (base + away).astype(np.float32)
         lower = colour + np.array([2.5 * contrast, 1, 0], np.float32)
         upper = colour + np.array([-6.5 * contrast, 1, 0], np.float32)
-        self._paint(shape.lips, lower)
-        self._paint(np.concatenate([shape.lip_top, shape.mouth_top[::-1]]), upper)
+        self._paint(shape.lips.outline, lower)
+        self._paint(np.concatenate([shape.lips.top, shape.mouth.top[::-1]]), upper)
         self._paint_opening(opening, base)
-        shine = 0.55 * shape.lip_bottom + 0.45 * shape.mouth_bottom
+        shine = 0.55 * shape.lips.bottom + 0.45 * shape.mouth.bottom
         middle = shine[2 * len(shine) // 5 : -(2 * len(shine) // 5)]
         self._line(middle, 0.014, lower + np.array([9 * contrast, -2, 0], np.float32), 0.8, start=0.1, end=0.1)
-        ink = self._ink(shape.lips)
-        self._line(shape.mouth_top, 0.013, ink, start=0.5, end=0.5)
-        gap = float((shape.mouth_bottom[:, 1] - shape.mouth_top[:, 1]).max())
+        ink = self._ink(shape.lips.outline)
+        self._line(shape.mouth.top, 0.013, ink, start=0.5, end=0.5)
+        gap = float((shape.mouth.bottom[:, 1] - shape.mouth.top[:, 1]).max())
         if gap > 0.012 * self._unit:
-            self._line(shape.mouth_bottom, 0.010, ink, 0.9, start=0.5, end=0.5)
-        count = len(shape.lip_bottom)
-        under = shape.lip_bottom[count // 3 : -(count // 3)]
+            self._line(shape.mouth.bottom, 0.010, ink, 0.9, start=0.5, end=0.5)
+        count = len(shape.lips.bottom)
+        under = shape.lips.bottom[count // 3 : -(count // 3)]
         self._line(under, 0.013, ink + np.array([8, 3, 2], np.float32), 0.8, start=0.1, end=0.1)
 
     def _paint_opening(self, opening: Plane, base: NDArray[np.float32]) -> None:

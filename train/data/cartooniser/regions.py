@@ -116,7 +116,7 @@ def _feature_mask(shape: FaceShape, size: int) -> Plane:
         fill(canvas, cv2.convexHull(np.concatenate([eye.opening, eye.crease]))[:, 0], 255)
     nose = np.concatenate([*shape.nose_wings, shape.nose_base])
     fill(canvas, cv2.convexHull(nose)[:, 0], 255)
-    fill(canvas, cv2.convexHull(shape.lips)[:, 0], 255)
+    fill(canvas, cv2.convexHull(shape.lips.outline)[:, 0], 255)
     grown = cv2.dilate(canvas, _ellipse(0.045 * unit))
     brows = np.zeros_like(canvas)
     for brow in shape.brows:
