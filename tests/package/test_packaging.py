@@ -129,16 +129,14 @@ def test_modules_and_functions_stay_readable(path: Path) -> None:
 
 
 MOST_ATTRIBUTES = 12
-# Plain records, without a state of their own: each field is a key of a file, an option, or a figure of a report.
-LONG_RECORDS = {
-    "runtime/bundle.py Bundle",
-    "runtime/geometry/warp.py FaceWarp",
-    "runtime/panel/recording_list.py Recording",
-    "runtime/render/features/palette.py FeatureColours",
-    "runtime/styles/feature_rules.py EyeRules",
-    "runtime/render/look.py Look",
+# Plain records, without a state of their own, that a file dictates: each field is a key that users write or keep.
+TABLES_OF_FILES = {
+    "runtime/bundle.py Bundle",  # bundle.json
+    "runtime/geometry/warp.py FaceWarp",  # its [geometry], and a recipe's
+    "runtime/panel/recording_list.py Recording",  # recordings.json
+    "runtime/styles/feature_rules.py EyeRules",  # a style file's tables
     "runtime/styles/style.py BaseRules",
-    "train/fields_training.py FieldsRecipe",
+    "train/fields_training.py FieldsRecipe",  # a recipe's tables
     "train/recipe.py DataSettings",
     "train/recipe.py Recipe",
     "train/recipe.py RunSettings",
@@ -147,6 +145,9 @@ LONG_RECORDS = {
     "train/systems/landmark_cyclegan.py Options",
     "train/systems/toon.py Options",
 }
+# What is measured and mixed for one drawing: colours and lengths, each with a name.
+PALETTES = {"runtime/render/features/palette.py FeatureColours", "runtime/render/look.py Look"}
+LONG_RECORDS = TABLES_OF_FILES | PALETTES
 
 
 def fields_of(found: ast.ClassDef) -> set[str]:
