@@ -34,13 +34,15 @@ def with_calm_body(
     keep_person: nothing is taken from the person.
     """
     person = planes["person"]
-    small = coarsened(person)
-    radius = max(1, round(_CALM_U * unit_px / COARSE_PX))
+    cells = coarsened(person)
+    small = cv2.resize(cells, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    cell_px = 2 * COARSE_PX
+    radius = max(1, round(_CALM_U * unit_px / cell_px))
     side = 2 * radius + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     body = cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_REPLICATE)
     body = cv2.morphologyEx(cv2.morphologyEx(body, cv2.MORPH_CLOSE, disc), cv2.MORPH_OPEN, disc)
-    body = cv2.max(body, _enclosed(body, _HOLE_U2 * (unit_px / COARSE_PX) ** 2))
+    body = cv2.max(body, _enclosed(body, _HOLE_U2 * (unit_px / cell_px) ** 2))
     body = cv2.blur(body[side:-side, side:-side], (2 * (radius // 2) + 1,) * 2)
     below = half_plane(person.shape, chin + down * np.float32(_BELOW_U * unit_px), down)
     calm = cv2.resize(body, (person.shape[1], person.shape[0]), interpolation=cv2.INTER_CUBIC)
