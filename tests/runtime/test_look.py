@@ -171,3 +171,23 @@ def test_a_meter_measures_in_parts(astronaut: NDArray[np.uint8], landmarks: NDAr
     assert later[-1].brow == pytest.approx(whole.brow, abs=0.01)
     # Brows come last.
     assert later[0].brow == pytest.approx(first.brow, abs=0.01)
+
+
+@pytest.mark.parametrize(("wide", "tall"), [(0.40, 0.22), (0.36, 0.36)], ids=["flat", "round"])
+def test_glasses_are_as_tall_as_they_are(
+    astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32], wide: float, tall: float
+) -> None:
+    """Dark rims are painted onto the portrait, around each pupil."""
+    photo, plane = astronaut.copy(), np.zeros(astronaut.shape[:2], np.uint8)
+    unit_px = float(np.linalg.norm(landmarks[473, :2] - landmarks[468, :2]))
+    across = landmarks[473, :2] - landmarks[468, :2]
+    tilt = float(np.degrees(np.arctan2(across[1], across[0])))
+    for pupil in (468, 473):
+        centre = tuple(float(value) for value in landmarks[pupil, :2])
+        lens = (centre, (2 * wide * unit_px, 2 * tall * unit_px), tilt)
+        cv2.ellipse(photo, lens, (25, 20, 20), max(2, round(0.05 * unit_px)), cv2.LINE_AA)
+        cv2.ellipse(plane, lens, 255, -1)
+    worn = measure_look(photo, landmarks, {"glasses": plane}).glasses
+    assert worn is not None
+    width, height = np.ptp(worn.outline, axis=0)
+    assert width / height == pytest.approx(wide / tall, rel=0.2)

@@ -1,4 +1,4 @@
-"""The frame of the glasses: one outline for both eyes, found on the photo's edges by dynamic programming."""
+"""The frame of the glasses: one outline for both eyes, the superellipse that lies best on the photo's edges."""
 
 import cv2
 import numpy as np
@@ -15,17 +15,19 @@ _RADII = np.linspace(0.20, 0.66, 47).astype(np.float32)
 _TURN = np.linspace(0, 2 * np.pi, _ANGLES, endpoint=False).astype(np.float32)
 """From outwards over downwards."""
 _DOWNWARDS = np.sin(_TURN)
-_TYPICAL = (((np.abs(np.cos(_TURN)) / 0.44) ** 2.6 + (np.abs(np.sin(_TURN)) / 0.31) ** 2.6) ** (-1 / 2.6)).astype(
-    np.float32
-)
-"""A lens of which nothing is known: wider than tall, with round corners."""
-_STEPS = np.abs(np.arange(len(_RADII))[:, None] - np.arange(len(_RADII))[None])
-_BEND = np.where(_STEPS <= 3, 0.006 * _STEPS**2, 9.0).astype(np.float32)
+_OUTER, _INNER = np.linspace(0.34, 0.60, 14), np.linspace(0.27, 0.46, 11)
+_ABOVE, _BELOW = np.linspace(0.12, 0.42, 16), np.linspace(0.20, 0.50, 16)
+"""How far a lens reaches from the pupil: to the temple, to the nose, up and down, in distances of the pupils."""
+_POWERS = np.array([2.1, 2.8, 3.8])
+"""Of superellipses: lenses are cut, from round to square."""
+_USUAL_WIDTH, _USUAL_HEIGHT, _PULL = 0.86, 0.60, 0.35
+"""Size of a usual lens, and how much evidence it takes to differ from it by e times. Raising the latter gives
+everybody the same glasses."""
+_TOLERANCE = 3
+"""Steps of the radius over which edges count for a shape: no lens is a superellipse."""
+_BROWS_COUNT = 0.7
+"""What an edge above the eyes counts: brows are dark, too."""
 _STRONGEST = 0.35
-_HARMONICS = np.array([1, 1, 1, 1, 1, 0.6, 0.5, 0.25, 0.25])
-"""What is kept of each harmonic of the outline: round and square lenses, no wobble."""
-_SQUARENESS, _REGULAR = (2.0, 2.4, 2.9, 3.6, 4.6), 0.7
-"""Powers of superellipses from round to square, and how far an outline goes to the nearest of them."""
 _BLUR_WIDTH, _WIDTH_SHARE = 0.032, 0.75
 """Width that blur alone gives to a rim, in pupil distances, and the true width over the rest."""
 _WIRE, _BOLD, _BOLD_WIDTH = (0.12, 0.28), (0.24, 0.32), 0.045
@@ -67,17 +69,9 @@ def _coverage(photo: MeasuredPhoto) -> float:
 def fit_glasses(photo: MeasuredPhoto, raw: Lab) -> GlassesLook:
     """The glasses that are known to be there. raw: the skin as the photo shows it."""
     views = _RimViews(photo)
-    rim = _rim(views.guided)
-    radius = _RADII[rim]
-    spectrum = np.fft.rfft(radius)
-    spectrum[: len(_HARMONICS)] *= _HARMONICS
-    spectrum[len(_HARMONICS) :] = 0
-    smooth = np.fft.irfft(spectrum, _ANGLES).astype(np.float32)
-    full = _regular(np.stack([smooth * np.cos(_TURN), smooth * np.sin(_TURN)], 1).astype(np.float32))
-    smooth = np.hypot(*full.T)
-    hull = cv2.convexHull(full)
-    inward = np.array([cv2.pointPolygonTest(hull, (float(x), float(y)), True) for x, y in full])
-    full *= (1 + 0.8 * np.maximum(inward, 0) / smooth)[:, None].astype(np.float32)
+    smooth = _lens_radii(views.guided)
+    rim = np.abs(_RADII[None] - smooth[:, None]).argmin(1)
+    full = np.stack([smooth * np.cos(_TURN), smooth * np.sin(_TURN)], 1).astype(np.float32)
     ridge = np.maximum(views.dark, views.light)
     # The rim itself lies beside the line that the plane suggests.
     near = np.clip(rim[:, None] + np.arange(-_OUTSIDE, _OUTSIDE)[None], 0, len(_RADII) - 1)
@@ -94,23 +88,6 @@ def fit_glasses(photo: MeasuredPhoto, raw: Lab) -> GlassesLook:
         lens=lens,
         darkness=darkness,
     )
-
-
-def _regular(outline: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Drawn nearer to the superellipse that is most like it: lenses are cut, from round to square."""
-    low, high = outline.min(0), outline.max(0)
-    centre, half = (low + high) / 2, (high - low) / 2
-    own = (outline - centre) / half
-    angles = np.arctan2(own[:, 1], own[:, 0])
-    length = np.hypot(*own.T)
-    shapes = [
-        (np.abs(np.cos(angles)) ** power + np.abs(np.sin(angles)) ** power) ** (-1 / power) for power in _SQUARENESS
-    ]
-    best = min(shapes, key=lambda shape: float(np.abs(shape - length).mean()))
-    regular: NDArray[np.float32] = (centre + own * (1 + _REGULAR * (best / length - 1))[:, None] * half).astype(
-        np.float32
-    )
-    return regular
 
 
 class _RimViews:
@@ -168,38 +145,54 @@ def _of_both(first: NDArray[np.float32], second: NDArray[np.float32], weights: l
     return both
 
 
-def _rim(evidence: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Index of the radius at each angle: first freely, then with the upper half bound to the mirrored lower one."""
-    first = _closed_path(evidence, _TYPICAL, np.ones(_ANGLES, np.float32))
-    found = _RADII[first]
-    mirrored = found[(-np.arange(_ANGLES)) % _ANGLES]
-    upper = _DOWNWARDS < -0.05
-    prior = np.where(upper, 0.42 * _TYPICAL + 0.54 * mirrored, found).astype(np.float32)
-    return _closed_path(evidence, prior, np.where(upper, 0.5, 1.0).astype(np.float32))
+def _lens_radii(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Radius of the lens at each angle: the superellipse, of four half axes, with the most evidence along it.
+
+    evidence: float32 [angle, radius].
+    """
+    near = cv2.blur(evidence, (_TOLERANCE, 1), borderType=cv2.BORDER_REPLICATE)
+    near = near * np.where(_DOWNWARDS < 0, _BROWS_COUNT, 1.0)[:, None]
+    outwards, down = np.cos(_TURN) >= 0, _DOWNWARDS >= 0
+    corners = {}
+    for across, is_out in ((_OUTER, True), (_INNER, False)):
+        for height, is_down in ((_BELOW, True), (_ABOVE, False)):
+            chosen = (outwards == is_out) & (down == is_down)
+            corners[is_out, is_down] = _evidence_of(near[chosen], _TURN[chosen], across, height)
+    # [outer, inner, above, below, power]
+    total = (
+        corners[True, True][:, None, None, :]
+        + corners[False, True][None, :, None, :]
+        + corners[True, False][:, None, :, None]
+        + corners[False, False][None, :, :, None]
+    ) / _ANGLES
+    width = _OUTER[:, None, None, None, None] + _INNER[None, :, None, None, None]
+    tall = _ABOVE[None, None, :, None, None] + _BELOW[None, None, None, :, None]
+    odd = np.log(width / _USUAL_WIDTH) ** 2 + np.log(tall / _USUAL_HEIGHT) ** 2
+    outer, inner, above, below, power = np.unravel_index(int((total - _PULL * odd).argmax()), total.shape)
+    across = np.where(outwards, _OUTER[outer], _INNER[inner])
+    height = np.where(down, _BELOW[below], _ABOVE[above])
+    return _superellipse(_TURN, across, height, _POWERS[power])
 
 
-def _closed_path(
-    evidence: NDArray[np.float32], prior: NDArray[np.float32], tolerance: NDArray[np.float32]
-) -> NDArray[np.intp]:
-    """The cheapest closed line r(angle): along edges, near the prior, without jumps."""
-    pull = 0.033 * (_RADII[None] - prior[:, None]) ** 2 / (0.12 * tolerance[:, None]) ** 2
-    # Brows are dark, too: above the eyes an edge says less.
-    cost = np.where(_DOWNWARDS < -0.25, 0.6, 1.0)[:, None] * (pull - evidence)
-    # Half a round before and after the one that counts: so the line closes.
-    half = _ANGLES // 2
-    rounds = np.concatenate([cost[half:], cost, cost[:half]]).astype(np.float32)
-    back = np.zeros(rounds.shape, np.intp)
-    total = rounds[0]
-    for row in range(1, len(rounds)):
-        ways = total[None] + _BEND
-        back[row] = ways.argmin(1)
-        total = rounds[row] + ways.min(1)
-    place = int(total.argmin())
-    path = np.zeros(len(rounds), np.intp)
-    for row in range(len(rounds) - 1, -1, -1):
-        path[row] = place
-        place = int(back[row, place])
-    return path[half : half + _ANGLES]
+def _evidence_of(
+    evidence: NDArray[np.float32], turn: NDArray[np.float32], across: NDArray[np.float64], height: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Sum of the evidence along a quarter of each shape: float32 [across, height, power]. evidence: [angle, radius]."""
+    radii = _superellipse(turn, across[:, None, None, None], height[:, None, None], _POWERS[:, None])
+    places = np.clip(np.rint((radii - _RADII[0]) / (_RADII[1] - _RADII[0])).astype(int), 0, len(_RADII) - 1)
+    total: NDArray[np.float32] = evidence[np.arange(len(turn)), places].sum(-1)
+    return total
+
+
+def _superellipse(
+    turn: NDArray[np.float32],
+    across: NDArray[np.float64],
+    height: NDArray[np.float64],
+    power: NDArray[np.float64] | np.float64,
+) -> NDArray[np.float32]:
+    """Radius at each angle."""
+    radii = ((np.abs(np.cos(turn)) / across) ** power + (np.abs(np.sin(turn)) / height) ** power) ** (-1 / power)
+    return np.asarray(radii, np.float32)
 
 
 def _width(evidence: NDArray[np.float32], rim: NDArray[np.intp]) -> float:
