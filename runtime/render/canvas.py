@@ -63,10 +63,17 @@ def _add(path: skia.Path, points: Points, *, closed: bool = True) -> None:
         path.close()
 
 
-def ribbons(shapes: Iterable[Points], width_px: float, *, lit_from: tuple[float, float] = (-0.5, -0.86)) -> skia.Path:
-    """Closed lines of a brush: thin where the outline faces the light, twice as wide on the far side.
+def ribbons(
+    shapes: Iterable[Points],
+    width_px: float,
+    *,
+    taper: float = 0.42,
+    lit_from: tuple[float, float] = (-0.5, -0.86),
+) -> skia.Path:
+    """Closed lines of a brush: thin where the outline faces the light, wide on the far side.
 
-    shapes: closed outlines. width_px: of a line that runs along the light. lit_from: unit vector, x right, y down.
+    shapes: closed outlines. width_px: of a line that runs along the light. taper: how much thinner and wider,
+    0 to 1. lit_from: unit vector, x right, y down.
     """
     path = skia.Path()
     path.setFillType(skia.PathFillType.kEvenOdd)
@@ -78,10 +85,21 @@ def ribbons(shapes: Iterable[Points], width_px: float, *, lit_from: tuple[float,
         normal /= np.sqrt((normal * normal).sum(1, keepdims=True)) + 1e-6
         if _signed_area(padded) < 0:
             normal = -normal
-        reach = normal * (0.5 * width_px * (1 - 0.42 * (normal @ toward)))[:, None]
+        reach = normal * (0.5 * width_px * (1 - taper * (normal @ toward)))[:, None]
         for side in (points + reach, points - reach):
             _add(path, side)
     return path
+
+
+def tapered(line: Points, width_px: float, taper: float) -> skia.Path:
+    """An open line as a brush draws it. width_px: in its middle, more with a strong taper. taper: 0 gives even ends."""
+    bow = np.sin(np.linspace(0, np.pi, len(line), dtype=np.float32))
+    half = 0.5 * width_px * (1 + 0.5 * taper) * (1 - taper + taper * bow)
+    along = np.gradient(line, axis=0)
+    normal = np.stack([along[:, 1], -along[:, 0]], 1)
+    normal /= np.sqrt((normal * normal).sum(1, keepdims=True)) + 1e-6
+    reach = normal * half[:, None].astype(np.float32)
+    return path_of([np.concatenate([line + reach, (line - reach)[::-1]])])
 
 
 def _signed_area(closed: Points) -> float:

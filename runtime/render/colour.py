@@ -9,6 +9,8 @@ Colour = NDArray[np.float32]
 Lab = NDArray[np.float32]
 """float32 [3]: CIE L* 0 to 100, a*, b*."""
 
+BLACK = np.array([0.055, 0.047, 0.06], np.float32)
+"""A printer's black."""
 _SHADE = np.array([0.84, 0.68, 0.70], np.float32)
 """What full shade leaves of red, green and blue: shadows turn to a warm violet, not to black."""
 

@@ -116,7 +116,7 @@ class LayeredRenderer:
         ground = ground or Ground("keep" if extent != "whole" else "drawn")
         if ground.kind == "drawn" and style.base.fill == "paper":
             ground = Ground("colour", _PAPER)
-        self._ground = GroundPainter(ground)
+        self._ground = GroundPainter(ground, style.base.ground_dots)
         self._parts = SteadyParts()
         self._carried = CarriedPeople()
         self._memories: dict[int, _Memory] = {}
@@ -219,15 +219,15 @@ class LayeredRenderer:
         figure = replace(figure, fields=layers.contested(figure.fields))
         person = layers.draw_silhouette(canvas, figure, palette, rules)
         layers.draw_skin(canvas, figure, palette.skin, light, rules)
-        layers.draw_cloth(canvas, figure, "cloth", palette.cloth, rules)
+        layers.draw_cloth(canvas, figure, "cloth", palette.cloth, light, rules)
         layers.draw_beard(canvas, figure, palette, light, rules)
         if look is not None and figure.head is not None:
-            draw_features(canvas, figure.head, look, self._style.features)
+            draw_features(canvas, figure.head, look, self._style.features, rules.ink_black)
         layers.draw_hair(canvas, figure, palette.hair, light, rules)
-        layers.draw_cloth(canvas, figure, "headwear", palette.headwear or palette.cloth, rules)
+        layers.draw_cloth(canvas, figure, "headwear", palette.headwear or palette.cloth, light, rules)
         if look is not None and figure.head is not None:
             draw_glasses(canvas, figure.head, look, self._style.features)
-        layers.draw_cloth(canvas, figure, "over", palette.over, rules)
+        layers.draw_cloth(canvas, figure, "over", palette.over, light, rules)
         layers.ink_silhouette(canvas, figure, person, palette, rules)
 
     def _draw_strangers(self, canvas: skia.Canvas, scene: SceneFields, unit_px: float) -> None:

@@ -1,6 +1,8 @@
 """What lies behind the people: the room as a calm painting, or something else instead of it."""
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import cv2
@@ -22,6 +24,11 @@ _STRONG, _STRONGEST = 50.0, 100.0
 _STILL_LEVELS = 6.0
 _KEPT_FRAMES = 2
 """Frames for which a painted room is used again. Raising it costs less and lets the room lag behind a pan."""
+_LEAST_DOT_PX, _DOTS_STEP = 4.0, 0.013
+"""Distance of printed dots at least, and in shorter sides of the frame. Raising the latter coarsens them."""
+_DOTS_FROM, _DOTS_WHOLE, _DOTS_COVER = 0.25, 1.25, 0.5
+"""How far from the frame's middle, in half frames, dots begin and are largest, and what they cover there."""
+_DOTS_DEPTH = 0.4
 _MEMORY = 0.75
 """Share of the last painting that stays where nothing moved. Raising it calms a noisy camera and trails more."""
 
@@ -38,8 +45,10 @@ class Ground:
 class GroundPainter:
     """Paints the ground of a video's frames; remembers the last, so that a still room stays still."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, dots: float = 0.0) -> None:
+        """dots: how dark printed dots on a drawn ground are, 0 to 1."""
         self._ground = ground
+        self._dots = dots
         self._last: NDArray[np.float32] | None = None
         self._scaled: Image | None = None
         self._enlarged: Image | None = None
@@ -74,6 +83,8 @@ class GroundPainter:
             room = painted(room)
         levels = np.clip(room, 0, 255).astype(np.uint8)
         self._enlarged = cv2.resize(levels, (width, height), interpolation=cv2.INTER_LINEAR)
+        if kind == "drawn" and self._dots > 0:
+            self._enlarged = printed(self._enlarged, self._dots)
         return self._enlarged
 
     def forget(self) -> None:
@@ -123,6 +134,26 @@ def painted(room: NDArray[np.float32]) -> NDArray[np.float32]:
     lab = cv2.GaussianBlur(lab, (0, 0), 0.7)
     result: NDArray[np.float32] = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255
     return result
+
+
+def printed(ground: Image, strength: float) -> Image:
+    """Dots that grow towards the edges, in a darker shade of the ground: uint8 [H, W, 3]. strength: 0 to 1."""
+    kept = cv2.cvtColor(_screen(*ground.shape[:2], round(strength, 2)), cv2.COLOR_GRAY2RGB)
+    result: Image = cv2.multiply(ground, kept, scale=1 / 255)
+    return result
+
+
+@lru_cache(maxsize=2)
+def _screen(height: int, width: int, strength: float) -> NDArray[np.uint8]:
+    """What dots leave of the light: uint8 [height, width]."""
+    step = max(_LEAST_DOT_PX, _DOTS_STEP * min(height, width)) * math.sqrt(2)
+    across, down = (np.cos(2 * np.pi * np.arange(size, dtype=np.float32) / step) for size in (width, height))
+    away = np.hypot(np.linspace(-1, 1, width)[None], 0.9 * np.linspace(-0.9, 1.1, height)[:, None])
+    cover = np.clip((away - _DOTS_FROM) / (_DOTS_WHOLE - _DOTS_FROM), 0, 1) * _DOTS_COVER
+    # Where a product of two waves is above this, it covers such a share of the paper.
+    threshold = np.cos(np.pi * np.sqrt(cover / 2)) ** 2 * 1.02
+    inside = np.clip((down[:, None] * across - threshold) * step / 5 + 0.5, 0, 1)
+    return np.round(255 * (1 - inside * np.float32(strength * _DOTS_DEPTH))).astype(np.uint8)
 
 
 def fill_size(picture: Image, width: int, height: int) -> Image:

@@ -9,9 +9,9 @@ import numpy as np
 import skia
 
 from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP
-from toonfilter.runtime.render.canvas import clipped, draw_soft, paint, path_of, ribbons, stroke
+from toonfilter.runtime.render.canvas import clipped, draw_soft, paint, path_of, ribbons, tapered
 from toonfilter.runtime.render.cloth_paint import paintable, painted_cloth, underpainting
-from toonfilter.runtime.render.colour import Colour, Lab, ink, shade, to_rgb
+from toonfilter.runtime.render.colour import BLACK, Colour, Lab, ink, mix, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.ears import draw_ears
 from toonfilter.runtime.render.face_geometry import FaceGeometry
@@ -19,7 +19,7 @@ from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.palette import Palette, cloth_plane, painted_colour
-from toonfilter.runtime.render.patterns import draw_dots, draw_hatching
+from toonfilter.runtime.render.patterns import dots, draw_dots, draw_hatching
 from toonfilter.runtime.render.shade import Light, face_shade, shade_field, shade_outlines, upper_face
 from toonfilter.runtime.render.skin_relief import relief_picture
 from toonfilter.runtime.render.strands import hair_light, hair_relief, hair_tints
@@ -43,6 +43,8 @@ _STUBBLE_EDGE_U = 0.08
 """How much more softly stubble's does."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
+_FAR_SIDE = ((0.42, 0.2), (0.28, 0.36), (0.14, 0.55))
+"""How far from its far edge cloth has dots, in distances of the pupils, and how much they cover."""
 _JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
 
 
@@ -99,11 +101,22 @@ def ink_silhouette(
     canvas: skia.Canvas, figure: Figure, shapes: list[Points], palette: Palette, rules: BaseRules
 ) -> None:
     """The outer line of the whole person."""
-    dark = ink(palette.skin, 0.20)
-    canvas.drawPath(ribbons(shapes, rules.outer_line_u * figure.unit_px), paint(dark))
+    dark = mix(ink(palette.skin, 0.20), BLACK, rules.ink_black)
+    canvas.drawPath(_brushed(shapes, rules.outer_line_u, figure, rules), paint(dark))
 
 
-def draw_cloth(canvas: skia.Canvas, figure: Figure, part: str, colours: tuple[Lab, ...], rules: BaseRules) -> None:
+def _ink(lab: Lab, rules: BaseRules) -> Colour:
+    """Ink beside a region of this colour."""
+    return mix(ink(lab), BLACK, rules.ink_black)
+
+
+def _brushed(shapes: Sequence[Points], width_u: float, figure: Figure, rules: BaseRules) -> skia.Path:
+    return ribbons(shapes, width_u * figure.unit_px, taper=rules.line_taper)
+
+
+def draw_cloth(
+    canvas: skia.Canvas, figure: Figure, part: str, colours: tuple[Lab, ...], light: Light, rules: BaseRules
+) -> None:
     """Regions of few colours with their light and shade. part: the plane that says where."""
     plane = figure.fields.get(part)
     if plane is None or not colours or plane.max() < _SEEN:
@@ -114,9 +127,23 @@ def draw_cloth(canvas: skia.Canvas, figure: Figure, part: str, colours: tuple[La
     swatch = figure.swatch(part, lambda: _cloth_swatch(figure, plane, outer, colours, rules), follows=part != "cloth")
     if swatch is None:
         return
-    lay(canvas, *swatch, path_of(outer))
-    line = ink(paintable(painted_colour(colours[0], rules)))
-    canvas.drawPath(ribbons(outer, rules.inner_line_u * figure.unit_px), paint(line, rules.inner_ink))
+    region = path_of(outer)
+    lay(canvas, *swatch, region)
+    line = _ink(paintable(painted_colour(colours[0], rules)), rules)
+    if figure.head is not None and rules.pattern == "dots":
+        _print_far_side(canvas, figure.head, region, light, line, rules)
+    canvas.drawPath(_brushed(outer, rules.inner_line_u, figure, rules), paint(line, rules.inner_ink))
+
+
+def _print_far_side(
+    canvas: skia.Canvas, head: FaceGeometry, region: skia.Path, light: Light, colour: Colour, rules: BaseRules
+) -> None:
+    """Dots on what looks away from the light: the region without itself, moved towards the light."""
+    for reach_u, cover in _FAR_SIDE:
+        lit = skia.Path(region)
+        lit.offset(*(head.right * np.float32(np.sign(light.side) * reach_u * head.unit_px)).tolist())
+        with clipped(canvas, region, outside=lit):
+            canvas.drawPaint(dots(head, rules.dot_u, cover, colour, rules.shade))
 
 
 def _cloth_swatch(
@@ -138,10 +165,11 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     flat = to_rgb(skin)
     dark = _PENCIL * flat if rules.fill == "paper" else shade(flat, rules.shade)
     canvas.drawPath(region, paint(flat))
-    outline = ribbons(shapes, rules.inner_line_u * unit)
+    line = _ink(skin, rules)
+    outline = _brushed(shapes, rules.inner_line_u, figure, rules)
     head = figure.head
     if head is None:
-        canvas.drawPath(outline, paint(ink(skin), rules.inner_ink))
+        canvas.drawPath(outline, paint(line, rules.inner_ink))
         return
     jaw = resampled(head.flat[list(_JAW)], 40)
     drop = head.down * rules.neck_shadow_u * unit - head.right * np.sign(light.side) * 0.10 * unit
@@ -150,11 +178,11 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
         canvas.drawPath(path_of([cv2.convexHull(head.flat)[:, 0]]), paint(flat))
         _draw_shade(canvas, figure, light, dark, rules)
         _draw_relief(canvas, figure, shapes, skin, rules)
-        draw_ears(canvas, figure, figure.fields["skin"], ink(skin), dark)
+        draw_ears(canvas, figure, figure.fields["skin"], line, dark)
         canvas.drawPath(
-            path_of([_seen_jaw(jaw, head)], closed=False), stroke(ink(skin), 0.8 * rules.inner_line_u * unit, 0.85)
+            tapered(_seen_jaw(jaw, head), 0.8 * rules.inner_line_u * unit, rules.line_taper), paint(line, 0.85)
         )
-    canvas.drawPath(outline, paint(ink(skin), rules.inner_ink))
+    canvas.drawPath(outline, paint(line, rules.inner_ink))
 
 
 def _draw_relief(canvas: skia.Canvas, figure: Figure, shapes: Sequence[Points], skin: Lab, rules: BaseRules) -> None:
@@ -190,12 +218,13 @@ def _draw_shade(canvas: skia.Canvas, figure: Figure, light: Light, dark: Colour,
     assert head is not None
     face = FaceMap(head.points)
     hair = figure.fields.get("hair")
-    if rules.pattern in ("dots", "hatching"):
-        draw = draw_dots if rules.pattern == "dots" else draw_hatching
+    if rules.pattern == "dots":
+        draw_dots(canvas, head, face, shade_field(face, light), rules.dot_u, dark)
+    if rules.pattern == "hatching":
         cast = None if hair is None else _hair_above(figure, head, hair, light)
-        draw(canvas, face, face_shade(face, light, cast), figure.unit_px, dark)
+        draw_hatching(canvas, face, face_shade(face, light, cast), figure.unit_px, dark)
         return
-    if rules.form_shade > 0:
+    if rules.form_shade > 0 and rules.pattern == "flat":
         form = figure.kept("form", lambda: shade_outlines(shade_field(face, light)))
         draw_soft(canvas, face.shapes(form), dark, rules.form_shade, rules.softness_u * figure.unit_px)
     if hair is not None:
@@ -224,7 +253,7 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rule
     if swatch is None:
         return
     lay(canvas, *swatch, path_of(outer))
-    canvas.drawPath(ribbons(outer, rules.hair_line_u * figure.unit_px), paint(ink(base), rules.inner_ink))
+    canvas.drawPath(_brushed(outer, rules.hair_line_u, figure, rules), paint(_ink(base, rules), rules.inner_ink))
 
 
 def _hair_swatch(

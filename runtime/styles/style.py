@@ -21,7 +21,9 @@ class BaseRules:
     fill: `colour` paints parts in their own colours, `paper` leaves them nearly white, for pencil styles. saturation:
     of cloth, hair and skin, over the person's own. form_shade: strength of a shade that makes the face round.
     softness_u: how softly it ends. modelling: how much of the photo's own light and shade
-    the skin shows; skin_tones: its tones, as hair_tones. folds: how much of it cloth shows.
+    the skin shows; skin_tones: its tones, as hair_tones. folds: how much of it cloth shows. ink_black: 0 ink in the hue
+    of what it surrounds, 1 black. line_taper: how much thinner outlines are towards the light than away from it.
+    dot_u: distance of printed dots. ground_dots: how dark they are on the ground.
     """
 
     outer_line_u: float = 0.029
@@ -34,6 +36,10 @@ class BaseRules:
     modelling: float = 0.5
     skin_tones: tuple[tuple[float, float], ...] = ((-4.5, -8.0), (-12.0, -16.0), (6.0, 5.0), (13.0, 11.0))
     folds: float = 0.8
+    ink_black: float = 0.0
+    line_taper: float = 0.42
+    dot_u: float = 0.06
+    ground_dots: float = 0.0
     pattern: Literal["flat", "dots", "hatching"] = "flat"
     fill: Literal["colour", "paper"] = "colour"
     saturation: float = 1.05

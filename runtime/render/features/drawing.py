@@ -19,11 +19,16 @@ from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.feature_rules import FeatureRules
 
 
-def draw_features(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: FeatureRules) -> None:
-    """Blush, lines, nose, mouth, brows and eyes over skin that is already drawn; what the head hides is left out."""
+def draw_features(
+    canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: FeatureRules, ink_black: float = 0.0
+) -> None:
+    """Blush, lines, nose, mouth, brows and eyes over skin that is already drawn; what the head hides is left out.
+
+    ink_black: see `BaseRules`.
+    """
     pen = Pen()
     curves = FaceCurves(face.flat)
-    colours = feature_colours(look, rules)
+    colours = feature_colours(look, rules, ink_black)
     with pen.inside(polygon(face.outline)):
         draw_blush(pen, face, colours, rules.lines)
         draw_lines(pen, face, curves, look, colours, rules.lines)

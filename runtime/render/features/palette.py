@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toonfilter.runtime.render.colour import Colour, Lab, ink, mix, to_rgb
+from toonfilter.runtime.render.colour import BLACK, Colour, Lab, ink, mix, to_rgb
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.feature_rules import FeatureRules
@@ -15,6 +15,8 @@ _ROSE = np.array([-3.5, 6.5, -1.0], np.float32)
 """What a drawing adds to lips: flat and as pale as they are they would be lost, full ones most of all."""
 _BROW_CONTRAST = 0.60
 """Most lightness of brows over that of skin."""
+_BLACK_BROW = 0.65
+"""How far brows go with black ink."""
 _TEETH = np.array([0.975, 0.955, 0.915], np.float32)
 
 
@@ -48,13 +50,14 @@ class FeatureColours:
     teeth_shade: Colour
 
     @classmethod
-    def of(cls, look: Look, rules: FeatureRules) -> "FeatureColours":
+    def of(cls, look: Look, rules: FeatureRules, ink_black: float = 0.0) -> "FeatureColours":
         """Mix the palette; a drawing of the same look can keep it."""
         skin, shade = to_rgb(look.skin), to_rgb(look.shadow)
         dark = 1 - smoothstep(float(look.skin[0]), 38, 58)
-        line = ink(look.skin)
+        line = mix(ink(look.skin), BLACK, ink_black)
         soft = to_rgb(_between(look.shadow, look.skin * np.array([0.26, 0.75, 0.6], np.float32), 0.42 + 0.1 * dark))
-        lash = mix(ink(look.brow), _LASH, 0.65)
+        soft = mix(soft, BLACK, 0.75 * ink_black)
+        lash = mix(mix(ink(look.brow), _LASH, 0.65), BLACK, ink_black)
         iris = look.iris.copy()
         iris[1:] *= np.float32(rules.eyes.iris_saturation)
         bright = np.float32(0.90 + 0.10 * min(1.0, float(look.skin[0]) / 62))
@@ -75,7 +78,7 @@ class FeatureColours:
             pupil=_lab_rgb(iris * np.array([0.16, 0.4, 0.3], np.float32), 2, 1, 1),
             lash=lash,
             lower_lid=mix(soft, lash, 0.25 + 0.35 * look.lash),
-            brow=to_rgb(_seen_brow(look)),
+            brow=mix(to_rgb(_seen_brow(look)), BLACK, _BLACK_BROW * ink_black),
             lip=to_rgb(lip),
             lip_upper=to_rgb(upper),
             lip_light=_lab_rgb(lip, 10, 0.85, 0.85),
@@ -90,15 +93,15 @@ _MIXED: dict[object, FeatureColours] = {}
 _KEPT = 64
 
 
-def feature_colours(look: Look, rules: FeatureRules) -> FeatureColours:
+def feature_colours(look: Look, rules: FeatureRules, ink_black: float = 0.0) -> FeatureColours:
     """As `FeatureColours.of`, kept for as long as the colours of the look stay."""
     parts = (look.skin, look.shadow, look.lip, look.iris, look.brow, (look.lip_strength, look.lash))
-    key = (rules, *(np.round(part, 1).tobytes() for part in parts))
+    key = (rules, ink_black, *(np.round(part, 1).tobytes() for part in parts))
     colours = _MIXED.get(key)
     if colours is None:
         if len(_MIXED) >= _KEPT:
             _MIXED.clear()
-        colours = _MIXED[key] = FeatureColours.of(look, rules)
+        colours = _MIXED[key] = FeatureColours.of(look, rules, ink_black)
     return colours
 
 
