@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import LookMeter
 from toonfilter.runtime.render.measures.teeth import measure_teeth
 from toonfilter.runtime.render.palette import Palette, measure_palette, painted_colours, painted_skin
+from toonfilter.runtime.render.pencil import on_paper
 from toonfilter.runtime.render.people import People, Person, people_in
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import LIVE_PLANES_PX, PLANES_PX, FieldsReader, SceneFields
@@ -38,7 +40,8 @@ Extent = Literal["whole", "person", "head"]
 _PALETTE_S = 1.5
 """Time constant of colours and light. Raising it calms them and follows a change of light later."""
 _GAP_S = 0.7
-_PAPER = (246, 241, 228)
+_LIP_DARKER = 8.0
+"""How much darker lips are in pencil styles, L*: their red is lost. Raising it paints everybody's."""
 _COARSE_EVERY, _QUICK_COARSE_EVERY = 3, 4
 """Every how many frames the whole frame is read, and of quick live ones, where it is an even number: nothing is read in
 every second one. Raising it costs less; bodies and strangers lag behind."""
@@ -115,7 +118,7 @@ class LayeredRenderer:
         self._extent = extent
         ground = ground or Ground("keep" if extent != "whole" else "drawn")
         if ground.kind == "drawn" and style.base.fill == "paper":
-            ground = Ground("colour", _PAPER)
+            ground = Ground("paper")
         self._ground = GroundPainter(ground, style.base.ground_dots)
         self._parts = SteadyParts()
         self._carried = CarriedPeople()
@@ -217,6 +220,13 @@ class LayeredRenderer:
         """look: None draws a figure without features."""
         rules = self._style.base
         figure = replace(figure, fields=layers.contested(figure.fields))
+        with on_paper(canvas) if rules.fill == "paper" else nullcontext():
+            self._draw_layers(canvas, figure, palette, light, look)
+
+    def _draw_layers(
+        self, canvas: skia.Canvas, figure: Figure, palette: Palette, light: Light, look: Look | None
+    ) -> None:
+        rules = self._style.base
         person = layers.draw_silhouette(canvas, figure, palette, rules)
         layers.draw_skin(canvas, figure, palette.skin, light, rules)
         layers.draw_cloth(canvas, figure, "cloth", palette.cloth, light, rules)
@@ -260,8 +270,9 @@ def painted_look(look: Look, rules: BaseRules) -> Look:
     names = ("skin", "shadow", "lip", "brow", "iris")
     colours: dict[str, Any] = {name: painted_skin(getattr(look, name), rules) for name in names}
     if rules.fill == "paper":
-        colours["brow"] = look.brow * np.array([1, 0.2, 0.2], np.float32)
-        colours["iris"] = look.iris * np.array([1, 0.2, 0.2], np.float32)
+        colours["brow"] = look.brow
+        colours["iris"] = look.iris
+        colours["lip"] = look.lip - np.array([_LIP_DARKER, 0, 0], np.float32)
         if look.glasses is not None:
             grey = replace(look.glasses, colour=look.glasses.colour * np.array([1, 0.1, 0.1], np.float32))
             return replace(look, **colours, glasses=grey)

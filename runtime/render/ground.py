@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.pencil import paper
 
-GroundKind = Literal["keep", "drawn", "blur", "colour", "picture"]
+GroundKind = Literal["keep", "drawn", "blur", "colour", "picture", "paper"]
 _SMALL_PX = 96
 """Long side of the painted room. A face that nobody found is no longer a person's in it: raising it shows more."""
 _FILL = ((16, 5), (8, 3), (4, 3))
@@ -70,6 +71,8 @@ class GroundPainter:
             return image
         if kind == "colour":
             return np.full_like(image, self._ground.colour)
+        if kind == "paper":
+            return paper(height, width)
         if kind == "picture" and self._ground.picture is not None:
             if self._scaled is None or self._scaled.shape != image.shape:
                 self._scaled = fill_size(self._ground.picture, width, height)

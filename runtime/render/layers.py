@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import skia
 
-from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP
+from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP, NOSE_TIP
 from toonfilter.runtime.render.canvas import clipped, draw_soft, paint, path_of, ribbons, tapered
 from toonfilter.runtime.render.cloth_paint import paintable, painted_cloth, underpainting
 from toonfilter.runtime.render.colour import BLACK, Colour, Lab, ink, mix, shade, to_rgb
@@ -18,11 +18,13 @@ from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.figure import Figure
+from toonfilter.runtime.render.hair_strokes import StrokeField, draw_strokes
 from toonfilter.runtime.render.palette import Palette, cloth_plane, painted_colour
-from toonfilter.runtime.render.patterns import dots, draw_dots, draw_hatching
-from toonfilter.runtime.render.shade import Light, face_shade, shade_field, shade_outlines, upper_face
+from toonfilter.runtime.render.patterns import dots, draw_dots, draw_hatching, hatch_region
+from toonfilter.runtime.render.pencil import strayed
+from toonfilter.runtime.render.shade import Light, shade_field, shade_outlines, upper_face
 from toonfilter.runtime.render.skin_relief import relief_picture
-from toonfilter.runtime.render.strands import hair_light, hair_relief, hair_tints
+from toonfilter.runtime.render.strands import Relief, hair_light, hair_relief, hair_tints
 from toonfilter.runtime.render.tones import Patch, Swatch, lay, stepped, tint, to_levels
 from toonfilter.runtime.styles.style import BaseRules
 
@@ -31,8 +33,10 @@ _SEEN = 100
 """Level that a part must reach somewhere to be drawn. Raising it leaves doubtful parts out."""
 _LEVELS_PER_L = 9.0
 """Levels of the relief field for each L* of relief."""
-_PENCIL = np.float32(0.72)
-"""What the shade of pencil styles leaves of the paper's light."""
+_PENCIL = np.float32(0.25)
+"""Grey of shade in pencil styles, sRGB 0 to 1, where it is full."""
+_SECOND_LINE = 0.6
+"""Width of a pencil's second line over the first."""
 _CAST_U = 0.09
 """Width of the shadow that hair throws on the face, in distances of the pupils."""
 _JAW_TURNED = 12.0
@@ -45,6 +49,9 @@ _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
 _FAR_SIDE = ((0.42, 0.2), (0.28, 0.36), (0.14, 0.55))
 """How far from its far edge cloth has dots, in distances of the pupils, and how much they cover."""
+_NECK_HATCH_U = 0.042
+_HATCHED = 5.0
+"""Levels of shade for each level of relief, with all of `modelling`. Raising it hatches fainter shade."""
 _JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
 
 
@@ -111,7 +118,12 @@ def _ink(lab: Lab, rules: BaseRules) -> Colour:
 
 
 def _brushed(shapes: Sequence[Points], width_u: float, figure: Figure, rules: BaseRules) -> skia.Path:
-    return ribbons(shapes, width_u * figure.unit_px, taper=rules.line_taper)
+    path = ribbons(shapes, width_u * figure.unit_px, taper=rules.line_taper)
+    if rules.fill == "paper" and figure.head is not None:
+        # A pencil goes over its lines.
+        beside = strayed(shapes, figure.head.flat[NOSE_TIP], figure.unit_px)
+        path.addPath(ribbons(beside, _SECOND_LINE * width_u * figure.unit_px, taper=rules.line_taper))
+    return path
 
 
 def draw_cloth(
@@ -130,20 +142,23 @@ def draw_cloth(
     region = path_of(outer)
     lay(canvas, *swatch, region)
     line = _ink(paintable(painted_colour(colours[0], rules)), rules)
-    if figure.head is not None and rules.pattern == "dots":
-        _print_far_side(canvas, figure.head, region, light, line, rules)
+    if figure.head is not None and rules.pattern != "flat":
+        _shade_far_side(canvas, figure.head, region, light, line, rules)
     canvas.drawPath(_brushed(outer, rules.inner_line_u, figure, rules), paint(line, rules.inner_ink))
 
 
-def _print_far_side(
+def _shade_far_side(
     canvas: skia.Canvas, head: FaceGeometry, region: skia.Path, light: Light, colour: Colour, rules: BaseRules
 ) -> None:
-    """Dots on what looks away from the light: the region without itself, moved towards the light."""
+    """Dots or strokes on what looks away from the light: the region without itself, moved towards the light."""
     for reach_u, cover in _FAR_SIDE:
         lit = skia.Path(region)
         lit.offset(*(head.right * np.float32(np.sign(light.side) * reach_u * head.unit_px)).tolist())
         with clipped(canvas, region, outside=lit):
-            canvas.drawPaint(dots(head, rules.dot_u, cover, colour, rules.shade))
+            if rules.pattern == "dots":
+                canvas.drawPaint(dots(head, rules.dot_u, cover, colour, rules.shade))
+            else:
+                hatch_region(canvas, head, region, colour, _NECK_HATCH_U)
 
 
 def _cloth_swatch(
@@ -163,7 +178,7 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     shapes = figure.outlines(figure.fields["skin"], blur_u=0.02, smooth_u=0.045, least_u2=0.20)
     region = path_of(shapes)
     flat = to_rgb(skin)
-    dark = _PENCIL * flat if rules.fill == "paper" else shade(flat, rules.shade)
+    dark = _PENCIL + (1 - np.float32(rules.shade)) * flat if rules.fill == "paper" else shade(flat, rules.shade)
     canvas.drawPath(region, paint(flat))
     line = _ink(skin, rules)
     outline = _brushed(shapes, rules.inner_line_u, figure, rules)
@@ -174,11 +189,15 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     jaw = resampled(head.flat[list(_JAW)], 40)
     drop = head.down * rules.neck_shadow_u * unit - head.right * np.sign(light.side) * 0.10 * unit
     with clipped(canvas, region):
-        canvas.drawPath(path_of([np.concatenate([jaw, jaw[::-1] + drop])]), paint(dark))
+        neck = path_of([np.concatenate([jaw, jaw[::-1] + drop])])
+        if rules.pattern == "hatching":
+            hatch_region(canvas, head, neck, dark, _NECK_HATCH_U)
+        else:
+            canvas.drawPath(neck, paint(dark))
         canvas.drawPath(path_of([cv2.convexHull(head.flat)[:, 0]]), paint(flat))
         _draw_shade(canvas, figure, light, dark, rules)
         _draw_relief(canvas, figure, shapes, skin, rules)
-        draw_ears(canvas, figure, figure.fields["skin"], line, dark)
+        draw_ears(canvas, figure, figure.fields["skin"], line, dark if rules.fill == "colour" else mix(flat, dark, 0.3))
         canvas.drawPath(
             tapered(_seen_jaw(jaw, head), 0.8 * rules.inner_line_u * unit, rules.line_taper), paint(line, 0.85)
         )
@@ -188,7 +207,7 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
 def _draw_relief(canvas: skia.Canvas, figure: Figure, shapes: Sequence[Points], skin: Lab, rules: BaseRules) -> None:
     """The photo's light and shade on the skin, over what is drawn of it."""
     relief = figure.fields.get("relief")
-    if relief is None or rules.modelling <= 0:
+    if relief is None or rules.modelling <= 0 or rules.pattern == "hatching":
         return
     swatch = figure.swatch("relief", lambda: _relief_swatch(figure, relief, shapes, skin, rules))
     if swatch is not None:
@@ -221,8 +240,8 @@ def _draw_shade(canvas: skia.Canvas, figure: Figure, light: Light, dark: Colour,
     if rules.pattern == "dots":
         draw_dots(canvas, head, face, shade_field(face, light), rules.dot_u, dark)
     if rules.pattern == "hatching":
-        cast = None if hair is None else _hair_above(figure, head, hair, light)
-        draw_hatching(canvas, face, face_shade(face, light, cast), figure.unit_px, dark)
+        field = cv2.max(shade_field(face, light), _seen_shade(figure, head, rules.modelling))
+        draw_hatching(canvas, face, field, figure.unit_px, dark)
         return
     if rules.form_shade > 0 and rules.pattern == "flat":
         form = figure.kept("form", lambda: shade_outlines(shade_field(face, light)))
@@ -230,6 +249,18 @@ def _draw_shade(canvas: skia.Canvas, figure: Figure, light: Light, dark: Colour,
     if hair is not None:
         above = figure.kept("cast", lambda: shade_outlines(upper_face(_hair_above(figure, head, hair, light))))
         canvas.drawPath(path_of(face.shapes(above)), paint(dark))
+
+
+def _seen_shade(figure: Figure, head: FaceGeometry, strength: float) -> Plane:
+    """The photo's shade on the face, as `shade_field`: uint8 [SIDE, SIDE]. strength: 0 none to 1."""
+    places = FaceMap(head.photo_points).places[..., :2]
+    relief = figure.fields.get("relief")
+    if relief is None or strength <= 0:
+        return np.zeros(places.shape[:2], np.uint8)
+    crop = figure.to_crop(places.reshape(-1, 2)).reshape(places.shape)
+    seen = cv2.remap(relief, crop[..., 0], crop[..., 1], cv2.INTER_LINEAR, borderValue=128)
+    shaded: Plane = cv2.convertScaleAbs(cv2.subtract(128, seen), alpha=_HATCHED * strength)
+    return shaded
 
 
 def _hair_above(figure: Figure, head: FaceGeometry, hair: Plane, light: Light) -> Plane:
@@ -249,7 +280,7 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rule
     outer = figure.outlines(plane, blur_u=0.008, smooth_u=0.014, least_u2=0.10)
     if not outer:
         return
-    swatch = figure.swatch("hair", lambda: _hair_swatch(figure, plane, outer, base, rules.hair_tones, light.side))
+    swatch = figure.swatch("hair", lambda: _hair_swatch(figure, plane, outer, base, rules, rules.hair_tones, light.side))
     if swatch is None:
         return
     lay(canvas, *swatch, path_of(outer))
@@ -261,6 +292,7 @@ def _hair_swatch(
     plane: Plane,
     shapes: Sequence[Points],
     base: Lab,
+    rules: BaseRules,
     tones: Sequence[tuple[float, float]],
     light_side: float,
 ) -> Swatch | None:
@@ -278,9 +310,16 @@ def _hair_swatch(
         tone[1:] *= 1 - 0.006 * step
         steps.append((128 + level * _LEVELS_PER_L, to_rgb(tone)))
     picture = stepped(patch.enlarged(levels), steps, to_rgb(base))
-    if figure.shows_light:
+    if rules.fill == "paper":
+        draw_strokes(picture, _pencilled(figure, patch, light, patch.of(plane), relief), float(base[0]))
+    elif figure.shows_light:
         tint(picture, hair_tints(patch.of(figure.photo), patch.of(plane), base, unit))
     return picture, patch
+
+
+def _pencilled(figure: Figure, patch: Patch, light: Plane, plane: Plane, relief: Relief) -> StrokeField:
+    origin = np.zeros(2, np.float32) if figure.head is None else figure.to_crop(figure.head.photo_points[NOSE_TIP, :2])
+    return StrokeField(light, plane, relief, origin - (patch.left, patch.top), figure.unit_crop_px)
 
 
 def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Light, rules: BaseRules) -> None:
@@ -297,7 +336,9 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
         draw_soft(canvas, thin, tint, rules.stubble, rules.softness_u * unit)
         if not dense:
             return
-        swatch = figure.swatch("beard", lambda: _hair_swatch(figure, plane, dense, base, rules.beard_tones, light.side))
+        swatch = figure.swatch(
+            "beard", lambda: _hair_swatch(figure, plane, dense, base, rules, rules.beard_tones, light.side)
+        )
         if swatch is not None:
             canvas.saveLayerAlpha(None, round(255 * palette.beard_cover))
             edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - palette.beard_cover)

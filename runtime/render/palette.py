@@ -37,8 +37,10 @@ that says nothing."""
 _FAINT_BEARD, _FAINT_COVER = (2.0, 8.0), 0.3
 """Difference of lightness between a beard and skin below which it may be shade, and above which it is seen; and how
 much is drawn of what may be shade."""
-_PAPER_LIGHT, _PAPER_SKIN, _PAPER_HAIR = 76.0, 66.0, 38.0
+_PAPER_LIGHT, _PAPER_SKIN, _PAPER_HAIR = 68.0, 70.0, 50.0
 """Lightness of black in pencil styles: of cloth, skin, hair. Raising them leaves more of the paper."""
+_PAPER_FROM, _PAPER_WHITE = 68.0, 98.5
+"""Lightness from which on nothing but the paper is left, and its own. Raising the first gives fair skin and cloth a wash."""
 _MAY_BE_GREY = (32.0, 48.0)
 """Lightness of hair that is dark whatever its colour, and of hair that may be grey."""
 _GREYED = 0.4
@@ -105,8 +107,10 @@ def painted_colour(lab: Lab, rules: BaseRules, paper_light: float = _PAPER_LIGHT
     paper_light: L* of black on paper.
     """
     if rules.fill == "paper":
-        paper = np.array([paper_light, 0.5, 4.0], np.float32)
-        return paper + lab * np.array([(100 - paper_light) / 130, 0.10, 0.10], np.float32)
+        washed = np.zeros_like(lab)
+        light = np.clip(lab[..., 0] / np.float32(_PAPER_FROM), 0, 1)
+        washed[..., 0] = paper_light + (_PAPER_WHITE - paper_light) * light
+        return washed
     painted: Lab = lab * np.array([1, rules.saturation, rules.saturation], np.float32)
     return painted
 

@@ -10,7 +10,7 @@ import skia
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
-from toonfilter.runtime.render.canvas import paint, path_of, stroke
+from toonfilter.runtime.render.canvas import clipped, paint, path_of, stroke
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane, Points, outlines
 from toonfilter.runtime.render.face_geometry import FaceGeometry
@@ -23,10 +23,15 @@ _BANDS = ((114, 0.22), (124, 0.42))
 """Levels of the field from which dots are drawn, and the share of the paper that they cover: they grow into shade."""
 _WHOLE_LEVEL, _LEAST_CELLS = 136, 40.0
 """Level from which shade is whole, and its least area on the map: dots alone look like a rash. Raising them: less."""
-_HATCH_STEP_CELLS = 1.5
-_HATCH_POINTS = 48
-_LEAST_RUN = 3
-_SHADE_LEVEL = 128
+_HATCH_STEP_CELLS, _HATCH_POINTS, _LEAST_RUN = 1.25, 64, 6
+_LEAN, _MOST_STROKES = 0.8, 400
+"""How far strokes go to the left while they go down by one; and how many a region gets at most."""
+_HATCH_U, _HATCH_ALPHA = 0.0075, 0.45
+"""Width of a stroke in distances of the pupils, and its opacity. Raising them darkens shade."""
+_LEAST_HATCHED = 150
+"""Least area of shade that is hatched, in cells. Raising it leaves more of the face white."""
+_HATCH_LEVELS = (116, 158)
+"""Levels of the field from which there are strokes, and strokes across them."""
 
 
 def dots(head: FaceGeometry, step_u: float, cover: float, colour: Colour, alpha: float = 1.0) -> skia.Paint:
@@ -84,13 +89,53 @@ def _tile(side_px: int, cover: float) -> skia.Image:
 
 
 def draw_hatching(canvas: skia.Canvas, face: FaceMap, field: Plane, unit_px: float, colour: Colour) -> None:
-    """Strokes from top right to bottom left. field: as in `draw_dots`."""
-    runs: list[Points] = []
-    for line in _strokes():
-        inside = _sampled(field, line) >= _SHADE_LEVEL
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(np.int8), [0]])))
-        runs += [face.to_picture(line[a:b]) for a, b in edges.reshape(-1, 2) if b - a >= _LEAST_RUN]
-    canvas.drawPath(path_of(runs, closed=False), stroke(colour, 0.011 * unit_px, 0.75))
+    """Strokes over the form of the face, crossed where it is darker. field: as in `draw_dots`."""
+    # Beyond the mesh places are guessed, and long strokes would show it.
+    field = _large_only(cv2.multiply(field, face.known.astype(np.uint8)), _HATCH_LEVELS[0])
+    whole: list[Points] = []
+    pressed: list[Points] = []
+    for strokes, level in zip(_strokes(), _HATCH_LEVELS, strict=True):
+        values = _sampled(field, strokes.reshape(-1, 2)).reshape(strokes.shape[:2])
+        for number, (line, inside) in enumerate(zip(strokes, values >= level, strict=True)):
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(np.int8), [0]])))
+            for a, b in edges.reshape(-1, 2).tolist():
+                # A hand does not end its strokes along a line.
+                a, b = a - number % 3, b + (number * 7) % 4 - 1
+                if b - a >= _LEAST_RUN:
+                    run = face.to_picture(line[max(a, 0) : b])
+                    whole.append(run)
+                    pressed.append(run[len(run) // 6 : len(run) - len(run) // 4])
+    canvas.drawPath(path_of(whole, closed=False), stroke(colour, _HATCH_U * unit_px, _HATCH_ALPHA))
+    canvas.drawPath(path_of(pressed, closed=False), stroke(colour, 1.7 * _HATCH_U * unit_px, _HATCH_ALPHA))
+
+
+def _large_only(field: Plane, level: int) -> Plane:
+    """A field without small patches of shade, in which single strokes would look like bristles."""
+    field = cv2.GaussianBlur(field, (0, 0), 1.0)
+    _, marks, stats, _ = cv2.connectedComponentsWithStats(cv2.compare(field, level, cv2.CMP_GE), connectivity=4)
+    kept = (stats[:, cv2.CC_STAT_AREA] >= _LEAST_HATCHED).astype(np.uint8) * 255
+    kept[0] = 0
+    large: Plane = cv2.bitwise_and(field, kept[marks])
+    return large
+
+
+def hatch_region(canvas: skia.Canvas, head: FaceGeometry, region: skia.Path, colour: Colour, step_u: float) -> None:
+    """Parallel strokes over a region, in the head's own directions. step_u: their distance, distances of the pupils."""
+    bounds = region.getBounds()
+    axes = np.stack([head.across_face, head.down_face])
+    corners = np.array([(x, y) for x in (bounds.left(), bounds.right()) for y in (bounds.top(), bounds.bottom())])
+    places = (corners - head.flat[NOSE_TIP]) @ np.linalg.pinv(axes)
+    (left, top), (right, bottom) = places.min(0).tolist(), places.max(0).tolist()
+    starts = np.arange(math.floor(left / step_u), math.ceil((right + _LEAN * (bottom - top)) / step_u)) * step_u
+    if len(starts) > _MOST_STROKES:
+        return
+    # Anchored to the head: the height at which a stroke has its place is the nose tip's.
+    first = np.stack([starts - _LEAN * (top - math.floor(top)), np.full(len(starts), top)], 1)
+    last = first + np.array([-_LEAN, 1.0]) * (bottom - top)
+    lines = np.stack([first, last], 1) @ axes + head.flat[NOSE_TIP]
+    brush = stroke(colour, 1.5 * _HATCH_U * head.unit_px, 1.4 * _HATCH_ALPHA)
+    with clipped(canvas, region):
+        canvas.drawPath(path_of(list(lines.astype(np.float32)), closed=False), brush)
 
 
 def _sampled(field: Plane, cells: Points) -> NDArray[np.float32]:
@@ -101,9 +146,13 @@ def _sampled(field: Plane, cells: Points) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=1)
-def _strokes() -> tuple[Points, ...]:
-    """Slanting lines across the map: float32 [_HATCH_POINTS, 2] cells each."""
+def _strokes() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Slanting lines across the map, and others that cross them: float32 [N, _HATCH_POINTS, 2] cells each."""
     along = np.linspace(0, 1, _HATCH_POINTS)[:, None]
-    starts = np.arange(0, 2 * SIDE, _HATCH_STEP_CELLS)
-    lines = [np.array([s, 0.0]) + along * np.array([-SIDE * 0.8, SIDE * 1.0]) for s in starts]
-    return tuple(line.astype(np.float32) for line in lines)
+    sets = []
+    for lean, step in ((_LEAN, _HATCH_STEP_CELLS), (0.1, 1.1 * _HATCH_STEP_CELLS)):
+        starts = np.arange(0, (1 + lean) * SIDE, step)
+        sway = 0.5 * np.sin(np.arange(len(starts)) * 2.4)
+        lines = [np.array([s, 0.0]) + along * np.array([-SIDE * (lean + 0.02 * w), SIDE]) for s, w in zip(starts, sway)]
+        sets.append(np.stack(lines).astype(np.float32))
+    return sets[0], sets[1]

@@ -84,12 +84,6 @@ def shade_field(face: FaceMap, light: Light) -> Plane:
     return np.clip(soft * 255, 0, 255).astype(np.uint8)
 
 
-def face_shade(face: FaceMap, light: Light, cast: Plane | None = None) -> Plane:
-    """As `shade_field`, with other shadows that fall on the face. cast: uint8 [SIDE, SIDE], or None."""
-    field = shade_field(face, light)
-    return field if cast is None else cv2.max(field, upper_face(cast))
-
-
 def upper_face(field: Plane) -> Plane:
     """A field on the map above the brows, where hair may throw a shadow; 0 elsewhere."""
     kept: Plane = cv2.bitwise_and(field, _upper_face())
@@ -97,7 +91,7 @@ def upper_face(field: Plane) -> Plane:
 
 
 def shade_outlines(field: Plane) -> list[Points]:
-    """Outlines of the shaded parts of a face on its map. field: see `face_shade`."""
+    """Outlines of the shaded parts of a face on its map. field: see `shade_field`."""
     return outlines(field, blur_px=0.8, smooth_px=2.0, least_px2=25)
 
 
