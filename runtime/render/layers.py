@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import skia
 
-from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP, NOSE_TIP
+from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, LIP_TOP, NOSE_TIP
 from toonfilter.runtime.render.canvas import clipped, draw_soft, paint, path_of, ribbons, tapered
 from toonfilter.runtime.render.cloth_paint import paintable, painted_cloth, underpainting
 from toonfilter.runtime.render.colour import BLACK, Colour, Lab, ink, mix, shade, to_rgb
@@ -18,6 +18,7 @@ from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.figure import Figure
+from toonfilter.runtime.render.hair_ring import crown_ring
 from toonfilter.runtime.render.hair_strokes import StrokeField, draw_strokes
 from toonfilter.runtime.render.palette import Palette, cloth_plane, painted_colour
 from toonfilter.runtime.render.patterns import dots, draw_dots, draw_hatching, hatch_region
@@ -49,6 +50,8 @@ _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
 _FAR_SIDE = ((0.42, 0.2), (0.28, 0.36), (0.14, 0.55))
 """How far from its far edge cloth has dots, in distances of the pupils, and how much they cover."""
+_RING_L = 11.0
+"""Relief of the ring of light in hair. Raising it draws it in lighter tones."""
 _NECK_HATCH_U = 0.042
 _HATCHED = 5.0
 """Levels of shade for each level of relief, with all of `modelling`. Raising it hatches fainter shade."""
@@ -303,6 +306,8 @@ def _hair_swatch(
     unit = figure.unit_crop_px
     light = hair_light(patch.of(figure.photo), unit) if figure.shows_light else patch.of(figure.fields["tone"])
     relief = hair_relief(light, patch.of(plane), unit, light_side)
+    if rules.hair_ring > 0 and figure.head is not None and tones is rules.hair_tones:
+        relief = _ringed(relief, figure, figure.head, patch, rules.hair_ring)
     levels = to_levels(relief, _LEVELS_PER_L)
     steps = []
     for level, step in sorted(tones, key=lambda one: abs(one[0])):
@@ -315,6 +320,14 @@ def _hair_swatch(
     elif figure.shows_light:
         tint(picture, hair_tints(patch.of(figure.photo), patch.of(plane), base, unit))
     return picture, patch
+
+
+def _ringed(relief: Relief, figure: Figure, head: FaceGeometry, patch: Patch, strength: float) -> Relief:
+    """Hair's relief with a ring of light around the crown, and less of other lights."""
+    pupils = figure.to_crop(head.photo_points[[EYES[0].iris[0], EYES[1].iris[0]], :2]).mean(0)
+    ring = crown_ring(relief.shape, pupils - (patch.left, patch.top), head.right, figure.unit_crop_px)
+    calm = np.minimum(relief, 0) + np.maximum(relief, 0) * np.float32(1 - 0.6 * strength)
+    return np.maximum(calm, ring * np.float32(_RING_L * strength) + np.float32(0.35) * relief)
 
 
 def _pencilled(figure: Figure, patch: Patch, light: Plane, plane: Plane, relief: Relief) -> StrokeField:

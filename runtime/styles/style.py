@@ -23,7 +23,7 @@ class BaseRules:
     softness_u: how softly it ends. modelling: how much of the photo's own light and shade
     the skin shows; skin_tones: its tones, as hair_tones. folds: how much of it cloth shows. ink_black: 0 ink in the hue
     of what it surrounds, 1 black. line_taper: how much thinner outlines are towards the light than away from it.
-    dot_u: distance of printed dots. ground_dots: how dark they are on the ground.
+    hair_ring: light of a ring around the crown. dot_u: distance of printed dots. ground_dots: how dark they are on the ground.
     """
 
     outer_line_u: float = 0.029
@@ -39,6 +39,7 @@ class BaseRules:
     ink_black: float = 0.0
     line_taper: float = 0.42
     dot_u: float = 0.06
+    hair_ring: float = 0.0
     ground_dots: float = 0.0
     pattern: Literal["flat", "dots", "hatching"] = "flat"
     fill: Literal["colour", "paper"] = "colour"

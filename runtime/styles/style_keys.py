@@ -75,6 +75,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "saturation": _factor("stronger colours of skin, hair and cloth"),
         "neck_shadow_u": Key(U, 0.0, 1.0, "the head's shadow reaches further down the neck"),
         "stubble": _share("darker stubble"),
+        "hair_ring": _share("a brighter ring of light around the crown, and fewer other lights; 0 draws none"),
         "beard_tones": Key(TONES, -60.0, 60.0, _TONE_PAIRS),
         "hair_tones": Key(TONES, -60.0, 60.0, _TONE_PAIRS),
     },
