@@ -156,7 +156,8 @@ def _screen(height: int, width: int, strength: float) -> NDArray[np.uint8]:
     # Where a product of two waves is above this, it covers such a share of the paper.
     threshold = np.cos(np.pi * np.sqrt(cover / 2)) ** 2 * 1.02
     inside = np.clip((down[:, None] * across - threshold) * step / 5 + 0.5, 0, 1)
-    return np.round(255 * (1 - inside * np.float32(strength * _DOTS_DEPTH))).astype(np.uint8)
+    kept: NDArray[np.uint8] = np.round(255 * (1 - inside * np.float32(strength * _DOTS_DEPTH))).astype(np.uint8)
+    return kept
 
 
 def fill_size(picture: Image, width: int, height: int) -> Image:

@@ -17,7 +17,7 @@ _ENDS_U = (0.7, 1.35)
 _EDGE_U = 0.015
 
 
-def crown_ring(shape: tuple[int, int], pupils: Points, right: Points, unit_px: float) -> NDArray[np.float32]:
+def crown_ring(shape: tuple[int, ...], pupils: Points, right: Points, unit_px: float) -> NDArray[np.float32]:
     """Where the ring is: float32 [h, w], 0 to 1.
 
     shape: h, w. pupils: float32 [2], the middle between the eyes, px. right: unit vector along them. unit_px: their

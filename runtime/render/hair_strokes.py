@@ -133,4 +133,5 @@ def _traced(seeds: Points, flow: NDArray[np.float32], hair: Plane, step: NDArray
         heading = turned * (hair[rows, columns] >= _INSIDE)[:, None]
         place = place + heading * step
         found.append(place)
-    return np.stack(found).astype(np.float32)
+    traced: NDArray[np.float32] = np.stack(found).astype(np.float32)
+    return traced

@@ -283,7 +283,9 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rule
     outer = figure.outlines(plane, blur_u=0.008, smooth_u=0.014, least_u2=0.10)
     if not outer:
         return
-    swatch = figure.swatch("hair", lambda: _hair_swatch(figure, plane, outer, base, rules, rules.hair_tones, light.side))
+    swatch = figure.swatch(
+        "hair", lambda: _hair_swatch(figure, plane, outer, base, rules, rules.hair_tones, light.side)
+    )
     if swatch is None:
         return
     lay(canvas, *swatch, path_of(outer))

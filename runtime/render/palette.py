@@ -40,7 +40,7 @@ much is drawn of what may be shade."""
 _PAPER_LIGHT, _PAPER_SKIN, _PAPER_HAIR = 68.0, 70.0, 50.0
 """Lightness of black in pencil styles: of cloth, skin, hair. Raising them leaves more of the paper."""
 _PAPER_FROM, _PAPER_WHITE = 68.0, 98.5
-"""Lightness from which on nothing but the paper is left, and its own. Raising the first gives fair skin and cloth a wash."""
+"""Lightness from which on nothing but the paper is left, and its own. Raising the first gives fair skin a wash."""
 _MAY_BE_GREY = (32.0, 48.0)
 """Lightness of hair that is dark whatever its colour, and of hair that may be grey."""
 _GREYED = 0.4

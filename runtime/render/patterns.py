@@ -1,7 +1,6 @@
 """Shade as a printer's dots or pencil strokes that lie on the head, so that they turn with it and never swim."""
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 
 import cv2
@@ -153,6 +152,9 @@ def _strokes() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     for lean, step in ((_LEAN, _HATCH_STEP_CELLS), (0.1, 1.1 * _HATCH_STEP_CELLS)):
         starts = np.arange(0, (1 + lean) * SIDE, step)
         sway = 0.5 * np.sin(np.arange(len(starts)) * 2.4)
-        lines = [np.array([s, 0.0]) + along * np.array([-SIDE * (lean + 0.02 * w), SIDE]) for s, w in zip(starts, sway)]
+        lines = [
+            np.array([s, 0.0]) + along * np.array([-SIDE * (lean + 0.02 * w), SIDE])
+            for s, w in zip(starts, sway, strict=True)
+        ]
         sets.append(np.stack(lines).astype(np.float32))
     return sets[0], sets[1]

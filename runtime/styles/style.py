@@ -23,7 +23,8 @@ class BaseRules:
     softness_u: how softly it ends. modelling: how much of the photo's own light and shade
     the skin shows; skin_tones: its tones, as hair_tones. folds: how much of it cloth shows. ink_black: 0 ink in the hue
     of what it surrounds, 1 black. line_taper: how much thinner outlines are towards the light than away from it.
-    hair_ring: light of a ring around the crown. dot_u: distance of printed dots. ground_dots: how dark they are on the ground.
+    hair_ring: light of a ring around the crown. dot_u: distance of printed dots. ground_dots: their
+    darkness on the ground.
     """
 
     outer_line_u: float = 0.029
