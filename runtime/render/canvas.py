@@ -11,12 +11,12 @@ from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Points
 
 Pixels = NDArray[np.uint8]
-"""uint8 [H, W, 4]: RGBA, opaque where nothing else is said."""
+"""uint8 [H, W, 4]: RGBA, premultiplied, opaque where nothing else is said."""
 
 
 def canvas_on(pixels: Pixels) -> skia.Canvas:
     """A canvas that draws into `pixels`, which must outlive it."""
-    return skia.Canvas(pixels, colorType=skia.kRGBA_8888_ColorType)
+    return skia.Canvas(pixels, colorType=skia.kRGBA_8888_ColorType, alphaType=skia.kPremul_AlphaType)
 
 
 def paint(colour: Colour, alpha: float = 1.0, *, blend: skia.BlendMode = skia.BlendMode.kSrcOver) -> skia.Paint:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -26,7 +25,7 @@ from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import LookMeter
 from toonfilter.runtime.render.measures.teeth import measure_teeth
 from toonfilter.runtime.render.palette import Palette, measure_palette, painted_colours, painted_skin
-from toonfilter.runtime.render.pencil import on_paper
+from toonfilter.runtime.render.pencil import pencilled
 from toonfilter.runtime.render.people import People, Person, people_in
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import LIVE_PLANES_PX, PLANES_PX, FieldsReader, SceneFields
@@ -169,7 +168,9 @@ class LayeredRenderer:
         """Draw the frame, in place. image: uint8 [H, W, 3] RGB; untouched when this raises."""
         prepared = prepared or self.prepare(image, faces, time_s)
         scene = prepared.scene
-        pixels = cv2.cvtColor(self._ground.paint(image, scene.photo, scene.planes["person"]), cv2.COLOR_RGB2RGBA)
+        ground = self._ground.paint(image, scene.photo, scene.planes["person"])
+        is_pencil = self._style.base.fill == "paper"
+        pixels = np.zeros((*ground.shape[:2], 4), np.uint8) if is_pencil else cv2.cvtColor(ground, cv2.COLOR_RGB2RGBA)
         canvas = canvas_on(pixels)
         people = prepared.people or self._people(scene, prepared.faces)
         self._memories = {
@@ -180,7 +181,10 @@ class LayeredRenderer:
             self._draw_strangers(canvas, people.strangers, unit_px)
         for person in people.known:
             self._draw_person(canvas, person, time_s)
-        cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
+        if is_pencil:
+            np.copyto(image, pencilled(pixels, ground))
+        else:
+            cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
 
     def forget(self) -> None:
         """The next frame has nothing to do with the last."""
@@ -220,13 +224,6 @@ class LayeredRenderer:
         """look: None draws a figure without features."""
         rules = self._style.base
         figure = replace(figure, fields=layers.contested(figure.fields))
-        with on_paper(canvas) if rules.fill == "paper" else nullcontext():
-            self._draw_layers(canvas, figure, palette, light, look)
-
-    def _draw_layers(
-        self, canvas: skia.Canvas, figure: Figure, palette: Palette, light: Light, look: Look | None
-    ) -> None:
-        rules = self._style.base
         person = layers.draw_silhouette(canvas, figure, palette, rules)
         layers.draw_skin(canvas, figure, palette.skin, light, rules)
         layers.draw_cloth(canvas, figure, "cloth", palette.cloth, light, rules)

@@ -29,7 +29,7 @@ _LEAST_DOT_PX, _DOTS_STEP = 4.0, 0.013
 """Distance of printed dots at least, and in shorter sides of the frame. Raising the latter coarsens them."""
 _DOTS_FROM, _DOTS_WHOLE, _DOTS_COVER = 0.25, 1.25, 0.5
 """How far from the frame's middle, in half frames, dots begin and are largest, and what they cover there."""
-_DOTS_DEPTH = 0.4
+_DOTS_DEPTH, _DOTS_LEAST = 0.4, 0.06
 _MEMORY = 0.75
 """Share of the last painting that stays where nothing moved. Raising it calms a noisy camera and trails more."""
 
@@ -156,6 +156,8 @@ def _screen(height: int, width: int, strength: float) -> NDArray[np.uint8]:
     # Where a product of two waves is above this, it covers such a share of the paper.
     threshold = np.cos(np.pi * np.sqrt(cover / 2)) ** 2 * 1.02
     inside = np.clip((down[:, None] * across - threshold) * step / 5 + 0.5, 0, 1)
+    # The smallest dots fade, so that the middle is clear.
+    inside *= np.clip(cover / _DOTS_LEAST, 0, 1)
     kept: NDArray[np.uint8] = np.round(255 * (1 - inside * np.float32(strength * _DOTS_DEPTH))).astype(np.uint8)
     return kept
 

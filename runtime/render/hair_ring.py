@@ -34,7 +34,7 @@ def crown_ring(shape: tuple[int, ...], pupils: Points, right: Points, unit_px: f
     wave = np.abs(np.sin(across * np.float32(_POINTS * np.pi)) * np.sin(across * np.float32(1.37 * np.pi) + 0.7))
     above = (np.float32(_ABOVE_U[0]) + np.float32(_ABOVE_U[1]) * wave) * ends
     below = (np.float32(_BELOW_U[0]) + np.float32(_BELOW_U[1]) * (1 - wave) ** 4) * ends
-    half = np.where(place < 0, above, below)
+    half = np.where(place < 0, above, below) - np.float32(_EDGE_U) * (1 - ends)
     away = np.abs(place)
     ring: NDArray[np.float32] = np.clip((half - away) / np.float32(_EDGE_U) + np.float32(0.5), 0, 1)
     return ring

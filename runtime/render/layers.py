@@ -21,7 +21,7 @@ from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.hair_ring import crown_ring
 from toonfilter.runtime.render.hair_strokes import StrokeField, draw_strokes
 from toonfilter.runtime.render.palette import Palette, cloth_plane, painted_colour
-from toonfilter.runtime.render.patterns import dots, draw_dots, draw_hatching, hatch_region
+from toonfilter.runtime.render.patterns import dots, draw_dots, draw_hatching, hatch_clip
 from toonfilter.runtime.render.pencil import strayed
 from toonfilter.runtime.render.shade import Light, shade_field, shade_outlines, upper_face
 from toonfilter.runtime.render.skin_relief import relief_picture
@@ -154,14 +154,14 @@ def _shade_far_side(
     canvas: skia.Canvas, head: FaceGeometry, region: skia.Path, light: Light, colour: Colour, rules: BaseRules
 ) -> None:
     """Dots or strokes on what looks away from the light: the region without itself, moved towards the light."""
-    for reach_u, cover in _FAR_SIDE:
+    for reach_u, cover in _FAR_SIDE if rules.pattern == "dots" else _FAR_SIDE[1:2]:
         lit = skia.Path(region)
         lit.offset(*(head.right * np.float32(np.sign(light.side) * reach_u * head.unit_px)).tolist())
         with clipped(canvas, region, outside=lit):
             if rules.pattern == "dots":
                 canvas.drawPaint(dots(head, rules.dot_u, cover, colour, rules.shade))
             else:
-                hatch_region(canvas, head, region, colour, _NECK_HATCH_U)
+                hatch_clip(canvas, head, colour, _NECK_HATCH_U)
 
 
 def _cloth_swatch(
@@ -194,7 +194,8 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     with clipped(canvas, region):
         neck = path_of([np.concatenate([jaw, jaw[::-1] + drop])])
         if rules.pattern == "hatching":
-            hatch_region(canvas, head, neck, dark, _NECK_HATCH_U)
+            with clipped(canvas, neck):
+                hatch_clip(canvas, head, dark, _NECK_HATCH_U)
         else:
             canvas.drawPath(neck, paint(dark))
         canvas.drawPath(path_of([cv2.convexHull(head.flat)[:, 0]]), paint(flat))

@@ -9,7 +9,7 @@ import skia
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
-from toonfilter.runtime.render.canvas import clipped, paint, path_of, stroke
+from toonfilter.runtime.render.canvas import paint, path_of, stroke
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane, Points, outlines
 from toonfilter.runtime.render.face_geometry import FaceGeometry
@@ -22,7 +22,7 @@ _BANDS = ((114, 0.22), (124, 0.42))
 """Levels of the field from which dots are drawn, and the share of the paper that they cover: they grow into shade."""
 _WHOLE_LEVEL, _LEAST_CELLS = 136, 40.0
 """Level from which shade is whole, and its least area on the map: dots alone look like a rash. Raising them: less."""
-_HATCH_STEP_CELLS, _HATCH_POINTS, _LEAST_RUN = 1.25, 64, 6
+_HATCH_STEP_CELLS, _HATCH_POINTS, _LEAST_RUN = 1.25, 44, 4
 _LEAN, _MOST_STROKES = 0.8, 400
 """How far strokes go to the left while they go down by one; and how many a region gets at most."""
 _HATCH_U, _HATCH_ALPHA = 0.0075, 0.45
@@ -91,20 +91,22 @@ def draw_hatching(canvas: skia.Canvas, face: FaceMap, field: Plane, unit_px: flo
     """Strokes over the form of the face, crossed where it is darker. field: as in `draw_dots`."""
     # Beyond the mesh places are guessed, and long strokes would show it.
     field = _large_only(cv2.multiply(field, face.known.astype(np.uint8)), _HATCH_LEVELS[0])
-    whole: list[Points] = []
-    pressed: list[Points] = []
+    runs: list[Points] = []
     for strokes, level in zip(_strokes(), _HATCH_LEVELS, strict=True):
-        values = _sampled(field, strokes.reshape(-1, 2)).reshape(strokes.shape[:2])
-        for number, (line, inside) in enumerate(zip(strokes, values >= level, strict=True)):
-            edges = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(np.int8), [0]])))
-            for a, b in edges.reshape(-1, 2).tolist():
-                # A hand does not end its strokes along a line.
-                a, b = a - number % 3, b + (number * 7) % 4 - 1
-                if b - a >= _LEAST_RUN:
-                    run = face.to_picture(line[max(a, 0) : b])
-                    whole.append(run)
-                    pressed.append(run[len(run) // 6 : len(run) - len(run) // 4])
-    canvas.drawPath(path_of(whole, closed=False), stroke(colour, _HATCH_U * unit_px, _HATCH_ALPHA))
+        inside = _sampled(field, strokes.reshape(-1, 2)).reshape(strokes.shape[:2]) >= level
+        edges = np.diff(np.pad(inside.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+        numbers, firsts = np.nonzero(edges == 1)
+        lasts = np.nonzero(edges == -1)[1]
+        # A hand does not end its strokes along a line.
+        firsts, lasts = np.maximum(firsts - numbers % 3, 0), lasts + (numbers * 7) % 4 - 1
+        for number, first, last in zip(numbers.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
+            if last - first >= _LEAST_RUN:
+                runs.append(strokes[number, first:last])
+    if not runs:
+        return
+    lines = face.shapes(runs)
+    pressed = [line[len(line) // 6 : len(line) - len(line) // 4] for line in lines]
+    canvas.drawPath(path_of(lines, closed=False), stroke(colour, _HATCH_U * unit_px, _HATCH_ALPHA))
     canvas.drawPath(path_of(pressed, closed=False), stroke(colour, 1.7 * _HATCH_U * unit_px, _HATCH_ALPHA))
 
 
@@ -118,9 +120,12 @@ def _large_only(field: Plane, level: int) -> Plane:
     return large
 
 
-def hatch_region(canvas: skia.Canvas, head: FaceGeometry, region: skia.Path, colour: Colour, step_u: float) -> None:
-    """Parallel strokes over a region, in the head's own directions. step_u: their distance, distances of the pupils."""
-    bounds = region.getBounds()
+def hatch_clip(canvas: skia.Canvas, head: FaceGeometry, colour: Colour, step_u: float) -> None:
+    """Parallel strokes over all of the clip, in the head's own directions. step_u: their distance, in distances of the
+    pupils."""
+    bounds = canvas.getLocalClipBounds()
+    if bounds.isEmpty():
+        return
     axes = np.stack([head.across_face, head.down_face])
     corners = np.array([(x, y) for x in (bounds.left(), bounds.right()) for y in (bounds.top(), bounds.bottom())])
     places = (corners - head.flat[NOSE_TIP]) @ np.linalg.pinv(axes)
@@ -133,8 +138,7 @@ def hatch_region(canvas: skia.Canvas, head: FaceGeometry, region: skia.Path, col
     last = first + np.array([-_LEAN, 1.0]) * (bottom - top)
     lines = np.stack([first, last], 1) @ axes + head.flat[NOSE_TIP]
     brush = stroke(colour, 1.5 * _HATCH_U * head.unit_px, 1.4 * _HATCH_ALPHA)
-    with clipped(canvas, region):
-        canvas.drawPath(path_of(list(lines.astype(np.float32)), closed=False), brush)
+    canvas.drawPath(path_of(list(lines.astype(np.float32)), closed=False), brush)
 
 
 def _sampled(field: Plane, cells: Points) -> NDArray[np.float32]:

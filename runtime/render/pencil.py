@@ -1,21 +1,21 @@
 """Graphite on paper: what is drawn loses its colours, and the paper's tooth shows through it."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 
 import cv2
 import numpy as np
-import skia
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.contours import Points
 
-_PAPER, _GRAPHITE = np.array([246, 241, 230], np.float32) / 255, np.array([38, 37, 40], np.float32) / 255
-_LUMA = np.array([0.30, 0.59, 0.11], np.float32)
+_PAPER = np.array([246, 241, 230], np.float32) / 255
+_GRAPHITE = 0.06
+"""Light that the darkest line gives back, over the paper's. Raising it gives a harder, paler pencil."""
 _TOOTH_PX = 256
-_TOOTH = 0.30
+_TOOTH = 0.27
 """How much of a dark line the paper's tooth leaves white, at most. Raising it gives softer, grainier lines."""
 _GRAIN_LEVELS = 3.0
 """Standard deviation of the paper's own grain, in levels of 255. Raising it gives rougher paper."""
@@ -23,29 +23,30 @@ _WOBBLE_U, _WOBBLE_STEP_U = 0.016, 0.35
 """How far a second line strays from the first, and how quickly, in distances of the pupils."""
 
 
-@contextmanager
-def on_paper(canvas: skia.Canvas) -> Iterator[None]:
-    """What is drawn inside becomes graphite: its lightness lies between graphite's and paper's."""
-    rows = []
-    for dark, light in zip(_GRAPHITE.tolist(), _PAPER.tolist(), strict=True):
-        rows += [*(_LUMA * (light - dark)).tolist(), 0.0, dark]
-    layer = skia.Paint(ColorFilter=skia.ColorFilters.Matrix([*rows, 0, 0, 0, 1, 0]))
-    canvas.saveLayer(None, layer)
-    try:
-        yield
-        tooth = skia.Paint(BlendMode=skia.BlendMode.kSrcATop, Color4f=skia.Color4f(1, 1, 1, 1))
-        repeat = skia.TileMode.kRepeat
-        tooth.setShader(_tooth().makeShader(repeat, repeat, skia.SamplingOptions()))
-        canvas.drawPaint(tooth)
-    finally:
-        canvas.restore()
+def pencilled(drawn: Pixels, ground: Image) -> Image:
+    """What is drawn as graphite on paper, over the ground: uint8 [H, W, 3] RGB.
+
+    drawn: uint8 [H, W, 4] RGBA, premultiplied; opaque where somebody is. ground: uint8 [H, W, 3], not changed.
+    """
+    height, width = ground.shape[:2]
+    alpha = cv2.extractChannel(drawn, 3)
+    light = cv2.add(cv2.cvtColor(drawn, cv2.COLOR_RGBA2GRAY), cv2.bitwise_not(alpha))
+    # The paper's tooth takes no graphite: dark places become lighter, light ones hardly.
+    dark = cv2.multiply(cv2.bitwise_not(light), _tooth(height, width), scale=1 / 255)
+    light = cv2.cvtColor(cv2.bitwise_not(dark), cv2.COLOR_GRAY2RGB)
+    sheet = paper(height, width)
+    if ground is not sheet:
+        outside = cv2.cvtColor(cv2.bitwise_not(alpha), cv2.COLOR_GRAY2RGB)
+        behind = cv2.multiply(ground, outside, scale=1 / 255)
+        sheet = cv2.add(behind, cv2.multiply(sheet, cv2.bitwise_not(outside), scale=1 / 255))
+    result: Image = cv2.multiply(sheet, light, scale=1 / 255)
+    return result
 
 
 @lru_cache(maxsize=2)
 def paper(height: int, width: int) -> Image:
     """Blank paper with its grain: uint8 [height, width, 3] RGB; not to be changed."""
-    repeats = (-(-height // _TOOTH_PX), -(-width // _TOOTH_PX))
-    grain = np.tile(_noise(), repeats)[:height, :width, None] * np.float32(_GRAIN_LEVELS)
+    grain = _tiled(_noise(), height, width)[..., None] * np.float32(_GRAIN_LEVELS)
     sheet: Image = np.clip(_PAPER * 255 + grain, 0, 255).astype(np.uint8)
     sheet.flags.writeable = False
     return sheet
@@ -61,11 +62,16 @@ def strayed(shapes: Sequence[Points], origin: Points, unit_px: float) -> list[Po
     return moved
 
 
-@lru_cache(maxsize=1)
-def _tooth() -> skia.Image:
-    alpha = np.clip((_noise() * 0.35 + 0.4) * _TOOTH, 0, _TOOTH)
-    levels = np.ascontiguousarray(np.round(alpha * 255).astype(np.uint8))
-    return skia.Image.fromarray(levels, skia.kAlpha_8_ColorType, skia.kPremul_AlphaType, copy=True)
+@lru_cache(maxsize=2)
+def _tooth(height: int, width: int) -> NDArray[np.uint8]:
+    """What the paper takes of graphite: uint8 [height, width]."""
+    kept = np.clip(1 - (_noise() * 0.35 + 0.4) * _TOOTH, 1 - _TOOTH, 1) * np.float32(1 - _GRAPHITE)
+    tooth: NDArray[np.uint8] = np.round(_tiled(kept, height, width) * 255).astype(np.uint8)
+    return tooth
+
+
+def _tiled(tile: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    return np.tile(tile, (-(-height // _TOOTH_PX), -(-width // _TOOTH_PX)))[:height, :width]
 
 
 @lru_cache(maxsize=1)
