@@ -39,8 +39,8 @@ Extent = Literal["whole", "person", "head"]
 _PALETTE_S = 1.5
 """Time constant of colours and light. Raising it calms them and follows a change of light later."""
 _GAP_S = 0.7
-_LIP_DARKER = 8.0
-"""How much darker lips are in pencil styles, L*: their red is lost. Raising it paints everybody's."""
+_LIP_LIGHTER = 3.0
+"""How much lighter lips are in pencil styles than in life, L*. Raising it leaves them whiter."""
 _COARSE_EVERY, _QUICK_COARSE_EVERY = 3, 4
 """Every how many frames the whole frame is read, and of quick live ones, where it is an even number: nothing is read in
 every second one. Raising it costs less; bodies and strangers lag behind."""
@@ -269,7 +269,7 @@ def painted_look(look: Look, rules: BaseRules) -> Look:
     if rules.fill == "paper":
         colours["brow"] = look.brow
         colours["iris"] = look.iris
-        colours["lip"] = look.lip - np.array([_LIP_DARKER, 0, 0], np.float32)
+        colours["lip"] = look.lip + np.array([_LIP_LIGHTER, 0, 0], np.float32)
         if look.glasses is not None:
             grey = replace(look.glasses, colour=look.glasses.colour * np.array([1, 0.1, 0.1], np.float32))
             return replace(look, **colours, glasses=grey)
