@@ -255,6 +255,14 @@ def test_sound_that_the_container_refuses_is_told_before_the_first_frame(tmp_pat
     assert report.frames == FRAMES
 
 
+def test_sound_of_a_coding_that_nobody_knows_is_told_before_the_first_frame(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mkv")
+    clip.write_bytes(clip.read_bytes().replace(b"A_AAC", b"A_XYZ"))
+    with pytest.raises(OutputError, match="audio unknown.* --audio drop"):
+        converted(clip, tmp_path / "out.mkv")
+    assert converted(clip, tmp_path / "out.mkv", ConvertOptions("h264", sound="drop")).frames == FRAMES
+
+
 def test_pictures_are_kept_when_the_end_fails(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OutputError("the sound is refused")
