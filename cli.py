@@ -73,7 +73,7 @@ def _status() -> int:
     terminal.prepare_streams()
     if conflict := import_conflict():
         terminal.fail(conflict)
-        sys.exit(1)
+        return 1
     try:
         defaults = load_defaults(live.CAM_SETTINGS)
         return app(size_in_one_word(sys.argv[1:]), standalone_mode=False, default_map=defaults) or 0
