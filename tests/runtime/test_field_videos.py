@@ -258,7 +258,7 @@ def test_sound_that_the_container_refuses_is_told_before_the_first_frame(tmp_pat
 def test_sound_of_a_coding_that_nobody_knows_is_told_before_the_first_frame(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "in.mkv")
     clip.write_bytes(clip.read_bytes().replace(b"A_AAC", b"A_XYZ"))
-    with pytest.raises(OutputError, match="audio unknown.* --audio drop"):
+    with pytest.raises(OutputError, match=r"audio unknown.* --audio drop"):
         converted(clip, tmp_path / "out.mkv")
     assert converted(clip, tmp_path / "out.mkv", ConvertOptions("h264", sound="drop")).frames == FRAMES
 
