@@ -26,6 +26,7 @@ from toonfilter.benchmarks.face_scenes import Cutout, SceneFrame, cut_out, play
 from toonfilter.benchmarks.hard_scenes import ALL_SCENES
 from toonfilter.benchmarks.quality.identity import SIDE, Embedding, Recogniser, alignment, cosine
 from toonfilter.runtime.faces.config import LOOKAHEAD_FRAMES
+from toonfilter.runtime.files.image_files import read_image
 from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.filter.toon_filter import ToonFilter, TrackedFrame
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
@@ -177,7 +178,7 @@ def _cast(folder: Path, size: int, number: int) -> list[Cutout]:
     people: list[Cutout] = []
     for path in paths[number * step // 2 :: step]:
         try:
-            people.append(cut_out(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)))
+            people.append(cut_out(read_image(path)))
         except IndexError:
             continue
         if len(people) == size:

@@ -23,6 +23,8 @@ import numpy as np
 from toonfilter.benchmarks.face_scenes import SCENES, Cutout, Mask, SceneFrame, cut_out, play
 from toonfilter.runtime.faces.config import DetectionConfig, PlaceConfig, SearchConfig, TrackingConfig
 from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.files.file_kinds import is_video
+from toonfilter.runtime.files.image_files import read_image
 from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.filter.toon_filter import ToonFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState
@@ -160,7 +162,7 @@ def _recordings(
     finder = StillFaceFinder()
     folders: dict[str, Count] = {}
     caution = {name: Count() for name in CAUTION}
-    for path in sorted(path for path in videos.glob("*/*") if path.suffix in (".mp4", ".mkv", ".mpg", ".webm")):
+    for path in sorted(path for path in videos.glob("*/*") if is_video(path)):
         known = list(islice(recorded(path, finder), frames))
         for name, config in CAUTION.items():
             count = _judged(known, FilterSettings(style=style, tracker=config))
@@ -188,7 +190,7 @@ def run(
     if portraits is not None:
         chosen = sorted(portraits.glob("*.jpg"))
         step = max(1, len(chosen) // max(1, 2 * people))
-        cutouts = [cut_out(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)) for path in chosen[::step]]
+        cutouts = [cut_out(read_image(path)) for path in chosen[::step]]
         pairs += list(zip(cutouts[::2], cutouts[1::2], strict=False))[:people]
     result: dict[str, Any] = {
         "conditions": f"{frames} frames of each scene (640x360) and at most of each video, style {style}",

@@ -21,11 +21,11 @@ from toonfilter.runtime.bundle import (
     Precision,
     is_shipped,
     sha256_of,
-    user_folder,
     write_bundle,
 )
 from toonfilter.runtime.errors import ConfigError, OutputError
 from toonfilter.runtime.geometry.warp import FaceWarp
+from toonfilter.runtime.platform.user_folders import models_folder
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -87,7 +87,7 @@ def export_bundle(source: ExportSource, options: BundleOptions, progress: Progre
             f"{name} ships with toonfilter and is found by that name; give --name to install yours beside it, or "
             f"--name {name} to use yours instead"
         )
-    target = options.output or user_folder() / name
+    target = options.output or models_folder() / name
     with staged_folder(target, overwrite=options.overwrite) as staging:
         progress("taking real face crops")
         crops = _crops(source, options, sizes)

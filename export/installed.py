@@ -14,10 +14,10 @@ from toonfilter.runtime.bundle import (
     load_bundle,
     open_bundle,
     shipped_folder,
-    user_folder,
     write_bundle,
 )
 from toonfilter.runtime.errors import BundleError, ConfigError, OutputError, ToonfilterError
+from toonfilter.runtime.platform.user_folders import models_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def installed_models() -> list[InstalledModel]:
     """Every bundle that `--to NAME` finds, the damaged ones with what is wrong with them."""
     models = []
     for name, folder in sorted(known_bundles().items()):
-        is_users = folder.parent == user_folder()
+        is_users = folder.parent == models_folder()
         files = folder.iterdir() if folder.is_dir() else [folder]
         size_mb = sum(path.stat().st_size for path in files if path.is_file()) / 1e6
         try:
@@ -60,7 +60,7 @@ def install_bundle(source: Path, *, name: str | None = None, overwrite: bool = F
     import dataclasses
 
     bundle = load_bundle(source)
-    target = user_folder() / (name or bundle.name)
+    target = models_folder() / (name or bundle.name)
     with staged_folder(target, overwrite=overwrite) as staging:
         for entry in bundle.files:
             shutil.copyfile(bundle.path_of(entry), staging / entry.path)
@@ -78,8 +78,8 @@ def remove_model(name: str) -> Path:
         BundleError: there is none of this name.
         ConfigError: it came with the package, or lies elsewhere.
     """
-    folder = user_folder() / name
-    style = user_folder() / f"{name}.toml"
+    folder = models_folder() / name
+    style = models_folder() / f"{name}.toml"
     if Path(name).name == name and style.is_file():
         style.unlink()
         return style

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 20
-MAX_BATCH = 4
 NORM_NODES_KEY = "toonfilter.norm_nodes"
 """Metadata of the model: names of the nodes that came out of normalisation layers, one per line."""
 

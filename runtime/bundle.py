@@ -6,19 +6,17 @@ No pickles. Unknown keys are errors, every file's sha256 is checked on load, and
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-
-import platformdirs
 
 from toonfilter.runtime.errors import BundleError
 from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.files.onnx_weights import keeps_weights_elsewhere
 from toonfilter.runtime.files.strict import Problem, parse
 from toonfilter.runtime.files.whole_files import write_whole
+from toonfilter.runtime.platform.user_folders import models_folder
 from toonfilter.runtime.styles.style import Style, read_style
 
 FORMAT = 1
@@ -218,17 +216,10 @@ def is_shipped(name: str) -> bool:
     return (folder / name / MANIFEST).is_file() or (folder / f"{name}.toml").is_file()
 
 
-def user_folder() -> Path:
-    """The folder of the bundles the user installed; TOONFILTER_HOME overrides the platform's data folder."""
-    if home := os.environ.get("TOONFILTER_HOME"):
-        return Path(home) / "models"
-    return platformdirs.user_data_path("toonfilter", appauthor=False) / "models"
-
-
 def known_bundles() -> dict[str, Path]:
     """What can be drawn with, by name: bundle folders and style files, the user's first, then those that ship."""
     found: dict[str, Path] = {}
-    for root in (user_folder(), shipped_folder()):
+    for root in (models_folder(), shipped_folder()):
         if root.is_dir():
             for manifest in sorted(root.glob(f"*/{MANIFEST}")):
                 found.setdefault(manifest.parent.name, manifest.parent)
@@ -273,7 +264,7 @@ def styled_bundle(path: Path) -> Bundle:
 
 
 def _network_folder(name: str, path: Path) -> Path:
-    for root in (user_folder(), shipped_folder()):
+    for root in (models_folder(), shipped_folder()):
         if (root / NETWORKS / name / MANIFEST).is_file():
             return root / NETWORKS / name
     raise BundleError(f"{path.name}: network is {name!r}; no fields network of that name is installed")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toonfilter.runtime.command_line import terminal
+from toonfilter.runtime.files.file_kinds import is_video
 
 if TYPE_CHECKING:
     from toonfilter.train.fields_training import FieldsRecipe
@@ -36,7 +37,7 @@ def labels(
     complete = sum(entry.labelled == 2 for entry in store.entries)
     terminal.say(f"{out}: {terminal.count(complete, 'picture')} of {len(store)} with all fields")
     if clips is not None:
-        found = make_hands(out, sorted(path for path in clips.iterdir() if path.suffix in (".mkv", ".mp4", ".mpg")))
+        found = make_hands(out, sorted(path for path in clips.iterdir() if is_video(path)))
         terminal.say(f"{out}: {terminal.count(found, 'hand')}")
 
 

@@ -5,7 +5,6 @@ remembered.
 """
 
 import hashlib
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from toonfilter.runtime.bundle import Bundle, load_bundle, shipped_folder
 from toonfilter.runtime.errors import BundleError, ToonfilterError
 from toonfilter.runtime.files.whole_files import write_whole
+from toonfilter.runtime.platform.user_folders import trials_folder
 
 CPU_S = 5
 """For opening a model and one picture at its smallest size, on one core. Raising it lets slower models pass."""
@@ -37,15 +37,6 @@ def try_once(bundle: Bundle) -> None:
     if reason is not None:
         raise BundleError(f"{bundle.folder}: its model was tried in a process of its own and {reason}")
     write_whole(mark, "")
-
-
-def trials_folder() -> Path:
-    """Where it is remembered what came through."""
-    if home := os.environ.get("TOONFILTER_HOME"):
-        return Path(home) / "tried"
-    import platformdirs
-
-    return platformdirs.user_cache_path("toonfilter", appauthor=False) / "tried"
 
 
 def _mark_of(bundle: Bundle) -> Path:

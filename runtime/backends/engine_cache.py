@@ -4,19 +4,17 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from toonfilter.runtime.bundle import user_folder
+from filelock import FileLock, Timeout
+
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.files.whole_files import write_whole
+from toonfilter.runtime.platform.user_folders import engines_folder
 
 FORMAT = 1
-_LOCK_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class EngineCache:
     """Engines, timing caches and runtime caches of one user. Safe between threads and processes."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or user_folder().parent / "engines"
+        self.folder = folder or engines_folder()
 
     def get(self, key: EngineKey, build: Build, *, wait_s: float = 1800.0) -> tuple[bytes, bool]:
         """The engine of this key, built now when there is none that is whole and for this very key.
@@ -63,7 +61,7 @@ class EngineCache:
             return plan, False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with _locked(self.folder / f"{key.digest}.lock", wait_s):
+            with FileLock(self.folder / f"{key.digest}.lock", timeout=wait_s):
                 # Another process may have finished while this one waited.
                 if (plan := self.find(key)) is not None:
                     return plan, False
@@ -72,6 +70,10 @@ class EngineCache:
                 self._store(key, plan)
                 if timings:
                     write_whole(timing, timings)
+        except Timeout:
+            raise BackendError(
+                f"another process has been building this engine for {wait_s:.0f} s; end it and try again"
+            ) from None
         except OSError as error:
             raise BackendError(f"{self.folder}: the engine cannot be kept ({error.strerror or error})") from error
         return plan, True
@@ -123,49 +125,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
-
-
-@contextlib.contextmanager
-def _locked(path: Path, wait_s: float) -> Iterator[None]:
-    """Hold the file locked; the operating system lets go of it when its process dies, however it dies."""
-    deadline = time.monotonic() + wait_s
-    with path.open("a+b") as stream:
-        while not _try_lock(stream):
-            if time.monotonic() > deadline:
-                raise BackendError(
-                    f"another process has been building this engine for {wait_s:.0f} s; end it and try again"
-                )
-            time.sleep(_LOCK_POLL_S)
-        try:
-            yield
-        finally:
-            _unlock(stream)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(stream: IO[bytes]) -> bool:
-        try:
-            stream.seek(0)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(stream: IO[bytes]) -> None:
-        stream.seek(0)
-        msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try_lock(stream: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(stream: IO[bytes]) -> None:
-        fcntl.flock(stream, fcntl.LOCK_UN)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from toonfilter.runtime.backends.engine_cache import EngineCache, EngineKey
-from toonfilter.runtime.backends.tensorrt_engines import MAX_BATCH, engine_of
+from toonfilter.runtime.backends.tensorrt_engines import engine_of
 from toonfilter.runtime.backends.tensorrt_flavours import Flavour, Progress, check_driver, flavour_for, load_engine
-from toonfilter.runtime.backends.translator import Crops, Description, blank_inputs
+from toonfilter.runtime.backends.translator import MAX_BATCH, Crops, Description, blank_inputs
 from toonfilter.runtime.bundle import Bundle, Precision
 from toonfilter.runtime.cuda.device import Device, open_device
 from toonfilter.runtime.cuda.driver import gpu_info

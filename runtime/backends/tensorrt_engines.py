@@ -2,11 +2,10 @@
 
 from toonfilter.runtime.backends.engine_cache import EngineCache, EngineKey
 from toonfilter.runtime.backends.tensorrt_flavours import Flavour, Progress, build_engine
+from toonfilter.runtime.backends.translator import MAX_BATCH
 from toonfilter.runtime.bundle import Bundle, Precision
 from toonfilter.runtime.cuda.driver import GpuInfo
 from toonfilter.runtime.errors import BackendError, BundleError
-
-MAX_BATCH = 4
 
 
 def engine_of(

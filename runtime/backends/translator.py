@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.cuda.device import Device
 
+MAX_BATCH = 4
+"""Crops that go to an engine at once, as engines are built for. Raising it needs them built anew, and delays the first
+of many faces."""
+
 Crops = NDArray[np.uint8]
 """uint8 [N, S, S, C], C-contiguous."""
 

@@ -1,7 +1,6 @@
 """`toonfilter.toml`: what the user wants `cam` to be like without saying it every time."""
 
 import json
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,18 +8,10 @@ from typing import Any
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.files.whole_files import write_whole
+from toonfilter.runtime.platform.user_folders import config_file
 
 FILE = "toonfilter.toml"
 Value = str | int | float | bool
-
-
-def config_path() -> Path:
-    """Where the file is: in the user's config folder; TOONFILTER_HOME overrides that."""
-    if home := os.environ.get("TOONFILTER_HOME"):
-        return Path(home) / FILE
-    import platformdirs
-
-    return platformdirs.user_config_path("toonfilter", appauthor=False) / FILE
 
 
 def load_defaults(known: Mapping[str, type]) -> dict[str, dict[str, Value]]:
@@ -31,7 +22,7 @@ def load_defaults(known: Mapping[str, type]) -> dict[str, dict[str, Value]]:
     Raises:
         ConfigError: not readable, an unknown name, or a value of the wrong kind.
     """
-    path = config_path()
+    path = config_file()
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -68,7 +59,7 @@ def save_cam(settings: Mapping[str, Value | None], known: Mapping[str, type]) ->
     Raises:
         ConfigError: a setting that is not remembered. OutputError: the disk does not take it.
     """
-    path = config_path()
+    path = config_file()
     lines = ["# Written by toonfilter cam --save; the command line has the last word.", "[cam]"]
     for name, value in settings.items():
         if value is not None:

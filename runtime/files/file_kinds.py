@@ -5,7 +5,9 @@ from pathlib import Path
 PICTURES_WRITTEN = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".apng", ".avif")
 PICTURES_READ = (*PICTURES_WRITTEN, ".heic", ".heif", ".hif", ".jpe", ".dib", ".ppm", ".tga")
 
-VIDEOS_WRITTEN = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+MP4_KINDS = (".mp4", ".m4v", ".mov")
+"""One container, by its names."""
+VIDEOS_WRITTEN = (*MP4_KINDS, ".mkv", ".webm")
 VIDEOS_READ = (
     *VIDEOS_WRITTEN,
     *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".mjpeg", ".mjpg", ".mpe"),

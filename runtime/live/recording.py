@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import OutputError, ToonfilterError
+from toonfilter.runtime.files.file_kinds import MP4_KINDS
 from toonfilter.runtime.files.whole_files import check_outputs, move_into_place, new_part, replacing
 from toonfilter.runtime.frames import SafeFrame
 from toonfilter.runtime.live.sinks import fitted, image_of
@@ -154,7 +155,7 @@ def _without_fragments(source: Path, target: Path) -> None:
 
 
 def _plain_options(target: Path) -> dict[str, str]:
-    if target.suffix.lower() not in (".mp4", ".m4v", ".mov"):
+    if target.suffix.lower() not in MP4_KINDS:
         return {}
     scale = str(_TICKS.denominator)
     return {"movflags": "faststart", "video_track_timescale": scale, "movie_timescale": scale}

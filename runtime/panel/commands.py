@@ -35,9 +35,9 @@ def open_app(
         require(module, extra="app")
     prepare_environment()
     from toonfilter.runtime.panel.running import running_address
-    from toonfilter.runtime.panel.store import user_folder
+    from toonfilter.runtime.platform.user_folders import panel_folder
 
-    if (address := running_address(user_folder())) is not None:
+    if (address := running_address(panel_folder())) is not None:
         terminal.say(f"toonfilter runs already: {address}")
         if browser:
             typer.launch(address)
@@ -50,9 +50,9 @@ def _serve(port: int | None, camera: str, *, opens_browser: bool) -> None:
     from toonfilter.runtime.panel.panel import Panel, PanelOptions
     from toonfilter.runtime.panel.running import announce, open_socket, page_address, withdraw
     from toonfilter.runtime.panel.server import PanelServer
-    from toonfilter.runtime.panel.store import user_folder, videos_folder
+    from toonfilter.runtime.platform.user_folders import panel_folder, videos_folder
 
-    folder, token = user_folder(), new_token()
+    folder, token = panel_folder(), new_token()
     listening = open_socket(port)
     panel = Panel(PanelOptions(folder, videos_folder(), camera))
     try:

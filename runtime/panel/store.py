@@ -1,7 +1,6 @@
 """What the panel remembers between runs: look, presets, devices, language. Never that a face may be seen."""
 
 import json
-import os
 import threading
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -34,24 +33,6 @@ class Remembered:
     sound: Sound = "keep"
     camera: str = ""
     output: str = ""
-
-
-def user_folder() -> Path:
-    """Where settings and the queue are kept; TOONFILTER_HOME overrides the system's place."""
-    if home := os.environ.get("TOONFILTER_HOME"):
-        return Path(home) / "panel"
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("toonfilter", appauthor=False)) / "panel"
-
-
-def videos_folder() -> Path:
-    """Where converted recordings go, unless the person chose another folder."""
-    if home := os.environ.get("TOONFILTER_HOME"):
-        return Path(home) / "videos"
-    import platformdirs
-
-    return Path(platformdirs.user_videos_dir()) / "Toonfilter"
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.backends.translator import Crops, DeviceEngine
+from toonfilter.runtime.backends.translator import MAX_BATCH, Crops, DeviceEngine
 from toonfilter.runtime.cuda.device import Device, Graph, PinnedBytes
 from toonfilter.runtime.cuda.kernels import shipped_ptx
 from toonfilter.runtime.cuda.regions import FACE, Plan
@@ -19,7 +19,6 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.warp import GRID, Field
 from toonfilter.runtime.render.blending import Mask, Region, border_window, head_oval
 
-MAX_BATCH = 4
 _KERNELS = ("crop_faces", "blend_face")
 _TILE = 16
 _BLEND_BLOCKS, _BLEND_THREADS = 512, 256

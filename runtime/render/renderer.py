@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.backends.translator import Crops, Translator
+from toonfilter.runtime.backends.translator import MAX_BATCH, Crops, Translator
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.faces.detection import Face
@@ -19,7 +19,6 @@ from toonfilter.runtime.render.blending import Mask, Region, beside_neighbours, 
 from toonfilter.runtime.render.portrait import Layout, Portrait, finish_portrait, lay_out
 from toonfilter.runtime.render.temporal_smoother import TemporalSmoother
 
-MAX_BATCH = 4
 _SAME_LEVELS = 1.0
 _FLAT_LEVELS = 2.0
 _MOST_LIKENESS = 0.9

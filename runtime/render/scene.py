@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.backends.translator import Translator
+from toonfilter.runtime.backends.translator import MAX_BATCH, Translator
 from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.fields import FIELDS, mesh_plane
 from toonfilter.runtime.frames import Image
@@ -16,7 +16,6 @@ from toonfilter.runtime.geometry.sampling import halved, halvings_for, take_view
 from toonfilter.runtime.render.blending import border_window
 from toonfilter.runtime.render.contours import Plane
 
-MAX_BATCH = 4
 PLANES_PX, LIVE_PLANES_PX = 640, 512
 """Long side of the joined planes. Raising it draws small heads finer and costs time in proportion to its square."""
 LIVE_CROP_PX = 256

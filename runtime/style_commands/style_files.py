@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from toonfilter.runtime.bundle import find_bundle, known_bundles, shipped_folder, user_folder
+from toonfilter.runtime.bundle import find_bundle, known_bundles, shipped_folder
 from toonfilter.runtime.errors import BundleError, ConfigError, OutputError
 from toonfilter.runtime.files.whole_files import write_whole
+from toonfilter.runtime.platform.user_folders import models_folder
 from toonfilter.runtime.styles.style import Style
 from toonfilter.runtime.styles.style_keys import COUNT, FACTOR, KEYS, SHARE, TONES, WORD, Key, U, changed_keys, table_of
 
@@ -61,7 +62,7 @@ def new_style(name: str, source: str, target: Path | None, *, overwrite: bool) -
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(f"name is {name!r}; must be letters, digits, and _ . - after the first")
-    path = target or user_folder() / f"{name}.toml"
+    path = target or models_folder() / f"{name}.toml"
     if path.suffix.lower() != ".toml":
         raise ConfigError(f"--output is {path}; a style is a .toml file")
     style = style_of(source)

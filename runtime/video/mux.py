@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import OutputError
+from toonfilter.runtime.files.file_kinds import MP4_KINDS
 from toonfilter.runtime.video.media_files import open_recording, open_video_output, reason_of
 from toonfilter.runtime.video.pyav_versions import (
     add_copied_track,
@@ -91,7 +92,7 @@ class _Joint:
         self.copies: dict[int, Any] = {}
         self.pictures: Any = None
         options = {}
-        if target.suffix.lower() in (".mp4", ".m4v", ".mov"):
+        if target.suffix.lower() in MP4_KINDS:
             options = _exact_mp4_times(info, [stream for stream in self.source.streams if self._is_kept(stream)])
         try:
             self._output = open_video_output(target, options)

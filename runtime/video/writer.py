@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import ConfigError, OutputError
-from toonfilter.runtime.files.file_kinds import VIDEOS_WRITTEN
+from toonfilter.runtime.files.file_kinds import MP4_KINDS, VIDEOS_WRITTEN
 from toonfilter.runtime.platform.cores import usable_cores
 from toonfilter.runtime.video.colour import Colour
 from toonfilter.runtime.video.media_files import open_video_output
@@ -164,7 +164,7 @@ class VideoWriter:
         self.path = path
         self.frames = 0
         options = {}
-        if path.suffix in (".mp4", ".m4v", ".mov"):
+        if path.suffix in MP4_KINDS:
             # Both scales, or a first stamp other than zero is rounded to whole milliseconds.
             scale = str(time_base.denominator)
             options = {"video_track_timescale": scale, "movie_timescale": scale}
