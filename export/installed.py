@@ -1,7 +1,6 @@
 """Bundles on this machine: list them, put one in its place whole, remove a user's own."""
 
 import contextlib
-import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from toonfilter.runtime.bundle import (
     write_bundle,
 )
 from toonfilter.runtime.errors import BundleError, ConfigError, OutputError, ToonfilterError
+from toonfilter.runtime.files.whole_files import replacing_folder
 from toonfilter.runtime.platform.user_folders import models_folder
 
 
@@ -102,27 +102,13 @@ def staged_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
         OutputError: the target exists and overwrite was not asked for, or it is not a bundle, or the disk refuses.
     """
     _refuse_to_replace(target, overwrite=overwrite)
-    token = secrets.token_hex(8)
-    staging = target.with_name(f".toonfilter-{token}.partial")
-    old = target.with_name(f".toonfilter-{token}.old")
     try:
-        staging.mkdir(parents=True)
-        yield staging
-        if target.exists():
-            target.rename(old)
-        try:
-            staging.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
+        with replacing_folder(target) as staging:
+            yield staging
     except ToonfilterError:
         raise
     except OSError as error:
         raise OutputError(f"{target} cannot be written ({error.strerror or error})") from error
-    finally:
-        for leftover in (staging, old):
-            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _refuse_to_replace(target: Path, *, overwrite: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toonfilter.runtime.errors import ConfigError, TrainingError, require
+from toonfilter.runtime.files.whole_files import replacing_folder
 from toonfilter.train.recipe import Recipe, recipe_from_table, recipe_table
 from toonfilter.train.systems import ExportSpec, build_system
 from toonfilter.train.validation_record import RECORD, Best
@@ -118,17 +119,16 @@ def _write_folder(
     """Write a checkpoint under another name, then rename it."""
     from safetensors.torch import save_file
 
-    partial = folder.with_name(f".{folder.name}.partial")
+    for leftover in folder.parent.glob(".toonfilter-*"):
+        # Of a run that was killed while it wrote.
+        shutil.rmtree(leftover, ignore_errors=True)
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        save_file(_whole(weights), partial / "weights.safetensors")
-        if averaged:
-            save_file(_whole(averaged), partial / "averaged.safetensors")
-        write_more(partial)
-        (partial / "checkpoint.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+        with replacing_folder(folder) as partial:
+            save_file(_whole(weights), partial / "weights.safetensors")
+            if averaged:
+                save_file(_whole(averaged), partial / "averaged.safetensors")
+            write_more(partial)
+            (partial / "checkpoint.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise TrainingError(f"{folder}: cannot be written: {error.strerror}; free some space") from error
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.runtime.fields import FIELDS, MASKS
+from toonfilter.runtime.files.whole_files import replacing
 from toonfilter.train.checkpoint import current_commit
 from toonfilter.train.data.fields.composition import Composer, Sample, plain_sample
 from toonfilter.train.data.fields.hands import SIDE_PX
@@ -24,6 +25,7 @@ from toonfilter.train.data.fields.store import LabelStore
 from toonfilter.train.data.splits import split_of
 from toonfilter.train.losses.fields import fields_loss, overlap
 from toonfilter.train.networks.fields import HALF_LEVELS, MIDDLE_LEVEL, FieldsNetwork, load_imagenet
+from toonfilter.train.optimisation import Follower
 
 CHECKPOINT: Final = "checkpoint.pt"
 LOG: Final = "log.jsonl"
@@ -131,7 +133,6 @@ class FieldsTraining:
         torch.manual_seed(recipe.seed)
         # Channels last: half the time on a CPU.
         self.network = FieldsNetwork().to(memory_format=torch.channels_last)
-        self.average = FieldsNetwork()
         self.step = 0
         self._optimiser = self._make_optimiser()
         if (folder / CHECKPOINT).is_file():
@@ -140,8 +141,13 @@ class FieldsTraining:
             raise ConfigError("a new run of the fields network needs the ImageNet weights of MobileNetV2")
         else:
             load_imagenet(self.network.features, imagenet)
-            self.average.load_state_dict(self.network.state_dict())
+            self._follower = Follower(self.network, recipe.average)
         self.average.eval()
+
+    @property
+    def average(self) -> nn.Module:
+        """The averaged network."""
+        return self._follower.network
 
     def _make_optimiser(self) -> torch.optim.AdamW:
         encoder = list(self.network.features.parameters())
@@ -192,17 +198,8 @@ class FieldsTraining:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
         self._optimiser.step()
-        self._follow()
+        self._follower.update(self.network, self.step)
         return {"loss": round(loss.item(), 4), **{name: round(float(value), 4) for name, value in parts.items()}}
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
-        for mine, theirs in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(theirs, 1 - decay)
-            else:
-                mine.copy_(theirs)
 
     @torch.no_grad()
     def validate(self, *, told: bool = True) -> dict[str, float]:
@@ -236,7 +233,6 @@ class FieldsTraining:
     def save(self) -> None:
         """Write the checkpoint from which a later run goes on, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f".{CHECKPOINT}.partial"
         content = {
             "step": self.step,
             "commit": self._commit,
@@ -245,12 +241,13 @@ class FieldsTraining:
             "average": self.average.state_dict(),
             "optimiser": self._optimiser.state_dict(),
         }
-        torch.save(content, temporary)
-        temporary.replace(self.folder / CHECKPOINT)
+        with replacing(self.folder / CHECKPOINT) as part:
+            torch.save(content, part)
 
     def _resume(self) -> None:
         content = torch.load(self.folder / CHECKPOINT, weights_only=True)
         self.network.load_state_dict(content["network"])
+        self._follower = Follower(self.network, self.recipe.average)
         self.average.load_state_dict(content["average"])
         self._optimiser.load_state_dict(content["optimiser"])
         self.step = int(content["step"])

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -10,6 +10,7 @@ import lightning
 import torch
 from lightning.fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from toonfilter.train.recipe import OptimiserSettings, Recipe, ScheduleSettings
 from toonfilter.train.systems import System
@@ -116,34 +117,58 @@ class Optimisers:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        torch.distributed.all_reduce(flat)
-        flat /= self.fabric.world_size
-        for gradient, part in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
+        mean = cast(Tensor, self.fabric.all_reduce(torch.cat([gradient.reshape(-1) for gradient in gradients])))
+        for gradient, part in zip(gradients, torch.split(mean, [g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
 
 
-class Average:
-    """Exponential moving average of the networks that a system names; with decay 0 there is none."""
+class Follower:
+    """A copy of a network that follows it as an exponential moving average.
 
-    def __init__(self, system: System, decay: float) -> None:
-        self._decay = decay
-        self.weights: dict[str, Tensor] = {}
-        if decay > 0:
-            self.weights = {name: value.detach().clone() for name, value in _averaged(system)}
+    The decay grows from 0.1 to `most_decay`, so that the first weights are soon forgotten. Whole numbers (counters) are
+    copied.
+    """
+
+    def __init__(self, network: nn.Module, most_decay: float) -> None:
+        self._most_decay, self._decay = most_decay, 0.0
+        self._averaged = AveragedModel(network, multi_avg_fn=self._follow, use_buffers=True)
+        # The copy of now is the average so far; with 0 the first update would be another copy.
+        self._averaged.n_averaged.fill_(1)
+
+    @property
+    def network(self) -> nn.Module:
+        """The copy."""
+        return self._averaged.module
+
+    def update(self, network: nn.Module, step: int) -> None:
+        """After one more step, of this number: average = decay * average + (1 - decay) * weights."""
+        self._decay = min(self._most_decay, (1 + step) / (10 + step))
+        self._averaged.update_parameters(network)
 
     @torch.no_grad()
-    def update(self, system: System, step: int) -> None:
-        """One step: average = decay * average + (1 - decay) * weights; whole numbers (counters) are copied.
-
-        The decay grows from 0.1 in the first steps, so that the first weights are soon forgotten.
-        """
-        decay = min(self._decay, (1 + step) / (10 + step))
-        for name, value in _averaged(system) if self.weights else ():
-            if value.is_floating_point():
-                self.weights[name].lerp_(value, 1 - decay)
+    def _follow(self, own: Sequence[Tensor], others: Sequence[Tensor], _: Tensor | int) -> None:
+        for mine, other in zip(own, others, strict=True):
+            if mine.is_floating_point():
+                mine.lerp_(other, 1 - self._decay)
             else:
-                self.weights[name].copy_(value)
+                mine.copy_(other)
+
+
+class Average:
+    """The average of the networks that a system names; with decay 0 there is none."""
+
+    def __init__(self, system: System, decay: float) -> None:
+        self._follower = Follower(_averaged(system), decay) if decay > 0 else None
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """By "network.parameter"; empty where there is no average."""
+        return {} if self._follower is None else dict(self._follower.network.state_dict())
+
+    def update(self, system: System, step: int) -> None:
+        """After one more step, of this number. See `Follower`."""
+        if self._follower is not None:
+            self._follower.update(_averaged(system), step)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Put back saved averages."""
@@ -153,17 +178,17 @@ class Average:
     @contextmanager
     def in_use(self, system: System) -> Iterator[nn.ModuleDict]:
         """The system's networks with averaged weights, while the block runs; the trained ones come back after it."""
-        own = copy.deepcopy(dict(_averaged(system)) if self.weights else {})
+        if self._follower is None:
+            yield system.networks
+            return
+        networks = _averaged(system)
+        own = copy.deepcopy(networks.state_dict())
         try:
-            for name, value in _averaged(system) if self.weights else ():
-                value.copy_(self.weights[name])
+            networks.load_state_dict(self.weights)
             yield system.networks
         finally:
-            for name, value in _averaged(system) if self.weights else ():
-                value.copy_(own[name])
+            networks.load_state_dict(own)
 
 
-def _averaged(system: System) -> Iterator[tuple[str, Tensor]]:
-    for network in system.averaged:
-        for name, value in system.networks[network].state_dict().items():
-            yield f"{network}.{name}", value
+def _averaged(system: System) -> nn.ModuleDict:
+    return nn.ModuleDict({name: system.networks[name] for name in system.averaged})

@@ -2,14 +2,13 @@
 
 import dataclasses
 import tomllib
-import types
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.files.strict import Problem, parse
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 
@@ -205,44 +204,11 @@ def parse_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     Raises:
         ConfigError: naming the key, what was found and what was expected.
     """
-    hints = typing.get_type_hints(cls)
-    fields = {item.name: item for item in dataclasses.fields(cast(Any, cls))}
-    unknown = sorted(set(table) - set(fields))
-    if unknown:
-        raise ConfigError(f"{where}: unknown key {unknown[0]!r}; known: {', '.join(fields)}")
-    missing = [
-        name
-        for name, item in fields.items()
-        if name not in table and item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise ConfigError(f"{where}: {missing[0]!r} is missing")
-    return cls(**{name: _value(hints[name], value, f"{where}: {name}") for name, value in table.items()})
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    """One value checked against its type hint; lists become tuples, whole numbers floats where asked."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return None
-        return _value(next(a for a in arguments if a is not type(None)), value, where)
-    if origin is Literal:
-        if value not in arguments:
-            raise ConfigError(f"{where} is {value!r}; expected one of {', '.join(map(repr, arguments))}")
-        return value
-    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        return parse_table(cast(type[Any], hint), value, where)
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_value(arguments[0], item, where) for item in value)
-    if origin is not None and isinstance(value, Mapping):
-        return dict(value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
-        return value
-    expected = getattr(hint, "__name__", str(hint)) if origin is None else str(hint)
-    raise ConfigError(f"{where} is {value!r}; expected {expected}")
+    try:
+        found: T = parse(cls, dict(table))
+    except Problem as problem:
+        raise ConfigError(f"{where}: {problem}") from problem
+    return found
 
 
 def _override(table: dict[str, Any], override: str) -> None:

@@ -72,9 +72,8 @@ def load_plan(name_or_path: str | Path) -> Plan:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
-    arms = tuple(parse_table(Arm, arm, f"{path.name}: arms") for arm in table.pop("arms", []))
-    plan = parse_table(Plan, {**table, "arms": arms}, path.name)
-    names = [arm.name for arm in arms]
+    plan = parse_table(Plan, table, path.name)
+    names = [arm.name for arm in plan.arms]
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"{path.name}: arms are {', '.join(names) or 'missing'}; each needs a name of its own")
     if plan.detail and plan.detail not in names:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import types
+from collections.abc import Mapping
+from types import NoneType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
@@ -20,7 +22,9 @@ def parse(kind: Any, value: Any, where: str = "", *, without: tuple[str, ...] = 
         return _parse_dataclass(kind, value, where, without)
     if origin in (list, tuple):
         return _parse_sequence(kind, value, where)
-    if origin is dict:
+    if kind is Any:
+        return value
+    if origin in (dict, Mapping):
         if not isinstance(value, dict):
             raise _wrong(where, value, "an object")
         return {str(key): parse(get_args(kind)[1], item, f"{where}.{key}") for key, item in value.items()}
@@ -29,7 +33,8 @@ def parse(kind: Any, value: Any, where: str = "", *, without: tuple[str, ...] = 
             raise _wrong(where, value, " or ".join(map(str, get_args(kind))))
         return value
     if origin in (Union, types.UnionType):
-        return None if value is None else parse(get_args(kind)[0], value, where)
+        other = next(one for one in get_args(kind) if one is not NoneType)
+        return None if value is None else parse(other, value, where)
     accepted = (int, float) if kind is float else (kind,)
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         raise _wrong(where, value, f"a {kind.__name__}")
@@ -37,7 +42,7 @@ def parse(kind: Any, value: Any, where: str = "", *, without: tuple[str, ...] = 
 
 
 def _parse_sequence(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, list):
+    if not isinstance(value, list | tuple):
         raise _wrong(where, value, "a list")
     kinds = get_args(kind)
     if get_origin(kind) is list:

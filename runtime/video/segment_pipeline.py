@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from toonfilter.runtime.errors import OutputError
 from toonfilter.runtime.faces.config import LOOKAHEAD_FRAMES
+from toonfilter.runtime.files.whole_files import move_into_place
 from toonfilter.runtime.filter.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import Frame, Image, PrivacyState, SafeFrame
 from toonfilter.runtime.platform.cores import few_opencv_threads
@@ -337,9 +338,9 @@ class SegmentOutput:
         frames = file_bytes = 0
         if self._writer is not None:
             self._writer.close()
-            self._writer.path.replace(self._video)
+            move_into_place(self._writer.path, self._video)
             frames, file_bytes = self._writer.frames, self._video.stat().st_size
-        Path(self._audit_file.name).replace(self._audit)
+        move_into_place(Path(self._audit_file.name), self._audit)
         result = SegmentResult(frames, dict(self._states), damaged_packets, self._last_duration, file_bytes)
         self._job.folder.finish(self._segment, result)
         return result

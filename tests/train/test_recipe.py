@@ -23,9 +23,9 @@ def test_every_recipe_reads_and_comes_back(name: str) -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("data.colour=1", "unknown key 'colour'"),
-        ("run.steps=many", "run: steps is 'many'; expected int"),
-        ("data.layout=triples", "expected one of 'paired'"),
+        ("data.colour=1", r"toon.toml: unknown key data\.colour; known: "),
+        ("run.steps=many", r"toon.toml: run\.steps is 'many'; must be a int"),
+        ("data.layout=triples", r"data\.layout is 'triples'; must be paired or "),
         ("data.batch_size=0", "at least 1"),
         ("nonsense", "expected table.key=value"),
         ("name.first=1", "name is not a table"),
