@@ -11,10 +11,22 @@ from toonfilter.runtime.errors import BundleError, ConfigError, OutputError
 from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.platform.user_folders import models_folder
 from toonfilter.runtime.styles.style import Style
-from toonfilter.runtime.styles.style_keys import COUNT, FACTOR, KEYS, SHARE, TONES, WORD, Key, U, changed_keys, table_of
+from toonfilter.runtime.styles.style_keys import (
+    COUNT,
+    FACTOR,
+    KEYS,
+    PATH,
+    SHARE,
+    TONES,
+    WORD,
+    Key,
+    U,
+    changed_keys,
+    table_of,
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_UNITS = {U: "u", FACTOR: "times", SHARE: "", COUNT: "", TONES: "L*", WORD: ""}
+_UNITS = {U: "u", FACTOR: "times", SHARE: "", COUNT: "", TONES: "L*", WORD: "", PATH: ""}
 
 
 def style_of(name: str) -> Style:

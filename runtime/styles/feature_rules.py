@@ -19,6 +19,10 @@ class EyeRules:
     pupil: float = 0.44
     highlight: float = 0.29
     second_highlight: float = 0.12
+    pupil_shape: str = ""
+    highlight_shape: str = ""
+    second_highlight_shape: str = ""
+    """SVG path data, 1 where the edge of the usual one is; empty draws that."""
     glow: float = 0.60
     """Light in the lower half of the iris, 0 to 1."""
     iris_saturation: float = 1.15
@@ -59,6 +63,8 @@ class BrowRules:
     alpha: float = 1.0
     exaggeration: float = 0.65
     """How much further than in life the inner end falls in a frown and rises in worry."""
+    shape: str = ""
+    """SVG path data: x from 0 at the temple to 1 at the nose, y from -1 at the upper to 1 at the lower edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,9 @@ class NoseRules:
     bridge_u: float = 0.028
     """Line along the bridge of a turned head."""
     light: float = 0.55
+    shape: str = ""
+    shade_shape: str = ""
+    """SVG path data in distances of the pupils from the tip: of lines and shade, instead of those of `kind`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,8 @@ class LineRules:
     strength: float = 0.72
     width_u: float = 0.032
     blush: float = 0.34
+    blush_shape: str = ""
+    """SVG path data in distances of the pupils from the cheek, x outwards; instead of a soft glow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.geometry.proportions import MOVES, SCALES
+from toonfilter.runtime.styles.shapes import outlines_of
 
-U, FACTOR, SHARE, TONES, WORD, COUNT = "u", "factor", "share", "pairs, L*", "word", "count"
-"""Units. u: distance of the pupils. factor: of the person's own or of the usual; 1 leaves it. share: 0 none, 1 full."""
+U, FACTOR, SHARE, TONES, WORD, COUNT, PATH = "u", "factor", "share", "pairs, L*", "word", "count", "SVG path"
+"""Units. u: distance of the pupils. factor: of the person's own or of the usual; 1 leaves it. share: 0 none, 1 full.
+SVG path: path data as in the attribute `d`, closed; low and high hold of its coordinates."""
 
 _TONE_PAIRS = "pairs [from which relief on, step in lightness]; further from 0, less often or stronger"
 
@@ -41,6 +44,10 @@ def _scale(raising: str) -> Key:
 
 def _move(raising: str) -> Key:
     return Key(U, *MOVES, raising)
+
+
+def _path(reach: float, what: str) -> Key:
+    return Key(PATH, -reach, reach, what)
 
 
 KEYS: Mapping[str, Mapping[str, Key]] = {
@@ -88,6 +95,9 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "pupil": _share("a larger pupil in the iris"),
         "highlight": _share("a larger light on the iris"),
         "second_highlight": _share("a larger second light, below"),
+        "pupil_shape": _path(2, "the pupil's shape, 1 at the edge of the usual one; empty: an oval"),
+        "highlight_shape": _path(2, "the light's shape, 1 at the edge of the usual one; empty: an oval"),
+        "second_highlight_shape": _path(2, "the second light's shape, as the first's; empty: a disc"),
         "glow": _share("more light in the lower half of the iris"),
         "iris_saturation": _factor("stronger colour of the iris"),
         "white_tint": _share("more skin colour in the white of the eye"),
@@ -111,6 +121,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "likeness": _share("brows keep more of the person's own shape and place"),
         "friendly_u": _line("inner ends lie higher, so that rest looks less angry"),
         "alpha": _share("brows cover the skin more"),
+        "shape": _path(2, "x from 0 at the temple to 1 at the nose, y -1 to 1 across the brow; empty: tapered"),
         "exaggeration": Key(SHARE, 0.0, 2.0, "inner ends fall in a frown and rise in worry further than in life"),
     },
     "features.nose": {
@@ -121,6 +132,8 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "wing_u": _line("thicker lines of the wings"),
         "bridge_u": _line("a thicker line along the bridge of a turned head"),
         "light": _share("a stronger light on tip and bridge"),
+        "shape": _path(1, "lines of the nose, in u from below the tip; instead of those of `kind`"),
+        "shade_shape": _path(1, "shade of the nose, as `shape`"),
     },
     "features.mouth": {
         "line_u": _line("a thicker line between the lips"),
@@ -136,6 +149,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "strength": Key(SHARE, 0.0, 2.0, "more and darker lines of age and smile; 0 draws none"),
         "width_u": _line("thicker lines of age and smile"),
         "blush": _share("redder cheeks"),
+        "blush_shape": _path(1, "a mark on each cheek, in u from its middle, x outwards; empty: a soft glow"),
     },
     "features.glasses": {
         "width": _factor("thicker rims"),
@@ -151,9 +165,22 @@ def problem_in(style: Any) -> str:
     for table, keys in KEYS.items():
         rules = table_of(style, table)
         for name, key in keys.items():
+            if key.unit == PATH and (wrong := _problem_in_path(getattr(rules, name), key)):
+                return f"{table}.{name} {wrong}"
             for value in _numbers(getattr(rules, name)):
                 if not key.low <= value <= key.high:
                     return f"{table}.{name} is {value:g}; must be {key.low:g} to {key.high:g}"
+    return ""
+
+
+def _problem_in_path(path: str, key: Key) -> str:
+    try:
+        outlines = outlines_of(path)
+    except ConfigError as error:
+        return f"is {path[:60]!r}; {error}"
+    for value in (value for one in outlines for value in one.ravel().tolist()):
+        if not key.low <= value <= key.high:
+            return f"reaches {value:g}; must stay within {key.low:g} to {key.high:g}"
     return ""
 
 

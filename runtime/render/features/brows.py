@@ -3,6 +3,7 @@
 import numpy as np
 
 from toonfilter.runtime.geometry.proportions import Points
+from toonfilter.runtime.render.canvas import path_of
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, linear, normals, outline, to_argb
@@ -11,6 +12,7 @@ from toonfilter.runtime.render.features.palette import FeatureColours
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import BROW_STATIONS, Look
 from toonfilter.runtime.styles.feature_rules import BrowRules
+from toonfilter.runtime.styles.shapes import outlines_of
 
 _PROFILE = np.array([0.02, 0.30, 0.58, 0.82, 1.0, 1.08, 1.10, 1.04, 0.66], np.float32)
 """Thickness from the temple to the nose of a brow of which nothing else is known."""
@@ -58,6 +60,9 @@ def draw_brow(
     slim = float(np.clip(np.hypot(*(line[-1] - line[0])) / (0.72 * face.unit_px), 0.4, 1.0))
     half = (thick * unit * np.float32(0.5 * (0.55 + 0.45 * slim)))[:, None]
     line, half = resampled(line, 13), resampled(half, 13)
+    if rules.shape:
+        _fill_shape(pen, face, line, half, rules.shape, colours.brow, alpha)
+        return
     for width, share in _SOFT_EDGE:
         _fill(pen, line, half * np.float32(width), colours.brow, alpha * share)
 
@@ -69,6 +74,18 @@ def _seen_frown(face: FaceGeometry, look: Look) -> float:
     lips = face.photo_points[13] - face.photo_points[14]
     cries = smoothstep(float(np.linalg.norm(lips)) / face.unit_px, *_CRIES)
     return _SEEN_FROWN * smoothstep(float(look.lines.frown.mean()), *_FROWN_LINES) * (1 - cries)
+
+
+def _fill_shape(
+    pen: Pen, face: FaceGeometry, line: Points, half: Points, shape: str, colour: Colour, alpha: float
+) -> None:
+    """A shape of the style's bent along a line. half: as in `_fill`."""
+    along = np.linspace(0, 1, len(line))
+    bent = []
+    for one in outlines_of(shape):
+        spots = np.stack([np.interp(one[:, 0], along, values) for values in line.T], 1)
+        bent.append((spots + one[:, 1:] * half.max() * face.down).astype(np.float32))
+    pen.fill(path_of(bent), colour, alpha)
 
 
 def _fill(pen: Pen, line: Points, half: Points, colour: Colour, alpha: float) -> None:

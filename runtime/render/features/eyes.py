@@ -24,6 +24,7 @@ from toonfilter.runtime.render.features.brush import (
 )
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.palette import FeatureColours
+from toonfilter.runtime.render.features.shapes import shape_path
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.feature_rules import EyeRules
@@ -219,7 +220,12 @@ def _iris(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules
         pen.fill(disc(0, 0, 1.0), colours.iris_ring)
         pen.graded(disc(0, 0, 0.88), linear(_IRIS_TOP, _IRIS_BOTTOM, shades, (0.12, 0.60, 1.0)))
         pen.fill(_GLOW, colours.iris_glow, rules.glow)
-        pen.fill(oval(0, -0.03, rules.pupil, 1.08 * rules.pupil), colours.pupil)
+        if not rules.pupil_shape:
+            pen.fill(oval(0, -0.03, rules.pupil, 1.08 * rules.pupil), colours.pupil)
+    if rules.pupil_shape:
+        size = np.float32(rules.pupil)
+        with pen.frame(eye.iris, across * size, down * size):
+            pen.fill(shape_path(rules.pupil_shape), colours.pupil)
 
 
 def _highlights(pen: Pen, face: FaceGeometry, rules: EyeRules, eye: EyeShape) -> None:
@@ -228,10 +234,31 @@ def _highlights(pen: Pen, face: FaceGeometry, rules: EyeRules, eye: EyeShape) ->
     lid = float((eye.upper[len(eye.upper) // 2] - eye.iris) @ face.down) / max(float(np.hypot(*down)), 1e-6)
     height = min(max(-0.36, lid + 0.8 * rules.highlight), 0.1)
     # Both eyes are lit from the same side, at the picture's left.
-    with pen.frame(eye.iris, across, down):
-        pen.fill(oval(-0.36, height, 0.92 * rules.highlight, 1.08 * rules.highlight), _LIGHT)
-        if height < 0:
-            pen.fill(disc(0.40, 0.44, rules.second_highlight), _LIGHT, 0.85)
+    _light(pen, eye, (across, down), (-0.36, height), (0.92, 1.08), rules.highlight, rules.highlight_shape, 1.0)
+    if height < 0:
+        shape = rules.second_highlight_shape
+        _light(pen, eye, (across, down), (0.40, 0.44), (1.0, 1.0), rules.second_highlight, shape, 0.85)
+
+
+def _light(
+    pen: Pen,
+    eye: EyeShape,
+    axes: tuple[Axis, Axis],
+    place: tuple[float, float],
+    stretch: tuple[float, float],
+    size: float,
+    shape: str,
+    alpha: float,
+) -> None:
+    """One light on the iris. axes: of the iris, px. place, size: in its radii. shape: SVG path data, or empty."""
+    across, down = axes
+    if not shape:
+        with pen.frame(eye.iris, across, down):
+            pen.fill(oval(*place, stretch[0] * size, stretch[1] * size), _LIGHT, alpha)
+        return
+    centre = eye.iris + across * np.float32(place[0]) + down * np.float32(place[1])
+    with pen.frame(centre, across * np.float32(size), down * np.float32(size)):
+        pen.fill(shape_path(shape), _LIGHT, alpha)
 
 
 def _lower_line(

@@ -8,6 +8,7 @@ from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, outline, part, taper
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
 from toonfilter.runtime.render.features.palette import FeatureColours
+from toonfilter.runtime.render.features.shapes import shape_path
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.feature_rules import LineRules
@@ -26,10 +27,14 @@ _FOREHEAD_HEIGHTS = (0.62, 1.0, 1.36)
 
 
 def draw_blush(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: LineRules) -> None:
-    """A soft warmth on the cheeks."""
+    """A soft warmth on the cheeks, or the style's own mark."""
     for side, cheek in enumerate(CHEEKS):
         seen = face.eye_visibility[side]
         centre = face.flat[cheek] + face.down_face * np.float32(0.06)
+        if rules.blush_shape:
+            with pen.frame(centre, face.across_face * np.float32(2 * side - 1), face.down_face):
+                pen.fill(shape_path(rules.blush_shape), colours.blush, rules.blush * seen)
+            continue
         across = face.across_face * np.float32(0.36)
         pen.glow(centre, across, face.down_face * np.float32(0.22), colours.blush, rules.blush * seen)
 

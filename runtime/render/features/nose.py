@@ -7,11 +7,14 @@ from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, bow, outline, taper
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
 from toonfilter.runtime.render.features.palette import FeatureColours
+from toonfilter.runtime.render.features.shapes import shape_path
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.styles.feature_rules import NoseRules
 
 _BRIDGE_FROM, _BRIDGE_FULL = 16.0, 36.0
 """Yaw in degrees from which the bridge's line shows, and at which it is whole."""
+_MIRRORS = 12.0
+"""Yaw in degrees to the person's right from which shade lies on the other side."""
 _WINGS = ((49, 48, 64, 98), (279, 278, 294, 327))
 _NOSTRILS = (((75, 240), (60, 60, 79), (99, 20)), ((305, 460), (290, 290, 309), (328, 250)))
 """Outer, middle and inner end of each: means of these points."""
@@ -21,6 +24,9 @@ _UNDER_LOWER = (98, 97, 2, 326, 327)
 
 def draw_nose(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
     """The nose at any pose."""
+    if rules.shape or rules.shade_shape:
+        _shaped(pen, face, curves, colours, rules)
+        return
     if rules.kind == "small":
         _small(pen, face, curves, colours, rules)
         return
@@ -41,7 +47,7 @@ def draw_nose(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: Feature
 def _small(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
     """A pointed shadow below the tip and a short stroke along its edge; the bridge's line when the head turns."""
     unit, flat = np.float32(face.unit_px), face.flat
-    side = -1 if face.yaw < -12 else 1
+    side = -1 if face.yaw < -_MIRRORS else 1
     base = flat[[98, 97, 2, 326, 327]]
     width = float((base[-1] - base[0]) @ face.right)
     tip = flat[NOSE_TIP] * np.float32(0.35) + flat[2] * np.float32(0.65)
@@ -59,6 +65,18 @@ def _small(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureCol
     pen.glow(
         light, face.right * np.float32(0.035) * unit, face.down * np.float32(0.05) * unit, colours.light, rules.light
     )
+
+
+def _shaped(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
+    """The style's own shapes below the tip, mirrored where the head turns to its right; the bridge's line."""
+    tip = face.flat[NOSE_TIP] * np.float32(0.35) + face.flat[2] * np.float32(0.65)
+    across = face.across_face * np.float32(-1 if face.yaw < -_MIRRORS else 1)
+    with pen.frame(tip, across, face.down_face):
+        pen.fill(shape_path(rules.shade_shape), colours.shade, rules.under_shade)
+        pen.fill(shape_path(rules.shape), colours.soft_ink, 0.9)
+    strength = smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL)
+    if strength > 0.02:
+        _bridge(pen, face, curves, colours, rules, strength)
 
 
 def _plane(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
