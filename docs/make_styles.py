@@ -28,7 +28,7 @@ _PHOTO_PX = (slice(40, 680), slice(420, 1060))
 """Head and shoulders in the first frame: rows and columns."""
 _HEAD_PX = (slice(60, 440), slice(60, 400))
 """What of that is shown."""
-_MOST_BYTES = 29_000
+_MOST_BYTES, _MOST_SHEET_BYTES = 29_000, 118_000
 
 GROUPS: Mapping[str, tuple[str, str, str]] = {
     "proportions": (
@@ -90,6 +90,46 @@ people (children, old people, beards, deep and fair skin) and then refine. A smi
 The head of a file holds `version`, `description` (a line for lists) and `network`, which stays `"fields"`.
 """
 
+_SHAPES = """
+## Shapes
+
+Keys whose unit is *SVG path* take path data, as in the attribute `d` of a `<path>`: draw the shape in any program that
+saves SVG, with its middle at 0,0, and copy the text. Paths are filled; x runs to the picture's right, y down. All
+commands are known, arcs and curves as well. A shape follows the face: it turns and shrinks with the head, and what is
+on the cheeks is mirrored.
+
+- Of the iris (`pupil_shape`, `highlight_shape`, `second_highlight_shape`): 1 is where the edge of the usual one is, so
+  that `pupil`, `highlight` and `second_highlight` still set their sizes.
+- `features.brows.shape`: x from 0 at the temple to 1 at the nose, y from -1 at the upper to 1 at the lower edge of the
+  brow, which is bent along the person's own.
+- `features.nose.shape` and `shade_shape`: in u from the place below the tip, instead of what `kind` draws.
+- `features.lines.blush_shape`: in u from the middle of the cheek, x outwards.
+
+![hearts for pupils, pointed lights, straight brows, a stroke of a nose, marks on the cheeks](pictures/style-shapes.jpg)
+
+Left: cartoon. Right:
+
+```
+{shapes}```
+"""
+
+SHAPES = """[features.eyes]
+pupil = 0.5
+pupil_shape = "M0 1 C-1.5 0 -.9 -1.1 0 -.45 C.9 -1.1 1.5 0 0 1 Z"
+highlight_shape = "M0 -1 Q.2 -.2 1 0 Q.2 .2 0 1 Q-.2 .2 -1 0 Q-.2 -.2 0 -1 Z"
+
+[features.brows]
+shape = "M0 -.6 L1 -1 L1 1 L0 .2 Z"
+
+[features.nose]
+shape = "M-.06 .03 L.07 -.02 L.07 .02 Z"
+
+[features.lines]
+blush = 0.8
+blush_shape = "M-.20 .1 l.07 -.2 h.04 l-.07 .2 Z M-.06 .1 l.07 -.2 h.04 l-.07 .2 Z M.08 .1 l.07 -.2 h.04 l-.07 .2 Z"
+"""
+"""The example of the guide; its picture is drawn from it."""
+
 _END = """
 ## Sliders
 
@@ -104,6 +144,7 @@ _SLIDER_WORDS = {
     "line": "thicker lines, as a factor",
     "shade": "deeper shade, as a factor",
     "colour": "stronger colours, as a factor",
+    "softness": "edges of shade fade more widely",
 }
 
 
@@ -121,6 +162,7 @@ def page() -> str:
         parts.append("\n| key | unit | range | cartoon | raising it |\n|---|---|---|---|---|\n")
         rules = table_of(Style("cartoon"), table)
         parts += [_row(name, key, getattr(rules, name)) for name, key in keys.items()]
+    parts.append(_SHAPES.format(shapes=SHAPES))
     parts.append(_END)
     for name, (low, high) in SLIDER_RANGES.items():
         parts.append(f"| `--{name}` | {low:g} to {high:g} | {getattr(Sliders(), name):g} | {_SLIDER_WORDS[name]} |\n")
@@ -153,20 +195,27 @@ def write_pictures() -> None:
                     path = Path(folder) / f"{table}-{side}.toml"
                     path.write_text(f"[{table}]\n{text}\n", encoding="utf-8")
                     styles.append(str(path))
+        shapes = Path(folder) / "shapes.toml"
+        shapes.write_text(SHAPES, encoding="utf-8")
+        styles.append(str(shapes))
         tiles = [tile[_HEAD_PX] for tile in draw_rows([photo], styles, _show, tile_px=640)[0].tiles]
     named = dict(zip((Path(style).stem for style in styles), tiles, strict=True))
-    write_image(HERE / "pictures" / "styles.webp", sheet_of(_SHIPPED, [Row("", tuple(tiles[: len(_SHIPPED)]))]))
+    sheet = sheet_of(_SHIPPED, [Row("", tuple(tiles[: len(_SHIPPED)]))])
+    _write_small(HERE / "pictures" / "styles.webp", sheet, _MOST_SHEET_BYTES)
+    both = np.concatenate([named["cartoon"], named["shapes"]], axis=1)
+    _write_small(HERE / "pictures" / "style-shapes.jpg", both)
     for table, (_, less, _) in GROUPS.items():
         if less:
             three = np.concatenate([named[f"{table}-less"], named["cartoon"], named[f"{table}-more"]], axis=1)
             _write_small(HERE / _picture(table), cv2.resize(three, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA))
 
 
-def _write_small(path: Path, image: Image) -> None:
-    """As a JPEG of the best quality that stays small."""
+def _write_small(path: Path, image: Image, most_bytes: int = _MOST_BYTES) -> None:
+    """As a JPEG or WebP of the best quality that stays small."""
+    flag = cv2.IMWRITE_WEBP_QUALITY if path.suffix == ".webp" else cv2.IMWRITE_JPEG_QUALITY
     for quality in range(90, 40, -3):
-        _, content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if content.size <= _MOST_BYTES:
+        _, content = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [flag, quality])
+        if content.size <= most_bytes:
             break
     path.write_bytes(content.tobytes())
 

@@ -69,6 +69,7 @@ class DrawingOptions:
     line: Annotated[float, _drawing("Weight of lines, 0.3 to 2.5 of the style's.")] = 1.0
     shade: Annotated[float, _drawing("Depth of shade, 0 to 1.6 of the style's.")] = 1.0
     colour: Annotated[float, _drawing("Strength of colours, 0 to 1.8 of the style's.")] = 1.0
+    softness: Annotated[float, _drawing("0: edges of shade as in the style; up to 1: they fade.")] = 0.0
 
     def sliders(self) -> "Sliders":
         """The sliders among these options.

@@ -50,6 +50,8 @@ _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
 _FAR_SIDE = ((0.42, 0.2), (0.28, 0.36), (0.14, 0.55))
 """How far from its far edge cloth has dots, in distances of the pupils, and how much they cover."""
+_CRISP_U = 0.01
+"""Softness up to which tones of the skin keep their edges."""
 _RING_L = 11.0
 """Relief of the ring of light in hair. Raising it draws it in lighter tones."""
 _NECK_HATCH_U = 0.042
@@ -225,6 +227,9 @@ def _relief_swatch(
     if patch is None:
         return None
     large = patch.enlarged(figure.as_drawn(relief, patch))
+    soft_px = (rules.softness_u - _CRISP_U) * figure.unit_px
+    if soft_px > 1:
+        large = cv2.stackBlur(large, (2 * round(soft_px) + 1,) * 2)
     return relief_picture(large, skin, rules.skin_tones, rules.modelling), patch
 
 

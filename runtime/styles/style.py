@@ -69,13 +69,15 @@ class Sliders:
     """What a user may change of any style while it runs.
 
     likeness: 0 the style's proportions, 1 the person's own; the lower, the less a recogniser knows the person. line,
-    shade, colour: factors of line weights, of the depth of shade, and of saturation; 1 leaves them.
+    shade, colour: factors of line weights, of the depth of shade, and of saturation; 1 leaves them. softness: 0 leaves
+    the edges of shade as the style has them, 1 lets them fade widely.
     """
 
     likeness: float = 0.0
     line: float = 1.0
     shade: float = 1.0
     colour: float = 1.0
+    softness: float = 0.0
 
     def __post_init__(self) -> None:
         for name, (low, high) in SLIDER_RANGES.items():
@@ -94,6 +96,7 @@ class Sliders:
             modelling=min(1.0, base.modelling * self.shade),
             folds=min(1.0, base.folds * self.shade),
             saturation=base.saturation * self.colour,
+            softness_u=base.softness_u + _SOFTEST_U * self.softness,
         )
         features = style.features
         mouth = replace(features.mouth, line_u=features.mouth.line_u * self.line)
@@ -106,7 +109,15 @@ class Sliders:
         )
 
 
-SLIDER_RANGES = {"likeness": (0.0, 1.0), "line": (0.3, 2.5), "shade": (0.0, 1.6), "colour": (0.0, 1.8)}
+_SOFTEST_U = 0.09
+"""What all of the slider `softness` adds to how softly shade ends."""
+SLIDER_RANGES = {
+    "likeness": (0.0, 1.0),
+    "line": (0.3, 2.5),
+    "shade": (0.0, 1.6),
+    "colour": (0.0, 1.8),
+    "softness": (0.0, 1.0),
+}
 """Least and most of each slider."""
 
 

@@ -173,8 +173,8 @@ def test_styles_sliders_and_backgrounds(page, served, tmp_path):
     go(page, "style")
     click(page, "#styles input[value=comic]")
     eventually(lambda: served.panel.look.style == "comic")
-    page.wait("document.querySelectorAll('#sliders input[type=range]').length === 4")
-    for name in ("likeness", "line", "shade", "colour"):
+    page.wait("document.querySelectorAll('#sliders input[type=range]').length === 5")
+    for name in ("likeness", "line", "shade", "colour", "softness"):
         before = served.panel.look.sliders.get(name)
         page.value(f"document.querySelector('#slider-{name}').focus()")
         page.key("ArrowUp", windowsVirtualKeyCode=38)
@@ -209,7 +209,7 @@ def test_the_own_face_in_each_style(page, served, monkeypatch):
     _, drawn = cv2.imencode(".jpg", np.full((32, 32, 3), 40, np.uint8))
     monkeypatch.setattr(StyleSampler, "rounds", {look.style: 1 for look in asked[0]})
     monkeypatch.setattr(StyleSampler, "picture", lambda *_: drawn.tobytes())
-    page.wait("[...document.querySelectorAll('#styles img')].filter((one) => one.naturalWidth === 32).length === 4")
+    page.wait("[...document.querySelectorAll('#styles img')].filter((one) => one.naturalWidth === 32).length === 5")
     page.value("document.querySelector('#styles img').dataset.kept = 'yes'")
     asked.clear()
     eventually(lambda: asked)

@@ -191,7 +191,7 @@ def test_one_filter_draws_the_face_in_all_styles(astronaut):
 
 def test_sliders_of_styles_of_rules_reach_the_drawing():
     card = next(card for card in style_cards() if card.sliders)
-    assert {slider.name for slider in card.sliders} == {"likeness", "line", "shade", "colour"}
+    assert {slider.name for slider in card.sliders} == {"likeness", "line", "shade", "colour", "softness"}
     for slider in card.sliders:
         assert slider.low <= slider.usual <= slider.high
         settings = filter_settings(Look(style=card.name, sliders={slider.name: slider.high}))

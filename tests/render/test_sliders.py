@@ -42,11 +42,12 @@ def test_a_slider_out_of_range_stops_before_any_work(tmp_path, monkeypatch) -> N
 
 
 def test_sliders_change_the_rules() -> None:
-    style = Sliders(likeness=1.0, line=0.5, shade=0.0, colour=1.5).applied(Style("x"))
+    style = Sliders(likeness=1.0, line=0.5, shade=0.0, colour=1.5, softness=0.5).applied(Style("x"))
     assert style.proportions == Proportions.none()
     assert style.base.outer_line_u == pytest.approx(0.5 * Style("x").base.outer_line_u)
     assert (style.base.shade, style.base.folds) == (0.0, 0.0)
     assert style.base.saturation == pytest.approx(1.5 * Style("x").base.saturation)
+    assert style.base.softness_u > Style("x").base.softness_u + 0.02
     assert Sliders().applied(Style("x")) == Style("x")
 
 
