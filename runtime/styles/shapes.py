@@ -24,6 +24,8 @@ def outlines_of(path: str) -> tuple[Outline, ...]:
     Raises:
         ConfigError: it is no path; it is so long that it slows drawing down.
     """
+    if not path.strip():
+        return ()
     try:
         parts = parse_path(path)
         outlines: list[list[complex]] = []
@@ -38,7 +40,7 @@ def outlines_of(path: str) -> tuple[Outline, ...]:
     except (ValueError, IndexError, TypeError, AttributeError, ZeroDivisionError, ArithmeticError) as error:
         raise ConfigError(f"must be SVG path data such as 'M-1 0 L1 0 L0 1 Z' ({error})") from error
     found = [np.array([(point.real, point.imag) for point in one], np.float32) for one in outlines if len(one) > 2]
-    if path.strip() and not found:
+    if not found:
         raise ConfigError("must be SVG path data that encloses an area, such as 'M-1 0 L1 0 L0 1 Z'")
     if sum(map(len, found)) > MOST_POINTS:
         raise ConfigError(f"has {sum(map(len, found))} points; must have at most {MOST_POINTS}")

@@ -186,7 +186,8 @@ def test_classes_have_few_attributes() -> None:
 
 
 # The distribution of a module, where it has another name; and what is asked for with its extra or tried only.
-DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "pillow_heif": "pillow-heif", "skia": "skia-python"}
+DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "pillow_heif": "pillow-heif", "skia": "skia-python"} | {
+    "svg": "svg-path"}  # fmt: skip
 ASKED_FOR = {"anyio", "cuda", "openvino", "pycuda", "ray", "starlette", "tensorrt"} | {
     "tensorrt_rtx", "uvicorn", "websockets"}  # fmt: skip
 
