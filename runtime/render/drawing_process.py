@@ -37,7 +37,6 @@ _MEMORY_BYTES = 40 << 20
 _MEMORY_FOLDER = Path("/dev/shm")
 _ALIGNMENT = 64
 _ANSWER_S = 5.0
-"""How long a frame may take to be drawn before the other process is given up."""
 _keys = itertools.count()
 
 
@@ -48,8 +47,10 @@ class _LostError(Exception):
 class DrawingProcess:
     """The other process. Ends when nobody holds this any more. Thread safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer_s: float = _ANSWER_S) -> None:
         """Start it; it is ready some time later.
+
+        answer_s: how long a frame may take to be drawn before the process is given up.
 
         Raises:
             OSError: it cannot be started, or there is no memory to share but a file's on a disk.
@@ -65,6 +66,7 @@ class DrawingProcess:
         theirs.close()
         self._lock = threading.RLock()
         self._has_started = False
+        self._answer_s = answer_s
         self._dropped: deque[int] = deque()
         # Without its pipe it ends by itself.
         weakref.finalize(self, self._pipe.close)
@@ -134,7 +136,7 @@ class DrawingProcess:
 
     def _answer(self) -> str | None:
         try:
-            if not self._pipe.poll(_ANSWER_S):
+            if not self._pipe.poll(self._answer_s):
                 self._process.kill()
                 raise _LostError("no answer")
             answer: str | None = self._pipe.recv()

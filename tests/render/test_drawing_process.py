@@ -45,7 +45,7 @@ class RoundPerson(PlanesNetwork):
 
 @pytest.fixture
 def process() -> Iterator[DrawingProcess]:
-    started = DrawingProcess()
+    started = DrawingProcess(answer_s=_DEADLINE_S)
     until = time.monotonic() + _DEADLINE_S
     while not started.is_ready() and time.monotonic() < until:
         time.sleep(0.02)
