@@ -5,8 +5,10 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import CaptureError, ConfigError, OutputError
@@ -113,9 +115,14 @@ def convert(
     _check_target(info, target, options)
     index = scan_video(info)
     info = adapted(info, index.survey)
+    segments = plan_segments(info, index, options.segment_s)
     folder = WorkFolder(target)
-    with folder.locked():
-        work = _Conversion(info, index, folder, target, options, filter_identity, progress)
+    with ExitStack() as stack:
+        if len(segments) == 1 and options.review is None and not folder.path.exists():
+            # Nothing to go on with: what is short is made anew.
+            folder = WorkFolder(Path(stack.enter_context(TemporaryDirectory(prefix="toonfilter-"))) / target.name)
+        stack.enter_context(folder.locked())
+        work = _Conversion(info, index, segments, folder, target, options, filter_identity, progress)
         try:
             work.check_room()
             work.check_tracks()
@@ -155,6 +162,7 @@ class _Conversion:
         self,
         info: VideoInfo,
         index: VideoIndex,
+        segments: Sequence[Segment],
         folder: WorkFolder,
         target: Path,
         options: ConvertOptions,
@@ -163,7 +171,7 @@ class _Conversion:
     ) -> None:
         self._info, self._index, self._target = info, index, target
         self._options = options
-        self._segments = plan_segments(info, index, options.segment_s)
+        self._segments = segments
         encoder = self._opened_folder(folder, filter_identity)
         self._job = SegmentJob(info, encoder, folder, index.timeline)
         self._drop_changed(folder)
@@ -251,23 +259,32 @@ class _Conversion:
         if len(done) != len(self._segments):
             missing = len(self._segments) - len(done)
             raise OutputError(f"{self._target}: {missing} of {len(self._segments)} segments are missing")
-        whole = self._job.folder.path / f"whole{self._target.suffix}"
+        if self._job.folder.is_beside(self._target):
+            whole = self._job.folder.path / f"whole{self._target.suffix}"
+            self._join(done, whole)
+            if self._options.review is not None:
+                return self._review(self._options.review, whole, done)
+            move_into_place(whole, self._target)
+        else:
+            with replacing(self._target) as whole:
+                self._join(done, whole)
+        damaged = sum(result.damaged_packets for _, result in done)
+        report = self.report("partial" if self._index.damage or damaged else "complete")
+        self._job.folder.forget()
+        return report
+
+    def _join(self, done: Sequence[tuple[Segment, SegmentResult]], whole: Path) -> None:
         try:
             join_segments(self._info, self._job.folder, done, whole, self._tracks())
         except OutputError as error:
+            if not self._job.folder.is_beside(self._target):
+                raise OutputError(f"{error}. Without the sound: --audio drop") from error
             raise OutputError(
                 f"{error}. All pictures are converted and kept: the same command goes on from there, "
                 "with --audio drop without the sound"
             ) from error
         if self._options.audit is not None:
             self._write_audit(self._options.audit, done)
-        if self._options.review is not None:
-            return self._review(self._options.review, whole, done)
-        move_into_place(whole, self._target)
-        damaged = sum(result.damaged_packets for _, result in done)
-        report = self.report("partial" if self._index.damage or damaged else "complete")
-        self._job.folder.forget()
-        return report
 
     def _review(self, folder: Path, whole: Path, done: Sequence[tuple[Segment, SegmentResult]]) -> ConvertReport:
         lines: list[dict[str, Any]] = []

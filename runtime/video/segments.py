@@ -108,6 +108,10 @@ class WorkFolder:
     def __init__(self, target: Path) -> None:
         self.path = _folder_for(target)
 
+    def is_beside(self, target: Path) -> bool:
+        """Whether it lies where the next run looks for it."""
+        return self.path.parent == target.parent
+
     def open(self, identity: Mapping[str, Any], encoder: Encoder, *, resume: bool | None) -> Encoder:
         """Make the folder, or take up an interrupted conversion; the encoder that its segments have been made with.
 

@@ -347,6 +347,20 @@ def test_a_segment_starts_from_a_fresh_filter_with_warm_up_frames(clip, tmp_path
         assert seen[start][1] == seen[start - 12][1]
 
 
+@pytest.mark.parametrize(("segment_s", "beside"), [(20.0, set()), (0.5, {".out.mp4.toonfilter"})])
+def test_only_what_is_worth_going_on_with_lies_beside_the_target(clip, tmp_path, segment_s, beside):
+    found = set()
+
+    class Looking(InvertingFilter):
+        def draw(self, frame):
+            found.update(path.name for path in tmp_path.iterdir())
+            return super().draw(frame)
+
+    convert(clip, tmp_path / "out.mp4", Looking, ConvertOptions(segment_s=segment_s))
+    assert found == beside
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
 def test_stopping_keeps_segments_and_leaves_no_target(clip, tmp_path):
     before = threading.active_count()
     stop = threading.Event()
