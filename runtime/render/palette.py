@@ -59,7 +59,9 @@ _LEAST_SKIN_CHROMA = 10.0
 """In greyer pictures nobody's hair is told to be blond by it."""
 _NO_GREENER = 0.25
 """Least a* of light hair for each b*: only dyed hair is greener."""
-_DYED_CHROMA = 20.0
+_DYED_CHROMA, _DYED_GREEN = 20.0, -6.0
+"""Chroma, and a*, beyond which light hair has a colour of its own. Raising them gives blond hair the green
+around it."""
 _LEAST_PIXELS = 24
 
 
@@ -207,7 +209,7 @@ def _livelier(colour: Lab, skin: Lab) -> NDArray[np.float32]:
 def _ungreened(colour: Lab) -> Lab:
     """Light hair that reflects green is not green."""
     lightness, red, yellow = (float(value) for value in colour)
-    if lightness < _MAY_BE_GREY[1] or yellow < 0 or np.hypot(red, yellow) > _DYED_CHROMA:
+    if lightness < _MAY_BE_GREY[1] or yellow < 0 or red < _DYED_GREEN or np.hypot(red, yellow) > _DYED_CHROMA:
         return colour
     return np.array([lightness, max(red, _NO_GREENER * yellow), yellow], np.float32)
 

@@ -31,6 +31,8 @@ _WHEN_YOUNG = {"forehead": 0.45, "frown": 0.7, "crow": 0.2, "bag": 0.22, "fold":
 _WHEN_GREY = {"forehead": 0.45, "frown": 0.2, "crow": 0.7, "bag": 0.75, "fold": 0.8, "marionette": 0.45}
 """How deep each kind is in a face under grey hair, at least."""
 _GREY_IS_OLD = 0.5
+_FROWN_STAYS = np.float32(0.85)
+"""Share of a frown that is drawn at any age."""
 _GROWN, _MATURE = (10.0, 19.0), (33.0, 49.0)
 """Apparent ages in years (see `apparent_age`, which guesses the old too young) between which a child's face becomes
 one that may have lines, and from which on lines are drawn that the photo hardly shows, up to which they are whole."""
@@ -62,6 +64,8 @@ def believed(photo: MeasuredPhoto, lines: AgeLines, raw: Lab) -> AgeLines:
         least = max(old * _WHEN_OLD[name], grey * _WHEN_GREY[name], mature * _WHEN_MATURE[name])
         most = np.float32(evidence + (1 - evidence) * _WHEN_YOUNG[name])
         deep[name] = np.minimum(np.maximum(getattr(lines, name) * np.float32(share), np.float32(least)), most)
+    # A frown is no age: children frown, too.
+    deep["frown"] = np.maximum(deep["frown"], _FROWN_STAYS * lines.frown)
     return AgeLines(**deep, old=max(old, _GREY_IS_OLD * grey))
 
 

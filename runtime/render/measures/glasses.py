@@ -20,7 +20,7 @@ _ABOVE, _BELOW = np.linspace(0.12, 0.42, 16), np.linspace(0.20, 0.50, 16)
 """How far a lens reaches from the pupil: to the temple, to the nose, up and down, in distances of the pupils."""
 _POWERS = np.array([2.1, 2.8, 3.8])
 """Of superellipses: lenses are cut, from round to square."""
-_USUAL_WIDTH, _USUAL_HEIGHT, _PULL = 0.86, 0.60, 0.35
+_USUAL_WIDTH, _USUAL_HEIGHT, _PULL = 0.84, 0.62, 0.12
 """Size of a usual lens, and how much evidence it takes to differ from it by e times. Raising the latter gives
 everybody the same glasses."""
 _TOLERANCE = 3
