@@ -325,7 +325,7 @@ def _hair_swatch(
     picture = stepped(patch.enlarged(levels), steps, to_rgb(base))
     if rules.fill == "paper":
         draw_strokes(picture, _pencilled(figure, patch, light, patch.of(plane), relief), float(base[0]))
-    elif figure.shows_light:
+    elif figure.shows_light and tones is rules.hair_tones:
         tint(picture, hair_tints(patch.of(figure.photo), patch.of(plane), base, unit))
     return picture, patch
 

@@ -26,9 +26,9 @@ _LIGHTEST_HAIR = 84.0
 _STUBBLE_TO_SKIN, _SEEN_THROUGH = (0.62, 0.86), 0.7
 """Lightness of a beard over that of the skin beside it, from which it is dense and at which it is stubble; and how much
 of the skin is seen through that. Raising the first two draws denser beards."""
-_LIGHT_BEARD, _LIGHT_BEARD_PERCENTILE = 8.0, 60.0
-"""How much lighter than skin hair is, in L*, for a beard to be light, too; and from which percentile of what lies in
-its place its colour is taken."""
+_LIGHT_BEARD, _WHITE_CHROMA, _LIGHT_BEARD_PERCENTILE = 8.0, 16.0, 60.0
+"""How much lighter than skin hair is, in L*, and its chroma at most, for a beard to be white, too; and from which
+percentile of what lies in its place its colour is taken."""
 _SURE_BEARD, _DENSE_LEVELS = 150, (205.0, 219.0)
 """Level from which a pixel is a beard's, and mean levels of such pixels from which it may be and is dense."""
 _GREY_BEARD, _COLOURED_SKIN = (0.35, 0.60), (8.0, 14.0)
@@ -135,7 +135,7 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     cover = 1 - _SEEN_THROUGH * smoothstep(float(beard[0]) / max(float(skin[0]), 1.0), *_STUBBLE_TO_SKIN)
     cover *= _FAINT_COVER + (1 - _FAINT_COVER) * smoothstep(abs(float(skin[0] - beard[0])), *_FAINT_BEARD)
     cover = max(cover, _greyness(beard, skin), _certainty(plane))
-    if head_hair[0] >= skin[0] + _LIGHT_BEARD:
+    if _is_white(head_hair, skin):
         cover, beard = 1.0, (beard + head_hair) / 2
     beard = _ungreened(beard) * _livelier(beard, skin)
     beard[0] = max(beard[0] + 2, _DARKEST_BEARD)
@@ -167,9 +167,14 @@ def _greyness(beard: Lab, skin: Lab) -> float:
     return (1 - smoothstep(share, *_GREY_BEARD)) * smoothstep(chroma, *_COLOURED_SKIN)
 
 
+def _is_white(hair: Lab, skin: Lab) -> bool:
+    """Whether hair is white or grey, beside darker skin; dyed hair says nothing of a beard."""
+    return bool(hair[0] >= skin[0] + _LIGHT_BEARD and np.hypot(*hair[1:]) < _WHITE_CHROMA)
+
+
 def _beard_colour(pixels: NDArray[np.float32], hair: Lab, skin: Lab) -> Lab:
-    """Who has light hair has a light beard, among which skin and mouth look dark."""
-    if len(pixels) < _LEAST_PIXELS or hair[0] < skin[0] + _LIGHT_BEARD:
+    """Who has white hair has a white beard, among which skin and mouth look dark."""
+    if len(pixels) < _LEAST_PIXELS or not _is_white(hair, skin):
         return _median(pixels, hair)
     lightest = pixels[pixels[:, 0] >= np.percentile(pixels[:, 0], _LIGHT_BEARD_PERCENTILE)]
     colour: Lab = lightest.mean(0).astype(np.float32)

@@ -11,7 +11,7 @@ class EyeRules:
     width: float = 1.18
     height: float = 1.0
     """How much larger than the style's proportions make them eyes are drawn, where skin need not make room."""
-    iris_size: float = 1.22
+    iris_size: float = 1.17
     """Radius over the person's own."""
     iris_tall: float = 1.0
     """Height of the iris over its width."""
@@ -96,9 +96,9 @@ class MouthRules:
     light: float = 0.5
     under_shade: float = 0.35
     lower_edge_u: float = 0.004
-    friendly_u: float = 0.013
+    friendly_u: float = 0.014
     """How far the corners are raised, so that rest is not sad."""
-    exaggeration: float = 0.38
+    exaggeration: float = 0.34
     """How much further than in life the corners rise in a smile and fall in a frown."""
 
 

@@ -332,3 +332,15 @@ def test_the_knot_of_a_tie_is_no_skin_and_a_hand_is() -> None:
     after = without_islands(before, (100.0, 80.0), UNIT)
     assert after["skin"][158, 105] == 0
     assert after["skin"][170, 55] == after["skin"][80, 100] == 255
+
+
+@pytest.mark.parametrize(("hair", "is_white"), [((235, 234, 230), True), ((255, 90, 160), False)])
+def test_white_hair_goes_with_a_white_beard_and_pink_hair_does_not(hair, is_white: bool) -> None:
+    photo = np.full((SIZE, SIZE, 3), (120, 85, 70), np.uint8)
+    photo[:60] = hair
+    photo[120:150] = (70, 60, 55)
+    photo[125:132] = (200, 198, 195)
+    drawn = planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE), beard=box(0, 120, SIZE, 150))
+    beard = measure_palette(photo, drawn).beard
+    assert (beard[0] > 60) == is_white
+    assert np.hypot(*beard[1:]) < 15
