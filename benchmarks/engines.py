@@ -86,7 +86,7 @@ def _portrait(bundle: Bundle) -> Callable[[int], tuple[Crops, Crops | None]]:
     from toonfilter.export.crops import load_crops
     from toonfilter.runtime.geometry.warp import FaceWarp
 
-    warp = FaceWarp.from_dict(dict(bundle.geometry)) if bundle.geometry else None
+    warp = FaceWarp.from_dict(dict(bundle.warp)) if bundle.warp else None
     with_guidance = bundle.input.guidance_channels > 0
     taken = load_crops(None, with_guidance=with_guidance, warp=warp, size=512, count=1)
 

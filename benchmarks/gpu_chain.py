@@ -171,8 +171,8 @@ class _TimedChain(GpuChain):
 def stand_in_bundle(size: int) -> Bundle:
     """What the stand-in pretends to be: guidance in, RGBA out, the default warp."""
     training = Training("none", "", "", 0)
-    output, geometry = OutputSpec(4), FaceWarp().to_dict()
-    return Bundle("stand-in", "0", "MIT", "", training, InputSpec([size], 3), output, [], geometry=geometry)
+    output, warp = OutputSpec(4), FaceWarp().to_dict()
+    return Bundle("stand-in", "0", "MIT", "", training, InputSpec([size], 3), output, [], warp=warp)
 
 
 def surroundings(device: Device) -> dict[str, str]:

@@ -151,13 +151,13 @@ def _filled(source: ExportSource, options: BundleOptions) -> BundleOptions:
 
 
 def _crops(source: ExportSource, options: BundleOptions, sizes: tuple[int, ...]) -> FaceCrops:
-    warp = FaceWarp.from_dict(dict(source.geometry)) if source.geometry else None
+    warp = FaceWarp.from_dict(dict(source.warp)) if source.warp else None
     count = _CALIBRATION_CROPS if "int8" in options.precisions else 8
     return load_crops(
         options.crops,
         with_guidance=source.spec.guidance_channels > 0,
         warp=warp,
-        pictures="cartoon" if source.takes_drawings else "photo",
+        pictures="cartoon" if source.domain == "drawing" else "photo",
         size=min(sizes),
         count=count,
     )
@@ -219,11 +219,10 @@ def _bundle(
         licence=options.licence or "",
         description=options.description or source.description,
         training=source.training,
-        input=InputSpec(list(sizes), source.spec.guidance_channels),
+        input=InputSpec(list(sizes), source.spec.guidance_channels, source.domain),
         output=OutputSpec(source.spec.out_channels),
         files=files,
-        geometry=dict(source.geometry),
+        warp=dict(source.warp),
         parity=parities,
         scores=dict(source.scores),
-        takes_drawings=source.takes_drawings,
     )

@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toonfilter.runtime.bundle import MANIFEST, Bundle, Training, find_bundle, known_bundles, load_bundle, sha256_of
+from toonfilter.runtime.bundle import (
+    MANIFEST,
+    Bundle,
+    Domain,
+    Training,
+    find_bundle,
+    known_bundles,
+    load_bundle,
+    sha256_of,
+)
 from toonfilter.runtime.errors import BundleError
 from toonfilter.runtime.geometry.warp import FaceWarp
 from toonfilter.train.checkpoint import BEST, EPOCHS
@@ -24,8 +33,8 @@ _RUNS = Path("runs")
 class ExportSource:
     """A generator and its papers.
 
-    network: in training's weights, or None where only the bundle's fp32 files exist. geometry: what
-    `FaceWarp` takes, or empty for true proportions. takes_drawings: made for cartoons, not for photographs.
+    network: in training's weights, or None where only the bundle's fp32 files exist. warp: what
+    `FaceWarp` takes, or empty for true proportions. domain: see `InputSpec`.
     """
 
     name: str
@@ -37,8 +46,8 @@ class ExportSource:
     licence: str = ""
     description: str = ""
     version: str = "1.0.0"
-    geometry: Mapping[str, float] = field(default_factory=dict)
-    takes_drawings: bool = False
+    warp: Mapping[str, float] = field(default_factory=dict)
+    domain: Domain = "photo"
     scores: Mapping[str, float] = field(default_factory=dict)
 
     def fp32_models(self, sizes: tuple[int, ...]) -> "dict[int | None, ModelProto]":
@@ -76,8 +85,8 @@ def bundle_source(folder: Path) -> ExportSource:
         licence=bundle.licence,
         description=bundle.description,
         version=bundle.version,
-        geometry=bundle.geometry,
-        takes_drawings=bundle.takes_drawings,
+        warp=bundle.warp,
+        domain=bundle.input.domain,
         scores=bundle.scores,
     )
 
@@ -118,8 +127,8 @@ def checkpoint_source(path: Path, head: str = "", crops: Path | None = None) -> 
         checkpoint_sha256=sha256_of(weights),
         licence="none given: for your own use",
         description=recipe.description,
-        geometry=_geometry(crops, checkpoint, has_guidance=spec.guidance_channels > 0) if is_from_photos else {},
-        takes_drawings=not is_from_photos,
+        warp=_warp(crops, checkpoint, has_guidance=spec.guidance_channels > 0) if is_from_photos else {},
+        domain="photo" if is_from_photos else "drawing",
     )
 
 
@@ -129,11 +138,11 @@ def _run_of(checkpoint: Path) -> Path:
     return checkpoint.parent if checkpoint.name == BEST else checkpoint
 
 
-def _geometry(pairs: Path | None, checkpoint: "Checkpoint", *, has_guidance: bool) -> Mapping[str, float]:
+def _warp(pairs: Path | None, checkpoint: "Checkpoint", *, has_guidance: bool) -> Mapping[str, float]:
     from toonfilter.train.data.datasets import warp_of
 
     factors = warp_of(pairs) if pairs is not None else {}
-    factors = factors or dict(checkpoint.geometry)
+    factors = factors or dict(checkpoint.warp)
     if not factors:
         return FaceWarp().to_dict() if has_guidance else {}
     warp = FaceWarp.from_dict(factors)

@@ -6,7 +6,7 @@ No pickles. Unknown keys are errors, every file's sha256 is checked on load, and
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,13 +19,15 @@ from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.platform.user_folders import models_folder
 from toonfilter.runtime.styles.style import Style, read_style
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "bundle.json"
 _MOST_MANIFEST_BYTES = 4_000_000
 _MOST_MODEL_BYTES = 2_000_000_000
-_MOST_GEOMETRY = 10.0
+_MOST_WARP = 10.0
 NETWORKS = "networks"
 """Folder, beside the styles, of the networks that several of them share."""
+Domain = Literal["photo", "drawing"]
+"""What a network is shown."""
 Precision = Literal["fp32", "fp16", "int8"]
 _CHANNELS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "picture": ((0, 3), (3, 4)),
@@ -49,10 +51,12 @@ class InputSpec:
     """uint8 [N, S, S, 3] RGB crops, S one of sizes; with guidance_channels > 0 a second input uint8 [N, S, S, G].
 
     guidance_channels: 3 is the drawn guidance of picture networks, 1 the mesh plane of fields networks.
+    domain: `drawing` is made for cartoons, not for photographs: it hides nobody, and cameras refuse it.
     """
 
     sizes: list[int]
     guidance_channels: int = 0
+    domain: Domain = "photo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,7 @@ class Parity:
 class Bundle:
     """What bundle.json says, and the folder it lies in.
 
-    geometry: keyword arguments of `toonfilter.runtime.geometry.warp.FaceWarp`; empty draws true to scale.
-    takes_drawings: made for cartoons, not for photographs: it hides nobody, and cameras refuse it.
+    warp: keyword arguments of `toonfilter.runtime.geometry.warp.FaceWarp`; empty draws true to scale.
     scores: evaluation results by measure. style: how a fields network's planes are drawn; None draws pictures.
     """
 
@@ -107,10 +110,9 @@ class Bundle:
     output: OutputSpec
     files: list[ModelFile]
     format: int = FORMAT
-    geometry: dict[str, float] = field(default_factory=dict)
+    warp: dict[str, float] = field(default_factory=dict)
     parity: list[Parity] = field(default_factory=list)
     scores: dict[str, float] = field(default_factory=dict)
-    takes_drawings: bool = False
     folder: Path = field(default=Path(), compare=False)
     style: Style | None = None
 
@@ -153,9 +155,11 @@ def load_bundle(folder: Path) -> Bundle:
     if not isinstance(content, dict):
         raise BundleError(f"{manifest} holds a {type(content).__name__}; must be an object")
     found = content.get("format")
-    if found != FORMAT:
+    if found == 1:
+        content = _from_format_1(content)
+    elif found != FORMAT:
         raise BundleError(
-            f"{manifest}: format is {found!r}; this toonfilter reads format {FORMAT}. Export the model again, "
+            f"{manifest}: format is {found!r}; this toonfilter reads 1 and {FORMAT}. Export the model again, "
             "or install the toonfilter version that wrote it"
         )
     try:
@@ -167,6 +171,14 @@ def load_bundle(folder: Path) -> Bundle:
     for entry in bundle.files:
         _check_file(bundle, entry)
     return bundle
+
+
+def _from_format_1(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What an older version wrote, in the words of today."""
+    newer = {"warp" if key == "geometry" else key: value for key, value in content.items() if key != "takes_drawings"}
+    if isinstance(takes := newer.get("input"), dict) and content.get("takes_drawings"):
+        newer["input"] = {**takes, "domain": "drawing"}
+    return newer | {"format": FORMAT}
 
 
 def _manifest_content(manifest: Path) -> Any:
@@ -284,9 +296,9 @@ def _check_values(bundle: Bundle) -> None:
         raise BundleError(f"bundle.json: input.guidance_channels is {given[0]}; must be {_either(allowed[0])}")
     if given[1] not in allowed[1]:
         raise BundleError(f"bundle.json: output.channels is {given[1]}; must be {_either(allowed[1])}")
-    for key, value in bundle.geometry.items():
-        if not abs(value) <= _MOST_GEOMETRY:
-            raise BundleError(f"bundle.json: geometry.{key} is {value:g}; must be at most {_MOST_GEOMETRY:g}")
+    for key, value in bundle.warp.items():
+        if not abs(value) <= _MOST_WARP:
+            raise BundleError(f"bundle.json: warp.{key} is {value:g}; must be at most {_MOST_WARP:g}")
     if not bundle.files:
         raise BundleError("bundle.json: files is empty; must name at least one model file")
 

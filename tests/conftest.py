@@ -114,7 +114,7 @@ def tiny_bundle_in(folder: Path, name: str = "tiny") -> Bundle:
         input=InputSpec(sizes=[64, 128], guidance_channels=3),
         output=OutputSpec(channels=4),
         files=[ModelFile("onnx", "fp32", "tiny.onnx", sha256_of(folder / "tiny.onnx"), 20)],
-        geometry=FaceWarp().to_dict(),
+        warp=FaceWarp().to_dict(),
         folder=folder,
     )
     write_bundle(bundle, folder)

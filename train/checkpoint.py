@@ -37,7 +37,7 @@ class Checkpoint:
     # Optimisers, random generators, the system's own state; None where only weights were asked for.
     state: Mapping[str, Any] | None
     # The warp of the pairs that it was trained on; empty where the data says nothing of it.
-    geometry: Mapping[str, float] = field(default_factory=dict)
+    warp: Mapping[str, float] = field(default_factory=dict)
 
 
 def write_checkpoint(
@@ -50,7 +50,7 @@ def write_checkpoint(
     averaged: Mapping[str, "Tensor"],
     state: Mapping[str, Any],
     keep: int,
-    geometry: Mapping[str, float] | None = None,
+    warp: Mapping[str, float] | None = None,
 ) -> Path:
     """Write `run/checkpoints/step-N` under another name, rename it, and remove all but the newest `keep`.
 
@@ -60,7 +60,7 @@ def write_checkpoint(
     import torch
 
     folder = run / "checkpoints" / f"step-{step:07d}"
-    about = _about(step, recipe, data, geometry)
+    about = _about(step, recipe, data, warp)
     _write_folder(folder, about, weights, averaged, lambda partial: torch.save(dict(state), partial / "training.pt"))
     for old in list_checkpoints(run)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
@@ -75,7 +75,7 @@ def keep_weights(
     data: str,
     weights: Mapping[str, "Tensor"],
     averaged: Mapping[str, "Tensor"],
-    geometry: Mapping[str, float] | None = None,
+    warp: Mapping[str, float] | None = None,
     best: Best | None = None,
 ) -> None:
     """Write a checkpoint without training state: it can be exported and measured, not resumed. It replaces an
@@ -91,7 +91,7 @@ def keep_weights(
         if best is not None:
             (partial / RECORD).write_text(json.dumps(asdict(best)) + "\n", encoding="utf-8")
 
-    _write_folder(folder, _about(step, recipe, data, geometry), weights, averaged, record)
+    _write_folder(folder, _about(step, recipe, data, warp), weights, averaged, record)
 
 
 def epoch_folder(run: Path, epoch: int) -> Path:
@@ -104,9 +104,9 @@ def list_epochs(run: Path) -> dict[int, Path]:
     return {int(path.name.rpartition("-")[2]): path for path in sorted((run / EPOCHS).glob("epoch-*"))}
 
 
-def _about(step: int, recipe: Recipe, data: str, geometry: Mapping[str, float] | None) -> dict[str, Any]:
+def _about(step: int, recipe: Recipe, data: str, warp: Mapping[str, float] | None) -> dict[str, Any]:
     about: dict[str, Any] = {"format": FORMAT, "step": step, "data": data, "commit": current_commit()}
-    return about | {"recipe": recipe_table(recipe), "geometry": dict(geometry or {})}
+    return about | {"recipe": recipe_table(recipe), "warp": dict(warp or {})}
 
 
 def _write_folder(
@@ -176,7 +176,7 @@ def read_checkpoint(path: Path, *, with_state: bool = False) -> Checkpoint:
             weights=load_file(folder / "weights.safetensors"),
             averaged=load_file(averaged) if averaged.is_file() else {},
             state=torch.load(folder / "training.pt", weights_only=True, map_location="cpu") if with_state else None,
-            geometry=about.get("geometry", {}),
+            warp=about.get("warp", about.get("geometry", {})),
         )
     except (TrainingError, ConfigError):
         raise

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.bundle import MANIFEST, Bundle, find_bundle, known_bundles, load_bundle
+from toonfilter.runtime.bundle import MANIFEST, Bundle, Domain, find_bundle, known_bundles, load_bundle
 from toonfilter.runtime.errors import ConfigError
 
 Image = NDArray[np.uint8]
@@ -19,13 +19,13 @@ Image = NDArray[np.uint8]
 class RawGenerator:
     """A generator as a function on pictures. Thread safe.
 
-    draw: uint8 [S, S, 3] RGB to [S, S, 3], or [S, S, 4] where it draws a matte too. takes_drawings: made for cartoons.
+    draw: uint8 [S, S, 3] RGB to [S, S, 3], or [S, S, 4] where it draws a matte too. domain: what it is shown.
     """
 
     name: str
     size_px: int
     draw: Callable[[Image], Image]
-    takes_drawings: bool = False
+    domain: Domain = "photo"
 
     def __call__(self, image: Image) -> Image:
         """The result for uint8 [H, W, 3] RGB of any size, at that size.
@@ -77,8 +77,8 @@ def _of_checkpoint(path: Path, head: str) -> RawGenerator:
             y = network(x)[0].float().clamp(-1, 1) * 127.5 + 127.5
         return cast(Image, y.round().byte().permute(1, 2, 0).numpy())
 
-    is_from_drawings = (checkpoint.recipe.data.direction == "cartoon-to-photo") != bool(head)
-    return RawGenerator(checkpoint.recipe.name, spec.sizes_px[0], draw, is_from_drawings)
+    domain: Domain = "drawing" if (checkpoint.recipe.data.direction == "cartoon-to-photo") != bool(head) else "photo"
+    return RawGenerator(checkpoint.recipe.name, spec.sizes_px[0], draw, domain)
 
 
 def _of_bundle(bundle: Bundle) -> RawGenerator:
@@ -95,7 +95,7 @@ def _of_bundle(bundle: Bundle) -> RawGenerator:
         with lock:
             return cast(Image, translator.translate(np.ascontiguousarray(image[None]), None)[0].copy())
 
-    return RawGenerator(bundle.name, size, draw, bundle.takes_drawings)
+    return RawGenerator(bundle.name, size, draw, bundle.input.domain)
 
 
 def _needs_guidance(name: str) -> ConfigError:

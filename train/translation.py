@@ -106,7 +106,7 @@ def _plain(folder: Path) -> list[tuple[str, _Loaded, _Loaded]]:
 
 
 def _held_out(root: Path, generator: RawGenerator) -> list[tuple[str, _Loaded, _Loaded]]:
-    direction = "cartoon-to-photo" if generator.takes_drawings else "photo-to-cartoon"
+    direction = "cartoon-to-photo" if generator.domain == "drawing" else "photo-to-cartoon"
     settings = DataSettings(layout="unpaired", size_px=generator.size_px, direction=direction, fit="pad")  # type: ignore[arg-type]
     try:
         held = open_data(root, replace(settings, layout="paired"), "validation")

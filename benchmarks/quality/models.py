@@ -92,7 +92,7 @@ def find_model(text: str, export: Exporter | None = None, raw: bool | None = Non
     if spec == OPENCV:
         return _opencv_model(label or OPENCV)
     if (path / MANIFEST).is_file() or spec in known_bundles():
-        if raw or (raw is None and find_bundle(spec).takes_drawings):
+        if raw or (raw is None and find_bundle(spec).input.domain == "drawing"):
             return _raw_model(label or path.name, "bundle, raw", path)
         return _bundle_model(label or path.name, spec)
     if _is_checkpoint(path):

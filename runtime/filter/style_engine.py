@@ -96,7 +96,7 @@ class StyleEngine:
         self.opened.translator.close()
 
     def _check(self, bundle: Bundle) -> None:
-        if bundle.takes_drawings:
+        if bundle.input.domain == "drawing":
             check_drawings_only(bundle, is_file=self._settings.on_drawings, confirmed=self._settings.lost.confirmed)
         size = self._settings.size
         if size is not None and size not in bundle.input.sizes:

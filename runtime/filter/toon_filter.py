@@ -179,7 +179,7 @@ class ToonFilter:
         # The detector looked on meanwhile.
         elsewhere += tracking.pending_detections()
         bundle = self._engine.bundle
-        if bundle.takes_drawings:
+        if bundle.input.domain == "drawing":
             return self._guard.exposed(frame, frame.image, f"style {bundle.name} hides nobody")
         hidden = [HiddenFace.drawn(face) for face in faces] + [HiddenFace(box) for box in elsewhere]
         if not faces:

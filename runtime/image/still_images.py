@@ -39,11 +39,11 @@ class StillFilter:
         options = EngineOptions(size=self._sizes[0], precision="fp32" if "fp32" in bundle.precisions else None)
         self.opened = opener(bundle, settings.engine, options)
         self._renderer = open_renderer(bundle, self.opened.translator, settings.rendering)
-        if bundle.takes_drawings:
+        if bundle.input.domain == "drawing":
             check_drawings_only(bundle, is_file=True, confirmed=settings.lost.confirmed)
         self._finder = StillFaceFinder(config=TrackingConfig(is_patient=True))
         self._guard = Guard(settings.lost)
-        self._hides_nobody = bundle.takes_drawings
+        self._hides_nobody = bundle.input.domain == "drawing"
 
     def process(self, image: Image) -> SafeFrame:
         """The picture with every face drawn. image: uint8 [H, W, 3] RGB, left as it is.

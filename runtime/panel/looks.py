@@ -108,7 +108,7 @@ def style_cards() -> list[StyleCard]:
         except ToonfilterError:
             # `doctor` tells of damaged ones.
             continue
-        if not bundle.takes_drawings:
+        if bundle.input.domain == "photo":
             cards.append(_card(name, bundle))
     return cards
 

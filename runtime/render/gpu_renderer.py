@@ -23,8 +23,8 @@ class GpuRenderer:
     def __init__(self, bundle: Bundle, device: Device, chains: ChainFactory, region: Region = "head") -> None:
         self._device, self._make, self._region = device, chains, region
         self._has_guidance = bundle.input.guidance_channels > 0
-        self._takes_drawings = bundle.takes_drawings
-        self._warp = FaceWarp.from_dict(dict(bundle.geometry)) if bundle.geometry else None
+        self._is_for_drawings = bundle.input.domain == "drawing"
+        self._warp = FaceWarp.from_dict(dict(bundle.warp)) if bundle.warp else None
         self._chains: dict[int, GpuChain] = {}
 
     def prepare(
@@ -73,7 +73,7 @@ class GpuRenderer:
                 self._chains[size] = self._make(size)
             chain = self._chains[size]
             crops, drawings = chain.draw(image, plan, inputs, self._region)
-            check_drawings(crops, drawings, may_be_alike=self._takes_drawings)
+            check_drawings(crops, drawings, may_be_alike=self._is_for_drawings)
             chain.finish(image, plan)
 
     def forget(self) -> None:

@@ -70,8 +70,8 @@ class Renderer:
         self._region = region
         self._channels = bundle.output.channels
         self._with_guidance = bundle.input.guidance_channels > 0
-        self._takes_drawings = bundle.takes_drawings
-        self._warp = FaceWarp.from_dict(dict(bundle.geometry)) if bundle.geometry else None
+        self._is_for_drawings = bundle.input.domain == "drawing"
+        self._warp = FaceWarp.from_dict(dict(bundle.warp)) if bundle.warp else None
         self._smoother = TemporalSmoother()
 
     def prepare(
@@ -136,7 +136,7 @@ class Renderer:
         expected = (*crops.shape[:3], self._channels)
         if result.shape != expected or result.dtype != np.uint8:
             raise BackendError(f"generator returned {result.dtype} {result.shape}; expected uint8 {expected}")
-        check_drawings(crops, result, may_be_alike=self._takes_drawings)
+        check_drawings(crops, result, may_be_alike=self._is_for_drawings)
         return [_drawing(portrait, whole) for portrait, whole in zip(portraits, result, strict=True)]
 
 

@@ -56,7 +56,7 @@ def draw_rows(
     photos = [_scaled(read_image(path), 2 * tile_px) for path in pictures]
     columns: list[list[Image]] = []
     for style in styles:
-        if find_bundle(style).takes_drawings:
+        if find_bundle(style).input.domain == "drawing":
             raise ConfigError(f"style {style} hides nobody; a gallery shows styles that do")
         still = StillFilter(StillSettings(style=style))
         column = []

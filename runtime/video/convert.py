@@ -4,8 +4,8 @@ import json
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -116,12 +116,8 @@ def convert(
     index = scan_video(info)
     info = adapted(info, index.survey)
     segments = plan_segments(info, index, options.segment_s)
-    folder = WorkFolder(target)
-    with ExitStack() as stack:
-        if len(segments) == 1 and options.review is None and not folder.path.exists():
-            # Nothing to go on with: what is short is made anew.
-            folder = WorkFolder(Path(stack.enter_context(TemporaryDirectory(prefix="toonfilter-"))) / target.name)
-        stack.enter_context(folder.locked())
+    is_short = len(segments) == 1 and options.review is None
+    with _work_folder(target, is_short=is_short) as folder:
         work = _Conversion(info, index, segments, folder, target, options, filter_identity, progress)
         try:
             work.check_room()
@@ -134,6 +130,17 @@ def convert(
             return work.report("interrupted")
         finally:
             work.forget_if_empty()
+
+
+@contextmanager
+def _work_folder(target: Path, *, is_short: bool) -> Iterator[WorkFolder]:
+    """Beside the target, to go on with; a short one has none there, unless one was left: it is made anew."""
+    folder = WorkFolder(target)
+    with ExitStack() as stack:
+        if is_short and not folder.path.exists():
+            folder = WorkFolder(Path(stack.enter_context(TemporaryDirectory(prefix="toonfilter-"))) / target.name)
+        stack.enter_context(folder.locked())
+        yield folder
 
 
 def adapted(info: VideoInfo, survey: PictureSurvey) -> VideoInfo:

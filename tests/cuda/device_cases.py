@@ -60,9 +60,7 @@ def aligned(faces, size: int = SIZE):
 def bundle(channels: int, guidance: int = 3, geometry: bool = True) -> Bundle:
     factors = FaceWarp().to_dict() if geometry else {}
     training = Training("toon", "0", "", 0)
-    return Bundle(
-        "b", "1", "MIT", "", training, InputSpec([SIZE], guidance), OutputSpec(channels), [], geometry=factors
-    )
+    return Bundle("b", "1", "MIT", "", training, InputSpec([SIZE], guidance), OutputSpec(channels), [], warp=factors)
 
 
 class ToldTranslator:

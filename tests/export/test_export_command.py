@@ -89,12 +89,12 @@ def test_a_trained_checkpoint_becomes_a_bundle(tmp_path, pairs) -> None:
     )
     source = open_source(tmp_path / "run", crops=pairs)
     assert (source.name, source.training.steps, source.training.recipe) == ("run", 7, "toon")
-    assert source.geometry == FaceWarp().to_dict()
+    assert source.warp == FaceWarp().to_dict()
     assert "your own use" in source.licence
     proportions = {**FaceWarp().to_dict(), "eyes": 1.2}
     about = {"step": 8, "recipe": recipe, "data": "pairs", "weights": weights, "averaged": {}, "state": {}, "keep": 1}
-    write_checkpoint(tmp_path / "other", geometry=proportions, **about)
-    assert open_source(tmp_path / "other").geometry == proportions
+    write_checkpoint(tmp_path / "other", warp=proportions, **about)
+    assert open_source(tmp_path / "other").warp == proportions
     exported = export_bundle(source, BundleOptions(output=tmp_path / "out", crops=pairs, licence="MIT"))
     assert exported.bundle.input.guidance_channels == 3
     assert exported.bundle.files[0].size == 64

@@ -53,7 +53,7 @@ def test_from_a_folder_of_faces_to_the_camera(
     toonfilter("train", recipe, "--data", pairs, "--out", run, "--accelerator", "cpu", *sets)
     assert "use it with --to mine" in toonfilter("export", run, "--name", "mine")
     if recipe == "pix2pix":
-        assert find_bundle("mine").geometry == FaceWarp(eyes=1.25).to_dict()
+        assert find_bundle("mine").warp == FaceWarp(eyes=1.25).to_dict()
     toonfilter("image", faces / "a.png", "-o", tmp_path / "drawn", "--to", "mine")
     before, after = (cv2.imread(str(folder / "a.png")).astype(float) for folder in (faces, tmp_path / "drawn"))
     changed = np.abs(after - before).max(2) > 8

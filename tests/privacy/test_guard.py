@@ -322,7 +322,7 @@ def test_a_style_whose_proportions_are_out_of_range_leaves_the_old_one_drawing(t
     toon = told()
     shutil.copytree(tiny_bundle.folder, tmp_path / "odd")
     content = json.loads((tmp_path / "odd" / "bundle.json").read_text())
-    content["geometry"]["eyes"] = 9.0
+    content["warp"]["eyes"] = 9.0
     (tmp_path / "odd" / "bundle.json").write_text(json.dumps(content))
     before = toon.filter.opened
     with pytest.raises(ConfigError, match=r"warp\.eyes is 9\.0"):
@@ -487,7 +487,9 @@ def test_a_cover_that_is_the_frame_itself_is_none(astronaut):
 def test_styles_that_hide_nobody_are_asked_for_and_never_called_protected(told, tiny_bundle, tmp_path):
     shutil.copytree(tiny_bundle.folder, tmp_path / "people")
     content = json.loads((tmp_path / "people" / "bundle.json").read_text())
-    (tmp_path / "people" / "bundle.json").write_text(json.dumps({**content, "takes_drawings": True}))
+    (tmp_path / "people" / "bundle.json").write_text(
+        json.dumps(content | {"input": {**content["input"], "domain": "drawing"}})
+    )
     toon = told()
     with pytest.raises(ConfigError, match="use it on cartoons"):
         toon.filter.set_style(str(tmp_path / "people"))

@@ -2,6 +2,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def test_round_trip(tiny_bundle: Bundle) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "format is 2; this toonfilter reads format 1"),
+        ({"format": 3}, "format is 3; this toonfilter reads 1 and 2"),
         ({"colour": 1}, "unknown key colour"),
         ({"name": "../x"}, "must be a plain folder name"),
         ({"input": {"sizes": [250], "guidance_channels": 3}}, "input.sizes has 250"),
@@ -45,13 +46,24 @@ def test_round_trip(tiny_bundle: Bundle) -> None:
         ({"output": {"channels": 2}}, "output.channels is 2"),
         ({"files": []}, "files is empty"),
         ({"files": 3}, "files is '3'; must be a list"),
-        ({"geometry": {"eyes": "big"}}, "geometry.eyes is 'big'"),
+        ({"warp": {"eyes": "big"}}, "warp.eyes is 'big'"),
     ],
 )
 def test_each_fault_is_named(copy: Path, changes: dict[str, Any], message: str) -> None:
     edit(copy, **changes)
     with pytest.raises(BundleError, match=message):
         load_bundle(copy)
+
+
+def test_what_an_older_version_wrote_is_read(copy: Path, tiny_bundle: Bundle) -> None:
+    content = json.loads((copy / "bundle.json").read_text())
+    older = {key: value for key, value in content.items() if key != "warp"} | {"format": 1, "geometry": content["warp"]}
+    for takes_drawings, domain in ((False, "photo"), (True, "drawing")):
+        sizes = {"sizes": content["input"]["sizes"], "guidance_channels": 3}
+        (copy / "bundle.json").write_text(json.dumps(older | {"takes_drawings": takes_drawings, "input": sizes}))
+        loaded = load_bundle(copy)
+        assert loaded.input.domain == domain
+        assert replace(loaded, input=tiny_bundle.input) == tiny_bundle
 
 
 def test_missing_key_is_named(copy: Path) -> None:
@@ -102,7 +114,7 @@ def test_nonsense_is_refused_in_words(tmp_path: Path, text: str) -> None:
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3)))
 def test_any_json_in_any_field_is_refused(value: Any) -> None:
     with pytest.raises(Problem):
-        parse(Bundle, {"format": 1, "name": value, "files": value, "input": value})
+        parse(Bundle, {"format": 2, "name": value, "files": value, "input": value})
 
 
 def test_the_users_bundles_come_first(tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +148,7 @@ def test_what_would_fill_memory_or_hang_is_refused_before_it_is_read(copy: Path)
     with pytest.raises(BundleError, match="NaN"):
         load_bundle(copy)
     manifest.write_text(re.sub(r'"eyes": [0-9.]+', '"eyes": 1e308', text))
-    with pytest.raises(BundleError, match=r"geometry\.eyes"):
+    with pytest.raises(BundleError, match=r"warp\.eyes"):
         load_bundle(copy)
     if hasattr(os, "mkfifo"):
         manifest.unlink()

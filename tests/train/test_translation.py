@@ -78,7 +78,7 @@ def test_a_matte_lays_the_drawing_over_the_picture() -> None:
 def test_runs_draw_what_their_network_says(write_run: WriteRun) -> None:
     run = write_run("pix2pix-human", "generator.options.downs=5")
     generator = open_raw(run)
-    assert (generator.size_px, generator.takes_drawings) == (32, True)
+    assert (generator.size_px, generator.domain) == (32, "drawing")
     image = np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8)
     from toonfilter.train.checkpoint import load_generator
 
@@ -89,10 +89,10 @@ def test_runs_draw_what_their_network_says(write_run: WriteRun) -> None:
     np.testing.assert_array_equal(generator(image), expected.astype(np.uint8))
 
 
-def test_the_way_back_takes_drawings(write_run: WriteRun) -> None:
+def test_the_way_back_is_shown_drawings(write_run: WriteRun) -> None:
     run = write_run("cyclegan", "generator.options.blocks=1")
-    assert not open_raw(run).takes_drawings
-    assert open_raw(run, "back").takes_drawings
+    assert open_raw(run).domain == "photo"
+    assert open_raw(run, "back").domain == "drawing"
 
 
 def test_generators_that_need_landmarks_have_no_raw_result(tmp_path: Path) -> None:
