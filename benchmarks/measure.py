@@ -152,10 +152,6 @@ class _TimedFilter:
         self._inner, self._record = inner, record
         self.on_track: Callable[[], None] = lambda: None
 
-    @property
-    def threads_beside(self) -> Sequence[int]:
-        return self._inner.threads_beside
-
     def track(self, frame: Frame) -> Any:
         self.on_track()
         return self._record.timed("track", lambda: self._inner.track(frame))

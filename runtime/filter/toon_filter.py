@@ -1,7 +1,6 @@
 """The heart: a frame goes in, a safe frame comes out. No clock; time comes with the frame."""
 
 import math
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -88,7 +87,6 @@ class ToonFilter:
         self._settings = settings or FilterSettings()
         self._engine = StyleEngine(self._settings, opener)
         self._beside = ThreadPoolExecutor(1, "beside")
-        self._threads_beside = [self._beside.submit(threading.get_native_id).result()]
         self._tracker = tracker or FaceTracker(self._settings.tracker, self._beside)
         self._guard = Guard(self._settings.lost)
         self._crops = HeadCrops(self._settings.smoothing, self._settings.tracker.head_motion)
@@ -100,11 +98,6 @@ class ToonFilter:
     def opened(self) -> Opened:
         """The engine that runs, and why others do not."""
         return self._engine.opened
-
-    @property
-    def threads_beside(self) -> Sequence[int]:
-        """Native ids of the threads that work while a frame is tracked and drawn."""
-        return self._threads_beside
 
     @property
     def full_effort(self) -> tuple[list[int], int]:

@@ -66,7 +66,6 @@ class FilterStage:
 
     def run_tracking(self) -> None:
         """The first half, for one thread."""
-        self._pace.join()
         try:
             self._is_ready.wait()
             while True:
@@ -94,7 +93,6 @@ class FilterStage:
         Raises:
             the error of opening the filter, or the first of too many errors of the running one.
         """
-        self._pace.join()
         try:
             self._styles.start()
             self._pace.steer(self._supervisor.open())
@@ -122,7 +120,7 @@ class FilterStage:
             start_s = time.perf_counter()
             safe = current.draw(attempt.tracked)
             end_s = time.perf_counter()
-            self._pace.drawn(current, end_s, attempt.track_s, end_s - start_s)
+            self._pace.drawn(end_s, attempt.track_s, end_s - start_s)
         except Exception as error:
             covered = current.cover(attempt.frame, f"the filter failed: {error}")
             self._failed(error)

@@ -66,11 +66,6 @@ class LookFilter:
         self._inner = open_filter(self._look)
 
     @property
-    def threads_beside(self) -> Sequence[int]:
-        """See `ToonFilter`."""
-        return self._inner.threads_beside
-
-    @property
     def full_effort(self) -> tuple[list[int], int]:
         """See `ToonFilter`."""
         return self._inner.full_effort
