@@ -78,7 +78,7 @@ def bench(
         check_chart(chart)
     content = run_bench(
         what.options(tuple(scenarios or ())),
-        lambda name, number, count: terminal.status(f"[{number + 1}/{count}] {name}"),
+        lambda one: terminal.status(f"[{one.done + 1}/{one.total}] {one.words}"),
         lambda so_far: write_results(json_file, so_far) if json_file else None,
     )
     if chart:
@@ -119,7 +119,7 @@ def bench_training(
     )
     if json_file:
         check_place(json_file)
-    with terminal.counted("steps") as show:
+    with terminal.progress_shown("steps") as show:
         content = compare_training(options, show)
     if json_file:
         write_results(json_file, content)

@@ -16,6 +16,7 @@ from toonfilter.runtime.backends import ENGINES, EngineOptions, open_translator
 from toonfilter.runtime.bundle import Bundle, find_bundle
 from toonfilter.runtime.errors import ConfigError, ToonfilterError, require
 from toonfilter.runtime.platform.cores import usable_cores
+from toonfilter.runtime.progress import Progress, ShowProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,10 @@ class BenchOptions:
 
 def run_bench(
     options: BenchOptions,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: ShowProgress | None = None,
     keep: Callable[[Result], object] = lambda content: None,  # noqa: ARG005
 ) -> Result:
-    """Measure; the results with their header, ready for JSON. progress: called with scenario name, number, count.
+    """Measure; the results with their header, ready for JSON. progress: told of scenarios.
 
     keep: gets the results so far after each step, so that an hour's are not lost with the last one's failure.
     A scenario that cannot run is reported with its reason and does not stop the others.
@@ -68,12 +69,12 @@ def run_bench(
     content["results"] = []
     for number, scenario in enumerate(scenarios):
         if progress:
-            progress(scenario.name, number, len(scenarios))
+            progress(Progress(number, len(scenarios), scenario.name))
         content["results"].append(_in_own_process(scenario, measure_options))
         keep(content)
     if options.cold_start:
         if progress:
-            progress("cold start", len(scenarios), len(scenarios) + 1)
+            progress(Progress(len(scenarios), len(scenarios) + 1, "cold start"))
         content["cold_start"] = measure_cold_start(options.style, clip)
         keep(content)
     if options.peers:
@@ -85,28 +86,17 @@ def run_bench(
     return content
 
 
-def _scaling(
-    options: BenchOptions, clip: Path, progress: Callable[[str, int, int], None] | None
-) -> list[dict[str, Any]]:
+def _scaling(options: BenchOptions, clip: Path, progress: ShowProgress | None) -> list[dict[str, Any]]:
     from toonfilter.benchmarks.scaling import measure_scaling, sensible_loads
 
-    def show(number: int, total: int) -> None:
-        if progress:
-            progress("batch, by number of cores and workers", number, total + 1)
-
     loads = sensible_loads(len(usable_cores()))
-    show(0, len(loads))
-    return measure_scaling(options.style, clip, frames=options.frames, loads=loads, progress=show)
+    return measure_scaling(options.style, clip, frames=options.frames, loads=loads, progress=progress)
 
 
-def _peers(options: BenchOptions, clip: Path, progress: Callable[[str, int, int], None] | None) -> Result:
+def _peers(options: BenchOptions, clip: Path, progress: ShowProgress | None) -> Result:
     from toonfilter.benchmarks.peers import PeerOptions, compare_peers
 
-    def show(number: int, rounds: int) -> None:
-        if progress:
-            progress("peers, round", number, rounds + 1)
-
-    return compare_peers(PeerOptions(options.style, threads=options.threads or 2), clip, show)
+    return compare_peers(PeerOptions(options.style, threads=options.threads or 2), clip, progress)
 
 
 def planned(options: BenchOptions, bundle: Bundle) -> list[Scenario]:

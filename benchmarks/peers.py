@@ -25,6 +25,7 @@ from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.geometry.warp import FaceWarp
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.runtime.render.blending import blend_mask, paste
 from toonfilter.runtime.render.portrait import Portrait, take_portrait
 
@@ -46,9 +47,7 @@ class PeerOptions:
     threads: int = 2
 
 
-def compare_peers(
-    options: PeerOptions, clip: Path, progress: Callable[[int, int], None] | None = None
-) -> dict[str, Any]:
+def compare_peers(options: PeerOptions, clip: Path, progress: ShowProgress | None = None) -> dict[str, Any]:
     """Time all; plain values, ready for JSON. times_ms: median and least by name. ratio: to our bundle's fastest file.
 
     Raises:
@@ -175,7 +174,7 @@ def _blends(clip: Clip, portraits: list[Portrait]) -> dict[str, Run]:
 
 
 def _in_turns(
-    runs: Mapping[str, Run], rounds: int, inputs: int, progress: Callable[[int, int], None] | None
+    runs: Mapping[str, Run], rounds: int, inputs: int, progress: ShowProgress | None
 ) -> dict[str, dict[str, float]]:
     """Median and least time of each, in ms, all run once in each round; one round before does not count."""
     times_ms: dict[str, list[float]] = {name: [] for name in runs}
@@ -186,7 +185,7 @@ def _in_turns(
             if number:
                 times_ms[name].append(1000 * (time.perf_counter() - start_s))
         if progress:
-            progress(number, rounds)
+            progress(Progress(number, rounds, "rounds with peers"))
     return {
         name: {"median": round(median(all_ms), 3), "least": round(min(all_ms), 3)} for name, all_ms in times_ms.items()
     }

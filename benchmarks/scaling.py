@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from toonfilter.benchmarks.clip import load_clip, write_video
 from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.platform.cores import usable_cores
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.runtime.video.batch import BatchOptions, run_batch
 from toonfilter.runtime.video.file_filter import file_filter_opener
 from toonfilter.runtime.video.local_workers import LocalWorkers
@@ -36,7 +37,7 @@ def sensible_loads(cores: int) -> list[Load]:
 
 
 def measure_scaling(
-    style: str, clip: Path, *, frames: int, loads: Sequence[Load], progress: Callable[[int, int], None] | None = None
+    style: str, clip: Path, *, frames: int, loads: Sequence[Load], progress: ShowProgress | None = None
 ) -> list[dict[str, Any]]:
     """Frames per second of a 720p archive by load; starting the workers and their models is included.
 
@@ -72,7 +73,7 @@ def measure_scaling(
                 }
             )
             if progress:
-                progress(place + 1, len(loads))
+                progress(Progress(place + 1, len(loads), "batch, by number of cores and workers"))
     return results
 
 

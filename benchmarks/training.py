@@ -21,6 +21,7 @@ from torch import Tensor
 
 from toonfilter.benchmarks.results import commit
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.train.image_pool import ImagePool
 from toonfilter.train.networks.discriminators import PatchDiscriminator
 from toonfilter.train.networks.resnet import ResnetGenerator
@@ -49,9 +50,7 @@ class TrainingBenchOptions:
     threads: int = 0
 
 
-def compare_training(
-    options: TrainingBenchOptions, progress: Callable[[int, int], None] | None = None
-) -> dict[str, Any]:
+def compare_training(options: TrainingBenchOptions, progress: ShowProgress | None = None) -> dict[str, Any]:
     """Time both loops; the result is ready for JSON.
 
     Returns:
@@ -78,7 +77,7 @@ def compare_training(
                 walls[name].append(wall)
                 processors[name].append(processor)
         if progress is not None:
-            progress(number + 1, total)
+            progress(Progress(number + 1, total, "steps"))
     return _result(options, device, walls, processors)
 
 

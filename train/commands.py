@@ -165,7 +165,7 @@ def translate(
     if pictures is None:
         result = draw_from_noise(model, out, count=samples, seed=seed)
     else:
-        with terminal.counted("pictures") as show:
+        with terminal.progress_shown("pictures") as show:
             how = caricature(model, degree, exemplar) if degree is not None or exemplar else None
             result = run(model, pictures, out, head=head, limit=limit, report=show, generator=how)
     terminal.say(f"{result.page}: {terminal.count(result.written, 'picture')}")

@@ -30,9 +30,9 @@ def labels(
 
     seen = read_attributes(sorted(attributes.glob("*.csv")))
     if not (out / "entries.json").is_file():
-        with terminal.counted("pictures read") as show:
+        with terminal.progress_shown("pictures read") as show:
             make_first_labels(faces, out, hair_network, show)
-    with terminal.counted("pictures labelled") as show:
+    with terminal.progress_shown("pictures labelled") as show:
         store = make_labels(out, seen, show)
     complete = sum(entry.labelled == 2 for entry in store.entries)
     terminal.say(f"{out}: {terminal.count(complete, 'picture')} of {len(store)} with all fields")
@@ -94,7 +94,7 @@ def refine(
     from toonfilter.train.data.fields.store import LabelStore
     from toonfilter.train.fields_training import predictor, split_indices
 
-    with terminal.counted("pictures with glasses") as show:
+    with terminal.progress_shown("pictures with glasses") as show:
         store = LabelStore(folder, writable=True)
         changed, worn = refine_glasses(store, split_indices(store)[0], predictor(run), show)
     terminal.say(f"{folder}: {changed} of {terminal.count(worn, 'picture')} with glasses outlined anew")

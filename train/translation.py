@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import ConfigError, DataError
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.train.checkpoint import read_checkpoint
 from toonfilter.train.data.datasets import open_data
 from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Image = NDArray[np.uint8]
-Report = Callable[[int, int], None]
 
 _SHOWN_PX = 512
 INTERPOLATION = 8
@@ -44,7 +44,7 @@ def translate(
     *,
     head: str = "",
     limit: int | None = None,
-    report: Report | None = None,
+    report: ShowProgress | None = None,
     generator: RawGenerator | None = None,
 ) -> Translation:
     """Draw pictures with the generator alone into OUT/result/NAME.png, and OUT/index.html that shows them.
@@ -73,7 +73,7 @@ def translate(
             shown.append(_shown(out / "target" / f"{name}.jpg", target))
         rows.append(Row(name, shown))
         if report is not None:
-            report(number, len(chosen))
+            report(Progress(number, len(chosen), "pictures"))
     if not rows:
         raise DataError(f"{pictures}: none of {len(chosen)} pictures can be read")
     columns = ["source", generator.name, *(["belongs to it"] if has_target else [])]

@@ -11,6 +11,7 @@ import typer
 
 from toonfilter.runtime.command_line import terminal
 from toonfilter.runtime.command_line.option_groups import with_option_groups
+from toonfilter.runtime.progress import Progress
 
 if TYPE_CHECKING:
     from toonfilter.benchmarks.quality.evaluate import EvaluationOptions
@@ -112,21 +113,22 @@ def evaluate(
     """Measure models on pictures: what a class needs, distances to targets, by group; one report for all."""
     import tempfile
 
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
     from toonfilter.benchmarks.quality.evaluate import evaluate as run
     from toonfilter.benchmarks.quality.terminal_table import missing_lines, table_width, terminal_table
 
     with (
         tempfile.TemporaryDirectory(prefix="toonfilter-") as scratch,
-        Progress(console=terminal.error_console(), transient=True) as progress,
+        Bars(console=terminal.error_console(), transient=True) as bars,
     ):
         tasks: dict[str, TaskID] = {}
 
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total)
-            progress.update(tasks[what], completed=done)
+        def show(progress: Progress) -> None:
+            if progress.words not in tasks:
+                tasks[progress.words] = bars.add_task(progress.words, total=progress.total)
+            bars.update(tasks[progress.words], completed=progress.done)
 
         options = how.options(models, source, output, sampled, lambda path: bundle_in(Path(scratch), path))
         evaluation = run(options, show)

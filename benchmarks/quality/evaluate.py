@@ -4,7 +4,7 @@ import csv
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -41,9 +41,7 @@ from toonfilter.benchmarks.quality.thresholds import judge
 from toonfilter.benchmarks.quality.training_log import read_training_log
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.files.whole_files import replacing, write_whole
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, and how many there are."""
+from toonfilter.runtime.progress import Progress, ShowProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ class _Outcome:
     has_face: bool = False
 
 
-def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Evaluation:
+def evaluate(options: EvaluationOptions, progress: ShowProgress | None = None) -> Evaluation:
     """Run every measure that has what it needs; write report.html, report.json and pictures.csv into the output folder.
 
     Raises:
@@ -125,7 +123,7 @@ def evaluate(options: EvaluationOptions, progress: Progress | None = None) -> Ev
                     distribution.add_fake(index, vectors)
                 outcome.vectors = []
             outcomes.append(outcome)
-            report_progress("pictures", len(outcomes), len(pictures))
+            report_progress(Progress(len(outcomes), len(pictures), "pictures"))
         evaluation = _sum_up(options, pictures, models, outcomes)
         evaluation.notes += [f"{model.name} is measured as {model.kind}" for model in models if ", " in model.kind]
         evaluation.notes += notes
@@ -179,7 +177,7 @@ def _open_instruments(options: EvaluationOptions, models: list[Model]) -> tuple[
     return _Instruments(models, recogniser, distribution, truth), notes
 
 
-def _collect_targets(options: EvaluationOptions, distribution: DistributionPass, progress: Progress) -> list[str]:
+def _collect_targets(options: EvaluationOptions, distribution: DistributionPass, progress: ShowProgress) -> list[str]:
     """Features of every target picture; in words, those that cannot be read."""
     assert options.target is not None
     targets = list_pictures(options.target)
@@ -197,7 +195,7 @@ def _collect_targets(options: EvaluationOptions, distribution: DistributionPass,
                 unreadable.append(found)
             else:
                 distribution.add_real(found)
-            progress("target pictures", done, len(targets))
+            progress(Progress(done, len(targets), "target pictures"))
     return [f"{len(unreadable)} unreadable target pictures: {'; '.join(unreadable[:8])}"] if unreadable else []
 
 
@@ -336,13 +334,13 @@ def _estimate_all(report: ModelReport, facts: list[dict[str, str]]) -> None:
         }
 
 
-def _add_distribution(evaluation: Evaluation, distribution: DistributionPass, progress: Progress) -> None:
+def _add_distribution(evaluation: Evaluation, distribution: DistributionPass, progress: ShowProgress) -> None:
     for index, report in enumerate(evaluation.models):
-        progress("distributions", index, len(evaluation.models))
+        progress(Progress(index, len(evaluation.models), "distributions"))
         found, missing = distribution.measure(index)
         report.measured |= found
         report.missing |= missing
-    progress("distributions", len(evaluation.models), len(evaluation.models))
+    progress(Progress(len(evaluation.models), len(evaluation.models), "distributions"))
     evaluation.titles |= distribution.titles
     evaluation.sections["Against the target pictures as a set"] = list(distribution.titles)
 

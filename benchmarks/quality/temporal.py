@@ -1,6 +1,6 @@
 """Steadiness in video: what changes between successive results beyond the motion, over the same of the inputs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from toonfilter.benchmarks.quality.face_reader import FaceReader
 from toonfilter.benchmarks.quality.models import Drawer, Model
 from toonfilter.benchmarks.quality.pictures import Image, Picture, read_picture
 from toonfilter.runtime.errors import DataError
+from toonfilter.runtime.progress import Progress, ShowProgress
 
 Region = NDArray[np.bool_]
 """bool [H, W]."""
@@ -120,7 +121,7 @@ def measure_temporal(
     models: Sequence[Model],
     pictures: Sequence[Picture],
     options: TemporalOptions,
-    progress: Callable[[str, int, int], None],
+    progress: ShowProgress,
 ) -> list[tuple[dict[str, Estimate], dict[str, str]]]:
     """Per model: figures by key of TITLES, and by key what is missing."""
     with ExitStack() as stack:
@@ -154,7 +155,7 @@ def _measure_stills(
     drawers: Sequence[Drawer | None],
     stills: Sequence[tuple[Image, Region]],
     ratios: list[dict[str, list[float]]],
-    progress: Callable[[str, int, int], None],
+    progress: ShowProgress,
 ) -> None:
     done = 0
     for seed, (still, head) in enumerate(stills):
@@ -165,7 +166,7 @@ def _measure_stills(
                     outputs = list(drawer.draw_clip(clip.frames))
                     found.setdefault(name, []).append(known_motion_ratio(clip.frames, outputs, clip.places, head))
             done += 1
-            progress("moving stills", done, len(stills) * len(MOTIONS))
+            progress(Progress(done, len(stills) * len(MOTIONS), "moving stills"))
 
 
 def _measure_videos(
@@ -174,7 +175,7 @@ def _measure_videos(
     reader: FaceReader,
     videos: Sequence[Path],
     ratios: list[dict[str, list[float]]],
-    progress: Callable[[str, int, int], None],
+    progress: ShowProgress,
 ) -> None:
     for done, path in enumerate(videos, 1):
         inputs = list(read_frames(path, _VIDEO_FRAMES))
@@ -187,7 +188,7 @@ def _measure_videos(
             outputs = _results(path, inputs, drawer, model)
             if len(outputs) == len(inputs):
                 found.setdefault("real", []).append(recorded_ratio(inputs, outputs, heads))
-        progress("recorded clips", done, len(videos))
+        progress(Progress(done, len(videos), "recorded clips"))
 
 
 def _results(path: Path, inputs: Sequence[Image], drawer: Drawer | None, model: Model) -> list[Image]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from toonfilter.runtime.backends.engine_cache import EngineCache, EngineKey
 from toonfilter.runtime.backends.tensorrt_engines import engine_of
-from toonfilter.runtime.backends.tensorrt_flavours import Flavour, Progress, check_driver, flavour_for, load_engine
+from toonfilter.runtime.backends.tensorrt_flavours import Flavour, ShowPhase, check_driver, flavour_for, load_engine
 from toonfilter.runtime.backends.translator import MAX_BATCH, Crops, Description, blank_inputs
 from toonfilter.runtime.bundle import Bundle, Precision
 from toonfilter.runtime.cuda.device import Device, open_device
@@ -80,7 +80,7 @@ class TensorRtTranslator:
         size: int,
         precision: Precision = "fp16",
         layer: str = "auto",
-        progress: Progress | None = None,
+        progress: ShowPhase | None = None,
         cache: EngineCache | None = None,
     ) -> None:
         check_driver()

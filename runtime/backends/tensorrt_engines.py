@@ -1,7 +1,7 @@
 """From a bundle's FP16 file to an engine for this GPU, by way of the cache."""
 
 from toonfilter.runtime.backends.engine_cache import EngineCache, EngineKey
-from toonfilter.runtime.backends.tensorrt_flavours import Flavour, Progress, build_engine
+from toonfilter.runtime.backends.tensorrt_flavours import Flavour, ShowPhase, build_engine
 from toonfilter.runtime.backends.translator import MAX_BATCH
 from toonfilter.runtime.bundle import Bundle, Precision
 from toonfilter.runtime.cuda.driver import GpuInfo
@@ -16,7 +16,7 @@ def engine_of(
     cache: EngineCache,
     *,
     precision: Precision = "fp16",
-    progress: Progress | None = None,
+    progress: ShowPhase | None = None,
 ) -> tuple[EngineKey, bytes, bool]:
     """The engine for this size: its key, its bytes, and whether it was built just now.
 

@@ -16,7 +16,7 @@ from toonfilter.runtime.platform.installation import install_command
 
 _log = logging.getLogger(__name__)
 
-Progress = Callable[[str, float], None]
+ShowPhase = Callable[[str, float], None]
 """Called while building with what is done and the part of it, 0 to 1."""
 
 
@@ -125,7 +125,7 @@ def build_engine(
     max_batch: int,
     target: tuple[int, int] | None = None,
     timing_cache: bytes = b"",
-    progress: Progress | None = None,
+    progress: ShowPhase | None = None,
 ) -> tuple[bytes, bytes]:
     """Build one engine for size x size pictures and batches from 1 to max_batch.
 
@@ -253,7 +253,7 @@ def _logger(trt: Any, words: list[str]) -> Any:
     return logger
 
 
-def _monitor(trt: Any, progress: Progress) -> Any:
+def _monitor(trt: Any, progress: ShowPhase) -> Any:
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         """Passes TensorRT's phases on."""
 

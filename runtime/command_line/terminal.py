@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import IO, Annotated, Any
@@ -157,13 +157,6 @@ def progress_shown(first_words: str) -> Iterator[ShowProgress]:
             yield show
     else:
         yield _Lines()
-
-
-@contextmanager
-def counted(words: str) -> Iterator[Callable[[int, int], None]]:
-    """`progress_shown` for jobs that count: called with how many are done, and of how many."""
-    with progress_shown(words) as show:
-        yield lambda done, total: show(Progress(done, total, words))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from toonfilter.benchmarks.scenarios import Scenario
 from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.errors import CaptureError, ConfigError
 from toonfilter.runtime.platform.cores import usable_cores
+from toonfilter.runtime.progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +91,8 @@ def test_video_path_is_measured(clip: Path, tiny_bundle: Bundle) -> None:
 def test_batch_by_cores_and_workers(clip: Path, tiny_bundle: Bundle) -> None:
     before, seen = usable_cores(), []
 
-    def note(done: int, total: int) -> None:
-        seen.append((done, total, usable_cores()))
+    def note(progress: Progress) -> None:
+        seen.append((progress.done, progress.total, usable_cores()))
 
     loads = [Load(1, 1), Load(len(before), 2)]
     found = measure_scaling(str(tiny_bundle.folder), clip, frames=20, loads=loads, progress=note)
@@ -113,7 +114,7 @@ def test_a_whole_run_with_cold_start(clip: Path, tiny_bundle: Bundle, tmp_path: 
     kept: list[tuple[int, bool]] = []
     content = run_bench(
         BenchOptions(str(tiny_bundle.folder), scenarios=scenarios, clip=clip, frames=20),
-        lambda name, number, count: names.append(f"{name} {number} {count}"),
+        lambda one: names.append(f"{one.words} {one.done} {one.total}"),
         lambda so_far: kept.append((len(so_far["results"]), "cold_start" in so_far)),
     )
     assert kept == [(1, False), (2, False), (2, True)]

@@ -117,7 +117,7 @@ def test_models_are_measured_on_stills_and_videos(tmp_path, still) -> None:
         [steady, flat, folder],
         pictures,
         temporal.TemporalOptions(stills=3, videos=videos),
-        lambda what, done, total: seen.append((what, done, total)),
+        lambda one: seen.append((one.words, one.done, one.total)),
     )
     assert found[0][0]["temporal_ratio"].value == pytest.approx(1)
     assert found[0][0]["temporal_real"].value == pytest.approx(1)

@@ -27,10 +27,11 @@ TRAIN_MAY_USE = {
     "frames",
     "geometry",
     "image",
+    "progress",
     "render",
 }
 MOST_MODULE_LINES, MOST_FUNCTION_LINES = 400, 50
-COMMANDS_MAY_USE = {"command_line", "progress"}
+COMMANDS_MAY_USE = {"command_line"}
 
 
 def modules() -> list[tuple[str, Path]]:

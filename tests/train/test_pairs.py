@@ -66,7 +66,7 @@ def test_what_is_finished_is_not_drawn_again(made: tuple[PairOptions, PairsRepor
     before = kept.stat().st_mtime_ns
     lost.unlink()
     seen: list[tuple[int, int]] = []
-    again = prepare_pairs(options, lambda done, total: seen.append((done, total)))
+    again = prepare_pairs(options, lambda one: seen.append((one.done, one.total)))
     assert (again.made, again.kept, again.skipped) == (1, 1, report.skipped)
     assert seen == [(5, 5)]
     assert kept.stat().st_mtime_ns == before

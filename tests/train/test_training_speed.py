@@ -12,7 +12,7 @@ TINY = TrainingBenchOptions(size_px=32, width=2, steps=3, warm_up=1, device="cpu
 @pytest.mark.filterwarnings("ignore")
 def test_both_loops_run_in_turns() -> None:
     seen = []
-    content = compare_training(TINY, lambda done, total: seen.append((done, total)))
+    content = compare_training(TINY, lambda one: seen.append((one.done, one.total)))
     assert seen == [(n, 4) for n in range(1, 5)]
     assert set(content["loops"]) == {"plain", "ours"}
     for loop in content["loops"].values():

@@ -25,7 +25,7 @@ def prepare_faces(
     from toonfilter.train.data.face_crops import FaceSettings, crop_folder
 
     settings = FaceSettings(size_px=size, min_face_px=min_face, max_yaw_degrees=max_yaw, all_faces=all_faces)
-    with terminal.counted("faces") as show:
+    with terminal.progress_shown("faces") as show:
         result = crop_folder(pictures, out, settings, show)
     _tell_left_out(result.reasons)
     terminal.say(_prepared(result.written, "face", result.dropped))
@@ -43,7 +43,7 @@ def prepare_voila(
     from toonfilter.train.data.voila import VoilaSettings, split_folder
 
     settings = VoilaSettings(photo_panel=photo_panel, cartoon_panel=cartoon_panel, size_px=size)
-    with terminal.counted("pictures") as show:
+    with terminal.progress_shown("pictures") as show:
         result = split_folder(pictures, out, settings, show)
     left_out = {"unreadable": len(result.unreadable), "without four panels": len(result.not_four_panels)}
     terminal.say(_prepared(result.written, "pair", left_out))
@@ -59,7 +59,7 @@ def prepare_edges(
     """Smooth the edges of cartoons: the extra negatives of the cartoongan recipe."""
     from toonfilter.train.data.edges import smooth_folder
 
-    with terminal.counted("cartoons") as show:
+    with terminal.progress_shown("cartoons") as show:
         result = smooth_folder(data / "cartoon", data / "edges", report=show)
     _tell_left_out(dict.fromkeys(map(str, result.unreadable), "unreadable"))
     terminal.say(_prepared(result.written, "picture", {"unreadable": len(result.unreadable)}))
@@ -102,7 +102,7 @@ def prepare_pairs(
         warp=FaceWarp.from_dict(FaceWarp().to_dict() | proportions),
         drawing=cast(Literal["teacher", "opencv"], drawing),
     )
-    with terminal.counted("pictures") as show:
+    with terminal.progress_shown("pictures") as show:
         result = run(options, show)
     _tell_left_out(result.reasons)
     terminal.say(
@@ -117,7 +117,7 @@ def prepare_landmarks(
     """Find face landmarks in photos and cartoons, for the recipes landmark-cyclegan and caricature."""
     from toonfilter.train.data.landmark_files import find_landmarks
 
-    with terminal.counted("pictures") as show:
+    with terminal.progress_shown("pictures") as show:
         result = find_landmarks(data, show)
     _tell_left_out(dict.fromkeys(map(str, result.without_face), "without a face"))
     terminal.say(_prepared(result.written, "file", {"without a face": len(result.without_face)}))

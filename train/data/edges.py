@@ -1,6 +1,5 @@
 """Edge-smoothed cartoons, CartoonGAN's extra negatives (Chen et al. 2018, section 3.1.1)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.train.data.pictures import picture_name, picture_paths, read_rgba, write_png
 
 Image = NDArray[np.uint8]
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def smooth_edges(image: Image, settings: EdgeSettings = EdgeSettings()) -> Image
 
 
 def smooth_folder(
-    cartoons: Path, out: Path, settings: EdgeSettings = EdgeSettings(), report: Report | None = None
+    cartoons: Path, out: Path, settings: EdgeSettings = EdgeSettings(), report: ShowProgress | None = None
 ) -> EdgesResult:
     """Write OUT/NAME.png for every cartoon; RGBA cartoons keep their matte.
 
@@ -74,5 +73,5 @@ def smooth_folder(
             write_png(out / f"{picture_name(path)}.png", smoothed)
             written += 1
         if report is not None:
-            report(number + 1, len(paths))
+            report(Progress(number + 1, len(paths), "cartoons"))
     return EdgesResult(written, tuple(unreadable))

@@ -5,7 +5,7 @@ picture (enlarged, they teach blur), and duplicates.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.faces.detection import UPRIGHT, Face, StillFaceFinder
 from toonfilter.runtime.geometry.alignment import crop_transform
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
 from toonfilter.train.data.published import published_identities
 from toonfilter.train.data.splits import write_identities
 
 Image = NDArray[np.uint8]
-Report = Callable[[int, int], None]
 
 # The order is the order in which they are applied.
 REASONS = ("unreadable", "grayscale", "no face", "several faces", "face too small", "turned away", "duplicate")
@@ -133,7 +133,7 @@ def crop_face(image: Image, landmarks: NDArray[Any], size_px: int) -> tuple[Imag
 
 
 def crop_folder(
-    pictures: Path, out: Path, settings: FaceSettings = FaceSettings(), report: Report | None = None
+    pictures: Path, out: Path, settings: FaceSettings = FaceSettings(), report: ShowProgress | None = None
 ) -> FacesResult:
     """Write OUT/photo/NAME.png (aligned crops), OUT/landmarks/NAME.npy (float32 [478,2] crop px), OUT/identities.json.
 
@@ -165,7 +165,7 @@ def crop_folder(
                 dropped.update(why)
                 reasons[str(path.relative_to(pictures))] = ", ".join(why)
             if report is not None:
-                report(number + 1, len(paths))
+                report(Progress(number + 1, len(paths), "faces"))
     finally:
         finder.close()
     if identities:

@@ -4,7 +4,6 @@ Each file holds float32 [P, 2] in the picture's pixels, pixel centres at whole n
 478 points of the face mesh.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,8 @@ import numpy as np
 
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.train.data.pictures import picture_name, picture_paths, read_rgb
-
-Report = Callable[[int, int], None]
 
 _FOLDERS = {"photo": "landmarks", "cartoon": "cartoon_landmarks"}
 
@@ -49,7 +47,7 @@ def read_landmarks(path: Path) -> Any:
     return np.ascontiguousarray(points[:, :2], np.float32)
 
 
-def find_landmarks(root: Path, report: Report | None = None) -> LandmarksResult:
+def find_landmarks(root: Path, report: ShowProgress | None = None) -> LandmarksResult:
     """Find the face mesh in every picture of ROOT/photo and ROOT/cartoon and write it beside them.
 
     Raises:
@@ -73,7 +71,7 @@ def find_landmarks(root: Path, report: Report | None = None) -> LandmarksResult:
             else:
                 without.append(f"{folder}/{path.name}")
             if report is not None:
-                report(number + 1, len(found))
+                report(Progress(number + 1, len(found), "pictures"))
     except OSError as error:
         raise DataError(f"{root}: landmarks cannot be written: {error.strerror}") from error
     finally:

@@ -9,7 +9,7 @@ import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
@@ -24,6 +24,7 @@ from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
 from toonfilter.runtime.geometry.warp import FaceWarp
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.train.data.opencv_cartoon import opencv_cartoon
 from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png
 from toonfilter.train.data.splits import split_of
@@ -86,7 +87,7 @@ class _Task:
     options: PairOptions
 
 
-def prepare_pairs(options: PairOptions, progress: Callable[[int, int], None] | None = None) -> PairsReport:
+def prepare_pairs(options: PairOptions, progress: ShowProgress | None = None) -> PairsReport:
     """Draw every picture of a folder; bad ones are skipped and counted, finished ones kept.
 
     progress: called with pictures done and pictures in all.
@@ -108,7 +109,7 @@ def prepare_pairs(options: PairOptions, progress: Callable[[int, int], None] | N
     for done, record in enumerate(_run(waiting, options.workers), start=len(records) + 1):
         records.append(record)
         if progress:
-            progress(done, len(tasks))
+            progress(Progress(done, len(tasks), "pictures"))
     skipped = Counter(record["skipped"] for record in records if "skipped" in record)
     pairs = sorted((r for r in records if "skipped" not in r), key=lambda record: str(record["name"]))
     _write_json(options.output / "pairs.json", _summary(options, mark, pairs, dict(skipped)))

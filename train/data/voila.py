@@ -5,7 +5,7 @@ the style, so it is found and painted over. It is what does not change: the pixe
 same over all pictures although they are not flat.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.train.data.pictures import picture_name, picture_paths, read_rgb, write_png
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
-Report = Callable[[int, int], None]
 
 # 8-bit levels between neighbouring pixels that count as a step, and the share of such pixels along a seam; the lower
 # share is for a seam that stands alone. Higher shares lose collages with flat backdrops, lower ones let selfies in.
@@ -177,7 +177,7 @@ def paint_over(image: Image, mask: Mask) -> Image:
 
 
 def split_folder(
-    pictures: Path, out: Path, settings: VoilaSettings = VoilaSettings(), report: Report | None = None
+    pictures: Path, out: Path, settings: VoilaSettings = VoilaSettings(), report: ShowProgress | None = None
 ) -> VoilaResult:
     """Write OUT/photo/NAME.png and OUT/cartoon/NAME.png for every four-panel picture, and OUT/mask/*.png.
 
@@ -202,7 +202,7 @@ def split_folder(
                 write_png(out / side / f"{picture_name(path)}.png", paint_over(panels[panel], masks[side]))
             written += 1
         if report is not None:
-            report(number + 1, len(paths))
+            report(Progress(number + 1, len(paths), "pictures"))
     if not written:
         raise DataError(f"{pictures}: no picture has 2 x 2 panels ({len(odd)} others, {len(unreadable)} unreadable)")
     for side, mask in masks.items():

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from toonfilter.benchmarks.quality.models import Exporter, find_model
 from toonfilter.benchmarks.quality.pictures import Image, choose, list_pictures, read_picture
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.files.whole_files import write_whole
+from toonfilter.runtime.progress import Progress, ShowProgress
 
 FILE_NAME = "ballot.json"
 MOST_MODELS = 9
@@ -67,7 +67,7 @@ class BallotOptions:
     raw: bool | None = None
 
 
-def prepare_ballot(options: BallotOptions, progress: Callable[[str, int, int], None] | None = None) -> Ballot:
+def prepare_ballot(options: BallotOptions, progress: ShowProgress | None = None) -> Ballot:
     """Draw every picture with every model into the output folder and write ballot.json; or take up the one there.
 
     Raises:
@@ -101,7 +101,7 @@ def prepare_ballot(options: BallotOptions, progress: Callable[[str, int, int], N
             tokens = [_write_picture(folder, image) for image in (source, *results)]
             items.append(Item(picture.key, tokens[0], tuple(tokens[1:])))
             if progress:
-                progress("pictures", done, len(pictures))
+                progress(Progress(done, len(pictures), "pictures"))
     if not items:
         raise DataError(f"no picture of {options.source} has a result of every model; names must be the same")
     ballot = Ballot(options.question, names, tuple(items), options.seed)

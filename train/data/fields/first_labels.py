@@ -1,7 +1,7 @@
 """The first labels of a folder of faces: photos, hair, person and face mesh, by networks, into a store."""
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,13 @@ import cv2
 import numpy as np
 
 from toonfilter.runtime.errors import DataError, require
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.train.data.fields.attributes import Attributes
 from toonfilter.train.data.fields.hair_network import HairNetwork
 from toonfilter.train.data.fields.hands import hands_of_clips
 from toonfilter.train.data.fields.labels import label_picture
 from toonfilter.train.data.fields.store import SIDE_PX, Entry, LabelStore, write_entries
 from toonfilter.train.data.pictures import read_rgb
-
-Report = Callable[[int, int], None]
 
 _SAVE_EVERY = 100
 
@@ -36,7 +35,7 @@ def read_index(faces: Path) -> list[Entry]:
         raise DataError(f"{path}: cannot be read as a list of faces ({error!r})") from error
 
 
-def make_first_labels(faces: Path, folder: Path, hair_network: Path, report: Report | None = None) -> LabelStore:
+def make_first_labels(faces: Path, folder: Path, hair_network: Path, report: ShowProgress | None = None) -> LabelStore:
     """Fill a new store with what networks say; 0.2 s for a picture on one core.
 
     Raises:
@@ -68,11 +67,11 @@ def make_first_labels(faces: Path, folder: Path, hair_network: Path, report: Rep
             if found:
                 store["mesh"][index] = [(p.x * SIDE_PX, p.y * SIDE_PX, p.z * SIDE_PX) for p in found[0].landmark]
             if report is not None:
-                report(index + 1, len(entries))
+                report(Progress(index + 1, len(entries), "pictures read"))
     return store
 
 
-def make_labels(folder: Path, attributes: dict[str, Attributes], report: Report | None = None) -> LabelStore:
+def make_labels(folder: Path, attributes: dict[str, Attributes], report: ShowProgress | None = None) -> LabelStore:
     """Make all labels of a store by rules, from its first labels and attributes by file; can be repeated.
 
     0.15 s for a picture on one core.
@@ -84,7 +83,7 @@ def make_labels(folder: Path, attributes: dict[str, Attributes], report: Report 
         if (index + 1) % _SAVE_EVERY == 0 or index + 1 == len(entries):
             write_entries(folder, entries)
         if report is not None:
-            report(index + 1, len(entries))
+            report(Progress(index + 1, len(entries), "pictures labelled"))
     return LabelStore(folder)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.fields import field_index, mesh_plane
+from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.train.data.fields.face_frame import face_frame
 from toonfilter.train.data.fields.labels import COMPLETE
 from toonfilter.train.data.fields.store import SIDE_PX, LabelStore
@@ -23,7 +24,7 @@ def refine_glasses(
     store: LabelStore,
     indices: Iterable[int],
     predict: Predict,
-    report: Callable[[int, int], None] | None = None,
+    report: ShowProgress | None = None,
 ) -> tuple[int, int]:
     """Write the network's glasses over those of the rules; returns how many pictures changed of how many with glasses.
 
@@ -43,5 +44,5 @@ def refine_glasses(
             store["labels"][index, ..., field_index("glasses")] = np.clip(refined * 255 + 0.5, 0, 255)
             changed += 1
         if report is not None:
-            report(number + 1, len(worn))
+            report(Progress(number + 1, len(worn), "pictures with glasses"))
     return changed, len(worn)
