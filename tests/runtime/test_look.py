@@ -191,3 +191,18 @@ def test_glasses_are_as_tall_as_they_are(
     assert worn is not None
     width, height = np.ptp(worn.outline, axis=0)
     assert width / height == pytest.approx(wide / tall, rel=0.2)
+
+
+def test_upright_lines_between_the_brows_are_a_frown(
+    astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]
+) -> None:
+    assert measure_look(astronaut, landmarks, {}).lines.frown.max() < 0.1
+    unit_px = float(np.linalg.norm(landmarks[473, :2] - landmarks[468, :2]))
+    middle, down = landmarks[[8, 9], :2].mean(0), landmarks[8, :2] - landmarks[9, :2]
+    down = down / np.linalg.norm(down)
+    photo = astronaut.copy()
+    for sideways in (-0.07, 0.07):
+        foot = middle + np.array([down[1], -down[0]]) * sideways * unit_px
+        ends = [tuple(np.round(foot + down * along * unit_px).astype(int).tolist()) for along in (-0.18, 0.12)]
+        cv2.line(photo, ends[0], ends[1], (90, 55, 45), max(1, round(0.03 * unit_px)), cv2.LINE_AA)
+    assert measure_look(photo, landmarks, {}).lines.frown.min() > 0.5

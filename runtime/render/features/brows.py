@@ -24,6 +24,8 @@ _FROWNS = 0.05
 _SEEN_FROWN, _FROWN_LINES = 0.055, (0.35, 0.9)
 """What the photo's lines between the brows say for a frown, which meshes hardly see; and depths at which they begin to
 say it, and say all. Raising the first makes who has such lines look sterner."""
+_UNCONFIRMED = 0.2
+"""Share of the mesh's frown that is believed without such lines."""
 _CRIES = (0.10, 0.25)
 """Opening of the lips, in pupil distances, from which the same lines begin to tell worry, and from which they do."""
 _EVEN = np.linspace(-1, 1, BROW_STATIONS).astype(np.float32)
@@ -44,7 +46,7 @@ def draw_brow(
     keep = np.float32(rules.likeness)
     inner = np.clip(_EVEN, 0, 1) ** np.float32(1.4)
     # Laughter lowers brows, too, but nobody means it.
-    frown = max(face.frown, _seen_frown(face, look)) * (1 - 0.8 * face.laughter)
+    frown = _frown(face, look) * (1 - 0.8 * face.laughter)
     friendly = np.float32(rules.friendly_u * (1 - smoothstep(frown, 0.0, _FROWNS)) - rules.exaggeration * frown)
     offset = look.brow_offset[side] * keep - friendly * inner + np.float32(rules.lower_u)
     line = middle + face.down * (offset * unit)[:, None]
@@ -67,25 +69,19 @@ def draw_brow(
         _fill(pen, line, half * np.float32(width), colours.brow, alpha * share)
 
 
-def _seen_frown(face: FaceGeometry, look: Look) -> float:
-    """The frown that lines between the brows tell, in pupil distances; with raised brows or a cry they tell worry."""
+def _frown(face: FaceGeometry, look: Look) -> float:
+    """How far the inner ends are lowered in a frown, below 0 raised in worry, in pupil distances.
+
+    Meshes see little of frowns, and take slanting brows for one: lines between the brows tell. With raised brows or a
+    cry these tell worry.
+    """
     if face.frown < 0:
-        return 0.0
+        return face.frown
+    lines = float(look.lines.frown.mean())
     lips = face.photo_points[13] - face.photo_points[14]
-    cries = smoothstep(float(np.linalg.norm(lips)) / face.unit_px, *_CRIES)
-    return _SEEN_FROWN * smoothstep(float(look.lines.frown.mean()), *_FROWN_LINES) * (1 - cries)
-
-
-def _fill_shape(
-    pen: Pen, face: FaceGeometry, line: Points, half: Points, shape: str, colour: Colour, alpha: float
-) -> None:
-    """A shape of the style's bent along a line. half: as in `_fill`."""
-    along = np.linspace(0, 1, len(line))
-    bent = []
-    for one in outlines_of(shape):
-        spots = np.stack([np.interp(one[:, 0], along, values) for values in line.T], 1)
-        bent.append((spots + one[:, 1:] * half.max() * face.down).astype(np.float32))
-    pen.fill(path_of(bent), colour, alpha)
+    calm = 1 - smoothstep(float(np.linalg.norm(lips)) / face.unit_px, *_CRIES)
+    seen = _SEEN_FROWN * smoothstep(lines, *_FROWN_LINES) * calm
+    return max(face.frown * (_UNCONFIRMED + (1 - _UNCONFIRMED) * smoothstep(lines, 0.1, 0.6)), seen)
 
 
 def _fill(pen: Pen, line: Points, half: Points, colour: Colour, alpha: float) -> None:
