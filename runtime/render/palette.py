@@ -62,6 +62,11 @@ _NO_GREENER = 0.25
 _DYED_CHROMA, _DYED_GREEN = 20.0, -6.0
 """Chroma, and a*, beyond which light hair has a colour of its own. Raising them gives blond hair the green
 around it."""
+_DEEP_SKIN, _SHEEN_TO_SKIN = 0.75, (0.6, 1.0)
+"""Chroma over lightness of deep skin in warm light at least; and colour of the light on it over its own, see
+_GREY_TO_SKIN: grey hair has less. Widening them takes dyed hair for light."""
+_CROPPED = np.array([0.45, 0.4, 0.4], np.float32)
+"""Colour of closely cropped hair over that of the skin under it."""
 _LEAST_PIXELS = 24
 
 
@@ -129,6 +134,8 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     sure = inner > 200 if np.count_nonzero(inner > 200) >= _LEAST_PIXELS else plane["hair"] > 200
     head_hair = _lit(lab[sure], default.hair)
     skin = _median(lab[plane["skin"] > 220], default.skin)
+    if _is_sheen(head_hair, skin):
+        head_hair = skin * _CROPPED
     hair = _ungreened(head_hair) * _livelier(head_hair, skin)
     hair[0] = min(max(hair[0] + 2, _DARKEST_HAIR), _LIGHTEST_HAIR)
     beard = _beard_colour(lab[plane["beard"] > _SURE_BEARD], head_hair, skin) if "beard" in plane else head_hair
@@ -165,6 +172,14 @@ def _greyness(beard: Lab, skin: Lab) -> float:
     chroma = float(np.hypot(*skin[1:]))
     share = float(np.hypot(*beard[1:])) / max(chroma, 1.0)
     return (1 - smoothstep(share, *_GREY_BEARD)) * smoothstep(chroma, *_COLOURED_SKIN)
+
+
+def _is_sheen(hair: Lab, skin: Lab) -> bool:
+    """Whether what is seen in the place of hair is light on deep skin: closely cropped hair is dark."""
+    if hair[0] < skin[0] or np.hypot(*skin[1:]) < _DEEP_SKIN * skin[0]:
+        return False
+    of_skin = np.hypot(*hair[1:]) / (hair[0] + _DARK) / (np.hypot(*skin[1:]) / (skin[0] + _DARK))
+    return bool(_SHEEN_TO_SKIN[0] < of_skin < _SHEEN_TO_SKIN[1])
 
 
 def _is_white(hair: Lab, skin: Lab) -> bool:

@@ -344,3 +344,14 @@ def test_white_hair_goes_with_a_white_beard_and_pink_hair_does_not(hair, is_whit
     beard = measure_palette(photo, drawn).beard
     assert (beard[0] > 60) == is_white
     assert np.hypot(*beard[1:]) < 15
+
+
+@pytest.mark.parametrize(
+    ("hair", "is_dark"), [((200, 181, 96), True), ((235, 205, 120), False)], ids=["sheen", "blond"]
+)
+def test_light_on_a_cropped_head_is_no_blond_hair(hair, is_dark: bool) -> None:
+    skin = (138, 98, 36) if is_dark else (222, 180, 150)
+    photo = np.full((SIZE, SIZE, 3), skin, np.uint8)
+    photo[:60] = hair
+    palette = measure_palette(photo, planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE)))
+    assert (palette.hair[0] < 40) == is_dark

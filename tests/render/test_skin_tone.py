@@ -53,3 +53,13 @@ def test_yellow_skin_that_is_too_strongly_coloured_for_its_light_is_deep_skin_in
 
 def test_ink_can_be_seen_on_the_darkest_skin() -> None:
     assert clean_skin(np.array([12, 5, 4], np.float32))[0] >= 25
+
+
+def test_fair_skin_in_yellow_light_stays_fair(face) -> None:
+    photo = portrait(face, (70, 20, 56), (55, 36, 50), (25, 5, 20))
+    raw = raw_skin(photo)
+    fair = fairness(photo, raw)
+    assert fair > 0.9
+    drawn = clean_skin(raw, fair)
+    assert drawn[0] > 68
+    assert np.hypot(*drawn[1:]) < 40

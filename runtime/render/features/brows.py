@@ -84,6 +84,18 @@ def _frown(face: FaceGeometry, look: Look) -> float:
     return max(face.frown * (_UNCONFIRMED + (1 - _UNCONFIRMED) * smoothstep(lines, 0.1, 0.6)), seen)
 
 
+def _fill_shape(
+    pen: Pen, face: FaceGeometry, line: Points, half: Points, shape: str, colour: Colour, alpha: float
+) -> None:
+    """A shape of the style's bent along a line. half: as in `_fill`."""
+    along = np.linspace(0, 1, len(line))
+    bent = []
+    for one in outlines_of(shape):
+        spots = np.stack([np.interp(one[:, 0], along, values) for values in line.T], 1)
+        bent.append((spots + one[:, 1:] * half.max() * face.down).astype(np.float32))
+    pen.fill(path_of(bent), colour, alpha)
+
+
 def _fill(pen: Pen, line: Points, half: Points, colour: Colour, alpha: float) -> None:
     """A brow along a line, paler where it begins. half: float32 [N, 1], half its thickness in px."""
     normal = normals(line)

@@ -39,8 +39,10 @@ _STRANDS_U = 0.12
 """Width of the rim of hair whose colours are not its own, in distances of the pupils."""
 _OF_HAIR = 0.6
 """What fair hair alone says for fair skin."""
+_SURELY_REDDER, _SURE_SHARE = (3.0, 7.0), 0.2
+"""The same from which there is no doubt, however coloured the light is, and what that adds to fairness."""
 _DEEP_CHROMA = (0.65, 0.85)
-"""Chroma over lightness from which skin in any light is deep, whatever the lips say."""
+"""Chroma over lightness from which skin is deep, unless lips leave no doubt."""
 _AS_LIGHT, _YELLOW = (-12.0, 4.0), (7.0, 15.0)
 _LIGHT_HAIR = (24.0, 36.0)
 """Lightness of hair over that of skin, its b*, and its lightness, from which it may be and from which it is fair."""
@@ -64,8 +66,8 @@ _WARMED = 3.0
 """What fair skin in shade gains over that."""
 _DEEPER = 0.22
 """How much darker deep skin is drawn for each chroma that it gains: colour looks like light."""
-_FULL_CHROMA, _FULLER_SHARE = 26.0, 0.55
-"""Chroma from which skin owes its colour to the light, and the share of what is above that stays."""
+_FULL_CHROMA, _FULLER_SHARE, _MOST_FULLER = 26.0, 0.55, 12.0
+"""Chroma from which skin owes its colour to the light, the share of what is above that stays, and the most of it."""
 _MOST_CHROMA, _YELLOW_SKIN = 33.0, (48.0, 58.0)
 """Chroma that skin has at most in good light, and hues from which skin that has more is deep skin in strong light: it
 is drawn as much darker. Raising the former draws it lighter."""
@@ -128,8 +130,10 @@ def fairness(photo: MeasuredPhoto, raw: Lab) -> float:
     Lips tell them apart: those of fair skin are redder than it, those of deep skin are less red and bluer.
     So does hair that is yellow and as light as the skin beside it, though it may be dyed.
     """
-    lips = smoothstep(_lips_redder(photo, raw), *_REDDER_LIPS)
-    lips *= 1 - smoothstep(float(np.hypot(*raw[1:])) / max(float(raw[0]), 1.0), *_DEEP_CHROMA)
+    redder = _lips_redder(photo, raw)
+    surely = smoothstep(redder, *_SURELY_REDDER)
+    deep = smoothstep(float(np.hypot(*raw[1:])) / max(float(raw[0]), 1.0), *_DEEP_CHROMA) * (1 - surely)
+    lips = (1 - _SURE_SHARE) * smoothstep(redder, *_REDDER_LIPS) * (1 - deep) + _SURE_SHARE * surely
     colourless = _COLOURLESS_FAIR * (1 - smoothstep(float(np.hypot(raw[1], raw[2])), *_COLOURLESS))
     return min(1.0, max(lips, colourless) + _OF_HAIR * _fair_hair(photo, raw))
 
@@ -163,7 +167,8 @@ def clean_skin(raw: Lab, fair: float = 0.0) -> Lab:
     lightness, red, yellow = (float(value) for value in raw)
     chroma = math.hypot(red, yellow)
     hue_deg = math.degrees(math.atan2(yellow, red))
-    exposure = min(1.0, _MOST_CHROMA / max(chroma, 1.0)) ** smoothstep(hue_deg, *_YELLOW_SKIN)
+    too_light = smoothstep(hue_deg, *_YELLOW_SKIN) * (1 - smoothstep(fair, 1 - _SURE_SHARE, 1.0))
+    exposure = min(1.0, _MOST_CHROMA / max(chroma, 1.0)) ** too_light
     lightness, chroma = lightness * exposure, chroma * exposure
     turned = (hue_deg - _SKIN_HUE) * smoothstep(chroma, _NO_HUE, _SURE_HUE)
     hue = math.radians(_SKIN_HUE + _HUE_LIMIT * math.tanh(turned / _HUE_SPREAD))
@@ -177,7 +182,9 @@ def clean_skin(raw: Lab, fair: float = 0.0) -> Lab:
         chroma * (1 + _YELLOWER * lift), float(np.interp(lightness, _LIGHTNESS, _LEAST_CHROMA)) + _WARMED * shaded
     )
     lightness -= _DEEPER * (fuller - chroma) * (1 - light)
-    calmer = min(fuller, _FULL_CHROMA + (fuller - _FULL_CHROMA) * _FULLER_SHARE)
+    calmer = min(
+        fuller, _FULL_CHROMA + _MOST_FULLER * math.tanh((fuller - _FULL_CHROMA) * _FULLER_SHARE / _MOST_FULLER)
+    )
     lightness = max(lightness, _DARKEST_SKIN)
     return np.array([lightness, calmer * math.cos(hue), calmer * math.sin(hue)], np.float32)
 
