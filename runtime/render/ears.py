@@ -29,7 +29,7 @@ _SEEN_U2 = (0.035, 0.10)
 """Area of an ear in squared distances of the pupils from which its lines are seen, and whole: small ones flicker."""
 _FRONT = taper(12, 0.6, 0.0, 0.25)
 """Widths of the line where the ear joins the cheek, from the lobe up, over those of other lines."""
-_RIM, _HOLLOW = 0.66, 0.38
+_RIM, _HOLLOW = 0.70, 0.42
 """Size of the inner curve and of the hollow, over the ear's."""
 
 
@@ -53,7 +53,8 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
         seen = smoothstep(float(cv2.contourArea(shape)) / head.unit_px**2, *_SEEN_U2)
         with pen.faded(seen):
             pen.fill(polygon(hollow), shadow, 0.9)
-            pen.stroke(_front(shape, root), _FRONT * np.float32(_LINE_U) * unit, line, 0.8)
+            pen.stroke(resampled(_outer_part(hollow, root), 12), _FRONT * np.float32(_LINE_U) * unit, line, 0.7)
+            pen.stroke(_front(shape, root), _FRONT * np.float32(_LINE_U) * unit, line, 0.6)
             pen.stroke(rim, taper(20, 0.15, 0.35, 0.6) * np.float32(_LINE_U) * unit, line, 0.9)
     pen.draw(canvas)
 

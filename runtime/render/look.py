@@ -57,6 +57,8 @@ class AgeLines:
     marionette: Pair
     old: float
     """1 for the rough skin of somebody very old."""
+    young: float = 0.0
+    """1 for a child."""
 
     @classmethod
     def none(cls) -> "AgeLines":

@@ -8,6 +8,7 @@ import skia
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brows import draw_brow
 from toonfilter.runtime.render.features.brush import Pen, polygon
+from toonfilter.runtime.render.features.childhood import rules_for
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.eyes import draw_eye, eye_shape
 from toonfilter.runtime.render.features.glasses import DARK_LENS
@@ -28,6 +29,7 @@ def draw_features(
     """
     pen = Pen()
     curves = FaceCurves(face.flat)
+    rules = rules_for(look, rules)
     colours = feature_colours(look, rules, ink_black)
     with pen.inside(polygon(face.outline)):
         draw_blush(pen, face, colours, rules.lines)

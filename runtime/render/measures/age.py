@@ -36,6 +36,8 @@ _FROWN_STAYS = np.float32(0.85)
 _GROWN, _MATURE = (10.0, 19.0), (33.0, 49.0)
 """Apparent ages in years (see `apparent_age`, which guesses the old too young) between which a child's face becomes
 one that may have lines, and from which on lines are drawn that the photo hardly shows, up to which they are whole."""
+_CHILD = (8.0, 16.0)
+"""Apparent ages up to which features are drawn as a child's, and from which as a grown-up's."""
 _NO_LONGER_YOUNG = (27.0, 42.0)
 """Apparent ages between which rough skin and grey hair begin to say that somebody is old: light and dye say it, too."""
 _WHEN_MATURE = {"forehead": 0.15, "frown": 0.0, "crow": 0.55, "bag": 0.62, "fold": 0.66, "marionette": 0.35}
@@ -66,7 +68,8 @@ def believed(photo: MeasuredPhoto, lines: AgeLines, raw: Lab) -> AgeLines:
         deep[name] = np.minimum(np.maximum(getattr(lines, name) * np.float32(share), np.float32(least)), most)
     # A frown is no age: children frown, too.
     deep["frown"] = np.maximum(deep["frown"], _FROWN_STAYS * lines.frown)
-    return AgeLines(**deep, old=max(old, _GREY_IS_OLD * grey))
+    young = 1 - smoothstep(years, *_CHILD)
+    return AgeLines(**deep, old=max(old, _GREY_IS_OLD * grey), young=young)
 
 
 def grey_hair(photo: MeasuredPhoto, raw: Lab) -> float:

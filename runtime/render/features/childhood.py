@@ -1,0 +1,56 @@
+"""Features of children: small noses, pale lips, bare lashes and large irises."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.look import Look
+from toonfilter.runtime.styles.feature_rules import FeatureRules
+
+_STEPS = 8
+"""Ages between child and grown-up that are told apart."""
+_PAINTED = (0.25, 0.6)
+"""Strength of the colour of lips from which who may be grown up is."""
+_LARGER_IRIS, _FULLER_BLUSH = 0.08, 0.3
+_LESS_NOSE, _LESS_LIP, _LESS_LID, _LESS_FOLD, _LESS_BROW = 0.35, 0.4, 0.2, 0.5, 0.15
+"""What a small child's features gain and lose of a style's. Raising them makes children rounder and plainer."""
+
+
+def rules_for(look: Look, rules: FeatureRules) -> FeatureRules:
+    """A style's rules for the features of somebody of this age."""
+    young = look.lines.young
+    child = young * (1 - (1 - young) * smoothstep(look.lip_strength, *_PAINTED))
+    return _childlike(rules, round(child * _STEPS))
+
+
+@lru_cache(maxsize=64)
+def _childlike(rules: FeatureRules, step: int) -> FeatureRules:
+    if step == 0:
+        return rules
+    child = step / _STEPS
+    eyes, nose, mouth = rules.eyes, rules.nose, rules.mouth
+    eyes = replace(
+        eyes,
+        iris_size=eyes.iris_size * (1 + _LARGER_IRIS * child),
+        lid_line_u=eyes.lid_line_u * (1 - _LESS_LID * child),
+        wing_u=eyes.wing_u * (1 - child),
+        lashes=eyes.lashes if child < 0.5 else 0,
+        crease_shade=eyes.crease_shade * (1 - _LESS_FOLD * child),
+    )
+    small = 1 - _LESS_NOSE * child
+    nose = replace(
+        nose,
+        under_shade=nose.under_shade * small,
+        side_shade=nose.side_shade * (1 - child),
+        nostril_u=nose.nostril_u * small,
+        wing_u=nose.wing_u * small,
+        bridge_u=nose.bridge_u * small,
+    )
+    return replace(
+        rules,
+        eyes=eyes,
+        nose=nose,
+        mouth=replace(mouth, lip_colour=mouth.lip_colour * (1 - _LESS_LIP * child)),
+        brows=replace(rules.brows, thickness=rules.brows.thickness * (1 - _LESS_BROW * child)),
+        lines=replace(rules.lines, blush=min(1.0, rules.lines.blush * (1 + _FULLER_BLUSH * child))),
+    )

@@ -1,0 +1,33 @@
+"""Features by age."""
+
+from dataclasses import replace
+
+import pytest
+
+from toonfilter.runtime.render.features.childhood import rules_for
+from toonfilter.runtime.render.look import AgeLines, Look
+from toonfilter.runtime.styles.feature_rules import FeatureRules
+
+RULES = FeatureRules()
+
+
+def somebody(young: float, lip_strength: float = 0.0) -> Look:
+    return replace(Look.plain(), lines=replace(AgeLines.none(), young=young), lip_strength=lip_strength)
+
+
+def test_grown_ups_have_the_style_s_features() -> None:
+    assert rules_for(somebody(0.0), RULES) == RULES
+
+
+def test_children_have_smaller_noses_paler_lips_and_larger_irises() -> None:
+    child = rules_for(somebody(1.0), RULES)
+    assert child.nose.wing_u < 0.8 * RULES.nose.wing_u
+    assert child.mouth.lip_colour < 0.8 * RULES.mouth.lip_colour
+    assert child.eyes.iris_size > RULES.eyes.iris_size
+    assert child.eyes.lashes == 0
+
+
+@pytest.mark.parametrize(("young", "is_child"), [(0.5, False), (1.0, True)])
+def test_painted_lips_make_a_grown_up_of_who_may_be_one(young: float, is_child: bool) -> None:
+    painted = rules_for(somebody(young, lip_strength=0.9), RULES)
+    assert (painted.eyes.lashes == 0) == is_child
