@@ -5,12 +5,15 @@ usage: python docs/make_styles.py [--pictures]
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
 
 from toonfilter.runtime.files.image_files import write_image
 from toonfilter.runtime.frames import Image
@@ -18,7 +21,7 @@ from toonfilter.runtime.progress import Progress
 from toonfilter.runtime.style_commands.style_files import toml
 from toonfilter.runtime.style_commands.style_gallery import Row, draw_rows, sheet_of
 from toonfilter.runtime.styles.style import SLIDER_RANGES, Sliders, Style
-from toonfilter.runtime.styles.style_keys import FACTOR, KEYS, SHARE, WORD, Key, U, table_of
+from toonfilter.runtime.styles.style_keys import COUNT, FACTOR, KEYS, PATH, SHARE, TONES, WORD, Key, U, table_of
 
 HERE = Path(__file__).parent
 PAGE = HERE / "styles.md"
@@ -29,6 +32,28 @@ _PHOTO_PX = (slice(40, 680), slice(420, 1060))
 _HEAD_PX = (slice(60, 440), slice(60, 400))
 """What of that is shown."""
 _MOST_BYTES, _MOST_SHEET_BYTES = 29_000, 118_000
+
+_KEY_PX = {
+    "proportions": (slice(90, 440), slice(80, 380)),
+    "base": (slice(60, 440), slice(60, 400)),
+    "features.eyes": (slice(222, 284), slice(142, 304)),
+    "features.brows": (slice(205, 275), slice(142, 304)),
+    "features.nose": (slice(215, 335), slice(160, 285)),
+    "features.mouth": (slice(300, 370), slice(160, 285)),
+    "features.lines": (slice(190, 370), slice(130, 300)),
+}
+"""What is shown of the keys of a table: rows and columns of the drawing."""
+_KEY_TILE_PX, _KEY_COLUMNS, _KEY_LABEL_PX = 128, 4, 34
+_WORDS = {"pattern": ("dots", "hatching"), "fill": ("colour", "paper"), "kind": ("soft", "small")}
+_TOGETHER = {
+    "dot_u": 'pattern = "dots"\nshade = 1.0\nground_dots = 1.0',
+    "softness_u": "shade = 1.0\nform_shade = 1.0\nmodelling = 0.0",
+    "form_shade": "modelling = 0.0",
+    "inner_line_u": "inner_ink = 1.0",
+}
+"""What else is set in the pictures of a key, so that it shows."""
+_SEEN_LEVELS = 0.15
+"""Mean difference of a key's two pictures below which this person does not show it."""
 
 GROUPS: Mapping[str, tuple[str, str, str]] = {
     "proportions": (
@@ -159,6 +184,8 @@ def page() -> str:
         if less:
             parts.append(f"\n![{table}: less, cartoon, more]({_picture(table)})\n")
             parts.append(f"\nLeft: {_inline(less)}. Middle: cartoon. Right: {_inline(more)}.\n")
+        if table in _KEY_PX:
+            parts.append(f"\n![every key of {table}, a little and a lot of it]({_keys_picture(table)})\n")
         parts.append("\n| key | unit | range | cartoon | raising it |\n|---|---|---|---|---|\n")
         rules = table_of(Style("cartoon"), table)
         parts += [_row(name, key, getattr(rules, name)) for name, key in keys.items()]
@@ -181,6 +208,69 @@ def _inline(lines: str) -> str:
 
 def _picture(table: str) -> str:
     return f"pictures/style-{table.rpartition('.')[2]}.jpg"
+
+
+def _keys_picture(table: str) -> str:
+    return f"pictures/style-keys-{table.rpartition('.')[2]}.webp"
+
+
+def _ends(name: str, key: Key, value: Any) -> tuple[Any, Any]:
+    """A little and a lot of a key. value: cartoon's."""
+    if key.unit == WORD:
+        return _WORDS[name]
+    if key.unit == COUNT:
+        return 0, 8
+    if key.unit == TONES:
+        return [], [[start, 2 * step] for start, step in value]
+    if key.low < 0:
+        return key.low, key.high
+    low = max(key.low, 0.25 * value)
+    return round(low, 3), round(min(key.high, 2.5 * value) if value else 0.75 * key.high, 3)
+
+
+def write_key_pictures() -> None:
+    """For each table a sheet with two drawings of each key that the portrait shows."""
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "astronaut.png"
+        write_image(photo, _photo())
+        for table, (rows, columns) in _KEY_PX.items():
+            styles, ends = [], {}
+            for name, key in KEYS[table].items():
+                if key.unit == PATH:
+                    continue
+                ends[name] = _ends(name, key, getattr(table_of(Style("cartoon"), table), name))
+                for number, value in enumerate(ends[name]):
+                    path = Path(folder) / f"{name}-{number}.toml"
+                    path.write_text(f"[{table}]\n{_TOGETHER.get(name, '')}\n{name} = {toml(value)}\n", encoding="utf-8")
+                    styles.append(str(path))
+            drawn = draw_rows([photo], styles, _show, tile_px=640)[0].tiles
+            pairs = {name: [tile[rows, columns] for tile in drawn[2 * n : 2 * n + 2]] for n, name in enumerate(ends)}
+            _write_small(HERE / _keys_picture(table), _key_sheet(pairs, ends), _MOST_SHEET_BYTES)
+
+
+def _key_sheet(pairs: Mapping[str, Sequence[Image]], ends: Mapping[str, tuple[Any, Any]]) -> Image:
+    """uint8 [H, W, 3] RGB: the key's name, its two values, and a drawing below each."""
+    shown = {name: two for name, two in pairs.items() if cv2.absdiff(*two).mean() > _SEEN_LEVELS}
+    height, width = next(iter(pairs.values()))[0].shape[:2]
+    tile = (_KEY_TILE_PX, round(_KEY_TILE_PX * height / width))
+    cell = (2 * tile[0] + 16, tile[1] + _KEY_LABEL_PX + 8)
+    rows = -(-len(shown) // _KEY_COLUMNS)
+    sheet = Pillow.new("RGB", (_KEY_COLUMNS * cell[0], rows * cell[1]), "white")
+    pen, font, small = ImageDraw.Draw(sheet), ImageFont.load_default(14), ImageFont.load_default(11)
+    for number, (name, two) in enumerate(shown.items()):
+        left, top = number % _KEY_COLUMNS * cell[0], number // _KEY_COLUMNS * cell[1]
+        pen.text((left + tile[0], top + 9), name, "black", font, anchor="mm")
+        for side, image in enumerate(two):
+            at = left + side * (tile[0] + 2)
+            value = ends[name][side]
+            pen.text((at + tile[0] / 2, top + 25), _said(value), "#555", small, anchor="mm")
+            small_image = cv2.resize(image, tile, interpolation=cv2.INTER_AREA)
+            sheet.paste(Pillow.fromarray(small_image), (at, top + _KEY_LABEL_PX))
+    return np.asarray(sheet)
+
+
+def _said(value: Any) -> str:
+    return ("twice the steps" if value else "none") if isinstance(value, list) else str(value)
 
 
 def write_pictures() -> None:
@@ -235,3 +325,4 @@ if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
     if "--pictures" in sys.argv:
         write_pictures()
+        write_key_pictures()

@@ -44,6 +44,10 @@ class Figure:
         """See `Swatches.keep`."""
         return make() if self.swatches is None else self.swatches.keep(part, make)
 
+    def held(self, part: str, value: NDArray[np.float32], most: float) -> NDArray[np.float32]:
+        """See `Swatches.hold`."""
+        return value if self.swatches is None else self.swatches.hold(part, value, most)
+
     @property
     def shows_light(self) -> bool:
         """Whether the photo's light and shade may be drawn: not of people without a known face, whose cloth or hair

@@ -17,7 +17,7 @@ _APART_U = 0.045
 """Distance of neighbouring strokes. Raising it draws fewer."""
 _GRAIN_U = 0.10
 """Width of the neighbourhood in which strokes have one direction. Raising it straightens curls."""
-_EDGE = 0.10
+_EDGE = 0.2
 """How much the outline of hair says for their direction: in flat dark hair it is all there is."""
 _LATTICE = 256
 _INSIDE = 120

@@ -21,7 +21,7 @@ from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.hair_ring import crown_ring
 from toonfilter.runtime.render.hair_strokes import StrokeField, draw_strokes
 from toonfilter.runtime.render.palette import Palette, cloth_plane, painted_colour
-from toonfilter.runtime.render.patterns import dots, draw_dots, draw_hatching, hatch_clip
+from toonfilter.runtime.render.patterns import PatternFrame, dots, draw_dots, draw_hatching, hatch_clip
 from toonfilter.runtime.render.pencil import strayed
 from toonfilter.runtime.render.shade import Light, shade_field, shade_outlines, upper_face
 from toonfilter.runtime.render.skin_relief import relief_picture
@@ -54,6 +54,9 @@ _CRISP_U = 0.01
 """Softness up to which tones of the skin keep their edges."""
 _RING_L = 11.0
 """Relief of the ring of light in hair. Raising it draws it in lighter tones."""
+_REDRAWN = 0.35
+"""How far a head moves, in distances of the pupils, before patterns on cloth are drawn anew: bodies move less. Raising
+it keeps them still for longer."""
 _NECK_HATCH_U = 0.042
 _HATCHED = 5.0
 """Levels of shade for each level of relief, with all of `modelling`. Raising it hatches fainter shade."""
@@ -148,12 +151,19 @@ def draw_cloth(
     lay(canvas, *swatch, region)
     line = _ink(paintable(painted_colour(colours[0], rules)), rules)
     if figure.head is not None and rules.pattern != "flat":
-        _shade_far_side(canvas, figure.head, region, light, line, rules)
+        frame = PatternFrame(figure.held(part, PatternFrame.of(figure.head).values, _REDRAWN))
+        _shade_far_side(canvas, frame, figure.head, region, light, line, rules)
     canvas.drawPath(_brushed(outer, rules.inner_line_u, figure, rules), paint(line, rules.inner_ink))
 
 
 def _shade_far_side(
-    canvas: skia.Canvas, head: FaceGeometry, region: skia.Path, light: Light, colour: Colour, rules: BaseRules
+    canvas: skia.Canvas,
+    frame: PatternFrame,
+    head: FaceGeometry,
+    region: skia.Path,
+    light: Light,
+    colour: Colour,
+    rules: BaseRules,
 ) -> None:
     """Dots or strokes on what looks away from the light: the region without itself, moved towards the light."""
     for reach_u, cover in _FAR_SIDE if rules.pattern == "dots" else _FAR_SIDE[1:2]:
@@ -161,9 +171,9 @@ def _shade_far_side(
         lit.offset(*(head.right * np.float32(np.sign(light.side) * reach_u * head.unit_px)).tolist())
         with clipped(canvas, region, outside=lit):
             if rules.pattern == "dots":
-                canvas.drawPaint(dots(head, rules.dot_u, cover, colour, rules.shade))
+                canvas.drawPaint(dots(frame, rules.dot_u, cover, colour, rules.shade))
             else:
-                hatch_clip(canvas, head, colour, _NECK_HATCH_U)
+                hatch_clip(canvas, frame, colour, _NECK_HATCH_U)
 
 
 def _cloth_swatch(
@@ -197,7 +207,7 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
         neck = path_of([np.concatenate([jaw, jaw[::-1] + drop])])
         if rules.pattern == "hatching":
             with clipped(canvas, neck):
-                hatch_clip(canvas, head, dark, _NECK_HATCH_U)
+                hatch_clip(canvas, PatternFrame.of(head), dark, _NECK_HATCH_U)
         else:
             canvas.drawPath(neck, paint(dark))
         canvas.drawPath(path_of([cv2.convexHull(head.flat)[:, 0]]), paint(flat))

@@ -1,6 +1,7 @@
 """Shade as a printer's dots or pencil strokes that lie on the head, so that they turn with it and never swim."""
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -8,7 +9,8 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import NOSE_TIP
+from toonfilter.runtime.geometry.alignment import mean_face
+from toonfilter.runtime.geometry.landmarks import CHIN
 from toonfilter.runtime.render.canvas import paint, path_of, stroke
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane, Points, outlines
@@ -33,18 +35,48 @@ _HATCH_LEVELS = (116, 158)
 """Levels of the field from which there are strokes, and strokes across them."""
 
 
-def dots(head: FaceGeometry, step_u: float, cover: float, colour: Colour, alpha: float = 1.0) -> skia.Paint:
-    """A brush that prints dots: rows along the head's diagonals, which move, turn and shrink with it.
+@dataclass(frozen=True, slots=True)
+class PatternFrame:
+    """Where patterns beside the mesh lie. values: float32 [4], x and y of the origin in units, logarithm of the unit in
+    px, roll in rad."""
+
+    values: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, head: FaceGeometry) -> "PatternFrame":
+        """At the head's chin as it is at rest: speech, and a turn to the side, would move what is far away."""
+        x, y = (head.project(mean_face()[[CHIN]])[0] / np.float32(head.unit_px)).tolist()
+        roll = math.atan2(float(head.right[1]), float(head.right[0]))
+        return cls(np.array([x, y, math.log(head.unit_px), roll], np.float32))
+
+    @property
+    def unit_px(self) -> float:
+        return math.exp(float(self.values[2]))
+
+    @property
+    def origin(self) -> Points:
+        """float32 [2] px."""
+        origin: Points = self.values[:2] * np.float32(self.unit_px)
+        return origin
+
+    @property
+    def axes(self) -> NDArray[np.float32]:
+        """float32 [2, 2]: across and down, px for each unit."""
+        cos, sin = math.cos(float(self.values[3])), math.sin(float(self.values[3]))
+        return np.array([[cos, sin], [-sin, cos]], np.float32) * np.float32(self.unit_px)
+
+
+def dots(frame: PatternFrame, step_u: float, cover: float, colour: Colour, alpha: float = 1.0) -> skia.Paint:
+    """A brush that prints dots: rows along diagonals, which move, turn and grow with the frame.
 
     step_u: distance of neighbours, in distances of the pupils. cover: share of the area, 0 to 0.9.
     """
-    step_px = max(step_u * head.unit_px, _LEAST_STEP_PX)
+    step_px = max(step_u * frame.unit_px, _LEAST_STEP_PX)
     # The tile's side is the distance of dots in one row of two that interlock.
     side_px = step_px * math.sqrt(2)
     tile = _tile(min(_TILE_PX, key=lambda one: abs(math.log(one / side_px))), round(cover, 2))
-    scale = side_px / head.unit_px / tile.width()
-    (a, b), (c, d) = (head.across_face * scale).tolist(), (head.down_face * scale).tolist()
-    x, y = head.flat[NOSE_TIP].tolist()
+    scale = side_px / frame.unit_px / tile.width()
+    ((a, b), (c, d)), (x, y) = (frame.axes * scale).tolist(), frame.origin.tolist()
     matrix = skia.Matrix()
     matrix.setAll(a, c, x, b, d, y, 0, 0, 1)
     brush = paint(colour, alpha)
@@ -62,7 +94,7 @@ def draw_dots(
         return
     for level, cover in _BANDS:
         around = [one for one in _shapes(field, level) if any(_holds(one, inner) for inner in whole)]
-        canvas.drawPath(path_of(face.shapes(around)), dots(head, step_u, cover, colour))
+        canvas.drawPath(path_of(face.shapes(around)), dots(PatternFrame.of(head), step_u, cover, colour))
     canvas.drawPath(path_of(face.shapes(whole)), paint(colour))
 
 
@@ -120,24 +152,24 @@ def _large_only(field: Plane, level: int) -> Plane:
     return large
 
 
-def hatch_clip(canvas: skia.Canvas, head: FaceGeometry, colour: Colour, step_u: float) -> None:
-    """Parallel strokes over all of the clip, in the head's own directions. step_u: their distance, in distances of the
+def hatch_clip(canvas: skia.Canvas, frame: PatternFrame, colour: Colour, step_u: float) -> None:
+    """Parallel strokes over all of the clip, in the frame's own directions. step_u: their distance, in distances of the
     pupils."""
     bounds = canvas.getLocalClipBounds()
     if bounds.isEmpty():
         return
-    axes = np.stack([head.across_face, head.down_face])
+    axes, origin = frame.axes, frame.origin
     corners = np.array([(x, y) for x in (bounds.left(), bounds.right()) for y in (bounds.top(), bounds.bottom())])
-    places = (corners - head.flat[NOSE_TIP]) @ np.linalg.pinv(axes)
+    places = (corners - origin) @ np.linalg.inv(axes)
     (left, top), (right, bottom) = places.min(0).tolist(), places.max(0).tolist()
     starts = np.arange(math.floor(left / step_u), math.ceil((right + _LEAN * (bottom - top)) / step_u)) * step_u
     if len(starts) > _MOST_STROKES:
         return
-    # Anchored to the head: the height at which a stroke has its place is the nose tip's.
+    # A stroke has its place at the origin's height, wherever the clip begins.
     first = np.stack([starts - _LEAN * (top - math.floor(top)), np.full(len(starts), top)], 1)
     last = first + np.array([-_LEAN, 1.0]) * (bottom - top)
-    lines = np.stack([first, last], 1) @ axes + head.flat[NOSE_TIP]
-    brush = stroke(colour, 1.5 * _HATCH_U * head.unit_px, 1.4 * _HATCH_ALPHA)
+    lines = np.stack([first, last], 1) @ axes + origin
+    brush = stroke(colour, 1.5 * _HATCH_U * frame.unit_px, 1.4 * _HATCH_ALPHA)
     canvas.drawPath(path_of(list(lines.astype(np.float32)), closed=False), brush)
 
 

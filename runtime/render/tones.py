@@ -141,6 +141,7 @@ class Swatches:
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Swatch, Points]] = {}
         self._on_map: dict[str, Any] = {}
+        self._held: dict[str, NDArray[np.float32]] = {}
         self._frame = 0
         self._anchor: Points = np.zeros(2, np.float32)
 
@@ -158,6 +159,13 @@ class Swatches:
             self._on_map[part] = make()
         kept: _T = self._on_map[part]
         return kept
+
+    def hold(self, part: str, value: NDArray[np.float32], most: float) -> NDArray[np.float32]:
+        """The value that was held, until one is further from it than `most` anywhere."""
+        held = self._held.get(part)
+        if held is None or float(np.abs(value - held).max()) > most:
+            held = self._held[part] = value
+        return held
 
     def take(self, part: str, make: Callable[[], Swatch | None], *, follows: bool) -> Swatch | None:
         """The patch of this part, painted now or moved. follows: it moves with the head."""

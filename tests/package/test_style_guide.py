@@ -30,5 +30,5 @@ def test_pictures_are_there_and_small(page: str) -> None:
     named = re.findall(r"!\[[^\]]*\]\(([^)]*(?:style)[^)]*)\)", path.read_text(encoding="utf-8"))
     assert named
     for name in named:
-        limit = 120_000 if name.endswith("styles.webp") else 30_000
+        limit = 120_000 if name.endswith(".webp") else 30_000
         assert (path.parent / name).stat().st_size < limit, name

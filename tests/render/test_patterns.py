@@ -13,7 +13,7 @@ from toonfilter.runtime.render.face_map import SIDE, FaceMap
 from toonfilter.runtime.render.ground import Ground, printed
 from toonfilter.runtime.render.hair_ring import crown_ring
 from toonfilter.runtime.render.hair_strokes import StrokeField, draw_strokes
-from toonfilter.runtime.render.patterns import dots, draw_dots, draw_hatching
+from toonfilter.runtime.render.patterns import PatternFrame, dots, draw_dots, draw_hatching
 from toonfilter.runtime.render.pencil import paper, pencilled
 from toonfilter.runtime.styles.style import BaseRules, Style
 
@@ -46,7 +46,7 @@ def test_patterns_move_with_the_head(pattern: str) -> None:
         elif pattern == "hatching":
             draw_hatching(canvas, face, shade(12, 34), head.unit_px, INK)
         else:
-            canvas.drawPaint(dots(head, 0.06, 0.4, INK))
+            canvas.drawPaint(dots(PatternFrame.of(head), 0.06, 0.4, INK))
         drawn.append(pixels[..., 0].astype(int))
     first, second = drawn[0][100:250, 100:250], drawn[1][111:261, 123:273]
     assert first.min() < 120, "something is drawn"
@@ -58,7 +58,7 @@ def test_a_larger_share_of_dots_is_darker() -> None:
     means = []
     for cover in (0.1, 0.3, 0.6):
         pixels = sheet()
-        canvas_on(pixels).drawPaint(dots(head_at(200, 200), 0.06, cover, INK))
+        canvas_on(pixels).drawPaint(dots(PatternFrame.of(head_at(200, 200)), 0.06, cover, INK))
         means.append(float(pixels[..., 0].mean()))
     assert means == pytest.approx([255 * 0.9, 255 * 0.7, 255 * 0.4], abs=12)
 
