@@ -20,10 +20,14 @@ from toonfilter.runtime.platform.user_folders import models_folder
 from toonfilter.runtime.styles.style import Style, read_style
 
 FORMAT = 2
+"""Raised whenever what a bundle says changes its meaning."""
 MANIFEST = "bundle.json"
 _MOST_MANIFEST_BYTES = 4_000_000
+"""Of bundle.json. Raising it lets a file fill more memory."""
 _MOST_MODEL_BYTES = 2_000_000_000
+"""Of a model file; the same."""
 _MOST_WARP = 10.0
+"""Greatest value of a warp. Raising it lets a bundle fold faces."""
 NETWORKS = "networks"
 """Folder, beside the styles, of the networks that several of them share."""
 Domain = Literal["photo", "drawing"]

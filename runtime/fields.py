@@ -41,6 +41,7 @@ _PARTS: Final = (
     (LIPS, MESH_FEATURE_LEVEL),
 )
 _SHIFT = 3
+"""Binary places of the points of an outline, as OpenCV counts them: eighths of a pixel."""
 
 
 def field_index(name: FieldName) -> int:

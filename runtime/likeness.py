@@ -26,13 +26,21 @@ own cover, and heads in motion.
 
 Of 60 faces, as they were, dark, small, cut in half, or blurred, the least had 0.1; walls with a stripe at most 0.03."""
 _VIEW_PX = 64
+"""Side at which faces are compared. Raising it compares finer detail, slower."""
 _FINEST_PX, _COARSEST_PX = 0.8, 4.0
+"""Widths of the blurs between which detail counts: finer is noise, coarser is shading. A larger first one overlooks
+fine lines; a larger second one lets light and shade count."""
 _REACH_PX = 6
+"""How far a drawing may have moved and still be compared. Raising it finds faces that were shifted further, slower."""
 _EDGE_PX = 1.5
+"""Rim of the frame that does not count, px of the view. Raising it leaves more of faces at the edge out."""
 _LEAST_CONTRAST = 1.5
+"""Standard deviation of detail below which there is nothing to compare, levels. Raising it takes more dim faces for
+bare."""
 _LEAST_SHARE = 0.15
 """Of the face's oval: less of it in the frame shows no face. Raising it lets faces pass that look in at the edge."""
 _VIEW_BOXES = 1.15
+"""Side of the view in longer sides of the box. Raising it compares more of what is beside the face."""
 
 Pattern = NDArray[np.float32]
 """float32 [64, 64]: what is neither noise nor shading."""

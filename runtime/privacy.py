@@ -33,10 +33,15 @@ if TYPE_CHECKING:
     from toonfilter.runtime.bundle import Bundle
 
 COVER_TILES = 12
+"""Tiles along the longer side of a covered frame. Raising it lets more of a large face be recognised."""
 HOLD_S = 0.5
+"""How long the last safe picture may stand in, at most. Raising it shows people where they are no more."""
 _NO_PICTURE_SIZE = (72, 128)
+"""Height and width, px, of the black picture that stands for what is none."""
 _SAME_LEVELS = 1
+"""A pixel that changed by no more is as before. Raising it takes more for unchanged, and covers more."""
 _MOST_UNCHANGED = 0.25
+"""Share of a drawn face that may look as before. Raising it lets thinner drawings pass."""
 _MOST_AS_BEFORE = 0.9
 """Share of a frame that was drawn whole that may look as before; dark rooms and bars stay as they are. Raising it lets
 pictures pass on which hardly anything was drawn."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _SHOWN_EVERY_S = 0.2
+"""Between two words about a job. Raising it makes bars move in steps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 _SWITCH_S = 0.0003
+"""Python's switch interval: how long a thread may keep another one waiting. Raising it makes frames wait for each
+other."""
 
 
 @contextmanager

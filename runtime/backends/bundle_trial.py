@@ -17,9 +17,13 @@ from toonfilter.runtime.platform.user_folders import trials_folder
 CPU_S = 5
 """For opening a model and one picture at its smallest size, on one core. Raising it lets slower models pass."""
 WALL_S = 120.0
+"""How long a trial may take in all. Raising it waits longer for a model that hangs."""
 MEMORY_BYTES = 6 << 30
+"""What a trial may take. Raising it lets a model that fills memory disturb other programs."""
 WRITTEN_BYTES = 1 << 20
+"""What a trial may write into one file. Raising it lets a model fill the disk."""
 _FORMAT = 1
+"""Raised when trials become stricter: models are tried again."""
 
 
 def try_once(bundle: Bundle) -> None:

@@ -15,6 +15,7 @@ from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.platform.user_folders import engines_folder
 
 FORMAT = 1
+"""Raised when engines must be built anew: part of every key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import typer
 from toonfilter.runtime.progress import Progress, ShowProgress
 
 _WIDE = 200
+"""Characters across of a table that nobody watches. Raising it makes lines of files longer."""
 LINE_EVERY_S = 10.0
 """Without a terminal, progress is a line as often as this."""
 

@@ -40,7 +40,9 @@ _EXTRAS_USED_BY = {
     "cluster": "`batch --cluster`",
 }
 _RATE_FRAMES = 20
+"""Pictures from which the rate of a camera is told. Raising it takes longer, for a steadier figure."""
 _READER_S = 30.0
+"""How long another program may take to read the virtual camera. Raising it waits longer for one that cannot."""
 
 
 @dataclass(frozen=True, slots=True)

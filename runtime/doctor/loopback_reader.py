@@ -8,7 +8,9 @@ import time
 from typing import Any
 
 _WAIT_S = 20.0
+"""How long the colour that is sent is waited for. Raising it waits longer for a device that shows nothing."""
 _TOLERANCE = 40
+"""Levels that a colour may be off after its way through the device. Raising it lets a wrong picture pass."""
 
 
 def main(device: str) -> int:

@@ -21,6 +21,7 @@ LOWEST_SCORE = 0.3
 """Answers below it are not read, and have no say in where a face is; no `min_score` can be lower. Raising it moves
 boxes."""
 _MIDDLE = (0.5, 0.5)
+"""Of a cell."""
 
 
 @dataclass(frozen=True, slots=True)

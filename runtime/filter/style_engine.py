@@ -16,6 +16,8 @@ from toonfilter.runtime.render.scene import LIVE_CROP_PX
 
 FALLBACK_ENGINE = "onnxruntime"
 _SMALL_CROP_PX = 256
+"""Up to this size one thread runs an engine: two wait for each other over so small layers. Raising it spares a core,
+larger crops take longer."""
 
 Opener = Callable[[Bundle, str, EngineOptions], Opened]
 

@@ -21,6 +21,7 @@ from toonfilter.runtime.render.opening import RenderOptions
 from toonfilter.runtime.render.renderer import AlignedFace, FrameRenderer
 
 _GAP_S = 0.7
+"""Frames further apart have nothing to do with each other. Raising it carries faces over longer gaps."""
 _SLOW_S = 5.0
 """A frame after a gap is looked at thoroughly, which is work. Gaps that follow each other sooner than this come from a
 slow machine, which thorough looks would keep slow."""

@@ -11,10 +11,13 @@ from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 
 _SOFT_TILES = 5
+"""Colours along a side of a soft cover. Raising it lets more of a face be recognised."""
 TILES_REACH = 0.45
 """How far `cover_softly` reaches beyond its box, in longer sides of the box: over the whole head."""
 _SOLID_SHARE = 0.8
+"""Radius up to which the oval is solid. Raising it makes its border harder."""
 _TILE_SAMPLES = 32
+"""Pixels along a tile that its colour is the mean of. Raising it is slower and no safer."""
 
 
 def cover_softly(image: Image, box: Box, drawn: Sequence[Landmarks] = ()) -> None:

@@ -18,17 +18,27 @@ Points = NDArray[np.float32]
 """float32 [N, 2]: x and y px."""
 
 SCALES = (0.7, 1.6)
+"""See `MOVES`."""
 MOVES = (-0.08, 0.08)
 """Least and most of scales and of moves, in pupil distances. Wider ones would fold the face over itself."""
 # Falloff of each part across and down, in units of the pupil distance.
 _CHIN_REACH = (0.6, 0.3)
+"""Raising a reach moves more beside the part, softer."""
 _EYE_REACH = (0.33, 0.27)
+"""See `_CHIN_REACH`."""
 _NOSE_REACH = (0.30, 0.34)
+"""See `_CHIN_REACH`."""
 _MOUTH_REACH = (0.42, 0.26)
+"""See `_CHIN_REACH`."""
 _JAW_REACH = (1.0, 0.80)
+"""See `_CHIN_REACH`."""
 _JAW_TOP, _JAW_FULL = -0.55, 0.35
+"""Where the jaw begins to move and where it moves in full, pupil distances below the mouth. Lower ones move cheeks,
+too."""
 _LEAST_FORESHORTENING = 0.35
+"""Length of a turned axis, of 1, below which it counts as so long. Raising it warps profiles less."""
 _INVERSION_STEPS = 6
+"""Of the fixed-point search for where a pixel comes from. Raising it is slower, and exact in stronger warps."""
 
 
 @dataclass(frozen=True, slots=True)

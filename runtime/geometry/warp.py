@@ -20,20 +20,28 @@ from toonfilter.runtime.geometry.alignment import CROP_SIDE_FACE_HEIGHTS
 from toonfilter.runtime.geometry.landmarks import WarpPoints
 
 GRID = 48
+"""Points along a side at which the displacement is worked out; it is smooth between them. Raising it is slower and
+no finer."""
 _INVERSION_STEPS = 3
+"""Of Newton's search for where a pixel comes from. Raising it is slower, and exact in stronger warps."""
 _LONGEST_STEP_PX = 8.0
+"""Of that search. Raising it may overshoot."""
 _LEAST_SLOPE = 0.1
+"""Of the map in that search. Raising it makes steps shorter where the map is flat."""
 _HERE_RIGHT_DOWN = np.array([[[0, 0]], [[1, 0]], [[0, 1]]], np.float32)
 _BORDER = 0.06
 """Width of the rim, in crop sides, in which the displacement fades to nothing."""
 
-# Within these every local map is invertible, for the derivative of its fade is bounded: no folds.
 _FACTORS, _LEAST_EYE = (0.6, 1.8), 0.9
+"""Least and most of a factor, and the least of an eye's. Within these every local map is invertible, for the derivative
+of its fade is bounded: no folds."""
 _MOVES = (-0.05, 0.05)
+"""Least and most of a move, in face heights."""
 _SQUINT = 1.2
 """How much flatter narrowed eyes become, as a share of how much taller open ones do: lids move more than in life, for a
 drawing shows it less than a photo."""
 _LEAST_NARROWED = 0.67
+"""Least height of a narrowed eye, of its own. Lowering it closes eyes that only squint."""
 
 _AT: Final = WarpPoints()
 

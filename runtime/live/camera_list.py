@@ -7,6 +7,7 @@ from toonfilter.runtime.live.v4l2 import list_devices
 from toonfilter.runtime.platform.platform_texts import platform_texts
 
 _MOST_NUMBERS = 5
+"""Numbers of cameras that are tried where the system has no list. Raising it takes a second more for each."""
 
 
 @dataclass(frozen=True, slots=True)

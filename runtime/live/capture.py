@@ -10,7 +10,10 @@ from toonfilter.runtime.live.sources import Camera
 from toonfilter.runtime.queues import LatestSlot, QueueClosed
 
 _RETRY_S = 0.5
+"""Between two tries to open a lost camera. Raising it finds it later."""
 _EARLY = 0.75
+"""Share of a period after which the next picture is taken. Lowering it lets more through than the rate that was
+asked for."""
 
 
 class CaptureStage:

@@ -6,6 +6,7 @@ from toonfilter.runtime.frames import PrivacyState, SafeFrame
 from toonfilter.runtime.latency import RateMeter, StageReport
 
 _KEPT_LATENCIES = 4096
+"""Pictures over which latencies are told, two minutes of them. Raising it shows changes later."""
 
 
 class OutputStatistics:

@@ -22,11 +22,14 @@ _STREAMON = 0x40045612  # VIDIOC_STREAMON, int
 _ENUM_FMT = 0xC0405602  # VIDIOC_ENUM_FMT, struct v4l2_fmtdesc: 64 bytes
 _BUF_TYPE_CAPTURE, _BUF_TYPE_OUTPUT = 1, 2
 _MOST_FORMATS = 32
+"""That a device is asked for. Raising it changes nothing for devices that end their list."""
 _GREY_FORMATS = ("GREY", "Y8I", "Y10", "Y12", "Y16", "Y16 ")
 _CAN_CAPTURE, _CAN_OUTPUT, _HAS_DEVICE_CAPS = 0x1, 0x2, 0x80000000
 _BUFFERS = 2  # v4l2loopback's default; more are numbered on in a circle
 _TURNS = 20
+"""Tries to catch the device between two pictures. Raising it waits longer for a busy one."""
 _ONE_MOMENT_S = 0.002
+"""Stamps closer together are of one moment. Raising it takes two pictures for one."""
 WATCH_S = 2.5
 """A writer that sends less than two pictures in this time counts as gone: ours sends one in a second at least."""
 LOOPBACK_DRIVER = "v4l2 loopback"

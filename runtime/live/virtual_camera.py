@@ -19,6 +19,8 @@ from toonfilter.runtime.live.v4l2 import (
 from toonfilter.runtime.platform.platform_texts import PlatformTexts, platform_texts
 
 _TIMEOUT_MS = 1000
+"""After so long without a picture v4l2loopback shows the covered one by itself. Raising it freezes the last picture
+longer."""
 
 
 def find_virtual_camera(wish: str, devices: list[VideoDevice], texts: PlatformTexts | None = None) -> str:

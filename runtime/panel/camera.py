@@ -23,7 +23,9 @@ from toonfilter.runtime.panel.preview import PreviewSink
 Phase = Literal["off", "starting", "running", "stopping"]
 
 _END_S = 15.0
+"""How long the camera may take to end. Raising it keeps the program longer where a driver hangs."""
 _KEPT_NOTES = 6
+"""Lines of what happened that the page shows. Raising it makes the list longer."""
 _STALE_S = 1.5
 """A state older than this is not shown as if it held: the loop sends at least once in a frame's time."""
 NO_VIRTUAL_CAMERA = "none"

@@ -15,8 +15,11 @@ from starlette.responses import Response
 from toonfilter.runtime.errors import OutputError
 
 _LENGTH_DIGITS = 15
+"""Of a length that a browser tells; longer ones are refused."""
 _END_S = 5
+"""How long open answers may take when the page ends. Raising it ends later."""
 _MOST_MESSAGE_BYTES = 65_536
+"""Of a message from a tab. Raising it lets a tab fill more memory."""
 _KINDS = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",

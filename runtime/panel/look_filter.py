@@ -17,10 +17,13 @@ from toonfilter.runtime.panel.preview import encoded
 OpenLook = Callable[[Look], ToonFilter]
 
 _THUMBNAIL_PX = 320
+"""Width of the pictures of styles. Raising it takes longer to send."""
 _THUMBNAIL_HEADS = 2.1
 """Side of a thumbnail in heights of the face."""
 _LOOKS_AT_A_STILL = 4
+"""Times that a still is shown before it is drawn: faces are found by and by. Raising it takes longer for each style."""
 _KEPT_LOOKS = 64
+"""Looks that are remembered, so that the filter finds them. Raising it takes memory."""
 
 
 def open_look(look: Look) -> ToonFilter:

@@ -29,7 +29,9 @@ Request = Mapping[str, Any]
 Reply = dict[str, Any] | None
 
 _MOST_ENTRIES = 2000
+"""Of a folder that the page lists. Raising it makes long lists slower."""
 _BACKGROUND_PX = 1920
+"""Longer side of a background that is kept. Raising it takes memory, for large frames."""
 
 
 @dataclass(frozen=True, slots=True)

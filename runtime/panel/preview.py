@@ -10,8 +10,11 @@ from toonfilter.runtime.frames import Image, PrivacyState, SafeFrame
 from toonfilter.runtime.live.sinks import image_of
 
 _JPEG_QUALITY = 82
+"""Of the preview, 0 to 100. Raising it sends more."""
 _GREATEST_WIDTH_PX = 1280
+"""Of the preview. Raising it costs more for each tab."""
 _HELD_S = 0.2
+"""A protected picture that is older is told as held. Raising it tells so later."""
 
 
 class PreviewSink:

@@ -17,6 +17,7 @@ from toonfilter.runtime.video.sound import Sound
 Status = Literal["waiting", "converting", "review", "done", "partial", "failed"]
 
 MOST_RECORDINGS = 500
+"""In the queue. Raising it makes the page slower."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,13 @@ from toonfilter.runtime.video.segments import WorkFolder
 RunConversion = Callable[[Recording, bool, Callable[[Progress], None], threading.Event], ConvertReport]
 
 MOST_COVERS = 200
+"""Regions that a person may draw on one recording. Raising it makes conversions slower."""
 _TRY_S = 0.5
+"""Between two looks at the queue. Raising it begins later."""
 _END_S = 20.0
+"""How long the recording at work may take to stop. Raising it ends the program later."""
 _MOST_STEM = 120
+"""Characters of a name that are kept. Raising it meets the limits of file systems."""
 
 
 def convert_options(recording: Recording, is_resuming: bool) -> ConvertOptions:

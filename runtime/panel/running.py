@@ -10,8 +10,10 @@ from toonfilter.runtime.panel.access import HOST
 from toonfilter.runtime.panel.store import write_json
 
 USUAL_PORT = 7847
+"""Of the page, where nothing else is asked for."""
 _FILE = "running.json"
 _SAME_START_S = 2.0
+"""How far two clocks may be apart over when a process began. Raising it takes another process for the page."""
 
 
 def open_socket(port: int | None) -> socket.socket:

@@ -33,9 +33,13 @@ from toonfilter.runtime.panel.phone import invite
 from toonfilter.runtime.panel.uploads import Inbox, TooLargeError, UploadLimits
 
 _MOST_REQUEST_BYTES = 65_536
+"""Of a question by the page. Raising it lets a tab fill more memory."""
 _MOST_PICTURE_BYTES = 30_000_000
+"""Of a background; the same."""
 _STATE_EVERY_S = 0.1
+"""Between two states that a tab gets. Raising it shows changes later."""
 _FRAME_WAIT_S = 1.0
+"""How long an answer waits for a newer picture. Raising it holds connections longer."""
 _PLAYED = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",

@@ -13,8 +13,11 @@ from toonfilter.runtime.panel.looks import Look
 from toonfilter.runtime.video.sound import Sound
 
 MOST_PRESETS = 40
+"""That a person may keep. Raising it makes the list longer."""
 MOST_NAME = 40
+"""Characters of a preset."""
 _MOST_UNDO = 50
+"""Changes of the look that can be taken back. Raising it takes memory."""
 
 
 @dataclass(frozen=True, slots=True)

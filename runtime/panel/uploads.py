@@ -15,6 +15,7 @@ from toonfilter.runtime.files.file_kinds import VIDEOS_READ
 _RESERVED = frozenset(("CON", "PRN", "AUX", "NUL", *(f"{kind}{n}" for kind in ("COM", "LPT") for n in range(1, 10))))
 _FORBIDDEN = frozenset('<>:"/\\|?*')
 _MOST_STEM = 80
+"""Characters of a name that are kept. Raising it meets the limits of file systems."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,11 @@ from toonfilter.runtime.progress import Progress, ShowProgress
 TILE_PX = 360
 """Height of a tile. Raising it shows more and makes larger files."""
 _LABEL_PX = 30
+"""Height of the row with names."""
 _GAP_PX = 6
+"""Between pictures."""
 _JPEG_QUALITY = 88
+"""Of the pictures, 0 to 100. Raising it makes pages larger."""
 
 
 @dataclass(frozen=True, slots=True)

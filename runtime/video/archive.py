@@ -17,6 +17,7 @@ MANIFEST = "toonfilter-batch.json"
 # Their sound or subtitles are of kinds that .mp4 does not take: WMA, AMR, DVB, PGS.
 _INTO_MATROSKA = frozenset((".3gp", ".asf", ".m2ts", ".mts", ".mxf", ".rm", ".rmvb", ".ts", ".vob", ".wmv"))
 _FORMAT = 1
+"""Raised when the manifest of an archive changes: everything is converted anew."""
 
 Status = Literal["done", "partial", "failed", "interrupted"]
 

@@ -12,6 +12,7 @@ from toonfilter.runtime.video.colour import ColourConverter
 from toonfilter.runtime.video.reader import VideoFile, inspect_video
 
 _PLACE = 0.4
+"""Of the moment that is pictured, in lengths of the recording: people are there by then."""
 
 
 def write_before_after(source: Path, target: Path, picture: Path) -> None:

@@ -20,6 +20,7 @@ _RGB = 0
 _BT709, _BT470BG, _SMPTE170M, _BT2020_NCL, _BT2020_CL = 1, 5, 6, 9, 10
 _PQ, _HLG = 16, 18
 _STEPS = 8192
+"""Of the table from HDR levels to light. Raising it is finer than eight bits can show."""
 _LIMITED, _FULL = 1, 2
 
 # How much red and blue weigh in luma, by libswscale's number of the matrix (ITU-T H.273, table 4).

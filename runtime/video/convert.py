@@ -37,6 +37,7 @@ from toonfilter.runtime.video.writer import Encoder, VideoWriter, choose_encoder
 
 Status = Literal["complete", "partial", "interrupted", "reviewed"]
 _BITS_PER_PIXEL = 0.15
+"""Of a result, to tell whether the disk has room. Raising it refuses more disks that would do."""
 
 
 @dataclass(frozen=True, slots=True)

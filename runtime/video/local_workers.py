@@ -26,8 +26,11 @@ from toonfilter.runtime.video.segments import Segment, SegmentResult
 _TOGETHER = 2
 """So often beside others, whose workers die with its own; then in a process of its own, so that they are spared."""
 _POLL_S = 0.2
+"""Between two looks at workers and at `stop`. Raising it stops later."""
 _OWN_POOL = -1
+"""Stands for a pool that one segment has for itself."""
 _BYTES_PER_WORKER = 500_000_000
+"""Memory that a worker takes. Raising it starts fewer."""
 
 
 class InlineWorkers:

@@ -29,7 +29,9 @@ from toonfilter.runtime.video.timeline import StampReader, Timeline
 # Everything else may tell who it is: titles, comments, places, devices, moments, a picture of the face in a tag.
 _KEPT_METADATA = ("language",)
 _TRIAL_PACKETS = 32
+"""Of each track, that a container must take before the work begins. Raising it finds rarer faults, later."""
 _MOST_TRIAL_PACKETS = 4000
+"""That are read for that. Raising it takes longer where a track begins late."""
 _BEFORE_SHOWN_S = 0.1
 """Sound that is not played, right before what is: decoders need it. More of it was cut away by somebody."""
 

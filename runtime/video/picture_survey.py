@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from toonfilter.runtime.video.reader import VideoInfo
 
 _MOST_SAMPLES = 600
+"""Pictures that are looked at, over the whole recording. Raising it finds shorter changes, slower."""
 _SAMPLE_EVERY_S = 0.5
+"""At most one in so long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,11 @@ from toonfilter.runtime.video.segment_workers import (
 from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder
 
 _POLL_S = 0.2
+"""Between two looks at workers and at `stop`. Raising it stops later."""
 _CPUS_PER_SEGMENT = 2
+"""That Ray sets aside. Raising it converts fewer segments at once."""
 _CONNECT_S = 5.0
+"""How long a cluster may take to answer. Raising it waits longer for one that is not there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,11 @@ from toonfilter.runtime.geometry.pixelate import pixelated
 
 COVERS = "covers.toml"
 MOST_PICTURES = 200
+"""That a person is asked to look at. Raising it shows more of a long recording."""
 _NEAR_S = 1.0
+"""Doubtful frames closer together are one picture. Raising it shows fewer."""
 _TILES = 4
+"""Along a covered region. Raising it lets more of it be recognised."""
 _EXAMPLE = """# Regions to cover. Times are seconds; a box is left, top, right, bottom in pixels of the upright picture.
 # Take away the marks in front, change the numbers, add as many as needed. Then:
 #   toonfilter video {source} --covers {covers}

@@ -24,7 +24,9 @@ from toonfilter.runtime.video.timeline import Timeline
 from toonfilter.runtime.video.writer import Encoder, VideoWriter
 
 _QUEUE_BYTES = 64 << 20
+"""Of frames that wait between two stages. Raising it takes memory, and smooths what takes uneven time."""
 _QUEUE_FRAMES = 8
+"""The same, at most."""
 
 
 class ConversionStopped(Exception):  # noqa: N818 - the user's wish, not a fault

@@ -25,10 +25,14 @@ from toonfilter.runtime.video.timeline import Timeline
 from toonfilter.runtime.video.writer import Encoder
 
 WARM_UP_FRAMES = 12
+"""Before a segment, that only fill the filter's memory. Raising it makes joints smoother, and each segment slower."""
 _MANIFEST, _LOCK, _COVERED = "manifest.json", "lock", "covered.json"
 _MANIFEST_FORMAT = 2
+"""Raised when work folders change: conversions that were stopped begin anew."""
 _LONGEST_NAME = 200
+"""Bytes of a name, with room for what is added to it within the 255 of file systems."""
 _MOST_FOLDERS = 10
+"""Names that are tried for a work folder, where others' files have them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 Sound = Literal["keep", "drop", "disguise"]
 
 _RATE = 48_000
+"""Samples per second of sound that is made anew."""
 _PITCH = 0.78
 """Voices sound lower by this factor, at the same speed; nearer to 1 is easier to understand and to recognise."""
 

@@ -16,7 +16,9 @@ JUMP_AHEAD_S = 10.0
 LATE_START_S = 0.1
 """First stamps farther from zero than this are moved to zero."""
 _SAME_CLOCK_S = 5.0
+"""A jump of stamps that is shorter is of the same clock. Raising it leaves gaps where recordings were joined."""
 _TICKS = 90_000
+"""Of a second, to which shifts are rounded: the clock of MPEG."""
 _CLOCKS_SET_ANEW = ("mpeg", "mpegts", "flv", "ogg")
 
 

@@ -39,9 +39,9 @@ _HARDWARE_QUALITY: Mapping[str, Callable[[int], dict[str, str]]] = {
 _UNFINISHED_MP4 = {"movflags": "empty_moov+default_base_moof", "frag_duration": "1000000", "flush_packets": "1"}
 _UNFINISHED_MATROSKA = {"cluster_time_limit": "1000", "flush_packets": "1"}
 _WEBM_CODECS = ("libvpx-vp9", "libsvtav1")
-# x265 learns its reordering delay from the third picture and leaves decoding stamps unset before; so few pictures are
-# never reordered.
 _FEWEST_WITH_DTS = 3
+"""x265 learns its reordering delay from the third picture and leaves decoding stamps unset before; so few pictures are
+never reordered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The pages of docs that tell of the code tell of code that is there, and rooms do not import each other in circles."""
 
 import ast
+import itertools
 import re
 import runpy
 from pathlib import Path
@@ -188,3 +189,41 @@ def test_landmarks_have_one_table() -> None:
                     len(whole) == len(node.elts) == len(set(whole)) and max(whole) > 255 and whole != sorted(whole)
                 )
                 assert not is_table, f"{name}:{node.lineno}: landmarks belong to runtime/geometry/landmarks.py"
+
+
+# Their numbers are names: of landmarks, of codes of a file format, a system or a library.
+CODES = {
+    "cuda/driver.py",
+    "cuda/pycuda_device.py",
+    "files/onnx_weights.py",
+    "geometry/landmarks.py",
+    "live/v4l2.py",
+    "panel/access.py",
+    "platform/graphics_libraries.py",
+    "video/colour.py",
+}
+
+
+def is_number(value: ast.expr | None) -> bool:
+    """Whether a value is made of numbers alone."""
+    allowed = (ast.Tuple, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Constant, ast.Load)
+    nodes = list(ast.walk(value)) if value is not None else []
+    numbers = [one.value for one in nodes if isinstance(one, ast.Constant)]
+    return (
+        bool(numbers)
+        and all(isinstance(one, allowed) for one in nodes)
+        and {type(one) for one in numbers} <= {int, float}
+    )
+
+
+def test_a_threshold_says_what_it_is() -> None:
+    """Of everything but the drawing, whose lengths and colours lie beside what is drawn with them."""
+    for path in RUNTIME.rglob("*.py"):
+        name = path.relative_to(RUNTIME).as_posix()
+        if name in CODES or name.startswith("render/"):
+            continue
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        for node, after in itertools.pairwise([*body, ast.Pass()]):
+            if isinstance(node, ast.Assign | ast.AnnAssign) and is_number(node.value):
+                told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                assert told, f"{name}:{node.lineno}: say what it is, and what raising it does"
