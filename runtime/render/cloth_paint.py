@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, picture_lab, to_rgb
-from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.palette import CLOTH_COLOURS, CLOTH_SCALE, painted_colour
 from toonfilter.runtime.render.tones import Patch, coloured, to_levels
 from toonfilter.runtime.styles.style import BaseRules
@@ -22,6 +22,9 @@ _BINS = 256 // CLOTH_COLOURS
 """Steps of light of each colour, one L* each; the middle one is the colour itself."""
 _SHADE_U = 0.08
 """How far light and shade of one colour are averaged. Raising it rounds folds, and shows less of a face on a shirt."""
+_COLLAR_U, _COLLAR_CALM_U, _COLLAR_SHADE_U = 1.0, 0.04, 0.02
+"""Around the chin so far, in distances of the pupils, cloth is averaged less: collars and ties are small, and nobody
+else's face is there."""
 _ALIKE_L, _EDGE_PX = 7.0, 2.5
 """Light that differs by less becomes one shape. Raising it gives fewer shapes."""
 _STEP_L, _SHARPNESS = 5.0, 0.7
@@ -46,12 +49,19 @@ _SUM = np.ones((1, 3), np.float32)
 
 
 def painted_cloth(
-    photo: Image, plane: Plane, patch: Patch, colours: Sequence[Lab], unit_px: float, rules: BaseRules
+    photo: Image,
+    plane: Plane,
+    patch: Patch,
+    colours: Sequence[Lab],
+    unit_px: float,
+    rules: BaseRules,
+    chin: Points | None = None,
 ) -> Pixels:
     """Painted cloth under a patch: uint8 [h, w, 4] RGBA of the canvas' size.
 
     photo: uint8 [H, W, 3] RGB, all of the planes' picture. plane: where the cloth is. colours: of the cloth, at most
-    CLOTH_COLOURS. unit_px: distance of the pupils in px of the planes.
+    CLOTH_COLOURS. unit_px: distance of the pupils in px of the planes. chin: [2] px of the planes: around it collars
+    and ties are painted more finely; None where no face is known.
     """
     size = (max(2, patch.width // _SMALLER), max(2, patch.height // _SMALLER))
     lab = picture_lab(cv2.resize(patch.of(photo), size, interpolation=cv2.INTER_AREA))
@@ -59,6 +69,12 @@ def painted_cloth(
     unit_px /= _SMALLER
     apart = _distances(lab, inside, colours, _CALM_U * unit_px)
     shade = _shade(lab[..., 0], apart.argmin(0), inside, _SHADE_U * unit_px)
+    if chin is not None:
+        near = _near((chin - (patch.left, patch.top)) / _SMALLER, inside.shape, unit_px)
+        fine = _distances(lab, inside, colours, _COLLAR_CALM_U * unit_px)
+        apart += (fine - apart) * near
+        fine_shade = _shade(lab[..., 0], apart.argmin(0), inside, _COLLAR_SHADE_U * unit_px)
+        shade += (fine_shade - shade) * near
     level = to_levels(shade, 1.0, _BINS / 2)
     index = cv2.min(patch.enlarged(level, smoothly=True), _BINS - 1)
     if len(colours) > 1:
@@ -68,6 +84,16 @@ def painted_cloth(
     if rules.inner_ink > 0 and lines.any():
         _draw_lines(painted, patch.enlarged(lines, smoothly=True), rules.inner_ink)
     return painted
+
+
+def _near(chin: Points, shape: tuple[int, ...], unit_px: float) -> NDArray[np.float32]:
+    """1 around the collar, 0 far from it, float32 [h, w]."""
+    near = np.zeros(shape, np.uint8)
+    centre = (round(float(chin[0])), round(float(chin[1]) + _COLLAR_U * unit_px / 2))
+    cv2.circle(near, centre, max(1, round(_COLLAR_U * unit_px)), 255, -1)
+    edge = 2 * max(1, round(0.15 * unit_px)) + 1
+    soft: NDArray[np.float32] = cv2.blur(near, (edge, edge)).astype(np.float32) / 255
+    return soft
 
 
 def cloth_lines(light: NDArray[np.float32], inside: Plane, unit_px: float) -> Plane:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import skia
 
-from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, LIP_TOP, NOSE_TIP
+from toonfilter.runtime.geometry.landmarks import CHIN, EYES, LIP_BOTTOM, LIP_TOP, NOSE_TIP
 from toonfilter.runtime.render.canvas import clipped, draw_soft, paint, path_of, ribbons, tapered
 from toonfilter.runtime.render.cloth_paint import paintable, painted_cloth, underpainting
 from toonfilter.runtime.render.colour import BLACK, Colour, Lab, ink, mix, shade, to_rgb
@@ -184,7 +184,8 @@ def _cloth_swatch(
         return None
     if not figure.shows_light:
         rules = replace(rules, folds=0.0, inner_ink=0.0)
-    return painted_cloth(figure.photo, plane, patch, colours, figure.unit_crop_px, rules), patch
+    chin = None if figure.head is None else figure.to_crop(figure.head.photo_points[[CHIN], :2])[0]
+    return painted_cloth(figure.photo, plane, patch, colours, figure.unit_crop_px, rules, chin), patch
 
 
 def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rules: BaseRules) -> None:

@@ -276,6 +276,6 @@ def _clusters(pixels: NDArray[np.float32], before: tuple[Lab, ...]) -> tuple[Lab
                 kept[place] = (total, (centre * weight + centres[number] * sizes[number]) / total)
                 break
         else:
-            if sizes[number] >= 0.03 * len(pixels):
+            if sizes[number] >= 0.02 * len(pixels):
                 kept.append((float(sizes[number]), centres[number]))
     return tuple((centre / CLOTH_SCALE).astype(np.float32) for _, centre in sorted(kept, key=lambda one: -one[0]))

@@ -28,9 +28,9 @@ def lightness_of(picture: np.ndarray) -> np.ndarray:
     return to_lab(picture[..., :3].astype(np.float32) / 255)[..., 0]
 
 
-def painted(light: np.ndarray, folds: float = 1.0) -> np.ndarray:
+def painted(light: np.ndarray, folds: float = 1.0, chin: np.ndarray | None = None) -> np.ndarray:
     rules = replace(BaseRules(), folds=folds)
-    return lightness_of(painted_cloth(photo(light), EVERYWHERE, PATCH, (COAT, SHIRT), UNIT, rules))
+    return lightness_of(painted_cloth(photo(light), EVERYWHERE, PATCH, (COAT, SHIRT), UNIT, rules, chin))
 
 
 def test_two_colours_meet_at_a_clear_edge() -> None:
@@ -72,3 +72,12 @@ def test_a_long_fold_is_a_line_and_a_short_one_is_not() -> None:
     drawn = painted(light, folds=0.0)
     assert drawn[80, 80] < drawn[80, 110] - 8
     assert abs(drawn[80, 32] - drawn[80, 110]) < 2
+
+
+def test_a_tie_below_the_chin_keeps_its_edges_and_a_print_further_down_does_not() -> None:
+    light = np.full((SIZE, SIZE), 84.0)
+    light[20:60, 75:85] = light[125:155, 75:85] = 66.0
+    drawn = painted(light, chin=np.array([80.0, 10.0], np.float32))
+    tie, print_ = (drawn[row, 68] - drawn[row, 80] for row in (40, 145))
+    assert tie > 8
+    assert print_ < 0.8 * tie
