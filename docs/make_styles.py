@@ -3,11 +3,12 @@
 usage: python docs/make_styles.py [--pictures]
 """
 
+import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import av
 import cv2
@@ -24,7 +25,7 @@ from toonfilter.runtime.styles.style import SLIDER_RANGES, Sliders, Style
 from toonfilter.runtime.styles.style_keys import COUNT, FACTOR, KEYS, PATH, SHARE, TONES, WORD, Key, U, table_of
 
 HERE = Path(__file__).parent
-PAGE = HERE / "styles.md"
+PAGE, SCHEMA = HERE / "styles.md", HERE / "style.schema.json"
 _CLIP = HERE.parent / "examples" / "astronaut.mp4"
 _SHIPPED = ("cartoon", "anime", "comic", "sketch")
 _PHOTO_PX = (slice(40, 680), slice(420, 1060))
@@ -112,6 +113,9 @@ people (children, old people, beards, deep and fair skin) and then refine. A smi
 - **times**: a factor of the person's own, or of the usual; 1 leaves it.
 - **share**: 0 none, 1 full. A few shares of expression reach 2.
 
+[style.schema.json](style.schema.json) has all keys and ranges as JSON Schema: an editor that knows TOML (such as Even
+Better TOML) helps while you type if the first line of your file is `#:schema PATH/TO/style.schema.json`.
+
 The head of a file holds `version`, `description` (a line for lists) and `network`, which stays `"fields"`.
 """
 
@@ -194,6 +198,38 @@ def page() -> str:
     for name, (low, high) in SLIDER_RANGES.items():
         parts.append(f"| `--{name}` | {low:g} to {high:g} | {getattr(Sliders(), name):g} | {_SLIDER_WORDS[name]} |\n")
     return "".join(parts)
+
+
+def schema() -> str:
+    """The keys of a style file as JSON Schema, for editors."""
+    root: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": {}}
+    for name in ("name", "version", "description", "network"):
+        root["properties"][name] = {"type": "string"}
+    for table, keys in KEYS.items():
+        node = root
+        for part in table.split("."):
+            empty = {"type": "object", "additionalProperties": False, "properties": {}}
+            node = node["properties"].setdefault(part, empty)
+        rules = table_of(Style("cartoon"), table)
+        words = get_type_hints(type(rules))
+        node["properties"] |= {
+            name: {"description": key.raising, "default": getattr(rules, name)} | _kind(key, words[name])
+            for name, key in keys.items()
+        }
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A style of toonfilter"}
+    return json.dumps(head | root, indent=1) + "\n"
+
+
+def _kind(key: Key, hint: Any) -> dict[str, Any]:
+    """Type and range of a key."""
+    if key.unit == WORD:
+        return {"enum": list(get_args(hint))}
+    if key.unit == PATH:
+        return {"type": "string"}
+    number = {"type": "integer" if key.unit == COUNT else "number", "minimum": key.low, "maximum": key.high}
+    if key.unit == TONES:
+        return {"type": "array", "items": {"type": "array", "items": number, "minItems": 2, "maxItems": 2}}
+    return number
 
 
 def _row(name: str, key: Key, value: object) -> str:
@@ -323,6 +359,7 @@ def _show(progress: Progress) -> None:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    SCHEMA.write_text(schema(), encoding="utf-8")
     if "--pictures" in sys.argv:
         write_pictures()
         write_key_pictures()

@@ -1,7 +1,9 @@
 """The guide to styles says what the rules are, and its pictures are there."""
 
+import json
 import re
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,21 @@ DOCS = Path(__file__).parents[2] / "docs"
 def test_the_guide_is_what_the_rules_say() -> None:
     made = runpy.run_path(str(DOCS / "make_styles.py"))["page"]()
     assert (DOCS / "styles.md").read_text(encoding="utf-8") == made, "run: python docs/make_styles.py"
+
+
+def test_the_schema_is_what_the_rules_say_and_takes_what_ships() -> None:
+    made = runpy.run_path(str(DOCS / "make_styles.py"))["schema"]()
+    assert (DOCS / "style.schema.json").read_text(encoding="utf-8") == made, "run: python docs/make_styles.py"
+    checker = pytest.importorskip("jsonschema").Draft202012Validator(json.loads(made))
+    for path in (DOCS.parent / "runtime" / "models").glob("*.toml"):
+        assert not list(checker.iter_errors(tomllib.loads(path.read_text(encoding="utf-8")))), path.name
+    for text in (
+        "[base]\nshade = 2.0",
+        "[base]\nno_key = 1",
+        '[base]\npattern = "spots"',
+        "[proportions]\njaw_width = 9",
+    ):
+        assert list(checker.iter_errors(tomllib.loads(text))), text
 
 
 def test_what_the_pictures_change_are_keys_in_their_range(tmp_path) -> None:
