@@ -13,8 +13,8 @@ from toonfilter.runtime.render.strands import Relief
 
 _STEP_U, _STEPS = 0.05, 7
 """Length of a piece of a stroke, in distances of the pupils, and how many there are to either side of its middle."""
-_APART_U = 0.045
-"""Distance of neighbouring strokes. Raising it draws fewer."""
+_APART_U, _LEAST_APART_PX = 0.045, 5.0
+"""Distance of neighbouring strokes, and the least on the canvas. Raising them draws fewer."""
 _GRAIN_U = 0.10
 """Width of the neighbourhood in which strokes have one direction. Raising it straightens curls."""
 _EDGE = 0.2
@@ -52,7 +52,7 @@ def draw_strokes(picture: Pixels, field: StrokeField, lightness: float) -> None:
     depth = float(np.clip((_FAIR - lightness) / (_FAIR - _BLACK), 0, 1))
     dark = _FAIR_LEVEL + (_BLACK_LEVEL - _FAIR_LEVEL) * depth
     height, width = field.hair.shape
-    seeds, chance = _seeds(field)
+    seeds, chance = _seeds(field, picture.shape[1] / width)
     columns, rows = seeds.astype(np.int32).T
     often = _OFTEN * (0.55 + 0.75 * depth) - _PER_L * field.relief[rows, columns]
     kept = chance[:, 0] < often
@@ -82,10 +82,13 @@ def draw_strokes(picture: Pixels, field: StrokeField, lightness: float) -> None:
         )
 
 
-def _seeds(field: StrokeField) -> tuple[Points, NDArray[np.float32]]:
-    """Places inside the hair that keep to the head, float32 [N, 2], and three chances of each, float32 [N, 3]."""
+def _seeds(field: StrokeField, scale: float) -> tuple[Points, NDArray[np.float32]]:
+    """Places inside the hair that keep to the head, float32 [N, 2], and three chances of each, float32 [N, 3].
+
+    scale: canvas px for each px of the field.
+    """
     height, width = field.hair.shape
-    step = max(_APART_U * field.unit_px, 1.0)
+    step = max(_APART_U * field.unit_px, _LEAST_APART_PX / scale)
     first = np.floor(-field.origin / step).astype(int)
     last = np.ceil((np.array([width, height]) - field.origin) / step).astype(int)
     columns, rows = np.meshgrid(np.arange(first[0], last[0]), np.arange(first[1], last[1]))

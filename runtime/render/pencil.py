@@ -17,7 +17,7 @@ _GRAPHITE = 0.06
 _TOOTH_PX = 256
 _TOOTH = 0.27
 """How much of a dark line the paper's tooth leaves white, at most. Raising it gives softer, grainier lines."""
-_GRAIN_LEVELS = 3.0
+_GRAIN_LEVELS = 2.4
 """Standard deviation of the paper's own grain, in levels of 255. Raising it gives rougher paper."""
 _WOBBLE_U, _WOBBLE_STEP_U = 0.016, 0.35
 """How far a second line strays from the first, and how quickly, in distances of the pupils."""
@@ -80,6 +80,6 @@ def _noise() -> NDArray[np.float32]:
     rough = np.random.default_rng(7).normal(size=(_TOOTH_PX, _TOOTH_PX)).astype(np.float32)
     wrapped = cv2.copyMakeBorder(rough, 8, 8, 8, 8, cv2.BORDER_WRAP)
     fine, wide = (cv2.GaussianBlur(wrapped, (0, 0), sigma)[8:-8, 8:-8] for sigma in (0.7, 1.8))
-    mixed = fine / fine.std() + np.float32(0.35) * wide / wide.std()
+    mixed = fine / fine.std() + np.float32(0.2) * wide / wide.std()
     noise: NDArray[np.float32] = mixed / mixed.std()
     return noise
