@@ -77,7 +77,7 @@ class _Memory:
 
     def measure_colours(self, scene: SceneFields, landmarks: Landmarks, time_s: float) -> None:
         share = 1 - math.exp(-max(0.0, time_s - self.colours_s) / _PALETTE_S)
-        palette = measure_palette(scene.photo, scene.planes, self.palette)
+        palette = measure_palette(scene.photo, scene.planes, self.palette, young=self.look.lines.young)
         self.palette = replace(self.palette.toward(palette, share), skin=self.look.skin)
         self.light = self.light.toward(fit_light(scene.photo, landmarks), share)
         self.colours_s = time_s
@@ -248,7 +248,8 @@ class LayeredRenderer:
         if last is None or time_s is None:
             meter, average, at_s = LookMeter(), LookAverage(), time_s or 0.0
             look = average.update(meter.measure(scene.photo, landmarks, scene.planes), 0.0)
-            palette = replace(measure_palette(scene.photo, scene.planes), skin=look.skin)
+            palette = measure_palette(scene.photo, scene.planes, young=look.lines.young)
+            palette = replace(palette, skin=look.skin)
             last = _Memory(palette, fit_light(scene.photo, landmarks), look, average, at_s, at_s, at_s, meter)
             self._memories[key] = last
         elif not 0 <= time_s - last.look_s < 2 * _MEASURE_EVERY_S:

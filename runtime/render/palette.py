@@ -43,6 +43,8 @@ _PAPER_FROM, _PAPER_WHITE = 68.0, 98.5
 """Lightness from which on nothing but the paper is left, and its own. Raising the first gives fair skin a wash."""
 _MAY_BE_GREY = (32.0, 48.0)
 """Lightness of hair that is dark whatever its colour, and of hair that may be grey."""
+_BLOND_YELLOW = 21.0
+"""Least b* of a child's light hair."""
 _GREYED = 0.4
 """What is left of the colour of grey hair."""
 _STRANDS_PX = 5
@@ -122,8 +124,13 @@ def painted_colour(lab: Lab, rules: BaseRules, paper_light: float = _PAPER_LIGHT
     return painted
 
 
-def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette | None = None) -> Palette:
-    """photo: uint8 [S, S, 3] RGB; fields in its pixels. before: colours are looked for from here, so that they stay."""
+def measure_palette(
+    photo: Image, fields: Mapping[str, Plane], before: Palette | None = None, *, young: float = 0.0
+) -> Palette:
+    """photo: uint8 [S, S, 3] RGB; fields in its pixels. before: colours are looked for from here, so that they stay.
+
+    young: see `AgeLines.young`; children have no grey hair.
+    """
     small = cv2.resize(photo, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA)
     lab = cv2.bilateralFilter(picture_lab(small), 5, 12, 2)
     size = (_SMALL_PX, _SMALL_PX)
@@ -136,7 +143,7 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     skin = _median(lab[plane["skin"] > 220], default.skin)
     if _is_sheen(head_hair, skin):
         head_hair = skin * _CROPPED
-    hair = _ungreened(head_hair) * _livelier(head_hair, skin)
+    hair = _with_youth(_ungreened(head_hair), young) * _livelier(head_hair, skin, young)
     hair[0] = min(max(hair[0] + 2, _DARKEST_HAIR), _LIGHTEST_HAIR)
     beard = _beard_colour(lab[plane["beard"] > _SURE_BEARD], head_hair, skin) if "beard" in plane else head_hair
     cover = 1 - _SEEN_THROUGH * smoothstep(float(beard[0]) / max(float(skin[0]), 1.0), *_STUBBLE_TO_SKIN)
@@ -144,7 +151,7 @@ def measure_palette(photo: Image, fields: Mapping[str, Plane], before: Palette |
     cover = max(cover, _greyness(beard, skin), _certainty(plane))
     if _is_white(head_hair, skin):
         cover, beard = 1.0, (beard + head_hair) / 2
-    beard = _ungreened(beard) * _livelier(beard, skin)
+    beard = _ungreened(beard) * _livelier(beard, skin, 0.0)
     beard[0] = max(beard[0] + 2, _DARKEST_BEARD)
     cloth = cloth_plane(plane)
     return Palette(
@@ -209,7 +216,7 @@ def _one_colour(pixels: NDArray[np.float32]) -> tuple[Lab, ...]:
     return (np.median(pixels, 0).astype(np.float32),) if len(pixels) else ()
 
 
-def _livelier(colour: Lab, skin: Lab) -> NDArray[np.float32]:
+def _livelier(colour: Lab, skin: Lab, young: float) -> NDArray[np.float32]:
     """Factors for L*, a*, b*: coloured hair gains colour; grey hair in warm light gives it back.
 
     skin: of the same person, in the same light.
@@ -221,9 +228,15 @@ def _livelier(colour: Lab, skin: Lab) -> NDArray[np.float32]:
     of_skin = chroma / max(float(np.hypot(skin[1], skin[2])), _LEAST_SKIN_CHROMA)
     of_skin *= (float(skin[0]) + _DARK) / (lightness + _DARK)
     grey = smoothstep(lightness, *_MAY_BE_GREY) * (1 - smoothstep(of_skin, *_GREY_TO_SKIN)) * smoothstep(yellow, 0, 4)
-    grey *= 1 - smoothstep(red, 10, 14)
+    grey *= (1 - smoothstep(red, 10, 14)) * (1 - young)
     gain += (_GREYED - gain) * grey
     return np.array([0.97, gain, gain], np.float32)
+
+
+def _with_youth(colour: Lab, young: float) -> Lab:
+    """Light hair of a child is blond at least, however cold the light."""
+    least = _BLOND_YELLOW * young * smoothstep(float(colour[0]), *_MAY_BE_GREY)
+    return np.array([colour[0], max(colour[1], 0.2 * least), max(colour[2], least)], np.float32)
 
 
 def _ungreened(colour: Lab) -> Lab:

@@ -355,3 +355,12 @@ def test_light_on_a_cropped_head_is_no_blond_hair(hair, is_dark: bool) -> None:
     photo[:60] = hair
     palette = measure_palette(photo, planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE)))
     assert (palette.hair[0] < 40) == is_dark
+
+
+def test_light_hair_of_a_child_is_blond_and_that_of_a_grown_up_may_be_grey() -> None:
+    photo = np.full((SIZE, SIZE, 3), (205, 160, 135), np.uint8)
+    photo[:60] = (172, 168, 160)
+    drawn = planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE))
+    child, grown = (measure_palette(photo, drawn, young=young).hair for young in (1.0, 0.0))
+    assert child[2] > 15
+    assert grown[2] < 6
