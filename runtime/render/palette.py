@@ -235,6 +235,8 @@ def _livelier(colour: Lab, skin: Lab, young: float) -> NDArray[np.float32]:
 
 def _with_youth(colour: Lab, young: float) -> Lab:
     """Light hair of a child is blond at least, however cold the light."""
+    if young <= 0 or colour[2] < 0:
+        return colour
     least = _BLOND_YELLOW * young * smoothstep(float(colour[0]), *_MAY_BE_GREY)
     return np.array([colour[0], max(colour[1], 0.2 * least), max(colour[2], least)], np.float32)
 
