@@ -250,13 +250,15 @@ def check_virtual_camera(devices: Callable[[], list[VideoDevice]] = list_devices
         camera.close()
 
 
-def read_back(device: str, send: Callable[[], None], command: tuple[str, ...] = ()) -> Check:
+def read_back(
+    device: str, send: Callable[[], None], command: tuple[str, ...] = (), limit_s: float = _READER_S
+) -> Check:
     """Send pictures until a second process has read one of them, or gave up."""
     command = command or (sys.executable, "-m", "toonfilter.runtime.doctor.loopback_reader", device)
     # The first picture is there before anybody reads.
     send()
     reader = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    deadline_s = time.monotonic() + _READER_S
+    deadline_s = time.monotonic() + limit_s
     while reader.poll() is None and time.monotonic() < deadline_s:
         send()
         time.sleep(1 / 30)

@@ -13,7 +13,6 @@ from toonfilter.runtime.backends.engine_cache import EngineCache, EngineKey
 from toonfilter.runtime.backends.tensorrt_engines import engine_of
 from toonfilter.runtime.backends.tensorrt_flavours import FLAVOURS, build_engine, flavour_for, installed_flavours
 from toonfilter.runtime.bundle import Bundle, InputSpec, ModelFile, OutputSpec, Training, sha256_of
-from toonfilter.runtime.cuda import driver
 from toonfilter.runtime.cuda.driver import GpuInfo, load_driver
 from toonfilter.runtime.errors import BackendError
 
@@ -261,7 +260,7 @@ class _Driver:
     ("code", "text"), [(100, "finds no GPU"), (35, "restart the computer"), (999, r"does not start \(CUDA error 999\)")]
 )
 def test_each_way_a_driver_fails_has_its_words(monkeypatch, code, text) -> None:
-    monkeypatch.setattr(driver, "_first_library", lambda names: _Driver(code))  # noqa: ARG005
+    monkeypatch.setattr("ctypes.CDLL", lambda _: _Driver(code))
     load_driver.cache_clear()
     try:
         with pytest.raises(BackendError, match=text):

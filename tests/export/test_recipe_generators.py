@@ -31,14 +31,6 @@ FIRST = {"toon", "cyclegan"}
 EACH = [pytest.param(name, marks=() if name in FIRST else pytest.mark.slow) for name in recipe_names()]
 
 
-@pytest.fixture(autouse=True)
-def _no_pretrained_features(monkeypatch):
-    """Whatever looks at pretrained features while training is not asked for them here."""
-    from toonfilter.train.losses import perceptual
-
-    monkeypatch.setattr(perceptual, "_load", lambda settings: torch.nn.Sequential())  # noqa: ARG005
-
-
 def small_system(name: str):
     recipe = load_recipe(name)
     overrides = [*SMALL.get(recipe.generator.kind, []), *OTHERS.get(name, []), "discriminator.options.width=4"]

@@ -207,3 +207,13 @@ def test_what_runtime_imports_is_a_dependency() -> None:
             roots = {name.split(".")[0] for name in found} - set(sys.stdlib_module_names) - {"toonfilter"}
             foreign = {DISTRIBUTIONS.get(name, name) for name in roots - ASKED_FOR}
             assert foreign <= declared, f"{path.relative_to(ROOT)} imports {sorted(foreign - declared)}"
+
+
+def test_tests_exchange_public_names() -> None:
+    """What `monkeypatch` and `setattr` put in the place of something has a public name as well."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setattr"):
+                named = [one.value for one in node.args[:2] if isinstance(one, ast.Constant)]
+                private = [one for one in named if re.search(r"(^|\.)_[a-z]", str(one), re.I)]
+                assert not private, f"{path.relative_to(ROOT)}:{node.lineno}: {private[0]}"

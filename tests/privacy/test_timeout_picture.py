@@ -37,7 +37,7 @@ def test_the_picture_is_written_again_while_other_programs_take_its_memory(tmp_p
     device.write_bytes(bytes(place + length))
     controls, looks, wish = [], [], {"set": 0, "heard": 0}
 
-    def ioctl(_handle, request, answer):
+    def ioctl(_handle, request, answer, _mutate):
         if request == 0xC0D05604:
             struct.pack_into("<II4s", answer, 8, 64, 48, b"YU12")
         elif request == 0xC008561C:
@@ -51,7 +51,7 @@ def test_the_picture_is_written_again_while_other_programs_take_its_memory(tmp_p
             wish["heard"] = 0
             struct.pack_into("<I", answer, 72, length)
 
-    monkeypatch.setattr(v4l2_devices, "_ioctl", ioctl)
+    monkeypatch.setattr("fcntl.ioctl", ioctl)
     picture = cover_picture(64, 48)
     is_set = v4l2_devices.set_timeout_picture(str(device), picture, 1000)
     assert is_set == (thefts < 10)

@@ -4,7 +4,7 @@ import gc
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,7 +17,6 @@ from toonfilter.runtime.errors import ToonfilterError
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.fields import FIELDS, field_index
 from toonfilter.runtime.geometry.alignment import crop_transform
-from toonfilter.runtime.render import drawing_process
 from toonfilter.runtime.render.drawing import LayeredRenderer
 from toonfilter.runtime.render.drawing_process import DrawingProcess, ProcessRenderer
 from toonfilter.runtime.render.ground import Ground
@@ -114,8 +113,8 @@ def test_the_process_ends_with_its_last_renderer() -> None:
     psutil.Process(number).wait(_DEADLINE_S)
 
 
-def test_pictures_are_not_shared_through_a_file_on_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_are_not_shared_through_a_file_on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(drawing_process, "_MEMORY_FOLDER", tmp_path / "none")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 20))
     with pytest.raises(OSError, match="file"):
         DrawingProcess()

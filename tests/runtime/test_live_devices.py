@@ -350,7 +350,7 @@ def test_abilities_and_sizes_are_read_as_the_kernel_lays_them_out(tmp_path, monk
     device.write_text("")
     asked = []
 
-    def ioctl(_handle, request, answer):
+    def ioctl(_handle, request, answer, _mutate):
         asked.append(request)
         if request == 0x80685600:
             answer[:16] = LOOPBACK_DRIVER.encode().ljust(16, b"\0")
@@ -361,7 +361,7 @@ def test_abilities_and_sizes_are_read_as_the_kernel_lays_them_out(tmp_path, monk
         else:
             raise OSError(22, "Invalid argument")
 
-    monkeypatch.setattr(v4l2_devices, "_ioctl", ioctl)
+    monkeypatch.setattr("fcntl.ioctl", ioctl)
     assert v4l2_devices.output_size(str(device)) == (1280, 720)
     assert v4l2_devices.heal_loopback(str(device))
     assert asked[-1] == 0x40045612
@@ -376,7 +376,7 @@ def loopback_ioctl(abilities, stamps, asked):
 
     shown = []
 
-    def ioctl(_handle, request, answer):
+    def ioctl(_handle, request, answer, _mutate):
         asked.append(request)
         if request == 0x80685600:
             answer[:16] = LOOPBACK_DRIVER.encode().ljust(16, b"\0")
@@ -402,7 +402,7 @@ def test_a_device_that_another_program_feeds_is_left_alone(tmp_path, monkeypatch
     device = tmp_path / "video10"
     device.write_text("")
     asked = []
-    monkeypatch.setattr(v4l2_devices, "_ioctl", loopback_ioctl(abilities, iter(stamps), asked))
+    monkeypatch.setattr("fcntl.ioctl", loopback_ioctl(abilities, iter(stamps), asked))
     assert not v4l2_devices.heal_loopback(str(device))
     assert 0x40045612 not in asked
 
@@ -411,13 +411,13 @@ def test_a_device_whose_writer_died_in_a_call_is_healed(tmp_path, monkeypatch):
     device = tmp_path / "video10"
     device.write_text("")
     asked = []
-    monkeypatch.setattr(v4l2_devices, "_ioctl", loopback_ioctl(0x05200001, itertools.repeat(7), asked))
+    monkeypatch.setattr("fcntl.ioctl", loopback_ioctl(0x05200001, itertools.repeat(7), asked))
     assert not v4l2_devices.has_writer(str(device), 0.2)
     asks = itertools.chain([7], ([time_s, time_s + 0.0001] for time_s in itertools.count(8)))
-    monkeypatch.setattr(v4l2_devices, "_ioctl", loopback_ioctl(0x05200001, asks, asked))
+    monkeypatch.setattr("fcntl.ioctl", loopback_ioctl(0x05200001, asks, asked))
     assert not v4l2_devices.has_writer(str(device), 0.3), "a reader that asks again and again is no writer"
     written = ([8 + look / 25, 8 + (look + 1) / 25] for look in itertools.count())
-    monkeypatch.setattr(v4l2_devices, "_ioctl", loopback_ioctl(0x05200001, written, asked))
+    monkeypatch.setattr("fcntl.ioctl", loopback_ioctl(0x05200001, written, asked))
     assert v4l2_devices.has_writer(str(device), 2)
     assert v4l2_devices.has_writer(str(tmp_path / "missing"), 0.2)
     monkeypatch.setattr(v4l2_devices, "has_writer", lambda _: False)
