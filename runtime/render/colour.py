@@ -51,3 +51,15 @@ def mix(first: NDArray[np.float32], second: NDArray[np.float32], share: float) -
     """share: 0 gives the first, 1 the second."""
     mixed: NDArray[np.float32] = first + (second - first) * np.float32(share)
     return mixed
+
+
+_EVERY_PX, _COLOURLESS_SHARE, _COLOURLESS_LEVELS = 8, 99.0, 14
+"""Of every so many pixels so many per cent differ by no more than these levels between red, green and blue in a black
+and white picture. Raising the levels takes pale pictures for one."""
+
+
+def is_colourless(picture: NDArray[np.uint8]) -> bool:
+    """Whether a picture is black and white, or nearly so: uint8 [H, W, 3]."""
+    sample = picture[::_EVERY_PX, ::_EVERY_PX]
+    spread = sample.max(2).astype(np.int16) - sample.min(2)
+    return bool(np.percentile(spread, _COLOURLESS_SHARE) <= _COLOURLESS_LEVELS)

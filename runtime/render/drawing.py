@@ -17,6 +17,7 @@ from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.canvas import canvas_on
 from toonfilter.runtime.render.carried import CarriedPeople
+from toonfilter.runtime.render.colour import is_colourless
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
@@ -185,6 +186,9 @@ class LayeredRenderer:
             np.copyto(image, pencilled(pixels, ground))
         else:
             cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
+            if is_colourless(scene.photo):
+                # Nobody is pink in a black and white picture.
+                cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB, dst=image)
 
     def forget(self) -> None:
         """The next frame has nothing to do with the last."""

@@ -17,6 +17,8 @@ CLOTH_COLOURS = 4
 """At most. Raising it tells more colours of a cloth apart, each with fewer steps of light."""
 _ALIKE = 20.0
 """Cloth colours nearer than this (L*a*b* distance) are one. Raising it gives plainer clothes."""
+_ALIKE_HATS = 30.0
+"""The same for headwear, most of which has one colour."""
 CLOTH_SCALE = np.array([0.36, 1.0, 1.0], np.float32)
 """Of L*, a*, b* in that distance: a fold is the same cloth in another light."""
 _SMALL_PX = 96
@@ -159,7 +161,7 @@ def measure_palette(
         beard=beard,
         skin=skin,
         cloth=_clusters(lab[cloth > 200], default.cloth) or _one_colour(lab[plane["person"] > 128]),
-        headwear=_clusters(lab[plane["headwear"] > 200], default.headwear),
+        headwear=_clusters(lab[plane["headwear"] > 200], default.headwear, _ALIKE_HATS),
         over=_clusters(lab[plane["over"] > 200], default.over),
         beard_cover=cover,
     )
@@ -263,7 +265,7 @@ def _median(pixels: NDArray[np.float32], default: Lab) -> Lab:
     return np.median(pixels, 0).astype(np.float32) if len(pixels) >= _LEAST_PIXELS else default
 
 
-def _clusters(pixels: NDArray[np.float32], before: tuple[Lab, ...]) -> tuple[Lab, ...]:
+def _clusters(pixels: NDArray[np.float32], before: tuple[Lab, ...], alike: float = _ALIKE) -> tuple[Lab, ...]:
     """Few colours that stand for all of them, the most frequent first."""
     if len(pixels) < _LEAST_PIXELS:
         return ()
@@ -276,7 +278,7 @@ def _clusters(pixels: NDArray[np.float32], before: tuple[Lab, ...]) -> tuple[Lab
             counts = np.bincount(nearest, minlength=len(centres))
             sums = np.stack([np.bincount(nearest, pixels[:, c], len(centres)) for c in range(3)], 1)
             centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres).astype(np.float32)
-        far = ((pixels[:, None] - centres[None]) ** 2).sum(2).min(1) > (2.5 * _ALIKE) ** 2
+        far = ((pixels[:, None] - centres[None]) ** 2).sum(2).min(1) > (2.5 * alike) ** 2
         if far.mean() < 0.06:
             return tuple((centres / CLOTH_SCALE).astype(np.float32))
     cv2.setRNGSeed(7)
@@ -286,7 +288,7 @@ def _clusters(pixels: NDArray[np.float32], before: tuple[Lab, ...]) -> tuple[Lab
     kept: list[tuple[float, Lab]] = []
     for number in np.argsort(-sizes):
         for place, (weight, centre) in enumerate(kept):
-            if float(np.linalg.norm(centre - centres[number])) < _ALIKE:
+            if float(np.linalg.norm(centre - centres[number])) < alike:
                 total = weight + sizes[number]
                 kept[place] = (total, (centre * weight + centres[number] * sizes[number]) / total)
                 break

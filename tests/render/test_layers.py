@@ -143,3 +143,10 @@ def test_two_people_do_not_take_each_others_colours() -> None:
     drawn = rendered(image)
     assert drawn[165:215, 150:170].std(axis=(0, 1)).max() < 25
     assert drawn[165:215, 470:490].std(axis=(0, 1)).max() < 25
+
+
+def test_a_black_and_white_picture_gets_a_black_and_white_drawing() -> None:
+    image = scene()
+    grey = np.repeat(image.mean(2, keepdims=True), 3, 2).astype(np.uint8)
+    assert np.ptp(rendered(grey).astype(int), axis=2).max() == 0
+    assert np.ptp(rendered(image).astype(int), axis=2).max() > 30
