@@ -188,7 +188,7 @@ cosine of its embeddings, median / 95th percentile over 50 faces by lot, measure
 | `comic` | 0.21 / 0.43 | 0.22 / 0.49 | 0.24 / 0.50 |
 | `sketch` | 0.16 / 0.37 | 0.19 / 0.39 | 0.19 / 0.43 |
 
-Whatever a style or a slider does, the picture is measured before it leaves: a face that is still the photo's is covered.
+Whatever a style or a slider does, the picture is measured before it leaves: a face that still shows is covered.
 """
 
 

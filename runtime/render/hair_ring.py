@@ -8,7 +8,7 @@ from toonfilter.runtime.render.contours import Points
 _HEIGHT_U, _SAG_U = 1.34, 0.26
 """How far above the pupils the ring lies in the middle, and how much lower one unit to the side, in distances of the
 pupils."""
-_ABOVE_U, _BELOW_U = (0.05, 0.09), (0.04, 0.30)
+_ABOVE_U, _BELOW_U = (0.05, 0.09), (0.04, 0.19)
 """How far the ring reaches up and down at its narrowest, and how much further its points do. Raising them: bolder."""
 _POINTS = 2.6
 """Points for each distance of the pupils."""
