@@ -8,7 +8,7 @@ from toonfilter.runtime.render.contours import Points
 _HEIGHT_U, _SAG_U = 1.34, 0.26
 """How far above the pupils the ring lies in the middle, and how much lower one unit to the side, in distances of the
 pupils."""
-_ABOVE_U, _BELOW_U = (0.05, 0.09), (0.04, 0.19)
+_ABOVE_U, _BELOW_U = (0.06, 0.08), (0.07, 0.22)
 """How far the ring reaches up and down at its narrowest, and how much further its points do. Raising them: bolder."""
 _POINTS = 2.6
 """Points for each distance of the pupils."""
@@ -33,7 +33,7 @@ def crown_ring(shape: tuple[int, ...], pupils: Points, right: Points, unit_px: f
     # Two waves of different steps: no point is like the next.
     wave = np.abs(np.sin(across * np.float32(_POINTS * np.pi)) * np.sin(across * np.float32(1.37 * np.pi) + 0.7))
     above = (np.float32(_ABOVE_U[0]) + np.float32(_ABOVE_U[1]) * wave) * ends
-    below = (np.float32(_BELOW_U[0]) + np.float32(_BELOW_U[1]) * (1 - wave) ** 4) * ends
+    below = (np.float32(_BELOW_U[0]) + np.float32(_BELOW_U[1]) * (1 - wave) ** 3) * ends
     half = np.where(place < 0, above, below) - np.float32(_EDGE_U) * (1 - ends)
     away = np.abs(place)
     ring: NDArray[np.float32] = np.clip((half - away) / np.float32(_EDGE_U) + np.float32(0.5), 0, 1)
