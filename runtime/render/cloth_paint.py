@@ -39,6 +39,8 @@ the first gives fewer, bolder lines."""
 _LINE_FROM, _LINE_FULL, _LINE_DARK = 0.024, 0.054, 40.0
 """How much darker than their surroundings lines are, in shares of these and _LINE_DARK levels, from which they are
 drawn, and whole."""
+_FINE_UNIT_PX = 80.0
+"""Distance of the pupils below which lines are looked for in the planes' own resolution. Raising it costs time."""
 _LEAST_LINE_U = 0.75
 """Shorter lines are left out: they are patterns, noise, or something that is no cloth. Raising it leaves out more."""
 _INKED = 0.42
@@ -80,8 +82,14 @@ def painted_cloth(
     if len(colours) > 1:
         index = cv2.add(index, _nearest(patch, apart))
     painted = coloured(index, _table(colours, rules))
+    if rules.inner_ink <= 0:
+        return painted
+    if unit_px * _SMALLER < _FINE_UNIT_PX:
+        # On small people lines are finer than these smaller pictures show.
+        lab = picture_lab(np.ascontiguousarray(patch.of(photo)))
+        inside, unit_px = cv2.compare(patch.of(plane), _SURE, cv2.CMP_GE), unit_px * _SMALLER
     lines = cloth_lines(lab[..., 0], inside, unit_px)
-    if rules.inner_ink > 0 and lines.any():
+    if lines.any():
         _draw_lines(painted, patch.enlarged(lines, smoothly=True), rules.inner_ink)
     return painted
 

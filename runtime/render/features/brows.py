@@ -24,6 +24,8 @@ _FROWNS = 0.05
 _SEEN_FROWN, _FROWN_LINES = 0.055, (0.35, 0.9)
 """What the photo's lines between the brows say for a frown, which meshes hardly see; and depths at which they begin to
 say it, and say all. Raising the first makes who has such lines look sterner."""
+_LAUGHS = 0.018
+"""How far laughter raises the inner ends, in pupil distances: lowered by laughter they look wicked."""
 _UNCONFIRMED = 0.2
 """Share of the mesh's frown that is believed without such lines."""
 _CRIES = (0.10, 0.25)
@@ -47,7 +49,8 @@ def draw_brow(
     inner = np.clip(_EVEN, 0, 1) ** np.float32(1.4)
     # Laughter lowers brows, too, but nobody means it.
     frown = _frown(face, look) * (1 - 0.8 * face.laughter)
-    friendly = np.float32(rules.friendly_u * (1 - smoothstep(frown, 0.0, _FROWNS)) - rules.exaggeration * frown)
+    friendly_u = rules.friendly_u * (1 - smoothstep(frown, 0.0, _FROWNS)) + _LAUGHS * face.laughter
+    friendly = np.float32(friendly_u - rules.exaggeration * frown)
     offset = look.brow_offset[side] * keep - friendly * inner + np.float32(rules.lower_u)
     line = middle + face.down * (offset * unit)[:, None]
     own = np.clip(
