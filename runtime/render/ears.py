@@ -16,12 +16,14 @@ from toonfilter.runtime.render.sure_regions import axes_of, half_plane, hull_reg
 _LINE_U = 0.030
 _ROOTS = ((234, 93, 132), (454, 323, 361))
 """Where the ear grows on the cheek: at the picture's left and right of an upright face."""
-_ABOVE, _BELOW = 105, 0
-"""Points of the mesh between whose heights ears lie: a brow and the upper lip."""
+_ABOVE, _BELOW = 105, 164
+"""Points of the mesh between whose heights ears lie: a brow and the place between nose and lip."""
 _SKIN_LEVEL = 128
 _CHEEK_GROWS_U = 0.05
 """How far beyond the mesh cheeks reach. Raising it takes less of a wide cheek for an ear."""
-_HEIGHT_U, _WIDTH_U, _LEAST_FILLED = (0.24, 1.4), (0.065, 0.8), 0.4
+_RIM_U = 0.025
+"""Half the width of a rim of skin beside the mesh that is no ear. Raising it loses ears that lie close to the head."""
+_HEIGHT_U, _WIDTH_U, _LEAST_FILLED = (0.22, 1.4), (0.065, 0.8), 0.38
 """Least and most size of an ear, and the share of its box that it fills. Narrower limits leave out more ears."""
 _FROM_ROOT_U = 0.7
 """How far from its root an ear's middle may lie."""
@@ -78,7 +80,8 @@ def ear_outline(skin: Plane, landmarks: Points, unit_px: float, side: int) -> Po
     across, down = axes_of(local)
     for edge, way in ((_ABOVE, -down), (_BELOW, down)):
         face = cv2.max(face, half_plane(window.shape, local[edge], way))
-    window = cv2.subtract(window, face)
+    rim = 2 * max(1, round(_RIM_U * unit_px)) + 1
+    window = cv2.morphologyEx(cv2.subtract(window, face), cv2.MORPH_OPEN, np.ones((rim, rim), np.uint8))
     contours, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     found = [contour[:, 0].astype(np.float32) for contour in contours if _is_ear(contour[:, 0], across, down, unit_px)]
     middle = local[list(_ROOTS[side])].mean(0)
