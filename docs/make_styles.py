@@ -184,7 +184,7 @@ cosine of its embeddings, median / 95th percentile over 50 faces by lot, measure
 | style | `--likeness 0` | `--likeness 0.5` | `--likeness 1` |
 |---|---|---|---|
 | `cartoon` | 0.21 / 0.47 | 0.26 / 0.50 | 0.27 / 0.55 |
-| `anime` | 0.13 / 0.28 | 0.14 / 0.30 | 0.15 / 0.31 |
+| `anime` | 0.13 / 0.36 | 0.15 / 0.38 | 0.20 / 0.36 |
 | `comic` | 0.21 / 0.43 | 0.22 / 0.49 | 0.24 / 0.50 |
 | `sketch` | 0.16 / 0.37 | 0.19 / 0.39 | 0.19 / 0.43 |
 
