@@ -47,6 +47,8 @@ _MAY_BE_GREY = (32.0, 48.0)
 """Lightness of hair that is dark whatever its colour, and of hair that may be grey."""
 _BLOND_YELLOW = 21.0
 """Least b* of a child's light hair."""
+_NOT_GREEN = -2.0
+"""a* below which that is dyed."""
 _GREYED = 0.4
 """What is left of the colour of grey hair."""
 _STRANDS_PX = 5
@@ -237,7 +239,7 @@ def _livelier(colour: Lab, skin: Lab, young: float) -> NDArray[np.float32]:
 
 def _with_youth(colour: Lab, young: float) -> Lab:
     """Light hair of a child is blond at least, however cold the light."""
-    if young <= 0 or colour[2] < 0:
+    if young <= 0 or colour[1] < _NOT_GREEN or colour[2] < 0:
         return colour
     least = _BLOND_YELLOW * young * smoothstep(float(colour[0]), *_MAY_BE_GREY)
     return np.array([colour[0], max(colour[1], 0.2 * least), max(colour[2], least)], np.float32)

@@ -364,3 +364,10 @@ def test_light_hair_of_a_child_is_blond_and_that_of_a_grown_up_may_be_grey() -> 
     child, grown = (measure_palette(photo, drawn, young=young).hair for young in (1.0, 0.0))
     assert child[2] > 15
     assert grown[2] < 6
+
+
+def test_a_child_s_green_hair_is_green() -> None:
+    photo = np.full((SIZE, SIZE, 3), (150, 110, 92), np.uint8)
+    photo[:60] = (140, 200, 178)
+    palette = measure_palette(photo, planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE)), young=1.0)
+    assert palette.hair[1] < -10

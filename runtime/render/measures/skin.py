@@ -71,6 +71,8 @@ _FULL_CHROMA, _FULLER_SHARE, _MOST_FULLER = 26.0, 0.55, 12.0
 _MOST_CHROMA, _YELLOW_SKIN = 33.0, (48.0, 58.0)
 """Chroma that skin has at most in good light, and hues from which skin that has more is deep skin in strong light: it
 is drawn as much darker. Raising the former draws it lighter."""
+_LEAST_EXPOSURE = 0.76
+"""How much darker it is drawn at most: in light that is strongly coloured nothing tells."""
 _DARKEST_SKIN, _LIGHTEST = 26.0, 90.0
 """On darker skin ink could not be seen."""
 
@@ -168,7 +170,7 @@ def clean_skin(raw: Lab, fair: float = 0.0) -> Lab:
     chroma = math.hypot(red, yellow)
     hue_deg = math.degrees(math.atan2(yellow, red))
     too_light = smoothstep(hue_deg, *_YELLOW_SKIN) * (1 - smoothstep(fair, 1 - _SURE_SHARE, 1.0))
-    exposure = min(1.0, _MOST_CHROMA / max(chroma, 1.0)) ** too_light
+    exposure = max(min(1.0, _MOST_CHROMA / max(chroma, 1.0)), _LEAST_EXPOSURE) ** too_light
     lightness, chroma = lightness * exposure, chroma * exposure
     turned = (hue_deg - _SKIN_HUE) * smoothstep(chroma, _NO_HUE, _SURE_HUE)
     hue = math.radians(_SKIN_HUE + _HUE_LIMIT * math.tanh(turned / _HUE_SPREAD))
