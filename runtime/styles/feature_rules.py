@@ -106,8 +106,8 @@ class MouthRules:
 class LineRules:
     """Lines of age and smile, blush."""
 
-    strength: float = 0.72
-    width_u: float = 0.032
+    strength: float = 0.95
+    width_u: float = 0.036
     blush: float = 0.34
     blush_shape: str = ""
     """SVG path data in distances of the pupils from the cheek, x outwards; instead of a soft glow."""
