@@ -68,15 +68,45 @@ class AgeLines:
 
 
 @dataclass(frozen=True, eq=False)
+class BrowShape:
+    """The brows beside the mesh. Sides: the person's right, then left. Lengths in pupil distances."""
+
+    offset: NDArray[np.float32]
+    """float32 [2, BROW_STATIONS] from the temple to the nose: how far below the mesh's middle line the brow lies."""
+    thickness: NDArray[np.float32]
+    """float32 [2, BROW_STATIONS]."""
+    strength: Pair
+    """0 invisible, 1 dark."""
+
+
+@dataclass(frozen=True, eq=False)
+class Creases:
+    """The folds above the eyes. Sides: the person's right, then left."""
+
+    strength: Pair
+    """How clear the fold is, 0 to 1 (none in many East Asian eyes)."""
+    height: Pair
+    """Distance from the lashes in pupil distances."""
+
+
+@dataclass(frozen=True, eq=False)
+class MouthLook:
+    """What moves with speech. teeth_top, teeth_bottom: share of the opening that upper and lower teeth fill.
+
+    covered: 1 where a mask or a hand hides the mouth.
+    """
+
+    teeth_top: float
+    teeth_bottom: float
+    covered: float
+
+
+@dataclass(frozen=True, eq=False)
 class Look:
-    """One person's colours and measures; sides are the person's right, then left. Lengths in pupil distances.
+    """One person's colours and measures.
 
     skin: the lit skin. shadow: the skin in shade. lip, iris, brow: colours as drawn. lip_strength: 0 lips like skin,
-    1 full colour. brow_offset, brow_thickness: float32 [2, BROW_STATIONS] from the temple to the nose: how far below
-    the mesh's middle line the brow lies, and how thick it is. brow_strength: 0 invisible, 1 dark. lash: 0 bare, 1 made
-    up. crease: how clear the fold above the eye is, 0 to 1 (none in many East Asian eyes); crease_height: its distance
-    from the lashes. teeth_top, teeth_bottom: share of the mouth's opening that upper and lower teeth fill.
-    mouth_covered: 1 where a mask or a hand hides the mouth. glasses: None where there are none.
+    1 full colour. lash: 0 bare, 1 made up. glasses: None where there are none.
     """
 
     skin: Lab
@@ -85,16 +115,11 @@ class Look:
     iris: Lab
     brow: Lab
     lip_strength: float
-    brow_offset: NDArray[np.float32]
-    brow_thickness: NDArray[np.float32]
-    brow_strength: Pair
     lash: float
-    crease: Pair
-    crease_height: Pair
-    teeth_top: float
-    teeth_bottom: float
+    brow_shape: BrowShape
+    creases: Creases
+    mouth: MouthLook
     lines: AgeLines
-    mouth_covered: float
     glasses: GlassesLook | None
 
     @classmethod
@@ -108,16 +133,11 @@ class Look:
             iris=_lab(32, 12, 20),
             brow=_lab(24, 8, 12),
             lip_strength=0.4,
-            brow_offset=stations,
-            brow_thickness=stations + np.float32(0.09),
-            brow_strength=_pair(0.8),
             lash=0.4,
-            crease=_pair(0.6),
-            crease_height=_pair(0.07),
-            teeth_top=0.5,
-            teeth_bottom=0.0,
+            brow_shape=BrowShape(stations, stations + np.float32(0.09), _pair(0.8)),
+            creases=Creases(_pair(0.6), _pair(0.07)),
+            mouth=MouthLook(teeth_top=0.5, teeth_bottom=0.0, covered=0.0),
             lines=AgeLines.none(),
-            mouth_covered=0.0,
             glasses=None,
         )
 
@@ -128,7 +148,7 @@ MIDDLE_S: Final = 0.35
 """Time constant of lines that come and go with the expression."""
 FAST_S: Final = 0.08
 """Time constant of what moves with speech."""
-_FAST = frozenset({"teeth_top", "teeth_bottom", "mouth_covered"})
+_FAST = frozenset({"mouth"})
 _MIDDLE = frozenset({"lines"})
 _GLASSES_ON, _GLASSES_OFF = 0.6, 0.4
 
@@ -168,12 +188,12 @@ class LookAverage:
         """
         if self._mean is None:
             raise RuntimeError("teeth before the first look")
-        share = self._share(max(elapsed_s, 1e-3), "teeth_top")
+        share = self._share(max(elapsed_s, 1e-3), "mouth")
+        mouth = self._mean.mouth
         top, bottom = (
-            _mixed(before, now, share)
-            for before, now in zip((self._mean.teeth_top, self._mean.teeth_bottom), teeth, strict=True)
+            _mixed(before, now, share) for before, now in zip((mouth.teeth_top, mouth.teeth_bottom), teeth, strict=True)
         )
-        self._mean = replace(self._mean, teeth_top=top, teeth_bottom=bottom)
+        self._mean = replace(self._mean, mouth=replace(mouth, teeth_top=top, teeth_bottom=bottom))
         return self._mean
 
     def _share(self, elapsed_s: float, name: str) -> float:
@@ -189,7 +209,7 @@ class LookAverage:
 
 
 def _mixed(before: _T, now: _T, share: float) -> _T:
-    if isinstance(before, AgeLines | GlassesLook):
+    if isinstance(before, BrowShape | Creases | MouthLook | AgeLines | GlassesLook):
         parts = {f.name: _mixed(getattr(before, f.name), getattr(now, f.name), share) for f in fields(before)}
         return replace(before, **parts)
     mixed: _T = before + (now - before) * share  # type: ignore[operator]

@@ -58,6 +58,11 @@ def _drawn(
     return pixels
 
 
+def _with_mouth(**values: float) -> Look:
+    look = Look.plain()
+    return replace(look, mouth=replace(look.mouth, **values))
+
+
 def _part(pixels: NDArray[np.uint8], centre: NDArray[np.float32], reach: float) -> NDArray[np.uint8]:
     x, y = (round(float(value)) for value in centre[:2])
     half = round(reach)
@@ -180,7 +185,7 @@ def test_sunglasses_have_no_eyes_on_them() -> None:
 def test_a_mask_leaves_out_mouth_and_nose() -> None:
     landmarks = _face()
     below = slice(round(float(landmarks[1, 1])), None)
-    covered = _drawn(landmarks, replace(Look.plain(), mouth_covered=1.0))[below, :, 3]
+    covered = _drawn(landmarks, _with_mouth(covered=1.0))[below, :, 3]
     assert (covered > 128).sum() == 0
     assert (_drawn(landmarks)[below, :, 3] > 128).sum() > 300
 
@@ -191,10 +196,7 @@ def test_teeth_show_as_far_as_the_photo_shows_them() -> None:
     mean[opened, 1] += 0.08
     landmarks = _face(mean=mean)
     centre = landmarks[[13, 14]].mean(0)
-    shown = [
-        _white(_part(_drawn(landmarks, replace(Look.plain(), teeth_top=share)), centre, 26))
-        for share in (0.0, 0.4, 0.8)
-    ]
+    shown = [_white(_part(_drawn(landmarks, _with_mouth(teeth_top=share)), centre, 26)) for share in (0.0, 0.4, 0.8)]
     assert shown[0] == 0
     assert 0 < shown[1] < shown[2]
 
@@ -229,12 +231,12 @@ def test_rules_come_from_plain_tables() -> None:
 def test_looks_are_averaged_over_seconds() -> None:
     average = LookAverage()
     first = Look.plain()
-    other = replace(first, skin=first.skin + 10, teeth_top=1.0, lip_strength=1.0)
+    other = replace(first, skin=first.skin + 10, mouth=replace(first.mouth, teeth_top=1.0), lip_strength=1.0)
     for _ in range(60):
         mean = average.update(first, 1 / 30)
     mean = average.update(other, 1 / 30)
     assert float(mean.skin[0] - first.skin[0]) < 0.5
-    assert mean.teeth_top - first.teeth_top > 0.1
+    assert mean.mouth.teeth_top - first.mouth.teeth_top > 0.1
     for _ in range(300):
         mean = average.update(other, 1 / 30)
     assert mean.skin == pytest.approx(other.skin, abs=0.5)

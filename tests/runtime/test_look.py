@@ -65,30 +65,36 @@ def test_dim_light_leaves_the_tone_of_the_photo(astronaut: NDArray[np.uint8], la
 
 def test_measures_are_finite_and_in_range(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
     look = measure_look(astronaut, landmarks, {})
-    for share in (look.lip_strength, look.lash, look.teeth_top, *look.crease, *look.brow_strength):
+    for share in (
+        look.lip_strength,
+        look.lash,
+        look.mouth.teeth_top,
+        *look.creases.strength,
+        *look.brow_shape.strength,
+    ):
         assert 0 <= share <= 1
-    assert np.isfinite(look.brow_offset).all()
+    assert np.isfinite(look.brow_shape.offset).all()
     assert look.glasses is None
 
 
 def test_teeth_of_a_smile_are_seen(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
-    whole = measure_look(astronaut, landmarks, {}).teeth_top
+    whole = measure_look(astronaut, landmarks, {}).mouth.teeth_top
     assert whole > 0.6
     top, bottom = landmarks[[78, 81, 13, 311, 308], :2], landmarks[[78, 178, 14, 402, 308], :2]
     lower_half = np.concatenate([(top + bottom) / 2, bottom[::-1] + np.array([0, 2], np.float32)])
     dark = astronaut.copy()
     cv2.fillPoly(dark, [lower_half.round().astype(np.int32)], (40, 12, 15))
-    assert 0.3 < measure_look(dark, landmarks, {}).teeth_top < min(0.7, whole)
+    assert 0.3 < measure_look(dark, landmarks, {}).mouth.teeth_top < min(0.7, whole)
 
 
 def test_a_smile_has_teeth_even_in_shadow(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
     mouth = cv2.convexHull(landmarks[[78, 80, 13, 310, 308, 318, 14, 88], :2].round().astype(np.int32))
     dark = astronaut.copy()
     cv2.fillConvexPoly(dark, mouth, (40, 12, 15))
-    assert measure_look(dark, landmarks, {}).teeth_top > 0.4
+    assert measure_look(dark, landmarks, {}).mouth.teeth_top > 0.4
     sad = landmarks.copy()
     sad[[61, 291, 78, 308], 1] += 12
-    assert measure_look(dark, sad, {}).teeth_top < 0.1
+    assert measure_look(dark, sad, {}).mouth.teeth_top < 0.1
 
 
 def test_painted_lips_are_stronger(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
@@ -149,8 +155,8 @@ def test_a_drawn_frame_is_found(astronaut: NDArray[np.uint8], landmarks: NDArray
 def test_a_covered_mouth_is_known(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
     plane = np.zeros(astronaut.shape[:2], np.uint8)
     plane[round(float(landmarks[1, 1])) - 6 :] = 255
-    assert measure_look(astronaut, landmarks, {"over": plane}).mouth_covered == 1.0
-    assert measure_look(astronaut, landmarks, {}).mouth_covered == 0.0
+    assert measure_look(astronaut, landmarks, {"over": plane}).mouth.covered == 1.0
+    assert measure_look(astronaut, landmarks, {}).mouth.covered == 0.0
 
 
 def test_a_face_at_the_picture_edge_is_measured(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:

@@ -37,7 +37,7 @@ def draw_brow(
     pen: Pen, face: FaceGeometry, curves: FaceCurves, look: Look, colours: FeatureColours, rules: BrowRules, side: int
 ) -> None:
     """One brow."""
-    strength = float(look.brow_strength[side])
+    strength = float(look.brow_shape.strength[side])
     alpha = (0.45 + 0.55 * strength) * rules.alpha
     if alpha < 0.02:
         return
@@ -51,10 +51,12 @@ def draw_brow(
     frown = _frown(face, look) * (1 - 0.8 * face.laughter)
     friendly_u = rules.friendly_u * (1 - smoothstep(frown, 0.0, _FROWNS)) + _LAUGHS * face.laughter
     friendly = np.float32(friendly_u - rules.exaggeration * frown)
-    offset = look.brow_offset[side] * keep - friendly * inner + np.float32(rules.lower_u)
+    offset = look.brow_shape.offset[side] * keep - friendly * inner + np.float32(rules.lower_u)
     line = middle + face.down * (offset * unit)[:, None]
     own = np.clip(
-        look.brow_thickness[side] * np.float32(rules.thickness * (0.70 + 0.30 * strength)), rules.least_u, rules.most_u
+        look.brow_shape.thickness[side] * np.float32(rules.thickness * (0.70 + 0.30 * strength)),
+        rules.least_u,
+        rules.most_u,
     )
     # Measured thickness is rough; the profile gives the form, the measure how full each part is.
     full = np.float32(np.sort(own[2:8])[2:4].sum() / 2)

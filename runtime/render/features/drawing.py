@@ -36,7 +36,7 @@ def draw_features(
         draw_lines(pen, face, curves, look, colours, rules.lines)
     with _far_side(pen, face):
         _draw_side(pen, face, curves, look, colours, rules, face.far_side)
-    if look.mouth_covered < 0.5:
+    if look.mouth.covered < 0.5:
         draw_nose(pen, face, curves, colours, rules.nose)
         draw_mouth(pen, face, curves, look, colours, rules.mouth)
     _draw_side(pen, face, curves, look, colours, rules, 1 - face.far_side)

@@ -176,16 +176,16 @@ def _fold(
     count = len(eye.crease)
     lid = eye.upper[np.linspace(1, len(eye.upper) - 2, count).astype(int)]
     mesh_height = np.maximum((lid - eye.crease) @ face.down, 0)
-    wanted = look.crease_height[eye.side] * unit + np.float32(0.25 * (1 - eye.openness)) * mesh_height
+    wanted = look.creases.height[eye.side] * unit + np.float32(0.25 * (1 - eye.openness)) * mesh_height
     height = np.minimum(wanted, mesh_height * np.float32(0.9)) * _FOLD_RISE + np.float32(0.012) * unit
     fold = lid - face.down * height[:, None]
-    strength = float(look.crease[eye.side])
+    strength = float(look.creases.strength[eye.side])
     shade = rules.crease_shade * (0.45 + 0.75 * look.lash) * (0.6 + 0.4 * strength)
-    pen.fill(outline(fold, lid[::-1]), colours.shade, shade)
+    pen.fill(outline(fold, lid[::-1]), colours.skin.shade, shade)
     if strength > 0.05:
         line = fold[1:-1]
         widths = taper(len(line), 0.05, 0.05, 0.40) * np.float32(rules.crease_line_u * thin) * unit
-        pen.stroke(line, widths, colours.soft_ink, min(1.0, 0.45 + 0.65 * strength))
+        pen.stroke(line, widths, colours.skin.soft_ink, min(1.0, 0.45 + 0.65 * strength))
 
 
 def _ball(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules, eye: EyeShape) -> None:
@@ -193,10 +193,10 @@ def _ball(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules
     unit, down = np.float32(face.unit_px), face.down
     opening = outline(eye.upper, eye.lower[::-1])
     with pen.inside(opening):
-        pen.fill(opening, colours.eye_white)
+        pen.fill(opening, colours.eyes.white)
         corner = eye.upper[-1] + eye.outwards * np.float32(0.02) * unit
         across = eye.outwards * np.float32(0.07) * unit
-        pen.glow(corner, across, down * np.float32(0.06) * unit, colours.caruncle, 0.8)
+        pen.glow(corner, across, down * np.float32(0.06) * unit, colours.eyes.caruncle, 0.8)
         _iris(pen, face, colours, rules, eye)
         deep = min(rules.lid_shadow_u * face.unit_px + 0.10 * eye.height_px, _MOST_SHADED * eye.height_px)
         depth = np.float32(deep) * bow(len(eye.upper), 0.6)
@@ -215,17 +215,17 @@ def _iris_axes(face: FaceGeometry, rules: EyeRules, eye: EyeShape) -> tuple[Axis
 
 def _iris(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules, eye: EyeShape) -> None:
     across, down = _iris_axes(face, rules, eye)
-    shades = (to_argb(colours.iris_deep), to_argb(colours.iris), to_argb(colours.iris_glow))
+    shades = (to_argb(colours.eyes.iris_deep), to_argb(colours.eyes.iris), to_argb(colours.eyes.iris_glow))
     with pen.frame(eye.iris, across, down):
-        pen.fill(disc(0, 0, 1.0), colours.iris_ring)
+        pen.fill(disc(0, 0, 1.0), colours.eyes.iris_ring)
         pen.graded(disc(0, 0, 0.88), linear(_IRIS_TOP, _IRIS_BOTTOM, shades, (0.12, 0.60, 1.0)))
-        pen.fill(_GLOW, colours.iris_glow, rules.glow)
+        pen.fill(_GLOW, colours.eyes.iris_glow, rules.glow)
         if not rules.pupil_shape:
-            pen.fill(oval(0, -0.03, rules.pupil, 1.08 * rules.pupil), colours.pupil)
+            pen.fill(oval(0, -0.03, rules.pupil, 1.08 * rules.pupil), colours.eyes.pupil)
     if rules.pupil_shape:
         size = np.float32(rules.pupil)
         with pen.frame(eye.iris, across * size, down * size):
-            pen.fill(shape_path(rules.pupil_shape), colours.pupil)
+            pen.fill(shape_path(rules.pupil_shape), colours.eyes.pupil)
 
 
 def _highlights(pen: Pen, face: FaceGeometry, rules: EyeRules, eye: EyeShape) -> None:
@@ -270,7 +270,7 @@ def _lower_line(
     line = part(eye.lower, 0, rules.lower_reach) + face.down * np.float32(0.004 * face.unit_px)
     full = np.float32((rules.lower_line_u + 0.006 * look.lash) * face.unit_px * thin)
     widths = taper(len(line), 0.5, 0.05, 0.25) * full
-    pen.stroke(line, widths, colours.lower_lid, 0.95 * smoothstep(eye.openness, 0.3, 0.7))
+    pen.stroke(line, widths, colours.eyes.lower_lid, 0.95 * smoothstep(eye.openness, 0.3, 0.7))
 
 
 def _lash_line(
@@ -291,7 +291,7 @@ def _lash_line(
     curve = np.concatenate([corner + wing, corner + wing * np.float32(0.40), eye.upper[1:]])
     widths: Widths = _LASH_PROFILE * np.float32(full)
     line: Points = curve + up * (widths * np.float32(_ABOVE_LID * eye.openness))[:, None]
-    pen.stroke(line, widths, colours.lash)
+    pen.stroke(line, widths, colours.eyes.lash)
     made_up = smoothstep(painted, 0.55, 0.82)
     # On a closed eye everybody's lashes show.
     made_up = max(made_up, smoothstep(closed, 0.75, 1.0) * (0.45 + 0.55 * lash))
@@ -311,4 +311,4 @@ def _single_lashes(
         way = eye.outwards * lean - face.down * sign * np.float32(0.62 + 0.08 * number)
         tip = root + way * np.float32(0.125 - 0.012 * number) * scale
         middle = (root + tip) / 2 + (eye.outwards * np.float32(0.3) + face.down * sign) * np.float32(0.014) * scale
-        pen.stroke(np.stack([root, middle, tip]).astype(np.float32), _LASH * scale, colours.lash)
+        pen.stroke(np.stack([root, middle, tip]).astype(np.float32), _LASH * scale, colours.eyes.lash)

@@ -33,10 +33,10 @@ def draw_blush(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: Lin
         centre = face.flat[cheek] + face.down_face * np.float32(0.06)
         if rules.blush_shape:
             with pen.frame(centre, face.across_face * np.float32(2 * side - 1), face.down_face):
-                pen.fill(shape_path(rules.blush_shape), colours.blush, rules.blush * seen)
+                pen.fill(shape_path(rules.blush_shape), colours.skin.blush, rules.blush * seen)
             continue
         across = face.across_face * np.float32(0.36)
-        pen.glow(centre, across, face.down_face * np.float32(0.22), colours.blush, rules.blush * seen)
+        pen.glow(centre, across, face.down_face * np.float32(0.22), colours.skin.blush, rules.blush * seen)
 
 
 def draw_lines(
@@ -77,7 +77,7 @@ def _line(
     if strength < _FAINT:
         return
     widths = taper(len(curve), *shape) * np.float32(rules.width_u * weight * (0.40 + 0.60 * strength) * face.unit_px)
-    colour = mix(colours.soft_ink, colours.ink, min(1.0, 0.5 * strength * strength))
+    colour = mix(colours.skin.soft_ink, colours.skin.ink, min(1.0, 0.5 * strength * strength))
     pen.stroke(curve, widths, colour, min(1.0, 0.30 + 0.75 * strength))
 
 
@@ -91,7 +91,7 @@ def _bag_shade(
     bag = part(curves[f"{name}_bag"], 0.1, 0.95)
     lid = part(curves[f"{name}_lower"], 0.1, 0.95)
     inner = resampled(lid, len(bag)) * np.float32(0.45) + bag * np.float32(0.55)
-    pen.fill(outline(inner, bag[::-1]), colours.shade, alpha)
+    pen.fill(outline(inner, bag[::-1]), colours.skin.shade, alpha)
 
 
 def _second_lines(

@@ -105,16 +105,16 @@ def _lips(
     # Bare lips have no hard edge: they fade into the skin.
     depth = float((bottom - inner_bottom)[half] @ face.down)
     foot = inner_bottom[half] + face.down * np.float32(max(depth, 1.0))
-    fading = _fading(colours.lip, alpha, 0.95 + 0.05 * paint, 0.78 + 0.22 * paint)
+    fading = _fading(colours.mouth.lip, alpha, 0.95 + 0.05 * paint, 0.78 + 0.22 * paint)
     pen.graded(outline(inner_bottom, bottom[::-1]), linear(inner_bottom[half], foot, fading, (0.0, 0.45, 1.0)))
     # Dark upper lips look like an opening; what is not painted stays near the skin.
     height = float((inner_top - top)[half - 2] @ face.down)
     head = inner_top[half] - face.down * np.float32(max(height, 1.0))
-    fading = _fading(colours.lip_upper, alpha * (0.92 + 0.08 * paint), 0.75 + 0.25 * paint, 0.38 + 0.62 * paint)
+    fading = _fading(colours.mouth.lip_upper, alpha * (0.92 + 0.08 * paint), 0.75 + 0.25 * paint, 0.38 + 0.62 * paint)
     pen.graded(outline(top, inner_top[::-1]), linear(inner_top[half], head, fading, (0.0, 0.5, 1.0)))
     middle = part(inner_bottom * np.float32(0.55) + bottom * np.float32(0.45), 0.30, 0.58)
     widths = taper(len(middle), 0.08, 0.08, 0.5) * np.float32(min(0.034, 0.30 * depth / face.unit_px)) * unit
-    pen.stroke(middle, widths, colours.lip_light, rules.light * (0.6 + 0.4 * paint))
+    pen.stroke(middle, widths, colours.mouth.lip_light, rules.light * (0.6 + 0.4 * paint))
 
 
 def _fading(colour: Colour, alpha: float, middle: float, end: float) -> list[int]:
@@ -135,16 +135,16 @@ def _inside(
     unit, down = np.float32(face.unit_px), face.down
     opening = outline(top, bottom[::-1])
     with pen.inside(opening):
-        pen.fill(opening, colours.mouth)
+        pen.fill(opening, colours.mouth.inside)
         count = len(top)
         if gap > 0.09:
             width = float(np.hypot(*(bottom[-1] - bottom[0])))
             centre = bottom[count // 2] + down * np.float32(0.04) * unit
             tongue = _ellipse(centre, face, 0.34 * width, 0.42 * gap * face.unit_px)
-            pen.fill(tongue, colours.tongue)
+            pen.fill(tongue, colours.mouth.tongue)
         _teeth(pen, face, look, colours, top, bottom, gap)
     widths = taper(len(bottom), 0.3, 0.3, 0.5) * np.float32(rules.lower_edge_u) * unit
-    pen.stroke(bottom, widths, colours.ink, 0.7 * smoothstep(gap, 0.02, 0.06))
+    pen.stroke(bottom, widths, colours.skin.ink, 0.7 * smoothstep(gap, 0.02, 0.06))
 
 
 def _teeth(
@@ -153,19 +153,19 @@ def _teeth(
     """Upper teeth along the upper lip and in its shadow, lower ones deep in the mouth; corners stay dark."""
     unit, down, count = np.float32(face.unit_px), face.down, len(top)
     lip = top - down * np.float32(0.03) * unit
-    shown = smoothstep(look.teeth_top, 0.10, 0.28)
-    below = smoothstep(look.teeth_bottom, 0.14, 0.3)
-    if below > 0.02 and look.teeth_top < 0.7:
-        rise = np.float32(min(look.teeth_bottom, 0.30)) * bow(count, 0.6)
+    shown = smoothstep(look.mouth.teeth_top, 0.10, 0.28)
+    below = smoothstep(look.mouth.teeth_bottom, 0.14, 0.3)
+    if below > 0.02 and look.mouth.teeth_top < 0.7:
+        rise = np.float32(min(look.mouth.teeth_bottom, 0.30)) * bow(count, 0.6)
         upper = bottom + (top - bottom) * rise[:, None]
-        pen.fill(outline(upper, (bottom + down * np.float32(0.02) * unit)[::-1]), colours.teeth_shade, below)
+        pen.fill(outline(upper, (bottom + down * np.float32(0.02) * unit)[::-1]), colours.mouth.teeth_shade, below)
     if shown > 0.02:
-        depth = np.float32(min(look.teeth_top * 1.12, _MOST_TEETH)) * _ROW
+        depth = np.float32(min(look.mouth.teeth_top * 1.12, _MOST_TEETH)) * _ROW
         lower = top + (bottom - top) * depth[:, None]
         drop = np.maximum((lower - top) @ down, 1e-3)
         lower = top + (lower - top) * np.minimum(1, np.float32(0.23) * unit / drop)[:, None]
         row = outline(lip, lower[::-1])
-        pen.fill(row, colours.teeth, shown)
+        pen.fill(row, colours.mouth.teeth, shown)
         height = float(((lower - top) @ down).max()) / face.unit_px
         if height > _TOOTH_LINES_FROM:
             _tooth_lines(pen, face, colours, top, lower, shown * smoothstep(height, _TOOTH_LINES_FROM, 0.2))
@@ -180,7 +180,7 @@ def _tooth_lines(
     for place in _TOOTH_GAPS:
         foot, head = lower[place], top[place] * np.float32(0.45) + lower[place] * np.float32(0.55)
         line = np.stack([foot, (foot + head) / 2, head])
-        pen.stroke(line, _TOOTH_LINE * np.float32(0.014 * face.unit_px), colours.teeth_shade, alpha)
+        pen.stroke(line, _TOOTH_LINE * np.float32(0.014 * face.unit_px), colours.mouth.teeth_shade, alpha)
 
 
 def _ellipse(centre: Points, face: FaceGeometry, across: float, down: float) -> Shape:
@@ -199,7 +199,7 @@ def _line(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: MouthRul
     line[-1] += (top[-1] - top[-3]) * np.float32(0.25)
     # It takes nothing of an opening: parted lips carry it on the upper one.
     line -= face.down * (widths * np.float32(0.40 * opened))[:, None]
-    pen.stroke(line, widths, colours.ink, 0.97)
+    pen.stroke(line, widths, colours.skin.ink, 0.97)
 
 
 def _under(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: MouthRules, bottom: Points) -> None:
@@ -207,4 +207,4 @@ def _under(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: MouthRu
     unit = np.float32(face.unit_px)
     line = part(bottom, 0.34, 0.66) + face.down * np.float32(0.040) * unit
     widths = taper(len(line), 0.05, 0.05, 0.5) * np.float32(0.038) * unit
-    pen.stroke(line, widths, colours.shade, rules.under_shade)
+    pen.stroke(line, widths, colours.skin.shade, rules.under_shade)

@@ -40,7 +40,11 @@ def draw_nose(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: Feature
     unit = np.float32(face.unit_px)
     tip = face.flat[NOSE_TIP] * np.float32(0.7) + face.flat[5] * np.float32(0.3) - face.right * np.float32(0.020) * unit
     pen.glow(
-        tip, face.right * np.float32(0.055) * unit, face.down * np.float32(0.050) * unit, colours.light, rules.light
+        tip,
+        face.right * np.float32(0.055) * unit,
+        face.down * np.float32(0.050) * unit,
+        colours.skin.light,
+        rules.light,
     )
 
 
@@ -55,15 +59,21 @@ def _small(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureCol
     down = face.down * np.float32(0.075) * unit
     shadow = np.stack([tip - across, tip - down * np.float32(0.35), tip + across])
     low = np.stack([tip + across, tip + across * np.float32(0.5 * side) + down, tip - across])
-    pen.fill(outline(shadow, low), colours.shade, rules.under_shade)
+    pen.fill(outline(shadow, low), colours.skin.shade, rules.under_shade)
     edge = np.stack([tip - across * np.float32(0.9), tip - down * np.float32(0.10), tip + across * np.float32(0.9)])
-    pen.stroke(resampled(edge, 7), taper(7, 0.1, 0.1, 0.5) * np.float32(rules.wing_u) * unit, colours.soft_ink, 0.9)
+    pen.stroke(
+        resampled(edge, 7), taper(7, 0.1, 0.1, 0.5) * np.float32(rules.wing_u) * unit, colours.skin.soft_ink, 0.9
+    )
     strength = smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL)
     if strength > 0.02:
         _bridge(pen, face, curves, colours, rules, strength)
     light = tip - down * np.float32(0.9) - face.right * np.float32(0.02) * unit
     pen.glow(
-        light, face.right * np.float32(0.035) * unit, face.down * np.float32(0.05) * unit, colours.light, rules.light
+        light,
+        face.right * np.float32(0.035) * unit,
+        face.down * np.float32(0.05) * unit,
+        colours.skin.light,
+        rules.light,
     )
 
 
@@ -72,8 +82,8 @@ def _shaped(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureCo
     tip = face.flat[NOSE_TIP] * np.float32(0.35) + face.flat[2] * np.float32(0.65)
     across = face.across_face * np.float32(-1 if face.yaw < -_MIRRORS else 1)
     with pen.frame(tip, across, face.down_face):
-        pen.fill(shape_path(rules.shade_shape), colours.shade, rules.under_shade)
-        pen.fill(shape_path(rules.shape), colours.soft_ink, 0.9)
+        pen.fill(shape_path(rules.shade_shape), colours.skin.shade, rules.under_shade)
+        pen.fill(shape_path(rules.shape), colours.skin.soft_ink, 0.9)
     strength = smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL)
     if strength > 0.02:
         _bridge(pen, face, curves, colours, rules, strength)
@@ -93,7 +103,7 @@ def _plane(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
     outer = flat[list(edge)] * np.float32(0.35) + flat[list(hollow)] * np.float32(0.65)
     outer[-1] = ridge[-1]
     path = outline(ridge, outer[::-1])
-    pen.fill(path, colours.shade, rules.side_shade * fade)
+    pen.fill(path, colours.skin.shade, rules.side_shade * fade)
 
 
 def _under(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
@@ -108,7 +118,7 @@ def _under(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
     lower = lower + down * (np.float32(0.034) * unit * wave)[:, None]
     depth = np.maximum((lower - upper) @ down, np.float32(0.012) * unit * wave)
     upper = lower - down * depth[:, None] + face.right * ((upper - lower) @ face.right)[:, None]
-    pen.fill(outline(upper, lower[::-1]), colours.shade, rules.under_shade)
+    pen.fill(outline(upper, lower[::-1]), colours.skin.shade, rules.under_shade)
 
 
 def _nostrils(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
@@ -120,7 +130,7 @@ def _nostrils(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: Nose
         points = np.stack([flat[list(outer)].mean(0), flat[list(middle)].mean(0), flat[list(inner)].mean(0)])
         line = resampled(points, 5)
         widths = taper(5, 0.30, 0.06, 0.34) * np.float32(rules.nostril_u * (1 + 0.5 * looking_up)) * unit
-        pen.stroke(line, widths, colours.ink, 0.68 * (1 - hidden))
+        pen.stroke(line, widths, colours.skin.ink, 0.68 * (1 - hidden))
 
 
 def _wings(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
@@ -129,7 +139,7 @@ def _wings(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
         hidden = smoothstep(abs(face.yaw), 18, 36) if side == face.far_side else 0.0
         wing = resampled(face.flat[list(points)], 7)
         widths = taper(len(wing), 0.05, 0.12, 0.60) * np.float32(rules.wing_u) * unit
-        pen.stroke(wing, widths, colours.soft_ink, 0.9 * (1 - hidden))
+        pen.stroke(wing, widths, colours.skin.soft_ink, 0.9 * (1 - hidden))
 
 
 def _bridge(
@@ -142,4 +152,4 @@ def _bridge(
     line = profile[start : len(profile) - 1]
     away = face.right * np.float32(np.sign(face.turn) * 0.012) * unit
     widths = taper(len(line), 0.06, 0.25, 0.78) * np.float32(rules.bridge_u) * unit
-    pen.stroke(line + away, widths, colours.soft_ink, 0.95 * strength)
+    pen.stroke(line + away, widths, colours.skin.soft_ink, 0.95 * strength)

@@ -21,17 +21,22 @@ _TEETH = np.array([0.975, 0.955, 0.915], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FeatureColours:
-    """sRGB 0 to 1, float32 [3] each."""
+class SkinColours:
+    """Skin and the lines on it: sRGB 0 to 1, float32 [3] each."""
 
-    skin: Colour
     shade: Colour
     light: Colour
     """Skin where it catches the light."""
     ink: Colour
     soft_ink: Colour
     blush: Colour
-    eye_white: Colour
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EyeColours:
+    """sRGB 0 to 1, float32 [3] each."""
+
+    white: Colour
     caruncle: Colour
     iris_ring: Colour
     iris_deep: Colour
@@ -40,53 +45,87 @@ class FeatureColours:
     pupil: Colour
     lash: Colour
     lower_lid: Colour
-    brow: Colour
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MouthColours:
+    """sRGB 0 to 1, float32 [3] each."""
+
     lip: Colour
     lip_upper: Colour
     lip_light: Colour
-    mouth: Colour
+    inside: Colour
     tongue: Colour
     teeth: Colour
     teeth_shade: Colour
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureColours:
+    """All that a face is drawn with. brow: sRGB 0 to 1, float32 [3]."""
+
+    skin: SkinColours
+    eyes: EyeColours
+    brow: Colour
+    mouth: MouthColours
+
     @classmethod
     def of(cls, look: Look, rules: FeatureRules, ink_black: float = 0.0) -> "FeatureColours":
         """Mix the palette; a drawing of the same look can keep it."""
-        skin, shade = to_rgb(look.skin), to_rgb(look.shadow)
-        dark = 1 - smoothstep(float(look.skin[0]), 38, 58)
-        line = mix(ink(look.skin), BLACK, ink_black)
-        soft = to_rgb(_between(look.shadow, look.skin * np.array([0.26, 0.75, 0.6], np.float32), 0.42 + 0.1 * dark))
-        soft = mix(soft, BLACK, 0.75 * ink_black)
-        lash = mix(mix(ink(look.brow), _LASH, 0.65), BLACK, ink_black)
-        iris = look.iris.copy()
-        iris[1:] *= np.float32(rules.eyes.iris_saturation)
-        bright = np.float32(0.90 + 0.10 * min(1.0, float(look.skin[0]) / 62))
-        lip, upper = _lips(look, rules)
+        skin = _skin_colours(look, ink_black)
         return cls(
             skin=skin,
-            shade=shade,
-            light=_lab_rgb(look.skin, 9 + 3 * dark, 0.80, 0.85),
-            ink=line,
-            soft_ink=soft,
-            blush=_lab_rgb(look.skin, -5 - 2 * dark, 1.0, 1.0, red=17 - 4 * dark),
-            eye_white=(_WHITE + (skin - _WHITE) * np.float32(rules.eyes.white_tint)) * bright,
-            caruncle=_lab_rgb(look.skin, -4, 1.0, 0.9, red=14),
-            iris_ring=_lab_rgb(iris * np.array([0.30, 0.75, 0.6], np.float32), 1, 1, 1, red=1.5),
-            iris_deep=_lab_rgb(iris * np.array([0.50, 0.95, 0.85], np.float32), 0, 1, 1),
-            iris=to_rgb(iris),
-            iris_glow=_lab_rgb(iris, min(20.0, 80 - float(iris[0])), 1.2, 1.3),
-            pupil=_lab_rgb(iris * np.array([0.16, 0.4, 0.3], np.float32), 2, 1, 1),
-            lash=lash,
-            lower_lid=mix(soft, lash, 0.25 + 0.35 * look.lash),
+            eyes=_eye_colours(look, rules, skin, ink_black),
             brow=mix(to_rgb(_seen_brow(look)), BLACK, _BLACK_BROW * ink_black),
-            lip=to_rgb(lip),
-            lip_upper=to_rgb(upper),
-            lip_light=_lab_rgb(lip, 10, 0.85, 0.85),
-            mouth=_lab_rgb(np.array([17, 26, 13], np.float32), 0, 1, 1),
-            tongue=_lab_rgb(np.array([50, 38, 20], np.float32), 0, 1, 1),
-            teeth=_TEETH * (np.float32(0.92) + np.float32(0.08) * bright),
-            teeth_shade=_TEETH * np.array([0.82, 0.78, 0.78], np.float32),
+            mouth=_mouth_colours(look, rules),
         )
+
+
+def _skin_colours(look: Look, ink_black: float) -> SkinColours:
+    dark = 1 - smoothstep(float(look.skin[0]), 38, 58)
+    soft = to_rgb(_between(look.shadow, look.skin * np.array([0.26, 0.75, 0.6], np.float32), 0.42 + 0.1 * dark))
+    return SkinColours(
+        shade=to_rgb(look.shadow),
+        light=_lab_rgb(look.skin, 9 + 3 * dark, 0.80, 0.85),
+        ink=mix(ink(look.skin), BLACK, ink_black),
+        soft_ink=mix(soft, BLACK, 0.75 * ink_black),
+        blush=_lab_rgb(look.skin, -5 - 2 * dark, 1.0, 1.0, red=17 - 4 * dark),
+    )
+
+
+def _eye_colours(look: Look, rules: FeatureRules, skin: SkinColours, ink_black: float) -> EyeColours:
+    iris = look.iris.copy()
+    iris[1:] *= np.float32(rules.eyes.iris_saturation)
+    lash = mix(mix(ink(look.brow), _LASH, 0.65), BLACK, ink_black)
+    return EyeColours(
+        white=(_WHITE + (to_rgb(look.skin) - _WHITE) * np.float32(rules.eyes.white_tint)) * _brightness(look),
+        caruncle=_lab_rgb(look.skin, -4, 1.0, 0.9, red=14),
+        iris_ring=_lab_rgb(iris * np.array([0.30, 0.75, 0.6], np.float32), 1, 1, 1, red=1.5),
+        iris_deep=_lab_rgb(iris * np.array([0.50, 0.95, 0.85], np.float32), 0, 1, 1),
+        iris=to_rgb(iris),
+        iris_glow=_lab_rgb(iris, min(20.0, 80 - float(iris[0])), 1.2, 1.3),
+        pupil=_lab_rgb(iris * np.array([0.16, 0.4, 0.3], np.float32), 2, 1, 1),
+        lash=lash,
+        lower_lid=mix(skin.soft_ink, lash, 0.25 + 0.35 * look.lash),
+    )
+
+
+def _mouth_colours(look: Look, rules: FeatureRules) -> MouthColours:
+    lip, upper = _lips(look, rules)
+    return MouthColours(
+        lip=to_rgb(lip),
+        lip_upper=to_rgb(upper),
+        lip_light=_lab_rgb(lip, 10, 0.85, 0.85),
+        inside=_lab_rgb(np.array([17, 26, 13], np.float32), 0, 1, 1),
+        tongue=_lab_rgb(np.array([50, 38, 20], np.float32), 0, 1, 1),
+        teeth=_TEETH * (np.float32(0.92) + np.float32(0.08) * _brightness(look)),
+        teeth_shade=_TEETH * np.array([0.82, 0.78, 0.78], np.float32),
+    )
+
+
+def _brightness(look: Look) -> np.float32:
+    """Of the whites of eyes and teeth: less in a dark face."""
+    return np.float32(0.90 + 0.10 * min(1.0, float(look.skin[0]) / 62))
 
 
 _MIXED: dict[object, FeatureColours] = {}

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.features.smooth import smoothstep
-from toonfilter.runtime.render.look import BROW_STATIONS, Pair
+from toonfilter.runtime.render.look import BROW_STATIONS, Creases
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, across, median_lab
 
 _REACH = np.linspace(-0.20, 0.20, 41).astype(np.float32)
@@ -96,8 +96,8 @@ _LID_REACH = np.linspace(0, 0.22, 45).astype(np.float32)
 _CREASE_FROM, _CREASE_TO = 0.040, 0.165
 
 
-def creases(photo: MeasuredPhoto) -> tuple[Pair, Pair]:
-    """How clear the fold above each eye is, 0 to 1, and how far it lies above the lashes, in pupil distances."""
+def creases(photo: MeasuredPhoto) -> Creases:
+    """The fold above each eye as the photo shows it."""
     strength, height = np.full(2, 0.5, np.float32), np.full(2, 0.075, np.float32)
     for side, name in enumerate(("right", "left")):
         if photo.face.eye_visibility[side] < 0.5:
@@ -113,4 +113,4 @@ def creases(photo: MeasuredPhoto) -> tuple[Pair, Pair]:
         strength[side] = smoothstep(float(valley[deepest]), 0.012, 0.16)
         if strength[side] > 0.1:
             height[side] = _LID_REACH[deepest]
-    return strength, height
+    return Creases(strength, height)

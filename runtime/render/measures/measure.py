@@ -7,7 +7,7 @@ from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP
 from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.smooth import smoothstep
-from toonfilter.runtime.render.look import Look
+from toonfilter.runtime.render.look import BrowShape, Look, MouthLook
 from toonfilter.runtime.render.measures.brows import BrowMeasure, creases
 from toonfilter.runtime.render.measures.glasses import fit_glasses, wears_glasses
 from toonfilter.runtime.render.measures.irises import iris
@@ -75,7 +75,7 @@ class LookMeter:
         elif not is_worn:
             look = replace(look, glasses=None)
         top, bottom = measure_teeth(photo, landmarks, self._raw)
-        self._look = replace(look, teeth_top=top, teeth_bottom=bottom, mouth_covered=_mouth_covered(measured))
+        self._look = replace(look, mouth=MouthLook(top, bottom, _mouth_covered(measured)))
         return self._look
 
 
@@ -97,15 +97,11 @@ def _with_lines(look: Look, measured: MeasuredPhoto, raw: Lab) -> Look:
 
 def _with_brows(look: Look, measured: MeasuredPhoto, raw: Lab) -> Look:
     brow = BrowMeasure(measured, raw, look.skin)
-    crease, height = creases(measured)
     return replace(
         look,
         brow=brow.colour,
-        brow_offset=brow.offset,
-        brow_thickness=brow.thickness,
-        brow_strength=brow.strength,
-        crease=crease,
-        crease_height=height,
+        brow_shape=BrowShape(brow.offset, brow.thickness, brow.strength),
+        creases=creases(measured),
     )
 
 
