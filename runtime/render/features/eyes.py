@@ -64,7 +64,7 @@ _LASH_PROFILE = np.array(
     [0.0, 0.42, 0.82, 1.0, 1.0, 0.94, 0.86, 0.78, 0.70, 0.62, 0.54, 0.46, 0.36, 0.24, 0.10, 0.0], np.float32
 )
 """Width of the lash line from its wing to the nose."""
-_BARE_LID = 0.78
+_BARE_LID = 0.68
 """Width of the lid's line of bare lashes, over that of made-up ones."""
 _ABOVE_LID = 0.36
 """How far the lid's line lies above the lid's edge, in its own width."""

@@ -211,7 +211,7 @@ def lips(photo: MeasuredPhoto, raw: Lab, skin: Lab) -> tuple[Lab, float]:
     red = float(difference[1]) - 0.25 * float(difference[2])
     strength = smoothstep(red, *_PAINTED)
     # One flat colour speaks louder than the soft edge of bare lips; painted lips are flat themselves.
-    share = 0.82 + 0.16 * strength
+    share = 0.72 + 0.26 * strength
     moved = np.array(
         [
             np.clip(difference[0], -20 - _PAINT_DARKER * strength, -3) * share - 1,
