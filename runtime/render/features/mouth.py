@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.proportions import Points
-from toonfilter.runtime.render.colour import Colour
+from toonfilter.runtime.render.colour import Colour, mix
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import (
     MULTIPLY,
@@ -41,6 +41,10 @@ _ROW = np.clip((1 - np.abs(_ALONG)) / np.float32(0.30), 0, 1) ** np.float32(0.7)
 """Height of the row of teeth along the mouth: behind the corners lies shadow."""
 _SHADED = np.float32(0.55) + np.float32(0.45) * np.abs(_ALONG)
 _MOST_TEETH = 0.93
+_MOST_LOWER, _LOWER_IN_SHADE = 0.24, 0.45
+"""Height of the lower teeth at most, over the mouth's opening, and how far they lie in shade: bright ones look like a
+grin.
+"""
 _TOOTH_GAPS = (5, 7, 9)
 _TOOTH_LINE = np.array([1.0, 0.6, 0.0], np.float32)
 _REST_DROPS = (0.01, 0.05)
@@ -156,9 +160,10 @@ def _teeth(
     shown = smoothstep(look.mouth.teeth_top, 0.10, 0.28)
     below = smoothstep(look.mouth.teeth_bottom, 0.14, 0.3)
     if below > 0.02 and look.mouth.teeth_top < 0.7:
-        rise = np.float32(min(look.mouth.teeth_bottom, 0.30)) * bow(count, 0.6)
+        rise = np.float32(min(look.mouth.teeth_bottom, _MOST_LOWER)) * bow(count, 0.9)
+        lower_teeth = mix(colours.mouth.teeth_shade, colours.mouth.inside, _LOWER_IN_SHADE)
         upper = bottom + (top - bottom) * rise[:, None]
-        pen.fill(outline(upper, (bottom + down * np.float32(0.02) * unit)[::-1]), colours.mouth.teeth_shade, below)
+        pen.fill(outline(upper, (bottom + down * np.float32(0.02) * unit)[::-1]), lower_teeth, below)
     if shown > 0.02:
         depth = np.float32(min(look.mouth.teeth_top * 1.12, _MOST_TEETH)) * _ROW
         lower = top + (bottom - top) * depth[:, None]
