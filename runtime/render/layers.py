@@ -17,6 +17,7 @@ from toonfilter.runtime.render.ears import draw_ears
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.features.curves import resampled
+from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.hair_ring import crown_ring
 from toonfilter.runtime.render.hair_strokes import StrokeField, draw_strokes
@@ -44,6 +45,8 @@ _JAW_TURNED = 12.0
 """Yaw in degrees from which less of the jaw's far half is drawn."""
 _BEARD_EDGE_U = 0.013
 """How softly a dense beard's edge fades into the skin."""
+_GREY_BEARD, _GREY_TONES = (30.0, 55.0), 0.9
+"""Lightness of beards between which their tones become stronger, and how much stronger they become."""
 _STUBBLE_EDGE_U = 0.08
 """How much more softly stubble's does."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
@@ -329,7 +332,10 @@ def _hair_swatch(
         relief = _ringed(relief, figure, figure.head, patch, rules.hair_ring)
     levels = to_levels(relief, _LEVELS_PER_L)
     steps = []
+    # Light on a dark beard looks like dirt; a grey one is nothing without it.
+    strength = 1.0 if tones is rules.hair_tones else smoothstep(float(base[0]), *_GREY_BEARD) * _GREY_TONES + 1
     for level, step in sorted(tones, key=lambda one: abs(one[0])):
+        step *= strength
         tone = base + np.array([step, 0, 0], np.float32)
         tone[1:] *= 1 - 0.006 * step
         steps.append((128 + level * _LEVELS_PER_L, to_rgb(tone)))
