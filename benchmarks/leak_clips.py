@@ -31,11 +31,10 @@ from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.filter.toon_filter import ToonFilter, TrackedFrame
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.landmarks import CHIN, FACE_OVAL
+from toonfilter.runtime.styles.identity import KNOWN_FROM
 from toonfilter.runtime.video.file_filter import file_filter_opener
 
 LEAST_FACE_PX = 40
-KNOWN_FROM = 0.6
-"""Cosine from which on the recogniser knows a person; different people have 0.03 +- 0.1."""
 MOST_CHANGE = 12.0
 """Mean change in levels, up to which a face that is known counts as shown, above as drawn."""
 _LEAST_SHOWN = 0.35

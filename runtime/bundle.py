@@ -17,6 +17,7 @@ from toonfilter.runtime.files.onnx_weights import keeps_weights_elsewhere
 from toonfilter.runtime.files.strict import Problem, parse
 from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.platform.user_folders import models_folder
+from toonfilter.runtime.styles.identity import MEASURED, Identity
 from toonfilter.runtime.styles.style import Style, read_style
 
 FORMAT = 2
@@ -257,6 +258,13 @@ def find_bundle(name: str) -> Bundle:
     raise BundleError(
         f"unknown style {name!r}; known styles: {listing}. A path to a style file (.toml) or a bundle folder works too"
     )
+
+
+def measured_identity(name: str) -> tuple[Identity, ...]:
+    """How far a recogniser knows people in the style of this name or at this path; empty unless it ships."""
+    path = known_bundles().get(name, Path(name)).resolve()
+    is_ours = path.suffix == ".toml" and path.parent == shipped_folder().resolve()
+    return MEASURED.get(path.stem, ()) if is_ours else ()
 
 
 def open_bundle(path: Path) -> Bundle:

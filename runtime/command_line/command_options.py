@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from toonfilter.runtime.command_line import terminal
+
 if TYPE_CHECKING:
     from toonfilter.runtime.filter.filter_settings import FilterSettings
     from toonfilter.runtime.privacy import LostPolicy
@@ -64,12 +66,24 @@ class DrawingOptions:
     ] = "drawn"
     region: Annotated[Region, _drawing("head: hair and neck too. face: the face alone.")] = "head"
     likeness: Annotated[
-        float, _drawing("0: the style's proportions; up to 1: your own. The lower, the less you are recognised.")
+        float,
+        _drawing(
+            "0: the style's proportions; up to 1: your own. The lower, the less a face recogniser knows you; "
+            "`toonfilter styles show NAME` tells how far."
+        ),
     ] = 0.0
     line: Annotated[float, _drawing("Weight of lines, 0.3 to 2.5 of the style's.")] = 1.0
     shade: Annotated[float, _drawing("Depth of shade, 0 to 1.6 of the style's.")] = 1.0
     colour: Annotated[float, _drawing("Strength of colours, 0 to 1.8 of the style's.")] = 1.0
     softness: Annotated[float, _drawing("0: edges of shade as in the style; up to 1: they fade.")] = 0.0
+
+    def tell_likeness(self) -> None:
+        """Say how far a recogniser knows people in this style, where the user asked for more likeness than usual."""
+        from toonfilter.runtime.bundle import measured_identity
+        from toonfilter.runtime.styles.identity import identity_text
+
+        if self.likeness > 0:
+            terminal.note(identity_text(measured_identity(self.to), self.likeness))
 
     def sliders(self) -> "Sliders":
         """The sliders among these options.

@@ -60,6 +60,7 @@ def image(
     still = StillFilter(
         StillSettings(style=drawing.to, engine=drawing.engine, rendering=drawing.rendering(), lost=lost)
     )
+    drawing.tell_likeness()
     failed = 0
     with terminal.progress_shown("pictures") as show:
         for number, done in enumerate(convert_pictures(plan, still)):

@@ -134,6 +134,7 @@ def cam(
     # A style that is not there must not leave a recording of nothing behind.
     find_bundle(drawing.to)
     drawing.sliders()
+    drawing.tell_likeness()
     if save:
         remembered = asdict(drawing) | asdict(source) | asdict(sink)
         remembered["output"] = sink.output if sink.recording is None else "virtual"

@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from toonfilter.runtime.bundle import Bundle, find_bundle, known_bundles
+from toonfilter.runtime.bundle import Bundle, find_bundle, known_bundles, measured_identity
 from toonfilter.runtime.command_line.command_options import DrawingOptions, Extent, Region
 from toonfilter.runtime.errors import ConfigError, ToonfilterError
 from toonfilter.runtime.faces.smoothing import OneEuroSettings
 from toonfilter.runtime.files.strict import Problem, parse
 from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.privacy import LostPolicy
+from toonfilter.runtime.styles.identity import Identity
 from toonfilter.runtime.styles.style import SLIDER_RANGES, Sliders
 
 SWATCHES = ("#d6dee2", "#f3e3cf", "#cfe3d8", "#c9d8f0", "#e6d3e8", "#2f3a46")
@@ -33,7 +34,10 @@ class Slider:
 
 @dataclass(frozen=True, slots=True)
 class StyleCard:
-    """A style to choose. sliders, backgrounds, extents: what it lets people change; empty where it does not."""
+    """A style to choose. sliders, backgrounds, extents: what it lets people change; empty where it does not.
+
+    identity: how far a recogniser knows people in it, by likeness; empty where that was not measured.
+    """
 
     name: str
     description: str
@@ -41,6 +45,7 @@ class StyleCard:
     backgrounds: tuple[str, ...] = ()
     extents: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
+    identity: tuple[Identity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +128,5 @@ def _card(name: str, bundle: Bundle) -> StyleCard:
         sliders=tuple(Slider(one, low, high, usual[one]) for one, (low, high) in SLIDER_RANGES.items()),
         backgrounds=("drawn", "blur", "keep", "colour", "picture"),
         extents=("whole", "person", "head"),
+        identity=measured_identity(name),
     )

@@ -23,6 +23,7 @@ from toonfilter.runtime.panel.looks import SWATCHES, Look, look_from, style_card
 from toonfilter.runtime.panel.recording_list import RecordingSettings
 from toonfilter.runtime.panel.recordings import RecordingQueue
 from toonfilter.runtime.panel.store import PanelStore
+from toonfilter.runtime.styles.identity import SAME_PERSON, STRANGERS
 from toonfilter.runtime.video.sound import Sound
 
 Request = Mapping[str, Any]
@@ -151,6 +152,7 @@ class Panel:
             "presets": list(known.presets),
             "styles": [asdict(card) for card in self._styles],
             "swatches": SWATCHES,
+            "similarity": {"strangers": STRANGERS, "same": SAME_PERSON},
             "recordings": self.recordings.snapshot(),
             "checkup": self.checkup.snapshot(),
             "language": known.language,

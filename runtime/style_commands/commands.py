@@ -27,10 +27,12 @@ def styles_list(json: JsonOption = False) -> None:
 
 @app.command("show")
 def styles_show(name: Annotated[str, typer.Argument(help="A style, or a style file.")]) -> None:
-    """All values of a style as a style file, and what each of them does."""
-    from toonfilter.runtime.style_commands.style_files import style_of, style_text
+    """All values of a style as a style file, and what each of them does; and how far a face recogniser knows people."""
+    from toonfilter.runtime.bundle import measured_identity
+    from toonfilter.runtime.style_commands.style_files import identity_lines, style_of, style_text
 
     terminal.say(style_text(style_of(name)).rstrip())
+    terminal.say("\n".join(identity_lines(name, measured_identity(name))))
 
 
 @app.command("new", epilog="Example:  toonfilter styles new mine --from anime")

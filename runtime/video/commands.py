@@ -107,6 +107,7 @@ def video(
     from toonfilter.runtime.video.review import read_covers
 
     settings = drawing.filter_settings(privacy.policy(), is_live=False)
+    drawing.tell_likeness()
     target = output or default_target(source)
     also = (checks.before_after,) if checks.before_after else ()
     folder = target.with_name(f"{target.stem}-review") if checks.review else None
@@ -206,6 +207,7 @@ def batch(
     # Workers on other machines have another working directory.
     style = str(Path(drawing.to).resolve()) if os.sep in drawing.to else drawing.to
     settings = replace(drawing, to=style).filter_settings(privacy.policy(), is_live=False)
+    drawing.tell_likeness()
     target = output or default_folder(archive)
     pool = open_workers(workers, cluster)
     try:

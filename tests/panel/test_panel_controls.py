@@ -180,6 +180,11 @@ def test_styles_sliders_and_backgrounds(page, served, tmp_path):
         page.key("ArrowUp", windowsVirtualKeyCode=38)
         page.key("ArrowUp", windowsVirtualKeyCode=38)
         eventually(lambda name=name, before=before: served.panel.look.sliders.get(name, before) != before)
+    page.wait("!!document.getElementById(document.querySelector('#slider-likeness').getAttribute('aria-describedby'))")
+    told = "document.querySelector('#known').textContent"
+    before = page.value(told)
+    slide(page, "#slider-likeness", 1)
+    page.wait(f"{told} !== {before!r}")
     for background in ("blur", "keep", "drawn"):
         click(page, f"#choices input[value={background}]")
         eventually(lambda background=background: served.panel.look.background == background)

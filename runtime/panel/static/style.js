@@ -1,6 +1,7 @@
 // The page "Style": cards with the person's own face, sliders, background, undo, named looks.
 
-import { $, el, icon, renew } from "./dom.js";
+import { $, el, icon, put, renew, say } from "./dom.js";
+import { identityAt } from "./identity.js";
 import { SaidError, ask } from "./link.js";
 import { has, number, t } from "./words.js";
 
@@ -72,22 +73,36 @@ function tick() {
   return mark;
 }
 
+// How far a recogniser knows people at this likeness, in words.
+function knownText(card, likeness) {
+  const found = identityAt(card.identity, likeness);
+  if (!found) return t("known.none");
+  const { strangers, same } = now.similarity;
+  return t("known", { median: number(found.median, 2), most: number(found.p95, 2), strangers: number(strangers, 2), same: number(same, 1) });
+}
+
 function showSliders(look, card) {
   $("sliders-card").hidden = card.sliders.length === 0;
   const isHeld = $("sliders").contains(document.activeElement) && document.activeElement.matches(":active");
   if (isHeld) return;
-  renew($("sliders"), [card.sliders, look.sliders, t("sliders")], () => card.sliders.map((one) => {
+  renew($("sliders"), [card.sliders, card.identity, look.sliders, t("sliders")], () => card.sliders.map((one) => {
     const value = look.sliders[one.name] ?? one.usual;
     const id = `slider-${one.name}`;
     const percent = (v) => number((100 * (v - one.low)) / (one.high - one.low));
     const told = el("output", { htmlFor: id }, percent(value));
+    const known = one.name === "likeness" ? el("p", { class: "hint", id: "known" }, knownText(card, value)) : null;
     return el("div", { class: "slider" }, el("label", { htmlFor: id }, t(`slider.${one.name}`)), told,
-      el("input", { type: "range", id, min: one.low, max: one.high, step: (one.high - one.low) / 50, value, "data-key": id, on: {
+      el("input", { type: "range", id, min: one.low, max: one.high, step: (one.high - one.low) / 50, value, "data-key": id, ...(known && { "aria-describedby": known.id }), on: {
         input: (event) => {
-          told.textContent = percent(Number(event.target.value));
+          const chosen = Number(event.target.value);
+          told.textContent = percent(chosen);
+          if (known) put(known, knownText(card, chosen));
           clearTimeout(timer);
-          timer = setTimeout(() => change({ sliders: { ...now.look.sliders, [one.name]: Number(event.target.value) } }), WAIT_MS);
-        } } }));
+          timer = setTimeout(() => {
+            if (known) say(known.textContent);
+            change({ sliders: { ...now.look.sliders, [one.name]: chosen } });
+          }, WAIT_MS);
+        } } }), known);
   }));
 }
 
