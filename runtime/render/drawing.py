@@ -186,7 +186,7 @@ class LayeredRenderer:
             np.copyto(image, pencilled(pixels, ground))
         else:
             cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
-            if is_colourless(scene.photo):
+            if self._style.base.saturation == 0 or is_colourless(scene.photo):
                 # Nobody is pink in a black and white picture.
                 cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB, dst=image)
 

@@ -79,7 +79,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "dot_u": Key(U, 0.02, 0.2, "printed dots lie further apart"),
         "ground_dots": _share("darker printed dots on the ground"),
         "fill": Key(WORD, 0, 0, "`colour`: parts in their own colours; `paper`: nearly white, for pencil styles"),
-        "saturation": _factor("stronger colours of skin, hair and cloth"),
+        "saturation": _factor("stronger colours of skin, hair and cloth; 0 draws all in black and white"),
         "neck_shadow_u": Key(U, 0.0, 1.0, "the head's shadow reaches further down the neck"),
         "stubble": _share("darker stubble"),
         "hair_ring": _share("a brighter ring of light around the crown, and fewer other lights; 0 draws none"),

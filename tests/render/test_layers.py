@@ -10,7 +10,7 @@ from toonfilter.runtime.fields import FIELDS, field_index
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.render.drawing import LayeredRenderer
 from toonfilter.runtime.render.ground import Ground, painted
-from toonfilter.runtime.styles.style import Style
+from toonfilter.runtime.styles.style import BaseRules, Style
 
 Image = NDArray[np.uint8]
 
@@ -49,9 +49,12 @@ def scene(person_x: int | None = 320) -> Image:
     return image
 
 
-def rendered(image: Image, faces=(), network=PlanesByColour, **options) -> Image:
+PLAIN = Style("test")
+
+
+def rendered(image: Image, faces=(), network=PlanesByColour, style=PLAIN, **options) -> Image:
     drawn = image.copy()
-    renderer = LayeredRenderer(network(), Style("test"), **options)
+    renderer = LayeredRenderer(network(), style, **options)
     renderer.render(drawn, [(one, crop_transform(one.landmarks, 256, one.fit)) for one in faces])
     return drawn
 
@@ -150,3 +153,8 @@ def test_a_black_and_white_picture_gets_a_black_and_white_drawing() -> None:
     grey = np.repeat(image.mean(2, keepdims=True), 3, 2).astype(np.uint8)
     assert np.ptp(rendered(grey).astype(int), axis=2).max() == 0
     assert np.ptp(rendered(image).astype(int), axis=2).max() > 30
+
+
+def test_a_style_without_saturation_draws_in_black_and_white() -> None:
+    noir = Style("noir", base=BaseRules(saturation=0.0))
+    assert np.ptp(rendered(scene(), style=noir).astype(int), axis=2).max() == 0
