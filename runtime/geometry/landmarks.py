@@ -28,6 +28,11 @@ class EyePoints(NamedTuple):
         return self.upper[0], self.upper[-1]
 
     @property
+    def cross(self) -> tuple[int, int, int, int]:
+        """Outer and inner corner, and the middles of the upper and the lower lid."""
+        return *self.corners, self.upper[4], self.lower[4]
+
+    @property
     def ring(self) -> Indices:
         """Around the opening: from the outer corner along the lower lid, and back along the upper one."""
         return (*self.lower, *self.upper[-2:0:-1])
@@ -56,6 +61,8 @@ LEFT_EYE: Final = EyePoints(
 EYES: Final = (RIGHT_EYE, LEFT_EYE)
 IRISES: Final = (RIGHT_EYE.iris[0], LEFT_EYE.iris[0])
 """Their middles."""
+OUTER_CORNERS: Final = (RIGHT_EYE.corners[0], LEFT_EYE.corners[0])
+"""Of both eyes."""
 
 LIP_TOP: Final = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
 LIP_BOTTOM: Final = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
@@ -64,14 +71,39 @@ MOUTH_BOTTOM: Final = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 LIPS: Final = (*LIP_BOTTOM, *LIP_TOP[-2:0:-1])
 """Around both lips, from the person's right along the lower one, and back along the upper one."""
 
+MOUTH_CORNERS: Final = (LIP_TOP[0], LIP_TOP[-1])
+INNER_LIPS: Final = (MOUTH_TOP[5], MOUTH_BOTTOM[5])
+"""Where the upper and the lower lip meet in the middle of a closed mouth."""
+LIP_MIDDLES: Final = (37, 0, 267, 84, 17, 314, 181, 405)
+"""Along the middle third of both lips, where their colour is read."""
+UPPER_LIP_RED: Final = (38, 12, 268, 72, 302)
+LOWER_LIP_RED: Final = (86, 15, 316, 85, 315)
+"""Within the lips, beside the mouth's opening."""
+
 BETWEEN_BROWS: Final = 9
-NOSE_RIDGE: Final = (BETWEEN_BROWS, 168, 6, 197, 195, 5, 4)
+BROW_LINE: Final = (LEFT_EYE.brow_upper[0], BETWEEN_BROWS, RIGHT_EYE.brow_upper[0])
+"""Across the face along the brows, from the person's left to their right."""
+NOSE_BRIDGE: Final = 168
+NOSE_RIDGE: Final = (BETWEEN_BROWS, NOSE_BRIDGE, 6, 197, 195, 5, 4)
 """From between the brows to the tip."""
 NOSE_PROFILE: Final = (*NOSE_RIDGE, 1, 19, 94, 2)
 """As the ridge, and on around the tip to below the nose."""
 NOSE_BASE: Final = (98, 97, 2, 326, 327)
 RIGHT_WING: Final = (129, 49, 48, 64, 98)
 LEFT_WING: Final = (358, 279, 278, 294, 327)
+DRAWN_WINGS: Final = (RIGHT_WING[1:], LEFT_WING[1:])
+"""What is drawn of the right and the left one."""
+NOSTRILS: Final = (((75, 240), (60, 60, 79), (99, 20)), ((305, 460), (290, 290, 309), (328, 250)))
+"""Outer, middle and inner end of the right and the left one: means of these points."""
+NOSE_UNDERSIDE: Final = (98, 75, 44, 19, 274, 305, 327)
+"""The upper edge of the plane below the tip, whose lower edge is NOSE_BASE."""
+NOSTRIL_TOPS: Final = (79, 309)
+RIDGE_EDGES: Final = ((193, 122, 196, 3, 51), (417, 351, 419, 248, 281))
+"""The right and the left edge of the ridge, from the brow down."""
+NOSE_HOLLOWS: Final = ((55, 189, 188, 174, 217), (285, 413, 412, 399, 437))
+"""The right and the left hollow between the ridge and the eye, from the brow down."""
+NOSE_AREA: Final = (*NOSE_BASE, 4, 1, 5, 48, 278)
+"""Around the lower nose, where no beard grows."""
 NOSE_TIP: Final = 4
 BELOW_NOSE: Final = 2
 
@@ -84,7 +116,22 @@ FACE_OVAL: Final = (
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
 """Around the face, from the forehead's top towards the person's left."""
+LOWER_JAW: Final = JAW[2:-2]
+"""Without what lies beside the ears."""
+FACE_SIDES: Final = (JAW[0], JAW[-1])
+"""The right and the left side of the face, before the ears."""
+EAR_ROOTS: Final = (JAW[:3], JAW[:-4:-1])
+"""Where the right and the left ear grow on the cheeks."""
+EAR_LIMITS: Final = (105, 164)
+"""Points between whose heights ears lie: a brow, and the place between nose and lip."""
+TEMPLES: Final = (127, 356)
+TEMPLE_ENDS: Final = ((127, 234), (356, 454))
+"""Where the temples of glasses meet the right and the left ear, from the upper end of the ear down."""
 CHIN: Final = 152
+CHIN_AREA: Final = (18, 83, 313, 175, 171, 396, 199, 200)
+"""Around the front of the chin, up to the lip."""
+FOREHEAD: Final = 10
+"""Its top, in the middle."""
 CHEEKS: Final = (50, 280)
 MESH_POINTS: Final = 468
 """Without the irises, which follow."""
@@ -130,6 +177,11 @@ SKIN_AREAS: Final = (
 )
 """Outlines of bare skin: the right and the left cheek, and the forehead."""
 
+HEAD_POINTS: Final = (FOREHEAD, 54, 284, *TEMPLES, NOSE_BRIDGE, *FACE_SIDES)
+"""Forehead, temples, bridge and sides: where one head is laid over another."""
+OFTEN_TOUCHED: Final = (1, CHIN, *CHEEKS, *FACE_SIDES)
+"""Where hands touch a face: nose, chin, cheeks and sides."""
+
 
 class WarpPoints(NamedTuple):
     """The points whose middles `FaceWarp` moves."""
@@ -164,6 +216,8 @@ MEDICAL_MASK: Final = (
     *(377, 152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234),
 )
 """Outline of a mask over nose and mouth."""
+STRAPS: Final = ((93, 127), (323, 356), (227, 127), (447, 356))
+"""Its lower and upper ones: from its edge to the temple, each on the right and the left."""
 MIRRORED: Final = (
     *((33, 263), (7, 249), (163, 390), (144, 373), (145, 374), (153, 380), (154, 381), (155, 382), (133, 362)),
     *((173, 398), (157, 384), (158, 385), (159, 386), (160, 387), (161, 388), (246, 466)),

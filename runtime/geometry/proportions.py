@@ -91,7 +91,7 @@ class Proportions:
         frame = _face_plane(fit, unit_px)
         parts = []
         for eye in EYES:
-            centre = flat[[*eye.corners, eye.upper[4], eye.lower[4]]].mean(0)
+            centre = flat[list(eye.cross)].mean(0)
             parts.append((centre, _EYE_REACH, (self.eye_width - 1, self.eye_height - 1), (0.0, self.eye_drop)))
         nose = flat[[BELOW_NOSE, NOSE_TIP]].mean(0)
         parts.append((nose, _NOSE_REACH, (self.nose_width - 1, self.nose_length - 1), (0.0, -self.nose_lift)))

@@ -189,11 +189,6 @@ class ProcessRenderer:
         """See `FrameRenderer`."""
         return self._renderer.draws_whole_frame
 
-    @property
-    def is_beside(self) -> bool:
-        """Whether the other process draws."""
-        return self._process is not None
-
     def prepare(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, places: Sequence[Box] = ()
     ) -> Prepared:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import skia
 
-from toonfilter.runtime.geometry.landmarks import FACE_OVAL
+from toonfilter.runtime.geometry.landmarks import EAR_LIMITS, EAR_ROOTS, FACE_OVAL
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.features.brush import Pen, polygon, taper
@@ -14,10 +14,6 @@ from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.sure_regions import axes_of, half_plane, hull_region
 
 _LINE_U = 0.030
-_ROOTS = ((234, 93, 132), (454, 323, 361))
-"""Where the ear grows on the cheek: at the picture's left and right of an upright face."""
-_ABOVE, _BELOW = 105, 164
-"""Points of the mesh between whose heights ears lie: a brow and the place between nose and lip."""
 _SKIN_LEVEL = 128
 _CHEEK_GROWS_U = 0.05
 """How far beyond the mesh cheeks reach. Raising it takes less of a wide cheek for an ear."""
@@ -48,7 +44,7 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
             continue
         shape = figure.place(ear)
         middle = shape.mean(0)
-        root = head.flat[list(_ROOTS[side])].mean(0)
+        root = head.flat[list(EAR_ROOTS[side])].mean(0)
         inwards = (root - middle) * np.float32(0.12)
         rim = resampled(_outer_part(middle + (shape - middle) * np.float32(_RIM), root), 20)
         hollow = middle + inwards + (shape - middle) * np.float32(_HOLLOW)
@@ -67,7 +63,7 @@ def ear_outline(skin: Plane, landmarks: Points, unit_px: float, side: int) -> Po
     landmarks: float32 [478, 2] px of the plane. unit_px: distance of the pupils in them. side: 0 at the picture's left
     of an upright face, 1 at its right.
     """
-    roots = landmarks[list(_ROOTS[side])]
+    roots = landmarks[list(EAR_ROOTS[side])]
     reach = (_WIDTH_U[1] + _HEIGHT_U[1]) * unit_px
     low = np.maximum(np.floor(roots.min(0) - reach), 0).astype(int)
     high = np.minimum(np.ceil(roots.max(0) + reach), skin.shape[::-1]).astype(int)
@@ -78,13 +74,13 @@ def ear_outline(skin: Plane, landmarks: Points, unit_px: float, side: int) -> Po
     grow = 2 * max(1, round(_CHEEK_GROWS_U * unit_px)) + 1
     face = cv2.dilate(hull_region(local[list(FACE_OVAL)], window.shape), np.ones((grow, grow), np.uint8))
     across, down = axes_of(local)
-    for edge, way in ((_ABOVE, -down), (_BELOW, down)):
+    for edge, way in zip(EAR_LIMITS, (-down, down), strict=True):
         face = cv2.max(face, half_plane(window.shape, local[edge], way))
     rim = 2 * max(1, round(_RIM_U * unit_px)) + 1
     window = cv2.morphologyEx(cv2.subtract(window, face), cv2.MORPH_OPEN, np.ones((rim, rim), np.uint8))
     contours, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     found = [contour[:, 0].astype(np.float32) for contour in contours if _is_ear(contour[:, 0], across, down, unit_px)]
-    middle = local[list(_ROOTS[side])].mean(0)
+    middle = local[list(EAR_ROOTS[side])].mean(0)
     near = [one for one in found if np.linalg.norm(one.mean(0) - middle) < _FROM_ROOT_U * unit_px]
     if not near:
         return None

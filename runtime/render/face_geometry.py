@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.alignment import HeadFit, Landmarks, fit_head, mean_face
-from toonfilter.runtime.geometry.landmarks import EYES, MESH_POINTS, MOUTH_TOP, NOSE_RIDGE
+from toonfilter.runtime.geometry.landmarks import EYES, INNER_LIPS, MESH_POINTS, MOUTH_TOP, NOSE_RIDGE
 from toonfilter.runtime.geometry.proportions import Points, Proportions, ProportionWarp
 
 Axis = NDArray[np.float32]
@@ -128,7 +128,7 @@ class FaceGeometry:
     @cached_property
     def laughter(self) -> float:
         """0 to 1: how far the corners of the mouth are raised."""
-        corners = self.photo_points[[MOUTH_TOP[0], MOUTH_TOP[-1]]].mean(0) - self.photo_points[[13, 14]].mean(0)
+        corners = self.photo_points[[MOUTH_TOP[0], MOUTH_TOP[-1]]].mean(0) - self.photo_points[list(INNER_LIPS)].mean(0)
         rise = -float(corners @ self.fit.rotation[:, 1]) / self.unit_px
         return min(max((rise - _LAUGHS[0]) / (_LAUGHS[1] - _LAUGHS[0]), 0.0), 1.0)
 
@@ -202,7 +202,7 @@ def _unit_px(landmarks: Landmarks, fit: HeadFit) -> float:
     """Distance of the eyes' centres, kept near what the head's size leads to expect, for depth is a guess."""
 
     def distance(points: NDArray[np.floating[Any]]) -> float:
-        right, left = (points[[*eye.corners, eye.upper[4], eye.lower[4]]].mean(0) for eye in EYES)
+        right, left = (points[list(eye.cross)].mean(0) for eye in EYES)
         return float(np.linalg.norm(left - right))
 
     expected = distance(mean_face()) * fit.scale

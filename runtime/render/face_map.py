@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.alignment import Landmarks, mean_face
+from toonfilter.runtime.geometry.landmarks import MESH_POINTS
 from toonfilter.runtime.render.contours import Points
 
 SIDE = 80
 """Cells of the map along each side."""
-_POINTS = 468
 _SOFT_CELLS = 1.6
 _BEYOND_CELLS = 5
 _MARGIN_CELLS = 8
@@ -21,7 +21,7 @@ _MARGIN_CELLS = 8
 @lru_cache(maxsize=1)
 def mean_cells() -> Points:
     """float32 [468, 2]: where the points of the mesh lie on the map, column and row."""
-    flat = mean_face()[:_POINTS, :2]
+    flat = mean_face()[:MESH_POINTS, :2]
     low, high = flat.min(0), flat.max(0)
     cells: Points = ((flat - low) / (high - low) * (SIDE - 1 - 2 * _MARGIN_CELLS) + _MARGIN_CELLS).astype(np.float32)
     return cells

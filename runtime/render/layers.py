@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import skia
 
-from toonfilter.runtime.geometry.landmarks import CHIN, EYES, LIP_BOTTOM, LIP_TOP, NOSE_TIP
+from toonfilter.runtime.geometry.landmarks import CHIN, EYES, LIP_BOTTOM, LIP_TOP, LOWER_JAW, NOSE_TIP
 from toonfilter.runtime.render.canvas import clipped, draw_soft, paint, path_of, ribbons, tapered
 from toonfilter.runtime.render.cloth_paint import paintable, painted_cloth, underpainting
 from toonfilter.runtime.render.colour import BLACK, Colour, Lab, ink, mix, shade, to_rgb
@@ -63,7 +63,6 @@ it keeps them still for longer."""
 _NECK_HATCH_U = 0.042
 _HATCHED = 5.0
 """Levels of shade for each level of relief, with all of `modelling`. Raising it hatches fainter shade."""
-_JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
 
 
 def contested(planes: Mapping[str, Plane]) -> dict[str, Plane]:
@@ -205,7 +204,7 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     if head is None:
         canvas.drawPath(outline, paint(line, rules.inner_ink))
         return
-    jaw = resampled(head.flat[list(_JAW)], 40)
+    jaw = resampled(head.flat[list(LOWER_JAW)], 40)
     drop = head.down * rules.neck_shadow_u * unit - head.right * np.sign(light.side) * 0.10 * unit
     with clipped(canvas, region):
         neck = path_of([np.concatenate([jaw, jaw[::-1] + drop])])

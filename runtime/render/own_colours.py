@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.geometry.landmarks import EAR_ROOTS
 from toonfilter.runtime.render.colour import picture_lab
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.sure_regions import axes_of
@@ -26,10 +27,8 @@ _NEARLY_BALD, _SOME = 0.12, 60
 _GLEAM_HUE, _GLEAM_DARKER, _GLEAM_PX = 0.20, 6.0, 9
 """Difference from the face's skin, see _OTHER_SKIN, and L* below it, up to which hair on such a head is skin; and the
 side of the surroundings that must agree. Raising the first two makes short fair hair bald."""
-EAR_ROOTS = ((234, 93, 132), (454, 323, 361))
-"""Where ears grow on the cheeks: at the picture's left and right of an upright face."""
 _EAR_OUT_U, _EAR_HALF_U, _LEAST_EAR_PX = 0.20, (0.34, 0.48), 8
-"""How far outside that an ear's middle lies, and the half axes of where it may be, in distances of the pupils."""
+"""How far outside its root an ear's middle lies, and the half axes of where it may be, in distances of the pupils."""
 _EAR_WEIGHTS = np.array([0.6, 1.2, 1.0], np.float32)
 _DARKEST, _LEAST_APART, _NEARER, _HAIR_LEVEL = 20.0, 12.0, 0.7, 128
 """Percentile of the colours there that is hair's; least distance of that from skin; and how much nearer to skin an ear

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
-from toonfilter.runtime.geometry.landmarks import BETWEEN_BROWS
+from toonfilter.runtime.geometry.landmarks import BETWEEN_BROWS, MOUTH_CORNERS
 from toonfilter.runtime.render.contours import Plane, Points, outlines
 from toonfilter.runtime.render.face_map import SIDE, FaceMap, mean_cells
 
-_MOUTH_CORNERS = [61, 291]
 _CLEAR_MOUTHS = (0.75, 1.35)
 """From the face's middle, in half widths of the mouth: up to where there is no shade, and from where it is whole."""
 _REACH = -0.05
@@ -61,8 +60,8 @@ def fit_light(photo: Image, landmarks: Landmarks) -> Light:
 def _beside() -> NDArray[np.float32]:
     """float32 [SIDE, SIDE]: 1 beside the face's middle, 0 in it, so that no shade cuts through nose, mouth and chin."""
     cells = mean_cells()
-    half = float(cells[_MOUTH_CORNERS[1], 0] - cells[_MOUTH_CORNERS[0], 0]) / 2
-    middle = float(cells[_MOUTH_CORNERS, 0].mean())
+    half = float(cells[MOUTH_CORNERS[1], 0] - cells[MOUTH_CORNERS[0], 0]) / 2
+    middle = float(cells[list(MOUTH_CORNERS), 0].mean())
     away = np.abs(np.arange(SIDE, dtype=np.float32) - middle) / half
     across = np.clip((away - _CLEAR_MOUTHS[0]) / (_CLEAR_MOUTHS[1] - _CLEAR_MOUTHS[0]), 0, 1)
     brow = float(cells[BETWEEN_BROWS, 1])

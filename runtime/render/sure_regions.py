@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
-from toonfilter.runtime.geometry.landmarks import BETWEEN_BROWS, JAW, LIP_BOTTOM
+from toonfilter.runtime.geometry.landmarks import (
+    BELOW_NOSE,
+    BETWEEN_BROWS,
+    BROW_LINE,
+    CHIN,
+    CHIN_AREA,
+    JAW,
+    LIP_BOTTOM,
+    NOSE_BRIDGE,
+    OUTER_CORNERS,
+)
 from toonfilter.runtime.render.contours import COARSE_PX, Plane, Points, coarsened
 from toonfilter.runtime.render.palette import cloth_plane
 from toonfilter.runtime.render.scene import SceneFields
@@ -47,7 +57,6 @@ _SOME_BEARD = 60
 _BEARD_GAP_U = 0.32
 """Half the width of a bare place on the chin that a beard around it closes over. Raising it makes full beards of
 rings."""
-_CHIN = (18, 83, 313, 175, 171, 396, 199, 200)
 _DOUBT_BELOW = 45
 """Levels by which all cloth is doubted. Raising it loses the rims of clothes that look like the room."""
 _DOUBT_ABOVE, _DOUBT_FAR, _SHOULDERS_FROM_U = 75, 115, 2.1
@@ -95,7 +104,7 @@ def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: floa
     beard = planes["beard"]
     if int(beard.max()) < _SOME_BEARD:
         return dict(planes)
-    hull, chin = hull_region(landmarks, beard.shape), hull_region(landmarks[list(_CHIN)], beard.shape)
+    hull, chin = hull_region(landmarks, beard.shape), hull_region(landmarks[list(CHIN_AREA)], beard.shape)
     outside = cv2.bitwise_and(beard, cv2.bitwise_not(hull))
     if cv2.mean(beard, chin)[0] < _SOME_BEARD:
         # The shadow of a chin.
@@ -140,10 +149,10 @@ def hull_region(points: NDArray[np.float32], shape: tuple[int, ...]) -> Plane:
 
 def _mirrored(plane: Plane, landmarks: Landmarks) -> Plane:
     """The plane on the other side of the line through the face's middle."""
-    axis = landmarks[152, :2] - landmarks[168, :2]
+    axis = landmarks[CHIN, :2] - landmarks[NOSE_BRIDGE, :2]
     normal = np.array([-axis[1], axis[0]], np.float64) / (np.linalg.norm(axis) + 1e-6)
     mirror = np.eye(2) - 2 * np.outer(normal, normal)
-    shift = 2 * float(normal @ landmarks[2, :2]) * normal
+    shift = 2 * float(normal @ landmarks[BELOW_NOSE, :2]) * normal
     size, way = (plane.shape[1], plane.shape[0]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     other: Plane = cv2.warpAffine(plane, np.column_stack([mirror, shift]), size, flags=way)
     return other
@@ -194,7 +203,7 @@ def without_things_beside(planes: Mapping[str, Plane], landmarks: Landmarks, uni
     across, down = axes_of(landmarks)
     for way in (across, -across):
         # Shoulders slope: what lies above such a line is none.
-        edge = landmarks[152, :2] + way * np.float32(_SHOULDERS_FROM_U * unit_px)
+        edge = landmarks[CHIN, :2] + way * np.float32(_SHOULDERS_FROM_U * unit_px)
         far = half_plane(shape, edge, (way - down) * np.float32(math.sqrt(0.5)))
         doubt = cv2.max(doubt, cv2.min(far, _DOUBT_FAR))
     return {**planes, "person": cv2.subtract(planes["person"], cv2.min(cloth_plane(planes), doubt))}
@@ -203,12 +212,12 @@ def without_things_beside(planes: Mapping[str, Plane], landmarks: Landmarks, uni
 def above_chin(landmarks: Landmarks, shape: tuple[int, ...], below_px: float) -> Plane:
     """255 on the head's side of a line so far below the chin."""
     _, down = axes_of(landmarks)
-    return half_plane(shape, landmarks[152, :2] + down * np.float32(below_px), -down)
+    return half_plane(shape, landmarks[CHIN, :2] + down * np.float32(below_px), -down)
 
 
 def axes_of(landmarks: Landmarks) -> tuple[Points, Points]:
     """Unit vectors along the eyes' line and from the eyes to the chin."""
-    across = landmarks[263, :2] - landmarks[33, :2]
+    across = landmarks[OUTER_CORNERS[1], :2] - landmarks[OUTER_CORNERS[0], :2]
     across = across / (np.linalg.norm(across) + np.float32(1e-6))
     return across, np.array([-across[1], across[0]], np.float32)
 
@@ -242,8 +251,8 @@ def with_sure_face(planes: Mapping[str, Plane], landmarks: Landmarks, *, keep_pe
 def head_alone(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
     """The planes of a head with hair and neck, without clothes and hands. unit_px: distance of the pupils, in px."""
     height, width = planes["person"].shape
-    eyes = landmarks[[33, 263], :2].mean(0)
-    down = landmarks[152, :2] - eyes
+    eyes = landmarks[list(OUTER_CORNERS), :2].mean(0)
+    down = landmarks[CHIN, :2] - eyes
     down = down / (np.linalg.norm(down) + 1e-6)
     centre = eyes + down * 0.5 * unit_px
     window = np.zeros((height, width), np.uint8)
@@ -263,7 +272,7 @@ def middle_of_face(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float)
     """Where a known face is skin whatever the planes say: within its outline, below the brows."""
     region = np.zeros(shape[:2], np.uint8)
     ring = landmarks[list(JAW), :2]
-    brows = landmarks[[300, 9, 70], :2]
+    brows = landmarks[list(BROW_LINE), :2]
     cv2.fillPoly(region, [np.rint(np.concatenate([ring, brows])).astype(np.int32)], 255)
     inset = 2 * max(1, round(_FACE_INSET_U * unit_px)) + 1
     sure: Plane = cv2.blur(cv2.erode(region, np.ones((inset, inset), np.uint8)), (5, 5))

@@ -4,7 +4,10 @@ import ast
 import itertools
 import re
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -149,7 +152,7 @@ def names_used(paths: list[Path]) -> set[str]:
 
 
 # Registered under a name that recipes use; called by a library.
-NOT_CALLED_HERE = re.compile(r"Dcgan\w+|\w+Discriminator|get_next|phase_\w+|step_complete|is_beside")
+NOT_CALLED_HERE = re.compile(r"Dcgan\w+|\w+Discriminator|get_next|phase_\w+|step_complete")
 
 
 def test_nothing_is_there_for_tests_alone() -> None:
@@ -170,25 +173,64 @@ def test_nothing_is_there_for_tests_alone() -> None:
                 assert node.name in used, f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: nobody uses it"
 
 
-# The drawing's own small tables lie beside the code that draws with them.
-DRAWS = ("runtime/render/", "train/data/fields/")
+# Angles of heads, and widths of layers.
+OTHER_TABLES = {"benchmarks/hard_scenes.py", "train/networks/fields.py"}
+
+
+def entries(table: ast.expr) -> Iterator[object]:
+    """What tuples and lists within each other hold; None for what is no constant."""
+    if isinstance(table, ast.Tuple | ast.List):
+        for one in table.elts:
+            yield from entries(one)
+    else:
+        yield table.value if isinstance(table, ast.Constant) else None
+
+
+def is_landmark_table(table: ast.Tuple | ast.List) -> bool:
+    """Whether it looks like three or more points of the mesh: in no order, and no colours, which end at 255."""
+    found = list(entries(table))
+    numbers = [one for one in found if type(one) is int and 0 <= one < 478]
+    long = len(set(numbers)) >= 5 and len(set(numbers)) == len(table.elts)
+    return (
+        len(numbers) == len(found) >= 3
+        and numbers not in (sorted(numbers), sorted(numbers, reverse=True))
+        and (max(numbers) > 255 or long)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("(234, 93, 132, 454)", True),
+        ("((127, 234), (356, 454))", False),
+        ("((356, 454), (127, 234))", True),
+        ("[98, 97, 2, 64, 3]", True),
+        ("[1, 2, 3, 2, 1]", False),
+        ("(256, 320, 384)", False),
+        ("((230, 120, 40), (30, 60, 200))", False),
+        ("(33, 700, 12, 4, 5)", False),
+    ],
+)
+def test_landmark_tables_are_known(text: str, expected: bool) -> None:
+    table = ast.parse(text, mode="eval").body
+    assert isinstance(table, ast.Tuple | ast.List)
+    assert is_landmark_table(table) == expected
 
 
 def test_landmarks_have_one_table() -> None:
-    for path in (
-        path for name in ("runtime", "export", "train", "benchmarks/quality") for path in (ROOT / name).rglob("*.py")
-    ):
+    for path in (path for name in ("runtime", "export", "train", "benchmarks") for path in (ROOT / name).rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
-        if name == "runtime/geometry/landmarks.py" or name.startswith(DRAWS):
+        if name == "runtime/geometry/landmarks.py" or name in OTHER_TABLES:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Tuple | ast.List) and len(node.elts) >= 5:
-                numbers = [one.value for one in node.elts if isinstance(one, ast.Constant)]
-                whole = [one for one in numbers if type(one) is int and 0 <= one < 478]
-                is_table = (
-                    len(whole) == len(node.elts) == len(set(whole)) and max(whole) > 255 and whole != sorted(whole)
-                )
-                assert not is_table, f"{name}:{node.lineno}: landmarks belong to runtime/geometry/landmarks.py"
+            if isinstance(node, ast.Tuple | ast.List):
+                told = f"{name}:{node.lineno}: landmarks belong to runtime/geometry/landmarks.py"
+                assert not is_landmark_table(node), told
+            elif isinstance(node, ast.Subscript):
+                # Rows of an array by their numbers: three or more are points of a mesh.
+                rows = node.slice.elts[0] if isinstance(node.slice, ast.Tuple) and node.slice.elts else node.slice
+                found = list(entries(rows)) if isinstance(rows, ast.List) else []
+                assert len(found) < 3 or {type(one) for one in found} != {int}, f"{name}:{node.lineno}: {found}"
 
 
 # Their numbers are names: of landmarks, of codes of a file format, a system or a library.

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from toonfilter.runtime.geometry.landmarks import INNER_LIPS
 from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.canvas import path_of
 from toonfilter.runtime.render.colour import Colour
@@ -83,7 +84,7 @@ def _frown(face: FaceGeometry, look: Look) -> float:
     if face.frown < 0:
         return face.frown
     lines = float(look.lines.frown.mean())
-    lips = face.photo_points[13] - face.photo_points[14]
+    lips = face.photo_points[INNER_LIPS[0]] - face.photo_points[INNER_LIPS[1]]
     calm = 1 - smoothstep(float(np.linalg.norm(lips)) / face.unit_px, *_CRIES)
     seen = _SEEN_FROWN * smoothstep(lines, *_FROWN_LINES) * calm
     return max(face.frown * (_UNCONFIRMED + (1 - _UNCONFIRMED) * smoothstep(lines, 0.1, 0.6)), seen)

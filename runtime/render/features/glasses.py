@@ -3,6 +3,7 @@
 import numpy as np
 import skia
 
+from toonfilter.runtime.geometry.landmarks import NOSE_BRIDGE, TEMPLE_ENDS
 from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.colour import Colour, Lab, to_rgb
 from toonfilter.runtime.render.face_geometry import FaceGeometry
@@ -38,7 +39,6 @@ _LEAST_WIDTH, _RIM_CONTRAST = 0.022, 0.16
 _INNER_TOP = round(LENS_POINTS * 0.555)
 _OUTER_TOP = round(LENS_POINTS * 0.955)
 _WHITE = np.ones(3, np.float32)
-_TEMPLE_ENDS = ((127, 234), (356, 454))
 
 
 def draw_glasses(canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: FeatureRules) -> None:
@@ -148,7 +148,7 @@ def _bridge(
     pen: Pen, face: FaceGeometry, glasses: GlassesLook, rules: GlassesRules, rims: list[Points], rim: Colour
 ) -> None:
     width = _width_px(face, glasses, rules)
-    nose = face.flat[168] * np.float32(0.55) + face.flat[6] * np.float32(0.45)
+    nose = face.flat[NOSE_BRIDGE] * np.float32(0.55) + face.flat[6] * np.float32(0.45)
     start, end = rims[0][_INNER_TOP], rims[1][_INNER_TOP]
     level = (start + end) / 2
     middle = nose + face.down * ((level - nose) @ face.down - np.float32(0.045 * face.unit_px))
@@ -171,7 +171,7 @@ def _temple(
     """From the hinge to the ear, where the head shows it."""
     width = _width_px(face, glasses, rules)
     hinge = points[_OUTER_TOP]
-    first, second = _TEMPLE_ENDS[side]
+    first, second = TEMPLE_ENDS[side]
     ear = (
         face.flat[first] * np.float32(0.85)
         + face.flat[second] * np.float32(0.15)

@@ -18,7 +18,7 @@ def lens_points(face: FaceGeometry, outline: NDArray[np.float32], side: int) -> 
     outline: float32 [N, 2] pupil distances, x outwards, y down, from the eye's centre.
     """
     eye = EYES[side]
-    centre = face.photo_points[[*eye.corners, eye.upper[4], eye.lower[4]], :2].mean(0)
+    centre = face.photo_points[list(eye.cross), :2].mean(0)
     outwards = -1.0 if side == 0 else 1.0
     depth = _BEFORE_EYE + _BEND * np.maximum(outline[:, 0] + 0.15, 0) ** 2
     offsets = np.stack([outline[:, 0] * outwards, outline[:, 1], depth], 1)

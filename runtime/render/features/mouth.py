@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.geometry.landmarks import INNER_LIPS, MOUTH_TOP
 from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.colour import Colour, mix
 from toonfilter.runtime.render.face_geometry import FaceGeometry
@@ -81,9 +82,9 @@ def _corner_lift(face: FaceGeometry, rules: MouthRules) -> NDArray[np.float32]:
     corner does beyond rest is drawn larger than life.
     """
     points = face.photo_points
-    middle = points[[13, 14]].mean(0)
+    middle = points[list(INNER_LIPS)].mean(0)
     ends = []
-    for corner in (78, 308):
+    for corner in (MOUTH_TOP[0], MOUTH_TOP[-1]):
         # In three dimensions: seen from below, every mouth is an arch.
         drop = float((points[corner] - middle) @ face.fit.rotation[:, 1]) / face.unit_px
         beyond = min(drop - _REST_DROPS[0], 0.0) + max(drop - _REST_DROPS[1], 0.0)

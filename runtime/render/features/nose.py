@@ -2,7 +2,18 @@
 
 import numpy as np
 
-from toonfilter.runtime.geometry.landmarks import NOSE_TIP
+from toonfilter.runtime.geometry.landmarks import (
+    BELOW_NOSE,
+    DRAWN_WINGS,
+    NOSE_BASE,
+    NOSE_HOLLOWS,
+    NOSE_RIDGE,
+    NOSE_TIP,
+    NOSE_UNDERSIDE,
+    NOSTRIL_TOPS,
+    NOSTRILS,
+    RIDGE_EDGES,
+)
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, bow, outline, taper
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
@@ -15,11 +26,6 @@ _BRIDGE_FROM, _BRIDGE_FULL = 16.0, 36.0
 """Yaw in degrees from which the bridge's line shows, and at which it is whole."""
 _MIRRORS = 12.0
 """Yaw in degrees to the person's right from which shade lies on the other side."""
-_WINGS = ((49, 48, 64, 98), (279, 278, 294, 327))
-_NOSTRILS = (((75, 240), (60, 60, 79), (99, 20)), ((305, 460), (290, 290, 309), (328, 250)))
-"""Outer, middle and inner end of each: means of these points."""
-_UNDER_UPPER = (98, 75, 44, 19, 274, 305, 327)
-_UNDER_LOWER = (98, 97, 2, 326, 327)
 
 
 def draw_nose(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
@@ -52,9 +58,9 @@ def _small(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureCol
     """A pointed shadow below the tip and a short stroke along its edge; the bridge's line when the head turns."""
     unit, flat = np.float32(face.unit_px), face.flat
     side = -1 if face.yaw < -_MIRRORS else 1
-    base = flat[[98, 97, 2, 326, 327]]
+    base = flat[list(NOSE_BASE)]
     width = float((base[-1] - base[0]) @ face.right)
-    tip = flat[NOSE_TIP] * np.float32(0.35) + flat[2] * np.float32(0.65)
+    tip = flat[NOSE_TIP] * np.float32(0.35) + flat[BELOW_NOSE] * np.float32(0.65)
     across = face.right * np.float32(0.30 * max(width, 0.1 * face.unit_px))
     down = face.down * np.float32(0.075) * unit
     shadow = np.stack([tip - across, tip - down * np.float32(0.35), tip + across])
@@ -79,7 +85,7 @@ def _small(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureCol
 
 def _shaped(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
     """The style's own shapes below the tip, mirrored where the head turns to its right; the bridge's line."""
-    tip = face.flat[NOSE_TIP] * np.float32(0.35) + face.flat[2] * np.float32(0.65)
+    tip = face.flat[NOSE_TIP] * np.float32(0.35) + face.flat[BELOW_NOSE] * np.float32(0.65)
     across = face.across_face * np.float32(-1 if face.yaw < -_MIRRORS else 1)
     with pen.frame(tip, across, face.down_face):
         pen.fill(shape_path(rules.shade_shape), colours.skin.shade, rules.under_shade)
@@ -97,9 +103,8 @@ def _plane(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
     fade = 1 - smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL) if side == face.far_side else 1.0
     flat = face.flat
     # Along the ridge's edge down, and back up through the hollow beside the eye.
-    edge = (((417, 351, 419, 248, 281)), ((193, 122, 196, 3, 51)))[1 - side]
-    hollow = ((285, 413, 412, 399, 437), (55, 189, 188, 174, 217))[1 - side]
-    ridge = flat[list(edge)] * np.float32(0.75) + flat[[168, 6, 197, 195, 5]] * np.float32(0.25)
+    edge, hollow = RIDGE_EDGES[side], NOSE_HOLLOWS[side]
+    ridge = flat[list(edge)] * np.float32(0.75) + flat[list(NOSE_RIDGE[1:-1])] * np.float32(0.25)
     outer = flat[list(edge)] * np.float32(0.35) + flat[list(hollow)] * np.float32(0.65)
     outer[-1] = ridge[-1]
     path = outline(ridge, outer[::-1])
@@ -109,11 +114,11 @@ def _plane(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
 def _under(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
     """The plane below the tip, which looks down and lies in shade, with a little of its cast shadow."""
     unit, down, flat = np.float32(face.unit_px), face.down, face.flat
-    upper = flat[list(_UNDER_UPPER)].copy()
-    upper[1] = upper[1] * np.float32(0.6) + flat[79] * np.float32(0.4)
-    upper[5] = upper[5] * np.float32(0.6) + flat[309] * np.float32(0.4)
+    upper = flat[list(NOSE_UNDERSIDE)].copy()
+    upper[1] = upper[1] * np.float32(0.6) + flat[NOSTRIL_TOPS[0]] * np.float32(0.4)
+    upper[5] = upper[5] * np.float32(0.6) + flat[NOSTRIL_TOPS[1]] * np.float32(0.4)
     upper = resampled(upper, 9)
-    lower = resampled(flat[list(_UNDER_LOWER)], 9)
+    lower = resampled(flat[list(NOSE_BASE)], 9)
     wave = bow(9)
     lower = lower + down * (np.float32(0.034) * unit * wave)[:, None]
     depth = np.maximum((lower - upper) @ down, np.float32(0.012) * unit * wave)
@@ -125,7 +130,7 @@ def _nostrils(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: Nose
     """Two commas, thick outside, that leave the middle free."""
     unit, flat = np.float32(face.unit_px), face.flat
     looking_up = float(np.clip(-face.pitch / 25, 0, 1))
-    for side, (outer, middle, inner) in enumerate(_NOSTRILS):
+    for side, (outer, middle, inner) in enumerate(NOSTRILS):
         hidden = smoothstep(abs(face.yaw), 26, 42) if side == face.far_side else 0.0
         points = np.stack([flat[list(outer)].mean(0), flat[list(middle)].mean(0), flat[list(inner)].mean(0)])
         line = resampled(points, 5)
@@ -135,7 +140,7 @@ def _nostrils(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: Nose
 
 def _wings(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
     unit = np.float32(face.unit_px)
-    for side, points in enumerate(_WINGS):
+    for side, points in enumerate(DRAWN_WINGS):
         hidden = smoothstep(abs(face.yaw), 18, 36) if side == face.far_side else 0.0
         wing = resampled(face.flat[list(points)], 7)
         widths = taper(len(wing), 0.05, 0.12, 0.60) * np.float32(rules.wing_u) * unit

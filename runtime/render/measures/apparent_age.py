@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import MESH_POINTS
+from toonfilter.runtime.geometry.landmarks import EYES, INNER_LIPS, MESH_POINTS, MOUTH_CORNERS, OUTER_CORNERS
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 
 _FILE = Path(__file__).with_name("age.npz")
@@ -18,7 +18,7 @@ PICTURE_FEATURES = (_SIDE_PX // 2) ** 2
 """How many of the features, the last ones, are lightness."""
 _PLACES = np.array([[0.27, 0.40], [0.73, 0.40], [0.50, 0.78]], np.float32) * _SIDE_PX
 """Of the eyes' middles and of the mouth's."""
-_ANCHORS = ((33, 133, 159, 145), (263, 362, 386, 374), (61, 291, 13, 14))
+_ANCHORS = (*(eye.cross for eye in EYES), (*MOUTH_CORNERS, *INNER_LIPS))
 _AROUND_PX, _SPREAD_PX, _LEAST_SPREAD_L = 6.0, 8.0, 4.0
 """Lightness counts against its surroundings, in units of their spread: light from one side makes nobody older."""
 _YOUNGER = 8.0
@@ -53,7 +53,9 @@ def age_features(photo: MeasuredPhoto) -> NDArray[np.float32]:
     """float32 [N]: the mesh upright, in distances of the pupils, and the face's lightness against its surroundings."""
     face = photo.face
     points = face.photo_points[:MESH_POINTS]
-    shape = (points - points[[33, 263]].mean(0)) @ face.fit.rotation.astype(np.float32) / np.float32(face.unit_px)
+    shape = (
+        (points - points[list(OUTER_CORNERS)].mean(0)) @ face.fit.rotation.astype(np.float32) / np.float32(face.unit_px)
+    )
     anchors = np.stack([face.photo_points[list(ring), :2].mean(0) for ring in _ANCHORS]).astype(np.float32)
     matrix, _ = cv2.estimateAffinePartial2D(anchors, _PLACES)
     if matrix is None:

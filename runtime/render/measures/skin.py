@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import SKIN_AREAS
+from toonfilter.runtime.geometry.landmarks import LIP_MIDDLES, MESH_POINTS, SKIN_AREAS
 from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, median_lab
@@ -46,7 +46,6 @@ _DEEP_CHROMA = (0.65, 0.85)
 _AS_LIGHT, _YELLOW = (-12.0, 4.0), (7.0, 15.0)
 _LIGHT_HAIR = (24.0, 36.0)
 """Lightness of hair over that of skin, its b*, and its lightness, from which it may be and from which it is fair."""
-_LIP_MIDDLES = (37, 0, 267, 84, 17, 314, 181, 405)
 _SHADE = (46.0, 68.0)
 """Lightness of skin below which it may be in shade, and above which it is not."""
 _LIT, _TOO_DARK = 45.0, 0.13
@@ -81,7 +80,7 @@ def raw_skin(photo: MeasuredPhoto) -> Lab:
     """The skin as the photo shows it, neither in its lights nor in its shade."""
     pixels = _skin_pixels(photo)
     if len(pixels) < _FEWEST_PX:
-        return median_lab(photo.colours_at(photo.face.flat[list(range(0, 468, 7))]))
+        return median_lab(photo.colours_at(photo.face.flat[list(range(0, MESH_POINTS, 7))]))
     usual = _between(pixels, _USUAL)
     deep = 1 - smoothstep(_lips_redder(photo, usual), *_DEEP_LIPS)
     return usual + (_between(pixels, _BELOW_GLOSS) - usual) * np.float32(deep)
@@ -142,7 +141,7 @@ def fairness(photo: MeasuredPhoto, raw: Lab) -> float:
 
 def _lips_redder(photo: MeasuredPhoto, raw: Lab) -> float:
     """How much redder than the skin lips are: a* and half of b*; what of paint is believed."""
-    lip = median_lab(photo.colours_at(photo.face.flat[list(_LIP_MIDDLES)])) - raw
+    lip = median_lab(photo.colours_at(photo.face.flat[list(LIP_MIDDLES)])) - raw
     return min(float(lip[1]), _MOST_REDDER) + 0.5 * float(lip[2])
 
 

@@ -5,7 +5,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.alignment import Landmarks
-from toonfilter.runtime.geometry.landmarks import MOUTH_BOTTOM, MOUTH_TOP
+from toonfilter.runtime.geometry.landmarks import (
+    CHIN,
+    FOREHEAD,
+    INNER_LIPS,
+    LOWER_LIP_RED,
+    MOUTH_BOTTOM,
+    MOUTH_TOP,
+    OUTER_CORNERS,
+    UPPER_LIP_RED,
+)
 from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.measures.photo import Picture
@@ -18,7 +27,6 @@ up to which teeth are taken for granted; and the share of it that they fill."""
 _ONE_ROW = 0.85
 _LATEST_START = 8
 """Row of the opening by which upper teeth must have begun."""
-_UPPER_LIP, _LOWER_LIP = (38, 12, 268, 72, 302), (86, 15, 316, 85, 315)
 _LEAST_GAP = 0.05
 """Gap of the lips, in widths of the mouth, from which teeth can be seen."""
 
@@ -58,14 +66,15 @@ def measure_teeth(photo: Picture, landmarks: Landmarks, skin: Lab) -> tuple[floa
 
 def _smiles(landmarks: Landmarks) -> bool:
     """Whether the corners of the mouth are clearly raised."""
-    across = landmarks[263] - landmarks[33]
-    down = (landmarks[152] - landmarks[10]) / max(float(np.linalg.norm(landmarks[152] - landmarks[10])), 1e-6)
-    corners = landmarks[[MOUTH_TOP[0], MOUTH_TOP[-1]]].mean(0) - landmarks[[13, 14]].mean(0)
+    across = landmarks[OUTER_CORNERS[1]] - landmarks[OUTER_CORNERS[0]]
+    down = landmarks[CHIN] - landmarks[FOREHEAD]
+    down = down / max(float(np.linalg.norm(down)), 1e-6)
+    corners = landmarks[[MOUTH_TOP[0], MOUTH_TOP[-1]]].mean(0) - landmarks[list(INNER_LIPS)].mean(0)
     return -float(corners @ down) > _SMILE * float(np.linalg.norm(across))
 
 
 def _lip_redness(photo: Picture, flat: NDArray[np.float32]) -> float:
-    points = np.concatenate([flat[list(_UPPER_LIP)], flat[list(_LOWER_LIP)]])
+    points = flat[[*UPPER_LIP_RED, *LOWER_LIP_RED]]
     places = np.clip(np.rint(points), 0, (photo.shape[1] - 1, photo.shape[0] - 1)).astype(int)
     lips = cv2.cvtColor(photo[places[:, 1], places[:, 0]][None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
     return float(np.median(lips[:, 1] / (lips[:, 0] + 12)))

@@ -4,7 +4,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import BEARD_BOTTOM, BEARD_TOP, GOATEE, LIPS, MOUSTACHE
+from toonfilter.runtime.geometry.landmarks import (
+    BEARD_BOTTOM,
+    BEARD_TOP,
+    CHIN,
+    FOREHEAD,
+    GOATEE,
+    LIPS,
+    MOUSTACHE,
+    NOSE_AREA,
+)
 from toonfilter.train.data.fields.attributes import Attributes
 from toonfilter.train.data.fields.face_frame import FaceFrame, Plane, grown, smoothstep, soft_edges
 
@@ -47,13 +56,13 @@ def _zone(frame: FaceFrame, kind: str) -> Plane:
         zone = frame.filled((*BEARD_BOTTOM, *BEARD_TOP))
         zone = np.maximum(zone, frame.filled(GOATEE))
         jaw = grown(zone, frame.px(0.06)) * smoothstep(frame.up, 0.0, -0.1)
-        chin = points[152]
-        down = (points[152] - points[10]) / max(float(np.linalg.norm(points[152] - points[10])), 1e-3)
+        chin = points[CHIN]
+        down = (points[CHIN] - points[FOREHEAD]) / max(float(np.linalg.norm(points[CHIN] - points[FOREHEAD])), 1e-3)
         reach = frame.px(0.10 if kind == "beard" else 0.04)
         below = np.stack([points[172], points[397], chin + (points[365] - chin) * 0.8 + down * reach,
                           chin + (points[136] - chin) * 0.8 + down * reach])  # fmt: skip
         zone = np.maximum(jaw, frame.filled(below, hull=True))
-    nose = frame.filled((98, 97, 2, 326, 327, 4, 1, 5, 48, 278), hull=True)
+    nose = frame.filled(NOSE_AREA, hull=True)
     zone = zone * (1 - grown(nose, frame.px(0.004)))
     soft: Plane = cv2.GaussianBlur(zone, (0, 0), max(frame.px(0.012), 0.6))
     return soft

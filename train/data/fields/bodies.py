@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.geometry.landmarks import CHIN, FOREHEAD
 from toonfilter.train.data.fields.layers import Layer
 from toonfilter.train.data.fields.occluders import place_hand
 
@@ -22,7 +23,7 @@ def stand(view: Layer, person: Layer, lowest_y_px: float, hands: NDArray[np.uint
     columns = np.flatnonzero(person.plane("person")[row] > 0.5)
     if len(columns) < _LEAST_WIDTH_PX:
         return
-    head = max(float(np.linalg.norm(person.landmarks[152, :2] - person.landmarks[10, :2])), 3.0)
+    head = max(float(np.linalg.norm(person.landmarks[CHIN, :2] - person.landmarks[FOREHEAD, :2])), 3.0)
     left, right = float(columns[0]), float(columns[-1])
     middle, half = (left + right) / 2, (right - left) / 2
     top = lowest_y_px - 1.5

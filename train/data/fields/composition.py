@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.fields import FIELDS, FieldName, draw_mesh_plane, field_index
+from toonfilter.runtime.geometry.landmarks import FACE_SIDES, HEAD_POINTS
 from toonfilter.train.data.fields.bodies import stand
 from toonfilter.train.data.fields.drawn_glasses import put_on_glasses
 from toonfilter.train.data.fields.headgear import put_on_cap, put_on_scarf, shave
@@ -277,11 +278,11 @@ def _head_to_head(donor: NDArray[np.float32], receiver: NDArray[np.float32]) -> 
     """Similarity from one stored picture to another; None where the heads are turned differently."""
     turned = []
     for mesh in (donor, receiver):
-        left, right, nose = mesh[234, 0], mesh[454, 0], mesh[1, 0]
+        left, right, nose = mesh[FACE_SIDES[0], 0], mesh[FACE_SIDES[1], 0], mesh[1, 0]
         turned.append((nose - (left + right) / 2) / max(abs(right - left), 1.0))
     if abs(turned[0] - turned[1]) > 0.12:
         return None
-    points = [10, 54, 284, 127, 356, 168, 234, 454]
+    points = list(HEAD_POINTS)
     matrix, _ = cv2.estimateAffinePartial2D(donor[points, :2], receiver[points, :2], method=cv2.LMEDS)
     return None if matrix is None else np.asarray(matrix, np.float64)
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import LEFT_EYE, RIGHT_EYE
+from toonfilter.runtime.geometry.landmarks import CHIN, FOREHEAD, LEFT_EYE, RIGHT_EYE, TEMPLES
 from toonfilter.train.data.fields.layers import Layer
 from toonfilter.train.data.fields.worn_glasses import LENS_LEVEL
 
@@ -25,7 +25,7 @@ def put_on_glasses(layer: Layer, rng: np.random.Generator) -> None:
     eyes = [points[list(eye)].mean(0) for eye in (RIGHT_EYE.ring, LEFT_EYE.ring)]
     across = eyes[1] - eyes[0]
     unit = float(np.linalg.norm(across))
-    height = float(np.linalg.norm(points[10] - points[152]))
+    height = float(np.linalg.norm(points[FOREHEAD] - points[CHIN]))
     if unit < 3 or unit < 0.2 * height:
         return
     across /= unit
@@ -62,7 +62,9 @@ def _lenses(
     unit: float,
     rng: np.random.Generator,
 ) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
-    widths = np.array([np.linalg.norm(points[33] - points[133]), np.linalg.norm(points[263] - points[362])])
+    widths = np.array(
+        [np.linalg.norm(points[outer] - points[inner]) for outer, inner in (RIGHT_EYE.corners, LEFT_EYE.corners)]
+    )
     scales = np.clip(widths / max(float(widths.max()), 1e-3), 0.35, 1)
     power = rng.uniform(2.0, 5.0)
     half_width = rng.uniform(0.34, 0.47)
@@ -110,9 +112,9 @@ def _rims(
         else:
             lines.append((lens, True, thick))
     inner = len(_ANGLES) // 2 + int(rng.integers(1, 5))
-    middle = (lenses[0][inner] + lenses[1][inner]) / 2 + (points[10] - points[152]) * 0.01
+    middle = (lenses[0][inner] + lenses[1][inner]) / 2 + (points[FOREHEAD] - points[CHIN]) * 0.01
     lines.append((np.array([lenses[0][inner], middle, lenses[1][inner]]), False, max(thick * 0.8, 0.02 * unit)))
-    for lens, ear in zip(lenses, (127, 356), strict=True):
+    for lens, ear in zip(lenses, TEMPLES, strict=True):
         hinge = lens[-int(rng.integers(1, 5))]
         if float(np.dot(points[ear] - hinge, lens[0] - lens[len(_ANGLES) // 2])) > 0:
             lines.append((np.array([hinge, points[ear]]), False, max(thick * 0.7, 0.02 * unit)))

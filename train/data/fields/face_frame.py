@@ -7,13 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import FACE_OVAL
+from toonfilter.runtime.geometry.landmarks import CHIN, FACE_OVAL, FACE_SIDES, FOREHEAD, NOSE_BRIDGE
 from toonfilter.train.data.guided_filter import guided_filter
 
 Plane = NDArray[np.float32]
 """float32 [S, S], 0 to 1 for masks."""
-
-_NOSE_BRIDGE, _CHIN, _FOREHEAD = 168, 152, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +48,13 @@ class FaceFrame:
 def face_frame(landmarks: NDArray[np.float32], size: int) -> FaceFrame:
     """landmarks: float32 [478, 2 or 3] px of a picture size x size."""
     points = landmarks[:, :2]
-    down = points[_CHIN] - points[_FOREHEAD]
+    down = points[CHIN] - points[FOREHEAD]
     # A nodding head is shorter in the picture; its width tells the true scale.
-    width = float(np.linalg.norm(points[454] - points[234]))
+    width = float(np.linalg.norm(points[FACE_SIDES[1]] - points[FACE_SIDES[0]]))
     height = max(float(np.linalg.norm(down)), 1.15 * width, 8.0)
     down = down / max(float(np.linalg.norm(down)), 1e-3)
     x, y = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size, dtype=np.float32))
-    x, y = x - points[_NOSE_BRIDGE, 0], y - points[_NOSE_BRIDGE, 1]
+    x, y = x - points[NOSE_BRIDGE, 0], y - points[NOSE_BRIDGE, 1]
     up = -(x * down[0] + y * down[1]) / height
     across = (x * down[1] - y * down[0]) / height
     return FaceFrame(points.astype(np.float32), across.astype(np.float32), up.astype(np.float32), height)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import MEDICAL_MASK
+from toonfilter.runtime.geometry.landmarks import CHIN, FOREHEAD, INNER_LIPS, MEDICAL_MASK, OFTEN_TOUCHED, STRAPS
 from toonfilter.train.data.fields.face_frame import fill_polygon
 from toonfilter.train.data.fields.layers import Layer
 
@@ -17,7 +17,7 @@ def put_on_mask(layer: Layer, rng: np.random.Generator) -> None:
         return
     points = layer.landmarks[:, :2]
     outline = points[list(MEDICAL_MASK)].copy()
-    down = points[152] - points[10]
+    down = points[CHIN] - points[FOREHEAD]
     outline[11:31] += down * rng.uniform(0.0, 0.06)
     side = layer.picture.shape[0]
     mask = fill_polygon(outline, side)
@@ -34,7 +34,7 @@ def put_on_mask(layer: Layer, rng: np.random.Generator) -> None:
     along = ((x - points[5, 0]) * down[0] + (y - points[5, 1]) * down[1]) / height
     colour = colour * (1 + 0.12 * np.sin(along / height * rng.uniform(30, 70)) * (rng.random() < 0.6))[..., None]
     straps = np.zeros((side, side), np.uint8)
-    for start, ear in ((93, 127), (323, 356), (227, 127), (447, 356)):
+    for start, ear in STRAPS:
         line = np.rint(np.array([points[start], points[ear]]) * 16).astype(np.int32)
         cv2.polylines(straps, [line], False, 255, max(1, round(0.012 * height)), cv2.LINE_AA, 4)
     mask = np.maximum(mask, straps.astype(np.float32) / 255 * (1 - layer.plane("hair")))
@@ -46,10 +46,10 @@ def hold_microphone(layer: Layer, rng: np.random.Generator) -> None:
     if layer.landmarks is None:
         return
     points = layer.landmarks[:, :2].astype(np.float64)
-    height = max(float(np.linalg.norm(points[152] - points[10])), 4.0)
+    height = max(float(np.linalg.norm(points[CHIN] - points[FOREHEAD])), 4.0)
     side = layer.picture.shape[0]
-    mouth = (points[13] + points[14]) / 2
-    middle = mouth + rng.normal(0, 0.10, 2) * height + (points[152] - points[10]) * rng.uniform(0.05, 0.3)
+    mouth = (points[INNER_LIPS[0]] + points[INNER_LIPS[1]]) / 2
+    middle = mouth + rng.normal(0, 0.10, 2) * height + (points[CHIN] - points[FOREHEAD]) * rng.uniform(0.05, 0.3)
     radius = height * rng.uniform(0.07, 0.17)
     angle = rng.uniform(0.15, 0.85) * np.pi
     end = middle + np.array([np.cos(angle), np.sin(angle)]) * height * rng.uniform(0.6, 2.5)
@@ -78,10 +78,10 @@ def lay_hand(layer: Layer, hands: NDArray[np.uint8], rng: np.random.Generator) -
     if layer.landmarks is None or not len(hands):
         return
     points = layer.landmarks[:, :2].astype(np.float64)
-    height = max(float(np.linalg.norm(points[152] - points[10])), 4.0)
+    height = max(float(np.linalg.norm(points[CHIN] - points[FOREHEAD])), 4.0)
     hand = hands[rng.integers(len(hands))]
     size_px = height * rng.uniform(0.7, 1.25)
-    target = points[[1, 152, 50, 280, 234, 454][rng.integers(6)]] + rng.normal(0, 0.15, 2) * height
+    target = points[OFTEN_TOUCHED[rng.integers(6)]] + rng.normal(0, 0.15, 2) * height
     skin = layer.plane("skin") > 0.9
     colour = np.median(layer.picture[skin], 0).astype(np.float32) if skin.sum() > 20 else None
     if rng.random() < 0.7:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import LEFT_EYE, RIGHT_EYE
+from toonfilter.runtime.geometry.landmarks import LEFT_EYE, RIGHT_EYE, TEMPLES
 from toonfilter.train.data.fields.attributes import Attributes
 from toonfilter.train.data.fields.face_frame import FaceFrame, Plane, fill_polygon
 
@@ -16,7 +16,6 @@ _RADII = np.linspace(0.2, 0.62, 40)
 """In distances of the eyes."""
 _FRAME_WIDTH = 0.045
 _PRIOR_SPREAD = 0.085
-_TEMPLES = (127, 356)
 _SEEN = 0.28
 """Level of a network's plane that counts as glasses: between nothing and a clear lens."""
 _LEAST_SEEN = 0.6
@@ -82,7 +81,9 @@ def fit_lenses(frame: FaceFrame, evidence: Plane, *, is_outline: bool) -> list[N
     across = across / max(float(np.linalg.norm(across)), 1e-3)
     down = np.array([-across[1], across[0]], np.float32)
     # A turned head: the far lens is narrower. Its eye tells by how much.
-    widths = np.array([np.linalg.norm(points[33] - points[133]), np.linalg.norm(points[263] - points[362])])
+    widths = np.array(
+        [np.linalg.norm(points[outer] - points[inner]) for outer, inner in (RIGHT_EYE.corners, LEFT_EYE.corners)]
+    )
     scales = np.clip(widths / max(float(widths.max()), 1e-3), 0.35, 1)
     angles = np.arange(_ANGLES) * (2 * np.pi / _ANGLES)
     horizontal, vertical = np.cos(angles), np.sin(angles)
@@ -177,7 +178,7 @@ def _rims(lenses: list[NDArray[np.float32]], frame: FaceFrame, unit: float) -> P
     inner = _ANGLES // 2 + 2
     bridge = np.array([lens[inner] for lens in lenses])
     lines = [(lens, True) for lens in lenses] + [(bridge, False)]
-    for lens, temple in zip(lenses, _TEMPLES, strict=True):
+    for lens, temple in zip(lenses, TEMPLES, strict=True):
         hinge, ear = lens[-2], frame.landmarks[temple]
         outward = lens[0] - lens[_ANGLES // 2]
         # The far temple of a turned head is hidden behind the lens.
