@@ -172,7 +172,7 @@ class LayeredRenderer:
         ground = self._ground.paint(image, scene.photo, scene.planes["person"])
         is_pencil = self._style.base.fill == "paper"
         pixels = np.zeros((*ground.shape[:2], 4), np.uint8) if is_pencil else cv2.cvtColor(ground, cv2.COLOR_RGB2RGBA)
-        canvas = canvas_on(pixels)
+        canvas = canvas_on(pixels, is_opaque=not is_pencil)
         people = prepared.people or self._people(scene, prepared.faces)
         self._memories = {
             one.face.id: self._memories[one.face.id] for one in people.known if one.face.id in self._memories
