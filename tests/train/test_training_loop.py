@@ -223,7 +223,7 @@ def test_what_a_run_leaves(pairs: Path, tmp_path: Path) -> None:
     generator, spec, checkpoint = load_generator(out)
     assert (spec.guidance_channels, spec.out_channels) == (3, 4)
     assert checkpoint.recipe == chosen
-    assert checkpoint.geometry == {"eyes": 1.25}
+    assert checkpoint.warp == {"eyes": 1.25}
     assert generator(torch.zeros(1, 6, 64, 64)).shape == (1, 4, 64, 64)
     with pytest.raises(TrainingError, match="no network 'back'"):
         load_generator(out, head="back")
