@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from toonfilter.runtime.bundle import Bundle, InputSpec, ModelFile, OutputSpec, Training, sha256_of, write_bundle
 from toonfilter.runtime.geometry.warp import FaceWarp
 
+# Ray ends a process a minute after its cluster has gone; tests go on in it. Read when Ray is imported.
+os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "3600")
+
 # Neither says anything about the code: how long an example takes depends on what else the machine does.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")

@@ -74,7 +74,10 @@ def cluster():
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     yield made
+    # Ray ends a process whose cluster has been gone for a minute, and with it all tests that follow.
+    made.global_state.disconnect()
     made.shutdown()
+    ray.shutdown()
 
 
 def test_a_node_is_killed_and_nothing_is_lost(cluster, tmp_path: Path) -> None:
