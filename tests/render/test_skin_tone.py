@@ -63,3 +63,9 @@ def test_fair_skin_in_yellow_light_stays_fair(face) -> None:
     drawn = clean_skin(raw, fair)
     assert drawn[0] > 68
     assert np.hypot(*drawn[1:]) < 40
+
+
+def test_brown_skin_with_red_lips_is_not_drawn_lighter(face) -> None:
+    photo = portrait(face, (49, 16, 21), (40, 19, 19), (15, 2, 3))
+    raw = raw_skin(photo)
+    assert clean_skin(raw, fairness(photo, raw))[0] - raw[0] < 3

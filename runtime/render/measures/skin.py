@@ -41,7 +41,7 @@ _OF_HAIR = 0.6
 """What fair hair alone says for fair skin."""
 _SURELY_REDDER, _SURE_SHARE = (3.0, 7.0), 0.2
 """The same from which there is no doubt, however coloured the light is, and what that adds to fairness."""
-_DEEP_CHROMA = (0.65, 0.85)
+_DEEP_CHROMA = (0.44, 0.57)
 """Chroma over lightness from which skin is deep, unless lips leave no doubt."""
 _AS_LIGHT, _YELLOW = (-12.0, 4.0), (7.0, 15.0)
 _LIGHT_HAIR = (24.0, 36.0)
@@ -67,7 +67,7 @@ _DEEPER = 0.22
 """How much darker deep skin is drawn for each chroma that it gains: colour looks like light."""
 _FULL_CHROMA, _FULLER_SHARE, _MOST_FULLER = 26.0, 0.55, 12.0
 """Chroma from which skin owes its colour to the light, the share of what is above that stays, and the most of it."""
-_MOST_CHROMA, _YELLOW_SKIN = 33.0, (48.0, 58.0)
+_MOST_CHROMA, _YELLOW_SKIN = 34.0, (48.0, 58.0)
 """Chroma that skin has at most in good light, and hues from which skin that has more is deep skin in strong light: it
 is drawn as much darker. Raising the former draws it lighter."""
 _LEAST_EXPOSURE = 0.76
