@@ -53,13 +53,26 @@ def mix(first: NDArray[np.float32], second: NDArray[np.float32], share: float) -
     return mixed
 
 
-_EVERY_PX, _COLOURLESS_SHARE, _COLOURLESS_LEVELS = 8, 99.0, 14
-"""Of every so many pixels so many per cent differ by no more than these levels between red, green and blue in a black
-and white picture. Raising the levels takes pale pictures for one."""
+FEWEST_PIXELS = 24
+"""Of fewer no colour is measured."""
 
 
-def is_colourless(picture: NDArray[np.uint8]) -> bool:
-    """Whether a picture is black and white, or nearly so: uint8 [H, W, 3]."""
+def median_lab(colours: NDArray[np.float32]) -> Lab:
+    """Median of each channel: [N, 3]."""
+    middle: Lab = np.median(colours, axis=0).astype(np.float32)
+    return middle
+
+
+def median_colour(pixels: NDArray[np.float32], default: Lab) -> Lab:
+    """Of L*a*b* pixels float32 [N, 3]; the default where they are too few."""
+    return median_lab(pixels) if len(pixels) >= FEWEST_PIXELS else default
+
+
+_EVERY_PX, _COLOURED_PERCENTILE = 8, 99.0
+
+
+def colour_levels(picture: NDArray[np.uint8]) -> float:
+    """How far red, green and blue of the most coloured pixels of a picture, uint8 [H, W, 3], differ: 0 to 255."""
     sample = picture[::_EVERY_PX, ::_EVERY_PX]
     spread = sample.max(2).astype(np.int16) - sample.min(2)
-    return bool(np.percentile(spread, _COLOURLESS_SHARE) <= _COLOURLESS_LEVELS)
+    return float(np.percentile(spread, _COLOURED_PERCENTILE))

@@ -17,7 +17,7 @@ from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.canvas import canvas_on
 from toonfilter.runtime.render.carried import CarriedPeople
-from toonfilter.runtime.render.colour import is_colourless
+from toonfilter.runtime.render.colour import colour_levels
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
@@ -51,6 +51,10 @@ _MEASURE_EVERY_S = 0.15
 """Time between two measurements, of colours and of features in turn. Raising it costs less and follows later."""
 _UNKNOWN_UNIT = 0.09
 """Distance of the pupils of a person without a known face, in shorter sides of the frame."""
+
+_COLOURLESS_LEVELS, _COLOURED_LEVELS = 14, 22
+"""See `colour_levels`: up to the first a video is black and white, and then it stays so up to the second. Raising them
+takes pale pictures for black and white ones."""
 
 
 @dataclass(slots=True)
@@ -123,6 +127,7 @@ class LayeredRenderer:
         self._parts = SteadyParts()
         self._carried = CarriedPeople()
         self._memories: dict[int, _Memory] = {}
+        self._was_colourless = False
         self._read_at_s = -math.inf
         self._frame = 0
 
@@ -186,7 +191,7 @@ class LayeredRenderer:
             np.copyto(image, pencilled(pixels, ground))
         else:
             cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
-            if self._style.base.saturation == 0 or is_colourless(scene.photo):
+            if self._style.base.saturation == 0 or self._is_colourless(scene):
                 # Nobody is pink in a black and white picture.
                 cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB, dst=image)
 
@@ -197,8 +202,15 @@ class LayeredRenderer:
         self._parts.forget()
         self._carried.forget()
         self._memories = {}
+        self._was_colourless = False
         self._read_at_s = -math.inf
         self._frame = 0
+
+    def _is_colourless(self, scene: SceneFields) -> bool:
+        """Whether the video is black and white; it does not change its mind from frame to frame."""
+        limit = _COLOURED_LEVELS if self._was_colourless else _COLOURLESS_LEVELS
+        self._was_colourless = colour_levels(scene.photo) <= limit
+        return self._was_colourless
 
     def _people(
         self, scene: SceneFields, faces: Sequence[AlignedFace], carried: Mapping[int, SceneFields] | None = None

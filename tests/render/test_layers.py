@@ -155,6 +155,23 @@ def test_a_black_and_white_picture_gets_a_black_and_white_drawing() -> None:
     assert np.ptp(rendered(image).astype(int), axis=2).max() > 30
 
 
+def test_a_black_and_white_video_stays_so_until_colour_is_certain() -> None:
+    renderer = LayeredRenderer(PlanesByColour(), PLAIN)
+
+    def colour_of(levels: int) -> int:
+        frame = np.full((120, 160, 3), 120, np.uint8)
+        frame[..., 0] += levels
+        renderer.render(frame, [])
+        return int(np.ptp(frame.astype(int), axis=2).max())
+
+    assert colour_of(18) > 0
+    assert [colour_of(levels) for levels in (0, 18, 18)] == [0, 0, 0]
+    assert colour_of(40) > 0
+    assert colour_of(0) == 0
+    renderer.forget()
+    assert colour_of(18) > 0
+
+
 def test_a_style_without_saturation_draws_in_black_and_white() -> None:
     noir = Style("noir", base=BaseRules(saturation=0.0))
     assert np.ptp(rendered(scene(), style=noir).astype(int), axis=2).max() == 0

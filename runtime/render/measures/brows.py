@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.colour import Lab
+from toonfilter.runtime.render.colour import Lab, median_lab
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import BROW_STATIONS, Creases
-from toonfilter.runtime.render.measures.photo import MeasuredPhoto, across, median_lab
+from toonfilter.runtime.render.measures.photo import MeasuredPhoto, across
 
 _REACH = np.linspace(-0.20, 0.20, 41).astype(np.float32)
 _STEP = float(_REACH[1] - _REACH[0])

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.colour import Lab
+from toonfilter.runtime.render.colour import Lab, median_lab
 from toonfilter.runtime.render.features.lens import lens_points
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import LENS_POINTS, GlassesLook
-from toonfilter.runtime.render.measures.photo import MeasuredPhoto, median_lab
+from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 
 _ANGLES = 72
 _RADII = np.linspace(0.20, 0.66, 47).astype(np.float32)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from toonfilter.runtime.geometry.landmarks import EYES
-from toonfilter.runtime.render.colour import Lab
+from toonfilter.runtime.render.colour import Lab, median_lab
 from toonfilter.runtime.render.features.smooth import smoothstep
-from toonfilter.runtime.render.measures.photo import MeasuredPhoto, median_lab
+from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 
 _BROWN = np.array([30, 13, 20], np.float32)
 _FEWEST = 10

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.proportions import Points, Proportions
-from toonfilter.runtime.render.colour import Lab, picture_lab
+from toonfilter.runtime.render.colour import picture_lab
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.curves import FaceCurves
 
@@ -94,9 +94,3 @@ def across(curve: Points, direction: NDArray[np.float32], offsets: NDArray[np.fl
     directions = np.broadcast_to(direction, curve.shape)
     beside: NDArray[np.float32] = curve[:, None] + directions[:, None] * offsets[None, :, None]
     return beside
-
-
-def median_lab(colours: NDArray[np.float32]) -> Lab:
-    """Median of each channel."""
-    middle: Lab = np.median(colours, axis=0).astype(np.float32)
-    return middle

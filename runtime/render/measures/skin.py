@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.landmarks import LIP_MIDDLES, MESH_POINTS, SKIN_AREAS
-from toonfilter.runtime.render.colour import Lab
+from toonfilter.runtime.render.colour import Lab, median_lab
 from toonfilter.runtime.render.features.smooth import smoothstep
-from toonfilter.runtime.render.measures.photo import MeasuredPhoto, median_lab
+from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 
 _HIDING = ("hair", "glasses", "over", "headwear", "beard")
 _USUAL = (38.0, 68.0)
@@ -40,7 +40,8 @@ _STRANDS_U = 0.12
 _OF_HAIR = 0.6
 """What fair hair alone says for fair skin."""
 _SURELY_REDDER, _SURE_SHARE = (3.0, 7.0), 0.2
-"""The same from which there is no doubt, however coloured the light is, and what that adds to fairness."""
+"""The same from which there is no doubt, however coloured the light is; and the part of the scale of `fairness` that
+only this reaches."""
 _DEEP_CHROMA = (0.44, 0.57)
 """Chroma over lightness from which skin is deep, unless lips leave no doubt."""
 _AS_LIGHT, _YELLOW = (-12.0, 4.0), (7.0, 15.0)
@@ -126,7 +127,8 @@ def _skin_pixels(photo: MeasuredPhoto) -> NDArray[np.float32]:
 
 
 def fairness(photo: MeasuredPhoto, raw: Lab) -> float:
-    """How surely this is fair skin, in whatever light, and not deep skin: 0 to 1.
+    """How surely this is fair skin, and not deep skin: 0 to 1. The scale's last part, `_SURE_SHARE`, is for what is
+    fair however strongly coloured the light is.
 
     Lips tell them apart: those of fair skin are redder than it, those of deep skin are less red and bluer.
     So does hair that is yellow and as light as the skin beside it, though it may be dyed.
