@@ -1,0 +1,183 @@
+"""The colours of hair and beard, told from light, shade, gloss and the skin that is seen through them."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.render.colour import FEWEST_PIXELS, Lab, median_colour
+from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.features.smooth import smoothstep
+
+_SURE_HAIR = 200
+_LIGHTER, _DARKEST_HAIR, _DARKEST_BEARD = 2.0, 16.0, 15.0
+"""How much lighter than it is seen hair is painted, L*, and the darkest that lines can be seen on."""
+_LIGHTEST_HAIR = 84.0
+"""Lightness of white hair: above it there must be room for its lights."""
+_STUBBLE_TO_SKIN, _SEEN_THROUGH = (0.62, 0.86), 0.7
+"""Lightness of a beard over that of the skin beside it, from which it is dense and at which it is stubble; and how much
+of the skin is seen through that. Raising the first two draws denser beards."""
+_LIGHT_BEARD, _WHITE_CHROMA, _LIGHT_BEARD_PERCENTILE = 8.0, 16.0, 60.0
+"""How much lighter than skin hair is, in L*, and its chroma at most, for a beard to be white, too; and from which
+percentile of what lies in its place its colour is taken."""
+_SURE_BEARD, _DENSE_LEVELS = 150, (205.0, 219.0)
+"""Level from which a pixel is a beard's, and mean levels of such pixels from which it may be and is dense."""
+_GREY_BEARD, _COLOURED_SKIN = (0.35, 0.60), (8.0, 14.0)
+"""Chroma of a beard over that of skin up to which it is grey, and from which it is not; and chroma of skin below which
+that says nothing."""
+_FAINT_BEARD, _FAINT_COVER = (2.0, 8.0), 0.3
+"""Difference of lightness between a beard and skin below which it may be shade, and above which it is seen; and how
+much is drawn of what may be shade."""
+_MAY_BE_GREY = (32.0, 48.0)
+"""Lightness of hair that is dark whatever its colour, and of hair that may be grey."""
+_BLOND_YELLOW = 21.0
+"""Least b* of a child's light hair."""
+_NOT_GREEN = -2.0
+"""a* below which that is dyed."""
+_GREYED = 0.4
+"""What is left of the colour of grey hair."""
+_STRANDS_PX = 5
+"""Width of the rim of hair, in px of the measured picture, whose colours are not its own."""
+_LIT, _FAIR_LIT = (40.0, 80.0), (55.0, 90.0)
+"""Percentiles of hair's lightness that give its colour, of dark and of fair hair. Raising them draws it as its lights
+are: on dark hair these are gloss."""
+_FAIR_FROM = (40.0, 54.0)
+"""Lightness of hair, its median, from which it may be and from which it is fair."""
+_GREY_TO_SKIN, _DARK = (0.60, 0.78), 15.0
+"""Colour of hair over that of skin, chroma over lightness and _DARK each, below which light hair is grey, and above
+which it is blond: shade takes chroma away with the light."""
+_LEAST_SKIN_CHROMA = 10.0
+"""In greyer pictures nobody's hair is told to be blond by it."""
+_NO_GREENER = 0.25
+"""Least a* of light hair for each b*: only dyed hair is greener."""
+_DYED_CHROMA, _DYED_GREEN = 20.0, -6.0
+"""Chroma, and a*, beyond which light hair has a colour of its own. Raising them gives blond hair the green
+around it."""
+_DEEP_SKIN, _SHEEN_TO_SKIN = 0.75, (0.6, 1.0)
+"""Chroma over lightness of deep skin in warm light at least; and colour of the light on it over its own, see
+_GREY_TO_SKIN: grey hair has less. Widening them takes dyed hair for light."""
+_CROPPED = np.array([0.45, 0.4, 0.4], np.float32)
+"""Colour of closely cropped hair over that of the skin under it."""
+
+
+class HairColours(NamedTuple):
+    """L*a*b* colours of hair and beard. beard_cover: how much of the skin under it a beard hides, 0 to 1."""
+
+    hair: Lab
+    beard: Lab
+    beard_cover: float
+
+
+def measure_hair(
+    lab: NDArray[np.float32], planes: Mapping[str, Plane], skin: Lab, default: Lab, young: float
+) -> HairColours:
+    """lab: float32 [h, w, 3], a small picture; planes in its pixels. skin: as the photo shows it.
+
+    default: of the hair, where too little of it is seen. young: see `AgeLines.young`; children have no grey hair.
+    """
+    plane, beard_plane = planes["hair"], planes.get("beard")
+    # Between strands there is the room.
+    inner = cv2.erode(plane, np.ones((_STRANDS_PX, _STRANDS_PX), np.uint8))
+    sure = inner > _SURE_HAIR if np.count_nonzero(inner > _SURE_HAIR) >= FEWEST_PIXELS else plane > _SURE_HAIR
+    seen = _lit(lab[sure], default)
+    if _is_sheen(seen, skin):
+        seen = skin * _CROPPED
+    hair = _with_youth(_ungreened(seen), young) * _livelier(seen, skin, young)
+    hair[0] = min(max(hair[0] + _LIGHTER, _DARKEST_HAIR), _LIGHTEST_HAIR)
+    beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
+    if _is_white(seen, skin):
+        cover, beard = 1.0, (beard + seen) / 2
+    else:
+        cover = _cover(beard, skin, 0.0 if beard_plane is None else _certainty(beard_plane))
+    beard = _ungreened(beard) * _livelier(beard, skin, 0.0)
+    beard[0] = max(beard[0] + _LIGHTER, _DARKEST_BEARD)
+    return HairColours(hair, beard, cover)
+
+
+def _cover(beard: Lab, skin: Lab, certainty: float) -> float:
+    """How much of the skin a beard hides. certainty: see `_certainty`."""
+    cover = 1 - _SEEN_THROUGH * smoothstep(float(beard[0]) / max(float(skin[0]), 1.0), *_STUBBLE_TO_SKIN)
+    cover *= _FAINT_COVER + (1 - _FAINT_COVER) * smoothstep(abs(float(skin[0] - beard[0])), *_FAINT_BEARD)
+    return max(cover, _greyness(beard, skin), certainty)
+
+
+def _certainty(beard: Plane) -> float:
+    """How sure the network is of a beard: it wavers where it sees stubble."""
+    sure = cv2.compare(beard, _SURE_BEARD, cv2.CMP_GT)
+    if cv2.countNonZero(sure) < FEWEST_PIXELS:
+        return 0.0
+    return smoothstep(cv2.mean(beard, sure)[0], *_DENSE_LEVELS)
+
+
+def _greyness(beard: Lab, skin: Lab) -> float:
+    """1 for a beard that is grey beside the skin, 0 for one of its colours."""
+    chroma = float(np.hypot(*skin[1:]))
+    share = float(np.hypot(*beard[1:])) / max(chroma, 1.0)
+    return (1 - smoothstep(share, *_GREY_BEARD)) * smoothstep(chroma, *_COLOURED_SKIN)
+
+
+def _is_sheen(hair: Lab, skin: Lab) -> bool:
+    """Whether what is seen in the place of hair is light on deep skin: closely cropped hair is dark."""
+    if hair[0] < skin[0] or np.hypot(*skin[1:]) < _DEEP_SKIN * skin[0]:
+        return False
+    of_skin = np.hypot(*hair[1:]) / (hair[0] + _DARK) / (np.hypot(*skin[1:]) / (skin[0] + _DARK))
+    return bool(_SHEEN_TO_SKIN[0] < of_skin < _SHEEN_TO_SKIN[1])
+
+
+def _is_white(hair: Lab, skin: Lab) -> bool:
+    """Whether hair is white or grey, beside darker skin; dyed hair says nothing of a beard."""
+    return bool(hair[0] >= skin[0] + _LIGHT_BEARD and np.hypot(*hair[1:]) < _WHITE_CHROMA)
+
+
+def _beard_colour(pixels: NDArray[np.float32], hair: Lab, skin: Lab) -> Lab:
+    """Who has white hair has a white beard, among which skin and mouth look dark."""
+    if len(pixels) < FEWEST_PIXELS or not _is_white(hair, skin):
+        return median_colour(pixels, hair)
+    lightest = pixels[pixels[:, 0] >= np.percentile(pixels[:, 0], _LIGHT_BEARD_PERCENTILE)]
+    colour: Lab = lightest.mean(0).astype(np.float32)
+    return colour
+
+
+def _livelier(colour: Lab, skin: Lab, young: float) -> NDArray[np.float32]:
+    """Factors for L*, a*, b*: coloured hair gains colour; grey hair in warm light gives it back.
+
+    skin: of the same person, in the same light.
+    """
+    lightness, red, yellow = (float(value) for value in colour)
+    chroma = float(np.hypot(red, yellow))
+    gain = 1 + 0.3 * min(1.0, max(0.0, (chroma - 6) / 10))
+    # Blond is as coloured as skin, ginger strong, dyed hair red or blue.
+    of_skin = chroma / max(float(np.hypot(skin[1], skin[2])), _LEAST_SKIN_CHROMA)
+    of_skin *= (float(skin[0]) + _DARK) / (lightness + _DARK)
+    grey = smoothstep(lightness, *_MAY_BE_GREY) * (1 - smoothstep(of_skin, *_GREY_TO_SKIN)) * smoothstep(yellow, 0, 4)
+    grey *= (1 - smoothstep(red, 10, 14)) * (1 - young)
+    gain += (_GREYED - gain) * grey
+    return np.array([0.97, gain, gain], np.float32)
+
+
+def _with_youth(colour: Lab, young: float) -> Lab:
+    """Light hair of a child is blond at least, however cold the light."""
+    if young <= 0 or colour[1] < _NOT_GREEN or colour[2] < 0:
+        return colour
+    least = _BLOND_YELLOW * young * smoothstep(float(colour[0]), *_MAY_BE_GREY)
+    return np.array([colour[0], max(colour[1], 0.2 * least), max(colour[2], least)], np.float32)
+
+
+def _ungreened(colour: Lab) -> Lab:
+    """Light hair that reflects green is not green."""
+    lightness, red, yellow = (float(value) for value in colour)
+    if lightness < _MAY_BE_GREY[1] or yellow < 0 or red < _DYED_GREEN or np.hypot(red, yellow) > _DYED_CHROMA:
+        return colour
+    return np.array([lightness, max(red, _NO_GREENER * yellow), yellow], np.float32)
+
+
+def _lit(pixels: NDArray[np.float32], default: Lab) -> Lab:
+    """The colour of hair between its shadows and its lights."""
+    if len(pixels) < FEWEST_PIXELS:
+        return default
+    fair = smoothstep(float(np.median(pixels[:, 0])), *_FAIR_FROM)
+    low, high = np.percentile(pixels[:, 0], np.array(_LIT) + fair * (np.array(_FAIR_LIT) - np.array(_LIT)))
+    lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
+    return lit
