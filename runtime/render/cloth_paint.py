@@ -22,9 +22,9 @@ _BINS = 256 // CLOTH_COLOURS
 """Steps of light of each colour, one L* each; the middle one is the colour itself."""
 _SHADE_U = 0.08
 """How far light and shade of one colour are averaged. Raising it rounds folds, and shows less of a face on a shirt."""
-_COLLAR_U, _COLLAR_CALM_U, _COLLAR_SHADE_U = 1.0, 0.04, 0.02
-"""Around the chin so far, in distances of the pupils, cloth is averaged less: collars and ties are small, and nobody
-else's face is there."""
+_COLLAR_U, _COLLAR_EDGE_U, _COLLAR_CALM_U, _COLLAR_SHADE_U = 1.0, 0.15, 0.04, 0.02
+"""Around the chin so far, with so wide an edge, cloth is averaged less, see _CALM_U and _SHADE_U: collars and ties are
+small, and nobody else's face is there."""
 _ALIKE_L, _EDGE_PX = 7.0, 2.5
 """Light that differs by less becomes one shape. Raising it gives fewer shapes."""
 _STEP_L, _SHARPNESS = 5.0, 0.7
@@ -43,6 +43,8 @@ _FINE_UNIT_PX = 80.0
 """Distance of the pupils below which lines are looked for in the planes' own resolution. Raising it costs time."""
 _LEAST_LINE_U = 0.75
 """Shorter lines are left out: they are patterns, noise, or something that is no cloth. Raising it leaves out more."""
+_LINE_LEVEL, _INK_FROM, _INK_RANGE = 64, 104, 48
+"""Level of lines from which they hang together; from which they have ink; and over which the ink grows to its whole."""
 _INKED = 0.42
 """What is left of a cloth's light under a line."""
 _LIVELIER, _LIGHTER = np.array([0.91, 1.12, 1.12], np.float32), np.array([9, 0, 0], np.float32)
@@ -68,29 +70,28 @@ def painted_cloth(
     size = (max(2, patch.width // _SMALLER), max(2, patch.height // _SMALLER))
     lab = picture_lab(cv2.resize(patch.of(photo), size, interpolation=cv2.INTER_AREA))
     inside = cv2.compare(cv2.resize(patch.of(plane), size, interpolation=cv2.INTER_AREA), _SURE, cv2.CMP_GE)
-    unit_px /= _SMALLER
-    apart = _distances(lab, inside, colours, _CALM_U * unit_px)
-    shade = _shade(lab[..., 0], apart.argmin(0), inside, _SHADE_U * unit_px)
+    small_unit_px = unit_px / _SMALLER
+    apart = _distances(lab, inside, colours, _CALM_U * small_unit_px)
+    near = None
     if chin is not None:
-        near = _near((chin - (patch.left, patch.top)) / _SMALLER, inside.shape, unit_px)
-        fine = _distances(lab, inside, colours, _COLLAR_CALM_U * unit_px)
+        near = _near((chin - (patch.left, patch.top)) / _SMALLER, inside.shape, small_unit_px)
+        fine = _distances(lab, inside, colours, _COLLAR_CALM_U * small_unit_px)
         apart += (fine - apart) * near
-        fine_shade = _shade(lab[..., 0], apart.argmin(0), inside, _COLLAR_SHADE_U * unit_px)
-        shade += (fine_shade - shade) * near
+    shade = _shade(lab[..., 0], apart.argmin(0), inside, near, small_unit_px)
     level = to_levels(shade, 1.0, _BINS / 2)
     index = cv2.min(patch.enlarged(level, smoothly=True), _BINS - 1)
     if len(colours) > 1:
         index = cv2.add(index, _nearest(patch, apart))
     painted = coloured(index, _table(colours, rules))
-    if rules.inner_ink <= 0:
-        return painted
-    if unit_px * _SMALLER < _FINE_UNIT_PX:
-        # On small people lines are finer than these smaller pictures show.
-        lab = picture_lab(np.ascontiguousarray(patch.of(photo)))
-        inside, unit_px = cv2.compare(patch.of(plane), _SURE, cv2.CMP_GE), unit_px * _SMALLER
-    lines = cloth_lines(lab[..., 0], inside, unit_px)
-    if lines.any():
-        _draw_lines(painted, patch.enlarged(lines, smoothly=True), rules.inner_ink)
+    if rules.inner_ink > 0:
+        if unit_px < _FINE_UNIT_PX:
+            # On small people lines are finer than these smaller pictures show.
+            lab = picture_lab(np.ascontiguousarray(patch.of(photo)))
+            lines = cloth_lines(lab[..., 0], cv2.compare(patch.of(plane), _SURE, cv2.CMP_GE), unit_px)
+        else:
+            lines = cloth_lines(lab[..., 0], inside, small_unit_px)
+        if lines.any():
+            _draw_lines(painted, patch.enlarged(lines, smoothly=True), rules.inner_ink)
     return painted
 
 
@@ -99,7 +100,7 @@ def _near(chin: Points, shape: tuple[int, ...], unit_px: float) -> NDArray[np.fl
     near = np.zeros(shape, np.uint8)
     centre = (round(float(chin[0])), round(float(chin[1]) + _COLLAR_U * unit_px / 2))
     cv2.circle(near, centre, max(1, round(_COLLAR_U * unit_px)), 255, -1)
-    edge = 2 * max(1, round(0.15 * unit_px)) + 1
+    edge = 2 * max(1, round(_COLLAR_EDGE_U * unit_px)) + 1
     soft: NDArray[np.float32] = cv2.blur(near, (edge, edge)).astype(np.float32) / 255
     return soft
 
@@ -117,7 +118,7 @@ def cloth_lines(light: NDArray[np.float32], inside: Plane, unit_px: float) -> Pl
     lines = to_levels(darker - np.float32(_LINE_FROM), 255 / (_LINE_FULL - _LINE_FROM), 0.0)
     inner = cv2.erode(inside, np.ones((3, 3), np.uint8))
     lines = cv2.bitwise_and(lines, inner)
-    _, marks, stats, _ = cv2.connectedComponentsWithStats(cv2.compare(lines, 64, cv2.CMP_GE), connectivity=8)
+    _, marks, stats, _ = cv2.connectedComponentsWithStats(cv2.compare(lines, _LINE_LEVEL, cv2.CMP_GE), connectivity=8)
     length = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
     kept = (length >= _LEAST_LINE_U * unit_px).astype(np.uint8) * 255
     kept[0] = 0
@@ -129,7 +130,7 @@ def cloth_lines(light: NDArray[np.float32], inside: Plane, unit_px: float) -> Pl
 def _draw_lines(picture: Pixels, lines: Plane, ink: float) -> None:
     """Darken a picture uint8 [h, w, 4] along lines, in place. ink: opacity."""
     table = np.full((256, 4), 255, np.uint8)
-    share = np.clip((np.arange(256, dtype=np.float32) - 104) / 48, 0, 1) * np.float32(ink * (1 - _INKED))
+    share = np.clip((np.arange(256, dtype=np.float32) - _INK_FROM) / _INK_RANGE, 0, 1) * np.float32(ink * (1 - _INKED))
     table[:, :3] = np.round(255 * (1 - share))[:, None]
     kept = cv2.LUT(lines, table.view(np.int32)).view(np.uint8).reshape(picture.shape)
     cv2.multiply(picture, kept, dst=picture, scale=1 / 255)
@@ -169,20 +170,27 @@ def _distances(lab: NDArray[np.float32], inside: Plane, colours: Sequence[Lab], 
 
 
 def _shade(
-    light: NDArray[np.float32], nearest: NDArray[np.int64], inside: Plane, sigma_px: float
+    light: NDArray[np.float32],
+    nearest: NDArray[np.int64],
+    inside: Plane,
+    near: NDArray[np.float32] | None,
+    unit_px: float,
 ) -> NDArray[np.float32]:
-    """How much lighter than its colour's mean cloth is, L*, float32 [h, w]."""
+    """How much lighter than its colour's mean cloth is, L*, float32 [h, w]. near: see `_near`."""
     sure = inside > 0
     counts = np.bincount(nearest[sure], minlength=int(nearest.max()) + 1)
     sums = np.bincount(nearest[sure], light[sure], len(counts))
     means = (sums / np.maximum(counts, 1)).astype(np.float32)
     weight = sure.astype(np.float32) + np.float32(1e-3)
-    shade = cv2.bilateralFilter((light - means[nearest]) * (weight > 0.5), 5, _ALIKE_L, _EDGE_PX)
-    sigma = max(sigma_px, 0.6)
-    mean: NDArray[np.float32] = cv2.GaussianBlur(shade * weight, (0, 0), sigma) / cv2.GaussianBlur(
-        weight, (0, 0), sigma
-    )
-    return mean
+    shade = cv2.bilateralFilter((light - means[nearest]) * sure, 5, _ALIKE_L, _EDGE_PX)
+
+    def averaged(sigma_px: float) -> NDArray[np.float32]:
+        sums, weights = (cv2.GaussianBlur(one, (0, 0), max(sigma_px, 0.6)) for one in (shade * weight, weight))
+        mean: NDArray[np.float32] = sums / weights
+        return mean
+
+    coarse = averaged(_SHADE_U * unit_px)
+    return coarse if near is None else coarse + (averaged(_COLLAR_SHADE_U * unit_px) - coarse) * near
 
 
 def _nearest(patch: Patch, apart: NDArray[np.float32]) -> NDArray[np.uint8]:

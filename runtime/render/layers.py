@@ -302,9 +302,7 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rule
     outer = figure.outlines(plane, blur_u=0.008, smooth_u=0.014, least_u2=0.10)
     if not outer:
         return
-    swatch = figure.swatch(
-        "hair", lambda: _hair_swatch(figure, plane, outer, base, rules, rules.hair_tones, light.side)
-    )
+    swatch = figure.swatch("hair", lambda: _hair_swatch(figure, plane, outer, base, rules, light.side))
     if swatch is None:
         return
     lay(canvas, *swatch, path_of(outer))
@@ -317,22 +315,24 @@ def _hair_swatch(
     shapes: Sequence[Points],
     base: Lab,
     rules: BaseRules,
-    tones: Sequence[tuple[float, float]],
     light_side: float,
+    *,
+    is_beard: bool = False,
 ) -> Swatch | None:
-    """The tones of hair under its outlines. tones: see `BaseRules.hair_tones`. light_side: see `Light`."""
+    """The tones of hair under its outlines. light_side: see `Light`. A beard has no ring of light and no tints."""
     patch = Patch.under(shapes, figure.to_canvas, plane)
     if patch is None:
         return None
     unit = figure.unit_crop_px
     light = hair_light(patch.of(figure.photo), unit) if figure.shows_light else patch.of(figure.fields["tone"])
     relief = hair_relief(light, patch.of(plane), unit, light_side)
-    if rules.hair_ring > 0 and figure.head is not None and tones is rules.hair_tones:
+    if rules.hair_ring > 0 and figure.head is not None and not is_beard:
         relief = _ringed(relief, figure, figure.head, patch, rules.hair_ring)
     levels = to_levels(relief, _LEVELS_PER_L)
     steps = []
     # Light on a dark beard looks like dirt; a grey one is nothing without it.
-    strength = 1.0 if tones is rules.hair_tones else smoothstep(float(base[0]), *_GREY_BEARD) * _GREY_TONES + 1
+    strength = 1 + _GREY_TONES * smoothstep(float(base[0]), *_GREY_BEARD) if is_beard else 1.0
+    tones = rules.beard_tones if is_beard else rules.hair_tones
     for level, step in sorted(tones, key=lambda one: abs(one[0])):
         step *= strength
         tone = base + np.array([step, 0, 0], np.float32)
@@ -341,7 +341,7 @@ def _hair_swatch(
     picture = stepped(patch.enlarged(levels), steps, to_rgb(base))
     if rules.fill == "paper":
         draw_strokes(picture, _pencilled(figure, patch, light, patch.of(plane), relief), float(base[0]))
-    elif figure.shows_light and tones is rules.hair_tones:
+    elif figure.shows_light and not is_beard:
         tint(picture, hair_tints(patch.of(figure.photo), patch.of(plane), base, unit))
     return picture, patch
 
@@ -374,7 +374,7 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
         if not dense:
             return
         swatch = figure.swatch(
-            "beard", lambda: _hair_swatch(figure, plane, dense, base, rules, rules.beard_tones, light.side)
+            "beard", lambda: _hair_swatch(figure, plane, dense, base, rules, light.side, is_beard=True)
         )
         if swatch is not None:
             canvas.saveLayerAlpha(None, round(255 * palette.beard_cover))

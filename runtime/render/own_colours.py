@@ -1,4 +1,4 @@
-"""Skin and hair below the chin that have not the colours of the face's skin and the head's hair are cloth."""
+"""Skin and hair told by the person's own colours: cloth below the chin, light on a bald head, ears among hair."""
 
 from collections.abc import Mapping
 
@@ -24,15 +24,18 @@ _SURE_HAIR = 215
 _DARK = 15.0
 _NEARLY_BALD, _SOME = 0.12, 60
 """Sure hair of a nearly bald head at most, over the face's middle, and the level below which there is no hair."""
-_GLEAM_HUE, _GLEAM_DARKER, _GLEAM_PX = 0.20, 6.0, 9
+_GLEAM_HUE, _GLEAM_DARKER, _GLEAM_PX = 0.20, 6.0, 5
 """Difference from the face's skin, see _OTHER_SKIN, and L* below it, up to which hair on such a head is skin; and the
-side of the surroundings that must agree. Raising the first two makes short fair hair bald."""
+side of the surroundings, in the smaller picture, that must agree. Raising the first two makes short fair hair bald."""
 _EAR_OUT_U, _EAR_HALF_U, _LEAST_EAR_PX = 0.20, (0.34, 0.48), 8
 """How far outside its root an ear's middle lies, and the half axes of where it may be, in distances of the pupils."""
 _EAR_WEIGHTS = np.array([0.6, 1.2, 1.0], np.float32)
-_DARKEST, _LEAST_APART, _NEARER, _HAIR_LEVEL = 20.0, 12.0, 0.7, 128
-"""Percentile of the colours there that is hair's; least distance of that from skin; and how much nearer to skin an ear
-is, over its distance from hair. Lowering the last finds fewer ears."""
+_DARKEST, _LEAST_APART, _HAIR_LEVEL = 20.0, 12.0, 128
+"""Percentile of the colours there that is hair's; least distance of that from skin; and level from which it is hair."""
+_NEARER = 0.7
+"""Distance of an ear from skin over its distance from hair, at most. Lowering it finds fewer ears."""
+_EAR_GAP_U = 0.03
+"""Gaps in an ear that are closed, in distances of the pupils, on each side."""
 _EVERY_PX = 6
 """The face's skin is known well enough from every so many pixels across and down."""
 _LEAST_EAR_U2, _EAR_FILLS = 0.05, 0.35
@@ -46,21 +49,17 @@ def with_own_colours(planes: Mapping[str, Plane], photo: Image, middle: Plane, b
 
     photo: uint8 [h, w, 3]. middle: 255 in the middle of the face. below: 255 below the chin, where colours are asked.
     """
-    height, width = middle.shape
-    size = (max(2, width // _SMALLER), max(2, height // _SMALLER))
+    size = _smaller(middle)
     small = {name: cv2.resize(planes[name], size, interpolation=cv2.INTER_AREA) for name in ("skin", "hair")}
     lab = picture_lab(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
     asked = cv2.resize(below, size, interpolation=cv2.INTER_AREA)
     face = cv2.resize(middle, size, interpolation=cv2.INTER_AREA) > _SURE_HAIR
     result = dict(planes)
-    light, red, yellow = cv2.split(lab)
     if np.count_nonzero(face) >= _LEAST_PX:
-        share = 1 / (light + np.float32(_DARK))
-        away = cv2.max(*(np.abs(hue - np.median(hue[face])) for hue in (red * share, yellow * share)))
-        result["skin"] = _less(planes["skin"], away, _OTHER_SKIN, asked)
+        result["skin"] = _less(planes["skin"], _other_hue(lab, face), _OTHER_SKIN, asked)
     hair = (small["hair"] > _SURE_HAIR) & (asked == 0)
     if np.count_nonzero(hair) >= _LEAST_PX:
-        light, red, yellow = (plane - np.median(plane[hair]) for plane in (light, red, yellow))
+        light, red, yellow = (plane - np.median(plane[hair]) for plane in cv2.split(lab))
         away = np.sqrt(light * light + red * red + yellow * yellow)
         result["hair"] = _less(planes["hair"], away, _OTHER_HAIR, asked)
     return result
@@ -72,17 +71,16 @@ def without_gleams(planes: Mapping[str, Plane], photo: Image, middle: Plane, bel
     photo, middle, below: as in `with_own_colours`.
     """
     hair = planes["hair"]
-    face = middle > _SURE_HAIR
-    above = cv2.bitwise_and(hair, cv2.bitwise_not(below))
-    least = int(np.count_nonzero(face))
+    least = int(np.count_nonzero(middle > _SURE_HAIR))
+    above = cv2.min(hair, cv2.bitwise_not(below))
     if least < _LEAST_PX or int(np.count_nonzero(above > _SURE_HAIR)) > _NEARLY_BALD * least or above.max() < _SOME:
         return dict(planes)
-    light, red, yellow = cv2.split(picture_lab(photo))
-    share = 1 / (light + np.float32(_DARK))
-    away = cv2.max(*(np.abs(hue - np.median(hue[face])) for hue in (red * share, yellow * share)))
-    darker = np.float32(np.median(light[face])) - light
-    is_skin = ((away < _GLEAM_HUE) & (darker < _GLEAM_DARKER)).astype(np.uint8) * 255
-    gleam = cv2.bitwise_and(cv2.blur(is_skin, (_GLEAM_PX, _GLEAM_PX)), above)
+    size = _smaller(middle)
+    lab = picture_lab(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
+    face = cv2.resize(middle, size, interpolation=cv2.INTER_AREA) > _SURE_HAIR
+    darker = np.median(lab[face, 0]) - lab[..., 0]
+    is_skin = ((_other_hue(lab, face) < _GLEAM_HUE) & (darker < _GLEAM_DARKER)).astype(np.uint8) * 255
+    gleam = cv2.min(_enlarged(cv2.blur(is_skin, (_GLEAM_PX, _GLEAM_PX)), hair), above)
     return {**planes, "hair": cv2.subtract(hair, gleam), "skin": cv2.add(planes["skin"], gleam)}
 
 
@@ -147,7 +145,7 @@ def _ear_in(photo: Image, asked: Plane, skin: Floats, unit_px: float) -> Plane:
     width, height, area = stats[best, cv2.CC_STAT_WIDTH : cv2.CC_STAT_AREA + 1].tolist()
     if area < _LEAST_EAR_U2 * unit_px**2 or area < _EAR_FILLS * width * height:
         return none
-    side = 2 * max(1, round(0.03 * unit_px)) + 1
+    side = 2 * max(1, round(_EAR_GAP_U * unit_px)) + 1
     whole = cv2.morphologyEx((parts == best).astype(np.uint8) * 255, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     found: Plane = cv2.blur(whole, (3, 3))
     return found
@@ -157,6 +155,24 @@ def _less(plane: Plane, away: Floats, limits: tuple[float, float], asked: Plane)
     """The plane without what lies so far away in colour. away, asked: smaller than the plane."""
     low, high = limits
     other = cv2.min(np.clip((away - low) * (255 / (high - low)), 0, 255).astype(np.uint8), asked)
-    large = cv2.resize(cv2.blur(other, (3, 3)), (plane.shape[1], plane.shape[0]), interpolation=cv2.INTER_LINEAR)
-    kept: Plane = cv2.min(plane, cv2.bitwise_not(large))
+    kept: Plane = cv2.min(plane, cv2.bitwise_not(_enlarged(cv2.blur(other, (3, 3)), plane)))
     return kept
+
+
+def _other_hue(lab: Floats, face: NDArray[np.bool_]) -> Floats:
+    """How far a* and b*, over lightness, lie from those of the face's skin: float32 [h, w]. face: where that is."""
+    light, red, yellow = cv2.split(lab)
+    share = 1 / (light + np.float32(_DARK))
+    away: Floats = cv2.max(*(np.abs(hue - np.median(hue[face])) for hue in (red * share, yellow * share)))
+    return away
+
+
+def _smaller(plane: Plane) -> tuple[int, int]:
+    """Width and height in px of the smaller picture in which colours are told apart."""
+    height, width = plane.shape
+    return max(2, width // _SMALLER), max(2, height // _SMALLER)
+
+
+def _enlarged(small: Plane, plane: Plane) -> Plane:
+    large: Plane = cv2.resize(small, (plane.shape[1], plane.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return large
