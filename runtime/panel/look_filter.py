@@ -212,7 +212,6 @@ class StyleSampler:
         """The filter, drawing in this look from now on. A look differs from the one before in style alone."""
         if inner is None:
             return self._open_filter(look)
-        inner.set_rendering(filter_settings(look).rendering)
         inner.set_style(look.style)
         return inner
 
