@@ -10,7 +10,6 @@ from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.platform.user_folders import config_file
 
-FILE = "toonfilter.toml"
 Value = str | int | float | bool
 
 

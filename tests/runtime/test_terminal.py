@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from toonfilter.runtime.command_line import config_file, terminal
+from toonfilter.runtime.command_line import terminal
 from toonfilter.runtime.command_line.config_file import load_defaults, save_cam
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.live.commands import CAM_SETTINGS, parse_size
@@ -79,7 +79,7 @@ def test_remembered_options_come_back(monkeypatch: pytest.MonkeyPatch, tmp_path)
     place = save_cam(
         {"camera": 'Logi "HD" \N{GRINNING FACE}', "size": "640x480", "mirror": True, "cpu_cap": None}, CAM_SETTINGS
     )
-    assert place == tmp_path / config_file.FILE
+    assert place == tmp_path / "toonfilter.toml"
     assert load_defaults(CAM_SETTINGS) == {
         "cam": {"camera": 'Logi "HD" \N{GRINNING FACE}', "size": "640x480", "mirror": True}
     }
