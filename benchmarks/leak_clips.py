@@ -30,7 +30,7 @@ from toonfilter.runtime.files.image_files import read_image
 from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.filter.toon_filter import ToonFilter, TrackedFrame
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
-from toonfilter.runtime.geometry.landmarks import CHIN, FACE_OVAL
+from toonfilter.runtime.geometry.landmarks import CHIN, FOREHEAD
 from toonfilter.runtime.styles.identity import KNOWN_FROM
 from toonfilter.runtime.video.file_filter import file_filter_opener
 
@@ -73,7 +73,7 @@ class Judge:
         """Count one frame."""
         leaks = 0
         for who, points in scene.people:
-            height_px = float(np.linalg.norm(points[FACE_OVAL[0]] - points[CHIN]))
+            height_px = float(np.linalg.norm(points[FOREHEAD] - points[CHIN]))
             if height_px < LEAST_FACE_PX or not _is_inside(points, scene.image):
                 continue
             if self._cosine(who, scene.image, points) < KNOWN_FROM:

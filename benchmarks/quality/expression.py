@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, FACE_OVAL, IRISES, LID_POINTS, LIP_GAPS
+from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, FOREHEAD, IRISES, LID_POINTS, LIP_GAPS
 
 Landmarks = NDArray[np.floating[Any]]
 
@@ -19,7 +19,7 @@ def mouth_opening(landmarks: Landmarks) -> float:
     landmarks: [478, 3] in any unit, z in the same.
     """
     gap = float(np.mean([_distance(landmarks, upper, lower) for upper, lower in LIP_GAPS]))
-    return gap / _distance(landmarks, FACE_OVAL[0], BELOW_NOSE)
+    return gap / _distance(landmarks, FOREHEAD, BELOW_NOSE)
 
 
 def eye_opening(landmarks: Landmarks) -> float:
