@@ -28,9 +28,9 @@ def invite(port: int, keys: OneTimeKeys) -> Invitation:
 
 def qr_code(text: str) -> tuple[str, ...]:
     """See `Invitation.code`."""
-    wish = cv2.QRCodeEncoder.Params()
-    wish.correction_level = cv2.QRCodeEncoder_CORRECT_LEVEL_M
-    dark = cv2.QRCodeEncoder.create(wish).encode(text) == 0
+    params = cv2.QRCodeEncoder.Params()
+    params.correction_level = cv2.QRCodeEncoder_CORRECT_LEVEL_M
+    dark = cv2.QRCodeEncoder.create(params).encode(text) == 0
     columns, rows = dark.any(axis=0).nonzero()[0], dark.any(axis=1).nonzero()[0]
     inner = dark[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return tuple("".join("1" if module else "0" for module in row) for row in inner)
