@@ -1,4 +1,4 @@
-"""Every threshold of finding and following faces, in one place.
+"""Every threshold of finding and following faces, in one place; `blazeface` and `mesh` have those of MediaPipe itself.
 
 A beat is a frame, but there are no more than 30 in a second. Scores are those of the networks, 0 to 1; an overlap is
 that of two boxes, intersection over union, 0 to 1. For each value: what raising it does.

@@ -24,7 +24,7 @@ EXTRAS = {
     "mediapipe": ("mediapipe",),
     "cluster": ("ray",),
 }
-# Distributions of OpenCV; they share one folder.
+# Distributions of OpenCV, the one that is required first; they share one folder.
 OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
 # Extras whose packages have no wheels for newer Pythons.
 _LAST_PYTHON = {"mediapipe": (3, 12)}
