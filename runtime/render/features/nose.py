@@ -14,6 +14,7 @@ from toonfilter.runtime.geometry.landmarks import (
     NOSTRILS,
     RIDGE_EDGES,
 )
+from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, bow, outline, taper
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
@@ -26,41 +27,43 @@ _BRIDGE_FROM, _BRIDGE_FULL = 16.0, 36.0
 """Yaw in degrees from which the bridge's line shows, and at which it is whole."""
 _MIRRORS = 12.0
 """Yaw in degrees to the person's right from which shade lies on the other side."""
+_LIGHT_DOWN_U = 0.050
+"""How far the light reaches down from its middle, in distances of the pupils."""
 
 
 def draw_nose(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
     """The nose at any pose."""
     if rules.shape or rules.shade_shape:
-        _shaped(pen, face, curves, colours, rules)
+        _shaped(pen, face, colours, rules)
+        _bridge(pen, face, curves, colours, rules)
         return
     if rules.kind == "small":
-        _small(pen, face, curves, colours, rules)
-        return
+        light, across_u = _small(pen, face, colours, rules)
+    else:
+        light, across_u = _soft(pen, face, colours, rules)
+    _bridge(pen, face, curves, colours, rules)
+    unit = np.float32(face.unit_px)
+    across, down = face.right * np.float32(across_u) * unit, face.down * np.float32(_LIGHT_DOWN_U) * unit
+    pen.glow(light, across, down, colours.skin.light, rules.light)
+
+
+def _soft(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> tuple[Points, float]:
+    """Planes, wings and nostrils. Returns where the light lies, float32 [2] px, and how wide it is, in units."""
     _plane(pen, face, colours, rules)
     _under(pen, face, colours, rules)
     _wings(pen, face, colours, rules)
     _nostrils(pen, face, colours, rules)
-    strength = smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL)
-    if strength > 0.02:
-        _bridge(pen, face, curves, colours, rules, strength)
+    above, left = face.flat[NOSE_RIDGE[-2]], face.right * np.float32(0.020) * np.float32(face.unit_px)
+    return face.flat[NOSE_TIP] * np.float32(0.7) + above * np.float32(0.3) - left, 0.055
+
+
+def _small(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> tuple[Points, float]:
+    """A pointed shadow below the tip and a short stroke along its edge. Returns as `_soft`."""
     unit = np.float32(face.unit_px)
-    tip = face.flat[NOSE_TIP] * np.float32(0.7) + face.flat[5] * np.float32(0.3) - face.right * np.float32(0.020) * unit
-    pen.glow(
-        tip,
-        face.right * np.float32(0.055) * unit,
-        face.down * np.float32(0.050) * unit,
-        colours.skin.light,
-        rules.light,
-    )
-
-
-def _small(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
-    """A pointed shadow below the tip and a short stroke along its edge; the bridge's line when the head turns."""
-    unit, flat = np.float32(face.unit_px), face.flat
     side = -1 if face.yaw < -_MIRRORS else 1
-    base = flat[list(NOSE_BASE)]
+    base = face.flat[list(NOSE_BASE)]
     width = float((base[-1] - base[0]) @ face.right)
-    tip = flat[NOSE_TIP] * np.float32(0.35) + flat[BELOW_NOSE] * np.float32(0.65)
+    tip = _below_tip(face)
     across = face.right * np.float32(0.30 * max(width, 0.1 * face.unit_px))
     down = face.down * np.float32(0.075) * unit
     shadow = np.stack([tip - across, tip - down * np.float32(0.35), tip + across])
@@ -70,34 +73,26 @@ def _small(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureCol
     pen.stroke(
         resampled(edge, 7), taper(7, 0.1, 0.1, 0.5) * np.float32(rules.wing_u) * unit, colours.skin.soft_ink, 0.9
     )
-    strength = smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL)
-    if strength > 0.02:
-        _bridge(pen, face, curves, colours, rules, strength)
-    light = tip - down * np.float32(0.9) - face.right * np.float32(0.02) * unit
-    pen.glow(
-        light,
-        face.right * np.float32(0.035) * unit,
-        face.down * np.float32(0.05) * unit,
-        colours.skin.light,
-        rules.light,
-    )
+    return tip - down * np.float32(0.9) - face.right * np.float32(0.02) * unit, 0.035
 
 
-def _shaped(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
-    """The style's own shapes below the tip, mirrored where the head turns to its right; the bridge's line."""
-    tip = face.flat[NOSE_TIP] * np.float32(0.35) + face.flat[BELOW_NOSE] * np.float32(0.65)
+def _shaped(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
+    """The style's own shapes below the tip, mirrored where the head turns to its right."""
     across = face.across_face * np.float32(-1 if face.yaw < -_MIRRORS else 1)
-    with pen.frame(tip, across, face.down_face):
+    with pen.frame(_below_tip(face), across, face.down_face):
         pen.fill(shape_path(rules.shade_shape), colours.skin.shade, rules.under_shade)
         pen.fill(shape_path(rules.shape), colours.skin.soft_ink, 0.9)
-    strength = smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL)
-    if strength > 0.02:
-        _bridge(pen, face, curves, colours, rules, strength)
+
+
+def _below_tip(face: FaceGeometry) -> Points:
+    """float32 [2] px: nearer to the lip than to the tip."""
+    below: Points = face.flat[NOSE_TIP] * np.float32(0.35) + face.flat[BELOW_NOSE] * np.float32(0.65)
+    return below
 
 
 def _plane(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
     """One crisp plane along the side that looks away from the light, from the brow to the wing."""
-    side = 1 if face.yaw > -12 else 0
+    side = 1 if face.yaw > -_MIRRORS else 0
     if rules.side_shade <= 0 or abs(face.yaw) > _BRIDGE_FULL:
         return
     fade = 1 - smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL) if side == face.far_side else 1.0
@@ -147,10 +142,11 @@ def _wings(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
         pen.stroke(wing, widths, colours.skin.soft_ink, 0.9 * (1 - hidden))
 
 
-def _bridge(
-    pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules, strength: float
-) -> None:
-    """From between the brows over the tip to below it, along the far side."""
+def _bridge(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
+    """From between the brows over the tip to below it, along the far side of a turned head."""
+    strength = smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL)
+    if strength <= 0.02:
+        return
     unit = np.float32(face.unit_px)
     profile = resampled(curves["nose_profile"], 25)
     start = round(9 * (1 - strength) ** 0.5) + 2
