@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from svg.path import Close, Move, parse_path
+from svg.path import Close, Line, Move, parse_path
 
 from toonfilter.runtime.errors import ConfigError
 
@@ -33,12 +33,14 @@ def outlines_of(path: str) -> tuple[Outline, ...]:
             if isinstance(part, Move):
                 outlines.append([part.end])
             elif not isinstance(part, Close):
-                steps = 1 if type(part).__name__ == "Line" else SAMPLES
+                steps = 1 if isinstance(part, Line) else SAMPLES
                 outlines[-1] += [part.point((step + 1) / steps) for step in range(steps)]
             elif part is not parts[-1]:
                 outlines.append([part.end])
-    except (ValueError, IndexError, TypeError, AttributeError, ZeroDivisionError, ArithmeticError) as error:
-        raise ConfigError(f"must be SVG path data such as 'M-1 0 L1 0 L0 1 Z' ({error})") from error
+    except (ValueError, IndexError, TypeError, AttributeError, ArithmeticError) as error:
+        raise ConfigError(
+            "must be SVG path data, only the text between the quotes of d, such as 'M-1 0 L1 0 L0 1 Z'"
+        ) from error
     found = [np.array([(point.real, point.imag) for point in one], np.float32) for one in outlines if len(one) > 2]
     if not found:
         raise ConfigError("must be SVG path data that encloses an area, such as 'M-1 0 L1 0 L0 1 Z'")

@@ -1,12 +1,12 @@
 """What a style decides: a file of rules, without any training."""
 
-import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from toonfilter.runtime.errors import BundleError, ConfigError
 from toonfilter.runtime.files.strict import Problem, parse
+from toonfilter.runtime.files.toml_text import toml_table
 from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.styles.feature_rules import FeatureRules
 from toonfilter.runtime.styles.style_keys import problem_in
@@ -125,16 +125,17 @@ def read_style(path: Path) -> Style:
     """The style of a TOML file; its name is the file's.
 
     Raises:
-        BundleError: it cannot be read, or a key or value is wrong; the text names key, value and what is allowed
-            (see `style_keys.KEYS`).
+        BundleError: it cannot be read, it is no TOML (the text shows the line), or a key or value is wrong; the text
+            names key, value and what is allowed (see `style_keys.KEYS`).
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BundleError(f"{path} cannot be read as a style ({error}); a style is a TOML file") from error
-    content.setdefault("name", path.stem)
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BundleError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} cannot be read as a style ({getattr(error, 'strerror', None) or error})") from error
     try:
-        style: Style = parse(Style, content)
+        style: Style = parse(Style, {"name": path.stem, **toml_table(text)})
     except Problem as problem:
         raise BundleError(f"{path.name}: {problem}") from None
     except ConfigError as error:

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 
-from toonfilter.runtime.errors import BundleError
 from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.render.colour import ink, shade, to_lab, to_rgb
 from toonfilter.runtime.render.contours import outlines
@@ -12,7 +11,6 @@ from toonfilter.runtime.render.face_map import SIDE, FaceMap, mean_cells
 from toonfilter.runtime.render.scene import steadied
 from toonfilter.runtime.render.shade import Light, shade_field
 from toonfilter.runtime.render.tones import stepped
-from toonfilter.runtime.styles.style import Style, read_style
 
 
 def disc(size: int, centre: tuple[float, float], radius: float) -> np.ndarray:
@@ -97,29 +95,3 @@ def test_ink_and_shade_are_deep_relatives() -> None:
     assert 5 < dark[0] < 30
     assert dark[1] > 0
     assert 45 < shaded[0] < 68
-
-
-def test_a_style_file(tmp_path) -> None:
-    path = tmp_path / "mine.toml"
-    lines = ('description = "thin"', "[base]", "outer_line_u = 0.01", "hair_tones = [[-4.0, -8.0]]")
-    path.write_text("\n".join((*lines, "[proportions]", "eye_width = 1.3")))
-    style = read_style(path)
-    assert (style.name, style.base.outer_line_u, style.base.hair_tones) == ("mine", 0.01, ((-4.0, -8.0),))
-    assert style.proportions.eye_width == 1.3
-    assert style.features == Style("x").features
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("[base]\nouter = 1", "unknown key base.outer"),
-        ('[base]\nshade = "dark"', "base.shade is 'dark'"),
-        ("[base]\nhair_tones = [[1.0]]", r"hair_tones\[0\]"),
-        ("[base", "cannot be read as a style"),
-    ],
-)
-def test_what_is_wrong_in_a_style_file_is_named(tmp_path, text, said) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(text)
-    with pytest.raises(BundleError, match=said):
-        read_style(path)

@@ -1,6 +1,7 @@
 """Style files: ranges, new ones from others, and pictures in several styles."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from toonfilter.runtime.style_commands.style_gallery import Row, draw_rows, page
 from toonfilter.runtime.styles.style import Style, read_style
 from toonfilter.runtime.styles.style_keys import KEYS, problem_in, table_of
 
+NO_PATH = "must be SVG path data, only the text between the quotes of d"
 SHIPPED = ("cartoon", "anime", "comic", "sketch")
 
 
@@ -36,22 +38,54 @@ def test_every_key_of_the_rules_has_a_range_and_a_word() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[base]\nouter_line_u = 0.3", r"mine.toml: base.outer_line_u is 0.3; must be 0 to 0.2"),
-        ("[base]\nshade = -0.1", r"base.shade is -0.1; must be 0 to 1"),
-        ("[base]\nshade = nan", r"base.shade is nan; must be 0 to 1"),
-        ("[base]\nhair_tones = [[1.0, -90.0]]", r"base.hair_tones is -90; must be -60 to 60"),
-        ("[features.eyes]\nlashes = 40", r"features.eyes.lashes is 40; must be 0 to 12"),
-        ("[proportions]\neye_width = 9.0", r"mine.toml: proportions.eye_width is 9; must be 0.7 to 1.6"),
+        ("[base]\nouter_line_u = 0.3", "base.outer_line_u is 0.3; must be 0 to 0.2"),
+        ("[base]\nshade = -0.1", "base.shade is -0.1; must be 0 to 1"),
+        ("[base]\nshade = nan", "base.shade is nan; must be 0 to 1"),
+        ('[base]\nshade = "dark"', "base.shade is 'dark'; must be a float"),
+        ("[base]\nouter = 1", "unknown key base.outer; known: outer_line_u"),
+        ("[base]\nhair_tones = [[1.0]]", "base.hair_tones[0] is '[1.0]'; must be a list of 2"),
+        ("[base]\nhair_tones = [[1.0, -90.0]]", "base.hair_tones is -90; must be -60 to 60"),
+        ("[features.eyes]\nlashes = 40", "features.eyes.lashes is 40; must be 0 to 12"),
+        ("[proportions]\neye_width = 9.0", "proportions.eye_width is 9; must be 0.7 to 1.6"),
+        ('[features.eyes]\npupil_shape = "star"', f"features.eyes.pupil_shape is 'star'; {NO_PATH}"),
+        ("[features.nose]\nshape = '<path d=\"M0 0\"/>'", f"shape is '<path d=\"M0 0\"/>'; {NO_PATH}"),
+        ('[features.nose]\nshape = "M0 0 L7 0 L0 1Z"', "features.nose.shape reaches 7; must stay within -1 to 1"),
+        ("[features.brows]\nshape = 3", "features.brows.shape is '3'; must be a str"),
+        ("[base", "line 1 is '[base'; must be TOML (Expected ']' at the end"),
+        ("[features.lines]\nblush = .5 # soft", "line 2 is 'blush = .5 # soft'; a number has a point with digits"),
+        ("[features.lines]\nblush = .5 # soft", "on both sides: write blush = 0.5"),
+        ("[features.lines]\nblush = 0,5", "line 2 is 'blush = 0,5'; a number has a point with digits"),
+        ("\n[base]\nfill = paper\n", "line 3 is 'fill = paper'; a text stands in quotes: write fill = \"paper\""),
+        ("[features.nose]\nshape = M0 0 L1 0 Z", 'in quotes: write shape = "M0 0 L1 0 Z"'),
+        ('[features.nose]\nshape = "M0 0\nL1 0 Z"', "line 2 is 'shape = \"M0 0'; must be TOML (Illegal character"),
     ],
 )
-def test_a_value_out_of_range_is_named_with_key_and_range(tmp_path, text, said) -> None:
+def test_what_is_wrong_is_named_with_key_or_line_and_what_is_allowed(tmp_path, text, said) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    with pytest.raises(BundleError, match=said):
+    with pytest.raises(BundleError, match=f"^mine.toml: .*{re.escape(said)}"):
         read_style(path)
     result = CliRunner().invoke(app, ["styles", "check", str(path)])
     assert result.exit_code == 1
-    assert "must be" in result.stderr
+    assert said in result.stderr
+
+
+def test_a_style_file(tmp_path) -> None:
+    path = tmp_path / "mine.toml"
+    lines = ('description = "thin"', "[base]", "outer_line_u = 0.01", "hair_tones = [[-4.0, -8.0]]")
+    path.write_text("\n".join((*lines, "[proportions]", "eye_width = 1.3")))
+    style = read_style(path)
+    assert (style.name, style.base.outer_line_u, style.base.hair_tones) == ("mine", 0.01, ((-4.0, -8.0),))
+    assert style.proportions.eye_width == 1.3
+    assert style.features == Style("x").features
+
+
+def test_a_style_file_that_is_not_there_is_told_with_its_whole_path(tmp_path) -> None:
+    path = tmp_path / "nowhere.toml"
+    with pytest.raises(BundleError, match=f"^{re.escape(str(path))}: no such file$"):
+        read_style(path)
+    with pytest.raises(BundleError, match=r"cannot be read as a style \(Is a directory|Permission"):
+        read_style(tmp_path)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -5,17 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from test_patterns import head_at, sheet
-from typer.testing import CliRunner
 
-from toonfilter.cli import app
-from toonfilter.runtime.errors import BundleError, ConfigError
+from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.geometry.landmarks import CHIN, EYES, LIP_TOP
 from toonfilter.runtime.render.canvas import canvas_on
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.feature_rules import BrowRules, EyeRules, FeatureRules, LineRules, NoseRules
 from toonfilter.runtime.styles.shapes import MOST_POINTS, outlines_of
-from toonfilter.runtime.styles.style import read_style
 
 SQUARE = "M-1 -1 L1 -1 L1 1 L-1 1 Z"
 
@@ -38,24 +35,6 @@ def test_what_is_no_path_is_told(path: str) -> None:
 def test_a_path_that_would_slow_drawing_down_is_told() -> None:
     with pytest.raises(ConfigError, match=f"must have at most {MOST_POINTS}"):
         outlines_of("M0 0" + " L1 1 L0 1" * MOST_POINTS)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ('[features.eyes]\npupil_shape = "M0 0 L1"', r"mine.toml: features.eyes.pupil_shape is 'M0 0 L1'; must be SVG"),
-        ('[features.nose]\nshape = "M0 0 L7 0 L0 1Z"', r"features.nose.shape reaches 7; must stay within -1 to 1"),
-        ("[features.brows]\nshape = 3", r"features.brows.shape is '3'; must be a str"),
-    ],
-)
-def test_a_wrong_shape_is_named_with_key_and_range(tmp_path, text: str, said: str) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(text)
-    with pytest.raises(BundleError, match=said):
-        read_style(path)
-    result = CliRunner().invoke(app, ["styles", "check", str(path)])
-    assert result.exit_code == 1
-    assert "must" in result.stderr
 
 
 def drawn(rules: FeatureRules) -> np.ndarray:

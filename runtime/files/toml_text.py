@@ -1,0 +1,39 @@
+"""TOML that people write by hand: what is wrong is shown with its line, and where it is plain what to write instead."""
+
+import re
+import tomllib
+from typing import Any
+
+from toonfilter.runtime.files.strict import Problem
+
+_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
+_NUMBER = re.compile(r"[+-]?(\d+[.,]\d*|[.,]\d+)")
+_SHOWN = 80
+"""Characters of a line that are shown. Raising it makes errors longer."""
+
+
+def toml_table(text: str) -> dict[str, Any]:
+    """The tables of a TOML text.
+
+    Raises:
+        Problem: it is none; says which line, what it holds, and what to write.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        said, lines = str(error), text.rstrip().split("\n")
+    place = _LINE.search(said)
+    number = int(place[1]) if place else len(lines)
+    line = lines[min(number, len(lines)) - 1].strip()
+    wanted = _written_right(line) or f"must be TOML ({said.partition(' (at ')[0]})"
+    raise Problem(f"line {number} is {line[:_SHOWN]!r}; {wanted}")
+
+
+def _written_right(line: str) -> str:
+    """What to write for a number or a text that TOML does not take; empty where that cannot be told."""
+    key, _, value = (part.strip() for part in line.partition("#")[0].partition("="))
+    if _NUMBER.fullmatch(value):
+        return f"a number has a point with digits on both sides: write {key} = {float(value.replace(',', '.'))}"
+    if value[:1].isalpha() and '"' not in value:
+        return f'a text stands in quotes: write {key} = "{value}"'
+    return ""
