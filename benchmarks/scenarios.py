@@ -1,7 +1,6 @@
 """What is measured: the scenarios of scenarios.toml."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatch
@@ -10,6 +9,8 @@ from typing import Any, Literal, get_args
 
 from toonfilter.runtime.bundle import Bundle, Precision
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.files.strict import Problem
+from toonfilter.runtime.files.toml_text import toml_table
 from toonfilter.runtime.render.drawing import Extent
 
 TARGETS = ("fps", "p50_ms", "p95_ms", "p99_ms", "memory_mb")
@@ -63,9 +64,11 @@ def load_scenarios(path: Path | None = None) -> list[Scenario]:
     """
     path = path or Path(__file__).with_name("scenarios.toml")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        content = toml_table(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({error})") from error
+    except Problem as problem:
+        raise ConfigError(f"{path}: {problem}") from None
     return [_scenario(path, name, values) for name, values in content.items()]
 
 

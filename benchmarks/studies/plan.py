@@ -1,11 +1,12 @@
 """Plans: which recipes a study compares, under which common conditions. One TOML file each."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.files.strict import Problem
+from toonfilter.runtime.files.toml_text import toml_table
 from toonfilter.train.recipe import Recipe, load_recipe, parse_table
 
 PLANS_FOLDER = Path(__file__).parent / "plans"
@@ -67,11 +68,11 @@ def load_plan(name_or_path: str | Path) -> Plan:
         if not path.is_file():
             raise ConfigError(f"no study {name_or_path!r}; there are: {', '.join(plan_names())}, or a path to a .toml")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = toml_table(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
+    except Problem as problem:
+        raise ConfigError(f"{path}: {problem}") from None
     plan = parse_table(Plan, table, path.name)
     names = [arm.name for arm in plan.arms]
     if not names or len(set(names)) != len(names):

@@ -1,12 +1,13 @@
 """`toonfilter.toml`: what the user wants `cam` to be like without saying it every time."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.files.strict import Problem, parse
+from toonfilter.runtime.files.toml_text import toml_table
 from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.platform.user_folders import config_file
 
@@ -23,11 +24,13 @@ def load_defaults(known: Mapping[str, type]) -> dict[str, dict[str, Value]]:
     """
     path = config_file()
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = toml_table(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({error}); mend or delete it") from error
+    except Problem as problem:
+        raise ConfigError(f"{path}: {problem}") from None
     for name in content:
         if name != "cam":
             raise ConfigError(f"{path}: unknown table [{name}]; known: [cam]")
@@ -43,9 +46,10 @@ def _check(path: Path, name: str, value: Any, known: Mapping[str, type]) -> None
     kind = known.get(name)
     if kind is None:
         raise ConfigError(f"{path}: unknown setting cam.{name}; known: {', '.join(known)}")
-    accepted = (int, float) if kind is float else (kind,)
-    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        raise ConfigError(f"{path}: cam.{name} is {value!r}; must be a {kind.__name__}")
+    try:
+        parse(kind, value, f"cam.{name}")
+    except Problem as problem:
+        raise ConfigError(f"{path}: {problem}") from None
     if name == "on_lost" and value == "pass":
         raise ConfigError(f"{path}: cam.on_lost is 'pass'; to be seen is asked for in every run, never remembered")
 

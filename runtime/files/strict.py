@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+_WORDS = {str: "a text", float: "a number", int: "a whole number", bool: "true or false"}
+
 
 class Problem(Exception):  # noqa: N818 - turned into the reader's own error, which knows the file
     """Says which key is wrong, what it holds and what it must be."""
@@ -37,7 +39,7 @@ def parse(kind: Any, value: Any, where: str = "", *, without: tuple[str, ...] = 
         return None if value is None else parse(other, value, where)
     accepted = (int, float) if kind is float else (kind,)
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        raise _wrong(where, value, f"a {kind.__name__}")
+        raise _wrong(where, value, _WORDS.get(kind, kind.__name__))
     return float(value) if kind is float else value
 
 

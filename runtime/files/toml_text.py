@@ -25,15 +25,17 @@ def toml_table(text: str) -> dict[str, Any]:
     place = _LINE.search(said)
     number = int(place[1]) if place else len(lines)
     line = lines[min(number, len(lines)) - 1].strip()
-    wanted = _written_right(line) or f"must be TOML ({said.partition(' (at ')[0]})"
+    wanted = _written_right(line) or f"must be TOML: {said.partition(' (at ')[0]}"
     raise Problem(f"line {number} is {line[:_SHOWN]!r}; {wanted}")
 
 
 def _written_right(line: str) -> str:
-    """What to write for a number or a text that TOML does not take; empty where that cannot be told."""
+    """What to write for a value that TOML does not take; empty where that cannot be told."""
     key, _, value = (part.strip() for part in line.partition("#")[0].partition("="))
     if _NUMBER.fullmatch(value):
         return f"a number has a point with digits on both sides: write {key} = {float(value.replace(',', '.'))}"
+    if value.lower() in ("true", "false"):
+        return f"write {key} = {value.lower()}"
     if value[:1].isalpha() and '"' not in value:
         return f'a text stands in quotes: write {key} = "{value}"'
     return ""

@@ -4,7 +4,6 @@
 is drawn on the panel's page by `covers_from`, and `CoveringOpener` draws it over what the filter makes.
 """
 
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.files.image_files import write_image
 from toonfilter.runtime.files.strict import Problem, parse
+from toonfilter.runtime.files.toml_text import toml_table
 from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.filter.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import Frame, PrivacyState, SafeFrame
@@ -128,9 +128,11 @@ def read_covers(path: Path) -> tuple[Cover, ...]:
         ConfigError: the file cannot be read, or an entry is wrong; with its number.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = toml_table(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({error})") from error
+    except Problem as problem:
+        raise ConfigError(f"{path}: {problem}") from None
     unknown = sorted(set(content) - {"cover"})
     if unknown:
         raise ConfigError(f"{path}: unknown table {unknown[0]}; known: [[cover]]")

@@ -133,7 +133,7 @@ MOST_ATTRIBUTES = 12
 # Plain records, without a state of their own, that a file dictates: each field is a key that users write or keep.
 TABLES_OF_FILES = {
     "runtime/bundle.py Bundle",  # bundle.json
-    "runtime/geometry/warp.py FaceWarp",  # its [geometry], and a recipe's
+    "runtime/geometry/warp.py FaceWarp",  # its warp, and a recipe's
     "runtime/panel/recording_list.py Recording",  # recordings.json
     "runtime/styles/feature_rules.py EyeRules",  # a style file's tables
     "runtime/styles/style.py BaseRules",
@@ -184,10 +184,14 @@ def test_classes_have_few_attributes() -> None:
 
 
 # The distribution of a module, where it has another name; and what is asked for with its extra or tried only.
-DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "pillow_heif": "pillow-heif", "skia": "skia-python"} | {
-    "svg": "svg-path"}  # fmt: skip
-ASKED_FOR = {"anyio", "cuda", "openvino", "pycuda", "ray", "starlette", "tensorrt"} | {
-    "tensorrt_rtx", "uvicorn", "websockets"}  # fmt: skip
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "pillow_heif": "pillow-heif",
+    "skia": "skia-python",
+    "svg": "svg-path",
+}
+ASKED_FOR = set("anyio cuda openvino pycuda ray starlette tensorrt tensorrt_rtx uvicorn websockets".split())
 
 
 def test_what_runtime_imports_is_a_dependency() -> None:

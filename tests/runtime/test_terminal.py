@@ -85,10 +85,12 @@ def test_remembered_options_come_back(monkeypatch: pytest.MonkeyPatch, tmp_path)
     }
     for text, expected in (
         ("[cam]\nmirorr = true", "unknown setting cam.mirorr"),
-        ("[cam]\nfps = 'fast'", "cam.fps is 'fast'; must be a float"),
+        ("[cam]\nfps = 'fast'", "cam.fps is 'fast'; must be a number"),
         ("[cam]\non_lost = 'pass'", "never remembered"),
         ("[video]\n", r"unknown table \[video\]"),
-        ("[cam", "cannot be read"),
+        ("[cam", r"line 1 is '\[cam'; must be TOML: Expected"),
+        ("[cam]\nmirror = True", "line 2 is 'mirror = True'; write mirror = true$"),
+        ("[cam]\non_lost = cover", 'line 2 is .*: write on_lost = "cover"'),
     ):
         place.write_text(text)
         with pytest.raises(ConfigError, match=expected):

@@ -107,7 +107,7 @@ def test_regions_are_covered_in_their_time_and_nowhere_else(clip: Path, tmp_path
         ("[[cover]]\nfrom = 1.0\nto = 2.0\nbox = [1, 2, 3]\n", "a list of 4"),
         ("[[cover]]\nfrom = 3.0\nto = 2.0\nbox = [1, 2, 3, 4]\n", "cover 1 is empty"),
         ("[[covers]]\n", "unknown table covers"),
-        ("[[cover", "cannot be read"),
+        ("[[cover", r"covers.toml: line 1 is '\[\[cover'; must be TOML: Expected"),
     ],
 )
 def test_wrong_covers_are_named(tmp_path: Path, text: str, expected: str) -> None:
