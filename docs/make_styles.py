@@ -64,6 +64,17 @@ _TOGETHER = {
 _SEEN_LEVELS = 0.15
 """Mean difference of a key's two pictures below which this person does not show it."""
 
+_BASE = """Lines, shade and colours of the whole figure.
+
+**Tones** (`skin_tones`, `hair_tones`, `beard_tones`) draw the photo's light and shade in flat steps. *Relief* is how
+much lighter a place of the photo is than this skin or hair usually is, in L* (lightness from 0 to 100): below 0 lies
+in shade, above 0 in light. A pair is [relief, step]: where relief is so far from 0 or further, on the same side, the
+part is drawn `step` lighter (above 0) or darker (below 0). Tones further out replace nearer ones, never add to them;
+between the two innermost lies the flat colour, and the order in the file does not matter. So `[[-4, -5], [-9, -12],
+[6, 8]]` draws shade 5 darker, deep shade 12 darker, and light 8 lighter; `[]` draws none. Steps of `skin_tones` are
+multiplied by `modelling`: they need it above 0. With `pattern = "hatching"` the photo's shade on skin is strokes
+instead."""
+
 GROUPS: Mapping[str, tuple[str, str, str]] = {
     "proportions": (
         "How far the face departs from the person's own. The more, the less a recogniser knows the person.",
@@ -71,7 +82,7 @@ GROUPS: Mapping[str, tuple[str, str, str]] = {
         "eye_width = 1.5\neye_height = 1.6\nnose_width = 0.75\njaw_width = 0.84",
     ),
     "base": (
-        "Lines, shade and colours of the whole figure. Reliefs and steps of tones are in L*, lightness from 0 to 100.",
+        _BASE,
         "outer_line_u = 0.010\nhair_line_u = 0.006\ninner_ink = 0.2\nshade = 0.15\nmodelling = 0.0\nsaturation = 0.5",
         "outer_line_u = 0.06\nhair_line_u = 0.04\ninner_ink = 1.0\nshade = 1.0\nmodelling = 1.0\nsaturation = 1.6",
     ),
@@ -104,7 +115,7 @@ A style is a small text file of rules. The network finds where hair, skin, cloth
 they are drawn. No training, no programming:
 
 ```
-toonfilter styles new mine --from anime            # a file with every key, in your folder; it tells where
+toonfilter styles new mine --from anime            # a file with every key, in your folder; tells its full path
 toonfilter cam --preview --to mine                 # edit the file: the picture follows each time you save it
 toonfilter styles check FILE                       # names what is wrong: key, value, range
 toonfilter styles gallery photos/*.jpg -o out.html --to mine --to anime    # many people side by side
@@ -112,8 +123,12 @@ toonfilter styles gallery photos/*.jpg -o out.html --to mine --to anime    # man
 
 ![the four styles that ship: cartoon, anime, comic, sketch](pictures/styles.webp)
 
-What a file does not name has cartoon's value, so `comic` is a dozen lines. Start with large steps, look at several
-people (children, old people, beards, deep and fair skin) and then refine. A smile must stay one, and a frown, too.
+Your folder of styles is `~/.local/share/toonfilter/models` on Linux, `~/Library/Application Support/toonfilter/models`
+on macOS, `%LOCALAPPDATA%\\toonfilter\\models` on Windows; where TOONFILTER_HOME is set, `models` in that folder. A
+style may lie elsewhere: `--to` and `check` take its path, too.
+
+What a file does not name has cartoon's value, so one key is enough to begin with. Start with large steps, look at
+several people (children, old people, beards, deep and fair skin) and then refine. A smile must stay one, and a frown.
 
 ## Units
 
@@ -130,16 +145,17 @@ The head of a file holds `version`, `description` (a line for lists) and `networ
 _SHAPES = """
 ## Shapes
 
-Keys whose unit is *SVG path* take path data, as in the attribute `d` of a `<path>`: draw the shape in any program that
-saves SVG, with its middle at 0,0, and copy the text. Paths are filled; x runs to the picture's right, y down. All
-commands are known, arcs and curves as well. A shape follows the face: it turns and shrinks with the head, and what is
-on the cheeks is mirrored.
+Keys whose unit is *SVG path* take path data: draw the shape in any program that saves SVG, with its middle at 0,0, and
+copy the text between the quotes of the attribute `d` of its `<path>`, no more. Paths are filled; x runs to the
+picture's right, y down. All commands are known, arcs and curves as well. A shape follows the face: it turns and shrinks
+with the head, and what is on the cheeks is mirrored.
 
 - Of the iris (`pupil_shape`, `highlight_shape`, `second_highlight_shape`): 1 is where the edge of the usual one is, so
   that `pupil`, `highlight` and `second_highlight` still set their sizes.
 - `features.brows.shape`: x from 0 at the temple to 1 at the nose, y from -1 at the upper to 1 at the lower edge of the
   brow, which is bent along the person's own.
-- `features.nose.shape` and `shade_shape`: in u from the place below the tip, instead of what `kind` draws.
+- `features.nose.shape` and `shade_shape`: in u from the place below the tip, instead of what `kind` draws; only the
+  bridge's line of a turned head stays.
 - `features.lines.blush_shape`: in u from the middle of the cheek, x outwards.
 
 ![hearts for pupils, pointed lights, straight brows, a stroke of a nose, marks on the cheeks](pictures/style-shapes.jpg)
@@ -218,7 +234,9 @@ def page() -> str:
             parts.append(f"\n![{table}: less, cartoon, more]({_picture(table)})\n")
             parts.append(f"\nLeft: {_inline(less)}. Middle: cartoon. Right: {_inline(more)}.\n")
         if table in _KEY_PX:
-            parts.append(f"\n![every key of {table}, a little and a lot of it]({_keys_picture(table)})\n")
+            parts.append(
+                f"\n![keys of {table} that this person shows, a little and a lot of each]({_keys_picture(table)})\n"
+            )
         parts.append("\n| key | unit | range | cartoon | raising it |\n|---|---|---|---|---|\n")
         rules = table_of(Style("cartoon"), table)
         parts += [_row(name, key, getattr(rules, name)) for name, key in keys.items()]

@@ -86,7 +86,9 @@ def range_text(key: Key) -> str:
 
 
 def new_style(name: str, source: str, target: Path | None, *, overwrite: bool) -> Path:
-    """Write a style like `source`; returns where. target: a file, or None for the user's folder, where `--to` finds it.
+    """Write a style like `source`; returns its whole path.
+
+    target: a file, or None for the user's folder, where `--to` finds it.
 
     Raises:
         BundleError, ConfigError: `source` is no style, or the name cannot be a style's. OutputError: the file, or a
@@ -105,7 +107,7 @@ def new_style(name: str, source: str, target: Path | None, *, overwrite: bool) -
     text = style_text(style).replace(f"# {style.name}.", f"# {name}, from {style.name}.", 1)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)
-    return path
+    return path.absolute()
 
 
 def style_rows() -> Iterator[tuple[str, str, str, str]]:

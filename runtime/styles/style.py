@@ -14,17 +14,17 @@ from toonfilter.runtime.styles.style_keys import problem_in
 
 @dataclass(frozen=True, slots=True)
 class BaseRules:
-    """Lines in units of the distance of the pupils (u). inner_ink: opacity of lines inside the figure. shade: 0 none
-    to 1.
+    """Lines in units of the distance of the pupils (u). inner_ink: opacity of lines inside the figure. shade: darkness
+    of what is drawn as shade, 0 none to 1; the photo's own (`modelling`) and that of features are beside it.
 
-    hair_tones: from which relief on (L*) a tone is drawn, and its step in L*. pattern: how the face's shade is drawn.
-    fill: `colour` paints parts in their own colours, `paper` leaves them nearly white, for pencil styles. saturation:
-    of cloth, hair and skin, over the person's own. form_shade: strength of a shade that makes the face round.
-    softness_u: how softly it ends. modelling: how much of the photo's own light and shade
-    the skin shows; skin_tones: its tones, as hair_tones. folds: how much of it cloth shows. ink_black: 0 ink in the hue
-    of what it surrounds, 1 black. line_taper: how much thinner outlines are towards the light than away from it.
-    hair_ring: light of a ring around the crown. dot_u: distance of printed dots. ground_dots: their
-    darkness on the ground.
+    hair_tones: from which relief on (L*, below 0 is shade) a tone is drawn, and its step in L*; tones further from 0
+    replace nearer ones. pattern: how the face's shade is drawn. fill: `colour` paints parts in their own colours,
+    `paper` leaves them nearly white, for pencil styles. saturation: of cloth, hair and skin, over the person's own.
+    form_shade: strength of a shade that makes the face round. softness_u: how softly it ends. modelling: how much of
+    the photo's own light and shade the skin shows; skin_tones: its tones, as hair_tones, times modelling. folds: how
+    much of it cloth shows. ink_black: 0 ink in the hue of what it surrounds, 1 black. line_taper: how much thinner
+    outlines are towards the light than away from it. hair_ring: light of a ring around the crown. dot_u: distance of
+    printed dots. ground_dots: their darkness on the ground.
     """
 
     outer_line_u: float = 0.029

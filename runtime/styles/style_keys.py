@@ -13,7 +13,7 @@ U, FACTOR, SHARE, TONES, WORD, COUNT, PATH = "u", "factor", "share", "pairs, L*"
 """Units. u: distance of the pupils. factor: of the person's own or of the usual; 1 leaves it. share: 0 none, 1 full.
 SVG path: path data as in the attribute `d`, closed; low and high hold of its coordinates."""
 
-_TONE_PAIRS = "pairs [from which relief on, step in lightness]; further from 0, less often or stronger"
+_TONE_PAIRS = "pairs [from which relief on, step in lightness], below 0 shade; further from 0, less often or stronger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,12 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "hair_line_u": _line("thicker lines around hair and beard"),
         "inner_line_u": _line("thicker lines inside the figure: cloth, neck, chin"),
         "inner_ink": _share("stronger ink of those lines; 0 draws none"),
-        "shade": _share("darker shade; 0 draws none"),
-        "form_shade": _share("stronger shade of the face's form, in the flat pattern"),
+        "shade": _share("darker shade on skin, and darker dots; at 0 `modelling` and keys of features still draw some"),
+        "form_shade": _share("more of `shade` on the face's form, in the flat pattern; 0 draws none there"),
         "softness_u": _line("that shade ends more softly; 0 draws a crisp edge"),
-        "modelling": _share("the photo's own light and shade on the skin shows more; 0 draws none"),
+        "modelling": _share("the photo's own light and shade on the skin shows more; 0 draws none, nor `skin_tones`"),
         "folds": _share("the photo's own light and shade on cloth shows more; 0 draws it flat"),
-        "skin_tones": Key(TONES, -60.0, 60.0, _TONE_PAIRS),
+        "skin_tones": Key(TONES, -60.0, 60.0, f"{_TONE_PAIRS}; only with `modelling` above 0"),
         "ink_black": _share("lines go from the hue of what they surround to black"),
         "line_taper": _share("outlines thinner towards the light and wider away from it"),
         "pattern": Key(WORD, 0, 0, "how shade is drawn: `flat`, printed `dots`, or `hatching`"),

@@ -191,7 +191,18 @@ DISTRIBUTIONS = {
     "skia": "skia-python",
     "svg": "svg-path",
 }
-ASKED_FOR = set("anyio cuda openvino pycuda ray starlette tensorrt tensorrt_rtx uvicorn websockets".split())
+ASKED_FOR = {
+    "anyio",
+    "cuda",
+    "openvino",
+    "pycuda",
+    "ray",
+    "starlette",
+    "tensorrt",
+    "tensorrt_rtx",
+    "uvicorn",
+    "websockets",
+}
 
 
 def test_what_runtime_imports_is_a_dependency() -> None:

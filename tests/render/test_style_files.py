@@ -118,10 +118,13 @@ def test_a_new_style_replaces_nothing_unasked(tmp_path) -> None:
             new_style(name, source, None, overwrite=False)
 
 
-def test_the_commands(home) -> None:
+def test_the_commands(home, monkeypatch) -> None:
     run = CliRunner().invoke
     made = run(app, ["styles", "new", "mine", "--from", "comic"])
     assert made.exit_code == 0
+    assert made.stdout.startswith(f"{home / 'models' / 'mine.toml'}: ")
+    monkeypatch.chdir(home)
+    assert run(app, ["styles", "new", "here", "-o", "here.toml"]).stdout.startswith(f"{home / 'here.toml'}: ")
     assert "mine" in run(app, ["styles", "list"]).stdout
     assert 'pattern = "dots"' in run(app, ["styles", "show", "mine"]).stdout
     checked = run(app, ["styles", "check", str(home / "models" / "mine.toml")])
