@@ -31,6 +31,8 @@ def toml_table(text: str) -> dict[str, Any]:
 
 def _written_right(line: str) -> str:
     """What to write for a value that TOML does not take; empty where that cannot be told."""
+    if _is_toml(line):
+        return ""
     key, _, value = (part.strip() for part in line.partition("#")[0].partition("="))
     if _NUMBER.fullmatch(value):
         return f"a number has a point with digits on both sides: write {key} = {float(value.replace(',', '.'))}"
@@ -39,3 +41,12 @@ def _written_right(line: str) -> str:
     if value[:1].isalpha() and '"' not in value:
         return f'a text stands in quotes: write {key} = "{value}"'
     return ""
+
+
+def _is_toml(line: str) -> bool:
+    """Whether the line is right by itself, and what is wrong lies elsewhere: the key stands there twice."""
+    try:
+        tomllib.loads(line)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True

@@ -81,7 +81,7 @@ def test_the_shipped_scenarios_hold_the_targets_of_the_product() -> None:
         ("[a]\nspeed = 1", "unknown key 'speed'"),
         ("[a]\ntargets = { joy = 1 }", "unknown target 'joy'"),
         ("[a]\ncamera_fps = 0", "camera_fps is 0"),
-        ("[a", "cannot be read"),
+        ("[a", r"line 1 is '\[a'; must be TOML"),
     ],
 )
 def test_wrong_scenarios_are_refused(tmp_path: Path, text: str, words: str) -> None:

@@ -58,6 +58,7 @@ def test_every_key_of_the_rules_has_a_range_and_a_word() -> None:
         ("\n[base]\nfill = paper\n", "line 3 is 'fill = paper'; a text stands in quotes: write fill = \"paper\""),
         ("[features.nose]\nshape = M0 0 L1 0 Z", 'in quotes: write shape = "M0 0 L1 0 Z"'),
         ('[features.nose]\nshape = "M0 0\nL1 0 Z"', "line 2 is 'shape = \"M0 0'; must be TOML: Illegal character"),
+        ("[base]\nshade = 0.5\nshade = 0.6", "line 3 is 'shade = 0.6'; must be TOML: Cannot overwrite a value"),
     ],
 )
 def test_what_is_wrong_is_named_with_key_or_line_and_what_is_allowed(tmp_path, text, said) -> None:
