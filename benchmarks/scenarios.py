@@ -9,8 +9,7 @@ from typing import Any, Literal, get_args
 
 from toonfilter.runtime.bundle import Bundle, Precision
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.files.strict import Problem
-from toonfilter.runtime.files.toml_text import toml_table
+from toonfilter.runtime.files.toml_text import read_table
 from toonfilter.runtime.render.drawing import Extent
 
 TARGETS = ("fps", "p50_ms", "p95_ms", "p99_ms", "memory_mb")
@@ -63,13 +62,7 @@ def load_scenarios(path: Path | None = None) -> list[Scenario]:
         ConfigError: not readable, unknown keys, or values out of range.
     """
     path = path or Path(__file__).with_name("scenarios.toml")
-    try:
-        content = toml_table(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})") from error
-    except Problem as problem:
-        raise ConfigError(f"{path}: {problem}") from None
-    return [_scenario(path, name, values) for name, values in content.items()]
+    return [_scenario(path, name, values) for name, values in read_table(path).items()]
 
 
 def chosen(scenarios: list[Scenario], patterns: tuple[str, ...]) -> list[Scenario]:

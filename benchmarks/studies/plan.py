@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.files.strict import Problem
-from toonfilter.runtime.files.toml_text import toml_table
+from toonfilter.runtime.files.toml_text import read_table
 from toonfilter.train.recipe import Recipe, load_recipe, parse_table
 
 PLANS_FOLDER = Path(__file__).parent / "plans"
@@ -67,13 +66,7 @@ def load_plan(name_or_path: str | Path) -> Plan:
         path = PLANS_FOLDER / f"{name_or_path}.toml"
         if not path.is_file():
             raise ConfigError(f"no study {name_or_path!r}; there are: {', '.join(plan_names())}, or a path to a .toml")
-    try:
-        table = toml_table(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except Problem as problem:
-        raise ConfigError(f"{path}: {problem}") from None
-    plan = parse_table(Plan, table, path.name)
+    plan = parse_table(Plan, read_table(path), path.name)
     names = [arm.name for arm in plan.arms]
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"{path.name}: arms are {', '.join(names) or 'missing'}; each needs a name of its own")

@@ -7,7 +7,7 @@ from typing import Any
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.files.strict import Problem, parse
-from toonfilter.runtime.files.toml_text import toml_table
+from toonfilter.runtime.files.toml_text import read_table
 from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.platform.user_folders import config_file
 
@@ -23,14 +23,9 @@ def load_defaults(known: Mapping[str, type]) -> dict[str, dict[str, Value]]:
         ConfigError: not readable, an unknown name, or a value of the wrong kind.
     """
     path = config_file()
-    try:
-        content = toml_table(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    content = read_table(path, may_lack=True)
+    if not content:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); mend or delete it") from error
-    except Problem as problem:
-        raise ConfigError(f"{path}: {problem}") from None
     for name in content:
         if name != "cam":
             raise ConfigError(f"{path}: unknown table [{name}]; known: [cam]")

@@ -12,7 +12,7 @@ from typing import Any
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.files.image_files import write_image
 from toonfilter.runtime.files.strict import Problem, parse
-from toonfilter.runtime.files.toml_text import toml_table
+from toonfilter.runtime.files.toml_text import read_table
 from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.filter.frame_filter import ResettableFilter
 from toonfilter.runtime.frames import Frame, PrivacyState, SafeFrame
@@ -127,12 +127,7 @@ def read_covers(path: Path) -> tuple[Cover, ...]:
     Raises:
         ConfigError: the file cannot be read, or an entry is wrong; with its number.
     """
-    try:
-        content = toml_table(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})") from error
-    except Problem as problem:
-        raise ConfigError(f"{path}: {problem}") from None
+    content = read_table(path)
     unknown = sorted(set(content) - {"cover"})
     if unknown:
         raise ConfigError(f"{path}: unknown table {unknown[0]}; known: [[cover]]")
