@@ -1,7 +1,7 @@
 """Nets whose features stand for what a picture looks like: torchvision's, or any ONNX file."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,6 +52,14 @@ class MissingNet:
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """path: the file. state: tensors by name."""
+
+    path: Path
+    state: Mapping[str, Any]
 
 
 class OnnxFeatures:
@@ -135,6 +143,27 @@ class TorchvisionFeatures:
         return vector
 
 
+def imagenet_weights(name: str, entry: Any, folder: Path | None, *, download: bool) -> Weights | MissingNet:
+    """Weights from the folder, from torch's cache where none is given, or fetched where that is allowed.
+
+    name: of the net, for the report. entry: torchvision's own for these weights.
+
+    Raises:
+        ConfigError: torch is not installed.
+    """
+    torch = require("torch", extra="train")
+    folder = folder or Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / Path(entry.url).name
+    try:
+        if path.is_file():
+            return Weights(path, torch.load(path, map_location="cpu", weights_only=True))
+        if download:
+            return Weights(path, entry.get_state_dict(progress=False, check_hash=True))
+    except OSError as error:
+        return MissingNet(name, f"{path.name} could not be fetched ({error})")
+    return MissingNet(name, f"no {path.name} in {folder}; put it there, or allow --download")
+
+
 def open_torchvision(
     kind: str, measures: tuple[str, ...], weights: Path | None = None, *, download: bool = False
 ) -> TorchvisionFeatures | MissingNet:
@@ -145,24 +174,15 @@ def open_torchvision(
         DataError: the weights file is not of this net.
     """
     torch, models = require("torch", extra="train"), require("torchvision.models", extra="train")
-    entry = models.get_model_weights(kind).IMAGENET1K_V1
-    folder = weights or Path(torch.hub.get_dir()) / "checkpoints"
-    path = folder / Path(entry.url).name
-    try:
-        if path.is_file():
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        elif download:
-            state = entry.get_state_dict(progress=False, check_hash=True)
-        else:
-            return MissingNet(kind, f"no {path.name} in {folder}; put it there, or allow --download")
-    except OSError as error:
-        return MissingNet(kind, f"{path.name} could not be fetched ({error})")
+    found = imagenet_weights(kind, models.get_model_weights(kind).IMAGENET1K_V1, weights, download=download)
+    if isinstance(found, MissingNet):
+        return found
     options = {"aux_logits": True, "init_weights": False} if kind == "inception_v3" else {}
     network = models.get_model(kind, weights=None, **options)
     try:
-        network.load_state_dict(state)
+        network.load_state_dict(found.state)
     except RuntimeError as error:
-        raise DataError(f"{path} does not hold the weights of {kind}") from error
+        raise DataError(f"{found.path} does not hold the weights of {kind}") from error
     network.fc = torch.nn.Identity()
     network.eval()
     if kind == "inception_v3":

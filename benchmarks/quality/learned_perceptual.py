@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from toonfilter.benchmarks.quality.feature_nets import MissingNet
+from toonfilter.benchmarks.quality.feature_nets import MissingNet, imagenet_weights
 from toonfilter.benchmarks.quality.pictures import Image
 from toonfilter.runtime.errors import DataError, require
 
@@ -41,20 +41,11 @@ def open_lpips(weights: Path | None = None, *, download: bool = False) -> Learne
         ConfigError: the package or torchvision is not installed.
         DataError: the file is not AlexNet's.
     """
-    torch, lpips = require("torch", extra="train"), require("lpips", extra="train")
+    lpips = require("lpips", extra="train")
     models = require("torchvision.models", extra="train")
-    entry = models.AlexNet_Weights.IMAGENET1K_V1
-    folder = weights or Path(torch.hub.get_dir()) / "checkpoints"
-    path = folder / Path(entry.url).name
-    try:
-        if path.is_file():
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        elif download:
-            state = entry.get_state_dict(progress=False, check_hash=True)
-        else:
-            return MissingNet(NAME, f"no {path.name} in {folder}; put it there, or allow --download")
-    except OSError as error:
-        return MissingNet(NAME, f"{path.name} could not be fetched ({error})")
+    found = imagenet_weights(NAME, models.AlexNet_Weights.IMAGENET1K_V1, weights, download=download)
+    if isinstance(found, MissingNet):
+        return found
     with warnings.catch_warnings():
         # The package names torchvision's options as they once were.
         warnings.simplefilter("ignore")
@@ -62,7 +53,7 @@ def open_lpips(weights: Path | None = None, *, download: bool = False) -> Learne
     own = network.net.state_dict()
     try:
         # The same layers, cut into slices: features.3.weight is slice2.3.weight.
-        network.net.load_state_dict({name: state[f"features.{name.partition('.')[2]}"] for name in own})
+        network.net.load_state_dict({name: found.state[f"features.{name.partition('.')[2]}"] for name in own})
     except (KeyError, RuntimeError) as error:
-        raise DataError(f"{path} does not hold the weights of AlexNet") from error
+        raise DataError(f"{found.path} does not hold the weights of AlexNet") from error
     return LearnedPerceptual(network.eval().requires_grad_(False))
