@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from toonfilter.export.crops import Feeds
 from toonfilter.export.onnx_export import OPSET, ExportError
 from toonfilter.export.parity import Draw
+from toonfilter.export.precision import checked_int8
 from toonfilter.runtime.errors import require
 from toonfilter.runtime.fields import FIELDS
 from toonfilter.train.networks.fields import HALF_LEVELS, MIDDLE_LEVEL, FieldsNetwork
@@ -137,21 +138,16 @@ def to_int8(model: "ModelProto", feeds: Sequence[Feeds]) -> "ModelProto":
         ExportError: no feeds, or the quantiser fails.
         ConfigError: the export extra is not installed.
     """
-    onnx = require("onnx", extra="export")
     if not feeds:
         raise ExportError("int8 needs real pictures to measure ranges on")
-    from toonfilter.export.doubling import double_by_copying
-
     ends = _find_ends(model)
-    try:
+
+    def quantise() -> "ModelProto":
         quantised = _quantised(model, feeds, ends)
         _keep_bytes(quantised, ends)
-        double_by_copying(quantised)
-        onnx.checker.check_model(quantised)
-    except Exception as error:
-        raise ExportError(f"the int8 quantisation failed: {str(error).splitlines()[0]}") from error
-    onnx.helper.set_model_props(quantised, {entry.key: entry.value for entry in model.metadata_props})
-    return quantised
+        return quantised
+
+    return checked_int8(model, quantise)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import copy
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,8 +102,7 @@ def to_int8(model: "ModelProto", feeds: Sequence[Feeds], *, last_in_fp32: int = 
         ExportError: no feeds, or the quantiser fails.
         ConfigError: the export extra is not installed.
     """
-    onnx = require("onnx", extra="export")
-    from toonfilter.export.doubling import double_by_copying
+    require("onnx", extra="export")
     from toonfilter.export.picture_levels import answer_in_levels, fold_offsets, keep_levels_in_uint8, known_levels
 
     if not feeds:
@@ -115,10 +114,28 @@ def to_int8(model: "ModelProto", feeds: Sequence[Feeds], *, last_in_fp32: int = 
     in_fp32 = last_in_fp32 if adds_to_photo else max(last_in_fp32, 1)
     kept = convolutions[len(convolutions) - in_fp32 :]
     excluded = kept + _shape_nodes(source, count_ends=not adds_to_photo or in_fp32 > 0)
-    try:
+
+    def quantise() -> "ModelProto":
         known = known_levels(source)
         quantised = _quantised(source, feeds, excluded, known, is_small=adds_to_photo)
         keep_levels_in_uint8(quantised, known)
+        return quantised
+
+    return checked_int8(model, quantise)
+
+
+def checked_int8(model: "ModelProto", quantise: Callable[[], "ModelProto"]) -> "ModelProto":
+    """What `quantise` makes of the model, checked, with the model's metadata.
+
+    Raises:
+        ExportError: the quantiser fails, or what it makes is no model.
+        ConfigError: the export extra is not installed.
+    """
+    onnx = require("onnx", extra="export")
+    from toonfilter.export.doubling import double_by_copying
+
+    try:
+        quantised = quantise()
         double_by_copying(quantised)
         onnx.checker.check_model(quantised)
     except Exception as error:
