@@ -117,7 +117,7 @@ they are drawn. No training, no programming:
 ```
 toonfilter styles new mine --from anime            # a file with every key, in your folder; tells its full path
 toonfilter cam --preview --to mine                 # edit the file: the picture follows each time you save it
-toonfilter styles check FILE                       # names what is wrong: key, value, range
+toonfilter styles check FILE                       # lists all that is wrong: line, key, value, range
 toonfilter styles gallery photos/*.jpg -o out.html --to mine --to anime    # many people side by side
 ```
 

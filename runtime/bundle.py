@@ -18,7 +18,8 @@ from toonfilter.runtime.files.strict import Problem, parse
 from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.platform.user_folders import models_folder
 from toonfilter.runtime.styles.identity import MEASURED, Identity
-from toonfilter.runtime.styles.style import Style, read_style
+from toonfilter.runtime.styles.style import Style
+from toonfilter.runtime.styles.style_reading import read_style
 
 FORMAT = 2
 """Raised whenever what a bundle says changes its meaning."""

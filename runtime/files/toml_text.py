@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,35 +39,83 @@ def toml_table(text: str) -> dict[str, Any]:
     Raises:
         Problem: it is none; says which line, what it holds, and what to write.
     """
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        said, lines = str(error), text.rstrip().split("\n")
-    place = _LINE.search(said)
-    number = int(place[1]) if place else len(lines)
-    line = lines[min(number, len(lines)) - 1].strip()
-    wanted = _written_right(line) or f"must be TOML: {said.partition(' (at ')[0]}"
-    raise Problem(f"line {number} is {line[:_SHOWN]!r}; {wanted}")
+    meant, wrong = mended_toml(text)
+    for number, said in wrong.items():
+        raise Problem(f"line {number} {said}")
+    return tomllib.loads(meant)
 
 
-def _written_right(line: str) -> str:
-    """What to write for a value that TOML does not take; empty where that cannot be told."""
-    if _is_toml(line):
-        return ""
+def mended_toml(text: str) -> tuple[str, dict[int, str]]:
+    """The text as it was meant, and by line, from 1, what it holds and what to write.
+
+    Where it is not plain what was meant, reading ends there: the text is empty.
+    """
+    lines = text.split("\n")
+    wrong: dict[int, str] = {}
+    while True:
+        try:
+            tomllib.loads("\n".join(lines))
+        except tomllib.TOMLDecodeError as error:
+            said = str(error)
+        else:
+            return "\n".join(lines), wrong
+        place = _LINE.search(said)
+        number = int(place[1]) if place else len("\n".join(lines).rstrip().split("\n"))
+        line = lines[number - 1].strip()
+        why, meant = _meant(line)
+        wanted = f"{why}write {meant}" if meant else f"must be TOML: {said.partition(' (at ')[0]}"
+        wrong[number] = f"is {line[:_SHOWN]!r}; {wanted}"
+        if not meant:
+            return "", wrong
+        lines[number - 1] = meant
+
+
+def key_lines(text: str) -> dict[str, int]:
+    """The line, from 1, on which each key or table begins, by its dotted path. text: TOML."""
+    found: dict[str, int] = {}
+    table, statement, first = "", "", 1
+    for number, line in enumerate(text.split("\n"), 1):
+        statement += line + "\n"
+        try:
+            content = tomllib.loads(statement)
+        except tomllib.TOMLDecodeError:
+            # The value goes on in the next line.
+            continue
+        is_head = statement.lstrip().startswith("[")
+        paths = list(_paths(content, "" if is_head else table))
+        found |= {path: first for path in paths if path not in found}
+        if is_head:
+            table = f"{paths[-1]}."
+        statement, first = "", number + 1
+    return found
+
+
+def _paths(content: Mapping[str, Any], before: str) -> Iterator[str]:
+    """The dotted path of each key, tables before what is in them."""
+    for name, value in content.items():
+        yield before + name
+        if isinstance(value, dict):
+            yield from _paths(value, f"{before}{name}.")
+
+
+def _meant(line: str) -> tuple[str, str]:
+    """Why TOML does not take the value of a line, and what to write; both empty where that cannot be told."""
     key, _, value = (part.strip() for part in line.partition("#")[0].partition("="))
+    why, meant = "", ""
     if _NUMBER.fullmatch(value):
-        return f"a number has a point with digits on both sides: write {key} = {float(value.replace(',', '.'))}"
-    if value.lower() in ("true", "false"):
-        return f"write {key} = {value.lower()}"
-    if value[:1].isalpha() and '"' not in value:
-        return f'a text stands in quotes: write {key} = "{value}"'
-    return ""
+        why = "a number has a point with digits on both sides: "
+        meant = f"{key} = {float(value.replace(',', '.'))}"
+    elif value.lower() in ("true", "false"):
+        meant = f"{key} = {value.lower()}"
+    elif value[:1].isalpha() and '"' not in value:
+        why, meant = "a text stands in quotes: ", f'{key} = "{value}"'
+    # A line that is right by itself is wrong for another reason: its key stands there twice.
+    return (why, meant) if not _is_toml(line) and _is_toml(meant) else ("", "")
 
 
-def _is_toml(line: str) -> bool:
-    """Whether the line is right by itself, and what is wrong lies elsewhere: the key stands there twice."""
+def _is_toml(text: str) -> bool:
     try:
-        tomllib.loads(line)
+        tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return False
     return True

@@ -53,16 +53,22 @@ def styles_new(
 
 @app.command("check")
 def styles_check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Style files.")]) -> None:
-    """Check style files; names the key, its value and the range. Exit status 1 when something is wrong."""
+    """Check style files; lists all mistakes: line, key, value and range. Exit status 1 when something is wrong."""
     from toonfilter.runtime.bundle import styled_bundle
     from toonfilter.runtime.errors import ToonfilterError
     from toonfilter.runtime.styles.style import Style
     from toonfilter.runtime.styles.style_keys import changed_keys
+    from toonfilter.runtime.styles.style_reading import StyleFileError
 
     failed = False
     for path in files:
         try:
             style = styled_bundle(path).style or Style(path.stem)
+        except StyleFileError as error:
+            failed = True
+            for mistake in error.mistakes:
+                terminal.fail(mistake)
+            continue
         except ToonfilterError as error:
             failed = True
             terminal.fail(str(error))

@@ -1,15 +1,11 @@
 """What a style decides: a file of rules, without any training."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
-from toonfilter.runtime.errors import BundleError, ConfigError
-from toonfilter.runtime.files.strict import Problem, parse
-from toonfilter.runtime.files.toml_text import toml_table
+from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.styles.feature_rules import FeatureRules
-from toonfilter.runtime.styles.style_keys import problem_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,27 +115,3 @@ SLIDER_RANGES = {
     "softness": (0.0, 1.0),
 }
 """Least and most of each slider."""
-
-
-def read_style(path: Path) -> Style:
-    """The style of a TOML file; its name is the file's.
-
-    Raises:
-        BundleError: it cannot be read, it is no TOML (the text shows the line), or a key or value is wrong; the text
-            names key, value and what is allowed (see `style_keys.KEYS`).
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BundleError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} cannot be read as a style ({getattr(error, 'strerror', None) or error})") from error
-    try:
-        style: Style = parse(Style, {"name": path.stem, **toml_table(text)})
-    except Problem as problem:
-        raise BundleError(f"{path.name}: {problem}") from None
-    except ConfigError as error:
-        raise BundleError(f"{path.name}: proportions.{error}") from None
-    if wrong := problem_in(style):
-        raise BundleError(f"{path.name}: {wrong}")
-    return style

@@ -1,4 +1,4 @@
-"""Every key of a style file: its unit, its range, and what raising it does; for `read_style` and `docs/styles.md`."""
+"""Every key of a style file: its unit, its range, and what raising it does; for reading and for `docs/styles.md`."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toonfilter.runtime.errors import ConfigError
+from toonfilter.runtime.files.strict import Problem
 from toonfilter.runtime.geometry.proportions import MOVES, SCALES
 from toonfilter.runtime.styles.shapes import outlines_of
 
@@ -160,16 +161,34 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
 """By table of a style file and key."""
 
 
-def problem_in(style: Any) -> str:
-    """The first value out of its range, with its key and the range; empty where there is none. style: a `Style`."""
+def out_of_range(content: Mapping[str, Any]) -> Iterator[Problem]:
+    """Every value out of its range, with its key and the range.
+
+    content: tables of a style file; keys and values of other kinds are left to `strict.parse`.
+    """
     for table, keys in KEYS.items():
-        rules = table_of(style, table)
+        given = _given(content, table)
         for name, key in keys.items():
-            if key.unit == PATH and (wrong := _problem_in_path(getattr(rules, name), key)):
-                return f"{table}.{name} {wrong}"
-            for value in _numbers(getattr(rules, name)):
-                if not key.low <= value <= key.high:
-                    return f"{table}.{name} is {value:g}; must be {key.low:g} to {key.high:g}"
+            if name in given and (wrong := _problem_in(given[name], key)):
+                yield Problem(f"{table}.{name} {wrong}", f"{table}.{name}")
+
+
+def _given(content: Mapping[str, Any], table: str) -> Mapping[str, Any]:
+    """What a file gives in a table; empty where that is none."""
+    given: Any = content
+    for part in table.split("."):
+        given = given.get(part) if isinstance(given, Mapping) else None
+    return given if isinstance(given, Mapping) else {}
+
+
+def _problem_in(value: Any, key: Key) -> str:
+    """What is out of range in a value; empty where nothing is, or where the value is of another kind than the key."""
+    if key.unit == PATH:
+        return _problem_in_path(value, key) if isinstance(value, str) else ""
+    numbers = _numbers(value) if isinstance(value, list) == (key.unit == TONES) and key.unit != WORD else iter(())
+    for number in numbers:
+        if not key.low <= number <= key.high:
+            return f"is {number:g}; must be {key.low:g} to {key.high:g}"
     return ""
 
 
@@ -203,7 +222,7 @@ def changed_keys(style: Any, usual: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def _numbers(value: Any) -> Iterator[float]:
-    if isinstance(value, tuple):
+    if isinstance(value, list):
         for one in value:
             yield from _numbers(one)
     elif isinstance(value, int | float):

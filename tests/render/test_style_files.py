@@ -13,8 +13,9 @@ from toonfilter.runtime.errors import BundleError, ConfigError, OutputError
 from toonfilter.runtime.files.image_files import read_image, write_image
 from toonfilter.runtime.style_commands.style_files import new_style, style_text
 from toonfilter.runtime.style_commands.style_gallery import Row, draw_rows, page_of
-from toonfilter.runtime.styles.style import Style, read_style
-from toonfilter.runtime.styles.style_keys import KEYS, problem_in, table_of
+from toonfilter.runtime.styles.style import Style
+from toonfilter.runtime.styles.style_keys import KEYS, out_of_range, table_of
+from toonfilter.runtime.styles.style_reading import StyleFileError, read_style
 
 NO_PATH = "must be SVG path data, only the text between the quotes of d"
 SHIPPED = ("cartoon", "anime", "comic", "sketch")
@@ -32,20 +33,21 @@ def test_every_key_of_the_rules_has_a_range_and_a_word() -> None:
         assert set(keys) == {field.name for field in dataclasses.fields(rules)}, table
     features = {field.name for field in dataclasses.fields(Style("x").features)}
     assert {f"features.{name}" for name in features} < set(KEYS)
-    assert problem_in(Style("x")) == ""
+    assert not list(out_of_range(dataclasses.asdict(Style("x"))))
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[base]\nouter_line_u = 0.3", "base.outer_line_u is 0.3; must be 0 to 0.2"),
+        ("[base]\nouter_line_u = 0.3", "line 2: base.outer_line_u is 0.3; must be 0 to 0.2"),
         ("[base]\nshade = -0.1", "base.shade is -0.1; must be 0 to 1"),
         ("[base]\nshade = nan", "base.shade is nan; must be 0 to 1"),
         ('[base]\nshade = "dark"', "base.shade is 'dark'; must be a number"),
         ("[base]\nouter = 1", "unknown key base.outer; known: outer_line_u"),
-        ("[base]\nhair_tones = [[1.0]]", "base.hair_tones[0] is '[1.0]'; must be a list of 2"),
+        ("[base]\nhair_tones = [\n[1.0]]", "line 2: base.hair_tones[0] is '[1.0]'; must be a list of 2"),
         ("[base]\nhair_tones = [[1.0, -90.0]]", "base.hair_tones is -90; must be -60 to 60"),
-        ("[features.eyes]\nlashes = 40", "features.eyes.lashes is 40; must be 0 to 12"),
+        ("[base]\nhair_tones = -90", "base.hair_tones is '-90'; must be a list"),
+        ("# eyes\n\nfeatures.eyes.lashes = 40", "line 3: features.eyes.lashes is 40; must be 0 to 12"),
         ("[proportions]\neye_width = 9.0", "proportions.eye_width is 9; must be 0.7 to 1.6"),
         ('[features.eyes]\npupil_shape = "star"', f"features.eyes.pupil_shape is 'star'; {NO_PATH}"),
         ("[features.nose]\nshape = '<path d=\"M0 0\"/>'", f"shape is '<path d=\"M0 0\"/>'; {NO_PATH}"),
@@ -69,6 +71,57 @@ def test_what_is_wrong_is_named_with_key_or_line_and_what_is_allowed(tmp_path, t
     result = CliRunner().invoke(app, ["styles", "check", str(path)])
     assert result.exit_code == 1
     assert said in result.stderr
+
+
+def test_all_mistakes_of_a_file_are_told_in_the_order_of_its_lines(tmp_path) -> None:
+    lines = (
+        "colour = 3",
+        "[proportions]",
+        "eye_width = 9",
+        "nose_width = -1",
+        "[base]",
+        "shade = 1,5",
+        'pattern = "spots"',
+        "hair_tones = [[1.0, 2.0], [3.0], [",
+        '"dark"',
+        ", 90]]",
+        "fill = paper",
+        "[features]",
+        'eyes = { pupil = "large", pupil_shape = "star", lids = 1 }',
+    )
+    path = tmp_path / "mine.toml"
+    path.write_text("\n".join(lines))
+    expected = (
+        "line 1: unknown key colour; known: name, ",
+        "line 3: proportions.eye_width is 9; must be 0.7 to 1.6",
+        "line 4: proportions.nose_width is -1; must be 0.7 to 1.6",
+        "line 6 is 'shade = 1,5'; a number has a point with digits on both sides: write shade = 1.5",
+        "line 6: base.shade is 1.5; must be 0 to 1",
+        "line 7: base.pattern is 'spots'; must be flat or dots or hatching",
+        "line 8: base.hair_tones is 90; must be -60 to 60",
+        "line 11 is 'fill = paper'; a text stands in quotes: write fill = \"paper\"",
+        "line 13: features.eyes.pupil_shape is 'star'; must be SVG path data",
+        "line 13: unknown key features.eyes.lids; known: width, ",
+        "line 13: features.eyes.pupil is 'large'; must be a number",
+    )
+    with pytest.raises(StyleFileError) as caught:
+        read_style(path)
+    for said, start in zip(caught.value.mistakes, expected, strict=True):
+        assert said.startswith(f"mine.toml: {start}")
+    assert str(caught.value) == f"{caught.value.mistakes[0]} (and 10 more; `toonfilter styles check` lists all)"
+    told = CliRunner().invoke(app, ["styles", "check", str(path)]).stderr.splitlines()
+    assert told == [f"error: {said}" for said in caught.value.mistakes]
+
+
+def test_a_mistake_in_any_line_is_told_with_that_line() -> None:
+    path = new_style("mine", "comic", None, overwrite=False)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, 1):
+        key, is_setting, _ = line.removeprefix("# ").partition(" = ")
+        if is_setting and number > 5:
+            path.write_text("\n".join((*lines[: number - 1], f"{key} = {{}}", *lines[number:])), encoding="utf-8")
+            with pytest.raises(StyleFileError, match=rf"^mine.toml: line {number}: [a-z.]+\.{key} is '{{}}'; must be"):
+                read_style(path)
 
 
 def test_a_style_file(tmp_path) -> None:
