@@ -1,26 +1,15 @@
 """Writes docs/styles.md from the rules themselves, and its pictures from the example clip.
 
-usage: python docs/make_styles.py [--pictures]
+usage: python docs/make_styles.py [--pictures [WORD ...]]    with words, only the pictures whose names hold one
 """
 
 import json
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-import av
-import cv2
-import numpy as np
-from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
-
-from toonfilter.runtime.files.image_files import write_image
-from toonfilter.runtime.frames import Image
-from toonfilter.runtime.progress import Progress
 from toonfilter.runtime.style_commands.style_files import toml
-from toonfilter.runtime.style_commands.style_gallery import Row, draw_rows, sheet_of
 from toonfilter.runtime.styles.identity import (
     KNOWN_FROM,
     MEASURED,
@@ -34,46 +23,24 @@ from toonfilter.runtime.styles.style_keys import COUNT, FACTOR, KEYS, PATH, SHAR
 
 HERE = Path(__file__).parent
 PAGE, SCHEMA = HERE / "styles.md", HERE / "style.schema.json"
-_CLIP = HERE.parent / "examples" / "astronaut.mp4"
-_SHIPPED = ("cartoon", "anime", "comic", "sketch")
-_PHOTO_PX = (slice(40, 680), slice(420, 1060))
-"""Head and shoulders in the first frame: rows and columns."""
-_HEAD_PX = (slice(60, 440), slice(60, 400))
-"""What of that is shown."""
-_MOST_BYTES, _MOST_SHEET_BYTES = 29_000, 118_000
-
-_KEY_PX = {
-    "proportions": (slice(90, 440), slice(80, 380)),
-    "base": (slice(60, 440), slice(60, 400)),
-    "features.eyes": (slice(222, 284), slice(142, 304)),
-    "features.brows": (slice(205, 275), slice(142, 304)),
-    "features.nose": (slice(215, 335), slice(160, 285)),
-    "features.mouth": (slice(300, 370), slice(160, 285)),
-    "features.lines": (slice(190, 370), slice(130, 300)),
-}
-"""What is shown of the keys of a table: rows and columns of the drawing."""
-_KEY_TILE_PX, _KEY_COLUMNS, _KEY_LABEL_PX = 128, 4, 34
-_WORDS = {"pattern": ("dots", "hatching"), "fill": ("colour", "paper"), "kind": ("soft", "small")}
-_TOGETHER = {
-    "dot_u": 'pattern = "dots"\nshade = 1.0\nground_dots = 1.0',
-    "softness_u": "shade = 1.0\nform_shade = 1.0\nmodelling = 0.0",
-    "form_shade": "modelling = 0.0",
-    "inner_line_u": "inner_ink = 1.0",
-}
-"""What else is set in the pictures of a key, so that it shows."""
-_SEEN_LEVELS = 0.15
-"""Mean difference of a key's two pictures below which this person does not show it."""
-
-_BASE = """Lines, shade and colours of the whole figure.
+_SHIPPED_PICTURE = "pictures/styles.webp"
+_SHAPES_PICTURE, _TONES_PICTURE = "pictures/style-shapes.jpg", "pictures/style-tones.jpg"
+TONES_SHOWN = ("[]", "[[-4, -8], [6, 6]]", "[[-4, -5], [-9, -12], [6, 8]]")
+"""The tones of the three pictures of them."""
+_BASE = f"""Lines, shade and colours of the whole figure.
 
 **Tones** (`skin_tones`, `hair_tones`, `beard_tones`) draw the photo's light and shade in flat steps. *Relief* is how
 much lighter a place of the photo is than this skin or hair usually is, in L* (lightness from 0 to 100): below 0 lies
 in shade, above 0 in light. A pair is [relief, step]: where relief is so far from 0 or further, on the same side, the
 part is drawn `step` lighter (above 0) or darker (below 0). Tones further out replace nearer ones, never add to them;
-between the two innermost lies the flat colour, and the order in the file does not matter. So `[[-4, -5], [-9, -12],
-[6, 8]]` draws shade 5 darker, deep shade 12 darker, and light 8 lighter; `[]` draws none. Steps of `skin_tones` are
-multiplied by `modelling`: they need it above 0. With `pattern = "hatching"` the photo's shade on skin is strokes
-instead."""
+between the two innermost lies the flat colour, and the order in the file does not matter. So
+`{TONES_SHOWN[2]}` draws shade 5 darker, deep shade 12 darker, and light 8 lighter; `[]` draws none.
+Steps of `skin_tones` are multiplied by `modelling`: they need it above 0. With `pattern = "hatching"` the photo's shade
+on skin is strokes instead.
+
+![skin and hair without tones, with one of shade and one of light, and with two of shade]({_TONES_PICTURE})
+
+`skin_tones` and `hair_tones`, left: `{TONES_SHOWN[0]}`. Middle: `{TONES_SHOWN[1]}`. Right: `{TONES_SHOWN[2]}`."""
 
 GROUPS: Mapping[str, tuple[str, str, str]] = {
     "proportions": (
@@ -233,10 +200,8 @@ def page() -> str:
         if less:
             parts.append(f"\n![{table}: less, cartoon, more]({_picture(table)})\n")
             parts.append(f"\nLeft: {_inline(less)}. Middle: cartoon. Right: {_inline(more)}.\n")
-        if table in _KEY_PX:
-            parts.append(
-                f"\n![keys of {table} that this person shows, a little and a lot of each]({_keys_picture(table)})\n"
-            )
+            words = f"keys of {table} that this person shows, a little and a lot of each"
+            parts.append(f"\n![{words}]({_keys_picture(table)})\n")
         parts.append("\n| key | unit | range | cartoon | raising it |\n|---|---|---|---|---|\n")
         rules = table_of(Style("cartoon"), table)
         parts += [_row(name, key, getattr(rules, name)) for name, key in keys.items()]
@@ -298,116 +263,34 @@ def _keys_picture(table: str) -> str:
     return f"pictures/style-keys-{table.rpartition('.')[2]}.webp"
 
 
-def _ends(name: str, key: Key, value: Any) -> tuple[Any, Any]:
-    """A little and a lot of a key. value: cartoon's."""
-    if key.unit == WORD:
-        return _WORDS[name]
-    if key.unit == COUNT:
-        return 0, 8
-    if key.unit == TONES:
-        return [], [[start, 2 * step] for start, step in value]
-    if key.low < 0:
-        return key.low, key.high
-    low = max(key.low, 0.25 * value)
-    return round(low, 3), round(min(key.high, 2.5 * value) if value else 0.75 * key.high, 3)
+def picture_rows() -> dict[str, tuple[str, ...]]:
+    """By picture the texts of the style files that are drawn side by side; an empty one is cartoon."""
+    rows: dict[str, tuple[str, ...]] = {
+        _picture(table): (f"[{table}]\n{less}\n", "", f"[{table}]\n{more}\n")
+        for table, (_, less, more) in GROUPS.items()
+        if less
+    }
+    tones = tuple(f"[base]\nmodelling = 1.0\nskin_tones = {one}\nhair_tones = {one}\n" for one in TONES_SHOWN)
+    return rows | {_TONES_PICTURE: tones, _SHAPES_PICTURE: ("", SHAPES)}
 
 
-def write_key_pictures() -> None:
-    """For each table a sheet with two drawings of each key that the portrait shows."""
-    with tempfile.TemporaryDirectory() as folder:
-        photo = Path(folder) / "astronaut.png"
-        write_image(photo, _photo())
-        for table, (rows, columns) in _KEY_PX.items():
-            styles, ends = [], {}
-            for name, key in KEYS[table].items():
-                if key.unit == PATH:
-                    continue
-                ends[name] = _ends(name, key, getattr(table_of(Style("cartoon"), table), name))
-                for number, value in enumerate(ends[name]):
-                    path = Path(folder) / f"{name}-{number}.toml"
-                    path.write_text(f"[{table}]\n{_TOGETHER.get(name, '')}\n{name} = {toml(value)}\n", encoding="utf-8")
-                    styles.append(str(path))
-            drawn = draw_rows([photo], styles, _show, tile_px=640)[0].tiles
-            pairs = {name: [tile[rows, columns] for tile in drawn[2 * n : 2 * n + 2]] for n, name in enumerate(ends)}
-            _write_small(HERE / _keys_picture(table), _key_sheet(pairs, ends), _MOST_SHEET_BYTES)
+def write_pictures(words: Sequence[str]) -> None:
+    """Draw the pictures. words: only those whose names hold one; empty for all."""
+    from style_pictures import write_keys, write_rows, write_shipped
 
+    def is_asked(name: str) -> bool:
+        return not words or any(word in name for word in words)
 
-def _key_sheet(pairs: Mapping[str, Sequence[Image]], ends: Mapping[str, tuple[Any, Any]]) -> Image:
-    """uint8 [H, W, 3] RGB: the key's name, its two values, and a drawing below each."""
-    shown = {name: two for name, two in pairs.items() if cv2.absdiff(*two).mean() > _SEEN_LEVELS}
-    height, width = next(iter(pairs.values()))[0].shape[:2]
-    tile = (_KEY_TILE_PX, round(_KEY_TILE_PX * height / width))
-    cell = (2 * tile[0] + 16, tile[1] + _KEY_LABEL_PX + 8)
-    rows = -(-len(shown) // _KEY_COLUMNS)
-    sheet = Pillow.new("RGB", (_KEY_COLUMNS * cell[0], rows * cell[1]), "white")
-    pen, font, small = ImageDraw.Draw(sheet), ImageFont.load_default(14), ImageFont.load_default(11)
-    for number, (name, two) in enumerate(shown.items()):
-        left, top = number % _KEY_COLUMNS * cell[0], number // _KEY_COLUMNS * cell[1]
-        pen.text((left + tile[0], top + 9), name, "black", font, anchor="mm")
-        for side, image in enumerate(two):
-            at = left + side * (tile[0] + 2)
-            value = ends[name][side]
-            pen.text((at + tile[0] / 2, top + 25), _said(value), "#555", small, anchor="mm")
-            small_image = cv2.resize(image, tile, interpolation=cv2.INTER_AREA)
-            sheet.paste(Pillow.fromarray(small_image), (at, top + _KEY_LABEL_PX))
-    return np.asarray(sheet)
-
-
-def _said(value: Any) -> str:
-    return ("twice the steps" if value else "none") if isinstance(value, list) else str(value)
-
-
-def write_pictures() -> None:
-    """A picture for each table, and the gallery."""
-    with tempfile.TemporaryDirectory() as folder:
-        photo = Path(folder) / "astronaut.png"
-        write_image(photo, _photo())
-        styles = list(_SHIPPED)
-        for table, (_, *sides) in GROUPS.items():
-            for side, text in zip(("less", "more"), sides, strict=True):
-                if text:
-                    path = Path(folder) / f"{table}-{side}.toml"
-                    path.write_text(f"[{table}]\n{text}\n", encoding="utf-8")
-                    styles.append(str(path))
-        shapes = Path(folder) / "shapes.toml"
-        shapes.write_text(SHAPES, encoding="utf-8")
-        styles.append(str(shapes))
-        tiles = [tile[_HEAD_PX] for tile in draw_rows([photo], styles, _show, tile_px=640)[0].tiles]
-    named = dict(zip((Path(style).stem for style in styles), tiles, strict=True))
-    sheet = sheet_of(_SHIPPED, [Row("", tuple(tiles[: len(_SHIPPED)]))])
-    _write_small(HERE / "pictures" / "styles.webp", sheet, _MOST_SHEET_BYTES)
-    both = np.concatenate([named["cartoon"], named["shapes"]], axis=1)
-    _write_small(HERE / "pictures" / "style-shapes.jpg", both)
+    if is_asked(_SHIPPED_PICTURE):
+        write_shipped(HERE / _SHIPPED_PICTURE)
+    write_rows({HERE / name: row for name, row in picture_rows().items() if is_asked(name)})
     for table, (_, less, _) in GROUPS.items():
-        if less:
-            three = np.concatenate([named[f"{table}-less"], named["cartoon"], named[f"{table}-more"]], axis=1)
-            _write_small(HERE / _picture(table), cv2.resize(three, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA))
-
-
-def _write_small(path: Path, image: Image, most_bytes: int = _MOST_BYTES) -> None:
-    """As a JPEG or WebP of the best quality that stays small."""
-    flag = cv2.IMWRITE_WEBP_QUALITY if path.suffix == ".webp" else cv2.IMWRITE_JPEG_QUALITY
-    for quality in range(90, 40, -3):
-        _, content = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [flag, quality])
-        if content.size <= most_bytes:
-            break
-    path.write_bytes(content.tobytes())
-
-
-def _photo() -> Image:
-    """uint8 [640, 640, 3] RGB."""
-    with av.open(str(_CLIP)) as clip:
-        first: Image = next(clip.decode(video=0)).to_ndarray(format="rgb24")
-    return np.ascontiguousarray(first[_PHOTO_PX])
-
-
-def _show(progress: Progress) -> None:
-    sys.stderr.write(f"{progress}\n")
+        if less and is_asked(_keys_picture(table)):
+            write_keys(HERE / _keys_picture(table), table)
 
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
     SCHEMA.write_text(schema(), encoding="utf-8")
     if "--pictures" in sys.argv:
-        write_pictures()
-        write_key_pictures()
+        write_pictures(sys.argv[sys.argv.index("--pictures") + 1 :])
