@@ -29,6 +29,10 @@ TONES_SHOWN = ("[]", "[[-4, -8], [6, 6]]", "[[-4, -5], [-9, -12], [6, 8]]")
 """The tones of the three pictures of them."""
 _BASE = f"""Lines, shade and colours of the whole figure.
 
+**Lightness** (`skin_lightness`, `hair_lightness`, `ground_lightness`) mixes the person's own colours, and those of the
+room, with white or, below 0, with black. Whoever is darker than somebody else stays so. A room that the user replaced
+(`--background`) and the paper of `fill = "paper"` stay as they are.
+
 **Tones** (`skin_tones`, `hair_tones`, `beard_tones`) draw the photo's light and shade in flat steps. *Relief* is how
 much lighter a place of the photo is than this skin or hair usually is, in L* (lightness from 0 to 100): below 0 lies
 in shade, above 0 in light. A pair is [relief, step]: where relief is so far from 0 or further, on the same side, the

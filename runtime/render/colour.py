@@ -53,6 +53,20 @@ def mix(first: NDArray[np.float32], second: NDArray[np.float32], share: float) -
     return mixed
 
 
+_LIGHTEST, _DARKEST = np.array([99, 0, 0], np.float32), np.array([6, 0, 0], np.float32)
+"""L*a*b* of what is as light and as dark as can be."""
+_DARK_HUE = np.array([0, 0.6, 0.6], np.float32)
+"""What the darkest keeps of a* and b*: with black alone skin would be grey."""
+
+
+def lightened(lab: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """L*a*b* colours [..., 3] mixed with white; below 0 with a black of their hue. Which is lighter stays so.
+
+    share: -1 to 1.
+    """
+    return mix(lab, _LIGHTEST if share > 0 else lab * _DARK_HUE + _DARKEST, abs(share))
+
+
 FEWEST_PIXELS = 24
 """Of fewer no colour is measured."""
 

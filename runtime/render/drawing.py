@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.canvas import canvas_on
 from toonfilter.runtime.render.carried import CarriedPeople
-from toonfilter.runtime.render.colour import colour_levels
+from toonfilter.runtime.render.colour import colour_levels, lightened
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
@@ -25,7 +25,14 @@ from toonfilter.runtime.render.ground import Ground, GroundPainter
 from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import LookMeter
 from toonfilter.runtime.render.measures.teeth import measure_teeth
-from toonfilter.runtime.render.palette import Palette, measure_palette, painted_colours, painted_skin
+from toonfilter.runtime.render.palette import (
+    Palette,
+    measure_palette,
+    painted_colour,
+    painted_colours,
+    painted_hair,
+    painted_skin,
+)
 from toonfilter.runtime.render.pencil import pencilled
 from toonfilter.runtime.render.people import People, Person, people_in
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
@@ -123,7 +130,7 @@ class LayeredRenderer:
         ground = ground or Ground("keep" if extent != "whole" else "drawn")
         if ground.kind == "drawn" and style.base.fill == "paper":
             ground = Ground("paper")
-        self._ground = GroundPainter(ground, style.base.ground_dots)
+        self._ground = GroundPainter(ground, style.base.ground_dots, style.base.ground_lightness)
         self._parts = SteadyParts()
         self._carried = CarriedPeople()
         self._memories: dict[int, _Memory] = {}
@@ -279,15 +286,12 @@ class LayeredRenderer:
 
 def painted_look(look: Look, rules: BaseRules) -> Look:
     """The look with its colours as a style paints them."""
-    if rules.fill == "colour" and rules.saturation == 1:
-        return look
-    names = ("skin", "shadow", "lip", "brow", "iris")
-    colours: dict[str, Any] = {name: painted_skin(getattr(look, name), rules) for name in names}
-    if rules.fill == "paper":
-        colours["brow"] = look.brow
-        colours["iris"] = look.iris
-        colours["lip"] = look.lip + np.array([_LIP_LIGHTER, 0, 0], np.float32)
-        if look.glasses is not None:
-            grey = replace(look.glasses, colour=look.glasses.colour * np.array([1, 0.1, 0.1], np.float32))
-            return replace(look, **colours, glasses=grey)
-    return replace(look, **colours)
+    look = replace(look, skin=painted_skin(look.skin, rules), shadow=painted_skin(look.shadow, rules))
+    if rules.fill == "colour":
+        lip, brow = painted_skin(look.lip, rules), painted_hair(look.brow, rules)
+        return replace(look, lip=lip, brow=brow, iris=painted_colour(look.iris, rules))
+    lip = lightened(look.lip + np.array([_LIP_LIGHTER, 0, 0], np.float32), rules.skin_lightness)
+    glasses = look.glasses
+    if glasses is not None:
+        glasses = replace(glasses, colour=glasses.colour * np.array([1, 0.1, 0.1], np.float32))
+    return replace(look, lip=lip, brow=lightened(look.brow, rules.hair_lightness), glasses=glasses)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.render.colour import lightened
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.pencil import paper
 
@@ -46,9 +47,10 @@ class Ground:
 class GroundPainter:
     """Paints the ground of a video's frames; remembers the last, so that a still room stays still."""
 
-    def __init__(self, ground: Ground, dots: float = 0.0) -> None:
-        """dots: how dark printed dots on a drawn ground are, 0 to 1."""
+    def __init__(self, ground: Ground, dots: float = 0.0, lightness: float = 0.0) -> None:
+        """Of a drawn ground: dots: how dark printed dots are, 0 to 1. lightness: see `lightened`."""
         self._ground = ground
+        self._lightness = lightness
         self._dots = dots
         self._last: NDArray[np.float32] | None = None
         self._scaled: Image | None = None
@@ -83,7 +85,7 @@ class GroundPainter:
         self._fresh = _KEPT_FRAMES
         room = self._steady(room_behind(small, person))
         if kind == "drawn":
-            room = painted(room)
+            room = painted(room, self._lightness)
         levels = np.clip(room, 0, 255).astype(np.uint8)
         self._enlarged = cv2.resize(levels, (width, height), interpolation=cv2.INTER_LINEAR)
         if kind == "drawn" and self._dots > 0:
@@ -125,8 +127,11 @@ def room_behind(image: Image, person: Plane) -> NDArray[np.float32]:
     return filled
 
 
-def painted(room: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Broad strokes, few tones, paler and a little warmer: nothing in the room can be read."""
+def painted(room: NDArray[np.float32], lightness: float = 0.0) -> NDArray[np.float32]:
+    """Broad strokes, few tones, paler and a little warmer: nothing in the room can be read.
+
+    lightness: see `lightened`.
+    """
     lab = cv2.cvtColor(np.clip(room, 0, 255) / np.float32(255), cv2.COLOR_RGB2LAB)
     lab = cv2.bilateralFilter(lab, 7, 14, 3)
     lab = cv2.bilateralFilter(lab, 7, 10, 4)
@@ -134,7 +139,7 @@ def painted(room: NDArray[np.float32]) -> NDArray[np.float32]:
     is_pale = np.clip((_STRONGEST - np.hypot(lab[..., 1], lab[..., 2])) / (_STRONGEST - _STRONG), 0, 1)
     lab[..., 0] += (96 - lab[..., 0]) * _PALER * is_pale
     lab[..., 1:] *= 1.08
-    lab = cv2.GaussianBlur(lab, (0, 0), 0.7)
+    lab = lightened(cv2.GaussianBlur(lab, (0, 0), 0.7), lightness)
     result: NDArray[np.float32] = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255
     return result
 

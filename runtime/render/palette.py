@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.render.colour import FEWEST_PIXELS, Lab, median_colour, picture_lab
+from toonfilter.runtime.render.colour import FEWEST_PIXELS, Lab, lightened, median_colour, picture_lab
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.hair_colour import measure_hair
 from toonfilter.runtime.styles.style import BaseRules
@@ -57,13 +57,18 @@ class Palette:
 
 def painted_colours(palette: Palette, rules: BaseRules) -> Palette:
     """The palette as a style paints it; cloth is painted with its light and shade, see `cloth_paint`."""
-    hair, beard = (painted_colour(one, rules, paper_light=_PAPER_HAIR) for one in (palette.hair, palette.beard))
+    hair, beard = (painted_hair(one, rules) for one in (palette.hair, palette.beard))
     return replace(palette, hair=hair, beard=beard, skin=painted_skin(palette.skin, rules))
 
 
 def painted_skin(lab: Lab, rules: BaseRules) -> Lab:
-    """Skin, and what is drawn on it, as a style paints it."""
-    return painted_colour(lab, rules, paper_light=_PAPER_SKIN)
+    """Skin and lips as a style paints them."""
+    return lightened(painted_colour(lab, rules, paper_light=_PAPER_SKIN), rules.skin_lightness)
+
+
+def painted_hair(lab: Lab, rules: BaseRules) -> Lab:
+    """Hair and beard as a style paints them."""
+    return lightened(painted_colour(lab, rules, paper_light=_PAPER_HAIR), rules.hair_lightness)
 
 
 def painted_colour(lab: Lab, rules: BaseRules, paper_light: float = _PAPER_LIGHT) -> Lab:

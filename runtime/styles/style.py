@@ -20,7 +20,8 @@ class BaseRules:
     the photo's own light and shade the skin shows; skin_tones: its tones, as hair_tones, times modelling. folds: how
     much of it cloth shows. ink_black: 0 ink in the hue of what it surrounds, 1 black. line_taper: how much thinner
     outlines are towards the light than away from it. hair_ring: light of a ring around the crown. dot_u: distance of
-    printed dots. ground_dots: their darkness on the ground.
+    printed dots. ground_dots: their darkness on the ground. skin_lightness, hair_lightness, ground_lightness: how far
+    skin, hair and the room are mixed with white, 0 to 1, or below 0 with black.
     """
 
     outer_line_u: float = 0.029
@@ -35,6 +36,9 @@ class BaseRules:
     folds: float = 0.8
     ink_black: float = 0.0
     line_taper: float = 0.42
+    skin_lightness: float = 0.0
+    hair_lightness: float = 0.0
+    ground_lightness: float = 0.0
     dot_u: float = 0.06
     hair_ring: float = 0.0
     ground_dots: float = 0.0

@@ -35,6 +35,10 @@ def _share(raising: str) -> Key:
     return Key(SHARE, 0.0, 1.0, raising)
 
 
+def _lightness(raising: str) -> Key:
+    return Key(SHARE, -0.6, 0.6, f"{raising}; below 0 darker, 0 leaves it")
+
+
 def _factor(raising: str, low: float = 0.0, high: float = 3.0) -> Key:
     return Key(FACTOR, low, high, raising)
 
@@ -81,6 +85,9 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "ground_dots": _share("darker printed dots on the ground"),
         "fill": Key(WORD, 0, 0, "`colour`: parts in their own colours; `paper`: nearly white, for pencil styles"),
         "saturation": _factor("stronger colours of skin, hair and cloth; 0 draws all in black and white"),
+        "skin_lightness": _lightness("lighter skin and lips"),
+        "hair_lightness": _lightness("lighter hair, beard and brows"),
+        "ground_lightness": _lightness("a lighter room, where the room is drawn"),
         "neck_shadow_u": Key(U, 0.0, 1.0, "the head's shadow reaches further down the neck"),
         "stubble": _share("darker stubble"),
         "hair_ring": _share("a brighter ring of light around the crown, and fewer other lights; 0 draws none"),
