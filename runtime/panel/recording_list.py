@@ -1,6 +1,5 @@
 """The recordings of the queue as they are kept on disk, after every change."""
 
-import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -8,9 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.files.strict import Problem, parse
 from toonfilter.runtime.panel.looks import Look
-from toonfilter.runtime.panel.store import write_json
+from toonfilter.runtime.panel.store import read_json, write_json
 from toonfilter.runtime.video.review import Cover, Doubt
 from toonfilter.runtime.video.sound import Sound
 
@@ -83,7 +81,7 @@ class RecordingList:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        kept = self._read()
+        kept = read_json(_Kept, self._path)
         self._recordings = [
             replace(one, status="waiting") if one.status == "converting" else one for one in kept.recordings
         ]
@@ -134,10 +132,3 @@ class RecordingList:
 
     def _save(self) -> None:
         write_json(self._path, asdict(_Kept(self._recordings, self.is_paused)))
-
-    def _read(self) -> _Kept:
-        try:
-            kept: _Kept = parse(_Kept, json.loads(self._path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, Problem, RecursionError):
-            return _Kept()
-        return kept

@@ -4,13 +4,15 @@ import json
 import threading
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.files.strict import Problem, parse
 from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.panel.looks import Look
 from toonfilter.runtime.video.sound import Sound
+
+_T = TypeVar("_T")
 
 MOST_PRESETS = 40
 """That a person may keep. Raising it makes the list longer."""
@@ -47,6 +49,15 @@ def write_json(path: Path, content: Any) -> None:
     write_whole(path, json.dumps(content, indent=1), is_private=True)
 
 
+def read_json(kind: type[_T], path: Path) -> _T:
+    """What `write_json` wrote; the usual values where nothing was, or where another version wrote it."""
+    try:
+        found: _T = parse(kind, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, Problem, RecursionError):
+        return kind()
+    return found
+
+
 class PanelStore:
     """The remembered settings, on disk after every change. All methods may be called from any thread."""
 
@@ -54,7 +65,7 @@ class PanelStore:
         self._path = folder / "settings.json"
         self._lock = threading.Lock()
         self._past: list[Look] = []
-        self._known = self._read()
+        self._known = read_json(Remembered, self._path)
 
     @property
     def known(self) -> Remembered:
@@ -119,11 +130,3 @@ class PanelStore:
     def _keep(self, known: Remembered) -> None:
         self._known = known
         write_json(self._path, asdict(known))
-
-    def _read(self) -> Remembered:
-        """What was remembered; the usual values where nothing was, or where another version wrote it."""
-        try:
-            known: Remembered = parse(Remembered, json.loads(self._path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, Problem, RecursionError):
-            return Remembered()
-        return known
