@@ -37,6 +37,8 @@ class DataSettings:
     # Of published data: labels that must be true of a picture, or false with "!" before them: CelebA's attributes
     # ("Smiling", "!Eyeglasses"), colorFERET's poses ("fa").
     labels: tuple[str, ...] = ()
+    # Of each side of the training part at most so many pictures, always the same ones; 0: all.
+    train_pictures: int = 0
     # Of aligned pictures, two in one side by side: which half is the photo.
     photo_half: Literal["left", "right"] = "left"
     workers: int = 1

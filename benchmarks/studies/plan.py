@@ -27,7 +27,7 @@ class Plan:
     common: overrides for every arm, before its own. measures: columns of the tables, "MEASURE" or "MEASURE:NET"; the
     first one chooses the epochs that are voted on. detail: the arm that gets a table by epoch. window: epochs of the
     sliding mean in that table. robustness: arms from drawings to photos are also shown drawings that they never saw.
-    every_epochs: how often weights are kept and measured.
+    every_epochs: how often weights are kept and measured; a shorter study measures as often in all, not more rarely.
     """
 
     name: str
@@ -113,8 +113,9 @@ def arm_recipe(plan: Plan, arm: Arm, scale: Scale, seed: int, more: Sequence[str
     if "size" in base.generator.options:
         changes.append(f"generator.options.size={base.data.size_px}")
         changes.append(f"discriminator.options.size={base.data.size_px}")
-    if scale.epochs or base.run.epochs:
-        every = min(plan.every_epochs, scale.epochs or base.run.epochs)
-        changes.append(f"run.save_every_epochs={max(1, every)}")
+    if base.run.epochs:
+        published = load_recipe(arm.recipe, [*plan.common, *arm.changes]).run.epochs
+        every = plan.every_epochs * base.run.epochs / published if published else plan.every_epochs
+        changes.append(f"run.save_every_epochs={min(base.run.epochs, max(1, round(every)))}")
     changes += [f"run.seed={seed}", *more]
     return load_recipe(arm.recipe, changes), changes

@@ -25,7 +25,7 @@ from toonfilter.train.data.published import (
     read_colorferet,
     read_selfie2anime,
 )
-from toonfilter.train.data.splits import Split, read_identities, split_of
+from toonfilter.train.data.splits import Split, lot_of, read_identities, split_of
 from toonfilter.train.recipe import DataSettings
 
 Image = NDArray[np.uint8]
@@ -217,7 +217,7 @@ def open_data(root: Path, settings: DataSettings, split: Split, *, seed: int = 0
     """
     if settings.layout == "paired":
         entries = [entry for entry, part in _paired(root, settings) if part == split]
-        return FolderData(settings, _some(entries, root, split), seed=seed)
+        return FolderData(settings, _some(entries, root, split, settings), seed=seed)
     if settings.layout == "single":
         published = _published_photos(root, settings)
         if published is not None:
@@ -227,9 +227,10 @@ def open_data(root: Path, settings: DataSettings, split: Split, *, seed: int = 0
             people = read_identities(root)
             names = [(picture_name(p), p) for p in picture_paths(folder)]
             found = [(Entry(name, {"source": p}), split_of(people.get(name, name))) for name, p in names]
-        return FolderData(settings, _some([e for e, part in found if part == split], root, split), seed=seed)
+        return FolderData(settings, _some([e for e, part in found if part == split], root, split, settings), seed=seed)
     sources, targets = _unpaired(root, settings, split)
-    return FolderData(settings, _some(sources, root, split), _some(targets, root, split), seed=seed)
+    sides = [_some(side, root, split, settings) for side in (sources, targets)]
+    return FolderData(settings, *sides, seed=seed)
 
 
 def warp_of(root: Path) -> dict[str, float]:
@@ -368,10 +369,14 @@ def _unpaired(root: Path, settings: DataSettings, split: Split) -> tuple[list[En
     return entries, others
 
 
-def _some(entries: list[Entry], root: Path, split: Split) -> list[Entry]:
+def _some(entries: list[Entry], root: Path, split: Split, settings: DataSettings) -> list[Entry]:
+    """The entries, or as many of them as training may have: by a lot of their names, the same one in every layout."""
     if not entries:
         raise DataError(f"{root}: no pictures for {split}; identities are split nine to one, so some dozens are needed")
-    return entries
+    if split != "train" or not 0 < settings.train_pictures < len(entries):
+        return entries
+    drawn = sorted(entries, key=lambda entry: lot_of(entry.name))[: settings.train_pictures]
+    return sorted(drawn, key=lambda entry: entry.name)
 
 
 def _as_tensors(sample: Sample) -> dict[str, Tensor]:

@@ -17,8 +17,12 @@ def split_of(identity: str) -> Split:
 
     Depends on the text alone, so that adding pictures moves nobody to the other side.
     """
-    number = int(hashlib.sha256(identity.encode()).hexdigest(), 16)
-    return "validation" if number % 10 == 0 else "train"
+    return "validation" if lot_of(identity) % 10 == 0 else "train"
+
+
+def lot_of(name: str) -> int:
+    """The lot of a name, 0 to 2^256 - 1: the same everywhere and always."""
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16)
 
 
 def read_identities(root: Path) -> dict[str, str]:
