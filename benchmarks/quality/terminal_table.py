@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from toonfilter.benchmarks.quality.bootstrap import Estimate
 from toonfilter.benchmarks.quality.results import Evaluation, ModelReport
@@ -64,17 +65,17 @@ def format_estimate(found: Estimate) -> str:
     return text
 
 
-def _cell(model: ModelReport, key: str) -> str:
+def _cell(model: ModelReport, key: str) -> Text:
     found = model.measured.get(key)
     if found is None:
-        return "-"
+        return Text("-")
     verdict = next((verdict for verdict in model.verdicts if verdict.threshold.key == key), None)
-    colour = {True: "green", False: "red", None: ""}[verdict.passed if verdict else None]
+    is_passed = verdict.passed if verdict else None
     value, _, interval = format_estimate(found).partition(" ")
-    mark = {True: " ok", False: " NO", None: ""}[verdict.passed if verdict else None]
-    shown = f"[{colour}]{value}{mark}[/]" if colour else value
-    escaped = interval.replace("[", r"\[")
-    return f"{shown}\n[dim]{escaped}[/]" if interval else shown
+    shown = Text(
+        value + {True: " ok", False: " NO", None: ""}[is_passed], {True: "green", False: "red"}.get(is_passed, "")
+    )
+    return shown.append(f"\n{interval}", "dim") if interval else shown
 
 
 def _passed(model: ModelReport) -> str:

@@ -77,6 +77,13 @@ def test_the_recovery_study_changes_one_thing_at_a_time() -> None:
     assert recipes["cyclegan-v6"].discriminator.kind == "residual"
 
 
+@pytest.mark.parametrize(("epochs", "every"), [(0, 10), (200, 10), (100, 5), (20, 1), (4, 1), (300, 15)])
+def test_a_scaled_study_is_measured_at_as_many_epochs(epochs: int, every: int) -> None:
+    plan = load_plan("cartoon-recovery")
+    for arm in plan.arms:
+        assert arm_recipe(plan, arm, Scale(64, epochs, 8), 0)[0].run.save_every_epochs == every
+
+
 def test_scales_and_wrong_plans(tmp_path: Path) -> None:
     assert parse_scale("64:20:16") == Scale(64, 20, 16)
     assert parse_scale(":5") == Scale(0, 5, 0)

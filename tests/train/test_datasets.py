@@ -126,6 +126,20 @@ def test_memory_for_decoded_pictures_has_a_bound(pairs: Path) -> None:
         held[0]
 
 
+def test_a_smaller_training_part_is_the_same_in_every_layout_and_leaves_the_held_out_one(pairs: Path) -> None:
+    few = DataSettings(layout="paired", size_px=32, train_pictures=4)
+    drawn = [entry.name for entry in open_data(pairs, few, "train").entries]
+    assert len(drawn) == 4
+    assert set(drawn) < {str(number) for number in range(7)}
+    assert drawn != sorted(str(number) for number in range(4))
+    unpaired = open_data(pairs, replace(few, layout="unpaired"), "train")
+    assert [[entry.name for entry in side] for side in (unpaired.entries, unpaired.others)] == [drawn, drawn]
+    more = [entry.name for entry in open_data(pairs, replace(few, train_pictures=5), "train").entries]
+    assert set(drawn) < set(more)
+    assert len(open_data(pairs, replace(few, train_pictures=100), "train")) == 7
+    assert [entry.name for entry in open_data(pairs, few, "validation").entries] == ["7"]
+
+
 def test_what_is_missing_is_named(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.augment is 'swirl'; there are: none"):
         open_data(pairs, replace(PAIRED, augment="swirl"), "train")
