@@ -1,7 +1,8 @@
 """Measures of two sets of pictures in memory: while a run goes on, and by epoch afterwards."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 
 import cv2
 import numpy as np
@@ -35,11 +36,13 @@ class SetMeasurer:
     """Figures of results against targets by "MEASURE" or "MEASURE:NET".
 
     Of pairs: l1 (0 to 1), psnr (dB), ssim and, where its weights are, lpips. Of both sets, in each net: kernel MMD,
-    1-NN accuracy, FID, KID, precision and recall, as far as there are enough pictures.
+    1-NN accuracy, FID, KID, precision and recall, as far as there are enough pictures. The targets' features are kept:
+    a run is measured against the same ones again and again.
     """
 
     nets: Sequence[FeatureNet]
     lpips: LearnedPerceptual | None = None
+    _known: dict[str, tuple[bytes, NDArray[np.float32]]] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, made: Pictures, targets: Pictures, is_paired: bool) -> Mapping[str, float]:
         """made, targets: of one size where they are pairs."""
@@ -48,16 +51,26 @@ class SetMeasurer:
             rows = [self._of_pair(result, target) for result, target in zip(made, targets, strict=True)]
             figures |= {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         for net in self.nets:
-            sets = [np.stack([net.vector(picture) for picture in pictures]) for pictures in (targets, made)]
-            found, _ = measure_distribution(net.measures, *sets)
+            found, _ = measure_distribution(net.measures, self._of_targets(net, targets), _vectors(net, made))
             figures |= {f"{key}:{net.name}": estimate.value for key, estimate in found.items()}
         return figures
+
+    def _of_targets(self, net: FeatureNet, targets: Pictures) -> NDArray[np.float32]:
+        digest = sha256(targets.tobytes()).digest()
+        if self._known.get(net.name, (b"",))[0] != digest:
+            self._known[net.name] = digest, _vectors(net, targets)
+        return self._known[net.name][1]
 
     def _of_pair(self, result: Image, target: Image) -> dict[str, float]:
         row = {"l1": l1(result, target), "psnr": psnr(result, target), "ssim": ssim(result, target)}
         if self.lpips is not None:
             row["lpips"] = self.lpips.distance(result, target)
         return row
+
+
+def _vectors(net: FeatureNet, pictures: Pictures) -> NDArray[np.float32]:
+    """float32 [N, D]."""
+    return np.stack([net.vector(picture) for picture in pictures])
 
 
 def open_measurer(options: NetOptions) -> tuple[SetMeasurer, list[MissingNet]]:

@@ -151,6 +151,24 @@ def test_sets_are_measured_in_memory() -> None:
     assert set(few) == {"l1", "psnr", "ssim"}
 
 
+def test_features_of_the_same_targets_are_taken_once() -> None:
+    class Counting(PixelFeatures):
+        seen = 0
+
+        def vector(self, image: np.ndarray) -> np.ndarray:
+            self.seen += 1
+            return super().vector(image)
+
+    random = np.random.default_rng(0)
+    first, second, made = (random.integers(0, 255, (24, 32, 32, 3)).astype(np.uint8) for _ in range(3))
+    net = Counting()
+    measurer = SetMeasurer([net])
+    figures = [measurer(made, targets, True) for targets in (first, first, second)]
+    assert net.seen == 24 * 5
+    assert figures[0] == figures[1] != figures[2]
+    assert figures[2] == SetMeasurer([PixelFeatures()])(made, second, True)
+
+
 def pairs(root: Path, count: int) -> Path:
     random = np.random.default_rng(0)
     for number in range(count):
