@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toonfilter.runtime.command_line import terminal
+from toonfilter.runtime.command_line.command_options import interrupted_by_signals
 from toonfilter.runtime.command_line.option_groups import with_option_groups
 
 if TYPE_CHECKING:
@@ -93,7 +94,12 @@ def study(
     measurer, missing = open_measurer(NetOptions(tuple(how.nets or ()), how.weights, how.download))
     for net in missing:
         terminal.note(f"not measured in {net.name}: {net.reason}")
-    result = run_study(chosen, options, measurer, terminal.status)
+    try:
+        with interrupted_by_signals():
+            result = run_study(chosen, options, measurer, terminal.status)
+    except KeyboardInterrupt:
+        terminal.say("stopped; the same command goes on where it was")
+        raise typer.Exit(130) from None
     for table in result.tables:
         terminal.say(as_markdown(table))
     terminal.say(f"written: {out / 'tables.md'}")

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 
 from toonfilter.benchmarks.studies.plan import Arm, Plan, Scale, arm_recipe
 from toonfilter.runtime.errors import ConfigError, TrainingError, require
@@ -86,8 +87,48 @@ def _last_kept(job: Job) -> int:
     return job.epochs // every * every
 
 
-def run_jobs(jobs: Sequence[Job], workers: Workers, report: Callable[[str], None]) -> Iterator[Job]:
+class Processes:
+    """The runs in progress on this machine. Each has a session of its own: Ctrl-C reaches the study alone, which asks
+    the runs to end, once; they finish their step and write a checkpoint."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._is_ended = False
+
+    def run(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
+        """Run a command to its end, its words appended to `log`; its exit status, 1 where it may no longer begin."""
+        with log.open("ab") as stream:
+            with self._lock:
+                if self._is_ended:
+                    return 1
+                process = subprocess.Popen(
+                    command,
+                    stdout=stream,
+                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL,
+                    env=dict(environment),
+                    start_new_session=True,
+                )
+                self._running.add(process)
+            try:
+                return process.wait()
+            finally:
+                with self._lock:
+                    self._running.discard(process)
+
+    def end(self) -> None:
+        """Ask all runs to end; none begins after this."""
+        with self._lock:
+            self._is_ended = True
+            for process in self._running:
+                process.terminate()
+
+
+def run_jobs(jobs: Sequence[Job], workers: Workers, report: Callable[[str], None]) -> Generator[Job, None, None]:
     """Run what is not finished; yields each run as it ends, those that were finished first.
+
+    Closed, or interrupted, it ends the runs in progress; they can be taken up from where they were.
 
     Raises:
         TrainingError: a run failed, with the last line that it printed; runs in progress are ended first.
@@ -98,7 +139,8 @@ def run_jobs(jobs: Sequence[Job], workers: Workers, report: Callable[[str], None
             yield job
         else:
             waiting.append(job)
-    train = _on_cluster(workers.cluster) if workers.cluster else _on_this_machine(workers)
+    processes = Processes()
+    train = _on_cluster(workers.cluster) if workers.cluster else _on_this_machine(workers, processes)
     with ThreadPoolExecutor(max_workers=max(1, workers.jobs if not workers.cluster else len(waiting) or 1)) as pool:
         running: dict[Future[tuple[int, str]], Job] = {}
         for job in waiting:
@@ -116,10 +158,11 @@ def run_jobs(jobs: Sequence[Job], workers: Workers, report: Callable[[str], None
         except BaseException:
             for future in running:
                 future.cancel()
+            processes.end()
             raise
 
 
-def _on_this_machine(workers: Workers) -> Callable[[Job], tuple[int, str]]:
+def _on_this_machine(workers: Workers, processes: Processes) -> Callable[[Job], tuple[int, str]]:
     free: SimpleQueue[int] = SimpleQueue()
     for number in range(workers.gpus):
         free.put(number)
@@ -127,7 +170,7 @@ def _on_this_machine(workers: Workers) -> Callable[[Job], tuple[int, str]]:
     def train(job: Job) -> tuple[int, str]:
         gpu = free.get() if workers.gpus else None
         try:
-            return _train(job.command, str(job.folder), gpu)
+            return _train(job.command, str(job.folder), gpu, processes)
         finally:
             if gpu is not None:
                 free.put(gpu)
@@ -148,21 +191,13 @@ def _on_cluster(address: str) -> Callable[[Job], tuple[int, str]]:
     return train
 
 
-def _train(command: Sequence[str], folder: str, gpu: int | None) -> tuple[int, str]:
+def _train(command: Sequence[str], folder: str, gpu: int | None, processes: Processes | None = None) -> tuple[int, str]:
     """Run one process to its end: its exit status and last line."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     has_begun = bool(list_checkpoints(place))
     environment = dict(os.environ) | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": str(gpu)})
     log = place / LOG_NAME
-    with log.open("ab") as stream:
-        status = subprocess.run(
-            [*command, *(["--resume"] if has_begun else [])],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=environment,
-            check=False,
-        ).returncode
+    status = (processes or Processes()).run([*command, *(["--resume"] if has_begun else [])], environment, log)
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     return status, next((line for line in reversed(lines) if line.strip()), "")

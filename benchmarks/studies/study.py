@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,11 +89,12 @@ def run_study(
     jobs = options.jobs(plan)
     result = StudyResult()
     held_out = HeldOut(options.data, options.pictures)
-    for job in run_jobs(jobs, options.workers, report):
-        report(f"{job.arm.name}, seed {job.seed}: measuring")
-        epochs = measure_epochs(job.folder, held_out, measurer)
-        result.figures.setdefault(job.arm.name, {})[job.seed] = {e: dict(row) for e, row in epochs.items()}
-        _write(plan, options, result)
+    with closing(run_jobs(jobs, options.workers, report)) as ended:
+        for job in ended:
+            report(f"{job.arm.name}, seed {job.seed}: measuring")
+            epochs = measure_epochs(job.folder, held_out, measurer)
+            result.figures.setdefault(job.arm.name, {})[job.seed] = {e: dict(row) for e, row in epochs.items()}
+            _write(plan, options, result)
     if plan.robustness:
         result.tables.append(_robustness(plan, options, result))
         write_whole(options.out / "tables.md", _markdown(plan, options, result))

@@ -2,21 +2,22 @@
 
 import json
 import math
-import subprocess
-from collections.abc import Sequence
+import signal
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from toonfilter.benchmarks.quality.set_measures import PixelFeatures, SetMeasurer
-from toonfilter.benchmarks.studies.plan import Plan, Scale, arm_recipe, load_plan, parse_scale, plan_names
-from toonfilter.benchmarks.studies.runs import Workers, is_finished, list_jobs, run_jobs
+from toonfilter.benchmarks.studies.plan import Arm, Plan, Scale, arm_recipe, load_plan, parse_scale, plan_names
+from toonfilter.benchmarks.studies.runs import Job, Processes, Workers, is_finished, list_jobs, run_jobs
 from toonfilter.benchmarks.studies.study import StudyOptions, run_study
 from toonfilter.benchmarks.studies.tables import as_markdown, best_epoch, best_table, detail_table, sliding_mean
 from toonfilter.cli import app
+from toonfilter.runtime.command_line.command_options import interrupted_by_signals
 from toonfilter.runtime.errors import ConfigError, TrainingError
 from toonfilter.train.data.pictures import write_png
 from toonfilter.train.systems import build_system
@@ -178,21 +179,17 @@ def pairs(root: Path, count: int) -> Path:
     return root
 
 
-REAL_RUN = subprocess.run
-
-
-def in_this_process(command: Sequence[str], **how: Any) -> subprocess.CompletedProcess[bytes]:
+def in_this_process(_: Processes, command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:  # noqa: ARG001
     """The same command line, without the seconds that a new process takes to import torch."""
-    if "train" not in command:
-        return REAL_RUN(command, **how)
     answer = CliRunner().invoke(app, [*command[3:]])
-    how["stdout"].write(f"{answer.output}{answer.exception or ''}\n".encode())
-    return subprocess.CompletedProcess(command, answer.exit_code)
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(f"{answer.output}{answer.exception or ''}\n")
+    return answer.exit_code
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_small_study_from_end_to_end(tmp_path: Path, tiny_plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess, "run", in_this_process)
+    monkeypatch.setattr(Processes, "run", in_this_process)
     data = pairs(tmp_path / "data", 50)
     options = StudyOptions(data, tmp_path / "out", Scale(0, 2, 4), more=("run.log_every_steps=1", "data.batch_size=16"))
     said: list[str] = []
@@ -215,6 +212,50 @@ def test_a_small_study_from_end_to_end(tmp_path: Path, tiny_plan: Plan, monkeypa
     again = run_study(tiny_plan, options, SetMeasurer([PixelFeatures()]), said.append)
     assert again.figures == result.figures
     assert (jobs[0].folder / "train.log").read_bytes() == log
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no request to end")
+def test_runs_in_progress_are_asked_to_end_once_and_waited_for(tmp_path: Path) -> None:
+    def job(name: str, program: str) -> Job:
+        folder = tmp_path / name
+        command = (sys.executable, "-c", program, str(folder), "run.save_every_epochs=1")
+        return Job(Arm(name, "pix2pix"), 0, folder, command, 1)
+
+    long = """
+import pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[1])
+def end(*_):
+    (folder / "asked").open("a").write("x")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+(folder / "begun").touch()
+time.sleep(60)
+"""
+    short = """
+import pathlib, sys, time
+folder = pathlib.Path(sys.argv[1])
+other = folder.parent / "long" / "begun"
+while not other.exists():
+    time.sleep(0.01)
+(folder / "epochs" / "epoch-0001").mkdir(parents=True)
+"""
+    jobs = [job("long", long), job("short", short)]
+    ended = run_jobs(jobs, Workers(jobs=2), lambda _: None)
+    assert next(ended).arm.name == "short"
+    ended.close()
+    assert (tmp_path / "long" / "asked").read_text() == "x"
+
+
+def test_a_closed_terminal_interrupts_where_it_is_not_ignored() -> None:
+    with pytest.raises(KeyboardInterrupt), interrupted_by_signals():
+        signal.raise_signal(signal.SIGTERM)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with interrupted_by_signals():
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.slow
