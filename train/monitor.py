@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import require
 from toonfilter.runtime.files.whole_files import write_whole
+from toonfilter.train.title_strip import title_strip
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +54,8 @@ class Monitor:
         rows = torch.stack(fitted, dim=1).flatten(0, 1) * 0.5 + 0.5
         grid = make_grid(rows, nrow=len(columns), padding=2)
         if len(titles) == len(columns):
-            grid = torch.cat([_title_strip(titles, side, grid.shape[2]), grid], 1)
+            strip = title_strip(titles, side + 2, grid.shape[2])
+            grid = torch.cat([torch.from_numpy(strip).permute(2, 0, 1).float() / 255, grid], 1)
         folder = self._run / "samples"
         folder.mkdir(exist_ok=True)
         path = folder / f"step-{step:07d}.png"
@@ -103,17 +104,6 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
         axes.plot(*thinned(np.array([(line["step"], line[name]) for line in history if name in line])).T, linewidth=0.8)
         axes.set_title(name, fontsize=9)
     figure.savefig(path, dpi=90)
-
-
-def _title_strip(titles: Sequence[str], side: int, width: int) -> "Tensor":
-    """Words above columns of `side` px with 2 px between them, dark on white: float [3, H, width] in 0..1."""
-    strip = np.full((18, width), 255, np.uint8)
-    for number, title in enumerate(titles):
-        (wide, _), _ = cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, 0.4, 1)
-        size = 0.4 * min(1.0, (side - 2) / max(wide, 1))
-        place = (2 + number * (side + 2), 13)
-        cv2.putText(strip, title, place, cv2.FONT_HERSHEY_SIMPLEX, size, 0, 1, cv2.LINE_AA)
-    return torch.from_numpy(strip).float().div(255).expand(3, -1, -1)
 
 
 def thinned(points: NDArray[np.float64], most: int = CURVE_POINTS) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.train.checkpoint import load_generator
 from toonfilter.train.data.datasets import open_data
 from toonfilter.train.data.opencv_cartoon import opencv_cartoon
+from toonfilter.train.title_strip import title_strip
 
 Image = NDArray[np.uint8]
 
@@ -55,7 +56,7 @@ def small_face(picture: Image) -> Image:
 def robustness_study(run: Path, data: Path, out: Path, *, pictures: int = 24) -> Robustness:
     """Put held-out faces through a trained cartoon-to-photo generator in five drawings: as trained, by the OpenCV
     cartoon filter, as an edge sketch, without colours, and at half the size. Writes `robustness.png` (drawing and
-    result, side by side, and the photo) and `robustness.json` into `out`.
+    result, side by side, and the photo, under titles) and `robustness.json` into `out`.
 
     Raises:
         ConfigError: the run goes from photo to cartoon, or needs landmarks.
@@ -84,7 +85,8 @@ def robustness_study(run: Path, data: Path, out: Path, *, pictures: int = 24) ->
         rows.append(np.hstack([*cells, photo]))
     out.mkdir(parents=True, exist_ok=True)
     grid = out / "robustness.png"
-    write_image(grid, np.vstack(rows[:8]))
+    titles = [title for name in found for title in (name, "result")] + ["photo"]
+    write_image(grid, np.vstack([title_strip(titles, side, rows[0].shape[1]), *rows[:8]]))
     scores = {
         name: {key: float(np.mean([line[key] for line in lines])) for key in lines[0]} for name, lines in found.items()
     }

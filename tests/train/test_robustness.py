@@ -15,6 +15,7 @@ from toonfilter.train.data.pictures import read_rgb, write_png
 from toonfilter.train.recipe import load_recipe
 from toonfilter.train.robustness import edge_sketch, grayscale, robustness_study, small_face
 from toonfilter.train.systems import build_system
+from toonfilter.train.title_strip import HEIGHT_PX
 
 SMALL = ["generator.options.width=4", "generator.options.downs=4", "discriminator.options.width=4", "data.size_px=64"]
 
@@ -85,7 +86,10 @@ def test_each_kind_of_drawing_goes_through_the_net_and_is_compared_with_the_phot
     assert len({round(scores["l1"], 6) for scores in study.scores.values()}) == 5
     grid = read_rgb(study.grid)
     assert grid is not None
-    assert grid.shape == (3 * 64, 11 * 64, 3)
+    assert grid.shape == (HEIGHT_PX + 3 * 64, 11 * 64, 3)
+    # Every column has its title.
+    assert all((grid[:HEIGHT_PX, 64 * n : 64 * n + 64] < 128).any() for n in range(11))
+    assert (grid[HEIGHT_PX : HEIGHT_PX + 64, -64:] == read_rgb(pairs / "photo" / "1.png")).all()
     report = json.loads((tmp_path / "study" / "robustness.json").read_text())
     assert (report["run"], report["step"], report["scores"]) == ("pix2pix-human", 3, study.scores)
 
