@@ -162,10 +162,8 @@ def read_checkpoint(path: Path, *, with_state: bool = False) -> Checkpoint:
     from safetensors.torch import load_file
 
     folder = find_checkpoint(path)
+    about = _read_about(folder)
     try:
-        about = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
-        if about["format"] != FORMAT:
-            raise TrainingError(f"{folder}: checkpoint format is {about['format']}; this version reads {FORMAT}")
         averaged = folder / "averaged.safetensors"
         return Checkpoint(
             path=folder,
@@ -181,8 +179,37 @@ def read_checkpoint(path: Path, *, with_state: bool = False) -> Checkpoint:
     except (TrainingError, ConfigError):
         raise
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TrainingError(f"{folder}: damaged checkpoint: {reason}; take an older one") from error
+        raise _damaged(folder, error) from error
+
+
+def read_conditions(path: Path) -> tuple[Recipe, str]:
+    """The recipe of a checkpoint, or of the newest one of a run, and the name of its data folder; no weights.
+
+    Raises:
+        TrainingError: there is none, it is damaged, or of another format.
+    """
+    folder = find_checkpoint(path)
+    about = _read_about(folder)
+    try:
+        return recipe_from_table(about["recipe"], str(folder)), str(about["data"])
+    except KeyError as error:
+        raise _damaged(folder, error) from error
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
+        written = about["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, error) from error
+    if written != FORMAT:
+        raise TrainingError(f"{folder}: checkpoint format is {written}; this version reads {FORMAT}")
+    return about
+
+
+def _damaged(folder: Path, error: Exception) -> TrainingError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return TrainingError(f"{folder}: damaged checkpoint: {reason}; take an older one")
 
 
 def load_generator(path: Path, head: str = "") -> "tuple[nn.Module, ExportSpec, Checkpoint]":

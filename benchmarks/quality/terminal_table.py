@@ -72,9 +72,8 @@ def _cell(model: ModelReport, key: str) -> Text:
     verdict = next((verdict for verdict in model.verdicts if verdict.threshold.key == key), None)
     is_passed = verdict.passed if verdict else None
     value, _, interval = format_estimate(found).partition(" ")
-    shown = Text(
-        value + {True: " ok", False: " NO", None: ""}[is_passed], {True: "green", False: "red"}.get(is_passed, "")
-    )
+    mark, colour = {True: (" ok", "green"), False: (" NO", "red"), None: ("", "")}[is_passed]
+    shown = Text(value + mark, colour)
     return shown.append(f"\n{interval}", "dim") if interval else shown
 
 

@@ -12,22 +12,33 @@ from threading import Lock
 
 from toonfilter.benchmarks.studies.plan import Arm, Plan, Scale, arm_recipe
 from toonfilter.runtime.errors import ConfigError, TrainingError, require
-from toonfilter.train.checkpoint import list_checkpoints, list_epochs
-from toonfilter.train.recipe import Recipe
+from toonfilter.train.checkpoint import list_checkpoints, list_epochs, read_conditions
+from toonfilter.train.recipe import Recipe, recipe_table
 
 LOG_NAME = "train.log"
 """In a run's folder: what its process printed."""
 
 
+# Settings that change nothing in what a run learns.
+_INDIFFERENT = frozenset(
+    {
+        *("data.workers", "data.cache_mib", "method.perceptual.weights"),
+        *(f"run.{name}" for name in ("log_every_steps", "sample_every_steps", "checkpoint_every_steps")),
+        "run.checkpoints_kept",
+    }
+)
+
+
 @dataclass(frozen=True)
 class Job:
-    """One arm with one seed."""
+    """One arm with one seed: the command that trains `recipe` on `data` into `folder`."""
 
     arm: Arm
     seed: int
     folder: Path
+    data: Path
+    recipe: Recipe
     command: tuple[str, ...]
-    epochs: int
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ def list_jobs(
             command += [part for change in changes for part in ("--set", change)]
             if perceptual_weights and _compares_features(recipe):
                 command += ["--perceptual-weights", perceptual_weights]
-            jobs.append(Job(arm, seed, folder, tuple(command), recipe.run.epochs))
+            jobs.append(Job(arm, seed, folder, data, recipe, tuple(command)))
     return jobs
 
 
@@ -78,13 +89,44 @@ def _compares_features(recipe: Recipe) -> bool:
 
 
 def is_finished(job: Job) -> bool:
-    """Whether the last epoch of a run is kept."""
-    return max(list_epochs(job.folder), default=0) >= _last_kept(job)
+    """Whether the last epoch of a run that is to be kept is kept."""
+    run = job.recipe.run
+    return max(list_epochs(job.folder), default=0) >= run.epochs // run.save_every_epochs * run.save_every_epochs
 
 
-def _last_kept(job: Job) -> int:
-    every = next(int(part.partition("=")[2]) for part in job.command if part.startswith("run.save_every_epochs="))
-    return job.epochs // every * every
+def check_conditions(job: Job) -> None:
+    """Refuse to go on with a run that began under other conditions.
+
+    Raises:
+        ConfigError: the first settings that differ, there and here.
+    """
+    begun = list_checkpoints(job.folder) or [*list_epochs(job.folder).values()]
+    if not begun:
+        return
+    recipe, data = read_conditions(begun[-1])
+    there, here = (
+        {"data folder": name, **_settings(r)} for name, r in ((data, recipe), (job.data.resolve().name, job.recipe))
+    )
+    differ = [key for key in sorted(there | here) if there.get(key) != here.get(key) and key not in _INDIFFERENT]
+    if differ:
+        shown = "; ".join(f"{key} is {there.get(key)} there, {here.get(key)} here" for key in differ[:3])
+        raise ConfigError(f"{job.folder} holds a run under other conditions ({shown}); give another --output")
+
+
+def _settings(recipe: Recipe) -> dict[str, object]:
+    """Every setting by "table.key", without the words that describe the recipe."""
+    found: dict[str, object] = {}
+
+    def collect(table: Mapping[str, object], before: str) -> None:
+        for key, value in table.items():
+            if isinstance(value, Mapping):
+                collect(value, f"{before}{key}.")
+            else:
+                found[before + key] = list(value) if isinstance(value, tuple) else value
+
+    words = ("name", "description", "paper")
+    collect({key: value for key, value in recipe_table(recipe).items() if key not in words}, "")
+    return found
 
 
 class Processes:
@@ -131,8 +173,11 @@ def run_jobs(jobs: Sequence[Job], workers: Workers, report: Callable[[str], None
     Closed, or interrupted, it ends the runs in progress; they can be taken up from where they were.
 
     Raises:
+        ConfigError: a run has begun under other conditions.
         TrainingError: a run failed, with the last line that it printed; runs in progress are ended first.
     """
+    for job in jobs:
+        check_conditions(job)
     waiting = []
     for job in jobs:
         if is_finished(job):

@@ -27,11 +27,16 @@ from toonfilter.benchmarks.studies.tables import (
 )
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.files.whole_files import write_whole
-from toonfilter.train.checkpoint import epoch_folder
+from toonfilter.train.checkpoint import epoch_folder, read_conditions
 from toonfilter.train.data.pictures import write_png
+from toonfilter.train.recipe import Recipe
 from toonfilter.train.robustness import robustness_study
 from toonfilter.train.validation_record import value_of
 
+QUESTIONS = {
+    "cartoon-to-photo": "Which one is most like a photograph of this person?",
+    "photo-to-cartoon": "Which one is the best cartoon of this person?",
+}
 VOTE_PICTURES = 50
 MOST_VOTED = 9
 
@@ -158,17 +163,16 @@ def _ballot(plan: Plan, options: StudyOptions, result: StudyResult) -> Path | No
     models = [f"{a}={_folder(options, a, *chosen[a])}" for a in takes_pictures[:MOST_VOTED]]
     if len(models) < 2:
         return None
-    source = options.out / "vote-source"
-    _write_sources(options, _folder(options, takes_pictures[0], *chosen[takes_pictures[0]]), source)
-    target = options.out / "vote"
-    prepare_ballot(BallotOptions(tuple(models), source, target, limit=VOTE_PICTURES, raw=True))
+    source, target = options.out / "vote-source", options.out / "vote"
+    recipe, _ = read_conditions(_folder(options, takes_pictures[0], *chosen[takes_pictures[0]]))
+    _write_sources(options, recipe, source)
+    question = QUESTIONS[recipe.data.direction]
+    prepare_ballot(BallotOptions(tuple(models), source, target, question, limit=VOTE_PICTURES, raw=True))
     return target
 
 
-def _write_sources(options: StudyOptions, checkpoint: Path, folder: Path) -> None:
-    from toonfilter.train.checkpoint import read_checkpoint
-
-    held, _ = HeldOut(options.data, VOTE_PICTURES).open(read_checkpoint(checkpoint).recipe)
+def _write_sources(options: StudyOptions, recipe: Recipe, folder: Path) -> None:
+    held, _ = HeldOut(options.data, VOTE_PICTURES).open(recipe)
     if not len(held):
         raise DataError(f"{options.data}: no held-out pictures to vote on")
     for number in range(min(len(held), VOTE_PICTURES)):
@@ -191,10 +195,7 @@ def _robustness(plan: Plan, options: StudyOptions, result: StudyResult) -> Table
     kinds = list(dict.fromkeys(kind for rows in scores.values() for kind in rows))
     rows = []
     for name, by_kind in scores.items():
-        estimates = [over_seeds(by_kind[kind]) for kind in kinds]
-        rows.append(
-            (name, *(f"{e.value:.2f}" + (f" [{e.low:.2f}, {e.high:.2f}]" if e.count > 1 else "") for e in estimates))
-        )
+        rows.append((name, *(_levels(over_seeds(by_kind[kind])) for kind in kinds)))
     return Table("L1 to the photo by kind of drawing (levels of 255)", ("arm", *kinds), tuple(rows))
 
 

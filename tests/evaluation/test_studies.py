@@ -5,6 +5,7 @@ import math
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,22 @@ from typer.testing import CliRunner
 
 from toonfilter.benchmarks.quality.set_measures import PixelFeatures, SetMeasurer
 from toonfilter.benchmarks.studies.plan import Arm, Plan, Scale, arm_recipe, load_plan, parse_scale, plan_names
-from toonfilter.benchmarks.studies.runs import Job, Processes, Workers, is_finished, list_jobs, run_jobs
+from toonfilter.benchmarks.studies.runs import (
+    Job,
+    Processes,
+    Workers,
+    check_conditions,
+    is_finished,
+    list_jobs,
+    run_jobs,
+)
 from toonfilter.benchmarks.studies.study import StudyOptions, run_study
 from toonfilter.benchmarks.studies.tables import as_markdown, best_epoch, best_table, detail_table, sliding_mean
 from toonfilter.cli import app
 from toonfilter.runtime.command_line.command_options import interrupted_by_signals
 from toonfilter.runtime.errors import ConfigError, TrainingError
 from toonfilter.train.data.pictures import write_png
+from toonfilter.train.recipe import load_recipe
 from toonfilter.train.systems import build_system
 
 PLAN = """
@@ -205,6 +215,7 @@ def test_a_small_study_from_end_to_end(tmp_path: Path, tiny_plan: Plan, monkeypa
     assert result.ballot == tmp_path / "out" / "vote"
     ballot = json.loads((tmp_path / "out" / "vote" / "ballot.json").read_text())
     assert ballot["models"] == ["slow", "fast"]
+    assert ballot["question"] == "Which one is most like a photograph of this person?"
     # Called again, nothing is trained or measured anew.
     jobs = list_jobs(tiny_plan, data, tmp_path / "out", scale=options.scale, seeds=1, more=options.more)
     assert all(is_finished(job) for job in jobs)
@@ -212,14 +223,23 @@ def test_a_small_study_from_end_to_end(tmp_path: Path, tiny_plan: Plan, monkeypa
     again = run_study(tiny_plan, options, SetMeasurer([PixelFeatures()]), said.append)
     assert again.figures == result.figures
     assert (jobs[0].folder / "train.log").read_bytes() == log
+    # Other conditions need another folder; where pictures are decoded is none.
+    for more, words in (("data.batch_size=8", "data.batch_size is 16 there, 8 here"), ("data.workers=1", "")):
+        jobs = StudyOptions(data, tmp_path / "out", options.scale, more=(*options.more, more)).jobs(tiny_plan)
+        with pytest.raises(ConfigError, match=words) if words else nullcontext():
+            check_conditions(jobs[0])
+    (tmp_path / "data").rename(tmp_path / "other")
+    jobs = StudyOptions(tmp_path / "other", tmp_path / "out", options.scale, more=options.more).jobs(tiny_plan)
+    with pytest.raises(ConfigError, match="data folder is data there, other here"):
+        check_conditions(jobs[0])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no request to end")
 def test_runs_in_progress_are_asked_to_end_once_and_waited_for(tmp_path: Path) -> None:
     def job(name: str, program: str) -> Job:
         folder = tmp_path / name
-        command = (sys.executable, "-c", program, str(folder), "run.save_every_epochs=1")
-        return Job(Arm(name, "pix2pix"), 0, folder, command, 1)
+        recipe = load_recipe("pix2pix", ["run.epochs=1", "run.save_every_epochs=1"])
+        return Job(Arm(name, "pix2pix"), 0, folder, tmp_path, recipe, (sys.executable, "-c", program, str(folder)))
 
     long = """
 import pathlib, signal, sys, time
