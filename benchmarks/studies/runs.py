@@ -5,10 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
+from typing import Any
 
 from toonfilter.benchmarks.studies.plan import Arm, Plan, Scale, arm_recipe
 from toonfilter.runtime.errors import ConfigError, TrainingError, require
@@ -154,7 +156,12 @@ class Processes:
                 )
                 self._running.add(process)
             try:
-                return process.wait()
+                return _waited_for(process)
+            except BaseException:
+                # Ray interrupts who waits on its node; the run is not told.
+                process.terminate()
+                process.wait()
+                raise
             finally:
                 with self._lock:
                     self._running.discard(process)
@@ -184,12 +191,11 @@ def run_jobs(jobs: Sequence[Job], workers: Workers, report: Callable[[str], None
             yield job
         else:
             waiting.append(job)
-    processes = Processes()
-    train = _on_cluster(workers.cluster) if workers.cluster else _on_this_machine(workers, processes)
+    place: Machine | Cluster = Cluster(workers.cluster) if workers.cluster else Machine(workers.gpus)
     with ThreadPoolExecutor(max_workers=max(1, workers.jobs if not workers.cluster else len(waiting) or 1)) as pool:
         running: dict[Future[tuple[int, str]], Job] = {}
         for job in waiting:
-            running[pool.submit(train, job)] = job
+            running[pool.submit(place.train, job)] = job
             report(f"{job.arm.name}, seed {job.seed}: waiting or running")
         try:
             while running:
@@ -203,37 +209,65 @@ def run_jobs(jobs: Sequence[Job], workers: Workers, report: Callable[[str], None
         except BaseException:
             for future in running:
                 future.cancel()
-            processes.end()
+            place.end()
             raise
 
 
-def _on_this_machine(workers: Workers, processes: Processes) -> Callable[[Job], tuple[int, str]]:
-    free: SimpleQueue[int] = SimpleQueue()
-    for number in range(workers.gpus):
-        free.put(number)
+def _waited_for(process: "subprocess.Popen[bytes]") -> int:
+    while True:
+        # Ray's interruption is no signal: it is heard between two waits only.
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=1.0)
 
-    def train(job: Job) -> tuple[int, str]:
-        gpu = free.get() if workers.gpus else None
+
+class Machine:
+    """This machine; each run has a GPU of its own where there are some."""
+
+    def __init__(self, gpus: int) -> None:
+        self._processes = Processes()
+        self._has_gpus = gpus > 0
+        self._free: SimpleQueue[int] = SimpleQueue()
+        for number in range(gpus):
+            self._free.put(number)
+
+    def train(self, job: Job) -> tuple[int, str]:
+        """Run a job to its end: its exit status and last line."""
+        gpu = self._free.get() if self._has_gpus else None
         try:
-            return _train(job.command, str(job.folder), gpu, processes)
+            return _train(job.command, str(job.folder), gpu, self._processes)
         finally:
             if gpu is not None:
-                free.put(gpu)
+                self._free.put(gpu)
 
-    return train
+    def end(self) -> None:
+        """Ask the runs in progress to end."""
+        self._processes.end()
 
 
-def _on_cluster(address: str) -> Callable[[Job], tuple[int, str]]:
-    ray = require("ray", extra="cluster")
-    ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
-    share = 1 if ray.cluster_resources().get("GPU", 0) else 0
-    remote = ray.remote(num_cpus=1, num_gpus=share, max_retries=0)(_train)
+class Cluster:
+    """A Ray cluster whose nodes share the folders; each run has a GPU of its own where there are some."""
 
-    def train(job: Job) -> tuple[int, str]:
-        answer: tuple[int, str] = ray.get(remote.remote(job.command, str(job.folder), None))
-        return answer
+    def __init__(self, address: str) -> None:
+        self._ray = require("ray", extra="cluster")
+        self._ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
+        share = 1 if self._ray.cluster_resources().get("GPU", 0) else 0
+        self._remote = self._ray.remote(num_cpus=1, num_gpus=share, max_retries=0)(_train)
+        self._running: set[Any] = set()
 
-    return train
+    def train(self, job: Job) -> tuple[int, str]:
+        """Run a job to its end: its exit status and last line."""
+        task = self._remote.remote(job.command, str(job.folder), None)
+        self._running.add(task)
+        try:
+            answer: tuple[int, str] = self._ray.get(task)
+            return answer
+        finally:
+            self._running.discard(task)
+
+    def end(self) -> None:
+        """Ask the runs in progress to end; it interrupts them where they run."""
+        for task in list(self._running):
+            self._ray.cancel(task)
 
 
 def _train(command: Sequence[str], folder: str, gpu: int | None, processes: Processes | None = None) -> tuple[int, str]:

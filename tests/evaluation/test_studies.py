@@ -4,6 +4,7 @@ import json
 import math
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -234,14 +235,8 @@ def test_a_small_study_from_end_to_end(tmp_path: Path, tiny_plan: Plan, monkeypa
         check_conditions(jobs[0])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no request to end")
-def test_runs_in_progress_are_asked_to_end_once_and_waited_for(tmp_path: Path) -> None:
-    def job(name: str, program: str) -> Job:
-        folder = tmp_path / name
-        recipe = load_recipe("pix2pix", ["run.epochs=1", "run.save_every_epochs=1"])
-        return Job(Arm(name, "pix2pix"), 0, folder, tmp_path, recipe, (sys.executable, "-c", program, str(folder)))
-
-    long = """
+# A run that ends when it is asked to, and counts how often it was; and one that ends when the other has begun.
+LONG = """
 import pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[1])
 def end(*_):
@@ -251,19 +246,51 @@ signal.signal(signal.SIGTERM, end)
 (folder / "begun").touch()
 time.sleep(60)
 """
-    short = """
+SHORT = """
 import pathlib, sys, time
 folder = pathlib.Path(sys.argv[1])
-other = folder.parent / "long" / "begun"
-while not other.exists():
+while not (folder.parent / "long" / "begun").exists():
     time.sleep(0.01)
 (folder / "epochs" / "epoch-0001").mkdir(parents=True)
 """
-    jobs = [job("long", long), job("short", short)]
-    ended = run_jobs(jobs, Workers(jobs=2), lambda _: None)
+
+
+def run_and_close(folder: Path, workers: Workers) -> None:
+    """Close a study while one of its two runs goes on."""
+    recipe = load_recipe("pix2pix", ["run.epochs=1", "run.save_every_epochs=1"])
+    jobs = [
+        Job(Arm(name, "pix2pix"), 0, folder / name, folder, recipe, (sys.executable, "-c", code, str(folder / name)))
+        for name, code in (("long", LONG), ("short", SHORT))
+    ]
+    ended = run_jobs(jobs, workers, lambda _: None)
     assert next(ended).arm.name == "short"
     ended.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no request to end")
+def test_runs_in_progress_are_asked_to_end_once_and_waited_for(tmp_path: Path) -> None:
+    run_and_close(tmp_path, Workers(jobs=2))
     assert (tmp_path / "long" / "asked").read_text() == "x"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_runs_on_a_cluster_are_asked_to_end_once(tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    try:
+        run_and_close(tmp_path, Workers(cluster=made.address))
+        deadline_s = time.monotonic() + 60
+        while not (tmp_path / "long" / "asked").exists() and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        assert (tmp_path / "long" / "asked").read_text() == "x"
+    finally:
+        # Ray ends a process whose cluster has been gone for a minute, and with it all tests that follow.
+        made.global_state.disconnect()
+        ray.shutdown()
+        made.shutdown()
 
 
 def test_a_closed_terminal_interrupts_where_it_is_not_ignored() -> None:
