@@ -1,5 +1,6 @@
 """The runs of a study: every arm with every seed, each a process of `toonfilter train`, taken up where it was."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,14 +14,18 @@ from threading import Lock
 from typing import Any
 
 from toonfilter.benchmarks.studies.plan import Arm, Plan, Scale, arm_recipe
-from toonfilter.runtime.errors import ConfigError, TrainingError, require
+from toonfilter.runtime.errors import ConfigError, DataError, TrainingError, require
 from toonfilter.train.checkpoint import list_checkpoints, list_epochs, read_conditions
+from toonfilter.train.data.datasets import open_data
+from toonfilter.train.data.splits import Split
 from toonfilter.train.recipe import Recipe, recipe_table
+from toonfilter.train.systems import build_system
 
 LOG_NAME = "train.log"
 """In a run's folder: what its process printed."""
 
 
+_SPLITS: tuple[Split, ...] = ("train", "validation")
 # Settings that change nothing in what a run learns.
 _INDIFFERENT = frozenset(
     {
@@ -72,14 +77,15 @@ def list_jobs(
     for seed in range(seeds):
         for arm in plan.arms:
             recipe, changes = arm_recipe(plan, arm, scale, seed, more)
+            if perceptual_weights and _compares_features(recipe):
+                weights = f"method.perceptual.weights={json.dumps(perceptual_weights)}"
+                recipe, changes = arm_recipe(plan, arm, scale, seed, [*more, weights])
             if not recipe.run.epochs:
                 raise ConfigError(f"{arm.name}: its length is in steps; a study counts epochs: give --scale ::EPOCHS")
             folder = out / "runs" / arm.name / f"seed-{seed}"
             command = [sys.executable, "-m", "toonfilter.cli", "train", arm.recipe]
             command += ["--data", str(data.resolve()), "--output", str(folder.resolve())]
             command += [part for change in changes for part in ("--set", change)]
-            if perceptual_weights and _compares_features(recipe):
-                command += ["--perceptual-weights", perceptual_weights]
             jobs.append(Job(arm, seed, folder, data, recipe, tuple(command)))
     return jobs
 
@@ -113,6 +119,23 @@ def check_conditions(job: Job) -> None:
     if differ:
         shown = "; ".join(f"{key} is {there.get(key)} there, {here.get(key)} here" for key in differ[:3])
         raise ConfigError(f"{job.folder} holds a run under other conditions ({shown}); give another --output")
+
+
+def check_arms(jobs: Sequence[Job]) -> None:
+    """Refuse at once what would fail after hours: an arm whose pictures, networks or pretrained weights are not here.
+
+    Raises:
+        ConfigError, DataError: with the arm's name.
+    """
+    for job in jobs:
+        if job.seed or is_finished(job):
+            continue
+        try:
+            for split in _SPLITS:
+                open_data(job.data, job.recipe.data, split)
+            build_system(job.recipe).optimisers()
+        except (ConfigError, DataError) as error:
+            raise type(error)(f"{job.arm.name}: {error}") from error
 
 
 def _settings(recipe: Recipe) -> dict[str, object]:

@@ -15,7 +15,7 @@ from toonfilter.benchmarks.quality.set_measures import SetMeasurer
 from toonfilter.benchmarks.quality.vote.ballot import BallotOptions, prepare_ballot
 from toonfilter.benchmarks.studies.epochs import HeldOut, measure_epochs
 from toonfilter.benchmarks.studies.plan import Plan, Scale
-from toonfilter.benchmarks.studies.runs import Job, Workers, list_jobs, run_jobs
+from toonfilter.benchmarks.studies.runs import Job, Workers, check_arms, list_jobs, run_jobs
 from toonfilter.benchmarks.studies.tables import (
     Table,
     as_markdown,
@@ -88,10 +88,11 @@ def run_study(
     Into `options.out`: runs/ARM/seed-N, study.json (every figure), best.csv, epochs.csv, tables.md, curves.png, vote/.
 
     Raises:
-        ConfigError: an arm does not fit its recipe. DataError: the data lacks what an arm needs.
+        ConfigError, DataError: an arm does not fit its recipe, or lacks pictures or weights; before any is trained.
         TrainingError: a run failed; those that ended stay.
     """
     jobs = options.jobs(plan)
+    check_arms(jobs)
     result = StudyResult()
     held_out = HeldOut(options.data, options.pictures)
     with closing(run_jobs(jobs, options.workers, report)) as ended:

@@ -28,7 +28,7 @@ from toonfilter.benchmarks.studies.study import StudyOptions, run_study
 from toonfilter.benchmarks.studies.tables import as_markdown, best_epoch, best_table, detail_table, sliding_mean
 from toonfilter.cli import app
 from toonfilter.runtime.command_line.command_options import interrupted_by_signals
-from toonfilter.runtime.errors import ConfigError, TrainingError
+from toonfilter.runtime.errors import ConfigError, DataError, TrainingError
 from toonfilter.train.data.pictures import write_png
 from toonfilter.train.recipe import load_recipe
 from toonfilter.train.systems import build_system
@@ -303,6 +303,21 @@ def test_a_closed_terminal_interrupts_where_it_is_not_ignored() -> None:
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_what_an_arm_lacks_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(
+        PLAN + '[[arms]]\nname = "edges"\nrecipe = "pix2pix"\nchanges = ["data.edges=true"]\n'
+    )
+    data = pairs(tmp_path / "data", 50)
+    options = StudyOptions(data, tmp_path / "out", Scale(0, 2, 4))
+    with pytest.raises(DataError, match=r"^edges: .*edges.0\.png: no such file"):
+        run_study(load_plan(tmp_path / "p.toml"), options, SetMeasurer([PixelFeatures()]))
+    assert not (tmp_path / "out").exists()
+    weights = StudyOptions(data, tmp_path / "out", Scale(64, 2, 4), perceptual_weights=str(tmp_path / "none.pth"))
+    arms = Plan("p", "", (Arm("plain", "cyclegan"), Arm("meaning", "face2anime")))
+    with pytest.raises(ConfigError, match=r"^meaning: .*none\.pth: no such file of pretrained weights"):
+        run_study(arms, weights, SetMeasurer([PixelFeatures()]))
 
 
 @pytest.mark.slow
