@@ -20,12 +20,15 @@ def stabilise(networks: nn.ModuleDict, settings: StabiliserSettings) -> None:
     """Apply spectral normalisation and augmentation to every discriminator of a system.
 
     Raises:
-        ConfigError: an unknown kind of augmentation.
+        ConfigError: an unknown kind of augmentation, or a system without a discriminator.
     """
     unknown = sorted(set(settings.diff_augment) - set(AUGMENTATIONS))
     if unknown:
         raise ConfigError(f"stabilisers.diff_augment: unknown {unknown[0]!r}; there are: {', '.join(AUGMENTATIONS)}")
-    for discriminator in _discriminators(networks):
+    discriminators = _discriminators(networks)
+    if not discriminators and settings != StabiliserSettings():
+        raise ConfigError("stabilisers are given, and this method has no discriminator here; leave them out")
+    for discriminator in discriminators:
         if settings.spectral_norm:
             for layer in discriminator.modules():
                 if isinstance(layer, nn.Conv2d | nn.Linear) and not hasattr(layer, "parametrizations"):

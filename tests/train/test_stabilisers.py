@@ -1,12 +1,15 @@
 """R1, spectral norm and DiffAugment: by their formulas, and in every recipe."""
 
+from unittest.mock import Mock
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.train.networks.discriminators import Discriminator, PatchDiscriminator
-from toonfilter.train.recipe import StabiliserSettings, load_recipe
+from toonfilter.train.presets import preset_changes
+from toonfilter.train.recipe import StabiliserSettings, load_recipe, recipe_names
 from toonfilter.train.stabilisers import diff_augment, r1_penalty, stabilise
 from toonfilter.train.systems import build_system
 
@@ -78,18 +81,39 @@ def test_each_augmentation_does_what_it_says() -> None:
     assert bool(source.grad.any())
 
 
-@pytest.mark.parametrize(("name", "more"), [("cyclegan", []), ("pix2pix", ["generator.options.downs=4"]), ("cut", [])])
-def test_recipes_take_all_of_them(name: str, more: list[str]) -> None:
-    small = [change for change in SMALL if name != "pix2pix" or "blocks" not in change]
-    system = build_system(load_recipe(name, [*small, *more, *ALL]))
+def small(name: str) -> list[str]:
+    recipe = load_recipe(name)
+    return preset_changes("laptop", recipe) if recipe.system != "toon" else ["data.size_px=96"]
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_recipes_take_all_of_them(name: str) -> None:
+    system = build_system(load_recipe(name, [*small(name), *ALL]))
     discriminators = [m for m in system.networks.modules() if isinstance(m, Discriminator)]
     assert discriminators
-    assert all(hasattr(d.head, "parametrizations") for d in discriminators)
-    assert system.adversary.r1 == 10.0  # type: ignore[attr-defined]
+    layers = [m for d in discriminators for m in d.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert all(hasattr(layer, "parametrizations") for layer in layers)
+
+
+def test_the_real_time_method_is_penalised_at_the_teachers_windows() -> None:
+    whole = ["method.window_px=96", "method.perceptual_weight=0.0"]
+    picture = torch.rand(2, 3, 96, 96) * 2 - 1
+    guidance = torch.rand(2, 3, 96, 96)
+    batch = {"source": picture, "target": picture, "matte": guidance[:, :1], "guidance": guidance}
+    losses: list[Tensor] = []
+    for r1 in (0.0, 10.0):
+        torch.manual_seed(0)
+        system = build_system(load_recipe("toon", [*small("toon"), *whole, f"stabilisers.r1={r1}"]))
+        context = Mock(step=0, total_steps=1, progress=1.0)
+        system.step(batch, context)
+        losses += [call.args[1].detach() for call in context.update.call_args_list if call.args[0] == "discriminator"]
+    penalty = r1_penalty(system.networks["discriminator"], torch.cat([picture, guidance], 1), 10.0)
+    assert penalty > 0
+    assert float(losses[1] - losses[0]) == pytest.approx(penalty.item(), rel=1e-4)
 
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigError, match="unknown 'blur'; there are: color, translation, cutout"):
         build_system(load_recipe("cyclegan", [*SMALL, 'stabilisers.diff_augment=["blur"]']))
-    with pytest.raises(ConfigError, match="r1 is not in system 'toon'"):
-        build_system(load_recipe("toon", ["stabilisers.r1=1.0"]))
+    with pytest.raises(ConfigError, match="this method has no discriminator here"):
+        build_system(load_recipe("toon", ["stabilisers.r1=1.0", "method.adversarial_weight=0.0"]))

@@ -41,9 +41,6 @@ SYSTEMS: Mapping[str, str] = {
     "ugatit": "ugatit",
 }
 
-# Systems whose discriminator's loss takes the gradient penalty at real pictures.
-_WITH_R1 = frozenset(SYSTEMS) - {"toon"}
-
 # Pictures float32 [N, C, H, W]. Keys, as far as the data has them:
 #   source    [N, 3, H, W] -1..1, the picture that is translated (the photo, unless the recipe's direction is turned)
 #   target    [N, 3, H, W] -1..1, the other domain; the same face where the data is paired
@@ -139,8 +136,6 @@ def build_system(recipe: Recipe) -> System:
     module = importlib.import_module(f"toonfilter.train.systems.{SYSTEMS[recipe.system]}")
     system = cast(System, module.build(recipe))
     stabilise(system.networks, recipe.stabilisers)
-    if recipe.stabilisers.r1 > 0 and recipe.system not in _WITH_R1:
-        raise ConfigError(f"{recipe.name}: stabilisers.r1 is not in system {recipe.system!r}; set it to 0")
     multiple = max(getattr(part, "size_multiple", 1) for part in system.networks.modules())
     for key, size in (("size_px", recipe.data.size_px), ("sample_px", recipe.data.sample_px)):
         if size % multiple:

@@ -20,6 +20,7 @@ from toonfilter.train.losses.reconstruction import DRAWN, gradient_l1, ink_weigh
 from toonfilter.train.losses.temporal import shift_consistency
 from toonfilter.train.networks import build_discriminator, build_generator
 from toonfilter.train.recipe import Recipe, parse_table
+from toonfilter.train.stabilisers import r1_penalty
 from toonfilter.train.systems import Batch, ExportSpec, OptimiserPlan, StepContext, frozen
 
 _FEATURES = FeatureSettings("squeezenet1_0", (1, 4))
@@ -183,6 +184,9 @@ class ToonSystem:
         real = discriminator(_beside(windows["target"], windows))
         fake = discriminator(_beside(windows["result"].detach(), windows))
         loss = self.adversarial.discriminator(real, fake)
+        if self.recipe.stabilisers.r1 > 0:
+            shown = _beside(windows["target"], windows)
+            loss = loss + r1_penalty(discriminator, shown, self.recipe.stabilisers.r1)
         context.update("discriminator", loss)
         return {"loss_d": loss, "d_real": real.float().mean(), "d_fake": fake.float().mean()}
 
