@@ -101,13 +101,14 @@ def test_the_real_time_method_is_penalised_at_the_teachers_windows() -> None:
     guidance = torch.rand(2, 3, 96, 96)
     batch = {"source": picture, "target": picture, "matte": guidance[:, :1], "guidance": guidance}
     losses: list[Tensor] = []
-    for r1 in (0.0, 10.0):
+    # The gradients of a new discriminator are small.
+    for r1 in (0.0, 1e6):
         torch.manual_seed(0)
         system = build_system(load_recipe("toon", [*small("toon"), *whole, f"stabilisers.r1={r1}"]))
         context = Mock(step=0, total_steps=1, progress=1.0)
         system.step(batch, context)
         losses += [call.args[1].detach() for call in context.update.call_args_list if call.args[0] == "discriminator"]
-    penalty = r1_penalty(system.networks["discriminator"], torch.cat([picture, guidance], 1), 10.0)
+    penalty = r1_penalty(system.networks["discriminator"], torch.cat([picture, guidance], 1), 1e6)
     assert penalty > 0
     assert float(losses[1] - losses[0]) == pytest.approx(penalty.item(), rel=1e-4)
 
