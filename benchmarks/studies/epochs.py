@@ -1,7 +1,7 @@
 """Figures of every kept epoch of a run, measured once and written beside the weights."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -15,8 +15,9 @@ from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.train.checkpoint import list_epochs, load_generator, read_checkpoint
 from toonfilter.train.data.datasets import FolderData, open_data
 from toonfilter.train.recipe import Recipe
+from toonfilter.train.systems import Batch
 from toonfilter.train.translation import noise_samples
-from toonfilter.train.validation import drawn, held_out_batches
+from toonfilter.train.validation import as_pictures, drawn, held_out_batches
 
 FILE_NAME = "measures.json"
 
@@ -64,16 +65,35 @@ def _results(folder: Path, held_out: HeldOut) -> tuple[Pictures, Pictures, bool]
         real = np.ascontiguousarray(np.stack(targets).transpose(0, 2, 3, 1))
         return np.stack([image for _, image in noise_samples(folder, len(real), 0)]), real, False
     network, spec, _ = load_generator(folder)
-    is_paired = recipe.data.layout == "paired"
+    batches, is_paired = _batches(held_out, recipe)
+    with torch.inference_mode():
+        made, targets_drawn = drawn(network, spec, batches)
+    return made, targets_drawn, is_paired
+
+
+def measure_references(recipe: Recipe, held_out: HeldOut, measurer: SetMeasurer) -> dict[str, Mapping[str, float]]:
+    """What needs no training: the sources as they are, and one half of the targets against the other half, the least
+    that a set of half the pictures can differ by. None for a method that takes no pictures."""
+    if recipe.data.layout == "single":
+        return {}
+    batches, is_paired = _batches(held_out, recipe)
+    sides = [(batch["source"], batch["target"]) for batch in batches]
+    sources, targets = (as_pictures([pair[side] for pair in sides]) for side in (0, 1))
+    found = {"source as it is": measurer(sources, targets, is_paired)}
+    if len(targets) > 1:
+        found["half the targets"] = measurer(targets[1::2], targets[::2], False)
+    return found
+
+
+def _batches(held_out: HeldOut, recipe: Recipe) -> tuple[Iterator[Batch], bool]:
+    """The held-out pictures, and whether they are pairs: unpaired methods are compared in pairs where these exist."""
+    is_paired = True
     try:
-        # An unpaired method is compared in pairs as well, where there are some.
         held, chosen = held_out.open(replace(recipe, data=replace(recipe.data, layout="paired")))
-        is_paired = True
     except DataError:
         held, chosen = held_out.open(recipe)
-    with torch.inference_mode():
-        made, targets_drawn = drawn(network, spec, held_out_batches(held, chosen, torch.device("cpu")))
-    return made, targets_drawn, is_paired
+        is_paired = recipe.data.layout == "paired"
+    return held_out_batches(held, chosen, torch.device("cpu")), is_paired
 
 
 def _names(measurer: SetMeasurer) -> list[str]:

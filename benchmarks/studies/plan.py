@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.files.toml_text import read_table
@@ -27,7 +28,8 @@ class Plan:
     common: overrides for every arm, before its own. measures: columns of the tables, "MEASURE" or "MEASURE:NET"; the
     first one chooses the epochs that are voted on. detail: the arm that gets a table by epoch. window: epochs of the
     sliding mean in that table. robustness: arms from drawings to photos are also shown drawings that they never saw.
-    every_epochs: how often weights are kept and measured; a shorter study measures as often in all, not more rarely.
+    against: whether differences are to the first arm or to the arm above. every_epochs: how often weights are kept and
+    measured; a shorter study measures as often in all, not more rarely.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Plan:
     detail: str = ""
     window: int = 1
     robustness: bool = False
+    against: Literal["first", "above"] = "first"
     every_epochs: int = 10
 
 

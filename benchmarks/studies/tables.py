@@ -1,4 +1,5 @@
-"""The tables of a study: the best epoch of each arm by each measure, and one arm by epoch; intervals over seeds."""
+"""The tables of a study: the best epoch of each arm by each measure, one arm by epoch, the last epoch, and differences
+between arms; intervals over seeds."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -85,6 +86,37 @@ def detail_table(plan: Plan, found: Found) -> Table | None:
         rows.append(tuple(cells))
     sliding = (f"{plan.measures[0]}, mean of {plan.window}",) if plan.window > 1 else ()
     return Table(f"{plan.detail} by epoch", ("epoch", *plan.measures, *sliding), tuple(rows))
+
+
+def last_table(plan: Plan, found: Found, references: Mapping[str, Mapping[str, float]]) -> Table:
+    """One row an arm: each measure at the last epoch, over seeds, nothing chosen; then what needs no training."""
+    rows = [
+        (arm.name, *(_text([*_last_values(found.get(arm.name, {}), m).values()]) for m in plan.measures))
+        for arm in plan.arms
+    ]
+    for name, figures in references.items():
+        values = [value_of(figures, measure) for measure in plan.measures]
+        rows.append((name, *("-" if value is None else _text([value]) for value in values)))
+    return Table("Last epoch", ("arm", *plan.measures), tuple(rows))
+
+
+def difference_table(plan: Plan, found: Found) -> Table:
+    """Each arm less the one that it is set against (see `Plan.against`), at the last epoch, by seed, over seeds."""
+    rows = []
+    for place, arm in enumerate(plan.arms[1:]):
+        other = plan.arms[place if plan.against == "above" else 0]
+        cells = [f"{arm.name} - {other.name}"]
+        for measure in plan.measures:
+            mine, its = (_last_values(found.get(name, {}), measure) for name in (arm.name, other.name))
+            cells.append(_text([mine[seed] - its[seed] for seed in mine if seed in its]))
+        rows.append(tuple(cells))
+    return Table("Differences at the last epoch", ("arms", *plan.measures), tuple(rows))
+
+
+def _last_values(runs: Mapping[int, Epochs], measure: str) -> dict[int, float]:
+    """By seed: the measure at the last epoch of the run."""
+    last = {seed: epochs[max(epochs)] for seed, epochs in runs.items() if epochs}
+    return {seed: value for seed, row in last.items() if (value := value_of(row, measure)) is not None}
 
 
 def sliding_mean(values: Sequence[float], window: int) -> list[float]:

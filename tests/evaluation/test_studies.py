@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,15 @@ from toonfilter.benchmarks.studies.runs import (
     run_jobs,
 )
 from toonfilter.benchmarks.studies.study import StudyOptions, run_study
-from toonfilter.benchmarks.studies.tables import as_markdown, best_epoch, best_table, detail_table, sliding_mean
+from toonfilter.benchmarks.studies.tables import (
+    as_markdown,
+    best_epoch,
+    best_table,
+    detail_table,
+    difference_table,
+    last_table,
+    sliding_mean,
+)
 from toonfilter.cli import app
 from toonfilter.runtime.command_line.command_options import interrupted_by_signals
 from toonfilter.runtime.errors import ConfigError, DataError, TrainingError
@@ -143,6 +152,26 @@ def test_tables_of_known_numbers(tiny_plan: Plan) -> None:
     assert "| fast | 0.2500 | 1 | 0.5000 | 1 |" in as_markdown(best)
 
 
+def test_last_epochs_and_differences_of_known_numbers(tiny_plan: Plan) -> None:
+    found = {
+        "slow": {0: {1: {"l1": 0.1}, 2: {"l1": 0.5, "nn:p": 0.9}}, 1: {1: {"l1": 0.1}, 2: {"l1": 0.7, "nn:p": 0.7}}},
+        "fast": {0: {2: {"l1": 0.4}}, 1: {2: {"l1": 0.5}}, 2: {2: {"l1": 9.0}}},
+    }
+    last = last_table(tiny_plan, found, {"source as it is": {"l1": 0.25, "nn:p": 1.0}})
+    # Of two values Student's half width is 12.7062 * half their difference.
+    assert last.rows[0] == ("slow", "0.6000 [-0.6706, 1.8706]", "0.8000 [-0.4706, 2.0706]")
+    assert last.rows[2] == ("source as it is", "0.2500", "1.0000")
+    # By seed: -0.1 and -0.2; the third seed has no other arm.
+    differences = difference_table(tiny_plan, found)
+    assert differences.rows == (("fast - slow", "-0.1500 [-0.7853, 0.4853]", "-"),)
+    third = Arm("third", "pix2pix")
+    three = Plan("p", "", (*tiny_plan.arms, third), measures=("l1",), against="above")
+    more = {**found, "third": {0: {2: {"l1": 0.3}}}}
+    assert [row[0] for row in difference_table(three, more).rows] == ["fast - slow", "third - fast"]
+    assert difference_table(three, more).rows[1][1] == "-0.1000"
+    assert difference_table(replace(three, against="first"), more).rows[1] == ("third - slow", "-0.2000")
+
+
 def test_sliding_means() -> None:
     assert sliding_mean([4.0, 2.0, 6.0, 8.0], 2) == [4.0, 3.0, 4.0, 7.0]
     assert sliding_mean([4.0, math.nan, 6.0], 3) == [4.0, 4.0, 5.0]
@@ -211,6 +240,9 @@ def test_a_small_study_from_end_to_end(tmp_path: Path, tiny_plan: Plan, monkeypa
     content = json.loads((tmp_path / "out" / "study.json").read_text())
     assert content["figures"]["fast"]["0"]["2"]["l1"] == result.figures["fast"][0][2]["l1"]
     assert (tmp_path / "out" / "curves.png").is_file()
+    # Cartoons of four tones differ from their photos by 0.125 on average.
+    assert content["references"]["source as it is"]["l1"] == pytest.approx(0.125, abs=0.01)
+    assert "| source as it is | 0.1" in (tmp_path / "out" / "tables.md").read_text()
     assert (tmp_path / "out" / "best.csv").read_text().startswith("arm,l1,epoch,nn,epoch\nslow,")
     assert "## slow by epoch" in (tmp_path / "out" / "tables.md").read_text()
     assert result.ballot == tmp_path / "out" / "vote"
