@@ -75,12 +75,16 @@ class StudyOptions:
 
 @dataclass
 class StudyResult:
-    """What was found: figures by arm, seed and epoch, those that need no training, and the tables made of them."""
+    """What was found: figures by arm, seed and epoch, those that need no training, and the tables made of them.
+
+    nets: names of the feature nets; a measure without a net's name is of the first one that has it.
+    """
 
     figures: dict[str, dict[int, dict[int, dict[str, float]]]] = field(default_factory=dict)
     references: dict[str, Mapping[str, float]] = field(default_factory=dict)
     tables: list[Table] = field(default_factory=list)
     ballot: Path | None = None
+    nets: Sequence[str] = ()
 
 
 def run_study(
@@ -98,6 +102,7 @@ def run_study(
     check_arms(jobs)
     held_out = HeldOut(options.data, options.pictures)
     result = StudyResult(references=measure_references(jobs[0].recipe, held_out, measurer))
+    result.nets = tuple(net.name for net in measurer.nets)
     with closing(run_jobs(jobs, options.workers, report)) as ended:
         for job in ended:
             report(f"{job.arm.name}, seed {job.seed}: measuring")
@@ -132,11 +137,14 @@ def _markdown(plan: Plan, options: StudyOptions, result: StudyResult) -> str:
     size = options.scale
     of_recipe = "as in the recipes"
     side = f"{size.size_px} px" if size.size_px else of_recipe
+    changed = f" Further settings: {', '.join(f'`{change}`' for change in options.more)}." if options.more else ""
     facts = (
         f"{plan.description}\n\nPictures {side}, epochs {size.epochs or of_recipe}, width {size.width or of_recipe};"
-        f" seeds: {options.seeds}. Brackets: Student's 95 % interval of the mean over seeds; one seed has none. The"
-        " best epoch is chosen on the pictures that it is shown on, which flatters every arm alike; at the last epoch"
-        " nothing is chosen. Differences are taken seed by seed; of twenty of them one leaves its interval by chance.\n"
+        f" seeds: {options.seeds}.{changed} Measured on at most {options.pictures} held-out pictures, in features of"
+        f" {' and '.join(result.nets)}; a measure without a name behind it is of the first. Brackets: Student's 95 %"
+        " interval of the mean over seeds; one seed has none. The best epoch is chosen on the pictures that it is shown"
+        " on, which flatters every arm alike; at the last epoch nothing is chosen. Differences are taken seed by seed;"
+        " of twenty of them one leaves its interval by chance.\n"
     )
     return f"# {plan.name}\n\n{facts}\n" + "\n".join(as_markdown(table) for table in result.tables)
 

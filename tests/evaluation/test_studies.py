@@ -242,7 +242,10 @@ def test_a_small_study_from_end_to_end(tmp_path: Path, tiny_plan: Plan, monkeypa
     assert (tmp_path / "out" / "curves.png").is_file()
     # Cartoons of four tones differ from their photos by 0.125 on average.
     assert content["references"]["source as it is"]["l1"] == pytest.approx(0.125, abs=0.01)
-    assert "| source as it is | 0.1" in (tmp_path / "out" / "tables.md").read_text()
+    tables = (tmp_path / "out" / "tables.md").read_text()
+    assert "| source as it is | 0.1" in tables
+    assert "in features of pixels16" in tables
+    assert "`data.batch_size=16`" in tables
     assert (tmp_path / "out" / "best.csv").read_text().startswith("arm,l1,epoch,nn,epoch\nslow,")
     assert "## slow by epoch" in (tmp_path / "out" / "tables.md").read_text()
     assert result.ballot == tmp_path / "out" / "vote"
