@@ -215,11 +215,15 @@ def run_jobs(jobs: Sequence[Job], workers: Workers, report: Callable[[str], None
         else:
             waiting.append(job)
     place: Machine | Cluster = Cluster(workers.cluster) if workers.cluster else Machine(workers.gpus)
+
+    def train(job: Job) -> tuple[int, str]:
+        report(f"{job.arm.name}, seed {job.seed}: training")
+        return place.train(job)
+
     with ThreadPoolExecutor(max_workers=max(1, workers.jobs if not workers.cluster else len(waiting) or 1)) as pool:
         running: dict[Future[tuple[int, str]], Job] = {}
         for job in waiting:
-            running[pool.submit(place.train, job)] = job
-            report(f"{job.arm.name}, seed {job.seed}: waiting or running")
+            running[pool.submit(train, job)] = job
         try:
             while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)

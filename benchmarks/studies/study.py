@@ -12,7 +12,7 @@ import numpy as np
 
 from toonfilter.benchmarks.quality.bootstrap import Estimate
 from toonfilter.benchmarks.quality.set_measures import SetMeasurer
-from toonfilter.benchmarks.quality.vote.ballot import BallotOptions, prepare_ballot
+from toonfilter.benchmarks.quality.vote.ballot import MOST_MODELS, BallotOptions, prepare_ballot
 from toonfilter.benchmarks.studies.epochs import HeldOut, measure_epochs, measure_references
 from toonfilter.benchmarks.studies.plan import Plan, Scale
 from toonfilter.benchmarks.studies.runs import Job, Workers, check_arms, list_jobs, run_jobs
@@ -40,7 +40,6 @@ QUESTIONS = {
     "photo-to-cartoon": "Which one is the best cartoon of this person?",
 }
 VOTE_PICTURES = 50
-MOST_VOTED = 9
 
 
 @dataclass(frozen=True)
@@ -104,8 +103,8 @@ def run_study(
     result = StudyResult(references=measure_references(jobs[0].recipe, held_out, measurer))
     result.nets = tuple(net.name for net in measurer.nets)
     with closing(run_jobs(jobs, options.workers, report)) as ended:
-        for job in ended:
-            report(f"{job.arm.name}, seed {job.seed}: measuring")
+        for number, job in enumerate(ended, 1):
+            report(f"{job.arm.name}, seed {job.seed}: measuring, run {number} of {len(jobs)}")
             epochs = measure_epochs(job.folder, held_out, measurer)
             result.figures.setdefault(job.arm.name, {})[job.seed] = {e: dict(row) for e, row in epochs.items()}
             _write(plan, options, result)
@@ -175,7 +174,7 @@ def _ballot(plan: Plan, options: StudyOptions, result: StudyResult) -> Path | No
     """Pictures of every arm's best epoch for `toonfilter vote`; arms that make no pictures of pictures are left out."""
     chosen = _best_runs(plan, result)
     takes_pictures = [arm.name for arm in plan.arms if arm.name in chosen and arm.recipe != "dcgan"]
-    models = [f"{a}={_folder(options, a, *chosen[a])}" for a in takes_pictures[:MOST_VOTED]]
+    models = [f"{a}={_folder(options, a, *chosen[a])}" for a in takes_pictures[:MOST_MODELS]]
     if len(models) < 2:
         return None
     source, target = options.out / "vote-source", options.out / "vote"

@@ -235,6 +235,8 @@ def test_a_small_study_from_end_to_end(tmp_path: Path, tiny_plan: Plan, monkeypa
     said: list[str] = []
     result = run_study(tiny_plan, options, SetMeasurer([PixelFeatures()]), said.append)
     assert set(result.figures) == {"slow", "fast"}
+    assert [line for line in said if "training" in line] == [f"{arm}, seed 0: training" for arm in ("slow", "fast")]
+    assert said[-1] == "fast, seed 0: measuring, run 2 of 2"
     assert list(result.figures["slow"][0]) == [1, 2]
     assert 0 < result.figures["slow"][0][2]["l1"] < 1
     content = json.loads((tmp_path / "out" / "study.json").read_text())
