@@ -23,7 +23,9 @@ class StudyArguments:
 
     scale: Annotated[str, typer.Option(help="PIXELS:EPOCHS:WIDTH, like 64:20:16; empty parts as published.")] = ""
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm; two or more give intervals.")] = 1
-    changes: Annotated[list[str] | None, typer.Option("--set", help="table.key=value for every run.")] = None
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="table.key=value for every run; ARM:table.key=value for some.")
+    ] = None
     perceptual_weights: Annotated[
         Path | None,
         typer.Option("--perceptual-weights", "--features", help="Weights file of the recipes' pretrained network."),

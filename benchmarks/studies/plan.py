@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -94,10 +95,11 @@ def parse_scale(text: str) -> Scale:
 def arm_recipe(plan: Plan, arm: Arm, scale: Scale, seed: int, more: Sequence[str] = ()) -> tuple[Recipe, list[str]]:
     """The recipe of an arm, and the overrides that make it of the arm's own.
 
-    The scale's width goes to every network that has one; a U-Net gets as many halvings as its pictures allow.
+    more: overrides for every arm, or for some: "cartoongan*:data.batch_size=4". The scale's width goes to every network
+    that has one; a U-Net gets as many halvings as its pictures allow.
 
     Raises:
-        ConfigError: the overrides do not fit the recipe.
+        ConfigError: the overrides do not fit the recipe, or are for an arm that is not there.
     """
     changes = [*plan.common, *arm.changes]
     if scale.size_px:
@@ -120,5 +122,19 @@ def arm_recipe(plan: Plan, arm: Arm, scale: Scale, seed: int, more: Sequence[str
         published = load_recipe(arm.recipe, [*plan.common, *arm.changes]).run.epochs
         every = plan.every_epochs * base.run.epochs / published if published else plan.every_epochs
         changes.append(f"run.save_every_epochs={min(base.run.epochs, max(1, round(every)))}")
-    changes += [f"run.seed={seed}", *more]
+    changes += [f"run.seed={seed}", *_of_arm(plan, arm, more)]
     return load_recipe(arm.recipe, changes), changes
+
+
+def _of_arm(plan: Plan, arm: Arm, more: Sequence[str]) -> list[str]:
+    """The overrides that are for this arm, without the pattern of names before them."""
+    chosen = []
+    for change in more:
+        key, equals, value = change.partition("=")
+        pattern, colon, key = key.rpartition(":")
+        if colon and not any(fnmatchcase(other.name, pattern) for other in plan.arms):
+            names = ", ".join(other.name for other in plan.arms)
+            raise ConfigError(f"override {change!r}: no arm is called {pattern!r}; there are: {names}")
+        if not colon or fnmatchcase(arm.name, pattern):
+            chosen.append(f"{key}{equals}{value}")
+    return chosen

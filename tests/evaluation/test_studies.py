@@ -105,6 +105,18 @@ def test_a_scaled_study_is_measured_at_as_many_epochs(epochs: int, every: int) -
         assert arm_recipe(plan, arm, Scale(64, epochs, 8), 0)[0].run.save_every_epochs == every
 
 
+def test_settings_for_some_arms(tmp_path: Path) -> None:
+    more = ["data.workers=3", "cartoongan*:method.perceptual.network=squeezenet1_0", "dcgan:data.batch_size=5"]
+    jobs = list_jobs(load_plan("styles"), tmp_path, tmp_path, scale=Scale(64, 2, 8), seeds=1, more=more)
+    by_name = {job.arm.name: job.recipe for job in jobs}
+    assert all(recipe.data.workers == 3 for recipe in by_name.values())
+    changed = [name for name, r in by_name.items() if r.method.get("perceptual", {}).get("network") == "squeezenet1_0"]
+    assert changed == [name for name in by_name if name.startswith("cartoongan")]
+    assert [name for name, recipe in by_name.items() if recipe.data.batch_size == 5] == ["dcgan"]
+    with pytest.raises(ConfigError, match="no arm is called 'none'; there are: dcgan, cyclegan"):
+        list_jobs(load_plan("styles"), tmp_path, tmp_path, scale=Scale(64, 2, 8), seeds=1, more=["none:data.workers=3"])
+
+
 def test_scales_and_wrong_plans(tmp_path: Path) -> None:
     assert parse_scale("64:20:16") == Scale(64, 20, 16)
     assert parse_scale(":5") == Scale(0, 5, 0)
