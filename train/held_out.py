@@ -13,7 +13,7 @@ from toonfilter.train.data.datasets import BAD, FolderData, open_data, to_floats
 from toonfilter.train.optimisation import Average
 from toonfilter.train.recipe import Recipe
 from toonfilter.train.systems import System
-from toonfilter.train.validation import Measurer, drawn, held_out_batches
+from toonfilter.train.validation import Measurer, drawn, held_out_batches, spread
 from toonfilter.train.validation_record import Best, check_measure, is_better, value_of
 
 SAMPLES = 6
@@ -85,9 +85,7 @@ class HeldOut:
 
     def _sample_batch(self) -> dict[str, Tensor]:
         held = self._pictures
-        count = min(SAMPLES, len(held))
-        chosen = [held[index * len(held) // count] for index in range(count)]
-        read = default_collate(chosen)
+        read = default_collate([held[place] for place in spread(len(held), SAMPLES)])
         del read[BAD]
         return to_floats(read, self._device)
 

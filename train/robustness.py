@@ -19,6 +19,7 @@ from toonfilter.train.checkpoint import load_generator
 from toonfilter.train.data.datasets import open_data
 from toonfilter.train.data.opencv_cartoon import opencv_cartoon
 from toonfilter.train.title_strip import title_strip
+from toonfilter.train.validation import spread
 
 Image = NDArray[np.uint8]
 
@@ -68,10 +69,10 @@ def robustness_study(run: Path, data: Path, out: Path, *, pictures: int = 24) ->
     side = max(settings.size_px, settings.sample_px)
     plain = replace(settings, augment="none", size_px=side, guidance=False, landmarks=False, edges=False)
     held = open_data(data, plain, "validation")
-    count = min(pictures, len(held))
+    places = spread(len(held), pictures)
     rows, found = [], dict[str, list[dict[str, float]]]()
-    for index in range(count):
-        sample = held[index * len(held) // count]
+    for place in places:
+        sample = held[place]
         photo = _image(sample["target"])
         cells: list[Image] = []
         drawings: dict[str, Image] = {"as trained": _image(sample["source"])}
@@ -90,9 +91,9 @@ def robustness_study(run: Path, data: Path, out: Path, *, pictures: int = 24) ->
     scores = {
         name: {key: float(np.mean([line[key] for line in lines])) for key in lines[0]} for name, lines in found.items()
     }
-    report = {"run": checkpoint.recipe.name, "step": checkpoint.step, "pictures": count, "scores": scores}
+    report = {"run": checkpoint.recipe.name, "step": checkpoint.step, "pictures": len(places), "scores": scores}
     write_whole(out / "robustness.json", json.dumps(report, indent=1) + "\n")
-    return Robustness(count, scores, grid)
+    return Robustness(len(places), scores, grid)
 
 
 _CHANGES: Mapping[str, Callable[[Image], Image]] = {"grayscale": grayscale, "small face": small_face}

@@ -27,15 +27,21 @@ def draw(network: nn.Module, spec: ExportSpec, batch: Batch) -> Tensor:
     return out[:, :3].float().clamp(-1, 1)
 
 
+def spread(total: int, most: int) -> list[int]:
+    """At most so many places out of `total`, evenly: names begin with where pictures come from, and the first of them
+    would be of one source."""
+    count = min(total, most)
+    return [place * total // count for place in range(count)]
+
+
 def held_out_batches(held: FolderData, recipe: Recipe, device: torch.device) -> Iterator[Batch]:
-    """Batches of at most `run.validation_pictures` held-out pictures, whole, always the same ones.
+    """Batches of at most `run.validation_pictures` held-out pictures, whole, always the same ones, spread over all.
 
     Unpaired sides of different length: the shorter one comes again from its start.
     """
-    count = min(recipe.run.validation_pictures, max(len(held), len(held.others)))
-    for first in range(0, count, recipe.data.batch_size):
-        places = range(first, min(first + recipe.data.batch_size, count))
-        read = default_collate([held.at(place) for place in places])
+    places = spread(max(len(held), len(held.others)), recipe.run.validation_pictures)
+    for first in range(0, len(places), recipe.data.batch_size):
+        read = default_collate([held.at(place) for place in places[first : first + recipe.data.batch_size]])
         del read[BAD]
         yield to_floats(read, device)
 

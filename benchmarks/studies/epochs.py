@@ -17,7 +17,7 @@ from toonfilter.train.data.datasets import FolderData, open_data
 from toonfilter.train.recipe import Recipe
 from toonfilter.train.systems import Batch
 from toonfilter.train.translation import noise_samples
-from toonfilter.train.validation import as_pictures, drawn, held_out_batches
+from toonfilter.train.validation import as_pictures, drawn, held_out_batches, spread
 
 FILE_NAME = "measures.json"
 
@@ -42,7 +42,7 @@ def measure_epochs(run: Path, held_out: HeldOut, measurer: SetMeasurer) -> dict[
     A pair is compared as a pair where the data has both pictures under one name, whether the method uses that or not.
     """
     conditions: dict[str, object] = {
-        "pictures": held_out.pictures,
+        "pictures": f"{held_out.pictures}, spread",
         "data": str(held_out.data.resolve()),
         "nets": _names(measurer),
     }
@@ -61,7 +61,7 @@ def _results(folder: Path, held_out: HeldOut) -> tuple[Pictures, Pictures, bool]
     recipe = read_checkpoint(folder).recipe
     if recipe.system == "dcgan":
         held, _ = held_out.open(recipe)
-        targets = [held.at(number)["source"].numpy() for number in range(min(len(held), held_out.pictures))]
+        targets = [held.at(place)["source"].numpy() for place in spread(len(held), held_out.pictures)]
         real = np.ascontiguousarray(np.stack(targets).transpose(0, 2, 3, 1))
         return np.stack([image for _, image in noise_samples(folder, len(real), 0)]), real, False
     network, spec, _ = load_generator(folder)

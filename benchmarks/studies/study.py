@@ -33,6 +33,7 @@ from toonfilter.train.checkpoint import epoch_folder, read_conditions
 from toonfilter.train.data.pictures import write_png
 from toonfilter.train.recipe import Recipe
 from toonfilter.train.robustness import robustness_study
+from toonfilter.train.validation import spread
 from toonfilter.train.validation_record import value_of
 
 QUESTIONS = {
@@ -189,7 +190,7 @@ def _write_sources(options: StudyOptions, recipe: Recipe, folder: Path) -> None:
     held, _ = HeldOut(options.data, VOTE_PICTURES).open(recipe)
     if not len(held):
         raise DataError(f"{options.data}: no held-out pictures to vote on")
-    for number in range(min(len(held), VOTE_PICTURES)):
+    for number in spread(len(held), VOTE_PICTURES):
         picture = held.at(number)["source"].numpy().transpose(1, 2, 0)
         write_png(folder / f"{held.entries[number].name}.png", np.ascontiguousarray(picture))
 

@@ -12,7 +12,8 @@ from toonfilter.runtime.errors import ConfigError, DataError
 from toonfilter.train.data.augment import toon, wear
 from toonfilter.train.data.datasets import BAD, Draw, RunOrder, open_data, to_floats
 from toonfilter.train.data.pictures import write_png
-from toonfilter.train.recipe import DataSettings
+from toonfilter.train.recipe import DataSettings, load_recipe
+from toonfilter.train.validation import held_out_batches, spread
 
 PAIRED = DataSettings(layout="paired", size_px=32, guidance=True)
 
@@ -138,6 +139,21 @@ def test_a_smaller_training_part_is_the_same_in_every_layout_and_leaves_the_held
     assert set(drawn) < set(more)
     assert len(open_data(pairs, replace(few, train_pictures=100), "train")) == 7
     assert [entry.name for entry in open_data(pairs, few, "validation").entries] == ["7"]
+
+
+def test_what_is_measured_is_spread_over_all_that_is_held_out(tmp_path: Path) -> None:
+    assert spread(10, 4) == [0, 2, 5, 7]
+    assert spread(3, 8) == [0, 1, 2]
+    records = []
+    for number in range(9):
+        for folder in ("photo", "cartoon"):
+            write_png(tmp_path / folder / f"{number}.png", np.full((32, 32, 3), 20 * number, np.uint8))
+        records.append({"name": str(number), "split": "validation"})
+    (tmp_path / "pairs.json").write_text(json.dumps({"pairs": records}), encoding="utf-8")
+    recipe = load_recipe("pix2pix", ["run.validation_pictures=4", "data.batch_size=3", "data.size_px=32"])
+    held = open_data(tmp_path, replace(recipe.data, augment="none"), "validation")
+    shown = torch.cat([batch["source"] for batch in held_out_batches(held, recipe, torch.device("cpu"))])
+    assert ((shown[:, 0, 0, 0] + 1) * 127.5).round().int().tolist() == [0, 40, 80, 120]
 
 
 def test_what_is_missing_is_named(pairs: Path, tmp_path: Path) -> None:
