@@ -23,17 +23,20 @@ def labels(
     hair_network: Annotated[Path, typer.Option(help="MediaPipe's hair_segmentation.tflite of 2019.")],
     attributes: Annotated[Path, typer.Option(help="Folder of CSV files: what people saw on each picture.")],
     clips: Annotated[Path | None, typer.Option(help="Folder of videos of signing people, for hands.")] = None,
+    corrections: Annotated[Path | None, typer.Option(help="Folder of outlines that people drew, JSON.")] = None,
 ) -> None:
     """Label faces by networks, attributes and rules. Repeated, it keeps what networks said and applies the rules."""
     from toonfilter.train.data.fields.attributes import read_attributes
+    from toonfilter.train.data.fields.corrections import read_corrections
     from toonfilter.train.data.fields.first_labels import make_first_labels, make_hands, make_labels
 
     seen = read_attributes(sorted(attributes.glob("*.csv")))
+    outlines = read_corrections(corrections) if corrections is not None else {}
     if not (out / "entries.json").is_file():
         with terminal.progress_shown("pictures read") as show:
             make_first_labels(faces, out, hair_network, show)
     with terminal.progress_shown("pictures labelled") as show:
-        store = make_labels(out, seen, show)
+        store = make_labels(out, seen, outlines, show)
     complete = sum(entry.labelled == 2 for entry in store.entries)
     terminal.say(f"{out}: {terminal.count(complete, 'picture')} of {len(store)} with all fields")
     if clips is not None:

@@ -19,6 +19,8 @@ from toonfilter.train.data.fields.store import SIDE_PX, LabelStore
 
 _RARE_HEADWEAR = {"hat": 1.6, "scarf": 3.0, "turban": 4.0, "hood": 2.0, "helmet": 4.0, "headphones": 5.0, "band": 1.5}
 """How much more often a picture with such headwear is drawn: there are few of them."""
+_CORRECTED_WEIGHT = 3.0
+"""The same for pictures whose labels somebody corrected: they were chosen for being hard, and hold."""
 _NEEDS_ATTRIBUTES: tuple[FieldName, ...] = ("skin", "beard", "headwear", "glasses", "over")
 
 
@@ -56,7 +58,10 @@ class Sample:
 
 
 class Composer:
-    """Makes samples from the pictures `indices` of a store; hands uint8 [N, 160, 160, 4]: see `hands`."""
+    """Makes samples from the pictures `indices` of a store; hands uint8 [N, 160, 160, 4]: see `hands`.
+
+    shares: how often each of them that has labels is drawn, float64 [N], sum 1.
+    """
 
     def __init__(
         self,
@@ -69,8 +74,8 @@ class Composer:
         self.settings = settings or CompositionSettings()
         entries = store.entries
         self._indices = np.array([i for i in indices if entries[i].labelled != UNKNOWN], np.int64)
-        self._weights = np.array([_weight(store, int(i)) for i in self._indices])
-        self._weights /= self._weights.sum()
+        self.shares = np.array([_weight(store, int(i)) for i in self._indices])
+        self.shares /= self.shares.sum()
         self._hats: dict[str, list[int]] = {}
         for index in self._indices:
             kind = entries[index].attributes.headwear
@@ -87,7 +92,7 @@ class Composer:
 
     def _near(self, rng: np.random.Generator, side_px: int) -> Sample:
         chosen = self.settings
-        index = int(rng.choice(self._indices, p=self._weights))
+        index = int(rng.choice(self._indices, p=self.shares))
         zoom = float(np.exp(rng.uniform(*np.log(chosen.near_zoom))))
         roll = _roll(rng, chosen.any_roll)
         other_room = rng.random() < chosen.other_room or zoom > 1.1
@@ -154,7 +159,7 @@ class Composer:
         people = []
         known = np.ones(len(FIELDS), np.float32)
         for _ in range(int(rng.choice([1, 1, 2, 3]))):
-            index = int(rng.choice(self._indices, p=self._weights))
+            index = int(rng.choice(self._indices, p=self.shares))
             zoom = float(np.exp(rng.uniform(*np.log(self.settings.far_zoom))))
             matrix = _far_placement(rng, zoom, side_px)
             mirror = bool(rng.random() < 0.5)
@@ -242,6 +247,7 @@ def _weight(store: LabelStore, index: int) -> float:
                 chosen.glasses != "none", chosen.hair in ("long", "tied"))  # fmt: skip
         weight *= 2.5 if chosen.hair == "bald" else 1.0
         weight *= _RARE_HEADWEAR.get(chosen.headwear, 1.0)
+        weight *= _CORRECTED_WEIGHT if entry.corrected else 1.0
         weight *= 1 + 0.8 * rare[0] + 0.6 * rare[1] + 0.5 * rare[2] + 0.4 * rare[3]
     return weight
 

@@ -1,7 +1,7 @@
 """The first labels of a folder of faces: photos, hair, person and face mesh, by networks, into a store."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from toonfilter.runtime.errors import DataError, require
 from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.train.data.fields.attributes import Attributes
+from toonfilter.train.data.fields.corrections import Outline
 from toonfilter.train.data.fields.hair_network import HairNetwork
 from toonfilter.train.data.fields.hands import hands_of_clips
 from toonfilter.train.data.fields.labels import label_picture
@@ -71,15 +72,20 @@ def make_first_labels(faces: Path, folder: Path, hair_network: Path, report: Sho
     return store
 
 
-def make_labels(folder: Path, attributes: dict[str, Attributes], report: ShowProgress | None = None) -> LabelStore:
-    """Make all labels of a store by rules, from its first labels and attributes by file; can be repeated.
+def make_labels(
+    folder: Path,
+    attributes: Mapping[str, Attributes],
+    corrections: Mapping[str, Sequence[Outline]],
+    report: ShowProgress | None = None,
+) -> LabelStore:
+    """Make all labels of a store by rules, from its first labels, attributes and corrections by file; can be repeated.
 
     0.15 s for a picture on one core.
     """
     store = LabelStore(folder, writable=True)
     entries = list(store.entries)
     for index, entry in enumerate(entries):
-        entries[index] = label_picture(store, index, attributes.get(entry.file))
+        entries[index] = label_picture(store, index, attributes.get(entry.file), corrections.get(entry.file))
         if (index + 1) % _SAVE_EVERY == 0 or index + 1 == len(entries):
             write_entries(folder, entries)
         if report is not None:

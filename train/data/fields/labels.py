@@ -1,5 +1,6 @@
 """From photos, networks and attributes to the labels of all fields, picture by picture."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.fields import FIELDS, FieldName
 from toonfilter.train.data.fields.appearance import tone_and_ink
 from toonfilter.train.data.fields.attributes import Attributes
+from toonfilter.train.data.fields.corrections import Outline, correct
 from toonfilter.train.data.fields.face_frame import Plane, face_frame, soft_edges
 from toonfilter.train.data.fields.matting import foreground_and_background
 from toonfilter.train.data.fields.regions import find_regions
@@ -43,10 +45,13 @@ def picture_labels(
     }
 
 
-def label_picture(store: LabelStore, index: int, attributes: Attributes | None) -> Entry:
+def label_picture(
+    store: LabelStore, index: int, attributes: Attributes | None, outlines: Sequence[Outline] | None = None
+) -> Entry:
     """Make and store the labels of one picture from its first labels; returns its entry as it is now.
 
     attributes: None where nobody has looked at the picture; then only person, hair, tone and ink hold.
+    outlines: what somebody corrected, maybe nothing; None where nobody did.
     """
     entry, photo = store.entries[index], np.array(store["photo"][index])
     person, hair = (store[name][index].astype(np.float32) / 255 for name in ("person_raw", "hair_raw"))
@@ -59,10 +64,11 @@ def label_picture(store: LabelStore, index: int, attributes: Attributes | None) 
         planes: dict[FieldName, Plane] = {"person": np.maximum(person, hair), "hair": hair, "tone": tone, "ink": ink}
     else:
         planes = picture_labels(photo, person, hair, landmarks, attributes)
+        correct(photo, planes, outlines or ())
     empty = np.zeros_like(hair)
     levels = np.stack([planes.get(name, empty) for name in FIELDS], -1)
     store["labels"][index] = np.clip(levels * 255 + 0.5, 0, 255).astype(np.uint8)
     store["foreground"][index], store["background"][index] = foreground_and_background(photo, planes["person"])
     if attributes is None:
         return replace(entry, labelled=NETWORKS_ONLY)
-    return replace(entry, labelled=COMPLETE, attributes=attributes)
+    return replace(entry, labelled=COMPLETE, attributes=attributes, corrected=outlines is not None)

@@ -27,7 +27,10 @@ _SHAPES: Final[dict[str, tuple[tuple[int, ...], Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One picture. labelled: 0 nothing yet, 1 without attributes (person, hair, tone, ink hold), 2 all fields hold."""
+    """One picture. labelled: 0 nothing yet, 1 without attributes (person, hair, tone, ink hold), 2 all fields hold.
+
+    corrected: somebody looked at the labels and corrected what was wrong.
+    """
 
     file: str
     identity: str
@@ -35,6 +38,7 @@ class Entry:
     source: str
     labelled: int = 0
     attributes: Attributes = field(default_factory=Attributes)
+    corrected: bool = False
 
 
 class LabelStore:
