@@ -42,8 +42,12 @@ _OF_HAIR = 0.6
 _SURELY_REDDER, _SURE_SHARE = (3.0, 7.0), 0.2
 """The same from which there is no doubt, however coloured the light is; and the part of the scale of `fairness` that
 only this reaches."""
-_DEEP_CHROMA = (0.44, 0.57)
-"""Chroma over lightness from which skin is deep, unless lips leave no doubt."""
+_DEEP_CHROMA, _NEVER_DEEP = (0.44, 0.57), (54.0, 64.0)
+"""Chroma over lightness from which skin is deep, unless lips leave no doubt; and lightness from which that may be, and
+is, the light's. Lowering the latter draws deep skin in strong light lighter."""
+_PINK, _PINK_LIGHT, _PINK_FAIR = (40.0, 47.0), (38.0, 48.0), 0.8
+"""Hue in degrees up to which skin is fair, and from which that says nothing; lightness below which it never does, as in
+coloured light deep skin is pink, too; and how fair that makes it."""
 _AS_LIGHT, _YELLOW = (-12.0, 4.0), (7.0, 15.0)
 _LIGHT_HAIR = (24.0, 36.0)
 """Lightness of hair over that of skin, its b*, and its lightness, from which it may be and from which it is fair."""
@@ -71,6 +75,8 @@ _FULL_CHROMA, _FULLER_SHARE, _MOST_FULLER = 26.0, 0.55, 12.0
 _MOST_CHROMA, _YELLOW_SKIN = 34.0, (48.0, 58.0)
 """Chroma that skin has at most in good light, and hues from which skin that has more is deep skin in strong light: it
 is drawn as much darker. Raising the former draws it lighter."""
+_NOT_DEEP = (0.5, 1.0)
+"""Fairness up to which skin may be deep skin in strong light, and at which it never is."""
 _LEAST_EXPOSURE = 0.76
 """How much darker it is drawn at most: in light that is strongly coloured nothing tells."""
 _DARKEST_SKIN, _LIGHTEST = 26.0, 90.0
@@ -131,14 +137,22 @@ def fairness(photo: MeasuredPhoto, raw: Lab) -> float:
     fair however strongly coloured the light is.
 
     Lips tell them apart: those of fair skin are redder than it, those of deep skin are less red and bluer.
-    So does hair that is yellow and as light as the skin beside it, though it may be dyed.
+    So does hair that is yellow and as light as the skin beside it, though it may be dyed, and skin that is pink.
     """
     redder = _lips_redder(photo, raw)
     surely = smoothstep(redder, *_SURELY_REDDER)
-    deep = smoothstep(float(np.hypot(*raw[1:])) / max(float(raw[0]), 1.0), *_DEEP_CHROMA) * (1 - surely)
-    lips = (1 - _SURE_SHARE) * smoothstep(redder, *_REDDER_LIPS) * (1 - deep) + _SURE_SHARE * surely
-    colourless = _COLOURLESS_FAIR * (1 - smoothstep(float(np.hypot(raw[1], raw[2])), *_COLOURLESS))
-    return min(1.0, max(lips, colourless) + _OF_HAIR * _fair_hair(photo, raw))
+    chroma = float(np.hypot(*raw[1:]))
+    deep = smoothstep(chroma / max(float(raw[0]), 1.0), *_DEEP_CHROMA) * (1 - smoothstep(float(raw[0]), *_NEVER_DEEP))
+    lips = (1 - _SURE_SHARE) * smoothstep(redder, *_REDDER_LIPS) * (1 - deep * (1 - surely)) + _SURE_SHARE * surely
+    colourless = _COLOURLESS_FAIR * (1 - smoothstep(chroma, *_COLOURLESS))
+    return min(1.0, max(lips, colourless, _PINK_FAIR * _pinkness(raw)) + _OF_HAIR * _fair_hair(photo, raw))
+
+
+def _pinkness(raw: Lab) -> float:
+    """1 for skin that is redder than deep skin ever is, 0 for skin that is as yellow."""
+    lightness, red, yellow = (float(value) for value in raw)
+    pink = 1 - smoothstep(math.degrees(math.atan2(yellow, red)), *_PINK)
+    return pink * smoothstep(lightness, *_PINK_LIGHT) * smoothstep(math.hypot(red, yellow), _NO_HUE, _SURE_HUE)
 
 
 def _lips_redder(photo: MeasuredPhoto, raw: Lab) -> float:
@@ -170,7 +184,7 @@ def clean_skin(raw: Lab, fair: float = 0.0) -> Lab:
     lightness, red, yellow = (float(value) for value in raw)
     chroma = math.hypot(red, yellow)
     hue_deg = math.degrees(math.atan2(yellow, red))
-    too_light = smoothstep(hue_deg, *_YELLOW_SKIN) * (1 - smoothstep(fair, 1 - _SURE_SHARE, 1.0))
+    too_light = smoothstep(hue_deg, *_YELLOW_SKIN) * (1 - smoothstep(fair, *_NOT_DEEP))
     exposure = max(min(1.0, _MOST_CHROMA / max(chroma, 1.0)), _LEAST_EXPOSURE) ** too_light
     lightness, chroma = lightness * exposure, chroma * exposure
     turned = (hue_deg - _SKIN_HUE) * smoothstep(chroma, _NO_HUE, _SURE_HUE)
