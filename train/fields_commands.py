@@ -44,22 +44,31 @@ def labels(
         terminal.say(f"{out}: {terminal.count(found, 'hand')}")
 
 
-@app.command("ages")
-def ages(
+@app.command("appearance")
+def appearance(
     folder: LabelsArgument,
-    guesses: Annotated[list[Path], typer.Argument(help="CSV files with the columns file and age (years).")],
+    said: Annotated[
+        list[Path],
+        typer.Argument(help="CSV files with the columns file and age (years), skin_tone (Monk's), makeup (0-2)."),
+    ],
     out: Annotated[Path, typer.Option("--output", "-o", help="The model: an .npz file.")],
 ) -> None:
-    """Fit the model of apparent age, which says what lines a face may have, to ages that people guessed."""
-    from toonfilter.train.data.fields.ages import fit_ages, read_ages, write_ages
+    """Fit the model of how faces look to people (age, skin tone, make-up) to what people said."""
+    from toonfilter.train.data.fields.appearances import (
+        fit_appearance,
+        read_appearances,
+        read_samples,
+        write_appearance,
+    )
     from toonfilter.train.data.fields.store import LabelStore
 
-    fit = fit_ages(LabelStore(folder), read_ages(guesses))
-    write_ages(fit, out)
-    terminal.say(
-        f"{out}: {terminal.count(fit.count, 'face')}; of those that a fold did not see: "
-        f"correlation {fit.correlation:.2f}, mean error {fit.error_years:.1f} years"
-    )
+    with terminal.progress_shown("faces read") as show:
+        samples = read_samples(LabelStore(folder), read_appearances(said), show)
+    fit = fit_appearance(samples)
+    write_appearance(fit.model, out)
+    terminal.say(f"{out}: {terminal.count(fit.count, 'face')}; of those that a fold did not see:")
+    for name, correlation in fit.correlations.items():
+        terminal.say(f"  {name}: correlation {correlation:.2f}, mean error {fit.errors[name]:.2f}")
 
 
 @app.command("train")

@@ -1,71 +1,61 @@
-"""What tells fair skin in shade from deep skin."""
+"""The drawn skin: of the person's tone, whatever the light."""
 
-import cv2
 import numpy as np
 import pytest
 
-from toonfilter.runtime.render.colour import to_rgb
+from toonfilter.runtime.render.measures.appearance import appearance
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
-from toonfilter.runtime.render.measures.skin import clean_skin, fairness, raw_skin
-
-LIPS = [61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91]
+from toonfilter.runtime.render.measures.skin import clean_skin, raw_skin
 
 
-def portrait(face, skin, lips, hair) -> MeasuredPhoto:
-    """A face in three flat colours, L*a*b*."""
-    landmarks = face[1].landmarks
-    lab = np.zeros((640, 640, 3), np.float32)
-    lab[:] = hair
-    for points, colour in ((landmarks, skin), (landmarks[LIPS], lips)):
-        hull = cv2.convexHull(np.rint(points[:, :2]).astype(np.int32))
-        cv2.fillConvexPoly(lab, hull, tuple(float(value) for value in colour))
-    hairy = np.full((640, 640), 255, np.uint8)
-    cv2.fillConvexPoly(hairy, cv2.convexHull(np.rint(landmarks[:, :2]).astype(np.int32)), 0)
-    return MeasuredPhoto(np.rint(to_rgb(lab) * 255).astype(np.uint8), landmarks, {"hair": hairy})
+def lab(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
 
 
-@pytest.mark.parametrize(
-    ("lips", "hair", "is_fair"),
-    [((34, 24, 12), (15, 2, 3), True), ((32, 10, 8), (42, 4, 22), True), ((32, 10, 8), (15, 2, 3), False)],
-    ids=["red lips", "yellow hair", "neither"],
-)
-def test_dim_fair_skin_is_lifted_more_than_deep_skin(face, lips, hair, is_fair) -> None:
-    photo = portrait(face, (38, 12, 15), lips, hair)
-    raw = raw_skin(photo)
-    drawn = clean_skin(raw, fairness(photo, raw))
-    assert (drawn[0] - raw[0] > 6) == is_fair
-    assert abs(raw[0] - 38) < 2
+def test_deeper_tones_are_drawn_darker_in_the_same_light() -> None:
+    drawn = [float(clean_skin(lab(58, 16, 20), tone)[0]) for tone in np.arange(1, 10.1, 0.5)]
+    assert all(np.diff(drawn) < 0)
+    assert drawn[0] - drawn[-1] > 40
+
+
+@pytest.mark.parametrize("tone", [2.5, 4.0, 7.0])
+def test_light_changes_the_drawn_skin_far_less_than_the_photo(tone: float) -> None:
+    dim, bright = (float(clean_skin(lab(lightness, 14, 16), tone)[0]) for lightness in (30, 75))
+    assert 0 < bright - dim < 7
 
 
 @pytest.mark.parametrize("lightness", [25.0, 45.0, 60.0, 75.0])
-def test_grey_light_does_not_make_grey_skin(lightness: float) -> None:
-    drawn = clean_skin(np.array([lightness, 3, 2], np.float32))
+@pytest.mark.parametrize("tone", [2.0, 5.0, 8.0])
+def test_grey_light_does_not_make_grey_skin(lightness: float, tone: float) -> None:
+    drawn = clean_skin(lab(lightness, 3, 2), tone)
     assert np.hypot(*drawn[1:]) > 12
     assert 40 < np.degrees(np.arctan2(drawn[2], drawn[1])) < 70
 
 
-def test_yellow_skin_that_is_too_strongly_coloured_for_its_light_is_deep_skin_in_strong_light() -> None:
-    drawn = clean_skin(np.array([77, 18, 40], np.float32), fair=0.5)
-    assert 50 < drawn[0] < 68
-    flushed = clean_skin(np.array([72, 29, 32], np.float32), fair=1.0)
-    assert flushed[0] >= 72, "red skin is a flush"
+def test_strongly_coloured_light_does_not_colour_the_skin() -> None:
+    drawn = clean_skin(lab(70, 20, 56), 2.5)
+    assert np.hypot(*drawn[1:]) < 28
+    assert drawn[0] > 75
 
 
 def test_ink_can_be_seen_on_the_darkest_skin() -> None:
-    assert clean_skin(np.array([12, 5, 4], np.float32))[0] >= 25
+    assert clean_skin(lab(8, 5, 4), 10.0)[0] >= 25
 
 
-def test_fair_skin_in_yellow_light_stays_fair(face) -> None:
-    photo = portrait(face, (70, 20, 56), (55, 36, 50), (25, 5, 20))
-    raw = raw_skin(photo)
-    fair = fairness(photo, raw)
-    assert fair > 0.9
-    drawn = clean_skin(raw, fair)
-    assert drawn[0] > 68
-    assert np.hypot(*drawn[1:]) < 40
+def test_skin_is_read_where_hair_and_glasses_do_not_lie(face) -> None:
+    picture = np.full((640, 640, 3), (200, 150, 125), np.uint8)
+    landmarks = face[1].landmarks
+    covered = np.zeros((640, 640), np.uint8)
+    middle = int(landmarks[:, 0].mean())
+    picture[:, :middle] = (20, 20, 20)
+    covered[:, :middle] = 255
+    bare = raw_skin(MeasuredPhoto(picture, landmarks, {"hair": covered}))
+    assert bare[0] > 60
 
 
-def test_brown_skin_with_red_lips_is_not_drawn_lighter(face) -> None:
-    photo = portrait(face, (49, 16, 21), (40, 19, 19), (15, 2, 3))
-    raw = raw_skin(photo)
-    assert clean_skin(raw, fairness(photo, raw))[0] - raw[0] < 3
+def test_what_cannot_be_measured_is_taken_for_usual(face) -> None:
+    """A face all of one colour, without hair: an answer within the scale, and no error."""
+    found = appearance(MeasuredPhoto(np.full((640, 640, 3), 128, np.uint8), face[1].landmarks, {}))
+    assert 1 <= found.skin_tone <= 10
+    assert 0 <= found.makeup <= 2
+    assert 0 <= found.age <= 95

@@ -7,7 +7,7 @@ from toonfilter.runtime.geometry.landmarks import SKIN_AREAS
 from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import AgeLines
-from toonfilter.runtime.render.measures.apparent_age import apparent_age
+from toonfilter.runtime.render.measures.appearance import appearance
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 
 _OLD_ROUGHNESS, _OLD_LINES = (0.016, 0.034), (0.15, 0.45)
@@ -33,12 +33,12 @@ _WHEN_GREY = {"forehead": 0.45, "frown": 0.2, "crow": 0.7, "bag": 0.75, "fold": 
 _GREY_IS_OLD = 0.5
 _FROWN_STAYS = np.float32(0.85)
 """Share of a frown that is drawn at any age."""
-_GROWN, _MATURE = (10.0, 19.0), (33.0, 49.0)
-"""Apparent ages in years (see `apparent_age`, which guesses the old too young) between which a child's face becomes
+_GROWN, _MATURE = (10.0, 19.0), (35.0, 53.0)
+"""Apparent ages in years (see `appearance`, which guesses the old too young) between which a child's face becomes
 one that may have lines, and from which on lines are drawn that the photo hardly shows, up to which they are whole."""
 _CHILD = (8.0, 16.0)
 """Apparent ages up to which features are drawn as a child's, and from which as a grown-up's."""
-_NO_LONGER_YOUNG = (27.0, 42.0)
+_NO_LONGER_YOUNG = (29.0, 45.0)
 """Apparent ages between which rough skin and grey hair begin to say that somebody is old: light and dye say it, too."""
 _WHEN_MATURE = {"forehead": 0.15, "frown": 0.0, "crow": 0.55, "bag": 0.62, "fold": 0.66, "marionette": 0.35}
 """How deep each kind is then, at least."""
@@ -52,7 +52,7 @@ def believed(photo: MeasuredPhoto, lines: AgeLines, raw: Lab) -> AgeLines:
     """
     kinds = [float(getattr(lines, name).max()) for name in _KINDS]
     second, third = sorted(kinds, reverse=True)[1:3]
-    years = apparent_age(photo)
+    years = appearance(photo).age
     grown = 0.15 + 0.85 * smoothstep(years, *_GROWN)
     mature = smoothstep(years, *_MATURE)
     share = max((0.25 + 0.75 * smoothstep(0.5 * (second + third), 0.10, 0.55)) * grown, mature)

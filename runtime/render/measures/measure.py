@@ -8,6 +8,7 @@ from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP
 from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import BrowShape, Look, MouthLook
+from toonfilter.runtime.render.measures.appearance import appearance
 from toonfilter.runtime.render.measures.brows import BrowMeasure, creases
 from toonfilter.runtime.render.measures.glasses import fit_glasses, wears_glasses
 from toonfilter.runtime.render.measures.irises import iris
@@ -15,10 +16,8 @@ from toonfilter.runtime.render.measures.lines import age_lines
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, Picture, Plane
 from toonfilter.runtime.render.measures.skin import (
     clean_skin,
-    fairness,
     lid_darkness,
     lips,
-    lit_skin,
     raw_skin,
     skin_shadow,
 )
@@ -26,7 +25,10 @@ from toonfilter.runtime.render.measures.teeth import measure_teeth
 
 _COVERED = 0.5
 """Share of a mouth and nose that must lie under something for them not to be drawn."""
-_LASH_FROM, _LASH_FULL = 0.55, 0.92
+_LASH_FROM, _LASH_FULL, _BARE_LASH = 0.55, 0.92, 0.4
+"""Darkness of the lash line from which there are lashes, and at which they are full; how much of them is there bare."""
+_MADE_UP = (0.3, 0.9)
+"""Make-up (see `Appearance`) from which lips and lashes may be painted, and from which what the photo shows is."""
 
 
 def measure_look(photo: Picture, landmarks: Landmarks, planes: Mapping[str, Plane]) -> Look:
@@ -82,11 +84,13 @@ class LookMeter:
 def _colours(look: Look, measured: MeasuredPhoto) -> tuple[Look, Lab]:
     """Skin, lips, irises, lashes; and the skin as the photo shows it."""
     raw = raw_skin(measured)
-    fair = fairness(measured, raw)
-    skin = clean_skin(lit_skin(measured, raw, fair), fair)
-    lip, lip_strength = lips(measured, raw, skin)
+    seen = appearance(measured)
+    skin = clean_skin(raw, seen.skin_tone)
+    made_up = smoothstep(seen.makeup, *_MADE_UP)
+    lip, lip_strength = lips(measured, raw, skin, made_up)
     eyes = iris(measured, raw, behind_glasses=wears_glasses(measured))
-    lash = smoothstep(lid_darkness(measured, raw), _LASH_FROM, _LASH_FULL)
+    # Lids are dark in shade and behind frames, too.
+    lash = smoothstep(lid_darkness(measured, raw), _LASH_FROM, _LASH_FULL) * (_BARE_LASH + (1 - _BARE_LASH) * made_up)
     shadow = skin_shadow(skin)
     return replace(look, skin=skin, shadow=shadow, lip=lip, lip_strength=lip_strength, iris=eyes, lash=lash), raw
 
