@@ -101,15 +101,20 @@ def refine(
     folder: LabelsArgument,
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
 ) -> None:
-    """Let a trained network outline the glasses that people wear in the pictures; then train on."""
-    from toonfilter.train.data.fields.second_labels import refine_glasses
+    """Let a trained network outline worn glasses, and mend regions of which it is sure; then train on."""
+    from toonfilter.train.data.fields.second_labels import refine_glasses, refine_regions
     from toonfilter.train.data.fields.store import LabelStore
     from toonfilter.train.fields_training import predictor, split_indices
 
+    store, predict = LabelStore(folder, writable=True), predictor(run)
+    training = split_indices(store)[0]
     with terminal.progress_shown("pictures with glasses") as show:
-        store = LabelStore(folder, writable=True)
-        changed, worn = refine_glasses(store, split_indices(store)[0], predictor(run), show)
-    terminal.say(f"{folder}: {changed} of {terminal.count(worn, 'picture')} with glasses outlined anew")
+        outlined, worn = refine_glasses(store, training, predict, show)
+    with terminal.progress_shown("pictures with other regions") as show:
+        mended = refine_regions(store, training, predict, show) if any(e.corrected for e in store.entries) else 0
+    terminal.say(
+        f"{folder}: {outlined} of {terminal.count(worn, 'picture')} with glasses outlined anew, {mended} mended"
+    )
 
 
 def _shorter(recipe: "FieldsRecipe", steps: int) -> "FieldsRecipe":
