@@ -86,6 +86,7 @@ def study(
     require("lightning", extra="train")
     from toonfilter.benchmarks.quality.distribution import NetOptions
     from toonfilter.benchmarks.quality.set_measures import open_measurer
+    from toonfilter.benchmarks.quality.vote.ballot import read_ballot
     from toonfilter.benchmarks.studies.study import run_study
     from toonfilter.benchmarks.studies.tables import as_markdown
 
@@ -106,7 +107,7 @@ def study(
         terminal.say(as_markdown(table))
     terminal.say(f"written: {out / 'tables.md'}")
     if result.ballot is not None:
-        names = " ".join(arm.name for arm in chosen.arms)
+        names = " ".join(read_ballot(result.ballot).models)
         terminal.say(f"to vote ({names}): toonfilter vote -o {shlex.quote(str(result.ballot))} --serve")
 
 

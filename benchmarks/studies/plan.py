@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.files.toml_text import read_table
@@ -29,8 +28,8 @@ class Plan:
     common: overrides for every arm, before its own. measures: columns of the tables, "MEASURE" or "MEASURE:NET"; the
     first one chooses the epochs that are voted on. detail: the arm that gets a table by epoch. window: epochs of the
     sliding mean in that table. robustness: arms from drawings to photos are also shown drawings that they never saw.
-    against: whether differences are to the first arm or to the arm above. every_epochs: how often weights are kept and
-    measured; a shorter study measures as often in all, not more rarely.
+    against: the arm that the others are compared with; empty: the first, "above": each with the one above it.
+    every_epochs: how often weights are kept and measured; a shorter study measures as often in all, not more rarely.
     """
 
     name: str
@@ -41,7 +40,7 @@ class Plan:
     detail: str = ""
     window: int = 1
     robustness: bool = False
-    against: Literal["first", "above"] = "first"
+    against: str = ""
     every_epochs: int = 10
 
 
@@ -74,8 +73,9 @@ def load_plan(name_or_path: str | Path) -> Plan:
     names = [arm.name for arm in plan.arms]
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"{path.name}: arms are {', '.join(names) or 'missing'}; each needs a name of its own")
-    if plan.detail and plan.detail not in names:
-        raise ConfigError(f"{path.name}: detail is {plan.detail!r}; expected one of {', '.join(names)}")
+    for key, value, others in (("detail", plan.detail, []), ("against", plan.against, ["above"])):
+        if value and value not in [*names, *others]:
+            raise ConfigError(f"{path.name}: {key} is {value!r}; expected one of {', '.join([*names, *others])}")
     return plan
 
 

@@ -103,8 +103,11 @@ def last_table(plan: Plan, found: Found, references: Mapping[str, Mapping[str, f
 def difference_table(plan: Plan, found: Found) -> Table:
     """Each arm less the one that it is set against (see `Plan.against`), at the last epoch, by seed, over seeds."""
     rows = []
-    for place, arm in enumerate(plan.arms[1:]):
-        other = plan.arms[place if plan.against == "above" else 0]
+    fixed = next((arm for arm in plan.arms if arm.name == plan.against), plan.arms[0])
+    for above, arm in zip((None, *plan.arms), plan.arms, strict=False):
+        other = above if plan.against == "above" else fixed
+        if other is None or other is arm:
+            continue
         cells = [f"{arm.name} - {other.name}"]
         for measure in plan.measures:
             mine, its = (_last_values(found.get(name, {}), measure) for name in (arm.name, other.name))

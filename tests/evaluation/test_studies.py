@@ -132,6 +132,9 @@ def test_scales_and_wrong_plans(tmp_path: Path) -> None:
     (tmp_path / "p.toml").write_text(PLAN.replace('detail = "slow"', 'detail = "slower"'))
     with pytest.raises(ConfigError, match="detail is 'slower'; expected one of slow, fast"):
         load_plan(tmp_path / "p.toml")
+    (tmp_path / "p.toml").write_text(PLAN.replace('detail = "slow"', 'against = "first"'))
+    with pytest.raises(ConfigError, match="against is 'first'; expected one of slow, fast, above"):
+        load_plan(tmp_path / "p.toml")
 
 
 def test_the_best_epoch_is_best_in_the_sense_of_its_measure() -> None:
@@ -181,7 +184,9 @@ def test_last_epochs_and_differences_of_known_numbers(tiny_plan: Plan) -> None:
     more = {**found, "third": {0: {2: {"l1": 0.3}}}}
     assert [row[0] for row in difference_table(three, more).rows] == ["fast - slow", "third - fast"]
     assert difference_table(three, more).rows[1][1] == "-0.1000"
-    assert difference_table(replace(three, against="first"), more).rows[1] == ("third - slow", "-0.2000")
+    assert difference_table(replace(three, against=""), more).rows[1] == ("third - slow", "-0.2000")
+    to_fast = difference_table(replace(three, against="fast"), more)
+    assert [row[0] for row in to_fast.rows] == ["slow - fast", "third - fast"]
 
 
 def test_sliding_means() -> None:

@@ -138,7 +138,9 @@ def test_a_smaller_training_part_is_the_same_in_every_layout_and_leaves_the_held
     more = [entry.name for entry in open_data(pairs, replace(few, train_pictures=5), "train").entries]
     assert set(drawn) < set(more)
     assert len(open_data(pairs, replace(few, train_pictures=100), "train")) == 7
-    assert [entry.name for entry in open_data(pairs, few, "validation").entries] == ["7"]
+    for layout in ("paired", "unpaired", "single"):
+        assert [e.name for e in open_data(pairs, replace(few, layout=layout), "validation").entries] == ["7"]
+        assert len(open_data(pairs, replace(few, layout=layout, train_pictures=0), "train")) == 7
 
 
 def test_what_is_measured_is_spread_over_all_that_is_held_out(tmp_path: Path) -> None:

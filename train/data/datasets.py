@@ -2,7 +2,7 @@
 resumed run sees what it would have seen."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -224,9 +224,9 @@ def open_data(root: Path, settings: DataSettings, split: Split, *, seed: int = 0
             found = [(Entry(picture_name(p.path), {"source": p.path}), p.split) for p in published]
         else:
             folder = root / "photo" if (root / "photo").is_dir() else root
-            people = read_identities(root)
+            part_of = _splits(root)
             names = [(picture_name(p), p) for p in picture_paths(folder)]
-            found = [(Entry(name, {"source": p}), split_of(people.get(name, name))) for name, p in names]
+            found = [(Entry(name, {"source": p}), part_of(name)) for name, p in names]
         return FolderData(settings, _some([e for e, part in found if part == split], root, split, settings), seed=seed)
     sources, targets = _unpaired(root, settings, split)
     sides = [_some(side, root, split, settings) for side in (sources, targets)]
@@ -270,20 +270,30 @@ def _paired(root: Path, settings: DataSettings) -> list[tuple[Entry, Split]]:
         return _aligned(root)
     photos = {picture_name(path): path for path in picture_paths(root / "photo")}
     cartoons = {picture_name(path): path for path in picture_paths(root / "cartoon")}
-    records, people = _records(root), read_identities(root)
+    records, part_of = _records(root), _splits(root)
     entries = []
     for name in sorted(set(photos) & set(cartoons)):
-        record = records.get(name, {})
-        if records and not record:
+        if records and name not in records:
             continue
         if settings.landmarks and not has_landmarks(root, "photo", name):
             continue
         files = {"photo": photos[name], "cartoon": cartoons[name], **_extras(root, name, settings)}
-        part = cast(Split, record.get("split") or split_of(str(record.get("identity") or people.get(name, name))))
-        entries.append((Entry(name, files, float(record.get("weight", 1.0))), part))
+        weight = float(records.get(name, {}).get("weight", 1.0))
+        entries.append((Entry(name, files, weight), part_of(name)))
     if not entries:
         raise DataError(f"{root}: no file name is in both photo and cartoon; pairs have the same name in both folders")
     return entries
+
+
+def _splits(root: Path) -> Callable[[str], Split]:
+    """Which part a picture is in, by its name, in every layout: as pairs.json says, else by who is on it."""
+    records, people = _records(root), read_identities(root)
+
+    def part_of(name: str) -> Split:
+        record = records.get(name, {})
+        return cast(Split, record.get("split") or split_of(str(record.get("identity") or people.get(name, name))))
+
+    return part_of
 
 
 def _records(root: Path) -> dict[str, dict[str, Any]]:
@@ -337,14 +347,9 @@ def _unpaired(root: Path, settings: DataSettings, split: Split) -> tuple[list[En
         cartoons = [(p, split_of(picture_name(p))) for p in picture_paths(root / "cartoon")]
         sides = [[(p.path, p.split) for p in photos], cartoons]
     else:
-        people = read_identities(root)
-        parts = {name: str(record.get("split", "")) for name, record in _records(root).items()}
+        part_of = _splits(root)
         sides = [
-            [
-                (p, cast(Split, parts.get(picture_name(p)) or split_of(people.get(picture_name(p), picture_name(p)))))
-                for p in picture_paths(root / folder)
-            ]
-            for folder in ("photo", "cartoon")
+            [(p, part_of(picture_name(p))) for p in picture_paths(root / folder)] for folder in ("photo", "cartoon")
         ]
     folders = ["photo", "cartoon"]
     if settings.direction == "cartoon-to-photo":
