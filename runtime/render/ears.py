@@ -27,6 +27,8 @@ _SEEN_U2 = (0.035, 0.10)
 """Area of an ear in squared distances of the pupils from which its lines are seen, and whole: small ones flicker."""
 _FRONT = taper(12, 0.6, 0.0, 0.25)
 """Widths of the line where the ear joins the cheek, from the lobe up, over those of other lines."""
+_FAR_HIDDEN = 24.0
+"""Yaw in degrees from which the cheek hides the far ear: skin there is a cheek between strands."""
 _RIM, _HOLLOW = 0.70, 0.42
 """Size of the inner curve and of the hollow, over the ear's."""
 
@@ -39,6 +41,8 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
     pen = Pen()
     unit = np.float32(head.unit_px)
     for side in (0, 1):
+        if abs(head.yaw) > _FAR_HIDDEN and side == head.far_side:
+            continue
         ear = ear_outline(skin, figure.to_crop(head.photo_points[:, :2]), figure.unit_crop_px, side)
         if ear is None:
             continue
@@ -52,7 +56,7 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
         with pen.faded(seen):
             pen.fill(polygon(hollow), shadow, 0.9)
             pen.stroke(resampled(_outer_part(hollow, root), 12), _FRONT * np.float32(_LINE_U) * unit, line, 0.7)
-            pen.stroke(_front(shape, root), _FRONT * np.float32(_LINE_U) * unit, line, 0.6)
+            pen.stroke(_front(shape, root, head.down), _FRONT * np.float32(_LINE_U) * unit, line, 0.6)
             pen.stroke(rim, taper(20, 0.15, 0.35, 0.6) * np.float32(_LINE_U) * unit, line, 0.9)
     pen.draw(canvas)
 
@@ -105,13 +109,16 @@ def _rounded(contour: Points) -> Points:
     return soft
 
 
-def _front(shape: Points, root: Points) -> Points:
-    """The part of a closed shape that lies at the root, where the ear grows on the cheek: float32 [12, 2]."""
+def _front(shape: Points, root: Points, down: Points) -> Points:
+    """The part of a closed shape that lies at the root, where the ear grows on the cheek: float32 [12, 2].
+
+    down: the head's, unit vector.
+    """
     away = np.linalg.norm(shape - root, axis=1)
     turned = np.roll(shape, len(shape) // 2 - int(away.argmin()), 0)
     part = resampled(turned[len(shape) // 4 : 3 * len(shape) // 4 + 1], 12)
     # From the lobe, where it is clearest, up.
-    lowest_first: Points = part if part[0, 1] > part[-1, 1] else part[::-1]
+    lowest_first: Points = part if part[0] @ down > part[-1] @ down else part[::-1]
     return lowest_first
 
 
