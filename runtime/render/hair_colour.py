@@ -1,5 +1,6 @@
 """The colours of hair and beard, told from light, shade, gloss and the skin that is seen through them."""
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ from toonfilter.runtime.render.features.smooth import smoothstep
 _SURE_HAIR = 200
 _LIGHTER, _DARKEST_HAIR, _DARKEST_BEARD = 2.0, 16.0, 15.0
 """How much lighter than it is seen hair is painted, L*, and the darkest that lines can be seen on."""
+_DRAWN_LIGHTER, _MOST_GAIN, _BLACK = 1.1, 1.35, (16.0, 36.0)
+"""How much lighter skin is drawn than it is in good light; the most that hair gains where light is dim; and lightness
+of hair up to which it gains nothing, and from which all. Raising the last draws dark hair in the dark black."""
 _LIGHTEST_HAIR = 84.0
 """Lightness of white hair: above it there must be room for its lights."""
 _STUBBLE_TO_SKIN, _SEEN_THROUGH = (0.62, 0.86), 0.7
@@ -71,11 +75,12 @@ class HairColours(NamedTuple):
 
 
 def measure_hair(
-    lab: NDArray[np.float32], planes: Mapping[str, Plane], skin: Lab, default: Lab, young: float
+    lab: NDArray[np.float32], planes: Mapping[str, Plane], skin: Lab, default: Lab, young: float, gain: float = 1.0
 ) -> HairColours:
     """lab: float32 [h, w, 3], a small picture; planes in its pixels. skin: as the photo shows it.
 
     default: of the hair, where too little of it is seen. young: see `AgeLines.young`; children have no grey hair.
+    gain: see `light_gain`.
     """
     plane, beard_plane = planes["hair"], planes.get("beard")
     # Between strands there is the room.
@@ -85,6 +90,7 @@ def measure_hair(
     if _is_sheen(seen, skin):
         seen = skin * _CROPPED
     hair = _with_youth(_ungreened(seen), young) * _livelier(seen, skin, young)
+    hair = _in_good_light(hair, gain)
     hair[0] = min(max(hair[0] + _LIGHTER, _DARKEST_HAIR), _LIGHTEST_HAIR)
     beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
     if _is_white(seen, skin):
@@ -92,8 +98,22 @@ def measure_hair(
     else:
         cover = _cover(beard, skin, 0.0 if beard_plane is None else _certainty(beard_plane))
     beard = _ungreened(beard) * _livelier(beard, skin, 0.0)
-    beard[0] = max(beard[0] + _LIGHTER, _DARKEST_BEARD)
+    beard = _in_good_light(beard, gain)
+    beard[0] = min(max(beard[0] + _LIGHTER, _DARKEST_BEARD), _LIGHTEST_HAIR)
     return HairColours(hair, beard, cover)
+
+
+def light_gain(skin: Lab, drawn_skin: Lab) -> float:
+    """By how much lighter hair is in good light, in which the skin is drawn. skin: as the photo shows it."""
+    gain = float(drawn_skin[0]) / (_DRAWN_LIGHTER * max(float(skin[0]), 1.0))
+    return min(max(gain, 1.0), _MOST_GAIN)
+
+
+def _in_good_light(colour: Lab, gain: float) -> Lab:
+    """Black hair stays black in any light."""
+    gain = 1 + (gain - 1) * smoothstep(float(colour[0]), *_BLACK)
+    lit: Lab = colour * np.array([gain, math.sqrt(gain), math.sqrt(gain)], np.float32)
+    return lit
 
 
 def _cover(beard: Lab, skin: Lab, certainty: float) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.colour import FEWEST_PIXELS, Lab, lightened, median_colour, picture_lab
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.hair_colour import measure_hair
+from toonfilter.runtime.render.hair_colour import light_gain, measure_hair
 from toonfilter.runtime.styles.style import BaseRules
 
 CLOTH_COLOURS = 4
@@ -86,11 +86,16 @@ def painted_colour(lab: Lab, rules: BaseRules, paper_light: float = _PAPER_LIGHT
 
 
 def measure_palette(
-    photo: Image, fields: Mapping[str, Plane], before: Palette | None = None, *, young: float = 0.0
+    photo: Image,
+    fields: Mapping[str, Plane],
+    before: Palette | None = None,
+    *,
+    young: float = 0.0,
+    drawn_skin: Lab | None = None,
 ) -> Palette:
     """photo: uint8 [S, S, 3] RGB; fields in its pixels. before: colours are looked for from here, so that they stay.
 
-    young: see `AgeLines.young`; children have no grey hair.
+    young: see `AgeLines.young`; children have no grey hair. drawn_skin: as in good light, which hair is drawn in, too.
     """
     small = cv2.resize(photo, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA)
     lab = cv2.bilateralFilter(picture_lab(small), 5, 12, 2)
@@ -98,7 +103,8 @@ def measure_palette(
     plane = {name: cv2.resize(one, size, interpolation=cv2.INTER_AREA) for name, one in fields.items()}
     default = before or Palette()
     skin = median_colour(lab[plane["skin"] > 220], default.skin)
-    hair = measure_hair(lab, plane, skin, default.hair, young)
+    gain = 1.0 if drawn_skin is None else light_gain(skin, drawn_skin)
+    hair = measure_hair(lab, plane, skin, default.hair, young, gain)
     cloth = cloth_plane(plane)
     return Palette(
         hair=hair.hair,

@@ -371,3 +371,13 @@ def test_a_child_s_green_hair_is_green() -> None:
     photo[:60] = (140, 200, 178)
     palette = measure_palette(photo, planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE)), young=1.0)
     assert palette.hair[1] < -10
+
+
+def test_hair_in_dim_light_is_drawn_as_light_as_the_skin_is() -> None:
+    dim = np.full((SIZE, SIZE, 3), (70, 62, 50), np.uint8)
+    dim[100:] = (95, 70, 60)
+    drawn = planes(hair=box(0, 0, SIZE, 90), skin=box(0, 110, SIZE, SIZE))
+    skin = measure_palette(dim, drawn).skin
+    as_seen, as_lit = (measure_palette(dim, drawn, drawn_skin=skin * np.float32(share)).hair for share in (1.0, 1.4))
+    assert as_lit[0] > 1.15 * as_seen[0]
+    assert measure_palette(dim, drawn, drawn_skin=skin * np.float32(0.5)).hair == pytest.approx(as_seen)
