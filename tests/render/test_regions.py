@@ -374,7 +374,7 @@ def test_a_child_s_green_hair_is_green() -> None:
 
 
 def test_hair_in_dim_light_is_drawn_as_light_as_the_skin_is() -> None:
-    dim = np.full((SIZE, SIZE, 3), (70, 62, 50), np.uint8)
+    dim = np.full((SIZE, SIZE, 3), (110, 102, 80), np.uint8)
     dim[100:] = (95, 70, 60)
     drawn = planes(hair=box(0, 0, SIZE, 90), skin=box(0, 110, SIZE, SIZE))
     skin = measure_palette(dim, drawn).skin

@@ -43,7 +43,7 @@ _AGES, _TONES, _PAINT = (0.0, 95.0), (1.0, 10.0), (0.0, 2.0)
 _LIGHT_PERCENTILES = (5, 15, 30, 50, 70, 85, 95)
 _PARTS = ((0.1, 0.3), (0.38, 0.68), (0.7, 0.92))
 """Shares of the skin's pixels, from the darkest on, whose mean colours are features: shade, tone, lights."""
-_FEWEST_PX = 8
+_FEWEST_PX, _ENOUGH_PX = 8, 1500
 _WHITE_FROM = 1.15
 """Distance from the pupil, in radii of the iris, from which on an eye is white."""
 
@@ -125,6 +125,7 @@ def _picture(photo: MeasuredPhoto) -> Features:
 
 def _colours(photo: MeasuredPhoto) -> Features:
     skin = skin_pixels(photo)
+    skin = skin[:: max(1, len(skin) // _ENOUGH_PX)]
     skin = skin[np.argsort(skin[:, 0])]
     shade, tone, lights = (skin[int(low * len(skin)) : int(high * len(skin)) + 1].mean(0) for low, high in _PARTS)
     lips = _median(photo.colours_at(photo.face.flat[list(LIP_MIDDLES)]))
@@ -132,7 +133,7 @@ def _colours(photo: MeasuredPhoto) -> Features:
     brow_points = [photo.face.flat[[*eye.brow_upper, *eye.brow_lower]] for eye in EYES]
     brows = _median(photo.colours_at(np.concatenate(brow_points)))
     hair = _hair(photo)
-    everything = np.percentile(photo.lab[..., 0], (5, 95, 99))
+    everything = np.percentile(photo.lab[::3, ::3, 0], (5, 95, 99))
     features = [
         np.percentile(skin[:, 0], _LIGHT_PERCENTILES), shade, tone, lights, skin.std(0), lips - tone,
         whites, whites - tone, irises - tone, hair, hair - tone, brows - tone, everything, tone[0] - everything,
@@ -182,7 +183,8 @@ def _hair(photo: MeasuredPhoto) -> Features:
     plane = photo.planes.get("hair")
     if plane is None:
         return np.full(3, np.nan, np.float32)
-    return _median(photo.lab[cv2.erode(plane, np.ones((5, 5), np.uint8)) > 200])
+    pixels = photo.lab[cv2.erode(plane, np.ones((5, 5), np.uint8)) > 200]
+    return _median(pixels[:: max(1, len(pixels) // _ENOUGH_PX)])
 
 
 @lru_cache(maxsize=1)
