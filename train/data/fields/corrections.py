@@ -5,7 +5,9 @@ and `points`, x and y in hundredths of the picture's sides from its upper left c
 ones. `[]` says that somebody looked and found all right.
 """
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.fields import FieldName
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.train.data.fields.face_frame import Plane, soft_edges
 
 Kind = Literal["ground", "hair", "skin", "cloth", "headwear", "beard", "stubble", "over"]
@@ -38,6 +41,8 @@ _CHANGED: Final[tuple[FieldName, ...]] = ("person", "hair", "skin", "beard", "he
 _SNAP = 0.022
 """How far an outline may move to an edge, of the picture's side; raising it forgives more and follows wrong edges."""
 _CUT_ROUNDS = 3
+_MOST_NAME = 80
+"""Characters of a picture's file that the name of its corrections tells."""
 _LEAST_INNER = 0.2
 """Share of an outline's area that must be farther inside than that; smaller and thinner ones stay as drawn."""
 
@@ -50,32 +55,79 @@ class Outline:
     points: tuple[tuple[float, float], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CorrectionFile:
+    """One picture's corrections and where they lie. file: of the picture, as in the index."""
+
+    path: Path
+    file: str
+    outlines: tuple[Outline, ...]
+
+
 def read_corrections(folder: Path) -> dict[str, tuple[Outline, ...]]:
     """The corrections of a folder's JSON files, by picture file.
 
     Raises:
         DataError: a file cannot be read or has other content; the text names it.
     """
-    found: dict[str, tuple[Outline, ...]] = {}
+    return {file: found.outlines for file, found in read_correction_files(folder).items()}
+
+
+def read_correction_files(folder: Path) -> dict[str, CorrectionFile]:
+    """As `read_corrections`, with the files; of two of one picture the last by name holds."""
+    found: dict[str, CorrectionFile] = {}
     for path in sorted(folder.glob("*.json")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            outlines = tuple(_outline(row) for row in content["outlines"])
-            found[str(content["file"])] = outlines
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            file = str(content["file"])
+            found[file] = CorrectionFile(path, file, parse_outlines(content["outlines"]))
+        except (OSError, ValueError, KeyError, TypeError, DataError) as error:
             raise DataError(f"{path}: cannot be read as corrections of a picture ({error})") from error
     return found
 
 
-def _outline(row: Mapping[str, object]) -> Outline:
-    kind, points = row["kind"], row["points"]
+def new_correction_file(folder: Path, file: str) -> CorrectionFile:
+    """A place for the corrections of a picture that has none. Its name tells the picture and is no other picture's."""
+    words = re.sub(r"[^A-Za-z0-9]+", "-", file).strip("-")[-_MOST_NAME:]
+    digest = hashlib.sha256(file.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return CorrectionFile(folder / f"{words}-{digest}.json", file, ())
+
+
+def write_correction_file(kept: CorrectionFile) -> None:
+    """Write one picture's corrections, whole.
+
+    Raises:
+        OutputError: the disk or the folder refuses; what lay there stays.
+    """
+    rows = [{"kind": one.kind, "points": one.points} for one in kept.outlines]
+    write_whole(kept.path, json.dumps({"file": kept.file, "outlines": rows}) + "\n")
+
+
+def parse_outlines(rows: object) -> tuple[Outline, ...]:
+    """Outlines from what JSON holds.
+
+    Raises:
+        DataError: something else than a list of outlines; the text says what is wrong.
+    """
+    if not isinstance(rows, list):
+        raise DataError("outlines must be a list")
+    return tuple(_outline(row) for row in rows)
+
+
+def _outline(row: object) -> Outline:
+    if not isinstance(row, dict) or "kind" not in row:
+        raise DataError("an outline has no kind")
+    kind, points = row["kind"], row.get("points")
     if kind not in KINDS:
-        raise ValueError(f"kind is {kind!r}; must be one of {', '.join(KINDS)}")
+        raise DataError(f"kind is {kind!r}; must be one of {', '.join(KINDS)}")
     if not isinstance(points, list) or len(points) < 3:
-        raise ValueError(f"an outline of {kind} has fewer than three points")
-    placed = tuple((float(x), float(y)) for x, y in points)
+        raise DataError(f"an outline of {kind} has fewer than three points")
+    try:
+        placed = tuple((float(x), float(y)) for x, y in points)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"a point of {kind} is no pair of numbers") from error
     if any(not -5 <= value <= 105 for point in placed for value in point):
-        raise ValueError(f"a point of {kind} lies outside 0 to 100")
+        raise DataError(f"a point of {kind} lies outside 0 to 100")
     return Outline(kind, placed)
 
 

@@ -46,6 +46,9 @@ class LabelStore:
 
     foreground: the photo, the person's colours continued over its edge. background: the photo, the person filled in
     from around. mesh: float32 [N, 478, 3] px, NaN where no face was found.
+
+    Raises:
+        DataError: the folder holds no labels, or damaged ones.
     """
 
     def __init__(self, folder: Path, *, writable: bool = False) -> None:
@@ -53,10 +56,13 @@ class LabelStore:
         path = folder / "entries.json"
         if not path.is_file():
             raise DataError(f"{folder} holds no entries.json; make the labels first")
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        self.entries = [Entry(**{**row, "attributes": Attributes(**row["attributes"])}) for row in rows]
         mode: Literal["r+", "r"] = "r+" if writable else "r"
-        self._arrays = {name: np.load(folder / f"{name}.npy", mmap_mode=mode) for name in _SHAPES}
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
+            self.entries = [Entry(**{**row, "attributes": Attributes(**row["attributes"])}) for row in rows]
+            self._arrays = {name: np.load(folder / f"{name}.npy", mmap_mode=mode) for name in _SHAPES}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{folder}: cannot be read as labels ({error})") from error
 
     @classmethod
     def create(cls, folder: Path, entries: Sequence[Entry]) -> "LabelStore":
