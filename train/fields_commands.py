@@ -1,5 +1,7 @@
-"""The commands of `fields`: labels, training and export of the fields network."""
+"""The commands of `fields`: labels, their correction, training and export of the fields network."""
 
+import contextlib
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,6 +44,38 @@ def labels(
     if clips is not None:
         found = make_hands(out, sorted(path for path in clips.iterdir() if is_video(path)))
         terminal.say(f"{out}: {terminal.count(found, 'hand')}")
+
+
+@app.command("correct")
+def correct(
+    folder: LabelsArgument,
+    corrections: Annotated[Path, typer.Argument(help="Folder of outlines, JSON, one file a picture; is made.")],
+    only: Annotated[
+        list[str] | None, typer.Option(help="A picture, as in the index, with * and ?; may be given again.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8732,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+) -> None:
+    """Look through labels on a local web page and outline what is wrong. Ctrl-C ends; the same command goes on."""
+    from toonfilter.runtime.errors import require
+
+    for module in ("starlette", "uvicorn"):
+        require(module, extra="app")
+    from toonfilter.train.data.fields.store import LabelStore
+    from toonfilter.train.labelling.desk import CorrectionDesk, labels_command
+    from toonfilter.train.labelling.server import CorrectionServer
+
+    desk = CorrectionDesk(LabelStore(folder), corrections, only or ())
+    with CorrectionServer(desk, port) as server:
+        terminal.say(f"{terminal.count(desk.counts[1], 'picture')}: {server.url}  (Ctrl-C ends)")
+        if browser:
+            typer.launch(server.url)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    done, total, now = desk.counts
+    terminal.say(f"{corrections}: {done} of {terminal.count(total, 'picture')} looked at, {now} now")
+    if done:
+        terminal.say(f"the labels change with: {labels_command(folder, corrections)}")
 
 
 @app.command("appearance")

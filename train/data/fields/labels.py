@@ -54,7 +54,7 @@ def label_picture(
     outlines: what somebody corrected, maybe nothing; None where nobody did.
     """
     entry, photo = store.entries[index], np.array(store["photo"][index])
-    person, hair = (store[name][index].astype(np.float32) / 255 for name in ("person_raw", "hair_raw"))
+    person, hair = _first_labels(store, index)
     landmarks = np.array(store["mesh"][index])
     if not np.isfinite(landmarks).all() or (attributes is not None and attributes.bad == "1"):
         return replace(entry, labelled=UNKNOWN)
@@ -72,3 +72,15 @@ def label_picture(
     if attributes is None:
         return replace(entry, labelled=NETWORKS_ONLY)
     return replace(entry, labelled=COMPLETE, attributes=attributes, corrected=outlines is not None)
+
+
+def labels_by_rules(store: LabelStore, index: int) -> dict[FieldName, Plane]:
+    """What `label_picture` corrects: the labels of a picture with attributes before any correction."""
+    person, hair = _first_labels(store, index)
+    photo, landmarks = np.array(store["photo"][index]), np.array(store["mesh"][index])
+    return picture_labels(photo, person, hair, landmarks, store.entries[index].attributes)
+
+
+def _first_labels(store: LabelStore, index: int) -> tuple[Plane, Plane]:
+    person, hair = (store[name][index].astype(np.float32) / 255 for name in ("person_raw", "hair_raw"))
+    return person, hair

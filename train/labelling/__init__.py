@@ -1,0 +1,1 @@
+"""People correct the labels of face pictures on a local web page."""
