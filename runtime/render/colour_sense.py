@@ -14,18 +14,18 @@ from toonfilter.runtime.render.contours import Plane
 _LAID_OVER = ("hair", "headwear", "over")
 _COARSE_PX = 8
 """A power of two."""
-_REACH_U = 0.42
+_REACH_U = 0.32
 """How far around a place a part's colour is gathered, in distances of the pupils. Raising it trusts colours further
 away."""
 _DOUBT = 0.03
 _DOUBT_OF: Mapping[str, float] = {"beard": 0.006, "headwear": 0.01, "over": 0.01}
 """Share that every part nearby is given at least, and what rarer parts are given. Raising it lets colours overrule the
 network more often: shadows become beards."""
-_WEIGHTS = np.array([0.7, 1, 1], np.float32)
+_WEIGHTS = np.array([0.5, 1, 1], np.float32)
 """Of L*, a*, b*. Raising the first takes shadows for another part more often."""
 _PER_LEVEL, _ORIGIN = np.array([100 / 255, 1, 1], np.float32), np.array([0, -128, -128], np.float32)
 """L*a*b* from bytes: for each level, and at 0."""
-_NOISE2 = 60.0
+_NOISE2 = 80.0
 """Least variance of a part's colour, L*a*b* squared. Raising it trusts colours less."""
 _SURE_LEVEL = 235
 """Level from which nobody asks a place's colour. Raising it asks more, which costs time, and changes little."""

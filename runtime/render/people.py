@@ -13,7 +13,7 @@ from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.own_colours import with_ears, with_own_colours, without_gleams
+from toonfilter.runtime.render.gleams import without_gleams
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.scraps import with_calm_body, without_scraps
@@ -24,12 +24,9 @@ from toonfilter.runtime.render.sure_regions import (
     bare_parts,
     head_alone,
     middle_of_face,
-    with_even_beard,
-    with_scalp_hair,
     with_sure_face,
     with_sure_middle,
     without_islands,
-    without_things_beside,
 )
 
 _LEAST_PERSON_PX = 60
@@ -112,17 +109,12 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     """
     unit_px = head.unit_px / scene.scale
     middle = middle_of_face(landmarks, scene.photo.shape[:2], unit_px)
-    planes = scene.planes if keep_person else without_things_beside(scene.planes, landmarks, unit_px)
     below = cv2.bitwise_not(above_chin(landmarks, middle.shape, 0.0))
-    planes = without_gleams(planes, scene.photo, middle, below)
-    planes = with_scalp_hair(planes, landmarks, unit_px)
-    planes = with_own_colours(planes, scene.photo, middle, below)
-    planes = with_ears(planes, scene.photo, landmarks, middle, unit_px)
+    planes = without_gleams(scene.planes, scene.photo, middle, below)
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)
     _, down = axes_of(landmarks)
     planes = with_calm_body(planes, landmarks[CHIN, :2], down, unit_px, keep_person=keep_person)
     planes = with_sure_middle(planes, middle, landmarks, unit_px, keep_person=keep_person)
-    planes = with_even_beard(planes, landmarks, head.yaw, unit_px)
     planes["relief"] = skin_relief(scene.photo, planes, landmarks, unit_px)
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
     planes = without_islands(planes, nose, unit_px, keep_person=keep_person)

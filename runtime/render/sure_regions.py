@@ -1,6 +1,5 @@
 """What is known beside the planes: a face is skin in its middle, its neck too; and which planes a head alone has."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,18 +12,13 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import (
-    BELOW_NOSE,
     BETWEEN_BROWS,
     BROW_LINE,
     CHIN,
-    CHIN_AREA,
     JAW,
-    LIP_BOTTOM,
-    NOSE_BRIDGE,
     OUTER_CORNERS,
 )
 from toonfilter.runtime.render.contours import COARSE_PX, Plane, Points, coarsened
-from toonfilter.runtime.render.palette import cloth_plane
 from toonfilter.runtime.render.scene import SceneFields
 
 _HEAD_WIDTH, _HEAD_HEIGHT = 0.62, 0.80
@@ -50,29 +44,12 @@ _CHIN_U, _LEAST_LOCK_U2 = 0.8, 0.6
 """How far below the nose hair that hangs together with nothing above must be large, and how large, to be hair."""
 _LEAST_HAND_U2 = 0.4
 """The same for skin that hangs together with nothing above. Raising it draws small hands in the colours of cloth."""
-_EVEN_TO_YAW = 30.0
-"""Yaw in degrees from which a beard is drawn as it is seen."""
-_SOME_BEARD = 60
-"""Level below which there is no beard worth drawing."""
-_BEARD_GAP_U = 0.32
-"""Half the width of a bare place on the chin that a beard around it closes over. Raising it makes full beards of
-rings."""
-_DOUBT_BELOW = 45
-"""Levels by which all cloth is doubted. Raising it loses the rims of clothes that look like the room."""
-_DOUBT_ABOVE, _DOUBT_FAR, _SHOULDERS_FROM_U = 75, 115, 2.1
-"""Levels by which cloth above the chin, and cloth above the shoulders, is doubted; shoulders lie below a line at half a
-right angle from so far beside the chin. Raising the levels loses hoods and sleeves of raised arms."""
-_FOREHEAD_GROWS_U = 0.15
-"""How far beyond the mesh's forehead a head may be bare as a matter of course."""
-_SOME_HAIR, _SURELY_BALD, _LIKELIER_HAIR = 40, 205, 70
-"""Levels of hair from which, and of skin up to which, there is a doubt beyond the forehead, and how much hair gains by
-it. Raising the last two gives thin hair to bald heads."""
 _FACE_INSET_U = 0.16
 """How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
 _ISLANDS: Mapping[str, tuple[float, int, float]] = {
     "hair": (0.06, 190, 1.6),
     "skin": (0.10, 180, 99.0),
-    "headwear": (0.25, 190, 1.6),
+    "headwear": (0.10, 150, 3.0),
     "over": (0.15, 190, 3.0),
     "beard": (0.04, 150, 2.5),
     "person": (0.8, 190, 99.0),
@@ -95,67 +72,12 @@ def with_sure_middle(
     return {**planes, "person": person, "skin": cv2.max(planes["skin"], middle), "hair": hair, "headwear": worn}
 
 
-def with_even_beard(planes: Mapping[str, Plane], landmarks: Landmarks, yaw: float, unit_px: float) -> dict[str, Plane]:
-    """The planes with what grows on one half of a face on the other, too, and no beard below a bare chin.
-
-    A beard around the chin is closed over it. landmarks: float32 [478, 3] px of the planes. yaw: degrees; a turned face
-    shows one half and is left as it is. unit_px: distance of the pupils in px of the planes.
-    """
-    beard = planes["beard"]
-    if int(beard.max()) < _SOME_BEARD:
-        return dict(planes)
-    hull, chin = hull_region(landmarks, beard.shape), hull_region(landmarks[list(CHIN_AREA)], beard.shape)
-    outside = cv2.bitwise_and(beard, cv2.bitwise_not(hull))
-    if cv2.mean(beard, chin)[0] < _SOME_BEARD:
-        # The shadow of a chin.
-        outside[:] = 0
-    inside = cv2.bitwise_and(beard, hull)
-    share = max(0.0, 1 - abs(yaw) / _EVEN_TO_YAW)
-    if share > 0:
-        other = _mirrored(beard, landmarks)
-        even = cv2.bitwise_and(cv2.addWeighted(cv2.max(beard, other), 0.6, cv2.min(beard, other), 0.4, 0), hull)
-        inside = cv2.addWeighted(even, share, inside, 1 - share, 0)
-    whole = cv2.max(inside, outside)
-    _, down = axes_of(landmarks)
-    side = 2 * max(1, round(_BEARD_GAP_U * unit_px)) + 1
-    closed = cv2.morphologyEx(whole, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
-    below = half_plane(beard.shape, landmarks[LIP_BOTTOM[len(LIP_BOTTOM) // 2], :2], down)
-    return {**planes, "beard": cv2.max(whole, cv2.bitwise_and(closed, cv2.bitwise_and(below, hull)))}
-
-
-def with_scalp_hair(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
-    """The planes with hair where the network wavers between hair and skin beyond the forehead: few heads are bald.
-
-    landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
-    """
-    skin, hair = planes["skin"], planes["hair"]
-    _, down = axes_of(landmarks)
-    grow = 2 * max(1, round(_FOREHEAD_GROWS_U * unit_px)) + 1
-    face = cv2.dilate(hull_region(landmarks, skin.shape), np.ones((grow, grow), np.uint8))
-    scalp = cv2.subtract(half_plane(skin.shape, landmarks[BETWEEN_BROWS, :2], -down), face)
-    doubted = cv2.bitwise_and(cv2.inRange(hair, _SOME_HAIR, 255), cv2.inRange(skin, 0, _SURELY_BALD))
-    doubted = cv2.blur(cv2.bitwise_and(doubted, scalp), (5, 5))
-    moved = cv2.convertScaleAbs(doubted, alpha=_LIKELIER_HAIR / 255)
-    return {**planes, "skin": cv2.subtract(skin, moved), "hair": cv2.add(hair, moved)}
-
-
 def hull_region(points: NDArray[np.float32], shape: tuple[int, ...]) -> Plane:
     """255 within the convex hull of these points. points: [N, 2 or more] px."""
     region: Plane = np.zeros(shape[:2], np.uint8)
     hull = cv2.convexHull(np.ascontiguousarray(points[:, :2], np.float32))
     cv2.fillConvexPoly(region, np.rint(hull).astype(np.int32), 255)
     return region
-
-
-def _mirrored(plane: Plane, landmarks: Landmarks) -> Plane:
-    """The plane on the other side of the line through the face's middle."""
-    axis = landmarks[CHIN, :2] - landmarks[NOSE_BRIDGE, :2]
-    normal = np.array([-axis[1], axis[0]], np.float64) / (np.linalg.norm(axis) + 1e-6)
-    mirror = np.eye(2) - 2 * np.outer(normal, normal)
-    shift = 2 * float(normal @ landmarks[BELOW_NOSE, :2]) * normal
-    size, way = (plane.shape[1], plane.shape[0]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    other: Plane = cv2.warpAffine(plane, np.column_stack([mirror, shift]), size, flags=way)
-    return other
 
 
 def _hats(headwear: Plane, landmarks: Landmarks, unit_px: float) -> tuple[Plane, Plane]:
@@ -191,22 +113,6 @@ def _kept(plane: Plane, parts: NDArray[np.int32], stays: NDArray[np.bool_]) -> P
     large = cv2.resize(gone, (plane.shape[1], plane.shape[0]), interpolation=cv2.INTER_LINEAR)
     kept: Plane = cv2.min(plane, cv2.bitwise_not(large))
     return kept
-
-
-def without_things_beside(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
-    """The planes with less person where there is cloth above or far beside a head, which mostly is a thing of the room.
-
-    landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
-    """
-    shape = planes["person"].shape
-    doubt = cv2.max(cv2.min(above_chin(landmarks, shape, 0.0), _DOUBT_ABOVE), _DOUBT_BELOW)
-    across, down = axes_of(landmarks)
-    for way in (across, -across):
-        # Shoulders slope: what lies above such a line is none.
-        edge = landmarks[CHIN, :2] + way * np.float32(_SHOULDERS_FROM_U * unit_px)
-        far = half_plane(shape, edge, (way - down) * np.float32(math.sqrt(0.5)))
-        doubt = cv2.max(doubt, cv2.min(far, _DOUBT_FAR))
-    return {**planes, "person": cv2.subtract(planes["person"], cv2.min(cloth_plane(planes), doubt))}
 
 
 def above_chin(landmarks: Landmarks, shape: tuple[int, ...], below_px: float) -> Plane:
