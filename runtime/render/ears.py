@@ -1,4 +1,4 @@
-"""The inner lines of ears, where the plane of skin shows one beside the face: a curve within its rim and a hollow."""
+"""The lines of ears: within the outline that the plane of skin shows beside a face, or whole, on a head in profile."""
 
 import cv2
 import numpy as np
@@ -7,6 +7,7 @@ import skia
 from toonfilter.runtime.geometry.landmarks import EAR_LIMITS, EAR_ROOTS, FACE_OVAL
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane, Points
+from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, polygon, taper
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.features.smooth import smoothstep
@@ -29,6 +30,17 @@ _FRONT = taper(12, 0.6, 0.0, 0.25)
 """Widths of the line where the ear joins the cheek, from the lobe up, over those of other lines."""
 _FAR_HIDDEN = 24.0
 """Yaw in degrees from which the cheek hides the far ear: skin there is a cheek between strands."""
+_PROFILE_FROM, _BARE_SHARE = 30.0, 0.85
+"""Yaw in degrees from which the near ear lies within the head; and the share of its place that must be skin."""
+_TRAGI, _EAR_OUTWARDS = (234, 454), 0.3
+"""Where the right and the left ear canal are, and how far outwards an ear goes for each step backwards."""
+_EAR = np.array(
+    [
+        (0.02, -0.26), (0.11, -0.46), (0.29, -0.57), (0.48, -0.50), (0.59, -0.31), (0.57, -0.07), (0.47, 0.14),
+        (0.35, 0.30), (0.25, 0.44), (0.13, 0.50), (0.03, 0.40), (0.01, 0.22),
+    ]
+)  # fmt: skip
+"""Outline of an ear, backwards and down from the canal, in distances of the pupils; wide, as meshes turn too little."""
 _RIM, _HOLLOW = 0.70, 0.42
 """Size of the inner curve and of the hollow, over the ear's."""
 
@@ -44,9 +56,10 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
         if abs(head.yaw) > _FAR_HIDDEN and side == head.far_side:
             continue
         ear = ear_outline(skin, figure.to_crop(head.photo_points[:, :2]), figure.unit_crop_px, side)
-        if ear is None:
+        in_profile = ear is None
+        shape = ear_in_profile(head, figure, skin, side) if ear is None else figure.place(ear)
+        if shape is None:
             continue
-        shape = figure.place(ear)
         middle = shape.mean(0)
         root = head.flat[list(EAR_ROOTS[side])].mean(0)
         inwards = (root - middle) * np.float32(0.12)
@@ -56,9 +69,31 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
         with pen.faded(seen):
             pen.fill(polygon(hollow), shadow, 0.9)
             pen.stroke(resampled(_outer_part(hollow, root), 12), _FRONT * np.float32(_LINE_U) * unit, line, 0.7)
-            pen.stroke(_front(shape, root, head.down), _FRONT * np.float32(_LINE_U) * unit, line, 0.6)
+            if in_profile:
+                pen.stroke(resampled(shape, 30), taper(30, 0.2, 0.3, 0.4) * np.float32(1.2 * _LINE_U) * unit, line)
+            else:
+                pen.stroke(_front(shape, root, head.down), _FRONT * np.float32(_LINE_U) * unit, line, 0.6)
             pen.stroke(rim, taper(20, 0.15, 0.35, 0.6) * np.float32(_LINE_U) * unit, line, 0.9)
     pen.draw(canvas)
+
+
+def ear_in_profile(head: FaceGeometry, figure: Figure, skin: Plane, side: int) -> Points | None:
+    """Outline of an ear of usual size where a turned head has it: float32 [N, 2] canvas px; None where no skin is seen.
+
+    It begins and ends where the ear grows on the cheek.
+    """
+    if abs(head.yaw) < _PROFILE_FROM or side == head.far_side:
+        return None
+    back = np.array([_EAR_OUTWARDS * (2 * side - 1), 0.0, 1.0])
+    axes = np.stack([back / np.linalg.norm(back), np.array([0.0, 1.0, 0.0])]) @ head.fit.rotation.T
+    root = head.flat[_TRAGI[side]]
+    shape: Points = (root + _EAR @ axes[:, :2] * head.unit_px).astype(np.float32)
+    within = figure.to_crop(np.concatenate([shape, (shape + shape.mean(0)) / 2])).round().astype(int)
+    height, width = skin.shape
+    if (within < 0).any() or (within >= (width, height)).any():
+        return None
+    bare = skin[within[:, 1], within[:, 0]] >= _SKIN_LEVEL
+    return shape if bare.mean() >= _BARE_SHARE else None
 
 
 def ear_outline(skin: Plane, landmarks: Points, unit_px: float, side: int) -> Points | None:

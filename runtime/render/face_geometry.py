@@ -17,7 +17,7 @@ Axis = NDArray[np.float32]
 """float32 [2]: a direction in the picture."""
 
 _UNIT_TOLERANCE = 0.15
-_FAR_YAW = (58.0, 70.0)
+_FAR_YAW = (50.0, 60.0)
 """Yaw in degrees between which the far eye goes, however wide the mesh makes it."""
 _RIDGE_HIDES_FROM = 18.0
 """Yaw in degrees from which the nose's ridge covers a part of the far eye's place."""
