@@ -41,6 +41,8 @@ _EAR = np.array(
     ]
 )  # fmt: skip
 """Outline of an ear, backwards and down from the canal, in distances of the pupils; wide, as meshes turn too little."""
+_EXTENT_PERCENTILES = (2.0, 98.0)
+"""Of what is found, for its width and height: single strands of skin count for nothing."""
 _RIM, _HOLLOW = 0.70, 0.42
 """Size of the inner curve and of the hollow, over the ear's."""
 
@@ -123,7 +125,7 @@ def ear_outline(skin: Plane, landmarks: Points, unit_px: float, side: int) -> Po
     near = [one for one in found if np.linalg.norm(one.mean(0) - middle) < _FROM_ROOT_U * unit_px]
     if not near:
         return None
-    outline: Points = _rounded(max(near, key=len)) + low.astype(np.float32)
+    outline: Points = _as_ear(max(near, key=len), across * np.float32(2 * side - 1), down) + low.astype(np.float32)
     return outline
 
 
@@ -136,12 +138,15 @@ def _is_ear(contour: Points, across: Points, down: Points, unit_px: float) -> bo
     return cv2.contourArea(points) > _LEAST_FILLED * height * width * unit_px**2
 
 
-def _rounded(contour: Points) -> Points:
-    """The contour without its steps: float32 [24, 2], its convex hull's outline resampled and averaged."""
-    hull = cv2.convexHull(contour)[:, 0]
-    closed = resampled(np.concatenate([hull, hull[:1]]).astype(np.float32), 25)[:-1]
-    soft: Points = ((np.roll(closed, 1, 0) + 2 * closed + np.roll(closed, -1, 0)) / 4).astype(np.float32)
-    return soft
+def _as_ear(contour: Points, outwards: Points, down: Points) -> Points:
+    """An ear's own shape, as wide and as high as what was found: float32 [24, 2]. outwards, down: unit vectors."""
+    extents = []
+    for axis, way in zip(_EAR.T, (outwards, down), strict=True):
+        low, high = np.percentile(contour @ way, _EXTENT_PERCENTILES)
+        extents.append(low + (axis - axis.min()) / np.ptp(axis) * (high - low))
+    placed = np.stack(extents, 1) @ np.stack([outwards, down])
+    shape: Points = resampled(np.concatenate([placed, placed[:1]]).astype(np.float32), 25)[:-1]
+    return shape
 
 
 def _front(shape: Points, root: Points, down: Points) -> Points:

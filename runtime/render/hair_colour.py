@@ -47,6 +47,8 @@ _STRANDS_PX = 5
 _LIT, _FAIR_LIT = (40.0, 80.0), (55.0, 90.0)
 """Percentiles of hair's lightness that give its colour, of dark and of fair hair. Raising them draws it as its lights
 are: on dark hair these are gloss."""
+_BELOW_GLOSS, _DEEP_DRAWN = (10.0, 40.0), (48.0, 60.0)
+"""The same beside deep skin; and lightness of drawn skin that is deep, and that is not."""
 _FAIR_FROM = (40.0, 54.0)
 """Lightness of hair, its median, from which it may be and from which it is fair."""
 _GREY_TO_SKIN, _DARK = (0.60, 0.78), 15.0
@@ -75,18 +77,25 @@ class HairColours(NamedTuple):
 
 
 def measure_hair(
-    lab: NDArray[np.float32], planes: Mapping[str, Plane], skin: Lab, default: Lab, young: float, gain: float = 1.0
+    lab: NDArray[np.float32],
+    planes: Mapping[str, Plane],
+    skin: Lab,
+    default: Lab,
+    *,
+    young: float = 0.0,
+    drawn_skin: Lab | None = None,
 ) -> HairColours:
     """lab: float32 [h, w, 3], a small picture; planes in its pixels. skin: as the photo shows it.
 
     default: of the hair, where too little of it is seen. young: see `AgeLines.young`; children have no grey hair.
-    gain: see `light_gain`.
+    drawn_skin: as in good light, which hair is drawn in, too.
     """
     plane, beard_plane = planes["hair"], planes.get("beard")
     # Between strands there is the room.
     inner = cv2.erode(plane, np.ones((_STRANDS_PX, _STRANDS_PX), np.uint8))
     sure = inner > _SURE_HAIR if np.count_nonzero(inner > _SURE_HAIR) >= FEWEST_PIXELS else plane > _SURE_HAIR
-    seen = _lit(lab[sure], default)
+    gain, gloss = (1.0, 0.0) if drawn_skin is None else (light_gain(skin, drawn_skin), _gloss(drawn_skin))
+    seen = _lit(lab[sure], default, gloss)
     if _is_sheen(seen, skin):
         seen = skin * _CROPPED
     hair = _with_youth(_ungreened(seen), young) * _livelier(seen, skin, young)
@@ -193,11 +202,22 @@ def _ungreened(colour: Lab) -> Lab:
     return np.array([lightness, max(red, _NO_GREENER * yellow), yellow], np.float32)
 
 
-def _lit(pixels: NDArray[np.float32], default: Lab) -> Lab:
+def _percentiles(fair: float, gloss: float) -> NDArray[np.float64]:
+    usual = np.array(_LIT) + fair * (np.array(_FAIR_LIT) - np.array(_LIT))
+    between: NDArray[np.float64] = usual + gloss * (np.array(_BELOW_GLOSS) - usual)
+    return between
+
+
+def _gloss(drawn_skin: Lab) -> float:
+    """1 beside deep skin, where light on hair is gloss, 0 beside fair skin."""
+    return 1 - smoothstep(float(drawn_skin[0]), *_DEEP_DRAWN)
+
+
+def _lit(pixels: NDArray[np.float32], default: Lab, gloss: float) -> Lab:
     """The colour of hair between its shadows and its lights."""
     if len(pixels) < FEWEST_PIXELS:
         return default
     fair = smoothstep(float(np.median(pixels[:, 0])), *_FAIR_FROM)
-    low, high = np.percentile(pixels[:, 0], np.array(_LIT) + fair * (np.array(_FAIR_LIT) - np.array(_LIT)))
+    low, high = np.percentile(pixels[:, 0], _percentiles(fair, gloss))
     lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
     return lit

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.colour import FEWEST_PIXELS, Lab, lightened, median_colour, picture_lab
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.hair_colour import light_gain, measure_hair
+from toonfilter.runtime.render.hair_colour import measure_hair
 from toonfilter.runtime.styles.style import BaseRules
 
 CLOTH_COLOURS = 4
@@ -103,8 +103,7 @@ def measure_palette(
     plane = {name: cv2.resize(one, size, interpolation=cv2.INTER_AREA) for name, one in fields.items()}
     default = before or Palette()
     skin = median_colour(lab[plane["skin"] > 220], default.skin)
-    gain = 1.0 if drawn_skin is None else light_gain(skin, drawn_skin)
-    hair = measure_hair(lab, plane, skin, default.hair, young, gain)
+    hair = measure_hair(lab, plane, skin, default.hair, young=young, drawn_skin=drawn_skin)
     cloth = cloth_plane(plane)
     return Palette(
         hair=hair.hair,

@@ -27,7 +27,7 @@ def _lab(*values: float) -> np.ndarray:  # type: ignore[type-arg]
 )
 def test_brown_eyes_stay_brown(iris: tuple[float, ...], skin: tuple[float, ...]) -> None:
     assert coolness(_lab(*iris), _lab(*skin)) < 0.3
-    drawn = drawn_iris(_lab(*iris), _lab(*skin), behind_glasses=False)
+    drawn = drawn_iris(_lab(*iris), _lab(*skin), behind_glasses=False, eye_light=0.3)
     assert drawn[1] > 5
     assert drawn[2] > 5
 
@@ -42,11 +42,11 @@ def test_brown_eyes_stay_brown(iris: tuple[float, ...], skin: tuple[float, ...])
     ],
 )
 def test_blue_eyes_are_blue(iris: tuple[float, ...], skin: tuple[float, ...]) -> None:
-    assert drawn_iris(_lab(*iris), _lab(*skin), behind_glasses=False)[2] < -8
+    assert drawn_iris(_lab(*iris), _lab(*skin), behind_glasses=False, eye_light=0.7)[2] < -8
 
 
 def test_green_eyes_are_green() -> None:
-    drawn = drawn_iris(_lab(36, -12, 8), _lab(56, 8, 13), behind_glasses=False)
+    drawn = drawn_iris(_lab(36, -12, 8), _lab(56, 8, 13), behind_glasses=False, eye_light=0.6)
     assert drawn[1] < -5
     assert drawn[2] > 5
 
@@ -54,3 +54,9 @@ def test_green_eyes_are_green() -> None:
 def test_the_same_iris_is_judged_by_the_light_on_the_skin() -> None:
     iris = _lab(30, 5, 4)
     assert coolness(iris, _lab(60, 20, 24)) > coolness(iris, _lab(60, 8, 9)) + 0.5
+
+
+def test_the_face_overrules_a_doubtful_iris() -> None:
+    grey_in_warm_light, skin = _lab(30, 9, 12), _lab(58, 18, 24)
+    light, dark = (drawn_iris(grey_in_warm_light, skin, behind_glasses=False, eye_light=seen) for seen in (0.95, 0.2))
+    assert light[2] < dark[2] - 8

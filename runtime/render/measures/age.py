@@ -33,8 +33,8 @@ _WHEN_GREY = {"forehead": 0.45, "frown": 0.2, "crow": 0.7, "bag": 0.75, "fold": 
 _GREY_IS_OLD = 0.5
 _FROWN_STAYS = np.float32(0.85)
 """Share of a frown that is drawn at any age."""
-_GROWN, _MATURE = (10.0, 19.0), (35.0, 53.0)
-"""Apparent ages in years (see `appearance`, which guesses the old too young) between which a child's face becomes
+_GROWN, _MATURE = (10.0, 19.0), (44.0, 64.0)
+"""Apparent ages in years (see `appearance`) between which a child's face becomes
 one that may have lines, and from which on lines are drawn that the photo hardly shows, up to which they are whole."""
 _CHILD = (8.0, 16.0)
 """Apparent ages up to which features are drawn as a child's, and from which as a grown-up's."""

@@ -50,11 +50,14 @@ _WHITE_FROM = 1.15
 
 @dataclass(frozen=True)
 class Appearance:
-    """age: years. skin_tone: on Monk's scale, 1 the lightest, 10 the deepest. makeup: 0 none, 2 clear to everybody."""
+    """age: years. skin_tone: on Monk's scale, 1 the lightest, 10 the deepest. makeup: 0 none, 2 clear to everybody.
+    eye_light: 0 brown eyes, 0.5 hazel, 1 grey or blue.
+    """
 
     age: float
     skin_tone: float
     makeup: float
+    eye_light: float
 
 
 TARGETS = tuple(field.name for field in fields(Appearance))
@@ -63,7 +66,7 @@ TARGETS = tuple(field.name for field in fields(Appearance))
 @dataclass(frozen=True)
 class AppearanceModel:
     """One hidden layer. usual: float32 [N], features for what cannot be measured. hidden: float32 [H, N]; hidden_bias:
-    [H]. answer: float32 [3, H]; answer_bias: [3], the targets as `fitted` has them.
+    [H]. answer: float32 [4, H]; answer_bias: [4], the targets as `fitted` has them.
     """
 
     usual: Features
@@ -76,17 +79,18 @@ class AppearanceModel:
         """features: float32 [N], NaN where unknown."""
         known = np.where(np.isfinite(features), features, self.usual) - self.usual
         raised = np.maximum(self.hidden @ known + self.hidden_bias, 0)
-        age, tone, makeup = (float(value) for value in self.answer @ raised + self.answer_bias)
+        age, tone, makeup, eye_light = (float(value) for value in self.answer @ raised + self.answer_bias)
         years = math.exp(min(age, 6.0)) - _YOUNGER
         return Appearance(
             min(max(years, _AGES[0]), _AGES[1]),
             min(max(tone, _TONES[0]), _TONES[1]),
             min(max(makeup, _PAINT[0]), _PAINT[1]),
+            min(max(eye_light, 0.0), 1.0),
         )
 
 
 def fitted(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows of `TARGETS`, float64 [N, 3], as the model is fitted to them: ages by their logarithms."""
+    """Rows of `TARGETS`, float64 [N, 4], as the model is fitted to them: ages by their logarithms."""
     return np.column_stack([np.log(values[:, 0] + _YOUNGER), values[:, 1:]])
 
 

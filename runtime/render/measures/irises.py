@@ -38,11 +38,14 @@ _TOO_DARK = (0.27, 0.36)
 """Lightness over that of skin below which blue in an iris is the sky's."""
 _OWN_BLUE, _GREYEST = (-3.0, 7.0), 0.35
 """b* below 0 of an iris that is grey, and of one that is as blue as blue eyes are drawn; and what grey has of that."""
+_OF_COLOUR, _COOL = 0.25, (0.38, 0.52)
+"""How much an iris' own colour says for its being grey, green or blue, beside the whole face; and from which sum it may
+be, and is. Raising the latter draws more eyes brown."""
 _BLUE, _VIVID, _VIOLET = (0.05, 0.45), (2.0, 9.0), (6.0, 16.0)
 
 
-def iris(photo: MeasuredPhoto, raw: Lab, *, behind_glasses: bool) -> Lab:
-    """Colour of the irises as drawn. raw: the skin as the photo shows it."""
+def iris(photo: MeasuredPhoto, raw: Lab, *, behind_glasses: bool, eye_light: float) -> Lab:
+    """Colour of the irises as drawn. raw: the skin as the photo shows it. eye_light: see `Appearance`."""
     found, openings = [], []
     for side, eye in enumerate(EYES):
         if photo.face.eye_visibility[side] < 0.5:
@@ -65,15 +68,17 @@ def iris(photo: MeasuredPhoto, raw: Lab, *, behind_glasses: bool) -> Lab:
         return _BROWN
     low, high = np.percentile(colours[:, 0], [30, 85] if max(openings) > _NARROW else [5, 45])
     colours = colours[(colours[:, 0] >= low) & (colours[:, 0] <= high)]
-    return drawn_iris(median_lab(colours), raw, behind_glasses=behind_glasses)
+    return drawn_iris(median_lab(colours), raw, behind_glasses=behind_glasses, eye_light=eye_light)
 
 
-def drawn_iris(measured: Lab, raw: Lab, *, behind_glasses: bool) -> Lab:
-    """From the photo's iris colour to the drawn one. raw: the skin in the same light."""
+def drawn_iris(measured: Lab, raw: Lab, *, behind_glasses: bool, eye_light: float) -> Lab:
+    """From the photo's iris colour to the drawn one. raw: the skin in the same light. eye_light: see `Appearance`."""
     lightness = float(measured[0])
     relative = lightness / max(float(raw[0]), 20)
     light = smoothstep(relative, *_LIGHT) * smoothstep(lightness, *_LIGHT_ENOUGH)
     cool = coolness(measured, raw)
+    # The colour of a few pixels and the look of the whole face are right more often together than either alone.
+    cool = smoothstep(_OF_COLOUR * cool + (1 - _OF_COLOUR) * eye_light, *_COOL)
     if behind_glasses:
         # Glass reflects the sky.
         cool, light = cool * 0.6, light * 0.6

@@ -88,7 +88,7 @@ def _colours(look: Look, measured: MeasuredPhoto) -> tuple[Look, Lab]:
     skin = clean_skin(raw, seen.skin_tone)
     made_up = smoothstep(seen.makeup, *_MADE_UP)
     lip, lip_strength = lips(measured, raw, skin, made_up)
-    eyes = iris(measured, raw, behind_glasses=wears_glasses(measured))
+    eyes = iris(measured, raw, behind_glasses=wears_glasses(measured), eye_light=seen.eye_light)
     # Lids are dark in shade and behind frames, too.
     lash = smoothstep(lid_darkness(measured, raw), _LASH_FROM, _LASH_FULL) * (_BARE_LASH + (1 - _BARE_LASH) * made_up)
     shadow = skin_shadow(skin)

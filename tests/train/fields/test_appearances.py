@@ -44,7 +44,7 @@ def test_a_fit_tells_what_mesh_and_colours_show(portrait, tmp_path: Path) -> Non
     fit = fit_appearance(read_samples(store, said))
     assert fit.count == 90
     assert fit.correlations["skin_tone"] > 0.8
-    assert fit.correlations["age"] > 0.8
+    assert fit.correlations["age"] > 0.7
     assert "makeup" not in fit.correlations
     write_appearance(fit.model, tmp_path / "appearance.npz")
     with np.load(tmp_path / "appearance.npz") as archive:

@@ -49,7 +49,7 @@ _FOLDS = 5
 _TONE = TARGETS.index("skin_tone")
 _FEWEST = 50
 """Pictures, below which nothing is fitted."""
-_LIMITS = {"age": (0.0, 130.0), "skin_tone": (1.0, 10.0), "makeup": (0.0, 2.0)}
+_LIMITS = {"age": (0.0, 130.0), "skin_tone": (1.0, 10.0), "makeup": (0.0, 2.0), "eye_light": (0.0, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class AppearanceFit:
 
 @dataclass(frozen=True)
 class Samples:
-    """features: float64 [N, F], NaN where unknown. values: float64 [N, 3], as `fitted`, NaN where nobody said. groups:
+    """features: float64 [N, F], NaN where unknown. values: float64 [N, 4], as `fitted`, NaN where nobody said. groups:
     int [N].
     """
 
@@ -74,7 +74,7 @@ class Samples:
 
 
 def read_appearances(paths: list[Path]) -> dict[str, dict[str, float]]:
-    """What people said by picture file, from CSV files with a column file and any of age, skin_tone, makeup.
+    """What people said by picture file, from CSV files with a column file and any of age, skin_tone, makeup, eye_light.
 
     Raises:
         DataError: a column is missing, or a value is no number within its limits; the text names file and line.
