@@ -51,6 +51,12 @@ _STUBBLE_EDGE_U = 0.08
 """How much more softly stubble's does."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
+_SPARSE, _SEEN_BETWEEN = (0.55, 0.85), 0.35
+"""How much of the skin a beard covers up to which its hairs are drawn one by one, and from which none is; and how much
+more of the skin is seen between them."""
+_HAIR_STEP_U, _HAIR_COVER, _HAIR_ALPHA, _LEAST_HAIR_STEP_PX = 0.048, 0.13, 0.85, 4.0
+"""Distance of such hairs, in distances of the pupils, their share of the skin, their opacity, and the distance below
+which they would be noise."""
 _FAR_SIDE = ((0.42, 0.2), (0.28, 0.36), (0.14, 0.55))
 """How far from its far edge cloth has dots, in distances of the pupils, and how much they cover."""
 _CRISP_U = 0.01
@@ -371,13 +377,17 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
     with clipped(canvas, outside=lips):
         tint = to_rgb(skin + (base - skin) * np.float32(0.5))
         draw_soft(canvas, thin, tint, rules.stubble, rules.softness_u * unit)
+        hairs = 1 - smoothstep(palette.beard_cover, *_SPARSE)
+        if hairs > 0 and rules.fill == "colour" and _HAIR_STEP_U * unit >= _LEAST_HAIR_STEP_PX:
+            brush = dots(PatternFrame.of(head), _HAIR_STEP_U, _HAIR_COVER, to_rgb(base), _HAIR_ALPHA * hairs)
+            canvas.drawPath(path_of(thin), brush)
         if not dense:
             return
         swatch = figure.swatch(
             "beard", lambda: _hair_swatch(figure, plane, dense, base, rules, light.side, is_beard=True)
         )
         if swatch is not None:
-            canvas.saveLayerAlpha(None, round(255 * palette.beard_cover))
+            canvas.saveLayerAlpha(None, round(255 * palette.beard_cover * (1 - _SEEN_BETWEEN * hairs)))
             edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - palette.beard_cover)
             lay(canvas, *swatch, path_of(dense), soft_px=edge_u * unit)
             canvas.restore()
