@@ -18,6 +18,10 @@ _FEWEST_PX = 30
 _SKIN_HUE = 54.0
 _PAINTED = (11.0, 25.0)
 """How much redder than skin, in a*, bare lips may be, and painted ones are."""
+_SURELY_PAINTED = 0.55
+"""How strong lips are that look painted in a made-up face though their colour does not show it."""
+_LEAST_RED, _PAINT_REDDER = 5.0, 10.0
+"""How much redder than skin, in a*, lips are drawn at least, bare ones and what paint adds to that."""
 _PAINT_DARKER, _PAINT_BLUER = 26.0, 13.0
 """How much darker and bluer than bare lips painted ones may be."""
 _TONES = (1.0, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
@@ -102,13 +106,13 @@ def lips(photo: MeasuredPhoto, raw: Lab, skin: Lab, made_up: float) -> tuple[Lab
     colours = colours[shown] if int(shown.sum()) > 10 else colours
     difference = median_lab(colours) - raw
     red = float(difference[1]) - 0.25 * float(difference[2])
-    strength = smoothstep(red, *_PAINTED) * made_up
+    strength = made_up * (_SURELY_PAINTED + (1 - _SURELY_PAINTED) * smoothstep(red, *_PAINTED))
     # One flat colour speaks louder than the soft edge of bare lips; painted lips are flat themselves.
     share = 0.72 + 0.26 * strength
     moved = np.array(
         [
             np.clip(difference[0], -20 - _PAINT_DARKER * strength, -3) * share - 1,
-            np.clip(difference[1], 5, 24) * share,
+            np.clip(difference[1], _LEAST_RED + _PAINT_REDDER * strength, 24) * share,
             np.clip(difference[2], -9 - _PAINT_BLUER * strength, 5) * share,
         ],
         np.float32,
