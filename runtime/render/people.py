@@ -27,6 +27,7 @@ from toonfilter.runtime.render.sure_regions import (
     with_sure_face,
     with_sure_middle,
     without_islands,
+    without_things_beside,
 )
 
 _LEAST_PERSON_PX = 60
@@ -110,7 +111,8 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     unit_px = head.unit_px / scene.scale
     middle = middle_of_face(landmarks, scene.photo.shape[:2], unit_px)
     below = cv2.bitwise_not(above_chin(landmarks, middle.shape, 0.0))
-    planes = without_gleams(scene.planes, scene.photo, middle, below)
+    planes = scene.planes if keep_person else without_things_beside(scene.planes, landmarks, unit_px)
+    planes = without_gleams(planes, scene.photo, middle, below)
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)
     _, down = axes_of(landmarks)
     planes = with_calm_body(planes, landmarks[CHIN, :2], down, unit_px, keep_person=keep_person)

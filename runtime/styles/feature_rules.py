@@ -74,7 +74,7 @@ class NoseRules:
     kind: Literal["soft", "small"] = "soft"
     """soft: wings, nostrils and the plane below the tip; small: a shadow and one stroke."""
     under_shade: float = 0.7
-    side_shade: float = 0.75
+    side_shade: float = 0.55
     nostril_u: float = 0.044
     wing_u: float = 0.033
     bridge_u: float = 0.028

@@ -19,6 +19,7 @@ from toonfilter.runtime.render.sure_regions import (
     with_sure_face,
     with_sure_middle,
     without_islands,
+    without_things_beside,
 )
 
 SIZE, UNIT = 200, 60.0
@@ -120,6 +121,15 @@ def test_a_hat_is_worn_and_a_shirt_is_not(points) -> None:
     scarf = box(60, 30, 140, 200)
     wound = with_sure_middle(planes(headwear=scarf), middle, points, UNIT)
     assert (wound["headwear"][scarf > 0] == 255).all()
+
+
+def test_things_beside_a_head_are_doubted_and_clothes_are_not(points) -> None:
+    things, shirt = box(150, 60, 190, 100) // 255 * 180, box(40, 180, 160, 200)
+    doubted = without_things_beside(planes(person=cv2.max(things, shirt)), points, UNIT)
+    assert doubted["person"][things > 0].max() < 128
+    assert doubted["person"][shirt > 0].min() > 200
+    sure = without_things_beside(planes(person=box(60, 5, 140, 40)), points, UNIT)
+    assert sure["person"][5:40, 60:140].min() > 128
 
 
 def test_a_face_seen_amid_clothes_becomes_smooth_cloth_and_one_elsewhere_a_head() -> None:

@@ -35,7 +35,7 @@ _WIRE, _BOLD, _BOLD_WIDTH = (0.12, 0.28), (0.24, 0.32), 0.045
 wide it is then at least."""
 _OUTSIDE = 5
 """Steps of the radius from the middle of a rim to where the plane of glasses has ended."""
-_PLANE_COUNTS = 0.22
+_PLANE_COUNTS = 0.5
 _LIGHT_COUNTS = 0.35
 _LIGHT_RIM = 1.6
 """How much clearer than dark lines light ones must be for a light rim: glare is light, too."""

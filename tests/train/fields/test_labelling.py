@@ -336,7 +336,12 @@ def test_ctrl_c_ends_cleanly_and_says_what_to_run(store: LabelStore, tmp_path: P
     folder = tmp_path / "corrections"
     words = [sys.executable, "-m", "toonfilter.cli", "fields", "correct", str(store.folder), str(folder)]
     process = subprocess.Popen(
-        [*words, "--no-browser", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*words, "--no-browser", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # What a shell runs in the background is deaf to Ctrl-C, and so are its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     first = process.stdout.readline()
