@@ -13,7 +13,7 @@ from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.gleams import without_gleams
+from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.scraps import with_calm_body, without_scraps
@@ -113,6 +113,7 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     below = cv2.bitwise_not(above_chin(landmarks, middle.shape, 0.0))
     planes = scene.planes if keep_person else without_things_beside(scene.planes, landmarks, unit_px)
     planes = without_gleams(planes, scene.photo, middle, below)
+    planes = with_own_skin(planes, scene.photo, middle, below)
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)
     _, down = axes_of(landmarks)
     planes = with_calm_body(planes, landmarks[CHIN, :2], down, unit_px, keep_person=keep_person)

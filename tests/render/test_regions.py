@@ -9,11 +9,12 @@ from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.ears import ear_outline
-from toonfilter.runtime.render.gleams import without_gleams
+from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.palette import measure_palette
 from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.scraps import with_calm_body, without_scraps
 from toonfilter.runtime.render.sure_regions import (
+    above_chin,
     middle_of_face,
     with_heads_at,
     with_sure_face,
@@ -149,6 +150,17 @@ def test_a_face_seen_amid_clothes_becomes_smooth_cloth_and_one_elsewhere_a_head(
     beside = with_heads_at(scene, [Box(80, 5, 120, 45)], on_clothes=False)
     assert beside.planes["skin"][15:40, 90:110].min() == 255
     assert beside.planes["person"][15:40, 90:110].min() == 255
+
+
+def test_skin_of_another_colour_than_the_faces_is_cloth(points) -> None:
+    middle = middle_of_face(points, (SIZE, SIZE), UNIT)
+    below = cv2.bitwise_not(above_chin(points, (SIZE, SIZE), 0.0))
+    photo = np.full((SIZE, SIZE, 3), (225, 180, 160), np.uint8)
+    hands, shirt = box(0, 170, 60, 200), box(100, 170, 200, 200)
+    photo[shirt > 0] = (235, 140, 20)
+    after = with_own_skin(planes(skin=cv2.max(cv2.max(middle, hands), shirt)), photo, middle, below)
+    assert after["skin"][180:, :55].min() == 255
+    assert after["skin"][180:, 110:].max() == 0
 
 
 def upright_mesh() -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Light on a bald head, told from hair by the colours of the person's skin."""
+"""Skin told by the colours of the face: light on a bald head is skin, ties and collars are none."""
 
 from collections.abc import Mapping
 
@@ -12,6 +12,9 @@ from toonfilter.runtime.render.contours import Plane
 
 _SMALLER = 2
 _LEAST_PX = 30
+_OTHER_SKIN = (0.26, 0.40)
+"""How far a* and b*, over L* + 15, may lie from those of the face's skin: below the first it is skin, from the second
+on cloth. Raising them takes cloth of like colour for skin; lowering them loses hands in coloured light."""
 _SURE_HAIR = 215
 _DARK = 15.0
 _NEARLY_BALD, _SOME = 0.12, 60
@@ -20,6 +23,20 @@ _GLEAM_HUE, _GLEAM_DARKER, _GLEAM_PX = 0.20, 6.0, 5
 """Difference from the face's skin, see `_other_hue`, and L* below it, up to which hair on such a head is skin; and the
 side of the surroundings, in the smaller picture, that must agree. Raising the first two makes short fair hair bald."""
 Floats = NDArray[np.float32]
+
+
+def with_own_skin(planes: Mapping[str, Plane], photo: Image, middle: Plane, below: Plane) -> dict[str, Plane]:
+    """The planes with less skin where its colours are others than the face's: the knot of a tie, a collar.
+
+    photo: uint8 [h, w, 3]. middle: 255 in the middle of the face. below: 255 below the chin, where colours are asked.
+    """
+    size = _smaller(middle)
+    face = cv2.resize(middle, size, interpolation=cv2.INTER_AREA) > _SURE_HAIR
+    if np.count_nonzero(face) < _LEAST_PX:
+        return dict(planes)
+    lab = picture_lab(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
+    asked = cv2.resize(below, size, interpolation=cv2.INTER_AREA)
+    return {**planes, "skin": _less(planes["skin"], _other_hue(lab, face), _OTHER_SKIN, asked)}
 
 
 def without_gleams(planes: Mapping[str, Plane], photo: Image, middle: Plane, below: Plane) -> dict[str, Plane]:
@@ -39,6 +56,14 @@ def without_gleams(planes: Mapping[str, Plane], photo: Image, middle: Plane, bel
     is_skin = ((_other_hue(lab, face) < _GLEAM_HUE) & (darker < _GLEAM_DARKER)).astype(np.uint8) * 255
     gleam = cv2.min(_enlarged(cv2.blur(is_skin, (_GLEAM_PX, _GLEAM_PX)), hair), above)
     return {**planes, "hair": cv2.subtract(hair, gleam), "skin": cv2.add(planes["skin"], gleam)}
+
+
+def _less(plane: Plane, away: Floats, limits: tuple[float, float], asked: Plane) -> Plane:
+    """The plane without what lies so far away in colour. away, asked: smaller than the plane."""
+    low, high = limits
+    other = cv2.min(np.clip((away - low) * (255 / (high - low)), 0, 255).astype(np.uint8), asked)
+    kept: Plane = cv2.min(plane, cv2.bitwise_not(_enlarged(cv2.blur(other, (3, 3)), plane)))
+    return kept
 
 
 def _other_hue(lab: Floats, face: NDArray[np.bool_]) -> Floats:
