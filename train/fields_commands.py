@@ -25,7 +25,9 @@ def labels(
     hair_network: Annotated[Path, typer.Option(help="MediaPipe's hair_segmentation.tflite of 2019.")],
     attributes: Annotated[Path, typer.Option(help="Folder of CSV files: what people saw on each picture.")],
     clips: Annotated[Path | None, typer.Option(help="Folder of videos of signing people, for hands.")] = None,
-    corrections: Annotated[Path | None, typer.Option(help="Folder of outlines that people drew, JSON.")] = None,
+    corrections: Annotated[
+        Path | None, typer.Option(help="Outlines that people drew: a folder of JSON files, or .jsonl.")
+    ] = None,
 ) -> None:
     """Label faces by networks, attributes and rules. Repeated, it keeps what networks said and applies the rules."""
     from toonfilter.train.data.fields.attributes import read_attributes

@@ -10,7 +10,9 @@ import pytest
 from tests.train.fields.conftest import SIDE_PX, Portrait
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.fields import FieldName
-from toonfilter.train.data.fields.attributes import Attributes
+from toonfilter.train.data.fields import corrections
+from toonfilter.train.data.fields.appearances import read_appearances
+from toonfilter.train.data.fields.attributes import Attributes, read_attributes
 from toonfilter.train.data.fields.composition import Composer
 from toonfilter.train.data.fields.corrections import Outline, correct, outline_mask, read_corrections
 from toonfilter.train.data.fields.face_frame import Plane
@@ -97,3 +99,23 @@ def test_corrected_pictures_are_drawn_more_often(store: LabelStore) -> None:
     hands = np.zeros((0, 160, 160, 4), np.uint8)
     before, after = (Composer(kept, indices, hands).shares for kept in (store, copies))
     assert after[0] > 2 * before[0]
+
+
+def test_one_file_holds_the_corrections_of_many_pictures(tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    rows = [{"file": "a.png", "outlines": [{"kind": "hair", "points": SQUARE}]}, {"file": "b.png", "outlines": []}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert read_corrections(path) == {"a.png": (Outline("hair", SQUARE),), "b.png": ()}
+    path.write_text(json.dumps(rows[0]) + "\n{}\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 2"):
+        read_corrections(path)
+
+
+def test_what_ships_can_be_read() -> None:
+    folder = Path(corrections.__file__).parents[2] / "annotations"
+    seen = read_attributes(sorted((folder / "attributes").glob("*.csv")))
+    outlines = read_corrections(folder / "corrections.jsonl")
+    said = read_appearances([folder / "appearance.csv", folder / "eyes.csv"])
+    assert len(outlines) > 800
+    assert set(outlines) <= set(seen)
+    assert set(said) <= set(seen)

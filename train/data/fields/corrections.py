@@ -64,13 +64,26 @@ class CorrectionFile:
     outlines: tuple[Outline, ...]
 
 
-def read_corrections(folder: Path) -> dict[str, tuple[Outline, ...]]:
-    """The corrections of a folder's JSON files, by picture file.
+def read_corrections(place: Path) -> dict[str, tuple[Outline, ...]]:
+    """The corrections of a folder's JSON files, or of one file with such an object in each line, by picture file.
 
     Raises:
-        DataError: a file cannot be read or has other content; the text names it.
+        DataError: a file cannot be read or has other content; the text names it, and the line.
     """
-    return {file: found.outlines for file, found in read_correction_files(folder).items()}
+    if place.is_dir():
+        return {file: found.outlines for file, found in read_correction_files(place).items()}
+    found: dict[str, tuple[Outline, ...]] = {}
+    try:
+        lines = place.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{place}: cannot be read as corrections ({error})") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            content = json.loads(line)
+            found[str(content["file"])] = parse_outlines(content["outlines"])
+        except (ValueError, KeyError, TypeError, DataError) as error:
+            raise DataError(f"{place}, line {number}: cannot be read as corrections of a picture ({error})") from error
+    return found
 
 
 def read_correction_files(folder: Path) -> dict[str, CorrectionFile]:
