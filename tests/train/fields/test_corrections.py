@@ -10,7 +10,6 @@ import pytest
 from tests.train.fields.conftest import SIDE_PX, Portrait
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.fields import FieldName
-from toonfilter.train.data.fields import corrections
 from toonfilter.train.data.fields.appearances import read_appearances
 from toonfilter.train.data.fields.attributes import Attributes, read_attributes
 from toonfilter.train.data.fields.composition import Composer
@@ -112,7 +111,7 @@ def test_one_file_holds_the_corrections_of_many_pictures(tmp_path: Path) -> None
 
 
 def test_what_ships_can_be_read() -> None:
-    folder = Path(corrections.__file__).parents[2] / "annotations"
+    folder = Path(__file__).parents[3] / "train" / "annotations"
     seen = read_attributes(sorted((folder / "attributes").glob("*.csv")))
     outlines = read_corrections(folder / "corrections.jsonl")
     said = read_appearances([folder / "appearance.csv", folder / "eyes.csv"])
