@@ -89,9 +89,7 @@ class _Memory:
 
     def measure_colours(self, scene: SceneFields, landmarks: Landmarks, time_s: float) -> None:
         share = 1 - math.exp(-max(0.0, time_s - self.colours_s) / _PALETTE_S)
-        palette = measure_palette(
-            scene.photo, scene.planes, self.palette, young=self.look.lines.young, drawn_skin=self.look.skin
-        )
+        palette = measure_palette(scene.photo, scene.planes, self.palette, self.look)
         self.palette = replace(self.palette.toward(palette, share), skin=self.look.skin)
         self.light = self.light.toward(fit_light(scene.photo, landmarks), share)
         self.colours_s = time_s
@@ -273,7 +271,7 @@ class LayeredRenderer:
         if last is None or time_s is None:
             meter, average, at_s = LookMeter(), LookAverage(), time_s or 0.0
             look = average.update(meter.measure(scene.photo, landmarks, scene.planes), 0.0)
-            palette = measure_palette(scene.photo, scene.planes, young=look.lines.young, drawn_skin=look.skin)
+            palette = measure_palette(scene.photo, scene.planes, look=look)
             palette = replace(palette, skin=look.skin)
             last = _Memory(palette, fit_light(scene.photo, landmarks), look, average, at_s, at_s, at_s, meter)
             self._memories[key] = last

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import skia
 
-from toonfilter.runtime.geometry.landmarks import EAR_LIMITS, EAR_ROOTS, FACE_OVAL
+from toonfilter.runtime.geometry.landmarks import EAR_LIMITS, EAR_ROOTS, FACE_OVAL, FACE_SIDES
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.face_geometry import FaceGeometry
@@ -32,15 +32,16 @@ _FAR_HIDDEN = 24.0
 """Yaw in degrees from which the cheek hides the far ear: skin there is a cheek between strands."""
 _PROFILE_FROM, _BARE_SHARE = 30.0, 0.85
 """Yaw in degrees from which the near ear lies within the head; and the share of its place that must be skin."""
-_TRAGI, _EAR_OUTWARDS = (234, 454), 0.3
-"""Where the right and the left ear canal are, and how far outwards an ear goes for each step backwards."""
+_EAR_OUTWARDS = 0.3
+"""How far outwards an ear goes for each step backwards."""
 _EAR = np.array(
     [
         (0.02, -0.26), (0.11, -0.46), (0.29, -0.57), (0.48, -0.50), (0.59, -0.31), (0.57, -0.07), (0.47, 0.14),
         (0.35, 0.30), (0.25, 0.44), (0.13, 0.50), (0.03, 0.40), (0.01, 0.22),
     ]
 )  # fmt: skip
-"""Outline of an ear, backwards and down from the canal, in distances of the pupils; wide, as meshes turn too little."""
+"""Outline of an ear, backwards and down from the side of the face, in distances of the pupils; wide, as meshes turn too
+little."""
 _EXTENT_PERCENTILES = (2.0, 98.0)
 """Of what is found, for its width and height: single strands of skin count for nothing."""
 _RIM, _HOLLOW = 0.70, 0.42
@@ -88,7 +89,7 @@ def ear_in_profile(head: FaceGeometry, figure: Figure, skin: Plane, side: int) -
         return None
     back = np.array([_EAR_OUTWARDS * (2 * side - 1), 0.0, 1.0])
     axes = np.stack([back / np.linalg.norm(back), np.array([0.0, 1.0, 0.0])]) @ head.fit.rotation.T
-    root = head.flat[_TRAGI[side]]
+    root = head.flat[FACE_SIDES[side]]
     shape: Points = (root + _EAR @ axes[:, :2] * head.unit_px).astype(np.float32)
     within = figure.to_crop(np.concatenate([shape, (shape + shape.mean(0)) / 2])).round().astype(int)
     height, width = skin.shape

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.render.colour import FEWEST_PIXELS, Lab, median_colour
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.look import Look
 
 _SURE_HAIR = 200
 _LIGHTER, _DARKEST_HAIR, _DARKEST_BEARD = 2.0, 16.0, 15.0
@@ -47,8 +48,9 @@ _STRANDS_PX = 5
 _LIT, _FAIR_LIT = (40.0, 80.0), (55.0, 90.0)
 """Percentiles of hair's lightness that give its colour, of dark and of fair hair. Raising them draws it as its lights
 are: on dark hair these are gloss."""
-_BELOW_GLOSS, _DEEP_DRAWN = (10.0, 40.0), (48.0, 60.0)
-"""The same beside deep skin; and lightness of drawn skin that is deep, and that is not."""
+_BELOW_GLOSS, _DEEP_DRAWN = (10.0, 40.0), (50.0, 64.0)
+"""The same beside deep skin; and lightness of drawn skin that is deep, and that is not. Raising the latter draws hair
+beside brown skin darker, and no child there blond."""
 _FAIR_FROM = (40.0, 54.0)
 """Lightness of hair, its median, from which it may be and from which it is fair."""
 _GREY_TO_SKIN, _DARK = (0.60, 0.78), 15.0
@@ -77,28 +79,22 @@ class HairColours(NamedTuple):
 
 
 def measure_hair(
-    lab: NDArray[np.float32],
-    planes: Mapping[str, Plane],
-    skin: Lab,
-    default: Lab,
-    *,
-    young: float = 0.0,
-    drawn_skin: Lab | None = None,
+    lab: NDArray[np.float32], planes: Mapping[str, Plane], skin: Lab, default: Lab, look: Look | None
 ) -> HairColours:
     """lab: float32 [h, w, 3], a small picture; planes in its pixels. skin: as the photo shows it.
 
-    default: of the hair, where too little of it is seen. young: see `AgeLines.young`; children have no grey hair.
-    drawn_skin: as in good light, which hair is drawn in, too.
+    default: of the hair, where too little of it is seen. look: of the person, None where no face is known: children
+    have no grey hair, and hair is drawn in the good light in which the skin is.
     """
     plane, beard_plane = planes["hair"], planes.get("beard")
     # Between strands there is the room.
     inner = cv2.erode(plane, np.ones((_STRANDS_PX, _STRANDS_PX), np.uint8))
     sure = inner > _SURE_HAIR if np.count_nonzero(inner > _SURE_HAIR) >= FEWEST_PIXELS else plane > _SURE_HAIR
-    gain, gloss = (1.0, 0.0) if drawn_skin is None else (light_gain(skin, drawn_skin), _gloss(drawn_skin))
+    young, gain, gloss = (0.0, 1.0, 0.0) if look is None else (look.lines.young, _light_gain(skin, look), _gloss(look))
     seen = _lit(lab[sure], default, gloss)
     if _is_sheen(seen, skin):
         seen = skin * _CROPPED
-    hair = _with_youth(_ungreened(seen), young) * _livelier(seen, skin, young)
+    hair = _with_youth(_ungreened(seen), young * (1 - gloss)) * _livelier(seen, skin, young)
     hair = _in_good_light(hair, gain)
     hair[0] = min(max(hair[0] + _LIGHTER, _DARKEST_HAIR), _LIGHTEST_HAIR)
     beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
@@ -112,9 +108,9 @@ def measure_hair(
     return HairColours(hair, beard, cover)
 
 
-def light_gain(skin: Lab, drawn_skin: Lab) -> float:
+def _light_gain(skin: Lab, look: Look) -> float:
     """By how much lighter hair is in good light, in which the skin is drawn. skin: as the photo shows it."""
-    gain = float(drawn_skin[0]) / (_DRAWN_LIGHTER * max(float(skin[0]), 1.0))
+    gain = float(look.skin[0]) / (_DRAWN_LIGHTER * max(float(skin[0]), 1.0))
     return min(max(gain, 1.0), _MOST_GAIN)
 
 
@@ -208,9 +204,9 @@ def _percentiles(fair: float, gloss: float) -> NDArray[np.float64]:
     return between
 
 
-def _gloss(drawn_skin: Lab) -> float:
-    """1 beside deep skin, where light on hair is gloss, 0 beside fair skin."""
-    return 1 - smoothstep(float(drawn_skin[0]), *_DEEP_DRAWN)
+def _gloss(look: Look) -> float:
+    """1 beside deep skin, where light on hair is gloss, 0 beside fair skin; of the old it is grey hair."""
+    return (1 - smoothstep(float(look.skin[0]), *_DEEP_DRAWN)) * (1 - look.lines.old)
 
 
 def _lit(pixels: NDArray[np.float32], default: Lab, gloss: float) -> Lab:

@@ -11,6 +11,7 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.colour import FEWEST_PIXELS, Lab, lightened, median_colour, picture_lab
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.hair_colour import measure_hair
+from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.style import BaseRules
 
 CLOTH_COLOURS = 4
@@ -89,13 +90,11 @@ def measure_palette(
     photo: Image,
     fields: Mapping[str, Plane],
     before: Palette | None = None,
-    *,
-    young: float = 0.0,
-    drawn_skin: Lab | None = None,
+    look: Look | None = None,
 ) -> Palette:
     """photo: uint8 [S, S, 3] RGB; fields in its pixels. before: colours are looked for from here, so that they stay.
 
-    young: see `AgeLines.young`; children have no grey hair. drawn_skin: as in good light, which hair is drawn in, too.
+    look: of the person, whose age and skin say what hair may be; None where no face is known.
     """
     small = cv2.resize(photo, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA)
     lab = cv2.bilateralFilter(picture_lab(small), 5, 12, 2)
@@ -103,7 +102,7 @@ def measure_palette(
     plane = {name: cv2.resize(one, size, interpolation=cv2.INTER_AREA) for name, one in fields.items()}
     default = before or Palette()
     skin = median_colour(lab[plane["skin"] > 220], default.skin)
-    hair = measure_hair(lab, plane, skin, default.hair, young=young, drawn_skin=drawn_skin)
+    hair = measure_hair(lab, plane, skin, default.hair, look)
     cloth = cloth_plane(plane)
     return Palette(
         hair=hair.hair,

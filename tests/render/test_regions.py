@@ -1,5 +1,7 @@
 """Parts of a person told apart: edges by colour, islands, the face's middle."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.ears import ear_outline
+from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.palette import measure_palette
 from toonfilter.runtime.render.scene import SceneFields
@@ -25,6 +28,11 @@ from toonfilter.runtime.render.sure_regions import (
 
 SIZE, UNIT = 200, 60.0
 NOBODY = np.zeros((SIZE, SIZE), np.uint8)
+
+
+def somebody(young: float, skin: np.ndarray | None = None, old: float = 0.0) -> Look:
+    plain = Look.plain()
+    return replace(plain, lines=replace(plain.lines, young=young, old=old), skin=plain.skin if skin is None else skin)
 
 
 def planes(**drawn: np.ndarray) -> dict[str, np.ndarray]:
@@ -303,7 +311,7 @@ def test_light_hair_of_a_child_is_blond_and_that_of_a_grown_up_may_be_grey() -> 
     photo = np.full((SIZE, SIZE, 3), (205, 160, 135), np.uint8)
     photo[:60] = (172, 168, 160)
     drawn = planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE))
-    child, grown = (measure_palette(photo, drawn, young=young).hair for young in (1.0, 0.0))
+    child, grown = (measure_palette(photo, drawn, look=somebody(young)).hair for young in (1.0, 0.0))
     assert child[2] > 15
     assert grown[2] < 6
 
@@ -311,7 +319,7 @@ def test_light_hair_of_a_child_is_blond_and_that_of_a_grown_up_may_be_grey() -> 
 def test_a_child_s_green_hair_is_green() -> None:
     photo = np.full((SIZE, SIZE, 3), (150, 110, 92), np.uint8)
     photo[:60] = (140, 200, 178)
-    palette = measure_palette(photo, planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE)), young=1.0)
+    palette = measure_palette(photo, planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE)), look=somebody(1.0))
     assert palette.hair[1] < -10
 
 
@@ -320,6 +328,22 @@ def test_hair_in_dim_light_is_drawn_as_light_as_the_skin_is() -> None:
     dim[100:] = (95, 70, 60)
     drawn = planes(hair=box(0, 0, SIZE, 90), skin=box(0, 110, SIZE, SIZE))
     skin = measure_palette(dim, drawn).skin
-    as_seen, as_lit = (measure_palette(dim, drawn, drawn_skin=skin * np.float32(share)).hair for share in (1.0, 1.4))
+    darker, as_seen, as_lit = (
+        measure_palette(dim, drawn, look=somebody(0.0, skin * np.float32(share))).hair for share in (0.5, 1.0, 1.4)
+    )
     assert as_lit[0] > 1.15 * as_seen[0]
-    assert measure_palette(dim, drawn, drawn_skin=skin * np.float32(0.5)).hair == pytest.approx(as_seen)
+    assert darker == pytest.approx(as_seen)
+
+
+def test_gloss_on_black_hair_beside_deep_skin_is_no_grey_hair_but_of_the_old() -> None:
+    photo = np.full((SIZE, SIZE, 3), (38, 33, 32), np.uint8)
+    photo[30:90:2] = (135, 130, 130)
+    photo[100:] = (95, 62, 48)
+    drawn = planes(hair=box(0, 0, SIZE, 90), skin=box(0, 110, SIZE, SIZE))
+    deep = np.array([40, 14, 18], np.float32)
+    fair, young, old = (
+        float(measure_palette(photo, drawn, look=look).hair[0])
+        for look in (somebody(0.0), somebody(0.0, deep), somebody(0.0, deep, old=1.0))
+    )
+    assert young < old - 5
+    assert young < fair - 5

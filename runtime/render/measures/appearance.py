@@ -21,6 +21,7 @@ from toonfilter.runtime.geometry.landmarks import (
     MOUTH_CORNERS,
     OUTER_CORNERS,
 )
+from toonfilter.runtime.render.colour import median_lab
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 from toonfilter.runtime.render.measures.skin import skin_pixels
 
@@ -43,7 +44,9 @@ _AGES, _TONES, _PAINT = (0.0, 95.0), (1.0, 10.0), (0.0, 2.0)
 _LIGHT_PERCENTILES = (5, 15, 30, 50, 70, 85, 95)
 _PARTS = ((0.1, 0.3), (0.38, 0.68), (0.7, 0.92))
 """Shares of the skin's pixels, from the darkest on, whose mean colours are features: shade, tone, lights."""
+_UNKNOWN = np.full(3, np.nan, np.float32)
 _FEWEST_PX, _ENOUGH_PX = 8, 1500
+"""Of fewer pixels no colour is measured; of more only so many are read."""
 _WHITE_FROM = 1.15
 """Distance from the pupil, in radii of the iris, from which on an eye is white."""
 
@@ -156,9 +159,8 @@ def _hue_and_chroma(colour: Features) -> tuple[float, float, float]:
 
 def _median(pixels: NDArray[np.float32]) -> Features:
     if len(pixels) < _FEWEST_PX:
-        return np.full(3, np.nan, np.float32)
-    middle: Features = np.median(pixels, 0).astype(np.float32)
-    return middle
+        return _UNKNOWN
+    return median_lab(pixels)
 
 
 def _eyes(photo: MeasuredPhoto) -> tuple[Features, Features]:
@@ -177,7 +179,7 @@ def _eyes(photo: MeasuredPhoto) -> tuple[Features, Features]:
         white.append(photo.colours_at(points[away > _WHITE_FROM]))
         coloured.append(photo.colours_at(points[away < 0.8]))
     if not white:
-        return np.full(3, np.nan, np.float32), np.full(3, np.nan, np.float32)
+        return _UNKNOWN, _UNKNOWN
     whites = np.concatenate(white)
     whites = whites[whites[:, 0] >= np.median(whites[:, 0])] if len(whites) else whites
     return _median(whites), _median(np.concatenate(coloured))
@@ -186,7 +188,7 @@ def _eyes(photo: MeasuredPhoto) -> tuple[Features, Features]:
 def _hair(photo: MeasuredPhoto) -> Features:
     plane = photo.planes.get("hair")
     if plane is None:
-        return np.full(3, np.nan, np.float32)
+        return _UNKNOWN
     pixels = photo.lab[cv2.erode(plane, np.ones((5, 5), np.uint8)) > 200]
     return _median(pixels[:: max(1, len(pixels) // _ENOUGH_PX)])
 

@@ -36,6 +36,8 @@ wide it is then at least."""
 _OUTSIDE = 5
 """Steps of the radius from the middle of a rim to where the plane of glasses has ended."""
 _PLANE_COUNTS = 0.5
+"""What the edge of the network's plane of glasses counts, beside lines in the photo. Raising it follows brows less, and
+the plane's blur more."""
 _LIGHT_COUNTS = 0.35
 _LIGHT_RIM = 1.6
 """How much clearer than dark lines light ones must be for a light rim: glare is light, too."""

@@ -1,4 +1,4 @@
-"""Skin, lips and irises: true colours, made clean for a drawing."""
+"""Skin and lips: true colours, made clean for a drawing."""
 
 import math
 
@@ -25,7 +25,7 @@ _LEAST_RED, _PAINT_REDDER = 5.0, 10.0
 _PAINT_DARKER, _PAINT_BLUER = 26.0, 13.0
 """How much darker and bluer than bare lips painted ones may be."""
 _TONES = (1.0, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
-"""Tones of skin on Monk's scale, for the three rows below."""
+"""Tones of skin on Monk's scale, for the rows below."""
 _LIGHTNESS = (85.0, 81.0, 79.0, 77.0, 74.5, 71.0, 62.0, 54.0, 45.0, 37.0, 31.0, 27.0)
 """Lightness in which each is drawn. Darker ones are lighter than in life, as features must be seen on them."""
 _IN_GOOD_LIGHT = (74.0, 72.0, 71.0, 69.0, 67.0, 64.0, 58.0, 53.0, 46.0, 39.0, 32.0, 27.0)
