@@ -192,8 +192,9 @@ def _problem_in(value: Any, key: Key) -> str:
     """What is out of range in a value; empty where nothing is, or where the value is of another kind than the key."""
     if key.unit == PATH:
         return _problem_in_path(value, key) if isinstance(value, str) else ""
-    numbers = _numbers(value) if isinstance(value, list) == (key.unit == TONES) and key.unit != WORD else iter(())
-    for number in numbers:
+    if key.unit == WORD or isinstance(value, list) != (key.unit == TONES):
+        return ""
+    for number in _numbers(value):
         if not key.low <= number <= key.high:
             return f"is {number:g}; must be {key.low:g} to {key.high:g}"
     return ""
@@ -232,5 +233,5 @@ def _numbers(value: Any) -> Iterator[float]:
     if isinstance(value, list):
         for one in value:
             yield from _numbers(one)
-    elif isinstance(value, int | float):
+    elif isinstance(value, int | float) and not isinstance(value, bool):
         yield value

@@ -43,6 +43,8 @@ def test_every_key_of_the_rules_has_a_range_and_a_word() -> None:
         ("[base]\nshade = -0.1", "base.shade is -0.1; must be 0 to 1"),
         ("[base]\nshade = nan", "base.shade is nan; must be 0 to 1"),
         ('[base]\nshade = "dark"', "base.shade is 'dark'; must be a number"),
+        ("[base]\nouter_line_u = true", "base.outer_line_u is 'True'; must be a number"),
+        ("[base]\nfill = 3", "base.fill is '3'; must be colour or paper"),
         ("[base]\nouter = 1", "unknown key base.outer; known: outer_line_u"),
         ("[base]\nhair_tones = [\n[1.0]]", "line 2: base.hair_tones[0] is '[1.0]'; must be a list of 2"),
         ("[base]\nhair_tones = [[1.0, -90.0]]", "base.hair_tones is -90; must be -60 to 60"),
