@@ -3,10 +3,11 @@
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -164,25 +165,29 @@ def stop_on_signals() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = [(number, signal.signal(number, ask)) for number in numbers]
+    before = signal.signal(signal.SIGINT, ask)
     try:
-        yield stop
+        with _asked_to_end(ask):
+            yield stop
     finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
 def interrupted_by_signals() -> Iterator[None]:
-    """SIGTERM and a closed terminal (SIGHUP) interrupt as Ctrl-C does; what is ignored (`nohup`) stays ignored."""
-    names = ("SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    """SIGTERM and a closed terminal (SIGHUP) interrupt as Ctrl-C does."""
+    with _asked_to_end(signal.default_int_handler):
+        yield
+
+
+@contextmanager
+def _asked_to_end(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """SIGTERM and a closed terminal (SIGHUP) call this; what is ignored (`nohup`) stays ignored."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = [(number, signal.signal(number, signal.default_int_handler)) for number in heard]
+    before = [(number, signal.signal(number, handler)) for number in heard]
     try:
         yield
     finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+        for number, earlier in before:
+            signal.signal(number, earlier)

@@ -1,11 +1,13 @@
 """What commands print, and what they remember: plain, safe, and never the reason of a failure."""
 
 import io
+import signal
 import sys
 
 import pytest
 
 from toonfilter.runtime.command_line import terminal
+from toonfilter.runtime.command_line.command_options import stop_on_signals
 from toonfilter.runtime.command_line.config_file import load_defaults, save_cam
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.live.commands import CAM_SETTINGS, parse_size
@@ -108,3 +110,17 @@ def test_sizes_are_one_word() -> None:
     for wrong in ("1280", "x720", "12.5x3", "axb"):
         with pytest.raises(ConfigError, match="WIDTHxHEIGHT"):
             parse_size(wrong)
+
+
+def test_what_nohup_ignores_stops_nothing() -> None:
+    with stop_on_signals() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.is_set()
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with stop_on_signals() as stop:
+            signal.raise_signal(signal.SIGTERM)
+            assert not stop.is_set()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
