@@ -40,13 +40,13 @@ def toml_table(text: str) -> dict[str, Any]:
         Problem: it is none; says which line, what it holds, and what to write.
     """
     meant, wrong = mended_toml(text)
-    for number, said in wrong.items():
-        raise Problem(f"line {number} {said}")
+    if wrong:
+        raise Problem(wrong[min(wrong)])
     return tomllib.loads(meant)
 
 
 def mended_toml(text: str) -> tuple[str, dict[int, str]]:
-    """The text as it was meant, and by line, from 1, what it holds and what to write.
+    """The text as it was meant, and by line, from 1, that line, what it holds and what to write.
 
     Where it is not plain what was meant, reading ends there: the text is empty.
     """
@@ -64,7 +64,7 @@ def mended_toml(text: str) -> tuple[str, dict[int, str]]:
         line = lines[number - 1].strip()
         why, meant = _meant(line)
         wanted = f"{why}write {meant}" if meant else f"must be TOML: {said.partition(' (at ')[0]}"
-        wrong[number] = f"is {line[:_SHOWN]!r}; {wanted}"
+        wrong[number] = f"line {number} is {line[:_SHOWN]!r}; {wanted}"
         if not meant:
             return "", wrong
         lines[number - 1] = meant

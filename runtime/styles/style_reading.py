@@ -57,8 +57,7 @@ def _style_in(text: str, name: str) -> Style | list[str]:
     except Problem as problem:
         problems += problem.each
     lines = key_lines(meant)
-    told = [(number, f"line {number} {said}") for number, said in wrong_lines.items()]
-    told += [_with_line(problem, lines) for problem in problems]
+    told = [*wrong_lines.items(), *(_with_line(problem, lines) for problem in problems)]
     return [said for _, said in sorted(told, key=lambda one: one[0])]
 
 
