@@ -105,7 +105,7 @@ several people (children, old people, beards, deep and fair skin) and then refin
 
 - **u**: the distance of the pupils. `outer_line_u = 0.03` is a line of three hundredths of it, however large the face.
 - **times**: a factor of the person's own, or of the usual; 1 leaves it.
-- **share**: 0 none, 1 full. A few shares of expression reach 2.
+- **share**: 0 none, 1 full. A few shares of expression reach 2; those of lightness go below 0.
 
 [style.schema.json](style.schema.json) has all keys and ranges as JSON Schema: an editor that knows TOML (such as Even
 Better TOML) helps while you type if the first line of your file is `#:schema PATH/TO/style.schema.json`.

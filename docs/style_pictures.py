@@ -28,8 +28,9 @@ _PHOTO_PX = (slice(40, 680), slice(420, 1060))
 _HEAD_PX = (slice(60, 440), slice(60, 400))
 """What of that is shown."""
 _MOST_BYTES, _MOST_SHEET_BYTES = 29_000, 118_000
+"""Of a row of drawings and of a sheet. Raising them gives finer pictures, and a larger repository."""
 _WIDEST_PX = 820
-"""Of a row of drawings."""
+"""Of a row of drawings. Raising it shows more detail, in as many bytes."""
 
 _KEY_PX = {
     "proportions": (slice(90, 440), slice(80, 380)),
@@ -42,6 +43,7 @@ _KEY_PX = {
 }
 """What is shown of the keys of a table: rows and columns of the drawing."""
 _KEY_TILE_PX, _KEY_COLUMNS, _KEY_LABEL_PX = 128, 4, 34
+"""Width of a drawing in such a sheet, pairs of them side by side, and height of what is written above each pair."""
 _WORDS = {"pattern": ("dots", "hatching"), "fill": ("colour", "paper"), "kind": ("soft", "small")}
 _TOGETHER = {
     "dot_u": 'pattern = "dots"\nshade = 1.0\nground_dots = 1.0',
@@ -51,7 +53,7 @@ _TOGETHER = {
 }
 """What else is set in the pictures of a key, so that it shows."""
 _SEEN_LEVELS = 0.15
-"""Mean difference of a key's two pictures below which this person does not show it."""
+"""Mean difference of a key's two pictures below which this person does not show it. Raising it leaves out more keys."""
 
 
 def write_shipped(path: Path) -> None:
