@@ -17,7 +17,7 @@ _TAKERS = ("skin", "hair", "headwear")
 _LEAST_SHARE = 0.45
 """Share of its surroundings that the taker must be. Raising it leaves more scraps as cloth."""
 
-_CALM_U, _BELOW_U = 0.12, 0.25
+_CALM_U, _BELOW_U = 0.21, 0.25
 """Half the width of notches and of tatters in a body's outline that are taken out, in distances of the pupils, and how
 far below the chin that begins. Raising the first rounds shoulders and closes gaps below arms."""
 _HOLE_U2 = 1.5

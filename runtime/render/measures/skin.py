@@ -18,7 +18,7 @@ _FEWEST_PX = 30
 _SKIN_HUE = 54.0
 _PAINTED = (11.0, 25.0)
 """How much redder than skin, in a*, bare lips may be, and painted ones are."""
-_SURELY_PAINTED = 0.55
+_SURELY_PAINTED = 0.4
 """How strong lips are that look painted in a made-up face though their colour does not show it."""
 _LEAST_RED, _PAINT_REDDER = 5.0, 10.0
 """How much redder than skin, in a*, lips are drawn at least, bare ones and what paint adds to that."""
