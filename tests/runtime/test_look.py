@@ -43,13 +43,20 @@ def test_a_short_lower_face_looks_younger(astronaut: NDArray[np.uint8], landmark
     assert ages[1] < ages[0] - 1
 
 
+def _in_colour(
+    astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32], colour: tuple[int, int, int]
+) -> NDArray[np.uint8]:
+    """The portrait with a face in this colour, RGB, and lips a little darker."""
+    photo = astronaut.copy()
+    for points, painted in ((landmarks, colour), (landmarks[_LIPS], tuple(np.add(colour, (-14, -8, 0)).tolist()))):
+        cv2.fillConvexPoly(photo, cv2.convexHull(points[:, :2].round().astype(np.int32)), painted)
+    return photo
+
+
 def test_deeper_skin_is_drawn_deeper(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
     drawn = []
     for colour in ((238, 208, 190), (214, 172, 146), (176, 128, 98), (120, 80, 58), (84, 57, 45)):
-        photo = astronaut.copy()
-        for points, painted in ((landmarks, colour), (landmarks[_LIPS], tuple(np.add(colour, (-14, -8, 0)).tolist()))):
-            cv2.fillConvexPoly(photo, cv2.convexHull(points[:, :2].round().astype(np.int32)), painted)
-        skin = measure_look(photo, landmarks, {}).skin
+        skin = measure_look(_in_colour(astronaut, landmarks, colour), landmarks, {}).skin
         drawn.append(ita_degrees(float(skin[0]), float(skin[2])))
     assert all(np.diff(drawn) < 0)
     assert drawn[0] - drawn[-1] > 40
@@ -171,11 +178,10 @@ def test_a_face_at_the_picture_edge_is_measured(astronaut: NDArray[np.uint8], la
 
 def test_a_meter_measures_in_parts(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
     meter = LookMeter()
-    first = meter.measure(astronaut, landmarks, {})
-    other = np.round(astronaut * 0.6).astype(np.uint8)
-    cv2.fillConvexPoly(other, cv2.convexHull(landmarks[:, :2].round().astype(np.int32)), (84, 57, 45))
-    later = [meter.measure(other, landmarks, {}) for _ in range(3)]
-    whole = measure_look(other, landmarks, {})
+    fair, deep = (_in_colour(astronaut, landmarks, colour) for colour in ((238, 208, 190), (84, 57, 45)))
+    first = meter.measure(fair, landmarks, {})
+    later = [meter.measure(deep, landmarks, {}) for _ in range(3)]
+    whole = measure_look(deep, landmarks, {})
     assert first.skin[0] > whole.skin[0] + 8
     assert later[-1].skin == pytest.approx(whole.skin, abs=0.01)
     assert later[-1].brow == pytest.approx(whole.brow, abs=0.01)
