@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from socket import socket
@@ -9,10 +10,11 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from toonfilter.runtime.errors import OutputError
+from toonfilter.runtime.errors import OutputError, ToonfilterError
 
 _LENGTH_DIGITS = 15
 """Of a length that a browser tells; longer ones are refused."""
@@ -27,6 +29,10 @@ _KINDS = {
     ".svg": "image/svg+xml",
     ".webmanifest": "application/manifest+json",
 }
+
+Action = Callable[[dict[str, Any]], Mapping[str, Any] | Response | None]
+"""What a page may ask for, by the JSON object that it sends; called from any thread. Answered with JSON, None with an
+empty object, or with the response as it is."""
 
 
 class RefusedError(Exception):
@@ -72,6 +78,22 @@ async def read_object(request: Request, most_bytes: int) -> dict[str, Any]:
     if not isinstance(asked, dict):
         raise RefusedError("must be a JSON object", 400)
     return asked
+
+
+async def answer_action(
+    request: Request, actions: Mapping[str, Action], *, most_bytes: int, status_of_errors: int
+) -> Response:
+    """What the action says that the path's `action` names. status_of_errors: of answers that say why it failed."""
+    action = actions.get(request.path_params["action"])
+    if action is None:
+        return refused("there is no such action", 404)
+    try:
+        reply = await run_in_threadpool(action, await read_object(request, most_bytes))
+    except RefusedError as error:
+        return error.response
+    except ToonfilterError as error:
+        return refused(str(error), status_of_errors)
+    return reply if isinstance(reply, Response) else as_json(reply or {})
 
 
 class PageFiles:

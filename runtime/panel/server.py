@@ -22,9 +22,8 @@ from toonfilter.runtime.panel.languages import LANGUAGES, words
 from toonfilter.runtime.panel.local_page import (
     LocalServer,
     PageFiles,
-    RefusedError,
+    answer_action,
     as_json,
-    read_object,
     refused,
     told_length,
 )
@@ -133,18 +132,7 @@ class _Page:
         return as_json({})
 
     async def act(self, request: Request) -> Response:
-        action = self._panel.actions.get(request.path_params["action"])
-        if action is None:
-            return refused("there is no such action", 404)
-        try:
-            asked = await read_object(request, _MOST_REQUEST_BYTES)
-        except RefusedError as error:
-            return error.response
-        try:
-            reply = await run_in_threadpool(action, asked)
-        except ToonfilterError as error:
-            return refused(str(error), 400)
-        return as_json(reply or {})
+        return await answer_action(request, self._panel.actions, most_bytes=_MOST_REQUEST_BYTES, status_of_errors=400)
 
     async def live(self, socket: WebSocket) -> None:
         """The state whenever it changes, as text; a picture, as JPEG after 4 bytes of its number, when asked for."""

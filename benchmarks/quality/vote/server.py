@@ -8,9 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
@@ -18,9 +15,8 @@ from starlette.routing import Route
 from toonfilter.benchmarks.quality.vote.ballot import Ballot
 from toonfilter.benchmarks.quality.vote.store import Vote, VoteStore
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.panel.access import HOST, LocalAccess
-from toonfilter.runtime.panel.local_page import LocalServer, PageFiles, RefusedError, as_json, read_object, refused
-from toonfilter.runtime.panel.running import open_socket
+from toonfilter.runtime.panel.desk_server import DeskServer
+from toonfilter.runtime.panel.local_page import refused
 
 _MOST_BYTES = 4096
 _MOST_NAME = 40
@@ -139,45 +135,8 @@ class VoteDesk:
         return {"item": number, "source": item.source, "choices": choices}
 
 
-def build_app(desk: VoteDesk, pictures: Mapping[str, Path], port: int) -> Starlette:
-    """The ASGI application: the panel's access and limits around the desk. pictures: files by the page's words.
-
-    Without a key: whoever sits at this machine may vote, under the same plain address after a restart.
-    """
-    page = PageFiles("toonfilter.benchmarks.quality.vote", "page")
-    actions = {"start": desk.start, "look": desk.look, "vote": desk.vote, "back": desk.back}
-
-    async def picture(request: Request) -> Response:
-        path = pictures.get(request.path_params["word"])
-        if path is None or not path.is_file():
-            return refused("there is no such picture", 404)
-        return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": _KEPT})
-
-    async def act(request: Request) -> Response:
-        action = actions.get(request.path_params["action"])
-        if action is None:
-            return refused("there is no such action", 404)
-        try:
-            asked = await read_object(request, _MOST_BYTES)
-            return as_json(await run_in_threadpool(action, asked))
-        except RefusedError as error:
-            return error.response
-        except DataError as error:
-            return refused(str(error), 409)
-
-    return Starlette(
-        routes=[
-            Route("/", page.answer),
-            Route("/assets/{name}", page.answer),
-            Route("/picture/{word}", picture),
-            Route("/api/{action:path}", act, methods=["POST"]),
-        ],
-        middleware=[Middleware(LocalAccess, port=port, token=None)],
-    )
-
-
-class VoteServer(LocalServer):
-    """Serves one ballot on this machine alone, until the block ends. port 0 takes a free one; see `url`."""
+class VoteServer(DeskServer):
+    """Serves one ballot."""
 
     def __init__(self, ballot: Ballot, folder: Path, port: int = 0) -> None:
         """folder: with the ballot's pictures; votes are appended there.
@@ -186,19 +145,15 @@ class VoteServer(LocalServer):
             OutputError: the port is taken.
         """
         words = [word for item in ballot.items for word in (item.source, *item.results)]
-        pictures = {word: folder / "pictures" / f"{word}.jpg" for word in words}
-        listening = open_socket(port)
-        self.port = listening.getsockname()[1]
+        paths = {word: folder / "pictures" / f"{word}.jpg" for word in words}
+
+        async def picture(request: Request) -> Response:
+            path = paths.get(request.path_params["word"])
+            if path is None or not path.is_file():
+                return refused("there is no such picture", 404)
+            return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": _KEPT})
+
         desk = VoteDesk(ballot, VoteStore(folder))
-        super().__init__(build_app(desk, pictures, self.port), listening)
-
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        return f"http://{HOST}:{self.port}/"
-
-    def __enter__(self) -> "VoteServer":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
+        actions = {"start": desk.start, "look": desk.look, "vote": desk.vote, "back": desk.back}
+        pictures = [Route("/picture/{word}", picture)]
+        super().__init__("toonfilter.benchmarks.quality.vote", actions, pictures, most_bytes=_MOST_BYTES, port=port)
