@@ -128,8 +128,6 @@ TEMPLES: Final = (127, 356)
 TEMPLE_ENDS: Final = ((127, 234), (356, 454))
 """Where the temples of glasses meet the right and the left ear, from the upper end of the ear down."""
 CHIN: Final = 152
-CHIN_AREA: Final = (18, 83, 313, 175, 171, 396, 199, 200)
-"""Around the front of the chin, up to the lip."""
 FOREHEAD: Final = 10
 """Its top, in the middle."""
 CHEEKS: Final = (50, 280)
