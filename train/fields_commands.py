@@ -33,6 +33,7 @@ def labels(
     from toonfilter.train.data.fields.attributes import read_attributes
     from toonfilter.train.data.fields.corrections import read_corrections
     from toonfilter.train.data.fields.first_labels import make_first_labels, make_hands, make_labels
+    from toonfilter.train.data.fields.labels import COMPLETE
 
     seen = read_attributes(sorted(attributes.glob("*.csv")))
     outlines = read_corrections(corrections) if corrections is not None else {}
@@ -41,7 +42,7 @@ def labels(
             make_first_labels(faces, out, hair_network, show)
     with terminal.progress_shown("pictures labelled") as show:
         store = make_labels(out, seen, outlines, show)
-    complete = sum(entry.labelled == 2 for entry in store.entries)
+    complete = sum(entry.labelled == COMPLETE for entry in store.entries)
     terminal.say(f"{out}: {terminal.count(complete, 'picture')} of {len(store)} with all fields")
     if clips is not None:
         found = make_hands(out, sorted(path for path in clips.iterdir() if is_video(path)))

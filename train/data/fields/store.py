@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.fields import FIELDS
+from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.train.data.fields.attributes import Attributes
 
 SIDE_PX: Final = 320
@@ -88,7 +89,9 @@ class LabelStore:
 
 
 def write_entries(folder: Path, entries: Sequence[Entry]) -> None:
-    """Write entries.json, whole."""
-    temporary = folder / ".entries.json.partial"
-    temporary.write_text(json.dumps([asdict(entry) for entry in entries], indent=0) + "\n", encoding="utf-8")
-    temporary.replace(folder / "entries.json")
+    """Write entries.json, whole.
+
+    Raises:
+        OutputError: the disk or the folder refuses; what lay there stays.
+    """
+    write_whole(folder / "entries.json", json.dumps([asdict(entry) for entry in entries], indent=0) + "\n")
