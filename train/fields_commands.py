@@ -86,11 +86,14 @@ def appearance(
     folder: LabelsArgument,
     said: Annotated[
         list[Path],
-        typer.Argument(help="CSV files with the columns file and age (years), skin_tone (Monk's), makeup (0-2)."),
+        typer.Argument(
+            help="CSV files with the column file and any of age (years), skin_tone (Monk's), makeup (0-2), eye_light"
+            " (0 brown to 1 blue)."
+        ),
     ],
     out: Annotated[Path, typer.Option("--output", "-o", help="The model: an .npz file.")],
 ) -> None:
-    """Fit the model of how faces look to people (age, skin tone, make-up) to what people said."""
+    """Fit the model of how faces look to people (age, skin tone, make-up, eye colour) to what people said."""
     from toonfilter.train.data.fields.appearances import (
         fit_appearance,
         read_appearances,
