@@ -24,16 +24,19 @@ from toonfilter.train.systems import build_system
 LOG_NAME = "train.log"
 """In a run's folder: what its process printed."""
 
-
 _SPLITS: tuple[Split, ...] = ("train", "validation")
-# Settings that change nothing in what a run learns.
 _INDIFFERENT = frozenset(
     {
-        *("data.workers", "data.cache_mib", "method.perceptual.weights"),
-        *(f"run.{name}" for name in ("log_every_steps", "sample_every_steps", "checkpoint_every_steps")),
+        "data.workers",
+        "data.cache_mib",
+        "method.perceptual.weights",
+        "run.log_every_steps",
+        "run.sample_every_steps",
+        "run.checkpoint_every_steps",
         "run.checkpoints_kept",
     }
 )
+"""Settings that change nothing in what a run learns."""
 
 
 @dataclass(frozen=True)
