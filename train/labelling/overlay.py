@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.fields import FieldName
-from toonfilter.train.data.fields.corrections import KINDS, Kind
+from toonfilter.train.data.fields.corrections import CORRECTED, KINDS, Kind
 from toonfilter.train.data.fields.face_frame import Plane
 
 COLOURS: Final[Mapping[Kind, tuple[int, int, int]]] = {
@@ -59,8 +59,7 @@ def kinds_of(planes: Mapping[FieldName, Plane]) -> NDArray[np.uint8]:
 def overlay(planes: Mapping[FieldName, Plane]) -> NDArray[np.uint8]:
     """The labels' picture to lay over the photo, uint8 [3 S, 3 S, 4] RGBA. planes: as `kinds_of` takes them."""
     side = next(iter(planes.values())).shape[0] * _SCALE
-    used: tuple[FieldName, ...] = ("person", "hair", "skin", "beard", "headwear", "over")
-    numbers = kinds_of({name: _enlarged(planes[name], side) for name in used})
+    numbers = kinds_of({name: _enlarged(planes[name], side) for name in CORRECTED})
     colours = np.array([(*COLOURS[kind], _ALPHA) for kind in KINDS], np.uint8)
     picture: NDArray[np.uint8] = colours[numbers]
     edge = cv2.dilate(numbers, np.ones((2, 2), np.uint8)) != cv2.erode(numbers, np.ones((2, 2), np.uint8))

@@ -37,7 +37,8 @@ _LEVELS: Final[Mapping[Kind, Mapping[FieldName, float]]] = {
     "stubble": {"person": 1, "beard": 0.5, "skin": 0.5},
     "over": {"person": 1, "over": 1},
 }
-_CHANGED: Final[tuple[FieldName, ...]] = ("person", "hair", "skin", "beard", "headwear", "over")
+CORRECTED: Final[tuple[FieldName, ...]] = ("person", "hair", "skin", "beard", "headwear", "over")
+"""The fields that outlines change, all of them."""
 _SNAP = 0.022
 """How far an outline may move to an edge, of the picture's side; raising it forgives more and follows wrong edges."""
 _CUT_ROUNDS = 3
@@ -149,7 +150,7 @@ def correct(photo: NDArray[np.uint8], planes: dict[FieldName, Plane], outlines: 
     for outline in outlines:
         inside = outline_mask(photo, outline)
         levels = _LEVELS[outline.kind]
-        for name in _CHANGED:
+        for name in CORRECTED:
             planes[name] = planes[name] + (levels.get(name, 0.0) - planes[name]) * inside
 
 
@@ -167,14 +168,13 @@ def outline_mask(photo: NDArray[np.uint8], outline: Outline) -> Plane:
         soft: Plane = cv2.GaussianBlur(drawn.astype(np.float32), (0, 0), 0.7).astype(np.float32)
         return soft
     outer = cv2.dilate(drawn, disc)
+    if outer.all():
+        return drawn.astype(np.float32)
     trimap = np.where(drawn, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     trimap[inner > 0], trimap[outer == 0] = cv2.GC_FGD, cv2.GC_BGD
-    if not (outer == 0).any():
-        return drawn.astype(np.float32)
     cv2.setRNGSeed(1)
     model: NDArray[np.float64] = np.zeros((1, 65), np.float64)
-    near = cv2.boundingRect(cv2.dilate(outer, disc))
-    x, y, width, height = near
+    x, y, width, height = cv2.boundingRect(cv2.dilate(outer, disc))
     window = (slice(y, y + height), slice(x, x + width))
     part = np.ascontiguousarray(trimap[window])
     cv2.grabCut(
