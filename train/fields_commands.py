@@ -151,7 +151,7 @@ def refine(
     with terminal.progress_shown("pictures with glasses") as show:
         outlined, worn = refine_glasses(store, training, predict, show)
     with terminal.progress_shown("pictures with other regions") as show:
-        mended = refine_regions(store, training, predict, show) if any(e.corrected for e in store.entries) else 0
+        mended = refine_regions(store, training, predict, show)
     terminal.say(
         f"{folder}: {outlined} of {terminal.count(worn, 'picture')} with glasses outlined anew, {mended} mended"
     )

@@ -21,6 +21,7 @@ from toonfilter.train.checkpoint import current_commit
 from toonfilter.train.data.fields.composition import Composer, Sample, plain_sample
 from toonfilter.train.data.fields.hands import SIDE_PX
 from toonfilter.train.data.fields.labels import UNKNOWN
+from toonfilter.train.data.fields.second_labels import Predict
 from toonfilter.train.data.fields.store import LabelStore
 from toonfilter.train.data.splits import split_of
 from toonfilter.train.losses.fields import fields_loss, overlap
@@ -84,10 +85,8 @@ def to_batch(samples: list[Sample]) -> tuple[Tensor, Tensor, Tensor]:
     return images.contiguous(), planes.contiguous(), torch.from_numpy(np.stack([s.known for s in samples]))
 
 
-def predictor(run: Path) -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]:
-    """The averaged network of a run: photo uint8 [S, S, 3] and mesh plane uint8 [S, S] to planes float32 [S, S, 9].
-
-    Each is the mean of the photo's answer and its mirror image's.
+def predictor(run: Path) -> Predict:
+    """The averaged network of a run. Each answer is the mean of the photo's answer and its mirror image's.
 
     Raises:
         DataError: no checkpoint in the run.

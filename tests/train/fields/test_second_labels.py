@@ -1,5 +1,7 @@
 """What a trained network changes of the labels, and what it may not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,7 @@ def test_beards_that_somebody_saw_are_believed() -> None:
 
 def test_corrected_pictures_and_those_that_nobody_looked_at_stay(store: LabelStore) -> None:
     written = LabelStore(store.folder, writable=True)
+    written.entries[2] = replace(written.entries[2], corrected=True)
     before = np.array(written["labels"])
     ground = np.zeros((320, 320, len(FIELDS)), np.float32)
     corrected = [index for index, entry in enumerate(written.entries) if entry.corrected]
@@ -60,3 +63,10 @@ def test_corrected_pictures_and_those_that_nobody_looked_at_stay(store: LabelSto
         assert written["labels"][seen[-1], ..., field_index("person")].max() < 13
     finally:
         written["labels"][:] = before
+
+
+def test_a_network_that_saw_no_corrections_mends_nothing(store: LabelStore) -> None:
+    def predict(*_: object) -> np.ndarray:
+        raise AssertionError("is not asked")
+
+    assert refine_regions(store, range(len(store)), predict) == 0

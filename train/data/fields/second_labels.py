@@ -64,8 +64,11 @@ def refine_regions(
 ) -> int:
     """Write the network's regions over those of the rules where it is sure of others; how many pictures changed.
 
-    store: writable. indices: pictures for training. Corrected pictures stay as they are.
+    store: writable. indices: pictures for training. Corrected pictures stay as they are, and all do where none is
+    corrected: the network has learned nothing but the rules then.
     """
+    if not any(entry.corrected for entry in store.entries):
+        return 0
     chosen = [int(i) for i in indices if store.entries[i].labelled == COMPLETE and not store.entries[i].corrected]
     changed = 0
     for number, index in enumerate(chosen):
