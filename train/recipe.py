@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.files.strict import Problem, parse
-from toonfilter.runtime.files.toml_text import toml_table
+from toonfilter.runtime.files.toml_text import read_table
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 
@@ -169,12 +169,7 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
             raise ConfigError(
                 f"no recipe {name_or_path!r}; there are: {', '.join(recipe_names())}, or a path to a .toml file"
             )
-    try:
-        table = toml_table(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except Problem as problem:
-        raise ConfigError(f"{path}: {problem}") from None
+    table = read_table(path)
     for override in overrides:
         _override(table, override)
     _one_length(table, overrides)

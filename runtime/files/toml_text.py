@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from toonfilter.runtime.errors import ConfigError
-from toonfilter.runtime.files.strict import Problem
 
 _LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 _NUMBER = re.compile(r"[+-]?(\d+[.,]\d*|[.,]\d+)")
@@ -19,29 +18,18 @@ def read_table(path: Path, *, may_lack: bool = False) -> dict[str, Any]:
     """The tables of a TOML file. may_lack: a file that is not there is empty.
 
     Raises:
-        ConfigError: it cannot be read, or is none; see `toml_table`.
+        ConfigError: it cannot be read, or is no TOML; says which line, what it holds, and what to write.
     """
     try:
-        return toml_table(path.read_text(encoding="utf-8"))
+        meant, wrong = mended_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         if may_lack and isinstance(error, FileNotFoundError):
             return {}
         raise ConfigError(f"{path} cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} cannot be read ({error})") from error
-    except Problem as problem:
-        raise ConfigError(f"{path}: {problem}") from None
-
-
-def toml_table(text: str) -> dict[str, Any]:
-    """The tables of a TOML text.
-
-    Raises:
-        Problem: it is none; says which line, what it holds, and what to write.
-    """
-    meant, wrong = mended_toml(text)
     if wrong:
-        raise Problem(wrong[min(wrong)])
+        raise ConfigError(f"{path}: {wrong[min(wrong)]}")
     return tomllib.loads(meant)
 
 

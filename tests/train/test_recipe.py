@@ -48,6 +48,13 @@ def test_a_file_that_is_not_toml(tmp_path: Path) -> None:
         load_recipe(path)
 
 
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_bytes(b"name = '\xff'")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_recipe(path)
+
+
 def test_unknown_networks_and_options() -> None:
     with pytest.raises(ConfigError, match="unknown generator 'vit'"):
         build_generator(NetworkSettings("vit"), 3, 3)
