@@ -22,6 +22,7 @@ from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.ground import Ground, GroundPainter
+from toonfilter.runtime.render.hair import draw_beard, draw_hair
 from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import LookMeter
 from toonfilter.runtime.render.measures.teeth import measure_teeth
@@ -247,18 +248,17 @@ class LayeredRenderer:
         """look: None draws a figure without features."""
         rules = self._style.base
         figure = replace(figure, fields=layers.contested(figure.fields))
-        person = layers.draw_silhouette(canvas, figure, palette, rules)
+        layers.draw_silhouette(canvas, figure, palette, rules)
         layers.draw_skin(canvas, figure, palette.skin, light, rules)
         layers.draw_cloth(canvas, figure, "cloth", palette.cloth, light, rules)
-        layers.draw_beard(canvas, figure, palette, light, rules)
+        draw_beard(canvas, figure, palette, light, rules)
         if look is not None and figure.head is not None:
             draw_features(canvas, figure.head, look, self._style.features, rules.ink_black)
-        layers.draw_hair(canvas, figure, palette.hair, light, rules)
+        draw_hair(canvas, figure, palette.hair, light, rules)
         layers.draw_cloth(canvas, figure, "headwear", palette.headwear or palette.cloth, light, rules)
         if look is not None and figure.head is not None:
             draw_glasses(canvas, figure.head, look, self._style.features)
         layers.draw_cloth(canvas, figure, "over", palette.over, light, rules)
-        layers.ink_silhouette(canvas, figure, person, palette, rules)
 
     def _draw_strangers(self, canvas: skia.Canvas, scene: SceneFields, unit_px: float) -> None:
         """People without a known face: flat figures without features."""

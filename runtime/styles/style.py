@@ -19,8 +19,9 @@ class BaseRules:
     form_shade: strength of a shade that makes the face round. softness_u: how softly it ends. modelling: how much of
     the photo's own light and shade the skin shows; skin_tones: its tones, as hair_tones, times modelling. folds: how
     much of it cloth shows. ink_black: 0 ink in the hue of what it surrounds, 1 black. line_taper: how much thinner
-    outlines are towards the light than away from it. hair_ring: light of a ring around the crown. dot_u: distance of
-    printed dots. ground_dots: their darkness on the ground. skin_lightness, hair_lightness, ground_lightness: how far
+    outlines are towards the light than away from it. hair_ring: light of a ring around the crown. hair_lines,
+    loose_hair: how many single strands are drawn on hair, and how many leave its outline. dot_u: distance of printed
+    dots. ground_dots: their darkness on the ground. skin_lightness, hair_lightness, ground_lightness: how far
     skin, hair and the room are mixed with white, 0 to 1, or below 0 with black.
     """
 
@@ -41,6 +42,8 @@ class BaseRules:
     ground_lightness: float = 0.0
     dot_u: float = 0.06
     hair_ring: float = 0.0
+    hair_lines: float = 1.0
+    loose_hair: float = 1.0
     ground_dots: float = 0.0
     pattern: Literal["flat", "dots", "hatching"] = "flat"
     fill: Literal["colour", "paper"] = "colour"

@@ -91,6 +91,8 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "neck_shadow_u": Key(U, 0.0, 1.0, "the head's shadow reaches further down the neck"),
         "stubble": _share("darker stubble"),
         "hair_ring": _share("a brighter ring of light around the crown, and fewer other lights; 0 draws none"),
+        "hair_lines": _share("how many single strands are drawn on hair, along its flow; pencil styles draw their own"),
+        "loose_hair": _share("how many tips and single hairs leave the outline of hair"),
         "beard_tones": Key(TONES, -60.0, 60.0, _TONE_PAIRS),
         "hair_tones": Key(TONES, -60.0, 60.0, _TONE_PAIRS),
     },

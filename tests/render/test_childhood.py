@@ -22,7 +22,7 @@ def test_grown_ups_have_the_style_s_features() -> None:
 def test_children_have_smaller_noses_paler_lips_and_larger_irises() -> None:
     child = rules_for(somebody(1.0), RULES)
     assert child.nose.wing_u < 0.8 * RULES.nose.wing_u
-    assert child.mouth.lip_colour < 0.8 * RULES.mouth.lip_colour
+    assert child.mouth.lip_colour < 0.9 * RULES.mouth.lip_colour
     assert child.eyes.iris_size > RULES.eyes.iris_size
     assert child.eyes.lashes == 0
 

@@ -11,8 +11,9 @@ from toonfilter.runtime.render.drawing import LayeredRenderer
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.face_map import SIDE, FaceMap
 from toonfilter.runtime.render.ground import Ground, printed
+from toonfilter.runtime.render.hair_flow import hair_flow
 from toonfilter.runtime.render.hair_ring import crown_ring
-from toonfilter.runtime.render.hair_strokes import StrokeField, draw_strokes
+from toonfilter.runtime.render.hair_strokes import draw_strokes
 from toonfilter.runtime.render.patterns import PatternFrame, dots, draw_dots, draw_hatching
 from toonfilter.runtime.render.pencil import paper, pencilled
 from toonfilter.runtime.styles.style import BaseRules, Style
@@ -98,8 +99,8 @@ def strokes(light: np.ndarray, relief: float = 0.0, lightness: float = 65.0) -> 
     hair = np.zeros(light.shape, np.uint8)
     hair[10:-10, 10:-10] = 255
     picture = np.full((*light.shape, 4), 255, np.uint8)
-    field = StrokeField(light, hair, np.full(light.shape, relief, np.float32), np.array([60, 60], np.float32), 60.0)
-    draw_strokes(picture, field, lightness)
+    flow = hair_flow(light, hair, np.array([60, 60], np.float32), 60.0)
+    draw_strokes(picture, flow, np.full(light.shape, relief, np.float32), lightness)
     return picture[..., 0].astype(np.float32)
 
 

@@ -12,7 +12,7 @@ _STEPS = 8
 _PAINTED = (0.25, 0.6)
 """Strength of the colour of lips from which who may be grown up is."""
 _LARGER_IRIS, _FULLER_BLUSH = 0.08, 0.3
-_LESS_NOSE, _LESS_LIP, _LESS_LID, _LESS_FOLD, _LESS_BROW = 0.35, 0.4, 0.2, 0.5, 0.15
+_LESS_NOSE, _LESS_LIP, _LESS_LID, _LESS_FOLD, _LESS_BROW = 0.35, 0.12, 0.2, 0.5, 0.15
 """What a small child's features gain and lose of a style's. Raising them makes children rounder and plainer."""
 
 

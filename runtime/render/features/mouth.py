@@ -110,12 +110,12 @@ def _lips(
     # Bare lips have no hard edge: they fade into the skin.
     depth = float((bottom - inner_bottom)[half] @ face.down)
     foot = inner_bottom[half] + face.down * np.float32(max(depth, 1.0))
-    fading = _fading(colours.mouth.lip, alpha, 0.95 + 0.05 * paint, 0.78 + 0.22 * paint)
+    fading = _fading(colours.mouth.lip, alpha, 0.97 + 0.03 * paint, 0.90 + 0.10 * paint)
     pen.graded(outline(inner_bottom, bottom[::-1]), linear(inner_bottom[half], foot, fading, (0.0, 0.45, 1.0)))
     # Dark upper lips look like an opening; what is not painted stays near the skin.
     height = float((inner_top - top)[half - 2] @ face.down)
     head = inner_top[half] - face.down * np.float32(max(height, 1.0))
-    fading = _fading(colours.mouth.lip_upper, alpha * (0.92 + 0.08 * paint), 0.75 + 0.25 * paint, 0.38 + 0.62 * paint)
+    fading = _fading(colours.mouth.lip_upper, alpha * (0.96 + 0.04 * paint), 0.90 + 0.10 * paint, 0.70 + 0.30 * paint)
     pen.graded(outline(top, inner_top[::-1]), linear(inner_top[half], head, fading, (0.0, 0.5, 1.0)))
     middle = part(inner_bottom * np.float32(0.55) + bottom * np.float32(0.45), 0.30, 0.58)
     widths = taper(len(middle), 0.08, 0.08, 0.5) * np.float32(min(0.034, 0.30 * depth / face.unit_px)) * unit

@@ -11,7 +11,7 @@ from toonfilter.runtime.styles.feature_rules import FeatureRules
 
 _WHITE = np.array([0.985, 0.978, 0.972], np.float32)
 _LASH = np.array([0.11, 0.06, 0.07], np.float32)
-_ROSE = np.array([-3.5, 6.5, -1.0], np.float32)
+_ROSE = np.array([-5.0, 8.5, 0.0], np.float32)
 """What a drawing adds to lips: flat and as pale as they are they would be lost, full ones most of all."""
 _BROW_CONTRAST = 0.60
 """Most lightness of brows over that of skin."""

@@ -1,0 +1,243 @@
+"""Hair and beards: tones that follow the strands, single strands over them, and locks that leave the outline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import skia
+
+from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, CHIN, EYES, LIP_BOTTOM, LIP_TOP, NOSE_TIP
+from toonfilter.runtime.render.canvas import Pixels, clipped, draw_soft, paint, path_of, stroke
+from toonfilter.runtime.render.colour import Lab, to_rgb
+from toonfilter.runtime.render.contours import Plane, Points
+from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.figure import Figure
+from toonfilter.runtime.render.hair_flow import INSIDE, HairFlow, hair_flow, unit_vectors
+from toonfilter.runtime.render.hair_lines import draw_lines, loose_locks
+from toonfilter.runtime.render.hair_ring import crown_ring
+from toonfilter.runtime.render.hair_strokes import draw_strokes
+from toonfilter.runtime.render.layers import brushed, ink_beside
+from toonfilter.runtime.render.palette import Palette
+from toonfilter.runtime.render.patterns import PatternFrame, dots
+from toonfilter.runtime.render.shade import Light
+from toonfilter.runtime.render.strands import Relief, hair_light, hair_relief, hair_tints
+from toonfilter.runtime.render.tones import Patch, lay, stepped, tint, to_levels
+from toonfilter.runtime.styles.style import BaseRules
+
+_LEVELS_PER_L = 9.0
+"""Levels of the relief field for each L* of relief."""
+_BEARD_EDGE_U = 0.013
+"""How softly a dense beard's edge fades into the skin."""
+_GREY_BEARD, _GREY_TONES = (30.0, 55.0), 0.9
+"""Lightness of beards between which their tones become stronger, and how much stronger they become."""
+_STUBBLE_EDGE_U = 0.08
+"""How much more softly stubble's does."""
+_STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
+"""Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
+_SPARSE, _SEEN_BETWEEN = (0.55, 0.85), 0.35
+"""How much of the skin a beard covers up to which its hairs are drawn one by one, and from which none is; and how much
+more of the skin is seen between them."""
+_HAIR_STEP_U, _HAIR_COVER, _HAIR_ALPHA, _LEAST_HAIR_STEP_PX = 0.048, 0.13, 0.85, 4.0
+"""Distance of such hairs, in distances of the pupils, their share of the skin, their opacity, and the distance below
+which they would be noise."""
+_RING_L = 11.0
+"""Relief of the ring of light in hair. Raising it draws it in lighter tones."""
+_LONG = (0.02, 0.14)
+"""Share of hair that hangs below the nose's tip up to which it is cropped, and from which it is long."""
+_LOCK_INK = 0.9
+"""Width of the ink around loose locks, over that of hair's outline."""
+_BEARD_LONG, _BEARD_DOWN = 0.12, 0.9
+"""How long a beard's strands are, 0 cropped to 1 hanging hair; and how much they hang down beside growing away from the
+nose."""
+_COVERING = ("headwear", "over")
+
+
+@dataclass(frozen=True, slots=True)
+class _Paint:
+    """Hair as it is painted, for two frames. picture, patch: see `Swatch`. locks: loose ones, on the canvas.
+
+    anchor: float32 [2], canvas px, where the head was.
+    """
+
+    picture: Pixels
+    patch: Patch
+    locks: skia.Path
+    anchor: Points
+
+    def follow(self, figure: Figure) -> "_Paint":
+        """Moved along with the head."""
+        moved = _anchor(figure) - self.anchor
+        if not moved.any():
+            return self
+        left, top = np.array([self.patch.canvas_left, self.patch.canvas_top]) + moved
+        locks = skia.Path(self.locks)
+        locks.offset(float(moved[0]), float(moved[1]))
+        return _Paint(
+            self.picture,
+            replace(self.patch, canvas_left=float(left), canvas_top=float(top)),
+            locks,
+            self.anchor + moved,
+        )
+
+
+def _anchor(figure: Figure) -> Points:
+    return np.zeros(2, np.float32) if figure.head is None else figure.head.flat[NOSE_TIP]
+
+
+def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rules: BaseRules) -> None:
+    """Hair in few tones that follow its strands, with single strands, its outline and loose locks."""
+    plane = figure.fields.get("hair")
+    if plane is None:
+        return
+    outer = figure.outlines(plane, blur_u=0.008, smooth_u=0.014, least_u2=0.10)
+    if not outer:
+        return
+    known = figure.kept("hair", lambda: _hair_paint(figure, plane, outer, base, rules, light.side))
+    if known is None:
+        return
+    hair, line = known.follow(figure), ink_beside(base, rules)
+    canvas.drawPath(hair.locks, stroke(line, _LOCK_INK * rules.hair_line_u * figure.unit_px))
+    lay(canvas, hair.picture, hair.patch, path_of(outer))
+    canvas.drawPath(brushed(outer, rules.hair_line_u, figure, rules), paint(line, rules.inner_ink))
+    # The same picture again: locks cover the outline where they leave it.
+    lay(canvas, hair.picture, hair.patch, hair.locks)
+
+
+def _hair_paint(
+    figure: Figure, plane: Plane, shapes: Sequence[Points], base: Lab, rules: BaseRules, light_side: float
+) -> _Paint | None:
+    """light_side: see `Light`."""
+    patch = Patch.under(shapes, figure.to_canvas, plane)
+    if patch is None:
+        return None
+    unit, hair = figure.unit_crop_px, patch.of(plane)
+    light = hair_light(patch.of(figure.photo), unit) if figure.shows_light else patch.of(figure.fields["tone"])
+    relief = hair_relief(light, hair, unit, light_side)
+    if rules.hair_ring > 0 and figure.head is not None:
+        relief = _ringed(relief, figure, figure.head, patch, rules.hair_ring)
+    picture = _toned(patch.enlarged(to_levels(relief, _LEVELS_PER_L)), base, rules.hair_tones)
+    locks: list[Points] = []
+    if rules.fill == "paper":
+        draw_strokes(picture, hair_flow(light, hair, _origin(figure, patch), unit), relief, float(base[0]))
+    elif figure.shows_light:
+        flow, long = hair_flow(light, hair, _origin(figure, patch), unit), _length(figure, plane)
+        draw_lines(picture, flow, relief, base, long, rules.hair_lines)
+        tint(picture, hair_tints(patch.of(figure.photo), hair, base, unit))
+        locks = _loose(figure, patch, flow, long, rules.loose_hair)
+    return _Paint(picture, patch, _as_one(locks), _anchor(figure))
+
+
+def _loose(figure: Figure, patch: Patch, flow: HairFlow, long: float, often: float) -> list[Points]:
+    """Loose locks on the canvas."""
+    covered = np.zeros(flow.hair.shape, np.uint8)
+    for name in _COVERING:
+        if name in figure.fields:
+            covered = cv2.max(covered, cv2.dilate(patch.of(figure.fields[name]), np.ones((5, 5), np.uint8)))
+    skin = patch.of(figure.fields["skin"])
+    corner = np.array([patch.left, patch.top], np.float32)
+    locks = loose_locks(flow, skin, covered, patch.canvas_size[0] / patch.width, long, often)
+    return [figure.place(lock + corner) for lock in locks]
+
+
+def _as_one(shapes: Sequence[Points]) -> skia.Path:
+    """Shapes that overlap, as one path."""
+    path = path_of(shapes)
+    path.setFillType(skia.PathFillType.kWinding)
+    return path
+
+
+def _length(figure: Figure, plane: Plane) -> float:
+    """0 cropped to 1 hanging, by how much of the hair lies below the nose's tip."""
+    assert figure.head is not None
+    tip = figure.head.photo_points[NOSE_TIP, :2]
+    below = figure.to_crop(np.stack([tip, tip + figure.head.down * figure.unit_px]))
+    places = np.argwhere(plane[::4, ::4] >= INSIDE)[:, ::-1] * 4
+    if not len(places):
+        return 0.0
+    return smoothstep(float(((places - below[0]) @ (below[1] - below[0]) > 0).mean()), *_LONG)
+
+
+def _toned(levels: Plane, base: Lab, tones: Sequence[tuple[float, float]], strength: float = 1.0) -> Pixels:
+    """The tones of hair by the levels of its relief."""
+    steps = []
+    for level, step in sorted(tones, key=lambda one: abs(one[0])):
+        tone = base + np.array([step * strength, 0, 0], np.float32)
+        tone[1:] *= 1 - 0.006 * step * strength
+        steps.append((128 + level * _LEVELS_PER_L, to_rgb(tone)))
+    return stepped(levels, steps, to_rgb(base))
+
+
+def _ringed(relief: Relief, figure: Figure, head: FaceGeometry, patch: Patch, strength: float) -> Relief:
+    """Hair's relief with a ring of light around the crown, and less of other lights."""
+    pupils = figure.to_crop(head.photo_points[[EYES[0].iris[0], EYES[1].iris[0]], :2]).mean(0)
+    ring = crown_ring(relief.shape, pupils - (patch.left, patch.top), head.right, figure.unit_crop_px)
+    calm = np.minimum(relief, 0) + np.maximum(relief, 0) * np.float32(1 - 0.6 * strength)
+    return np.maximum(calm, ring * np.float32(_RING_L * strength) + np.float32(0.35) * relief)
+
+
+def _origin(figure: Figure, patch: Patch) -> Points:
+    """A point of the head in px of a patch."""
+    origin = np.zeros(2, np.float32) if figure.head is None else figure.to_crop(figure.head.photo_points[NOSE_TIP, :2])
+    place: Points = (origin - (patch.left, patch.top)).astype(np.float32)
+    return place
+
+
+def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Light, rules: BaseRules) -> None:
+    """Stubble as a soft tint of the skin; a dense beard as hair; the lips stay free."""
+    skin, base = palette.skin, palette.beard
+    plane, head, unit = figure.fields["beard"], figure.head, figure.unit_px
+    if head is None or int(plane.max()) < _STUBBLE_LEVEL:
+        return
+    thin = figure.outlines(plane, level=_STUBBLE_LEVEL, blur_u=0.05, smooth_u=0.06, least_u2=0.04)
+    dense = figure.outlines(plane, level=_BEARD_LEVEL, blur_u=0.025, smooth_u=0.035, least_u2=0.045)
+    lips = path_of([head.flat[[*LIP_TOP, *LIP_BOTTOM[::-1]]]])
+    with clipped(canvas, outside=lips):
+        tint = to_rgb(skin + (base - skin) * np.float32(0.5))
+        draw_soft(canvas, thin, tint, rules.stubble, rules.softness_u * unit)
+        hairs = 1 - smoothstep(palette.beard_cover, *_SPARSE)
+        if hairs > 0 and rules.fill == "colour" and _HAIR_STEP_U * unit >= _LEAST_HAIR_STEP_PX:
+            brush = dots(PatternFrame.of(head), _HAIR_STEP_U, _HAIR_COVER, to_rgb(base), _HAIR_ALPHA * hairs)
+            canvas.drawPath(path_of(thin), brush)
+        if not dense:
+            return
+        known = figure.kept("beard", lambda: _beard_paint(figure, plane, dense, base, rules, light.side))
+        if known is None:
+            return
+        beard = known.follow(figure)
+        canvas.saveLayerAlpha(None, round(255 * palette.beard_cover * (1 - _SEEN_BETWEEN * hairs)))
+        edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - palette.beard_cover)
+        lay(canvas, beard.picture, beard.patch, path_of(dense), soft_px=edge_u * unit)
+        lay(canvas, beard.picture, beard.patch, beard.locks)
+        canvas.restore()
+
+
+def _beard_paint(
+    figure: Figure, plane: Plane, shapes: Sequence[Points], base: Lab, rules: BaseRules, light_side: float
+) -> _Paint | None:
+    patch = Patch.under(shapes, figure.to_canvas, plane)
+    if patch is None or figure.head is None:
+        return None
+    unit = figure.unit_crop_px
+    relief = hair_relief(hair_light(patch.of(figure.photo), unit), patch.of(plane), unit, light_side)
+    # Light on a dark beard looks like dirt; a grey one is nothing without it.
+    strength = 1 + _GREY_TONES * smoothstep(float(base[0]), *_GREY_BEARD)
+    picture = _toned(patch.enlarged(to_levels(relief, _LEVELS_PER_L)), base, rules.beard_tones, strength)
+    locks: list[Points] = []
+    if rules.fill == "colour":
+        flow = _beard_flow(figure, figure.head, patch, plane)
+        shade = relief if float(base[0]) > _GREY_BEARD[0] else np.minimum(relief, 0)
+        draw_lines(picture, flow, shade, base, _BEARD_LONG, rules.hair_lines)
+        locks = _loose(figure, patch, flow, _BEARD_LONG, rules.loose_hair)
+    return _Paint(picture, patch, _as_one(locks), _anchor(figure))
+
+
+def _beard_flow(figure: Figure, head: FaceGeometry, patch: Patch, plane: Plane) -> HairFlow:
+    """A beard grows away from the nose and hangs down."""
+    places = head.photo_points[[BELOW_NOSE, CHIN], :2]
+    root, chin = figure.to_crop(places) - (patch.left, patch.top)
+    hangs = (chin - root) / max(float(np.hypot(*(chin - root))), 1e-6) * _BEARD_DOWN * figure.unit_crop_px
+    rows, columns = np.indices((patch.height, patch.width), dtype=np.float32)
+    flow = unit_vectors((np.stack([columns, rows], -1) - root + hangs).astype(np.float32))
+    return HairFlow(patch.of(plane), flow, 0.0, _origin(figure, patch), figure.unit_crop_px, is_directed=True)

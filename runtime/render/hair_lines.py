@@ -1,0 +1,192 @@
+"""Single strands over the tones of hair, and the locks that leave its outline."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.render.canvas import Pixels
+from toonfilter.runtime.render.colour import Lab, to_rgb
+from toonfilter.runtime.render.contours import Plane, Points
+from toonfilter.runtime.render.hair_flow import (
+    HairFlow,
+    at,
+    seeds,
+    tapered_outlines,
+    traced,
+    turned,
+    unit_vectors,
+)
+from toonfilter.runtime.render.strands import Relief
+
+_APART_U, _LEAST_APART_PX = 0.045, 5.0
+"""Distance of places where strands may be drawn, and the least on the canvas. Raising them draws fewer."""
+_STEPS, _STEP_U = 7, 0.075
+"""Pieces of a strand to either side of its middle, and the length of one in long straight hair."""
+_CROPPED, _CURLED = 0.28, 0.45
+"""Length of strands of cropped and of curly hair, over long straight hair."""
+_OFTEN, _OFTEN_CROPPED = 0.09, 1.8
+"""Share of the places that have a strand, and how many more they are where hair is cropped."""
+_FULL_L, _FEW = 5.0, 0.25
+"""Relief from which strands are as many as can be, and their share where hair has none."""
+_DARK_L, _LIGHT_L = 6.0, 7.0
+"""How much darker than shade and lighter than light a strand is. Raising them shows single strands more."""
+_WIDTH_U, _LEAST_WIDTH_PX = 0.030, 1.2
+_LIGHT_FROM = 1.0
+"""Relief from which a strand is a light one."""
+_LEAST_LENGTH_U = 0.25
+_TURN = 0.33
+"""Radians by which a curl turns in each piece. Raising it curls hair tighter."""
+_SHIFT = 4
+
+_LOOSE, _LOOSE_CROPPED = 0.10, 0.25
+"""Share of the places at hair's edge that have a lock, and of those that have one still where hair is cropped."""
+_EDGE_LEVELS, _EDGE_U = (70, 190), 0.035
+"""Levels of the blurred plane between which its edge lies, and how far it is blurred."""
+_ENDS = 0.45
+"""How far a strand must point outwards, as a cosine, to end at the edge; others run along it and fly away."""
+_TIP_U, _FLY_U = (0.10, 0.14), (0.25, 0.35)
+"""Least length beyond the edge, and how much longer some are: of tips, and of what flies away."""
+_TIP_WIDTH_U, _FLY_WIDTH_U = (0.05, 0.05), (0.016, 0.014)
+_LEAVES = (0.10, 0.16)
+"""How steeply single hairs leave the outline, least and how much more."""
+_BEHIND, _BEYOND = 4, 5
+_BEHIND_U = 0.05
+"""Length of a piece of a lock before it reaches the edge."""
+_ON_SKIN_U, _ON_SKIN, _SHORT_ON_SKIN = 0.10, 110, 0.45
+"""How far beyond the edge to look for skin, the level of its plane, and how long hairs are there: they would be
+scratches on a face."""
+_COVERED = 60
+"""Level of what lies over hair from which no lock leaves it."""
+
+
+def draw_lines(picture: Pixels, flow: HairFlow, relief: Relief, base: Lab, long: float, often: float) -> None:
+    """Strands into a picture uint8 [H, W, 4] RGBA of the same part, at any size, in place.
+
+    relief: see `strands.hair_relief`. base: the hair's colour. long: 0 cropped to 1 hanging. often: how
+    many, 0 none to 1.
+    """
+    scale = picture.shape[1] / flow.hair.shape[1]
+    unit = flow.unit_px
+    places, chance = seeds(flow, max(_APART_U * unit, _LEAST_APART_PX / scale))
+    here = at(relief, places)
+    often = often * _OFTEN * (long + (1 - long) * _OFTEN_CROPPED) * np.clip(np.abs(here) / _FULL_L, _FEW, 1)
+    kept = chance[:, 0] < often
+    places, chance, here = places[kept], chance[kept], here[kept]
+    if not len(places):
+        return
+    short = (_CROPPED + (1 - _CROPPED) * long) * (1 - (1 - _CURLED) * flow.curl)
+    step = np.float32(unit * _STEP_U * short) * (np.float32(0.5) + chance[:, 1:2])
+    turn = np.where(chance[:, 2] < 0.5, _TURN, -_TURN).astype(np.float32)
+    back, forth = traced(flow, places, _STEPS, -step, -turn), traced(flow, places, _STEPS, step, turn)
+    lines = (np.stack([*back[::-1], places, *forth], 1) + np.float32(0.5)) * np.float32(scale)
+    width = np.maximum(_WIDTH_U * unit * scale * (0.35 + 0.65 * chance[:, 2]) * (0.7 + 0.3 * long), _LEAST_WIDTH_PX)
+    bow = _bow(lines, _LEAST_LENGTH_U * short * unit * scale)
+    shapes = np.round(tapered_outlines(lines, bow * width[:, None]) * (1 << _SHIFT)).astype(np.int32)
+    order = np.argsort(here >= _LIGHT_FROM, kind="stable")
+    for shape, colour in zip(shapes[order], _strand_colours(base, here[order]), strict=True):
+        cv2.fillPoly(picture, [shape], (*colour, 255), cv2.LINE_AA, _SHIFT)
+
+
+def _bow(lines: NDArray[np.float32], least_px: float) -> NDArray[np.float32]:
+    """Width along lines that may have ended early: float32 [N, M], 0 to 1; 0 for all of a line that is too short."""
+    steps = np.hypot(*np.moveaxis(np.diff(lines, axis=1), -1, 0))
+    gone = np.concatenate([np.zeros((len(lines), 1), np.float32), steps.cumsum(1)], 1)
+    length = gone[:, -1:]
+    bow = np.sin(np.pi * gone / np.maximum(length, 1e-3)).clip(0) ** np.float32(0.8)
+    widths: NDArray[np.float32] = (bow * (length > least_px)).astype(np.float32)
+    return widths
+
+
+def _strand_colours(base: Lab, relief: Relief) -> list[list[float]]:
+    """sRGB 0 to 255 of strands where hair has this relief."""
+    step = 1.2 * np.clip(relief, -9, 11) + np.where(relief < _LIGHT_FROM, -_DARK_L, _LIGHT_L)
+    lab = np.tile(base, (len(step), 1)).astype(np.float32)
+    lab[:, 0] = np.maximum(lab[:, 0] + step, 4.0)
+    lab[:, 1:] *= (1 - 0.006 * step)[:, None]
+    colours: list[list[float]] = (to_rgb(lab) * 255).tolist()
+    return colours
+
+
+def loose_locks(flow: HairFlow, skin: Plane, covered: Plane, scale: float, long: float, often: float) -> list[Points]:
+    """Tips where strands end at hair's edge, and single hairs that leave it: closed outlines in px of the part.
+
+    skin, covered: uint8 [h, w], where bare skin is, and what lies over hair. scale: canvas px for each px. long: 0
+    cropped to 1 hanging. often: how many, 0 none to 1.
+    """
+    unit, loose = flow.unit_px, often * _LOOSE
+    places, chance = seeds(flow, max(_APART_U * unit, _LEAST_APART_PX / scale), level=40)
+    edge = cv2.GaussianBlur(flow.hair, (0, 0), max(1.0, _EDGE_U * unit))
+    level = at(edge, places)
+    at_edge = (level > _EDGE_LEVELS[0]) & (level < _EDGE_LEVELS[1]) & (at(covered, places) < _COVERED)
+    kept = at_edge & (chance[:, 0] < loose)
+    places, chance = places[kept], chance[kept]
+    if not len(places):
+        return []
+    out = _outwards(flow, places)
+    heading = at(flow.flow, places)
+    heading = np.where((heading * out).sum(1, keepdims=True) < 0, -heading, heading)
+    ends = (heading * out).sum(1) > _ENDS
+    # What runs along the edge may leave it either way: downwards, as hair hangs.
+    heading = np.where((~ends & (heading[:, 1] < 0))[:, None], -heading, heading)
+    if flow.is_directed:
+        kept = ends & ((at(flow.flow, places) * out).sum(1) > 0)
+    else:
+        kept = ends | (chance[:, 0] < loose * (_LOOSE_CROPPED + (1 - _LOOSE_CROPPED) * long))
+    places, chance, out, heading, ends = (one[kept] for one in (places, chance, out, heading, ends))
+    if not len(places):
+        return []
+    on_skin = at(skin, places + out * np.float32(_ON_SKIN_U * unit)) > _ON_SKIN
+    short = (0.35 + 0.65 * long) * np.where(on_skin & ~ends, _SHORT_ON_SKIN, 1.0)
+    length = unit * short * _either(ends, _TIP_U, _FLY_U, chance[:, 1])
+    lines = _leaving(
+        flow,
+        places,
+        heading,
+        out,
+        (length, np.where(ends, 0, _either(ends, _LEAVES, _LEAVES, chance[:, 2]))),
+        0.4 + 0.6 * long,
+    )
+    share = np.concatenate([np.linspace(0, 1, _BEHIND, endpoint=False) ** 0.6, np.linspace(1, 0, _BEYOND + 1) ** 0.8])
+    width = unit * (0.6 + 0.4 * long) * _either(ends, _TIP_WIDTH_U, _FLY_WIDTH_U, chance[:, 2])
+    return list(tapered_outlines(lines, (width[:, None] * share).astype(np.float32)))
+
+
+def _either(
+    which: NDArray[np.bool_], one: tuple[float, float], other: tuple[float, float], chance: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """A least length and how much more there may be, of one kind or the other."""
+    return np.where(which, one[0] + one[1] * chance, other[0] + other[1] * chance)
+
+
+def _outwards(flow: HairFlow, places: Points) -> Points:
+    wide = cv2.GaussianBlur(flow.hair.astype(np.float32), (0, 0), max(1.0, 2 * _EDGE_U * flow.unit_px))
+    slopes = [at(cv2.Sobel(wide, cv2.CV_32F, *order), places) for order in ((1, 0), (0, 1))]
+    return -unit_vectors(np.stack(slopes, 1))
+
+
+def _leaving(
+    flow: HairFlow,
+    places: Points,
+    heading: Points,
+    out: Points,
+    reach: tuple[NDArray[np.float64], NDArray[np.float64]],
+    behind: float,
+) -> NDArray[np.float32]:
+    """Lines float32 [N, M, 2] that come along the hair to these places at its edge and go on beyond it.
+
+    reach: how far, px, and how steeply. behind: length of what lies in the hair, 0 to 1.
+    """
+    length, leaves = reach
+    turn = np.where(np.arange(len(places)) % 2 == 0, 0.4, -0.4).astype(np.float32) * np.float32(flow.curl)
+    beyond, course = [places], heading
+    for number in range(_BEYOND):
+        course = unit_vectors(turned(course, turn) + out * (leaves * (0.9 - 1.9 * number / _BEYOND))[:, None])
+        beyond.append(beyond[-1] + course * (length / _BEYOND)[:, None])
+    before, place = [], places
+    for _ in range(_BEHIND):
+        there = at(flow.flow, place)
+        heading = np.where((there * heading).sum(1, keepdims=True) < 0, -there, there)
+        place = place - (heading + 0.25 * out) * np.float32(_BEHIND_U * flow.unit_px * behind)
+        before.append(place)
+    lines: NDArray[np.float32] = np.stack([*before[::-1], *beyond], 1).astype(np.float32)
+    return lines

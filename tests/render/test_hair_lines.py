@@ -1,0 +1,114 @@
+"""Single strands on hair, and the locks that leave its outline."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from toonfilter.runtime.render.hair_flow import HairFlow, hair_flow
+from toonfilter.runtime.render.hair_lines import draw_lines, loose_locks
+
+SIDE, UNIT = 240, 60.0
+BASE = np.array([30, 8, 10], np.float32)
+ORIGIN = np.array([120, 120], np.float32)
+
+
+def upright_waves() -> NDArray[np.uint8]:
+    """Light of straight hair that hangs down."""
+    wave = 128 + 60 * np.sin(np.arange(SIDE) * 0.9)
+    return np.tile(wave.astype(np.uint8), (SIDE, 1))
+
+
+def block() -> NDArray[np.uint8]:
+    hair = np.zeros((SIDE, SIDE), np.uint8)
+    hair[40:-40, 40:-40] = 255
+    return cv2.GaussianBlur(hair, (0, 0), 2)
+
+
+def flow_of(light: NDArray[np.uint8]) -> HairFlow:
+    return hair_flow(light, block(), ORIGIN, UNIT)
+
+
+def drawn(flow: HairFlow, relief: float = -6.0, long: float = 1.0, often: float = 1.0) -> NDArray[np.float32]:
+    """Levels that strands change: float32 [2 SIDE, 2 SIDE]."""
+    picture = np.full((2 * SIDE, 2 * SIDE, 4), 77, np.uint8)
+    draw_lines(picture, flow, np.full((SIDE, SIDE), relief, np.float32), BASE, long, often)
+    return picture[..., 0].astype(np.float32) - 77
+
+
+def lengths(changed: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Height of each connected piece of what was drawn."""
+    found = cv2.connectedComponentsWithStats((np.abs(changed) > 8).astype(np.uint8))[2]
+    return found[1:, cv2.CC_STAT_HEIGHT]
+
+
+def test_strands_run_along_the_hair_and_stay_in_it() -> None:
+    changed = drawn(flow_of(upright_waves()))
+    across, down = (np.abs(np.diff(changed, axis=axis)).mean() for axis in (1, 0))
+    assert across > 2 * down
+    assert not changed[: 2 * 40 - 12].any()
+    assert changed[100:-100, 100:-100].any()
+
+
+def test_strands_are_dark_in_shade_and_light_in_light_and_none_where_none_are_wanted() -> None:
+    flow = flow_of(upright_waves())
+    assert drawn(flow, relief=-6.0).min() < -12
+    light = drawn(flow, relief=8.0)
+    assert light[light != 0].mean() > drawn(flow, relief=-6.0).min() + 25
+    assert not drawn(flow, often=0.0).any()
+
+
+def test_strands_of_cropped_hair_are_short() -> None:
+    flow = flow_of(upright_waves())
+    assert np.percentile(lengths(drawn(flow, long=0.0)), 90) < 0.7 * np.percentile(lengths(drawn(flow)), 90)
+
+
+def test_hair_is_curly_where_its_light_has_no_direction() -> None:
+    curls = cv2.GaussianBlur(np.random.default_rng(5).integers(0, 256, (SIDE, SIDE)).astype(np.uint8), (0, 0), 2.5)
+    assert flow_of(curls).curl > 0.8
+    assert flow_of(upright_waves()).curl == 0
+    assert flow_of(np.full((SIDE, SIDE), 40, np.uint8)).curl == 0, "nothing can be seen of it"
+
+
+def locks_of(flow: HairFlow, **changed: float) -> list[NDArray[np.float32]]:
+    nothing = np.zeros((SIDE, SIDE), np.uint8)
+    return loose_locks(flow, nothing, nothing, 2.0, changed.get("long", 1.0), changed.get("often", 1.0))
+
+
+def test_tips_leave_the_outline_where_strands_end_and_single_hairs_where_they_run_along_it() -> None:
+    locks = locks_of(flow_of(upright_waves()))
+    lowest = max(lock[:, 1].max() for lock in locks)
+    widest = max(lock[:, 0].max() for lock in locks)
+    assert 205 < lowest < 225
+    assert 201 < widest < 220
+    assert not locks_of(flow_of(upright_waves()), often=0.0)
+
+
+def test_nothing_flies_away_from_cropped_hair() -> None:
+    flow = flow_of(upright_waves())
+    beside = [lock for lock in locks_of(flow) if 60 < lock[:, 1].mean() < 180]
+    cropped = [lock for lock in locks_of(flow, long=0.0) if 60 < lock[:, 1].mean() < 180]
+    assert len(cropped) < 0.6 * len(beside)
+
+
+def test_no_lock_leaves_from_under_a_hat() -> None:
+    flow, nothing = flow_of(upright_waves()), np.zeros((SIDE, SIDE), np.uint8)
+    hat = nothing.copy()
+    hat[:120] = 255
+    locks = loose_locks(flow, nothing, hat, 2.0, 1.0, 1.0)
+    assert locks
+    assert min(lock[:, 1].min() for lock in locks) > 90
+
+
+@pytest.mark.parametrize("shift", [1, 7])
+def test_strands_move_with_the_head(shift: int) -> None:
+    there = drawn(flow_of(upright_waves()))
+    moved = hair_flow(np.roll(upright_waves(), shift, 1), np.roll(block(), shift, 1), ORIGIN + np.float32([shift, 0]), UNIT)
+    assert np.abs(np.roll(drawn(moved), -2 * shift, 1) - there).mean() < 1.0
+
+
+def test_no_hair_draws_nothing() -> None:
+    nothing = np.zeros((SIDE, SIDE), np.uint8)
+    flow = hair_flow(upright_waves(), nothing, ORIGIN, UNIT)
+    assert not drawn(flow).any()
+    assert not locks_of(flow)
