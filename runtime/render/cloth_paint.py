@@ -33,7 +33,7 @@ _UNDER_UNIT_PX = 7.0
 """Distance of the pupils at which colours below the parts are mixed. Raising it shows more of what parts leave out."""
 _SURE = 150
 """Level from which a pixel is surely cloth, or the person's."""
-_LINE_U, _LINE_WIDER = 0.020, 1.6
+_LINE_U, _LINE_WIDER = 0.028, 1.6
 """Scale of lines of cloth (folds, collars, seams), and of the surroundings that they are darker than, over it. Raising
 the first gives fewer, bolder lines."""
 _LINE_FROM, _LINE_FULL, _LINE_DARK = 0.024, 0.054, 40.0
@@ -41,7 +41,7 @@ _LINE_FROM, _LINE_FULL, _LINE_DARK = 0.024, 0.054, 40.0
 drawn, and whole."""
 _FINE_UNIT_PX = 80.0
 """Distance of the pupils below which lines are looked for in the planes' own resolution. Raising it costs time."""
-_LEAST_LINE_U = 0.75
+_LEAST_LINE_U = 0.9
 """Shorter lines are left out: they are patterns, noise, or something that is no cloth. Raising it leaves out more."""
 _LINE_LEVEL, _INK_FROM, _INK_RANGE = 64, 104, 48
 """Level of lines from which they hang together; from which they have ink; and over which the ink grows to its whole."""

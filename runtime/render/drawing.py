@@ -18,6 +18,7 @@ from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.canvas import canvas_on
 from toonfilter.runtime.render.carried import CarriedPeople
 from toonfilter.runtime.render.colour import colour_levels, lightened
+from toonfilter.runtime.render.features.childhood import skin_rules
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
@@ -249,7 +250,7 @@ class LayeredRenderer:
         rules = self._style.base
         figure = replace(figure, fields=layers.contested(figure.fields))
         layers.draw_silhouette(canvas, figure, palette, rules)
-        layers.draw_skin(canvas, figure, palette.skin, light, rules)
+        layers.draw_skin(canvas, figure, palette.skin, light, rules if look is None else skin_rules(look, rules))
         layers.draw_cloth(canvas, figure, "cloth", palette.cloth, light, rules)
         draw_beard(canvas, figure, palette, light, rules)
         if look is not None and figure.head is not None:

@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 import skia
 
-from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, CHIN, EYES, LIP_BOTTOM, LIP_TOP, NOSE_TIP
+from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, LIP_TOP, NOSE_TIP
 from toonfilter.runtime.render.canvas import Pixels, clipped, draw_soft, paint, path_of, stroke
 from toonfilter.runtime.render.colour import Lab, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.figure import Figure
-from toonfilter.runtime.render.hair_flow import INSIDE, HairFlow, hair_flow, unit_vectors
+from toonfilter.runtime.render.hair_flow import INSIDE, HairFlow, hair_flow
 from toonfilter.runtime.render.hair_lines import draw_lines, loose_locks
 from toonfilter.runtime.render.hair_ring import crown_ring
 from toonfilter.runtime.render.hair_strokes import draw_strokes
@@ -32,7 +32,7 @@ _BEARD_EDGE_U = 0.013
 """How softly a dense beard's edge fades into the skin."""
 _GREY_BEARD, _GREY_TONES = (30.0, 55.0), 0.9
 """Lightness of beards between which their tones become stronger, and how much stronger they become."""
-_STUBBLE_EDGE_U = 0.08
+_STUBBLE_EDGE_U = 0.05
 """How much more softly stubble's does."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
@@ -48,9 +48,6 @@ _LONG = (0.02, 0.14)
 """Share of hair that hangs below the nose's tip up to which it is cropped, and from which it is long."""
 _LOCK_INK = 0.9
 """Width of the ink around loose locks, over that of hair's outline."""
-_BEARD_LONG, _BEARD_DOWN = 0.12, 0.9
-"""How long a beard's strands are, 0 cropped to 1 hanging hair; and how much they hang down beside growing away from the
-nose."""
 _COVERING = ("headwear", "over")
 
 
@@ -209,7 +206,6 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
         canvas.saveLayerAlpha(None, round(255 * palette.beard_cover * (1 - _SEEN_BETWEEN * hairs)))
         edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - palette.beard_cover)
         lay(canvas, beard.picture, beard.patch, path_of(dense), soft_px=edge_u * unit)
-        lay(canvas, beard.picture, beard.patch, beard.locks)
         canvas.restore()
 
 
@@ -224,20 +220,4 @@ def _beard_paint(
     # Light on a dark beard looks like dirt; a grey one is nothing without it.
     strength = 1 + _GREY_TONES * smoothstep(float(base[0]), *_GREY_BEARD)
     picture = _toned(patch.enlarged(to_levels(relief, _LEVELS_PER_L)), base, rules.beard_tones, strength)
-    locks: list[Points] = []
-    if rules.fill == "colour":
-        flow = _beard_flow(figure, figure.head, patch, plane)
-        shade = relief if float(base[0]) > _GREY_BEARD[0] else np.minimum(relief, 0)
-        draw_lines(picture, flow, shade, base, _BEARD_LONG, rules.hair_lines)
-        locks = _loose(figure, patch, flow, _BEARD_LONG, rules.loose_hair)
-    return _Paint(picture, patch, _as_one(locks), _anchor(figure))
-
-
-def _beard_flow(figure: Figure, head: FaceGeometry, patch: Patch, plane: Plane) -> HairFlow:
-    """A beard grows away from the nose and hangs down."""
-    places = head.photo_points[[BELOW_NOSE, CHIN], :2]
-    root, chin = figure.to_crop(places) - (patch.left, patch.top)
-    hangs = (chin - root) / max(float(np.hypot(*(chin - root))), 1e-6) * _BEARD_DOWN * figure.unit_crop_px
-    rows, columns = np.indices((patch.height, patch.width), dtype=np.float32)
-    flow = unit_vectors((np.stack([columns, rows], -1) - root + hangs).astype(np.float32))
-    return HairFlow(patch.of(plane), flow, 0.0, _origin(figure, patch), figure.unit_crop_px, is_directed=True)
+    return _Paint(picture, patch, _as_one([]), _anchor(figure))

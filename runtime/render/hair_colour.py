@@ -27,6 +27,8 @@ of the skin is seen through that. Raising the first two draws denser beards."""
 _LIGHT_BEARD, _WHITE_CHROMA, _LIGHT_BEARD_PERCENTILE = 8.0, 16.0, 60.0
 """How much lighter than skin hair is, in L*, and its chroma at most, for a beard to be white, too; and from which
 percentile of what lies in its place its colour is taken."""
+_AS_WHITE = (5.0, 20.0)
+"""How much lighter than skin such a beard is seen, in L*, from which it may be and is as white as the hair."""
 _SURE_BEARD, _DENSE_LEVELS = 150, (205.0, 219.0)
 """Level from which a pixel is a beard's, and mean levels of such pixels from which it may be and is dense."""
 _GREY_BEARD, _COLOURED_SKIN = (0.35, 0.60), (8.0, 14.0)
@@ -99,7 +101,8 @@ def measure_hair(
     hair[0] = min(max(hair[0] + _LIGHTER, _DARKEST_HAIR), _LIGHTEST_HAIR)
     beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
     if _is_white(seen, skin):
-        cover, beard = 1.0, (beard + seen) / 2
+        cover = 1.0
+        beard = beard + (seen - beard) * np.float32(0.5 * smoothstep(float(beard[0] - skin[0]), *_AS_WHITE))
     else:
         cover = _cover(beard, skin, 0.0 if beard_plane is None else _certainty(beard_plane))
     beard = _ungreened(beard) * _livelier(beard, skin, 0.0)

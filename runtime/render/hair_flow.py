@@ -32,8 +32,7 @@ class HairFlow:
     """Strands of a part of the planes, in its px.
 
     hair: uint8 [h, w]. flow: float32 [h, w, 2], unit vectors, either way along a strand. curl: 0 straight to 1 tight.
-    origin: float32 [2], a point of the head, to which lines keep. unit_px: distance of the pupils. is_directed: strands
-    run as `flow` says, not the other way.
+    origin: float32 [2], a point of the head, to which lines keep. unit_px: distance of the pupils.
     """
 
     hair: Plane
@@ -41,7 +40,6 @@ class HairFlow:
     curl: float
     origin: Points
     unit_px: float
-    is_directed: bool = False
 
 
 def hair_flow(light: Plane, hair: Plane, origin: Points, unit_px: float) -> HairFlow:
@@ -111,19 +109,16 @@ def at(field: NDArray[Any], places: Points) -> NDArray[Any]:
     return found
 
 
-def traced(flow: HairFlow, places: Points, steps: int, step_px: Field, turn: Field | None = None) -> list[Points]:
+def traced(flow: HairFlow, places: Points, steps: int, step_px: Field) -> list[Points]:
     """Places along strands from these, `steps` times float32 [N, 2]; a line ends where the hair does.
 
-    step_px: float32 [N, 1], below 0 goes the other way. turn: radians by which a curl turns in each step, [N].
+    step_px: float32 [N, 1], below 0 goes the other way.
     """
     place, heading = places, np.zeros_like(places)
     found = []
-    for number in range(steps):
+    for _ in range(steps):
         there = at(flow.flow, place)
         there = np.where((there * heading).sum(1, keepdims=True) < 0, -there, there)
-        if turn is not None and number:
-            share = np.float32(flow.curl)
-            there = (1 - share) * there + share * turned(heading, turn)
         heading = there * (at(flow.hair, place) >= INSIDE)[:, None]
         place = (place + heading * step_px).astype(np.float32)
         found.append(place)

@@ -22,8 +22,8 @@ _APART_U, _LEAST_APART_PX = 0.045, 5.0
 """Distance of places where strands may be drawn, and the least on the canvas. Raising them draws fewer."""
 _STEPS, _STEP_U = 7, 0.075
 """Pieces of a strand to either side of its middle, and the length of one in long straight hair."""
-_CROPPED, _CURLED = 0.28, 0.45
-"""Length of strands of cropped and of curly hair, over long straight hair."""
+_CROPPED = 0.28
+"""Length of strands of cropped hair, over long hair."""
 _OFTEN, _OFTEN_CROPPED = 0.09, 1.8
 """Share of the places that have a strand, and how many more they are where hair is cropped."""
 _FULL_L, _FEW = 5.0, 0.25
@@ -34,21 +34,23 @@ _WIDTH_U, _LEAST_WIDTH_PX = 0.030, 1.2
 _LIGHT_FROM = 1.0
 """Relief from which a strand is a light one."""
 _LEAST_LENGTH_U = 0.25
-_TURN = 0.33
-"""Radians by which a curl turns in each piece. Raising it curls hair tighter."""
 _SHIFT = 4
 
-_LOOSE, _LOOSE_CROPPED = 0.10, 0.25
-"""Share of the places at hair's edge that have a lock, and of those that have one still where hair is cropped."""
+_LOOSE, _FLYING = 0.085, 0.35
+"""Share of the places at hair's edge that have a lock where strands end, and of those where long hair runs along it."""
 _EDGE_LEVELS, _EDGE_U = (70, 190), 0.035
 """Levels of the blurred plane between which its edge lies, and how far it is blurred."""
 _ENDS = 0.45
 """How far a strand must point outwards, as a cosine, to end at the edge; others run along it and fly away."""
-_TIP_U, _FLY_U = (0.10, 0.14), (0.25, 0.35)
+_TIP_U, _FLY_U = (0.09, 0.13), (0.16, 0.22)
 """Least length beyond the edge, and how much longer some are: of tips, and of what flies away."""
 _TIP_WIDTH_U, _FLY_WIDTH_U = (0.05, 0.05), (0.016, 0.014)
 _LEAVES = (0.10, 0.16)
 """How steeply single hairs leave the outline, least and how much more."""
+_HANGS, _CROPPED_BELOW = 0.45, 0.5
+"""How steeply hair must hang, as a sine, for single hairs to leave it, and how long it is at most to stand up."""
+_BENT = 0.10
+"""Radians by which loose locks bend in each piece, beside their curl."""
 _BEHIND, _BEYOND = 4, 5
 _BEHIND_U = 0.05
 """Length of a piece of a lock before it reaches the edge."""
@@ -69,15 +71,21 @@ def draw_lines(picture: Pixels, flow: HairFlow, relief: Relief, base: Lab, long:
     unit = flow.unit_px
     places, chance = seeds(flow, max(_APART_U * unit, _LEAST_APART_PX / scale))
     here = at(relief, places)
-    often = often * _OFTEN * (long + (1 - long) * _OFTEN_CROPPED) * np.clip(np.abs(here) / _FULL_L, _FEW, 1)
+    # Curls are shapes of light: single strands over them are noise.
+    often = (
+        often
+        * (1 - flow.curl)
+        * _OFTEN
+        * (long + (1 - long) * _OFTEN_CROPPED)
+        * np.clip(np.abs(here) / _FULL_L, _FEW, 1)
+    )
     kept = chance[:, 0] < often
     places, chance, here = places[kept], chance[kept], here[kept]
     if not len(places):
         return
-    short = (_CROPPED + (1 - _CROPPED) * long) * (1 - (1 - _CURLED) * flow.curl)
+    short = _CROPPED + (1 - _CROPPED) * long
     step = np.float32(unit * _STEP_U * short) * (np.float32(0.5) + chance[:, 1:2])
-    turn = np.where(chance[:, 2] < 0.5, _TURN, -_TURN).astype(np.float32)
-    back, forth = traced(flow, places, _STEPS, -step, -turn), traced(flow, places, _STEPS, step, turn)
+    back, forth = (traced(flow, places, _STEPS, sense * step) for sense in (-1, 1))
     lines = (np.stack([*back[::-1], places, *forth], 1) + np.float32(0.5)) * np.float32(scale)
     width = np.maximum(_WIDTH_U * unit * scale * (0.35 + 0.65 * chance[:, 2]) * (0.7 + 0.3 * long), _LEAST_WIDTH_PX)
     bow = _bow(lines, _LEAST_LENGTH_U * short * unit * scale)
@@ -126,12 +134,9 @@ def loose_locks(flow: HairFlow, skin: Plane, covered: Plane, scale: float, long:
     heading = at(flow.flow, places)
     heading = np.where((heading * out).sum(1, keepdims=True) < 0, -heading, heading)
     ends = (heading * out).sum(1) > _ENDS
-    # What runs along the edge may leave it either way: downwards, as hair hangs.
+    # What runs along the edge may leave it either way: downwards, as hair hangs, and not from the crown.
     heading = np.where((~ends & (heading[:, 1] < 0))[:, None], -heading, heading)
-    if flow.is_directed:
-        kept = ends & ((at(flow.flow, places) * out).sum(1) > 0)
-    else:
-        kept = ends | (chance[:, 0] < loose * (_LOOSE_CROPPED + (1 - _LOOSE_CROPPED) * long))
+    kept = _leaves(heading, out, ends, long) & (ends | (chance[:, 0] < loose * _FLYING * long))
     places, chance, out, heading, ends = (one[kept] for one in (places, chance, out, heading, ends))
     if not len(places):
         return []
@@ -149,6 +154,13 @@ def loose_locks(flow: HairFlow, skin: Plane, covered: Plane, scale: float, long:
     share = np.concatenate([np.linspace(0, 1, _BEHIND, endpoint=False) ** 0.6, np.linspace(1, 0, _BEYOND + 1) ** 0.8])
     width = unit * (0.6 + 0.4 * long) * _either(ends, _TIP_WIDTH_U, _FLY_WIDTH_U, chance[:, 2])
     return list(tapered_outlines(lines, (width[:, None] * share).astype(np.float32)))
+
+
+def _leaves(heading: Points, out: Points, ends: NDArray[np.bool_], long: float) -> NDArray[np.bool_]:
+    """Whether a lock may leave hair here: of long hair none from the crown."""
+    hangs = (np.abs(heading[:, 1]) > _HANGS) & (out[:, 1] > -_HANGS)
+    may_leave: NDArray[np.bool_] = hangs | (ends & (long < _CROPPED_BELOW))
+    return may_leave
 
 
 def _either(
@@ -177,7 +189,8 @@ def _leaving(
     reach: how far, px, and how steeply. behind: length of what lies in the hair, 0 to 1.
     """
     length, leaves = reach
-    turn = np.where(np.arange(len(places)) % 2 == 0, 0.4, -0.4).astype(np.float32) * np.float32(flow.curl)
+    bend = np.float32(_BENT + 0.3 * flow.curl)
+    turn = np.where(np.arange(len(places)) % 2 == 0, bend, -bend).astype(np.float32)
     beyond, course = [places], heading
     for number in range(_BEYOND):
         course = unit_vectors(turned(course, turn) + out * (leaves * (0.9 - 1.9 * number / _BEYOND))[:, None])

@@ -53,6 +53,8 @@ _NECK_U, _NECK_EDGE_U = 0.9, 0.10
 """How far below the chin that shadow reaches, and over how much it begins and ends."""
 _MOUTH_U, _AROUND_MOUTH = 0.20, 0.3
 """How far around the lips the relief is weaker, and the share of it there: what is dark beside a mouth looks dirty."""
+_DOWN_CHIN = np.float32(0.6)
+"""How far down the chin that goes on: the hollow above it looks like stubble."""
 _NOSE_GROWS_U, _NOSE_EDGE_U = 0.06, 0.06
 """How far around the nose's hull it is looked at more closely, and over how much that ends."""
 _NOSE = (*NOSE_PROFILE, *RIGHT_WING, *LEFT_WING)
@@ -118,7 +120,9 @@ def _relief_of(planes: Mapping[str, Plane], photo: Image, landmarks: Landmarks, 
     level = to_levels(relief, gain * LEVELS_PER_L / _LEVELS_8BIT)
     neck = cv2.subtract(_below_mouth(points, light.shape, unit_px), outline)
     level = _calmed(level, neck, _NECK_EDGE_U * unit_px, _BELOW_CHIN)
-    mouth = cv2.dilate(hull_region(points[list(_LIPS)], light.shape), _disc(_MOUTH_U * unit_px))
+    below_lip = points[[LIP_BOTTOM[len(LIP_BOTTOM) // 2]]]
+    around = np.concatenate([points[list(_LIPS)], below_lip + _DOWN_CHIN * (points[[CHIN]] - below_lip)])
+    mouth = cv2.dilate(hull_region(around, light.shape), _disc(_MOUTH_U * unit_px))
     level = _calmed(level, mouth, _MOUTH_U * unit_px, _AROUND_MOUTH)
     large: Plane = cv2.resize(level, (width, height), interpolation=cv2.INTER_CUBIC)
     return large

@@ -6,12 +6,15 @@ from functools import lru_cache
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.feature_rules import FeatureRules
+from toonfilter.runtime.styles.style import BaseRules
 
 _STEPS = 8
 """Ages between child and grown-up that are told apart."""
 _PAINTED = (0.25, 0.6)
 """Strength of the colour of lips from which who may be grown up is."""
 _LARGER_IRIS, _FULLER_BLUSH = 0.08, 0.3
+_LESS_MODELLING = 0.4
+"""How much less of the photo's light and shade children and painted faces show. Raising it makes them smoother."""
 _LESS_NOSE, _LESS_LIP, _LESS_LID, _LESS_FOLD, _LESS_BROW = 0.35, 0.12, 0.2, 0.5, 0.15
 """What a small child's features gain and lose of a style's. Raising them makes children rounder and plainer."""
 
@@ -21,6 +24,12 @@ def rules_for(look: Look, rules: FeatureRules) -> FeatureRules:
     young = look.lines.young
     child = young * (1 - (1 - young) * smoothstep(look.lip_strength, *_PAINTED))
     return _childlike(rules, round(child * _STEPS))
+
+
+def skin_rules(look: Look, rules: BaseRules) -> BaseRules:
+    """A style's rules for the skin of this person: what is shade on a weathered face is dirt on a smooth one."""
+    smooth = round(max(look.lines.young, look.lip_strength) * _STEPS) / _STEPS
+    return replace(rules, modelling=rules.modelling * (1 - _LESS_MODELLING * smooth)) if smooth > 0 else rules
 
 
 @lru_cache(maxsize=64)
