@@ -11,6 +11,7 @@ from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, picture_lab, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.palette import CLOTH_COLOURS, CLOTH_SCALE, painted_colour
+from toonfilter.runtime.render.strands import along_lines
 from toonfilter.runtime.render.tones import Patch, coloured, to_levels
 from toonfilter.runtime.styles.style import BaseRules
 
@@ -33,7 +34,7 @@ _UNDER_UNIT_PX = 7.0
 """Distance of the pupils at which colours below the parts are mixed. Raising it shows more of what parts leave out."""
 _SURE = 150
 """Level from which a pixel is surely cloth, or the person's."""
-_LINE_U, _LINE_WIDER = 0.028, 1.6
+_LINE_U, _LINE_WIDER = 0.020, 1.6
 """Scale of lines of cloth (folds, collars, seams), and of the surroundings that they are darker than, over it. Raising
 the first gives fewer, bolder lines."""
 _LINE_FROM, _LINE_FULL, _LINE_DARK = 0.024, 0.054, 40.0
@@ -115,6 +116,7 @@ def cloth_lines(light: NDArray[np.float32], inside: Plane, unit_px: float) -> Pl
     level = light * np.float32(2.55)
     near, far = (cv2.GaussianBlur(level, (0, 0), one) for one in (sigma, sigma * _LINE_WIDER))
     darker = (far - near) / (far + np.float32(_LINE_DARK))
+    darker = along_lines(darker, unit_px)
     lines = to_levels(darker - np.float32(_LINE_FROM), 255 / (_LINE_FULL - _LINE_FROM), 0.0)
     inner = cv2.erode(inside, np.ones((3, 3), np.uint8))
     lines = cv2.bitwise_and(lines, inner)

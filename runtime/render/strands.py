@@ -69,7 +69,7 @@ def hair_relief(light: Plane, hair: Plane, unit_px: float, light_side: float = -
     inside = cv2.compare(cv2.erode(hair, np.ones((rim, rim), np.uint8)), 128, cv2.CMP_GE)
     wide = _surroundings(light, inside, unit_px)
     filled = np.where(inside > 0, light, wide).astype(np.float32)
-    gathered = _along_strands(filled, unit_px)
+    gathered = along_lines(filled, unit_px)
     small = (gathered - wide) * (60 / 2.55) / (wide / 2.55 + 18)
     thin = max(0.8, _THIN_U * unit_px)
     small += _THIN * (gathered - cv2.GaussianBlur(gathered, (0, 0), thin)) / (wide / 2.55 + 18)
@@ -128,8 +128,12 @@ def _surroundings(tone: Plane, inside: Plane, unit_px: float) -> NDArray[np.floa
     return wide
 
 
-def _along_strands(light: NDArray[np.float32], unit_px: float) -> NDArray[np.float32]:
-    """Averages along the direction of strands: a line integral over the structure tensor's minor direction."""
+def along_lines(light: NDArray[np.float32], unit_px: float) -> NDArray[np.float32]:
+    """Averages along the direction of lines, as of strands: an integral over the structure tensor's minor direction.
+
+    light: float32 [h, w]. unit_px: distance of the pupils, px. Line integral convolution: Cabral, Leedom, Imaging
+    Vector Fields Using Line Integral Convolution (1993), section 3.
+    """
     across, down = cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)
     grain = max(1.0, _GRAIN_U * unit_px)
     size = 2 * round(2 * grain) + 1
