@@ -106,9 +106,35 @@ def appearance(
         samples = read_samples(LabelStore(folder), read_appearances(said), show)
     fit = fit_appearance(samples)
     write_appearance(fit.model, out)
-    terminal.say(f"{out}: {terminal.count(fit.count, 'face')}; of those that a fold did not see:")
-    for name, correlation in fit.correlations.items():
-        terminal.say(f"  {name}: correlation {correlation:.2f}, mean error {fit.errors[name]:.2f}")
+    _tell_fit(out, fit.count, fit.correlations, fit.errors)
+
+
+def _tell_fit(out: Path, count: int, correlations: dict[str, float], errors: dict[str, float]) -> None:
+    terminal.say(f"{out}: {terminal.count(count, 'face')}; of those that a fold did not see:")
+    for name, correlation in correlations.items():
+        terminal.say(f"  {name}: correlation {correlation:.2f}, mean error {errors[name]:.3f}")
+
+
+@app.command("glasses")
+def glasses(
+    folder: LabelsArgument,
+    said: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV file with the columns file, outer, inner, top, bottom, shape, rim, upper_only, colour."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--output", "-o", help="The model: an .npz file.")],
+) -> None:
+    """Fit the model of glasses' frames (size, shape, width, colour) to what people said of them."""
+    from toonfilter.train.data.fields.glasses import fit_frames, read_frame_samples, read_frames, write_frames
+    from toonfilter.train.data.fields.store import LabelStore
+
+    with terminal.progress_shown("faces read") as show:
+        samples = read_frame_samples(LabelStore(folder), read_frames(said), show)
+    fit = fit_frames(samples)
+    write_frames(fit.model, out)
+    _tell_fit(out, fit.count, fit.correlations, fit.errors)
 
 
 @app.command("train")

@@ -17,6 +17,8 @@ CORNER_PX = 0.2
 """How far a simplified outline may lie from the smooth one, in field px. Raising it saves points and shows corners."""
 _BORDER_PX = 10
 """How far beyond the picture shapes at its edge are closed, so that their ink is not seen there."""
+_TOP_PX, _TANGENT_POINTS = 7, 9
+"""How far below the picture's top an outline is not believed, and how many points before tell where it goes."""
 _LEAST_POINTS = 6
 _STEP_PX = 1.0
 """How far a point may be moved onto the exact level."""
@@ -62,9 +64,46 @@ def outlines(
     ends = np.cumsum([len(one) for one in chosen])[:-1]
     shapes = []
     for points in np.split(exact, ends):
-        smooth = smoothed(points, min(smooth_px, len(points) / 10))
+        smooth = _through_top(smoothed(points, min(smooth_px, len(points) / 10)))
         shapes.append(cv2.approxPolyDP(smooth[:, None], corner_px, True)[:, 0] - np.float32(_BORDER_PX))
     return shapes
+
+
+def _through_top(points: Points) -> Points:
+    """An outline that goes on beyond the picture's top as it comes there: close to it networks see upright stripes.
+
+    points: with the border's offset.
+    """
+    near = points[:, 1] < _BORDER_PX + _TOP_PX
+    if not near.any() or near.all():
+        return points
+    first = int(np.argmin(near))
+    points, near = np.roll(points, -first, 0), np.roll(near, -first)
+    begins = np.flatnonzero(near & ~np.roll(near, 1)).tolist()
+    ends = np.flatnonzero(near & ~np.roll(near, -1)).tolist()
+    pieces, last = [], 0
+    for begin, end in zip(begins, ends, strict=True):
+        pieces += [points[last:begin], _top_of(points, begin, end)]
+        last = end + 1
+    closed: Points = np.concatenate([*pieces, points[last:]]).astype(np.float32)
+    return closed
+
+
+def _top_of(points: Points, begin: int, end: int) -> Points:
+    """What replaces points begin to end: both sides go straight on until they meet or are out of sight."""
+    count = len(points)
+    left, right = points[begin - 1], points[(end + 1) % count]
+    ways = left - points[begin - 1 - _TANGENT_POINTS], right - points[(end + 1 + _TANGENT_POINTS) % count]
+    if min(-way[1] for way in ways) < 1:
+        return points[begin : end + 1]
+    slopes = [way[0] / -way[1] for way in ways]
+    closing = slopes[0] - slopes[1] if left[0] < right[0] else slopes[1] - slopes[0]
+    rises = left[1], right[1]
+    meet = abs(float(right[0] - left[0])) / closing if closing > 0 else np.inf
+    if meet < min(rises):
+        return np.array([[left[0] + slopes[0] * meet, left[1] - meet]], np.float32)
+    tops = [[side[0] + slope * rise, 0.0] for side, slope, rise in zip((left, right), slopes, rises, strict=True)]
+    return np.array(tops, np.float32)
 
 
 def _on_level(pixels: NDArray[np.int32], soft: Plane, level: int) -> Points:

@@ -44,6 +44,20 @@ def test_shapes_at_the_edge_are_closed_beyond_it() -> None:
     assert shape[:, 1].max() > 64
 
 
+def test_a_head_that_the_picture_cuts_goes_on_beyond_it_as_it_came() -> None:
+    plane = disc(160, (80, 40), 50)
+    # Networks see upright stripes close to the picture's edge.
+    plane[:6] = plane[6]
+    (shape,) = outlines(plane, blur_px=0, smooth_px=1)
+    top = shape[shape[:, 1] < 2]
+    assert np.ptp(shape[shape[:, 1] > 6][:, 0]) > 99
+    assert np.ptp(top[:, 0]) < 60, "a disc is narrower further up"
+    upright = np.zeros_like(plane)
+    upright[:90, 60:100] = 255
+    (shape,) = outlines(upright, blur_px=0, smooth_px=1)
+    assert np.ptp(shape[shape[:, 1] < 0][:, 0]) == pytest.approx(39, abs=2), "what is upright stays so"
+
+
 def test_the_map_knows_where_every_point_lies() -> None:
     points = landmarks()
     face = FaceMap(points)

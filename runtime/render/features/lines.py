@@ -22,6 +22,8 @@ _SIDE_LINES = {
 """Which part of the curve is drawn, its weight, and its taper: width of both ends, place of the peak."""
 _FAINT = 0.08
 """Depth below which a line is not drawn."""
+_FOREHEAD = 0.7
+"""Depth of lines on the forehead over what is measured: three parallel ones speak loudly."""
 _FOREHEAD_HEIGHTS = (0.62, 1.0, 1.36)
 """Of the lines, from the lowest to the highest: 1 is the mesh's middle row."""
 
@@ -60,7 +62,7 @@ def draw_lines(
     for depth, height, inset in zip(lines.forehead.tolist(), _FOREHEAD_HEIGHTS, (0.18, 0.22, 0.26), strict=True):
         upper, lower, share = (middle, low, height) if height <= 1 else (high, middle, height - 1)
         row = part(lower + (upper - lower) * np.float32(share), inset, 1 - inset)
-        _line(pen, face, colours, rules, row, depth, 0.75, (0.05, 0.05, 0.5))
+        _line(pen, face, colours, rules, row, depth * _FOREHEAD, 0.75, (0.05, 0.05, 0.5))
 
 
 def _line(

@@ -15,6 +15,7 @@ from toonfilter.train.data.fields.attributes import Attributes, read_attributes
 from toonfilter.train.data.fields.composition import Composer
 from toonfilter.train.data.fields.corrections import Outline, correct, outline_mask, read_corrections
 from toonfilter.train.data.fields.face_frame import Plane
+from toonfilter.train.data.fields.glasses import read_frames
 from toonfilter.train.data.fields.labels import label_picture, picture_labels
 from toonfilter.train.data.fields.store import LabelStore
 
@@ -115,6 +116,9 @@ def test_what_ships_can_be_read() -> None:
     seen = read_attributes(sorted((folder / "attributes").glob("*.csv")))
     outlines = read_corrections(folder / "corrections.jsonl")
     said = read_appearances([folder / "appearance.csv", folder / "eyes.csv"])
-    assert len(outlines) > 800
+    frames = read_frames(folder / "glasses.csv")
+    assert len(outlines) > 1200
+    assert len(frames) > 300
+    assert set(frames) <= set(seen)
     assert set(outlines) <= set(seen)
     assert set(said) <= set(seen)
