@@ -36,6 +36,8 @@ _STUBBLE_EDGE_U = 0.05
 """How much more softly stubble's does."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
+_BESIDE_DENSE = 0.8
+"""How much less stubble is drawn where a beard is dense. Raising it gives beards sharper edges."""
 _SPARSE, _SEEN_BETWEEN = (0.55, 0.85), 0.35
 """How much of the skin a beard covers up to which its hairs are drawn one by one, and from which none is; and how much
 more of the skin is seen between them."""
@@ -192,7 +194,9 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
     lips = path_of([head.flat[[*LIP_TOP, *LIP_BOTTOM[::-1]]]])
     with clipped(canvas, outside=lips):
         tint = to_rgb(skin + (base - skin) * np.float32(0.5))
-        draw_soft(canvas, thin, tint, rules.stubble, rules.softness_u * unit)
+        # Around a dense beard stubble is a smear.
+        faint = 1 - _BESIDE_DENSE * palette.beard_cover if dense else 1.0
+        draw_soft(canvas, thin, tint, rules.stubble * faint, rules.softness_u * unit)
         hairs = 1 - smoothstep(palette.beard_cover, *_SPARSE)
         if hairs > 0 and rules.fill == "colour" and _HAIR_STEP_U * unit >= _LEAST_HAIR_STEP_PX:
             brush = dots(PatternFrame.of(head), _HAIR_STEP_U, _HAIR_COVER, to_rgb(base), _HAIR_ALPHA * hairs)

@@ -125,8 +125,8 @@ def _cool_colour(measured: Lab, raw: Lab) -> Lab:
     vivid = np.float32(0.5 + 0.5 * smoothstep(apart, *_VIVID))
     # Warm skin makes grey irises look blue, but they are drawn grey.
     own_blue = np.float32(_GREYEST + (1 - _GREYEST) * smoothstep(-float(measured[2]), *_OWN_BLUE))
-    blue = np.array([np.clip(lightness + 6, 40, 60), -6 * vivid * own_blue, -26 * vivid * own_blue], np.float32)
-    green = np.array([np.clip(lightness + 4, 38, 56), -14 * vivid, 16 * vivid], np.float32)
+    blue = np.array([np.clip(lightness + 6, 40, 60), -5 * vivid * own_blue, -19 * vivid * own_blue], np.float32)
+    green = np.array([np.clip(lightness + 4, 38, 56), -11 * vivid, 14 * vivid], np.float32)
     violet = np.array([40, 26, -36], np.float32)
     is_blue = max(smoothstep(-yellow / max(apart, 1e-3), *_BLUE), _pinkish(measured))
     cold = green + (blue - green) * np.float32(is_blue)
