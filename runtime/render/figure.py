@@ -66,7 +66,8 @@ class Figure:
 
     def to_crop(self, points: Points) -> Points:
         """Canvas px to crop px, for points that the style's proportions hardly move."""
-        inverse = np.linalg.inv(self.to_canvas[:, :2])
+        (a, b), (c, d) = self.to_canvas[:, :2].tolist()
+        inverse = np.array([[d, -b], [-c, a]]) / (a * d - b * c)
         back: Points = ((points - self.to_canvas[:, 2]) @ inverse.T).astype(np.float32)
         return back
 

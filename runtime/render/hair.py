@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
 import skia
+from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, LIP_TOP, NOSE_TIP
 from toonfilter.runtime.render.canvas import Pixels, clipped, draw_soft, paint, path_of, stroke
@@ -20,7 +22,6 @@ from toonfilter.runtime.render.hair_ring import crown_ring
 from toonfilter.runtime.render.hair_strokes import draw_strokes
 from toonfilter.runtime.render.layers import brushed, ink_beside
 from toonfilter.runtime.render.palette import Palette
-from toonfilter.runtime.render.patterns import PatternFrame, dots
 from toonfilter.runtime.render.shade import Light
 from toonfilter.runtime.render.strands import Relief, hair_light, hair_relief, hair_tints
 from toonfilter.runtime.render.tones import Patch, lay, stepped, tint, to_levels
@@ -38,14 +39,10 @@ _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
 _BESIDE_DENSE = 0.8
 """How much less stubble is drawn where a beard is dense. Raising it gives beards sharper edges."""
-_SPARSE, _SEEN_BETWEEN = (0.55, 0.85), 0.35
-"""How much of the skin a beard covers up to which its hairs are drawn one by one, and from which none is; and how much
-more of the skin is seen between them."""
-_HAIR_STEP_U, _HAIR_COVER, _HAIR_ALPHA, _LEAST_HAIR_STEP_PX = 0.048, 0.13, 0.85, 4.0
-"""Distance of such hairs, in distances of the pupils, their share of the skin, their opacity, and the distance below
-which they would be noise."""
 _RING_L = 11.0
 """Relief of the ring of light in hair. Raising it draws it in lighter tones."""
+_FLOW_UNIT_PX = 48.0
+"""Distance of the pupils at which strands are followed. Raising it costs time and follows finer ones."""
 _LONG = (0.02, 0.14)
 """Share of hair that hangs below the nose's tip up to which it is cropped, and from which it is long."""
 _LOCK_INK = 0.9
@@ -118,26 +115,40 @@ def _hair_paint(
         relief = _ringed(relief, figure, figure.head, patch, rules.hair_ring)
     picture = _toned(patch.enlarged(to_levels(relief, _LEVELS_PER_L)), base, rules.hair_tones)
     locks: list[Points] = []
+    factor = min(1.0, _FLOW_UNIT_PX / unit)
+    light, hair, relief = (_smaller(one, factor) for one in (light, hair, relief))
+    flow = hair_flow(light, hair, _origin(figure, patch) * np.float32(factor), unit * factor)
     if rules.fill == "paper":
-        draw_strokes(picture, hair_flow(light, hair, _origin(figure, patch), unit), relief, float(base[0]))
+        draw_strokes(picture, flow, relief, float(base[0]))
     elif figure.shows_light:
-        flow, long = hair_flow(light, hair, _origin(figure, patch), unit), _length(figure, plane)
+        long = _length(figure, plane)
         draw_lines(picture, flow, relief, base, long, rules.hair_lines)
-        tint(picture, hair_tints(patch.of(figure.photo), hair, base, unit))
+        tint(picture, hair_tints(patch.of(figure.photo), patch.of(plane), base, unit))
         locks = _loose(figure, patch, flow, long, rules.loose_hair)
     return _Paint(picture, patch, _as_one(locks), _anchor(figure))
 
 
+def _smaller(plane: NDArray[Any], factor: float) -> NDArray[Any]:
+    if factor == 1.0:
+        return plane
+    size = (max(2, round(plane.shape[1] * factor)), max(2, round(plane.shape[0] * factor)))
+    small: NDArray[Any] = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    return small
+
+
 def _loose(figure: Figure, patch: Patch, flow: HairFlow, long: float, often: float) -> list[Points]:
     """Loose locks on the canvas."""
-    covered = np.zeros(flow.hair.shape, np.uint8)
+    height, width = flow.hair.shape
+    covered = np.zeros((height, width), np.uint8)
     for name in _COVERING:
         if name in figure.fields:
-            covered = cv2.max(covered, cv2.dilate(patch.of(figure.fields[name]), np.ones((5, 5), np.uint8)))
-    skin = patch.of(figure.fields["skin"])
+            covered = cv2.max(covered, cv2.resize(patch.of(figure.fields[name]), (width, height)))
+    covered = cv2.dilate(covered, np.ones((3, 3), np.uint8))
+    skin = cv2.resize(patch.of(figure.fields["skin"]), (width, height))
+    locks = loose_locks(flow, skin, covered, patch.canvas_size[0] / width, long, often)
     corner = np.array([patch.left, patch.top], np.float32)
-    locks = loose_locks(flow, skin, covered, patch.canvas_size[0] / patch.width, long, often)
-    return [figure.place(lock + corner) for lock in locks]
+    scale = np.array([patch.width / width, patch.height / height], np.float32)
+    return [figure.place((lock + np.float32(0.5)) * scale - np.float32(0.5) + corner) for lock in locks]
 
 
 def _as_one(shapes: Sequence[Points]) -> skia.Path:
@@ -197,17 +208,13 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
         # Around a dense beard stubble is a smear.
         faint = 1 - _BESIDE_DENSE * palette.beard_cover if dense else 1.0
         draw_soft(canvas, thin, tint, rules.stubble * faint, rules.softness_u * unit)
-        hairs = 1 - smoothstep(palette.beard_cover, *_SPARSE)
-        if hairs > 0 and rules.fill == "colour" and _HAIR_STEP_U * unit >= _LEAST_HAIR_STEP_PX:
-            brush = dots(PatternFrame.of(head), _HAIR_STEP_U, _HAIR_COVER, to_rgb(base), _HAIR_ALPHA * hairs)
-            canvas.drawPath(path_of(thin), brush)
         if not dense:
             return
         known = figure.kept("beard", lambda: _beard_paint(figure, plane, dense, base, rules, light.side))
         if known is None:
             return
         beard = known.follow(figure)
-        canvas.saveLayerAlpha(None, round(255 * palette.beard_cover * (1 - _SEEN_BETWEEN * hairs)))
+        canvas.saveLayerAlpha(None, round(255 * palette.beard_cover))
         edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - palette.beard_cover)
         lay(canvas, beard.picture, beard.patch, path_of(dense), soft_px=edge_u * unit)
         canvas.restore()

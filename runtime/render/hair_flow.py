@@ -15,7 +15,7 @@ _GRAIN_U = 0.10
 """Width of the neighbourhood in which strands have one direction. Raising it straightens curls."""
 _EDGE = 0.08
 """How much the outline of hair says for their direction: in flat dark hair it is all there is."""
-_RIM_PX = 9
+_RIM_PX = 5
 """How far from its edge the light of hair tells whether it is curly."""
 _CURLY, _STRAIGHT, _FLAT_LEVELS2 = 0.34, 0.58, 0.3
 """Coherence of the light's direction up to which hair is all curls, and from which it is straight; and the energy of
@@ -48,7 +48,8 @@ def hair_flow(light: Plane, hair: Plane, origin: Points, unit_px: float) -> Hair
     inside = cv2.erode(hair, np.ones((3, 3), np.uint8))
     mean = cv2.mean(light, cv2.compare(inside, INSIDE, cv2.CMP_GE))[0]
     share = inside.astype(np.float32) / 255
-    body = cv2.GaussianBlur(hair.astype(np.float32), (0, 0), 2.2 * grain)
+    side = 2 * round(2.2 * grain) + 1
+    body = cv2.blur(cv2.blur(hair.astype(np.float32), (side, side)), (side, side))
     total = _tensor((light.astype(np.float32) - np.float32(mean)) * share, grain)
     total += _tensor(body, grain, _EDGE * grain)
     angle = cv2.phase(total[..., 0] - total[..., 1], 2 * total[..., 2])

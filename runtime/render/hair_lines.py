@@ -171,7 +171,8 @@ def _either(
 
 
 def _outwards(flow: HairFlow, places: Points) -> Points:
-    wide = cv2.GaussianBlur(flow.hair.astype(np.float32), (0, 0), max(1.0, 2 * _EDGE_U * flow.unit_px))
+    side = 2 * max(1, round(2 * _EDGE_U * flow.unit_px)) + 1
+    wide = cv2.blur(cv2.blur(flow.hair.astype(np.float32), (side, side)), (side, side))
     slopes = [at(cv2.Sobel(wide, cv2.CV_32F, *order), places) for order in ((1, 0), (0, 1))]
     return -unit_vectors(np.stack(slopes, 1))
 

@@ -33,13 +33,7 @@ class BaseRules:
     form_shade: float = 0.35
     softness_u: float = 0.01
     modelling: float = 1.0
-    skin_tones: tuple[tuple[float, float], ...] = (
-        (-4.0, -7.0),
-        (-9.0, -13.0),
-        (-16.0, -20.0),
-        (5.0, 4.0),
-        (10.0, 8.0),
-    )
+    skin_tones: tuple[tuple[float, float], ...] = ((-4.0, -7.0), (-10.0, -14.0), (6.0, 6.0))
     folds: float = 0.8
     ink_black: float = 0.0
     line_taper: float = 0.42

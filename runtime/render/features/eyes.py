@@ -34,6 +34,9 @@ CLOSED_OPENING, OPEN_OPENING = 0.10, 0.19
 drawn as it is."""
 _REST_OPENING = 0.30
 """The same of eyes at rest."""
+_ROOM_FOR_LIGHT, _LEAST_LIGHT = (0.3, 0.75), 0.45
+"""Height of an eye's opening over that of its iris up to which the light is smallest, and from which it is whole; and
+its size at least, over the style's."""
 _LID_SHADOW = np.array([0.66, 0.62, 0.72], np.float32)
 _LIGHT = np.array([1.0, 1.0, 1.0], np.float32)
 _LASH = np.array([0.040, 0.024, 0.0], np.float32)
@@ -233,8 +236,11 @@ def _highlights(pen: Pen, face: FaceGeometry, rules: EyeRules, eye: EyeShape) ->
     # What the lid hides of the iris has no light: it slides down to where it is seen.
     lid = float((eye.upper[len(eye.upper) // 2] - eye.iris) @ face.down) / max(float(np.hypot(*down)), 1e-6)
     height = min(max(-0.36, lid + 0.8 * rules.highlight), 0.1)
+    # A slit has no room for a large light: it would look like a white pupil.
+    seen = eye.height_px / max(2 * float(np.hypot(*down)), 1e-6)
+    size = rules.highlight * (_LEAST_LIGHT + (1 - _LEAST_LIGHT) * smoothstep(seen, *_ROOM_FOR_LIGHT))
     # Both eyes are lit from the same side, at the picture's left.
-    _light(pen, eye, (across, down), (-0.36, height), (0.92, 1.08), rules.highlight, rules.highlight_shape, 1.0)
+    _light(pen, eye, (across, down), (-0.36, height), (0.92, 1.08), size, rules.highlight_shape, 1.0)
     if height < 0:
         shape = rules.second_highlight_shape
         _light(pen, eye, (across, down), (0.40, 0.44), (1.0, 1.0), rules.second_highlight, shape, 0.85)

@@ -40,6 +40,9 @@ _DARK_RIM, _METAL_RIM, _LIGHTEST_RIM = 13.0, 60.0, 84.0
 _DOUBT = (24.0, 56.0)
 """L* that the model gives to both in doubt, dark and metal ones beyond. Raising them gives more people dark frames."""
 _LESS_CHROMA, _MOST_CHROMA = 0.8, 60.0
+"""Share of the model's chroma that is drawn, and the most of it."""
+_COLD = (12.0, 30.0)
+"""Chroma of blue and green rims up to which they are grey, and from which they are such: steel mirrors the room."""
 _UPPER_RIM = 0.65
 """How much thinner the lower rim is of glasses that have only an upper one."""
 _WORN = 0.30
@@ -123,6 +126,8 @@ def fit_glasses(photo: MeasuredPhoto, raw: Lab) -> GlassesLook:
 def _decided(colour: Sequence[float]) -> Lab:
     """Rims are dark or metal, hardly between: what lies there is a doubt."""
     lightness, red, yellow = (float(value) for value in colour)
+    if yellow < 0 or red < 0:
+        red, yellow = (value * smoothstep(math.hypot(red, yellow), *_COLD) for value in (red, yellow))
     lightness = _DARK_RIM + (_METAL_RIM - _DARK_RIM) * smoothstep(lightness, *_DOUBT) + max(0.0, lightness - _METAL_RIM)
     chroma = _LESS_CHROMA * (0.5 + 0.5 * smoothstep(lightness, _DARK_RIM, _METAL_RIM))
     red, yellow = (min(max(value * chroma, -_MOST_CHROMA), _MOST_CHROMA) for value in (red, yellow))
