@@ -8,6 +8,7 @@ from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.hair_flow import (
+    INSIDE,
     HairFlow,
     at,
     seeds,
@@ -54,9 +55,9 @@ _BENT = 0.10
 _BEHIND, _BEYOND = 4, 5
 _BEHIND_U = 0.05
 """Length of a piece of a lock before it reaches the edge."""
-_ON_SKIN_U, _ON_SKIN, _SHORT_ON_SKIN = 0.10, 110, 0.45
-"""How far beyond the edge to look for skin, the level of its plane, and how long hairs are there: they would be
-scratches on a face."""
+_ON_SKIN_U, _ON_SKIN, _FRINGE = 0.10, 110, 0.6
+"""How far beyond the edge to look for skin, the level of its plane, and how steeply, as a sine, a tip must hang to lie
+on it, as a fringe does: others would be scratches on a face."""
 _COVERED = 60
 """Level of what lies over hair from which no lock leaves it."""
 
@@ -136,24 +137,19 @@ def loose_locks(flow: HairFlow, skin: Plane, covered: Plane, scale: float, long:
     ends = (heading * out).sum(1) > _ENDS
     # What runs along the edge may leave it either way: downwards, as hair hangs, and not from the crown.
     heading = np.where((~ends & (heading[:, 1] < 0))[:, None], -heading, heading)
+    on_skin = at(skin, places + out * np.float32(_ON_SKIN_U * unit)) > _ON_SKIN
     kept = _leaves(heading, out, ends, long) & (ends | (chance[:, 0] < loose * _FLYING * long))
+    kept &= ~on_skin | (ends & (heading[:, 1] > _FRINGE))
     places, chance, out, heading, ends = (one[kept] for one in (places, chance, out, heading, ends))
     if not len(places):
         return []
-    on_skin = at(skin, places + out * np.float32(_ON_SKIN_U * unit)) > _ON_SKIN
-    short = (0.35 + 0.65 * long) * np.where(on_skin & ~ends, _SHORT_ON_SKIN, 1.0)
-    length = unit * short * _either(ends, _TIP_U, _FLY_U, chance[:, 1])
-    lines = _leaving(
-        flow,
-        places,
-        heading,
-        out,
-        (length, np.where(ends, 0, _either(ends, _LEAVES, _LEAVES, chance[:, 2]))),
-        0.4 + 0.6 * long,
-    )
+    length = unit * (0.35 + 0.65 * long) * _either(ends, _TIP_U, _FLY_U, chance[:, 1])
+    steep = np.where(ends, 0, _either(ends, _LEAVES, _LEAVES, chance[:, 2]))
+    lines = _leaving(flow, places, heading, out, (length, steep), 0.4 + 0.6 * long)
     share = np.concatenate([np.linspace(0, 1, _BEHIND, endpoint=False) ** 0.6, np.linspace(1, 0, _BEYOND + 1) ** 0.8])
     width = unit * (0.6 + 0.4 * long) * _either(ends, _TIP_WIDTH_U, _FLY_WIDTH_U, chance[:, 2])
-    return list(tapered_outlines(lines, (width[:, None] * share).astype(np.float32)))
+    rooted = at(flow.hair, lines[:, 0]) >= INSIDE
+    return list(tapered_outlines(lines, (width[:, None] * share).astype(np.float32))[rooted])
 
 
 def _leaves(heading: Points, out: Points, ends: NDArray[np.bool_], long: float) -> NDArray[np.bool_]:
