@@ -42,6 +42,9 @@ Lowering the first or raising the second draws fewer bare heads on bodies."""
 _HAT_REACH_U, _LEAST_WORN = 0.3, 0.4
 """How far below the chin headwear is counted as worn on the head, and the share of it that must be: else it is cloth.
 Raising the first and lowering the second takes more shirts for scarves."""
+_HAT_WIDTH_U, _SURE_HAT = 0.8, 175
+"""Within how far of the head's middle some of a hat must lie, unless its mean level is so high: so are headphones, and
+lights of the room are not. Raising the first and lowering the second keeps more of the room as headwear."""
 _CHIN_U, _LEAST_LOCK_U2 = 0.8, 0.6
 """How far below the nose hair that hangs together with nothing above must be large, and how large, to be hair."""
 _LEAST_HAND_U2 = 0.4
@@ -88,11 +91,12 @@ def hull_region(points: NDArray[np.float32], shape: tuple[int, ...]) -> Plane:
 
 
 def _hats(headwear: Plane, landmarks: Landmarks, unit_px: float) -> tuple[Plane, Plane]:
-    """Headwear that is worn on the head, and what nowhere reaches above the brows: things beside the face.
+    """Headwear that is worn on the head, and what is not, or nowhere reaches above the brows: things beside the face.
 
     What lies mostly below the head is neither: it is cloth.
     """
-    coarse = cv2.compare(coarsened(headwear), _PERSON_LEVEL, cv2.CMP_GE)
+    levels = coarsened(headwear)
+    coarse = cv2.compare(levels, _PERSON_LEVEL, cv2.CMP_GE)
     count, parts = cv2.connectedComponents(coarse)
     if count < 2:
         return headwear, np.zeros_like(headwear)
@@ -102,10 +106,16 @@ def _hats(headwear: Plane, landmarks: Landmarks, unit_px: float) -> tuple[Plane,
         there = cv2.resize(region, coarse.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
         return np.bincount(parts.ravel(), there.ravel(), minlength=count)
 
-    _, down = axes_of(landmarks)
-    on_top = cells(half_plane(headwear.shape, landmarks[BETWEEN_BROWS, :2], -down)) > 0
+    across, down = axes_of(landmarks)
+    brows = landmarks[BETWEEN_BROWS, :2]
+    top = half_plane(headwear.shape, brows, -down)
+    for way in (across, -across):
+        top = cv2.min(top, half_plane(headwear.shape, brows + way * np.float32(_HAT_WIDTH_U * unit_px), -way))
+    size = np.bincount(parts.ravel(), minlength=count)
+    is_sure = np.bincount(parts.ravel(), levels.ravel(), count) >= _SURE_HAT * size
+    on_top = (cells(top) > 0) | (is_sure & (cells(half_plane(headwear.shape, brows, -down)) > 0))
     on_head = cells(above_chin(landmarks, headwear.shape, _HAT_REACH_U * unit_px))
-    is_cloth = on_head < _LEAST_WORN * np.bincount(parts.ravel(), minlength=count)
+    is_cloth = on_head < _LEAST_WORN * size
     beside = cv2.subtract(headwear, _kept(headwear, parts, on_top | is_cloth))
     return _kept(headwear, parts, on_top & ~is_cloth), beside
 
