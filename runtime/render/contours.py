@@ -94,7 +94,8 @@ def _top_of(points: Points, begin: int, end: int) -> Points:
     count = len(points)
     left, right = points[begin - 1], points[(end + 1) % count]
     ways = left - points[begin - 1 - _TANGENT_POINTS], right - points[(end + 1 + _TANGENT_POINTS) % count]
-    if min(-way[1] for way in ways) < 1:
+    is_cut = float(points[begin : end + 1, 1].min()) < _BORDER_PX
+    if not is_cut or min(-way[1] for way in ways) < 1:
         return points[begin : end + 1]
     slopes = [way[0] / -way[1] for way in ways]
     closing = slopes[0] - slopes[1] if left[0] < right[0] else slopes[1] - slopes[0]

@@ -48,6 +48,10 @@ class Figure:
         """See `Swatches.hold`."""
         return value if self.swatches is None else self.swatches.hold(part, value, most)
 
+    def calm(self, part: str, value: NDArray[np.float32], place: Points) -> NDArray[np.float32]:
+        """See `Swatches.calm`."""
+        return value if self.swatches is None else self.swatches.calm(part, value, place)
+
     @property
     def shows_light(self) -> bool:
         """Whether the photo's light and shade may be drawn: not of people without a known face, whose cloth or hair

@@ -41,7 +41,9 @@ _BESIDE_DENSE = 0.8
 """How much less stubble is drawn where a beard is dense. Raising it gives beards sharper edges."""
 _RING_L = 11.0
 """Relief of the ring of light in hair. Raising it draws it in lighter tones."""
-_FLOW_UNIT_PX = 48.0
+_TREMBLES_U = 0.015
+"""How far the nose's tip moves, in distances of the pupils, before hair follows."""
+_FLOW_UNIT_PX = 60.0
 """Distance of the pupils at which strands are followed. Raising it costs time and follows finer ones."""
 _LONG = (0.02, 0.14)
 """Share of hair that hangs below the nose's tip up to which it is cropped, and from which it is long."""
@@ -79,7 +81,10 @@ class _Paint:
 
 
 def _anchor(figure: Figure) -> Points:
-    return np.zeros(2, np.float32) if figure.head is None else figure.head.flat[NOSE_TIP]
+    """Where the head is on the canvas: float32 [2]; meshes tremble, and hair does not."""
+    if figure.head is None:
+        return np.zeros(2, np.float32)
+    return figure.held("anchor", figure.head.photo_points[NOSE_TIP, :2], _TREMBLES_U * figure.unit_px)
 
 
 def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rules: BaseRules) -> None:
@@ -113,11 +118,13 @@ def _hair_paint(
     relief = hair_relief(light, hair, unit, light_side)
     if rules.hair_ring > 0 and figure.head is not None:
         relief = _ringed(relief, figure, figure.head, patch, rules.hair_ring)
-    picture = _toned(patch.enlarged(to_levels(relief, _LEVELS_PER_L)), base, rules.hair_tones)
     locks: list[Points] = []
     factor = min(1.0, _FLOW_UNIT_PX / unit)
-    light, hair, relief = (_smaller(one, factor) for one in (light, hair, relief))
-    flow = hair_flow(light, hair, _origin(figure, patch) * np.float32(factor), unit * factor)
+    origin = (_origin(figure, patch) * np.float32(factor)).astype(np.float32)
+    small = np.dstack([_smaller(one, factor).astype(np.float32) for one in (light, hair, relief)])
+    light, hair, relief = cv2.split(figure.calm("hair", small, origin))
+    picture = _toned(patch.enlarged(to_levels(relief, _LEVELS_PER_L)), base, rules.hair_tones)
+    flow = hair_flow(light, hair, origin, unit * factor)
     if rules.fill == "paper":
         draw_strokes(picture, flow, relief, float(base[0]))
     elif figure.shows_light:
@@ -189,7 +196,7 @@ def _ringed(relief: Relief, figure: Figure, head: FaceGeometry, patch: Patch, st
 
 def _origin(figure: Figure, patch: Patch) -> Points:
     """A point of the head in px of a patch."""
-    origin = np.zeros(2, np.float32) if figure.head is None else figure.to_crop(figure.head.photo_points[NOSE_TIP, :2])
+    origin = figure.to_crop(_anchor(figure)) if figure.head is not None else np.zeros(2, np.float32)
     place: Points = (origin - (patch.left, patch.top)).astype(np.float32)
     return place
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.contours import Plane, Points
+from toonfilter.runtime.render.contours import Points
 from toonfilter.runtime.render.features.smooth import smoothstep
 
 _GRAIN_U = 0.10
@@ -31,26 +31,27 @@ Field = NDArray[np.float32]
 class HairFlow:
     """Strands of a part of the planes, in its px.
 
-    hair: uint8 [h, w]. flow: float32 [h, w, 2], unit vectors, either way along a strand. curl: 0 straight to 1 tight.
-    origin: float32 [2], a point of the head, to which lines keep. unit_px: distance of the pupils.
+    hair: float32 [h, w], 0 to 255. flow: float32 [h, w, 2], unit vectors, either way along a strand. curl: 0 straight
+    to 1 tight. origin: float32 [2], a point of the head, to which lines keep. unit_px: distance of the pupils.
     """
 
-    hair: Plane
+    hair: Field
     flow: Field
     curl: float
     origin: Points
     unit_px: float
 
 
-def hair_flow(light: Plane, hair: Plane, origin: Points, unit_px: float) -> HairFlow:
-    """light, hair: uint8 [h, w]; see `strands.hair_light`. The rest: see `HairFlow`."""
+def hair_flow(light: NDArray[Any], hair: NDArray[Any], origin: Points, unit_px: float) -> HairFlow:
+    """light, hair: [h, w], 0 to 255; see `strands.hair_light`. The rest: see `HairFlow`."""
+    light, hair = light.astype(np.float32), hair.astype(np.float32)
     grain = max(1.0, _GRAIN_U * unit_px)
     inside = cv2.erode(hair, np.ones((3, 3), np.uint8))
     mean = cv2.mean(light, cv2.compare(inside, INSIDE, cv2.CMP_GE))[0]
-    share = inside.astype(np.float32) / 255
+    share = inside / np.float32(255)
     side = 2 * round(2.2 * grain) + 1
-    body = cv2.blur(cv2.blur(hair.astype(np.float32), (side, side)), (side, side))
-    total = _tensor((light.astype(np.float32) - np.float32(mean)) * share, grain)
+    body = cv2.blur(cv2.blur(hair, (side, side)), (side, side))
+    total = _tensor((light - np.float32(mean)) * share, grain)
     total += _tensor(body, grain, _EDGE * grain)
     angle = cv2.phase(total[..., 0] - total[..., 1], 2 * total[..., 2])
     flow: Field = cv2.merge(cv2.polarToCart(None, 0.5 * angle + np.float32(np.pi / 2)))
@@ -68,7 +69,7 @@ def _tensor(tone: NDArray[Any], grain: float, weight: float = 1.0, within: NDArr
     return tensor
 
 
-def _curl(light: Plane, hair: Plane, grain: float) -> float:
+def _curl(light: Field, hair: Field, grain: float) -> float:
     """How little the light's direction agrees within small neighbourhoods, 0 to 1."""
     within = cv2.erode(hair, np.ones((_RIM_PX, _RIM_PX), np.uint8)) >= INSIDE
     if not within.any():

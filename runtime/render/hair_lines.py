@@ -19,7 +19,7 @@ from toonfilter.runtime.render.hair_flow import (
 )
 from toonfilter.runtime.render.strands import Relief
 
-_APART_U, _LEAST_APART_PX = 0.045, 5.0
+_APART_U, _LEAST_APART_PX = 0.045, 2.5
 """Distance of places where strands may be drawn, and the least on the canvas. Raising them draws fewer."""
 _STEPS, _STEP_U = 7, 0.075
 """Pieces of a strand to either side of its middle, and the length of one in long straight hair."""
@@ -31,18 +31,19 @@ _FULL_L, _FEW = 5.0, 0.25
 """Relief from which strands are as many as can be, and their share where hair has none."""
 _DARK_L, _LIGHT_L = 6.0, 7.0
 """How much darker than shade and lighter than light a strand is. Raising them shows single strands more."""
-_WIDTH_U, _LEAST_WIDTH_PX = 0.030, 1.2
-_LIGHT_FROM = 1.0
-"""Relief from which a strand is a light one."""
+_WIDTH_U, _LEAST_WIDTH_PX = 0.030, 1.0
+_LIGHT_FROM, _TURNS = 1.0, 1.5
+"""Relief from which a strand is a light one, and how far beside it a strand is as dark or light as can be."""
 _LEAST_LENGTH_U = 0.25
 _SHIFT = 4
 
 _LOOSE, _FLYING = 0.085, 0.35
 """Share of the places at hair's edge that have a lock where strands end, and of those where long hair runs along it."""
-_EDGE_LEVELS, _EDGE_U = (70, 190), 0.035
-"""Levels of the blurred plane between which its edge lies, and how far it is blurred."""
-_ENDS = 0.45
-"""How far a strand must point outwards, as a cosine, to end at the edge; others run along it and fly away."""
+_EDGE_LEVEL, _EDGE_LEVELS, _EDGE_U = 130, 70, 0.035
+"""Level of the blurred plane at its edge, over how many levels to either side that is, and how far it is blurred."""
+_ENDS, _SURELY_ENDS = 0.45, 0.2
+"""How far a strand must point outwards, as a cosine, to end at the edge; others run along it and fly away. What is less
+far from that is drawn smaller."""
 _TIP_U, _FLY_U = (0.09, 0.13), (0.16, 0.22)
 """Least length beyond the edge, and how much longer some are: of tips, and of what flies away."""
 _TIP_WIDTH_U, _FLY_WIDTH_U = (0.05, 0.05), (0.016, 0.014)
@@ -108,7 +109,8 @@ def _bow(lines: NDArray[np.float32], least_px: float) -> NDArray[np.float32]:
 
 def _strand_colours(base: Lab, relief: Relief) -> list[list[float]]:
     """sRGB 0 to 255 of strands where hair has this relief."""
-    step = 1.2 * np.clip(relief, -9, 11) + np.where(relief < _LIGHT_FROM, -_DARK_L, _LIGHT_L)
+    apart = np.clip((relief - _LIGHT_FROM) / _TURNS, -1, 1)
+    step = 1.2 * np.clip(relief, -9, 11) + apart * np.where(apart < 0, _DARK_L, _LIGHT_L)
     lab = np.tile(base, (len(step), 1)).astype(np.float32)
     lab[:, 0] = np.maximum(lab[:, 0] + step, 4.0)
     lab[:, 1:] *= (1 - 0.006 * step)[:, None]
@@ -126,28 +128,31 @@ def loose_locks(flow: HairFlow, skin: Plane, covered: Plane, scale: float, long:
     places, chance = seeds(flow, max(_APART_U * unit, _LEAST_APART_PX / scale), level=40)
     edge = cv2.GaussianBlur(flow.hair, (0, 0), max(1.0, _EDGE_U * unit))
     level = at(edge, places)
-    at_edge = (level > _EDGE_LEVELS[0]) & (level < _EDGE_LEVELS[1]) & (at(covered, places) < _COVERED)
-    kept = at_edge & (chance[:, 0] < loose)
-    places, chance = places[kept], chance[kept]
+    # Locks grow and shrink, so that none comes and goes at once.
+    size = np.clip(1 - np.abs(level - _EDGE_LEVEL) / _EDGE_LEVELS, 0, 1) * (at(covered, places) < _COVERED)
+    kept = (size > 0) & (chance[:, 0] < loose)
+    places, chance, size = places[kept], chance[kept], np.minimum(1, 2 * size[kept])
     if not len(places):
         return []
     out = _outwards(flow, places)
     heading = at(flow.flow, places)
     heading = np.where((heading * out).sum(1, keepdims=True) < 0, -heading, heading)
-    ends = (heading * out).sum(1) > _ENDS
+    outwards = (heading * out).sum(1)
+    ends = outwards > _ENDS
+    size = size * np.clip(np.abs(outwards - _ENDS) / _SURELY_ENDS, 0.2, 1)
     # What runs along the edge may leave it either way: downwards, as hair hangs, and not from the crown.
     heading = np.where((~ends & (heading[:, 1] < 0))[:, None], -heading, heading)
     on_skin = at(skin, places + out * np.float32(_ON_SKIN_U * unit)) > _ON_SKIN
     kept = _leaves(heading, out, ends, long) & (ends | (chance[:, 0] < loose * _FLYING * long))
     kept &= ~on_skin | (ends & (heading[:, 1] > _FRINGE))
-    places, chance, out, heading, ends = (one[kept] for one in (places, chance, out, heading, ends))
+    places, chance, out, heading, ends, size = (one[kept] for one in (places, chance, out, heading, ends, size))
     if not len(places):
         return []
-    length = unit * (0.35 + 0.65 * long) * _either(ends, _TIP_U, _FLY_U, chance[:, 1])
+    length = unit * size * (0.35 + 0.65 * long) * _either(ends, _TIP_U, _FLY_U, chance[:, 1])
     steep = np.where(ends, 0, _either(ends, _LEAVES, _LEAVES, chance[:, 2]))
     lines = _leaving(flow, places, heading, out, (length, steep), 0.4 + 0.6 * long)
     share = np.concatenate([np.linspace(0, 1, _BEHIND, endpoint=False) ** 0.6, np.linspace(1, 0, _BEYOND + 1) ** 0.8])
-    width = unit * (0.6 + 0.4 * long) * _either(ends, _TIP_WIDTH_U, _FLY_WIDTH_U, chance[:, 2])
+    width = unit * size * (0.6 + 0.4 * long) * _either(ends, _TIP_WIDTH_U, _FLY_WIDTH_U, chance[:, 2])
     rooted = at(flow.hair, lines[:, 0]) >= INSIDE
     return list(tapered_outlines(lines, (width[:, None] * share).astype(np.float32))[rooted])
 
@@ -168,7 +173,7 @@ def _either(
 
 def _outwards(flow: HairFlow, places: Points) -> Points:
     side = 2 * max(1, round(2 * _EDGE_U * flow.unit_px)) + 1
-    wide = cv2.blur(cv2.blur(flow.hair.astype(np.float32), (side, side)), (side, side))
+    wide = cv2.blur(cv2.blur(flow.hair, (side, side)), (side, side))
     slopes = [at(cv2.Sobel(wide, cv2.CV_32F, *order), places) for order in ((1, 0), (0, 1))]
     return -unit_vectors(np.stack(slopes, 1))
 

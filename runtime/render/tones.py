@@ -16,6 +16,9 @@ from toonfilter.runtime.render.contours import Plane, Points
 _RAMP_LEVELS = 4
 """Half the width of the ramp between two tones, in levels of the field. Raising it softens their edges."""
 _MARGIN_PX = 3
+_FRESH, _FAR_PX = 0.25, 6.0
+"""Share of what is new in a field that is averaged, and how far a head moves, in px, for nothing old to stay. Raising
+the first follows sooner and flickers more."""
 _T = TypeVar("_T")
 _ODD_PARTS = ("hair", "beard", "headwear", "cast")
 
@@ -142,6 +145,7 @@ class Swatches:
         self._kept: dict[str, tuple[Swatch, Points]] = {}
         self._on_map: dict[str, Any] = {}
         self._held: dict[str, NDArray[np.float32]] = {}
+        self._calmed: dict[str, tuple[NDArray[np.float32], Points]] = {}
         self._frame = 0
         self._anchor: Points = np.zeros(2, np.float32)
 
@@ -166,6 +170,23 @@ class Swatches:
         if held is None or float(np.abs(value - held).max()) > most:
             held = self._held[part] = value
         return held
+
+    def calm(self, part: str, value: NDArray[np.float32], place: Points) -> NDArray[np.float32]:
+        """A field float32 [h, w, C] averaged over a few frames, moved along with the head.
+
+        place: float32 [2], px of the field, where a point of the head is.
+        """
+        known = self._calmed.get(part)
+        if known is not None and known[0].shape[2] == value.shape[2]:
+            before, was_at = known
+            moved = (place - was_at).astype(np.float64)
+            share = min(1.0, _FRESH + float(np.hypot(*moved)) / _FAR_PX)
+            matrix = np.array([[1, 0, moved[0]], [0, 1, moved[1]]])
+            size = value.shape[1::-1]
+            there = cv2.warpAffine(before, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            value = cv2.addWeighted(value, share, there, 1 - share, 0)
+        self._calmed[part] = (value, place)
+        return value
 
     def take(self, part: str, make: Callable[[], Swatch | None], *, follows: bool) -> Swatch | None:
         """The patch of this part, painted now or moved. follows: it moves with the head."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.render.hair_flow import HairFlow, hair_flow
 from toonfilter.runtime.render.hair_lines import draw_lines, loose_locks
+from toonfilter.runtime.render.tones import Swatches
 
 SIDE, UNIT = 240, 60.0
 BASE = np.array([30, 8, 10], np.float32)
@@ -120,3 +121,17 @@ def test_no_hair_draws_nothing() -> None:
     flow = hair_flow(upright_waves(), nothing, ORIGIN, UNIT)
     assert not drawn(flow).any()
     assert not locks_of(flow)
+
+
+def test_a_field_that_trembles_is_calmed_and_goes_along_with_the_head() -> None:
+    rng, swatches = np.random.default_rng(4), Swatches()
+    still = np.zeros((40, 60, 3), np.float32)
+    still[10:20, 20:30] = 100
+    place = np.array([25, 15], np.float32)
+    for _ in range(20):
+        calm = swatches.calm("hair", still + rng.normal(0, 8, still.shape).astype(np.float32), place)
+    assert np.std(calm - still) < 5
+    moved = swatches.calm("hair", np.roll(still, 2, 1), place + np.float32([2, 0]))
+    assert np.abs(moved - np.roll(still, 2, 1)).mean() < 5
+    far = np.roll(still, 20, 1)
+    assert np.array_equal(swatches.calm("hair", far, place + np.float32([20, 0])), far), "nothing old stays"

@@ -52,6 +52,9 @@ def test_a_head_that_the_picture_cuts_goes_on_beyond_it_as_it_came() -> None:
     top = shape[shape[:, 1] < 2]
     assert np.ptp(shape[shape[:, 1] > 6][:, 0]) > 99
     assert np.ptp(top[:, 0]) < 60, "a disc is narrower further up"
+    whole = disc(160, (80, 54), 50)
+    (shape,) = outlines(whole, blur_px=0, smooth_px=1)
+    assert shape[:, 1].min() == pytest.approx(4, abs=0.5), "close to the edge, but not cut by it"
     upright = np.zeros_like(plane)
     upright[:90, 60:100] = 255
     (shape,) = outlines(upright, blur_px=0, smooth_px=1)
