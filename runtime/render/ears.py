@@ -24,7 +24,7 @@ _HEIGHT_U, _WIDTH_U, _LEAST_FILLED = (0.22, 1.4), (0.065, 0.8), 0.38
 """Least and most size of an ear, and the share of its box that it fills. Narrower limits leave out more ears."""
 _FROM_ROOT_U = 0.7
 """How far from its root an ear's middle may lie."""
-_SEEN_U2 = (0.035, 0.10)
+_SEEN_U2 = (0.010, 0.035)
 """Area of an ear in squared distances of the pupils from which its lines are seen, and whole: small ones flicker."""
 _FRONT = taper(12, 0.6, 0.0, 0.25)
 """Widths of the line where the ear joins the cheek, from the lobe up, over those of other lines."""

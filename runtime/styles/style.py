@@ -33,7 +33,18 @@ class BaseRules:
     form_shade: float = 0.35
     softness_u: float = 0.01
     modelling: float = 1.0
-    skin_tones: tuple[tuple[float, float], ...] = ((-4.0, -7.0), (-10.0, -14.0), (6.0, 6.0))
+    skin_tones: tuple[tuple[float, float], ...] = (
+        (-3.2, -3.5),
+        (-4.8, -7.0),
+        (-9.2, -10.5),
+        (-10.8, -14.0),
+        (3.0, 1.0),
+        (4.0, 2.0),
+        (5.0, 3.0),
+        (6.0, 4.0),
+        (7.0, 5.0),
+        (8.0, 6.0),
+    )
     folds: float = 0.8
     ink_black: float = 0.0
     line_taper: float = 0.42
