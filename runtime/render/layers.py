@@ -33,8 +33,9 @@ _PENCIL = np.float32(0.25)
 """Grey of shade in pencil styles, sRGB 0 to 1, where it is full."""
 _SECOND_LINE = 0.6
 """Width of a pencil's second line over the first."""
-_CAST_U = 0.09
-"""Width of the shadow that hair throws on the face, in distances of the pupils."""
+_CAST_U, _CAST, _CAST_SOFT_U = 0.09, 0.6, 0.02
+"""Width of the shadow that hair throws on the face, in distances of the pupils, its strength, and how softly it ends at
+least: a hard one is a wedge on the temples."""
 _JAW_TURNED = 12.0
 """Yaw in degrees from which less of the jaw's far half is drawn."""
 _FAR_SIDE = ((0.42, 0.2), (0.28, 0.36), (0.14, 0.55))
@@ -247,7 +248,8 @@ def _draw_shade(canvas: skia.Canvas, figure: Figure, light: Light, dark: Colour,
         draw_soft(canvas, face.shapes(form), dark, rules.form_shade, rules.softness_u * figure.unit_px)
     if hair is not None:
         above = figure.kept("cast", lambda: shade_outlines(upper_face(_hair_above(figure, head, hair, light))))
-        canvas.drawPath(path_of(face.shapes(above)), paint(dark))
+        soft_px = max(rules.softness_u, _CAST_SOFT_U) * figure.unit_px
+        draw_soft(canvas, face.shapes(above), dark, _CAST, soft_px)
 
 
 def _seen_shade(figure: Figure, head: FaceGeometry, strength: float) -> Plane:

@@ -106,7 +106,7 @@ class MouthRules:
 class LineRules:
     """Lines of age and smile, blush."""
 
-    strength: float = 0.95
+    strength: float = 0.8
     width_u: float = 0.036
     blush: float = 0.34
     blush_shape: str = ""

@@ -17,12 +17,12 @@ _SIDE_LINES = {
     "fold": (0.12, 0.82, 1.0, (0.35, 0.05, 0.35)),
     "marionette": (0.0, 0.7, 0.6, (0.1, 0.05, 0.4)),
     "bag": (0.18, 0.88, 0.8, (0.05, 0.1, 0.6)),
-    "frown": (0.2, 0.9, 1.35, (0.05, 0.1, 0.6)),
+    "frown": (0.2, 0.9, 0.85, (0.05, 0.1, 0.6)),
 }
 """Which part of the curve is drawn, its weight, and its taper: width of both ends, place of the peak."""
 _FAINT = 0.08
 """Depth below which a line is not drawn."""
-_FOREHEAD = 0.7
+_FOREHEAD = 0.55
 """Depth of lines on the forehead over what is measured: three parallel ones speak loudly."""
 _FOREHEAD_HEIGHTS = (0.62, 1.0, 1.36)
 """Of the lines, from the lowest to the highest: 1 is the mesh's middle row."""
