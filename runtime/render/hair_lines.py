@@ -59,6 +59,8 @@ _BEHIND_U = 0.05
 _ON_SKIN_U, _ON_SKIN, _FRINGE = 0.10, 110, 0.6
 """How far beyond the edge to look for skin, the level of its plane, and how steeply, as a sine, a tip must hang to lie
 on it, as a fringe does: others would be scratches on a face."""
+_FRINGE_U = 1.05
+"""How far above the nose's tip hair hangs as a fringe does."""
 _COVERED = 60
 """Level of what lies over hair from which no lock leaves it."""
 
@@ -148,11 +150,13 @@ def loose_locks(flow: HairFlow, skin: Plane, covered: Plane, scale: float, long:
     places, chance, out, heading, ends, size = (one[kept] for one in (places, chance, out, heading, ends, size))
     if not len(places):
         return []
-    length = unit * size * (0.35 + 0.65 * long) * _either(ends, _TIP_U, _FLY_U, chance[:, 1])
+    # What hangs down to the brows is a fringe, however short the rest is.
+    hangs = np.where(places[:, 1] > flow.origin[1] - _FRINGE_U * unit, 1.0, long)
+    length = unit * size * (0.35 + 0.65 * hangs) * _either(ends, _TIP_U, _FLY_U, chance[:, 1])
     steep = np.where(ends, 0, _either(ends, _LEAVES, _LEAVES, chance[:, 2]))
     lines = _leaving(flow, places, heading, out, (length, steep), 0.4 + 0.6 * long)
     share = np.concatenate([np.linspace(0, 1, _BEHIND, endpoint=False) ** 0.6, np.linspace(1, 0, _BEYOND + 1) ** 0.8])
-    width = unit * size * (0.6 + 0.4 * long) * _either(ends, _TIP_WIDTH_U, _FLY_WIDTH_U, chance[:, 2])
+    width = unit * size * (0.6 + 0.4 * hangs) * _either(ends, _TIP_WIDTH_U, _FLY_WIDTH_U, chance[:, 2])
     rooted = at(flow.hair, lines[:, 0]) >= INSIDE
     return list(tapered_outlines(lines, (width[:, None] * share).astype(np.float32))[rooted])
 
