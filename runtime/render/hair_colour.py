@@ -37,6 +37,9 @@ that says nothing."""
 _FAINT_BEARD, _FAINT_COVER = (2.0, 8.0), 0.3
 """Difference of lightness between a beard and skin below which it may be shade, and above which it is seen; and how
 much is drawn of what may be shade."""
+_COLOUR_OF_SKIN, _OWN_COLOUR, _MOST_SKIN = (0.55, 0.9), (0.5, 0.9), 0.5
+"""Chroma of a beard over that of skin from which it may be and is the skin's; chroma of hair over the beard's from
+which that may be and is the beard's own; and how much of its chroma a beard loses at most."""
 _MAY_BE_GREY = (32.0, 48.0)
 """Lightness of hair that is dark whatever its colour, and of hair that may be grey."""
 _BLOND_YELLOW = 21.0
@@ -105,7 +108,7 @@ def measure_hair(
         beard = beard + (seen - beard) * np.float32(0.5 * smoothstep(float(beard[0] - skin[0]), *_AS_WHITE))
     else:
         cover = _cover(beard, skin, 0.0 if beard_plane is None else _certainty(beard_plane))
-    beard = _ungreened(beard) * _livelier(beard, skin, 0.0)
+    beard = _ungreened(beard) * _livelier(beard, skin, 0.0) * _without_skin(beard, seen, skin)
     beard = _in_good_light(beard, gain)
     beard[0] = min(max(beard[0] + _LIGHTER, _DARKEST_BEARD), _LIGHTEST_HAIR)
     return HairColours(hair, beard, cover)
@@ -137,6 +140,14 @@ def _certainty(beard: Plane) -> float:
     if cv2.countNonZero(sure) < FEWEST_PIXELS:
         return 0.0
     return smoothstep(cv2.mean(beard, sure)[0], *_DENSE_LEVELS)
+
+
+def _without_skin(beard: Lab, hair: Lab, skin: Lab) -> NDArray[np.float32]:
+    """Factors for L*, a*, b*: skin between its hairs colours a beard; whose hair is as coloured has a ginger one."""
+    of_beard, of_hair, of_skin = (max(float(np.hypot(*one[1:])), 1.0) for one in (beard, hair, skin))
+    seen_through = smoothstep(of_beard / of_skin, *_COLOUR_OF_SKIN) * (1 - smoothstep(of_hair / of_beard, *_OWN_COLOUR))
+    kept = 1 - _MOST_SKIN * seen_through
+    return np.array([1, kept, kept], np.float32)
 
 
 def _greyness(beard: Lab, skin: Lab) -> float:

@@ -1,0 +1,55 @@
+"""Moustaches are on both sides what they are on one."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from toonfilter.runtime.geometry.alignment import mean_face
+from toonfilter.runtime.render.moustache import with_even_moustache
+
+UNIT = 60.0
+
+
+def landmarks(turn: float = 0.0) -> NDArray[np.float32]:
+    """A frontal face in a picture of 300 px; turn: how much narrower its right half is."""
+    points = (mean_face() * 60 + [150, 130, 0]).astype(np.float32)
+    right = points[:, 0] > 150
+    points[right, 0] = 150 + (points[right, 0] - 150) * np.float32(1 - turn)
+    return points
+
+
+def half_a_moustache(points: NDArray[np.float32], level: int = 220) -> NDArray[np.uint8]:
+    beard = np.zeros((300, 300), np.uint8)
+    below = points[2, :2].round().astype(int)
+    beard[below[1] + 2 : below[1] + 10, below[0] - 26 : below[0]] = level
+    return beard
+
+
+def sides(beard: NDArray[np.uint8]) -> tuple[float, float]:
+    return float(beard[:, :150].sum()), float(beard[:, 150:].sum())
+
+
+def test_the_other_half_is_added() -> None:
+    points = landmarks()
+    half = half_a_moustache(points)
+    left, right = sides(with_even_moustache({"beard": half}, points, UNIT)["beard"])
+    assert left == pytest.approx(sides(half)[0], rel=0.1)
+    assert right == pytest.approx(left, rel=0.15)
+
+
+def test_a_turned_face_gets_a_narrower_half_and_a_profile_none() -> None:
+    turned = landmarks(0.35)
+    left, right = sides(with_even_moustache({"beard": half_a_moustache(turned)}, turned, UNIT)["beard"])
+    assert right == pytest.approx(0.65 * left, rel=0.2)
+    profile = landmarks(0.7)
+    assert sides(with_even_moustache({"beard": half_a_moustache(profile)}, profile, UNIT)["beard"])[1] == 0
+
+
+def test_faint_shade_and_chins_are_left_alone() -> None:
+    points = landmarks()
+    faint = half_a_moustache(points, level=40)
+    assert np.array_equal(with_even_moustache({"beard": faint}, points, UNIT)["beard"], faint)
+    chin = np.zeros((300, 300), np.uint8)
+    row = int(points[152, 1]) - 6
+    chin[row : row + 6, 120:148] = 220
+    assert np.array_equal(with_even_moustache({"beard": chin}, points, UNIT)["beard"], chin)
