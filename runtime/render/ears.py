@@ -24,8 +24,9 @@ _HEIGHT_U, _WIDTH_U, _LEAST_FILLED = (0.22, 1.4), (0.065, 0.8), 0.38
 """Least and most size of an ear, and the share of its box that it fills. Narrower limits leave out more ears."""
 _FROM_ROOT_U = 0.7
 """How far from its root an ear's middle may lie."""
-_SEEN_U2 = (0.010, 0.035)
-"""Area of an ear in squared distances of the pupils from which its lines are seen, and whole: small ones flicker."""
+_SEEN_U2, _FAR_SEEN_U2, _TURNED = (0.010, 0.035), (0.05, 0.12), 8.0
+"""Area of an ear in squared distances of the pupils from which its lines are seen, and whole: small ones flicker. The
+second is for the far ear of a head that is turned by more than the third, in degrees: small ones there are cheeks."""
 _FRONT = taper(12, 0.6, 0.0, 0.25)
 """Widths of the line where the ear joins the cheek, from the lobe up, over those of other lines."""
 _FAR_HIDDEN = 24.0
@@ -68,7 +69,9 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
         inwards = (root - middle) * np.float32(0.12)
         rim = resampled(_outer_part(middle + (shape - middle) * np.float32(_RIM), root), 20)
         hollow = middle + inwards + (shape - middle) * np.float32(_HOLLOW)
-        seen = smoothstep(float(cv2.contourArea(shape)) / head.unit_px**2, *_SEEN_U2)
+        is_far = side == head.far_side and abs(head.yaw) > _TURNED
+        limits = _FAR_SEEN_U2 if is_far else _SEEN_U2
+        seen = smoothstep(float(cv2.contourArea(shape)) / head.unit_px**2, *limits)
         with pen.faded(seen):
             pen.fill(polygon(hollow), shadow, 0.9)
             pen.stroke(resampled(_outer_part(hollow, root), 12), _FRONT * np.float32(_LINE_U) * unit, line, 0.7)
