@@ -54,7 +54,7 @@ _COVERING = ("headwear", "over")
 
 @dataclass(frozen=True, slots=True)
 class _Paint:
-    """Hair as it is painted, for two frames. picture, patch: see `Swatch`. locks: loose ones, on the canvas.
+    """Hair as it is painted, for four frames. picture, patch: see `Swatch`. locks: loose ones, on the canvas.
 
     anchor: float32 [2], canvas px, where the head was.
     """

@@ -16,11 +16,13 @@ from toonfilter.runtime.render.contours import Plane, Points
 _RAMP_LEVELS = 4
 """Half the width of the ramp between two tones, in levels of the field. Raising it softens their edges."""
 _MARGIN_PX = 3
-_FRESH, _FAR_PX = 0.25, 6.0
+_FRESH, _FAR_PX = 0.4, 6.0
 """Share of what is new in a field that is averaged, and how far a head moves, in px, for nothing old to stay. Raising
 the first follows sooner and flickers more."""
 _T = TypeVar("_T")
-_ODD_PARTS = ("hair", "beard", "headwear", "cast")
+_ODD_PARTS = ("headwear", "cast")
+_SLOW_PARTS, _SLOW_FRAMES = {"hair": 1, "beard": 3}, 4
+"""Parts that cost most and change least: in which of so many frames each is painted, all others in every second one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,9 @@ Swatch = tuple[Pixels, Patch]
 
 
 class Swatches:
-    """Painted patches of one person in a video, each used for two frames: the tones of one part are painted while
-    those of another are used again, moved along with the head. Outlines are drawn anew in every frame."""
+    """Painted patches of one person in a video, each used for two frames, of hair for four: the tones of one part are
+    painted while those of another are used again, moved along with the head. Outlines are drawn anew in every frame.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Swatch, Points]] = {}
@@ -155,6 +158,8 @@ class Swatches:
         self._anchor = anchor
 
     def _is_due(self, part: str) -> bool:
+        if part in _SLOW_PARTS:
+            return self._frame % _SLOW_FRAMES == _SLOW_PARTS[part]
         return (self._frame + (part in _ODD_PARTS)) % 2 == 0
 
     def keep(self, part: str, make: Callable[[], _T]) -> _T:
