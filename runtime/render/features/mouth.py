@@ -29,7 +29,7 @@ from toonfilter.runtime.styles.feature_rules import MouthRules
 SHUT_GAP, OPEN_GAP = 0.010, 0.034
 """Gap of the inner lips, in pupil distances, between which the inside of the mouth fades in; beyond it is drawn as open
 as it is."""
-_TOOTH_LINES_FROM = 0.11
+_TOOTH_LINES_FROM = 0.08
 """Height of the upper teeth, in pupil distances, from which they are told apart."""
 _PAINTED_LASH = (0.15, 0.5)
 """Lashes that go with painted lips: where they are bare, red lips are the person's own."""
@@ -46,7 +46,8 @@ _MOST_LOWER, _LOWER_IN_SHADE = 0.24, 0.45
 """Height of the lower teeth at most, over the mouth's opening, and how far they lie in shade: bright ones look like a
 grin.
 """
-_TOOTH_GAPS = (5, 7, 9)
+_TOOTH_GAPS = (3.6, 5.3, 7.0, 8.7, 10.4)
+"""Places of the gaps along the row of 15 points: front teeth are the widest."""
 _TOOTH_LINE = np.array([1.0, 0.6, 0.0], np.float32)
 _REST_DROPS = (0.01, 0.05)
 """How far below its middle the mouth's corners lie at rest, in pupil distances: less is a smile, more a frown."""
@@ -184,7 +185,9 @@ def _tooth_lines(
 ) -> None:
     """Hints of the gaps between the front teeth, at their lower edge."""
     for place in _TOOTH_GAPS:
-        foot, head = lower[place], top[place] * np.float32(0.45) + lower[place] * np.float32(0.55)
+        before, share = int(place), np.float32(place % 1)
+        foot, root = (row[before] * (1 - share) + row[before + 1] * share for row in (lower, top))
+        head = root * np.float32(0.45) + foot * np.float32(0.55)
         line = np.stack([foot, (foot + head) / 2, head])
         pen.stroke(line, _TOOTH_LINE * np.float32(0.014 * face.unit_px), colours.mouth.teeth_shade, alpha)
 
