@@ -15,7 +15,7 @@ _PAINTED = (0.25, 0.6)
 _LARGER_IRIS, _FULLER_BLUSH = 0.08, 0.3
 _LESS_MODELLING = 0.4
 """How much less of the photo's light and shade children and painted faces show. Raising it makes them smoother."""
-_LESS_NOSE, _LESS_LIP, _LESS_LID, _LESS_FOLD, _LESS_BROW = 0.35, 0.12, 0.2, 0.5, 0.15
+_LESS_NOSE, _LESS_LIP, _LESS_LID, _LESS_FOLD, _LESS_BROW = 0.5, 0.25, 0.2, 0.5, 0.15
 """What a small child's features gain and lose of a style's. Raising them makes children rounder and plainer."""
 
 
