@@ -37,11 +37,14 @@ def spread(total: int, most: int) -> list[int]:
 def held_out_batches(held: FolderData, recipe: Recipe, device: torch.device) -> Iterator[Batch]:
     """Batches of at most `run.validation_pictures` held-out pictures, whole, always the same ones, spread over all.
 
-    Unpaired sides of different length: the shorter one comes again from its start.
+    Unpaired sides of different length: as many of each as the shorter one has. A picture that came twice would be its
+    own nearest neighbour.
     """
-    places = spread(max(len(held), len(held.others)), recipe.run.validation_pictures)
+    others = len(held.others) or len(held)
+    most = min(len(held), others, recipe.run.validation_pictures)
+    places = list(zip(spread(len(held), most), spread(others, most), strict=True))
     for first in range(0, len(places), recipe.data.batch_size):
-        read = default_collate([held.at(place) for place in places[first : first + recipe.data.batch_size]])
+        read = default_collate([held.at(*both) for both in places[first : first + recipe.data.batch_size]])
         del read[BAD]
         yield to_floats(read, device)
 

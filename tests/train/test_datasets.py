@@ -158,6 +158,22 @@ def test_what_is_measured_is_spread_over_all_that_is_held_out(tmp_path: Path) ->
     assert ((shown[:, 0, 0, 0] + 1) * 127.5).round().int().tolist() == [0, 40, 80, 120]
 
 
+def test_no_picture_is_measured_twice_where_one_side_has_fewer(tmp_path: Path) -> None:
+    for folder, count in (("photo", 9), ("cartoon", 4)):
+        for number in range(count):
+            write_png(tmp_path / folder / f"{folder}{number}.png", np.full((32, 32, 3), 20 * number, np.uint8))
+    records = [{"name": f"photo{n}", "split": "validation"} for n in range(9)]
+    records += [{"name": f"cartoon{n}", "split": "validation"} for n in range(4)]
+    (tmp_path / "pairs.json").write_text(json.dumps({"pairs": records}), encoding="utf-8")
+    recipe = load_recipe("cyclegan", ["data.batch_size=3", "data.size_px=32"])
+    photos, cartoons = [0, 40, 80, 120], [0, 20, 40, 60]
+    for direction, expected in (("photo-to-cartoon", [photos, cartoons]), ("cartoon-to-photo", [cartoons, photos])):
+        held = open_data(tmp_path, replace(recipe.data, augment="none", direction=direction), "validation")
+        batches = list(held_out_batches(held, recipe, torch.device("cpu")))
+        shown = [torch.cat([batch[side] for batch in batches])[:, 0, 0, 0] for side in ("source", "target")]
+        assert [((side + 1) * 127.5).round().int().tolist() for side in shown] == expected
+
+
 def test_what_is_missing_is_named(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.augment is 'swirl'; there are: none"):
         open_data(pairs, replace(PAIRED, augment="swirl"), "train")

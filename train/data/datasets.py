@@ -106,10 +106,11 @@ class FolderData(Dataset[dict[str, Tensor]]):
         renamed = {"target" if name == "source" else name: picture for name, picture in second.items()}
         return {**_as_tensors({**sample, **renamed}), BAD: torch.tensor(bad)}
 
-    def at(self, place: int) -> dict[str, Tensor]:
-        """The picture of this number, and beside it the one of the same number of the other domain, each from its start
-        again where there are fewer: for measuring, where nothing may be sampled."""
-        return self._sample(Draw(place % len(self.entries), place), place % max(1, len(self.others)))
+    def at(self, place: int, other: int | None = None) -> dict[str, Tensor]:
+        """The picture of this number, and beside it one of the other domain: of the number `other`, or of the same
+        number. Each from its start again where there are fewer: for measuring, where nothing may be sampled."""
+        second = place if other is None else other
+        return self._sample(Draw(place % len(self.entries), place), second % max(1, len(self.others)))
 
     def _readable(self, entries: Sequence[Entry], index: int) -> tuple[dict[str, Image], bool]:
         """The pictures of an entry, or of the next one that can be read, and whether it is another one."""
