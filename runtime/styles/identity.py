@@ -27,10 +27,10 @@ class Identity:
 
 
 MEASURED: Mapping[str, tuple[Identity, ...]] = {
-    "cartoon": (Identity(0.0, 0.21, 0.47), Identity(0.5, 0.26, 0.50), Identity(1.0, 0.27, 0.55)),
-    "anime": (Identity(0.0, 0.13, 0.36), Identity(0.5, 0.15, 0.38), Identity(1.0, 0.20, 0.36)),
-    "comic": (Identity(0.0, 0.21, 0.43), Identity(0.5, 0.22, 0.49), Identity(1.0, 0.24, 0.50)),
-    "sketch": (Identity(0.0, 0.16, 0.37), Identity(0.5, 0.19, 0.39), Identity(1.0, 0.19, 0.43)),
+    "cartoon": (Identity(0.0, 0.27, 0.43), Identity(0.5, 0.33, 0.45), Identity(1.0, 0.36, 0.48)),
+    "anime": (Identity(0.0, 0.19, 0.34), Identity(0.5, 0.23, 0.38), Identity(1.0, 0.25, 0.39)),
+    "comic": (Identity(0.0, 0.22, 0.39), Identity(0.5, 0.23, 0.41), Identity(1.0, 0.27, 0.41)),
+    "sketch": (Identity(0.0, 0.17, 0.38), Identity(0.5, 0.20, 0.39), Identity(1.0, 0.20, 0.41)),
 }
 """By shipped style, likeness rising. See `toonfilter.runtime.bundle.measured_identity` for a style by any name."""
 
