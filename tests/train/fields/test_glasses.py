@@ -100,3 +100,15 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
     path.write_text("file,outer\n", encoding="utf-8")
     with pytest.raises(DataError, match="no column bottom, colour, inner"):
         read_frames(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read"), (b"\xff\xfe", "no CSV file in UTF-8"), (b'file,outer\n"a,1\n', "no column|no CSV file")],
+)
+def test_lists_that_cannot_be_read_are_named(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "said.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_frames(path)

@@ -1,6 +1,5 @@
 """Fits the model of a face's appearance (age, skin tone, make-up, eye colour) to what people said."""
 
-import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -26,6 +25,7 @@ from toonfilter.runtime.render.measures.appearance import (
     fitted,
 )
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
+from toonfilter.train.data.fields.said import read_said
 from toonfilter.train.data.fields.store import LabelStore
 
 Floats = NDArray[np.float64]
@@ -82,21 +82,18 @@ def read_appearances(paths: list[Path]) -> dict[str, dict[str, float]]:
     """
     found: dict[str, dict[str, float]] = {}
     for path in paths:
-        with path.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream, skipinitialspace=True)
-            columns = set(TARGETS) & set(reader.fieldnames or ())
-            if "file" not in (reader.fieldnames or ()) or not columns:
+        for place, row in read_said(path):
+            columns = set(TARGETS) & set(row)
+            if not columns:
                 raise DataError(f"{path}: expected the column file and one of {', '.join(TARGETS)}")
-            for number, row in enumerate(reader, 2):
-                said = found.setdefault((row["file"] or "").strip(), {})
-                said.update({name: _value(row[name], name, f"{path}, line {number}") for name in columns})
+            found.setdefault(row["file"], {}).update({name: _value(row[name], name, place) for name in columns})
     return found
 
 
-def _value(text: str | None, name: str, place: str) -> float:
+def _value(text: str, name: str, place: str) -> float:
     low, high = _LIMITS[name]
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         value = math.nan
     if not low <= value <= high:

@@ -1,12 +1,12 @@
 """What people saw on each picture: the truth that the rules of the labels start from."""
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
 from toonfilter.runtime.errors import DataError
+from toonfilter.train.data.fields.said import read_said
 
 VALUES: Final[dict[str, tuple[str, ...]]] = {
     "glasses": ("none", "clear", "sun"),
@@ -39,17 +39,10 @@ def read_attributes(paths: Iterable[Path]) -> dict[str, Attributes]:
     found: dict[str, Attributes] = {}
     names = [entry.name for entry in fields(Attributes)]
     for path in paths:
-        with path.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream, skipinitialspace=True)
-            missing = {"file", *names} - set(reader.fieldnames or ())
-            if missing:
-                raise DataError(f"{path} has no column {', '.join(sorted(missing))}")
-            for number, row in enumerate(reader, 2):
-                values = {name: (row[name] or "").strip() for name in names}
-                for name, value in values.items():
-                    if value not in VALUES[name]:
-                        raise DataError(
-                            f"{path}, line {number}: {name} is {value!r}; must be one of {', '.join(VALUES[name])}"
-                        )
-                found[row["file"].strip()] = Attributes(**values)
+        for place, row in read_said(path, ("file", *names)):
+            values = {name: row[name] for name in names}
+            for name, value in values.items():
+                if value not in VALUES[name]:
+                    raise DataError(f"{place}: {name} is {value!r}; must be one of {', '.join(VALUES[name])}")
+            found[row["file"]] = Attributes(**values)
     return found

@@ -1,6 +1,5 @@
 """Fits the model of glasses' frames (size, shape, width, colour) to what people said of them."""
 
-import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from toonfilter.runtime.render.measures.glasses import (
 )
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 from toonfilter.runtime.render.measures.skin import raw_skin
+from toonfilter.train.data.fields.said import read_said
 from toonfilter.train.data.fields.store import LabelStore
 
 Floats = NDArray[np.float64]
@@ -82,30 +82,23 @@ def read_frames(path: Path) -> dict[str, Floats]:
     Raises:
         DataError: a column is missing, or a value is not what it must be; the text names file and line.
     """
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream, skipinitialspace=True)
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise DataError(f"{path}: no column {', '.join(sorted(missing))}; expected {', '.join(COLUMNS)}")
-        return {
-            (row["file"] or "").strip(): _said(row, f"{path}, line {number}") for number, row in enumerate(reader, 2)
-        }
+    return {row["file"]: _said(row, place) for place, row in read_said(path, COLUMNS)}
 
 
-def _said(row: Mapping[str, str | None], place: str) -> Floats:
+def _said(row: Mapping[str, str], place: str) -> Floats:
     sides = [_number(row[name], name, 0.0, _MOST_SIDE, place) for name in _SIDES]
     if row["shape"] not in _SHAPES:
         raise DataError(f"{place}: shape is {row['shape']!r}; must be one of {', '.join(_SHAPES)}")
     rim = _number(row["rim"], "rim", 0, len(_RIM_WIDTHS) - 1, place)
     upper_only = _number(row["upper_only"], "upper_only", 0, 1, place)
     width = float(np.interp(rim, range(len(_RIM_WIDTHS)), _RIM_WIDTHS))
-    colour = _colour(row["colour"] or "", place)
-    return np.array([*sides, _SHAPES[row["shape"] or ""], math.log(width), upper_only, *colour])
+    colour = _colour(row["colour"], place)
+    return np.array([*sides, _SHAPES[row["shape"]], math.log(width), upper_only, *colour])
 
 
-def _number(text: str | None, name: str, low: float, high: float, place: str) -> float:
+def _number(text: str, name: str, low: float, high: float, place: str) -> float:
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         value = math.nan
     if not low <= value <= high:
