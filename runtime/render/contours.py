@@ -19,6 +19,8 @@ _BORDER_PX = 10
 """How far beyond the picture shapes at its edge are closed, so that their ink is not seen there."""
 _TOP_PX, _TANGENT_POINTS = 7, 9
 """How far below the picture's top an outline is not believed, and how many points before tell where it goes."""
+_LEAST_CUT_POINTS = 40
+"""Shorter outlines are left as they are. Raising it leaves the stubs of small heads."""
 _LEAST_POINTS = 6
 _STEP_PX = 1.0
 """How far a point may be moved onto the exact level."""
@@ -75,7 +77,7 @@ def _through_top(points: Points) -> Points:
     points: with the border's offset.
     """
     near = points[:, 1] < _BORDER_PX + _TOP_PX
-    if not near.any() or near.all():
+    if not near.any() or near.all() or len(points) < _LEAST_CUT_POINTS:
         return points
     first = int(np.argmin(near))
     points, near = np.roll(points, -first, 0), np.roll(near, -first)
@@ -93,7 +95,7 @@ def _top_of(points: Points, begin: int, end: int) -> Points:
     """What replaces points begin to end: both sides go straight on until they meet or are out of sight."""
     count = len(points)
     left, right = points[begin - 1], points[(end + 1) % count]
-    ways = left - points[begin - 1 - _TANGENT_POINTS], right - points[(end + 1 + _TANGENT_POINTS) % count]
+    ways = left - points[(begin - 1 - _TANGENT_POINTS) % count], right - points[(end + 1 + _TANGENT_POINTS) % count]
     is_cut = float(points[begin : end + 1, 1].min()) < _BORDER_PX
     if not is_cut or min(-way[1] for way in ways) < 1:
         return points[begin : end + 1]

@@ -31,7 +31,7 @@ def with_even_moustache(planes: Mapping[str, Plane], landmarks: Landmarks, unit_
     top = float((landmarks[NOSE_TIP, :2] - middle) @ down)
     bottom = float((landmarks[list(MOUTH_CORNERS), :2].mean(0) - middle) @ down) + _BELOW_U * unit_px
     halves = [abs(float((landmarks[side, :2] - middle) @ across)) for side in FACE_SIDES]
-    if bottom <= top or max(halves) > _MOST_UNEVEN * min(halves):
+    if bottom <= top or min(halves) < 1 or max(halves) > _MOST_UNEVEN * min(halves):
         return dict(planes)
     rows = np.arange(top, bottom, dtype=np.float32)
     columns = np.arange(-_REACH_U * unit_px, _REACH_U * unit_px + 1, dtype=np.float32)

@@ -61,6 +61,18 @@ def test_a_head_that_the_picture_cuts_goes_on_beyond_it_as_it_came() -> None:
     assert np.ptp(shape[shape[:, 1] < 0][:, 0]) == pytest.approx(39, abs=2), "what is upright stays so"
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_touches_the_top_has_outlines(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(25):
+        side = int(rng.integers(2, 70))
+        noise = rng.integers(0, 256, (max(2, side // int(rng.integers(1, 9))),) * 2).astype(np.uint8)
+        plane = cv2.resize(noise, (side, int(rng.integers(2, 70))), interpolation=cv2.INTER_CUBIC)
+        for shape in outlines(plane, blur_px=float(rng.uniform(0, 2)), least_px2=float(rng.uniform(0, 9))):
+            assert np.isfinite(shape).all()
+            assert (np.abs(shape) < 200).all()
+
+
 def test_the_map_knows_where_every_point_lies() -> None:
     points = landmarks()
     face = FaceMap(points)
