@@ -11,6 +11,7 @@ from toonfilter.runtime.command_line import terminal
 from toonfilter.runtime.files.file_kinds import is_video
 
 if TYPE_CHECKING:
+    from toonfilter.train.data.fields.fits import Fit
     from toonfilter.train.fields_training import FieldsRecipe
 
 app = typer.Typer(help="The fields network: its labels, its training, its ONNX files.", no_args_is_help=True)
@@ -106,13 +107,13 @@ def appearance(
         samples = read_samples(LabelStore(folder), read_appearances(said), show)
     fit = fit_appearance(samples)
     write_appearance(fit.model, out)
-    _tell_fit(out, fit.count, fit.correlations, fit.errors)
+    _tell_fit(out, fit)
 
 
-def _tell_fit(out: Path, count: int, correlations: dict[str, float], errors: dict[str, float]) -> None:
-    terminal.say(f"{out}: {terminal.count(count, 'face')}; of those that a fold did not see:")
-    for name, correlation in correlations.items():
-        terminal.say(f"  {name}: correlation {correlation:.2f}, mean error {errors[name]:.3f}")
+def _tell_fit(out: Path, fit: "Fit[Any]") -> None:
+    terminal.say(f"{out}: {terminal.count(fit.count, 'face')}; of those that a fold did not see:")
+    for name, correlation in fit.correlations.items():
+        terminal.say(f"  {name}: correlation {correlation:.2f}, mean error {fit.errors[name]:.3f}")
 
 
 @app.command("glasses")
@@ -134,7 +135,7 @@ def glasses(
         samples = read_frame_samples(LabelStore(folder), read_frames(said), show)
     fit = fit_frames(samples)
     write_frames(fit.model, out)
-    _tell_fit(out, fit.count, fit.correlations, fit.errors)
+    _tell_fit(out, fit)
 
 
 @app.command("train")

@@ -211,10 +211,10 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
     dense = figure.outlines(plane, level=_BEARD_LEVEL, blur_u=0.025, smooth_u=0.035, least_u2=0.045)
     lips = path_of([head.flat[[*LIP_TOP, *LIP_BOTTOM[::-1]]]])
     with clipped(canvas, outside=lips):
-        tint = to_rgb(skin + (base - skin) * np.float32(0.5))
+        between = to_rgb(skin + (base - skin) * np.float32(0.5))
         # Around a dense beard stubble is a smear.
         faint = 1 - _BESIDE_DENSE * palette.beard_cover if dense else 1.0
-        draw_soft(canvas, thin, tint, rules.stubble * faint, rules.softness_u * unit)
+        draw_soft(canvas, thin, between, rules.stubble * faint, rules.softness_u * unit)
         if not dense:
             return
         known = figure.kept("beard", lambda: _beard_paint(figure, plane, dense, base, rules, light.side))
@@ -238,4 +238,4 @@ def _beard_paint(
     # Light on a dark beard looks like dirt; a grey one is nothing without it.
     strength = 1 + _GREY_TONES * smoothstep(float(base[0]), *_GREY_BEARD)
     picture = _toned(patch.enlarged(to_levels(relief, _LEVELS_PER_L)), base, rules.beard_tones, strength)
-    return _Paint(picture, patch, _as_one([]), _anchor(figure))
+    return _Paint(picture, patch, skia.Path(), _anchor(figure))

@@ -76,14 +76,14 @@ def draw_lines(picture: Pixels, flow: HairFlow, relief: Relief, base: Lab, long:
     places, chance = seeds(flow, max(_APART_U * unit, _LEAST_APART_PX / scale))
     here = at(relief, places)
     # Curls are shapes of light: single strands over them are noise.
-    often = (
+    share = (
         often
         * (1 - flow.curl)
         * _OFTEN
         * (long + (1 - long) * _OFTEN_CROPPED)
         * np.clip(np.abs(here) / _FULL_L, _FEW, 1)
     )
-    kept = chance[:, 0] < often
+    kept = chance[:, 0] < share
     places, chance, here = places[kept], chance[kept], here[kept]
     if not len(places):
         return
@@ -151,12 +151,12 @@ def loose_locks(flow: HairFlow, skin: Plane, covered: Plane, scale: float, long:
     if not len(places):
         return []
     # What hangs down to the brows is a fringe, however short the rest is.
-    hangs = np.where(places[:, 1] > flow.origin[1] - _FRINGE_U * unit, 1.0, long)
-    length = unit * size * (0.35 + 0.65 * hangs) * _either(ends, _TIP_U, _FLY_U, chance[:, 1])
+    length_share = np.where(places[:, 1] > flow.origin[1] - _FRINGE_U * unit, 1.0, long)
+    length = unit * size * (0.35 + 0.65 * length_share) * _either(ends, _TIP_U, _FLY_U, chance[:, 1])
     steep = np.where(ends, 0, _either(ends, _LEAVES, _LEAVES, chance[:, 2]))
     lines = _leaving(flow, places, heading, out, (length, steep), 0.4 + 0.6 * long)
     share = np.concatenate([np.linspace(0, 1, _BEHIND, endpoint=False) ** 0.6, np.linspace(1, 0, _BEYOND + 1) ** 0.8])
-    width = unit * size * (0.6 + 0.4 * hangs) * _either(ends, _TIP_WIDTH_U, _FLY_WIDTH_U, chance[:, 2])
+    width = unit * size * (0.6 + 0.4 * length_share) * _either(ends, _TIP_WIDTH_U, _FLY_WIDTH_U, chance[:, 2])
     rooted = at(flow.hair, lines[:, 0]) >= INSIDE
     return list(tapered_outlines(lines, (width[:, None] * share).astype(np.float32))[rooted])
 

@@ -11,10 +11,10 @@ from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.fields import field_index
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.lens import lens_points
-from toonfilter.runtime.render.measures.glasses import RIM_TARGETS, SIZE_TARGETS, lens_radii
+from toonfilter.runtime.render.measures.glasses import RIM_TARGETS, SIZE_TARGETS, FrameModel, lens_radii
+from toonfilter.train.data.fields.fits import Fit
 from toonfilter.train.data.fields.glasses import (
     COLUMNS,
-    FrameFit,
     fit_frames,
     read_frame_samples,
     read_frames,
@@ -43,7 +43,7 @@ def with_glasses(
 
 
 @pytest.fixture(scope="module")
-def fitted(portrait, tmp_path_factory) -> tuple[FrameFit, Path]:
+def fitted(portrait, tmp_path_factory) -> tuple[Fit[FrameModel], Path]:
     folder = tmp_path_factory.mktemp("frames")
     rng = np.random.default_rng(2)
     store = LabelStore.create(folder, [Entry(f"{n}.png", f"p{n}", f"c{n}", "painted") for n in range(COUNT)])
@@ -62,7 +62,7 @@ def fitted(portrait, tmp_path_factory) -> tuple[FrameFit, Path]:
     return fit_frames(read_frame_samples(LabelStore(folder), read_frames(said))), folder
 
 
-def test_a_fit_tells_size_width_and_lightness(fitted: tuple[FrameFit, Path]) -> None:
+def test_a_fit_tells_size_width_and_lightness(fitted: tuple[Fit[FrameModel], Path]) -> None:
     fit, folder = fitted
     assert fit.count == COUNT
     assert list(fit.correlations) == [*SIZE_TARGETS, *RIM_TARGETS]

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -14,7 +13,6 @@ from torch.nn import functional
 
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.fields import field_index
-from toonfilter.runtime.files.whole_files import replacing
 from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.runtime.render.measures.appearance import (
     PICTURE_FEATURES,
@@ -25,10 +23,9 @@ from toonfilter.runtime.render.measures.appearance import (
     fitted,
 )
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
-from toonfilter.train.data.fields.said import read_said
+from toonfilter.train.data.fields.fits import FOLDS, Fit, Floats, check_enough, fold_of, judged, write_arrays
+from toonfilter.train.data.fields.said import number_in, read_said
 from toonfilter.train.data.fields.store import LabelStore
-
-Floats = NDArray[np.float64]
 
 _COMPONENTS = 80
 """Principal components of shape, and of picture, that the network sees. Raising it fits more of the noise."""
@@ -38,29 +35,12 @@ _DROPPED, _DROPPED_INPUTS, _WEIGHT_DECAY = 0.3, 0.1, 0.1
 _EPOCHS, _BATCH, _LEARNING_RATE = 60, 128, 2e-3
 _LEAST_SPREAD = 1e-4
 """Of a component over all faces; one that varies less is left out. Raising it leaves out more."""
-_MOST_WIDENED = 1.4
-"""Answers to faces that were not seen lie nearer to the middle than the truth; they are spread as far as that, by so
-much at most. Deep skin that is drawn light is worse than a larger mean error."""
 _LIGHT, _LIGHT_COLOUR, _HAZE = (0.5, 1.25), 0.07, 12.0
 """Strength of other light; spread of the logarithm of its colours; levels that are added."""
 _USUAL_TONE, _DEEPER_COUNTS = 4.0, 0.8
 """Tone of skin up to which faces are many, and by how much more one counts for each tone that is deeper."""
-_FOLDS = 5
-"""Of the cross-validation; look-alikes are in one fold."""
 _TONE = TARGETS.index("skin_tone")
-_FEWEST = 50
-"""Pictures, below which nothing is fitted."""
 _LIMITS = {"age": (0.0, 130.0), "skin_tone": (1.0, 10.0), "makeup": (0.0, 2.0), "eye_light": (0.0, 1.0)}
-
-
-@dataclass(frozen=True)
-class AppearanceFit:
-    """correlations, errors (mean absolute; logarithms of ages): by target, cross-validated. count: faces."""
-
-    model: AppearanceModel
-    correlations: dict[str, float]
-    errors: dict[str, float]
-    count: int
 
 
 @dataclass(frozen=True)
@@ -86,19 +66,9 @@ def read_appearances(paths: list[Path]) -> dict[str, dict[str, float]]:
             columns = set(TARGETS) & set(row)
             if not columns:
                 raise DataError(f"{path}: expected the column file and one of {', '.join(TARGETS)}")
-            found.setdefault(row["file"], {}).update({name: _value(row[name], name, place) for name in columns})
+            values = {name: number_in(_LIMITS[name], row[name], name, place) for name in columns}
+            found.setdefault(row["file"], {}).update(values)
     return found
-
-
-def _value(text: str, name: str, place: str) -> float:
-    low, high = _LIMITS[name]
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not low <= value <= high:
-        raise DataError(f"{place}: {name} is {text!r}; must be {low:g} to {high:g}")
-    return value
 
 
 def read_samples(
@@ -117,11 +87,10 @@ def read_samples(
             hair = {"hair": np.array(store["labels"][place, ..., field_index("hair")])}
             features += [appearance_features(MeasuredPhoto(lit, mesh, hair)) for lit in (photo, _relit(photo, rng))]
             values += [[said[entry.file].get(name, math.nan) for name in TARGETS]] * 2
-            groups += [crc32(entry.cluster.encode()) % _FOLDS] * 2
+            groups += [fold_of(entry.cluster)] * 2
         if report is not None:
             report(Progress(place + 1, len(store), "faces read"))
-    if len(values) < 2 * _FEWEST:
-        raise DataError(f"of {len(values) // 2} pictures somebody said something; expected at least {_FEWEST}")
+    check_enough(len(values) // 2)
     return Samples(np.asarray(features, np.float64), fitted(np.asarray(values)), np.asarray(groups))
 
 
@@ -132,10 +101,10 @@ def _relit(photo: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     return lit
 
 
-def fit_appearance(samples: Samples) -> AppearanceFit:
+def fit_appearance(samples: Samples) -> Fit[AppearanceModel]:
     """Cross-validate, then fit to all."""
     guessed = np.full(samples.values.shape, np.nan)
-    for fold in range(_FOLDS):
+    for fold in range(FOLDS):
         held = samples.groups == fold
         if held.any() and not held.all():
             model = _learned(samples.features[~held], samples.values[~held])
@@ -143,15 +112,11 @@ def fit_appearance(samples: Samples) -> AppearanceFit:
     model = _learned(samples.features, samples.values)
     correlations, errors = {}, {}
     for column, name in enumerate(TARGETS):
-        truth, guess = samples.values[:, column], guessed[:, column]
-        both = np.isfinite(truth) & np.isfinite(guess)
-        if both.sum() > 2:
-            correlations[name] = float(np.corrcoef(truth[both], guess[both])[0, 1])
-            spread = float(np.clip(truth[both].std() / max(guess[both].std(), 1e-6), 1, _MOST_WIDENED))
-            middle = float(np.median(truth[both]))
-            errors[name] = float(np.abs(truth - middle - (guess - middle) * spread)[both].mean())
-            model = _widened(model, column, middle, spread)
-    return AppearanceFit(model, correlations, errors, len(samples.values) // 2)
+        found = judged(samples.values[:, column], guessed[:, column])
+        if found is not None:
+            correlations[name], errors[name] = found.correlation, found.error
+            model = _widened(model, column, found.middle, found.spread)
+    return Fit(model, correlations, errors, len(samples.values) // 2)
 
 
 def _widened(model: AppearanceModel, column: int, middle: float, spread: float) -> AppearanceModel:
@@ -166,8 +131,7 @@ def write_appearance(model: AppearanceModel, path: Path) -> None:
     """Write the model whole; its large arrays with half the digits."""
     arrays = {field.name: getattr(model, field.name) for field in fields(AppearanceModel)}
     arrays["hidden"], arrays["usual"] = arrays["hidden"].astype(np.float16), arrays["usual"].astype(np.float32)
-    with replacing(path) as partial, partial.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
+    write_arrays(arrays, path)
 
 
 def _learned(features: Floats, values: Floats) -> AppearanceModel:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from zlib import crc32
 
 import cv2
 import numpy as np
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.fields import field_index
-from toonfilter.runtime.files.whole_files import replacing
 from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.runtime.render.colour import picture_lab
 from toonfilter.runtime.render.measures.glasses import (
@@ -26,10 +24,9 @@ from toonfilter.runtime.render.measures.glasses import (
 )
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 from toonfilter.runtime.render.measures.skin import raw_skin
-from toonfilter.train.data.fields.said import read_said
+from toonfilter.train.data.fields.fits import FOLDS, Fit, Floats, check_enough, fold_of, judged, write_arrays
+from toonfilter.train.data.fields.said import number_in, read_said
 from toonfilter.train.data.fields.store import LabelStore
-
-Floats = NDArray[np.float64]
 
 _SHAPES = {
     "round": 2.1,
@@ -45,26 +42,14 @@ _SHAPES = {
 _RIM_WIDTHS = (0.010, 0.015, 0.028, 0.044, 0.062)
 """Width in distances of the pupils: rimless, wire, medium, thick, very thick."""
 _SIDES = SIZE_TARGETS[:4]
-_MOST_SIDE = 1.0
+_SIDE_LIMITS = (0.0, 1.0)
+"""Distances of the pupils."""
 COLUMNS = ("file", *_SIDES, "shape", "rim", "upper_only", "colour")
 _STIFFNESS = 100.0
 """Ridge regression's penalty, of features with a spread of 1. Raising it fits less of the noise."""
-_MOST_WIDENED = 1.4
-"""Answers lie nearer to the middle than the truth; they are spread as far as that, by so much at most."""
 _SCALES = (1, 2)
 """Sizes in which each picture is looked at: live faces are small."""
-_FOLDS, _FEWEST = 5, 50
 _MIDDLE = np.array([0.5, 0.5, 0], np.float32)
-
-
-@dataclass(frozen=True)
-class FrameFit:
-    """correlations, errors (mean absolute): by target, cross-validated. count: faces."""
-
-    model: FrameModel
-    correlations: dict[str, float]
-    errors: dict[str, float]
-    count: int
 
 
 @dataclass(frozen=True)
@@ -86,24 +71,14 @@ def read_frames(path: Path) -> dict[str, Floats]:
 
 
 def _said(row: Mapping[str, str], place: str) -> Floats:
-    sides = [_number(row[name], name, 0.0, _MOST_SIDE, place) for name in _SIDES]
+    sides = [number_in(_SIDE_LIMITS, row[name], name, place) for name in _SIDES]
     if row["shape"] not in _SHAPES:
         raise DataError(f"{place}: shape is {row['shape']!r}; must be one of {', '.join(_SHAPES)}")
-    rim = _number(row["rim"], "rim", 0, len(_RIM_WIDTHS) - 1, place)
-    upper_only = _number(row["upper_only"], "upper_only", 0, 1, place)
+    rim = number_in((0, len(_RIM_WIDTHS) - 1), row["rim"], "rim", place)
+    upper_only = number_in((0, 1), row["upper_only"], "upper_only", place)
     width = float(np.interp(rim, range(len(_RIM_WIDTHS)), _RIM_WIDTHS))
     colour = _colour(row["colour"], place)
     return np.array([*sides, _SHAPES[row["shape"]], math.log(width), upper_only, *colour])
-
-
-def _number(text: str, name: str, low: float, high: float, place: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not low <= value <= high:
-        raise DataError(f"{place}: {name} is {text!r}; must be {low:g} to {high:g}")
-    return value
 
 
 def _colour(text: str, place: str) -> Floats:
@@ -134,13 +109,10 @@ def read_frame_samples(
             for scale in _SCALES:
                 views.append(_views(photo, glasses, mesh, scale))
                 values.append(said[entry.file])
-                groups.append(crc32(entry.cluster.encode()) % _FOLDS)
+                groups.append(fold_of(entry.cluster))
         if report is not None:
             report(Progress(place + 1, len(store), "faces read"))
-    if len(views) < len(_SCALES) * _FEWEST:
-        raise DataError(
-            f"of {len(views) // len(_SCALES)} pictures somebody said something; expected at least {_FEWEST}"
-        )
+    check_enough(len(views) // len(_SCALES))
     return FrameSamples(views, np.asarray(values), np.asarray(groups))
 
 
@@ -154,25 +126,23 @@ def _views(photo: NDArray[np.uint8], glasses: NDArray[np.uint8], mesh: NDArray[n
     return RimViews(measured, raw_skin(measured))
 
 
-def fit_frames(samples: FrameSamples) -> FrameFit:
+def fit_frames(samples: FrameSamples) -> Fit[FrameModel]:
     """Cross-validate, then fit to all."""
     sizes = np.stack([size_features(one) for one in samples.views]).astype(np.float64)
     guessed = np.full(samples.values.shape, np.nan)
-    for fold in range(_FOLDS):
+    for fold in range(FOLDS):
         held = samples.groups == fold
         if held.any() and not held.all():
             guessed[held] = _Fitted(samples.views, sizes, samples.values, ~held).answers(held)
     fitted = _Fitted(samples.views, sizes, samples.values, np.ones(len(sizes), bool))
-    spreads, correlations, errors = np.ones(guessed.shape[1]), {}, {}
-    middles = np.median(samples.values, 0)
-    known = np.isfinite(guessed[:, 0])
+    targets = guessed.shape[1]
+    middles, spreads, correlations, errors = np.zeros(targets), np.ones(targets), {}, {}
     for column, name in enumerate((*SIZE_TARGETS, *RIM_TARGETS)):
-        truth, guess = samples.values[known, column], guessed[known, column]
-        spread = float(np.clip(truth.std() / max(float(guess.std()), 1e-6), 1, _MOST_WIDENED))
-        spreads[column] = spread
-        correlations[name] = float(np.corrcoef(truth, guess)[0, 1]) if guess.std() > 0 and truth.std() > 0 else 0.0
-        errors[name] = float(np.abs(truth - middles[column] - (guess - middles[column]) * spread).mean())
-    return FrameFit(fitted.model(middles, spreads), correlations, errors, len(sizes) // len(_SCALES))
+        found = judged(samples.values[:, column], guessed[:, column])
+        if found is not None:
+            middles[column], spreads[column] = found.middle, found.spread
+            correlations[name], errors[name] = found.correlation, found.error
+    return Fit(fitted.model(middles, spreads), correlations, errors, len(sizes) // len(_SCALES))
 
 
 class _Fitted:
@@ -217,6 +187,4 @@ def _applied(model: tuple[Floats, Floats], features: Floats) -> Floats:
 
 def write_frames(model: FrameModel, path: Path) -> None:
     """Write the model whole."""
-    arrays = {name: getattr(model, name) for name in ("sizes", "sizes_bias", "rim", "rim_bias")}
-    with replacing(path) as partial, partial.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
+    write_arrays({name: getattr(model, name) for name in ("sizes", "sizes_bias", "rim", "rim_bias")}, path)

@@ -1,6 +1,7 @@
 """Lists of what people said of pictures: CSV files with a column `file`."""
 
 import csv
+import math
 from collections.abc import Collection
 from pathlib import Path
 
@@ -27,3 +28,19 @@ def read_said(path: Path, needed: Collection[str] = ("file",)) -> list[tuple[str
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no CSV file in UTF-8 ({error})") from error
+
+
+def number_in(limits: tuple[float, float], text: str, name: str, place: str) -> float:
+    """The number that the text of a column is.
+
+    Raises:
+        DataError: it is none within the limits; the text names the place and the column.
+    """
+    low, high = limits
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high:
+        raise DataError(f"{place}: {name} is {text!r}; must be {low:g} to {high:g}")
+    return value
