@@ -183,6 +183,8 @@ class LayeredRenderer:
         """Draw the frame, in place. image: uint8 [H, W, 3] RGB; untouched when this raises."""
         prepared = prepared or self.prepare(image, faces, time_s)
         scene = prepared.scene
+        if time_s is None:
+            self._ground.forget()
         ground = self._ground.paint(image, scene.photo, scene.planes["person"])
         is_pencil = self._style.base.fill == "paper"
         pixels = np.zeros((*ground.shape[:2], 4), np.uint8) if is_pencil else cv2.cvtColor(ground, cv2.COLOR_RGB2RGBA)

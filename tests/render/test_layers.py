@@ -133,6 +133,15 @@ def test_backgrounds_of_the_room_keep_its_colour(kind) -> None:
     assert patch[2] > patch[1] > patch[0]
 
 
+def test_a_picture_on_its_own_does_not_get_the_room_of_the_one_before() -> None:
+    renderer = LayeredRenderer(PlanesByColour(), PLAIN)
+    dark, light = scene(), np.clip(scene().astype(int) + 100, 0, 255).astype(np.uint8)
+    drawn = [picture.copy() for picture in (dark, light)]
+    for picture in drawn:
+        renderer.render(picture, ())
+    np.testing.assert_array_equal(drawn[1], rendered(light))
+
+
 def test_a_picture_behind_people() -> None:
     behind = np.zeros((90, 90, 3), np.uint8)
     behind[:] = (10, 200, 90)
