@@ -168,6 +168,7 @@ class MeshConfig:
     eyes: greatest distance of the mesh's eyes from those of the detection, in sides of the detection's box. Higher:
         meshes that lie beside the face are drawn, and the face shows.
     overlap: least overlap of both boxes. Lower: the same.
+    still_overlap: the same in still pictures, with what was first detected. Higher: profiles get no features.
     confidence: how far a mesh looks like a face. Higher: as above; below 0.5 wrong drawings leave real faces open.
     confirm_beats: a mesh that no detection confirmed for so long gets close looks. Higher: fewer close looks.
     most_doubts: failed close looks in a row that end a mesh. Higher: wrong meshes live longer.
@@ -181,6 +182,7 @@ class MeshConfig:
     score: float = 0.5
     eyes: float = 0.15
     overlap: float = 0.5
+    still_overlap: float = 0.53
     confidence: float = 0.5
     confirm_beats: int = 6
     most_doubts: int = 3

@@ -174,7 +174,9 @@ class StillFaceFinder:
         if landmarks is None:
             closer = self._detector.look_closely(image, one.box, 0.0, turns)
             landmarks = None if closer is None else self._mesher.find(image, closer.box, turns)
-        return face_from(landmarks, face_id, self._config.mesh.confidence)
+        face = face_from(landmarks, face_id, self._config.mesh.confidence)
+        # In textures the mesh is another one than what was detected.
+        return face if face is not None and face.box.overlap(one.box) >= self._config.mesh.still_overlap else None
 
     def _is_face(self, image: Image, one: Detection, *, has_mesh: bool) -> bool:
         """Whether enough passes agree, or a close look is sure."""

@@ -59,7 +59,8 @@ class StillFilter:
             return self._guard.lost(frame, "no face found")
         aligned = [(face, crop_transform(face.landmarks, 1, face.fit)) for face in faces]
         size = self._size_for(max(transform.side_px for _, transform in aligned))
-        self._renderer.render(canvas, [(face, replace(transform, size=size)) for face, transform in aligned])
+        sized = [(face, replace(transform, size=size)) for face, transform in aligned]
+        self._renderer.render(canvas, sized, prepared=self._renderer.prepare(image, sized, places=unmeshed))
         if self._hides_nobody:
             return self._guard.exposed(frame, canvas, "the style hides nobody")
         hidden = [HiddenFace.drawn(face) for face in faces] + [HiddenFace(box) for box in unmeshed]

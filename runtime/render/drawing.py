@@ -15,6 +15,7 @@ from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render import layers
+from toonfilter.runtime.render.believed import believed_faces, head_around, with_fitting_skin
 from toonfilter.runtime.render.canvas import canvas_on
 from toonfilter.runtime.render.carried import CarriedPeople
 from toonfilter.runtime.render.colour import colour_levels, lightened
@@ -159,19 +160,26 @@ class LayeredRenderer:
         Raises:
             BackendError: the engine failed.
         """
-        ordered = far_to_near(faces)
+        believed, doubted = believed_faces(faces)
+        ordered = far_to_near(believed)
         gap_s = math.inf if time_s is None else time_s - self._read_at_s
         steady = 0 <= gap_s <= _GAP_S
         self._read_at_s = -math.inf if time_s is None else time_s
-        heads = [(face.id, face.landmarks, transform) for face, transform in ordered]
+        crops = [(face.id, face.landmarks, transform) for face, transform in ordered]
         self._frame += 1
         is_quick = self._is_live and 0 <= gap_s < _QUICK_S
         coarse = not steady or self._frame % (_QUICK_COARSE_EVERY if is_quick else _COARSE_EVERY) == 0
         # Of several people some are read in every frame, so that all take as long.
         most = (len(ordered) + (not coarse)) // 2 if is_quick else 0
         kept = self._carried.ids(ordered, self._reader.scale(image))[:most]
-        scene = self._reader.read(image, heads, steady=steady, coarse=coarse, kept=kept)
-        scene = with_heads_at(without_things(scene), places, on_clothes=self._extent == "head")
+        scene = self._reader.read(image, crops, steady=steady, coarse=coarse, kept=kept)
+        fitting = with_fitting_skin(scene, ordered)
+        if len(fitting) < len(ordered):
+            kept, ordered = [key for key in kept if key in {face.id for face, _ in fitting}], fitting
+        heads = [head_around(face.box) for face, _ in ordered]
+        bodies, room = self._extent == "whole", self.draws_whole_frame
+        everywhere = [*places, *doubted]
+        scene = with_heads_at(without_things(scene), everywhere, heads, bodies_drawn=bodies, room_drawn=room)
         known = self._carried.fields(scene.photo, ordered, kept)
         people = self._parts.steady(self._people(scene, ordered, known), follows=steady, carried=kept)
         self._carried.remember(people, ordered, kept)

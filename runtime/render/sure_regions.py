@@ -36,9 +36,11 @@ _LEAST_BARE_CELLS = 4
 """Cells of COARSE_PX px that must be skin or hair for a blob to be a person. Raising it leaves out distant people."""
 _HEAD_REACH_U = 2.6
 """How far around a face its own hair and skin are drawn where heads alone are wanted."""
-_ALL_CLOTH, _ALL_CLOTH_BARE = 230, 12
-"""Mean levels of a place's person at least, and of its skin, hair and headwear at most, for it to lie amid clothes.
-Lowering the first or raising the second draws fewer bare heads on bodies."""
+_LEAST_BESIDE = 0.4
+"""Share of a place that must lie beside known heads for it to be another one. Raising it draws fewer heads there."""
+_ALL_CLOTH, _BARE_PLACE = 230, 64
+"""Mean level of a place's person from which on it lies amid clothes; mean level of its skin, hair and headwear from
+which on a bare head is drawn there. Raising them draws fewer heads where somebody is half hidden."""
 _HAT_REACH_U, _LEAST_WORN = 0.3, 0.4
 """How far below the chin headwear is counted as worn on the head, and the share of it that must be: else it is cloth.
 Raising the first and lowering the second takes more shirts for scarves."""
@@ -218,31 +220,51 @@ def middle_of_face(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float)
     return sure
 
 
-def with_heads_at(scene: SceneFields, places: Sequence[Box], *, on_clothes: bool = True) -> SceneFields:
-    """The scene with a bare head at each of these places. places: boxes around faces, in frame px.
+def with_heads_at(
+    scene: SceneFields,
+    places: Sequence[Box],
+    heads: Sequence[Box] = (),
+    *,
+    bodies_drawn: bool = False,
+    room_drawn: bool = False,
+) -> SceneFields:
+    """The scene with nobody to recognise at these places: a bare head at each. places: boxes around faces, in frame px.
 
-    on_clothes: False for places amid somebody's clothes (a print, a tie that looks like a face): they become smooth
-    cloth, of which nobody can be recognised either.
+    bodies_drawn, room_drawn: where these are, what is no skin needs no head: places amid cloth and things of the room
+    (a print, leaves that look like a face) become smooth. heads: of known faces, in frame px: they stay as they are.
     """
     if not places:
         return scene
     planes = {**scene.planes, **{name: scene.planes[name].copy() for name in ("person", "skin", "tone", "ink")}}
     photo, bare = scene.photo, cv2.max(cv2.max(planes["skin"], planes["hair"]), planes["headwear"])
+    known = np.zeros_like(bare)
+    for box in heads:
+        known = cv2.max(known, _oval(box, scene, 0.5, 0.5))
     for place in places:
-        (x, y), scale = place.centre, scene.scale
-        centre = (round((x + 0.5) / scale - 0.5), round((y + 0.5) / scale - 0.5))
-        axes = (max(1, round(_HEAD_WIDTH * place.width / scale)), max(1, round(_HEAD_HEIGHT * place.height / scale)))
-        head = cv2.ellipse(np.zeros_like(bare), centre, axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
-        is_bare, is_person = cv2.mean(bare, head)[0] > _ALL_CLOTH_BARE, cv2.mean(planes["person"], head)[0] > _ALL_CLOTH
-        if is_person and not is_bare and not on_clothes:
-            photo = _smoothed(photo, head, axes[0])
+        head = _oval(place, scene, _HEAD_WIDTH, _HEAD_HEIGHT)
+        beside = cv2.subtract(head, known)
+        if bodies_drawn and cv2.countNonZero(beside) < _LEAST_BESIDE * cv2.countNonZero(head):
+            continue
+        is_drawn = room_drawn or (bodies_drawn and cv2.mean(planes["person"], beside)[0] > _ALL_CLOTH)
+        if is_drawn and cv2.mean(bare, beside)[0] < _BARE_PLACE:
+            photo = _smoothed(photo, beside, max(1, round(_HEAD_WIDTH * place.width / scene.scale)))
             for name in ("tone", "ink"):
-                planes[name][head > 0] = round(cv2.mean(planes[name], head)[0]) if name == "tone" else 0
+                planes[name][beside > 0] = round(cv2.mean(planes[name], beside)[0]) if name == "tone" else 0
             continue
         for name in ("person", "skin"):
-            planes[name] = cv2.max(planes[name], head)
+            planes[name] = cv2.max(planes[name], beside if bodies_drawn else head)
     planes["hair"] = cv2.min(planes["hair"], cv2.bitwise_not(planes["skin"]))
     return replace(scene, photo=photo, planes=planes)
+
+
+def _oval(box: Box, scene: SceneFields, width: float, height: float) -> Plane:
+    """255 in an oval around the box's middle. width, height: half axes in sides of the box, which is in frame px."""
+    (x, y), scale = box.centre, scene.scale
+    centre = (round((x + 0.5) / scale - 0.5), round((y + 0.5) / scale - 0.5))
+    axes = (max(1, round(width * box.width / scale)), max(1, round(height * box.height / scale)))
+    region: Plane = np.zeros(scene.photo.shape[:2], np.uint8)
+    cv2.ellipse(region, centre, axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
+    return region
 
 
 def _smoothed(photo: Image, head: Plane, reach_px: int) -> Image:

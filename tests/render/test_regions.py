@@ -146,7 +146,7 @@ def test_a_face_seen_amid_clothes_becomes_smooth_cloth_and_one_elsewhere_a_head(
     photo = chance.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     scene = SceneFields(photo, planes(person=body, tone=photo[..., 0], ink=photo[..., 1]), 1.0)
     place = Box(80, 110, 120, 150)
-    cloth = with_heads_at(scene, [place], on_clothes=False)
+    cloth = with_heads_at(scene, [place], bodies_drawn=True)
     inside = np.s_[115:145, 85:115]
     assert cloth.planes["skin"].max() == 0
     assert cloth.photo[inside].std() < 0.15 * photo[inside].std()
@@ -155,9 +155,22 @@ def test_a_face_seen_amid_clothes_becomes_smooth_cloth_and_one_elsewhere_a_head(
     assert (scene.photo == photo).all()
     heads_alone = with_heads_at(scene, [place])
     assert heads_alone.planes["skin"][inside].min() == 255
-    beside = with_heads_at(scene, [Box(80, 5, 120, 45)], on_clothes=False)
+    beside = with_heads_at(scene, [Box(80, 5, 120, 45)], bodies_drawn=True)
     assert beside.planes["skin"][15:40, 90:110].min() == 255
     assert beside.planes["person"][15:40, 90:110].min() == 255
+    painted = with_heads_at(scene, [Box(80, 5, 120, 45)], bodies_drawn=True, room_drawn=True)
+    assert painted.planes["skin"].max() == 0
+    assert painted.photo[15:40, 90:110].std() < 0.15 * photo[15:40, 90:110].std()
+
+
+def test_a_place_where_skin_is_seen_is_a_head_and_one_in_a_known_head_is_that_head() -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    scene = SceneFields(photo, planes(skin=box(90, 90, 130, 150)), 1.0)
+    place = Box(80, 100, 120, 140)
+    head = with_heads_at(scene, [place], bodies_drawn=True, room_drawn=True)
+    assert head.planes["skin"][105:135, 85:115].min() == 255
+    known = with_heads_at(scene, [place], [Box(60, 60, 150, 170)], bodies_drawn=True, room_drawn=True)
+    assert (known.planes["skin"] == scene.planes["skin"]).all()
 
 
 def test_skin_of_another_colour_than_the_faces_is_cloth(points) -> None:
