@@ -33,8 +33,9 @@ _BEARD_EDGE_U = 0.013
 """How softly a dense beard's edge fades into the skin."""
 _GREY_BEARD, _GREY_TONES = (30.0, 55.0), 0.9
 """Lightness of beards between which their tones become stronger, and how much stronger they become."""
-_STUBBLE_EDGE_U = 0.05
-"""How much more softly stubble's does."""
+_STUBBLE_EDGE_U, _DENSE = 0.06, (0.5, 0.85)
+"""How much more softly stubble's does; and cover up to which a beard is stubble, without tones, and from which it is
+dense. Raising the latter softens more beards."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
 _BESIDE_DENSE = 0.8
@@ -214,28 +215,29 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
         between = to_rgb(skin + (base - skin) * np.float32(0.5))
         # Around a dense beard stubble is a smear.
         faint = 1 - _BESIDE_DENSE * palette.beard_cover if dense else 1.0
-        draw_soft(canvas, thin, between, rules.stubble * faint, rules.softness_u * unit)
+        draw_soft(canvas, thin, between, rules.stubble * faint, _STUBBLE_EDGE_U * unit)
         if not dense:
             return
-        known = figure.kept("beard", lambda: _beard_paint(figure, plane, dense, base, rules, light.side))
+        known = figure.kept("beard", lambda: _beard_paint(figure, plane, dense, palette, rules, light.side))
         if known is None:
             return
         beard = known.follow(figure)
         canvas.saveLayerAlpha(None, round(255 * palette.beard_cover))
-        edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - palette.beard_cover)
+        edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - smoothstep(palette.beard_cover, *_DENSE))
         lay(canvas, beard.picture, beard.patch, path_of(dense), soft_px=edge_u * unit)
         canvas.restore()
 
 
 def _beard_paint(
-    figure: Figure, plane: Plane, shapes: Sequence[Points], base: Lab, rules: BaseRules, light_side: float
+    figure: Figure, plane: Plane, shapes: Sequence[Points], palette: Palette, rules: BaseRules, light_side: float
 ) -> _Paint | None:
     patch = Patch.under(shapes, figure.to_canvas, plane)
     if patch is None or figure.head is None:
         return None
-    unit = figure.unit_crop_px
+    base, unit = palette.beard, figure.unit_crop_px
     relief = hair_relief(hair_light(patch.of(figure.photo), unit), patch.of(plane), unit, light_side)
     # Light on a dark beard looks like dirt; a grey one is nothing without it.
     strength = 1 + _GREY_TONES * smoothstep(float(base[0]), *_GREY_BEARD)
+    strength *= smoothstep(palette.beard_cover, *_DENSE)
     picture = _toned(patch.enlarged(to_levels(relief, _LEVELS_PER_L)), base, rules.beard_tones, strength)
     return _Paint(picture, patch, skia.Path(), _anchor(figure))

@@ -21,25 +21,31 @@ _DRAWN_LIGHTER, _MOST_GAIN, _BLACK = 1.1, 1.35, (16.0, 36.0)
 of hair up to which it gains nothing, and from which all. Raising the last draws dark hair in the dark black."""
 _LIGHTEST_HAIR = 84.0
 """Lightness of white hair: above it there must be room for its lights."""
-_STUBBLE_TO_SKIN, _SEEN_THROUGH = (0.62, 0.86), 0.7
-"""Lightness of a beard over that of the skin beside it, from which it is dense and at which it is stubble; and how much
-of the skin is seen through that. Raising the first two draws denser beards."""
+_STUBBLE_TO_SKIN = (0.45, 0.75)
+"""Lightness of a beard over that of the skin beside it, up to which it is dense and from which it is stubble. Raising
+them draws denser beards."""
+_DARKER_OWN, _LEAST_APART, _CLEARER = 0.62, 4.0, 1.4
+"""Lightness of stubble's hairs over what is seen of it, where the hair of the head is no darker; the least difference
+from skin, L*, by which covers are told; and how much more of it is drawn than is seen."""
+_GREY_AS_LIGHT, _LIGHT, _LIGHTER_THAN_SKIN = (-22.0, -8.0), (-7.0, 0.0), 6.0
+"""Lightness of a beard less that of skin, L*: from which one without colour may be and is grey, not dark stubble;
+from which any may be and is; and how much lighter than skin that is drawn at least."""
+_GREY_COVER, _SURE_COVER = 0.85, 0.5
+"""How much of the skin grey beards hide, and others of which the network is sure, at least."""
+_LEAST_RED, _LEAST_YELLOW = 0.5, 1.5
 _LIGHT_BEARD, _WHITE_CHROMA, _LIGHT_BEARD_PERCENTILE = 8.0, 16.0, 60.0
 """How much lighter than skin hair is, in L*, and its chroma at most, for a beard to be white, too; and from which
 percentile of what lies in its place its colour is taken."""
 _AS_WHITE = (5.0, 20.0)
 """How much lighter than skin such a beard is seen, in L*, from which it may be and is as white as the hair."""
 _SURE_BEARD, _DENSE_LEVELS = 150, (205.0, 219.0)
-"""Level from which a pixel is a beard's, and mean levels of such pixels from which it may be and is dense."""
+"""Level from which a pixel is a beard's, and mean levels of such pixels from which it may be and is sure."""
 _GREY_BEARD, _COLOURED_SKIN = (0.35, 0.60), (8.0, 14.0)
 """Chroma of a beard over that of skin up to which it is grey, and from which it is not; and chroma of skin below which
 that says nothing."""
 _FAINT_BEARD, _FAINT_COVER = (2.0, 8.0), 0.3
 """Difference of lightness between a beard and skin below which it may be shade, and above which it is seen; and how
 much is drawn of what may be shade."""
-_COLOUR_OF_SKIN, _OWN_COLOUR, _MOST_SKIN = (0.55, 0.9), (0.5, 0.9), 0.5
-"""Chroma of a beard over that of skin from which it may be and is the skin's; chroma of hair over the beard's from
-which that may be and is the beard's own; and how much of its chroma a beard loses at most."""
 _MAY_BE_GREY = (32.0, 48.0)
 """Lightness of hair that is dark whatever its colour, and of hair that may be grey."""
 _BLOND_YELLOW = 21.0
@@ -107,8 +113,8 @@ def measure_hair(
         cover = 1.0
         beard = beard + (seen - beard) * np.float32(0.5 * smoothstep(float(beard[0] - skin[0]), *_AS_WHITE))
     else:
-        cover = _cover(beard, skin, 0.0 if beard_plane is None else _certainty(beard_plane))
-    beard = _ungreened(beard) * _livelier(beard, skin, 0.0) * _without_skin(beard, seen, skin)
+        beard, cover = _without_skin(beard, seen, skin, 0.0 if beard_plane is None else _certainty(beard_plane))
+    beard = _warm(_ungreened(beard) * _livelier(beard, skin, 0.0))
     beard = _in_good_light(beard, gain)
     beard[0] = min(max(beard[0] + _LIGHTER, _DARKEST_BEARD), _LIGHTEST_HAIR)
     return HairColours(hair, beard, cover)
@@ -127,27 +133,37 @@ def _in_good_light(colour: Lab, gain: float) -> Lab:
     return lit
 
 
-def _cover(beard: Lab, skin: Lab, certainty: float) -> float:
-    """How much of the skin a beard hides. certainty: see `_certainty`."""
-    cover = 1 - _SEEN_THROUGH * smoothstep(float(beard[0]) / max(float(skin[0]), 1.0), *_STUBBLE_TO_SKIN)
-    cover *= _FAINT_COVER + (1 - _FAINT_COVER) * smoothstep(abs(float(skin[0] - beard[0])), *_FAINT_BEARD)
-    return max(cover, _greyness(beard, skin), certainty)
+def _without_skin(beard: Lab, hair: Lab, skin: Lab, certainty: float) -> tuple[Lab, float]:
+    """The colour of a beard's hairs, and how much of the skin between them they hide. All as the photo shows them.
+
+    What is seen of stubble is a mixture of both: its hairs are as dark as those of the head. A beard that is as light
+    as skin is grey. certainty: how sure the network is of the beard, see `_certainty`.
+    """
+    lightness = float(beard[0]) / max(float(skin[0]), 1.0)
+    stubble = smoothstep(lightness, *_STUBBLE_TO_SKIN)
+    apart = float(beard[0] - skin[0])
+    light = smoothstep(apart, *_LIGHT)
+    grey = max(_greyness(beard, skin) * smoothstep(apart, *_GREY_AS_LIGHT), light)
+    own = hair if hair[0] < _DARKER_OWN * beard[0] else beard * np.float32(_DARKER_OWN)
+    hairs: Lab = beard + (own - beard) * np.float32(stubble * (1 - grey))
+    seen = -apart / max(float(skin[0] - hairs[0]), _LEAST_APART)
+    seen *= _FAINT_COVER + (1 - _FAINT_COVER) * smoothstep(abs(apart), *_FAINT_BEARD)
+    hairs[0] += light * max(0.0, _LIGHTER_THAN_SKIN - apart)
+    hairs[1:] *= 1 - (1 - _GREYED) * light
+    return hairs, min(1.0, max(_CLEARER * seen, _SURE_COVER * certainty, _GREY_COVER * grey))
 
 
 def _certainty(beard: Plane) -> float:
-    """How sure the network is of a beard: it wavers where it sees stubble."""
+    """How sure the network is of a beard, 0 to 1: it wavers where it sees stubble."""
     sure = cv2.compare(beard, _SURE_BEARD, cv2.CMP_GT)
     if cv2.countNonZero(sure) < FEWEST_PIXELS:
         return 0.0
     return smoothstep(cv2.mean(beard, sure)[0], *_DENSE_LEVELS)
 
 
-def _without_skin(beard: Lab, hair: Lab, skin: Lab) -> NDArray[np.float32]:
-    """Factors for L*, a*, b*: skin between its hairs colours a beard; whose hair is as coloured has a ginger one."""
-    of_beard, of_hair, of_skin = (max(float(np.hypot(*one[1:])), 1.0) for one in (beard, hair, skin))
-    seen_through = smoothstep(of_beard / of_skin, *_COLOUR_OF_SKIN) * (1 - smoothstep(of_hair / of_beard, *_OWN_COLOUR))
-    kept = 1 - _MOST_SKIN * seen_through
-    return np.array([1, kept, kept], np.float32)
+def _warm(beard: Lab) -> Lab:
+    """Nobody's beard is blue: that is the light."""
+    return np.array([beard[0], max(beard[1], _LEAST_RED), max(beard[2], _LEAST_YELLOW)], np.float32)
 
 
 def _greyness(beard: Lab, skin: Lab) -> float:

@@ -2,13 +2,15 @@
 
 import cv2
 import numpy as np
+import pytest
 import skia
 
+from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.render.colour import to_rgb
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.hair import draw_beard
-from toonfilter.runtime.render.palette import Palette
+from toonfilter.runtime.render.palette import Palette, measure_palette
 from toonfilter.runtime.render.shade import Light
 from toonfilter.runtime.styles.style import BaseRules
 
@@ -33,3 +35,27 @@ def darkness(face, cover: float) -> float:
 def test_skin_is_seen_through_sparse_beards(face) -> None:
     sparse, half, dense = (darkness(face, cover) for cover in (0.2, 0.6, 1.0))
     assert 5 < sparse < half - 10 < dense - 20
+
+
+SKIN, HAIR = (222, 178, 160), (52, 40, 34)
+
+
+@pytest.mark.parametrize(
+    ("seen", "cover", "darker"),
+    [
+        pytest.param(tuple((np.array(SKIN) * 0.7 + np.array(HAIR) * 0.3).round()), (0.25, 0.7), 30, id="stubble"),
+        pytest.param((60, 48, 42), (0.9, 1.0), 30, id="dense"),
+        pytest.param((205, 203, 200), (0.8, 1.0), -20, id="white"),
+        pytest.param((30, 70, 80), (0.8, 1.0), 30, id="dense in blue light"),
+    ],
+)
+def test_hairs_of_a_beard_are_told_from_the_skin_between_them(seen, cover, darker) -> None:
+    photo = np.full((200, 200, 3), SKIN, np.uint8)
+    photo[:60], photo[160:] = HAIR, seen
+    planes = {name: np.zeros((200, 200), np.uint8) for name in FIELDS}
+    planes["hair"][:60] = planes["skin"][60:] = planes["person"][:] = 255
+    planes["beard"][160:] = 200
+    palette = measure_palette(photo, planes)
+    assert cover[0] <= palette.beard_cover <= cover[1]
+    assert palette.skin[0] - palette.beard[0] > darker
+    assert palette.beard[2] > 0
