@@ -210,12 +210,13 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
         return
     thin = figure.outlines(plane, level=_STUBBLE_LEVEL, blur_u=0.05, smooth_u=0.06, least_u2=0.04)
     dense = figure.outlines(plane, level=_BEARD_LEVEL, blur_u=0.025, smooth_u=0.035, least_u2=0.045)
-    lips = path_of([head.flat[[*LIP_TOP, *LIP_BOTTOM[::-1]]]])
+    face, lips = path_of([head.outline]), path_of([head.flat[[*LIP_TOP, *LIP_BOTTOM[::-1]]]])
     with clipped(canvas, outside=lips):
         between = to_rgb(skin + (base - skin) * np.float32(0.5))
         # Around a dense beard stubble is a smear.
         faint = 1 - _BESIDE_DENSE * palette.beard_cover if dense else 1.0
-        draw_soft(canvas, thin, between, rules.stubble * faint, _STUBBLE_EDGE_U * unit)
+        with clipped(canvas, face):
+            draw_soft(canvas, thin, between, rules.stubble * faint, _STUBBLE_EDGE_U * unit)
         if not dense:
             return
         known = figure.kept("beard", lambda: _beard_paint(figure, plane, dense, palette, rules, light.side))
@@ -223,6 +224,9 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
             return
         beard = known.follow(figure)
         canvas.saveLayerAlpha(None, round(255 * palette.beard_cover))
+        if palette.beard_cover < _DENSE[1]:
+            # Stubble has no edge of its own that could cross the jaw's.
+            canvas.clipPath(face, skia.ClipOp.kIntersect, True)
         edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - smoothstep(palette.beard_cover, *_DENSE))
         lay(canvas, beard.picture, beard.patch, path_of(dense), soft_px=edge_u * unit)
         canvas.restore()
