@@ -35,6 +35,13 @@ _JAW_REACH = (1.0, 0.80)
 _JAW_TOP, _JAW_FULL = -0.55, 0.35
 """Where the jaw begins to move and where it moves in full, pupil distances below the mouth. Lower ones move cheeks,
 too."""
+_FOREHEAD = (0.5, 1.4)
+"""Where the forehead begins and ends, pupil distances above the eyes. Raising the first leaves brows more room."""
+_HEAD_REACH = 1.8
+"""See `_CHIN_REACH`."""
+_AT_EDGE = 1.5
+"""How near to the picture's upper edge foreheads keep their height, in what they would lose. Raising it lowers
+fewer."""
 _LEAST_FORESHORTENING = 0.35
 """Length of a turned axis, of 1, below which it counts as so long. Raising it warps profiles less."""
 _INVERSION_STEPS = 6
@@ -46,7 +53,8 @@ class Proportions:
     """How far a style departs from the person; the defaults are those of `cartoon`.
 
     Scales, 0.7 to 1.6, where 1 leaves the person's own: eye_width, eye_height, nose_width, nose_length, mouth_width,
-    jaw_width. Moves, -0.08 to 0.08 of the pupil distance: eye_drop (down), nose_lift (up), chin_lift (up).
+    jaw_width, forehead (its height). Moves, -0.08 to 0.08 of the pupil distance: eye_drop (down), nose_lift (up),
+    chin_lift (up).
     """
 
     eye_width: float = 1.34
@@ -55,6 +63,7 @@ class Proportions:
     nose_length: float = 0.93
     mouth_width: float = 1.0
     jaw_width: float = 0.90
+    forehead: float = 0.89
     eye_drop: float = 0.035
     nose_lift: float = 0.02
     chin_lift: float = 0.0
@@ -101,7 +110,9 @@ class Proportions:
         parts.append((chin, _CHIN_REACH, (0.0, 0.0), (0.0, -self.chin_lift)))
         centres = np.array([part[0] for part in parts], np.float32)
         numbers = np.array([[*part[1], *part[2], *part[3]] for part in parts], np.float32)
-        return ProportionWarp(frame, _inverse(frame), centres, numbers, mouth, self.jaw_width - 1)
+        between = centres[:2].mean(0)
+        jaw, forehead = self.jaw_width - 1, 1 - self.forehead
+        return ProportionWarp(frame, _inverse(frame), centres, numbers, mouth, jaw, between, forehead)
 
 
 def _face_plane(fit: HeadFit, unit_px: float) -> NDArray[np.float32]:
@@ -133,6 +144,8 @@ class ProportionWarp:
     _numbers: NDArray[np.float32]
     _mouth: NDArray[np.float32]
     _jaw: float
+    _between_eyes: NDArray[np.float32]
+    _forehead: float
 
     def move(self, points: NDArray[np.floating[Any]]) -> Points:
         """Where points of the photo lie in the drawing: [N, 2] px to float32 [N, 2] px."""
@@ -147,7 +160,19 @@ class ProportionWarp:
             fall = np.exp(-0.5 * ((below[:, 0] / _JAW_REACH[0]) ** 2 + (below[:, 1] / _JAW_REACH[1]) ** 2))
             moved[:, 0] += self._jaw * below[:, 0] * rise * rise * (3 - 2 * rise) * fall
         drawn: Points = points + moved @ self._frame.T
-        return drawn
+        return drawn + self._lowered(points) if self._forehead else drawn
+
+    def _lowered(self, points: Points) -> Points:
+        """How far a lower forehead moves points down; none at the upper edge of the picture, which may cut heads."""
+        place = (points - self._between_eyes) @ self._inverse.T
+        low, high = _FOREHEAD
+        rise = np.clip((-place[:, 1] - low) / (high - low), 0, 1)
+        fall = np.exp(-0.5 * (place[:, 0] / _HEAD_REACH) ** 2)
+        most = self._forehead * (high - low)
+        below_edge = np.maximum(points[:, 1], 0) / max(abs(most * float(self._frame[1, 1])), 1e-6)
+        shift = most * rise * rise * (3 - 2 * rise) * fall * below_edge / (below_edge + _AT_EDGE)
+        moved: Points = shift[:, None] * self._frame[:, 1]
+        return moved
 
     def source(self, points: NDArray[np.floating[Any]]) -> Points:
         """The inverse of `move`: where points of the drawing lie in the photo, float32 [N, 2] px, by fixed point."""

@@ -21,6 +21,10 @@ _DRAWN_LIGHTER, _MOST_GAIN, _BLACK = 1.1, 1.35, (16.0, 36.0)
 of hair up to which it gains nothing, and from which all. Raising the last draws dark hair in the dark black."""
 _LIGHTEST_HAIR = 84.0
 """Lightness of white hair: above it there must be room for its lights."""
+_CAST_TAKEN, _MOST_CAST, _OWN_LEAST = 0.8, 1.3, 0.8
+"""How much of the light's colour, as skin shows it, is taken from hair; how much more than from skin at most; and the
+share of hair's own a* and b* that may be taken. Raising them draws grey hair grey in warmer light, and fair hair less
+yellow."""
 _STUBBLE_TO_SKIN = (0.45, 0.75)
 """Lightness of a beard over that of the skin beside it, up to which it is dense and from which it is stubble. Raising
 them draws denser beards."""
@@ -103,12 +107,17 @@ def measure_hair(
     sure = inner > _SURE_HAIR if np.count_nonzero(inner > _SURE_HAIR) >= FEWEST_PIXELS else plane > _SURE_HAIR
     young, gain, gloss = (0.0, 1.0, 0.0) if look is None else (look.lines.young, _light_gain(skin, look), _gloss(look))
     seen = _lit(lab[sure], default, gloss)
+    if look is not None:
+        cast = _cast(skin, look.skin)
+        seen, skin = _without_cast(seen, cast, skin), _without_cast(skin, cast, skin)
     if _is_sheen(seen, skin):
         seen = skin * _CROPPED
     hair = _with_youth(_ungreened(seen), young * (1 - gloss)) * _livelier(seen, skin, young)
     hair = _in_good_light(hair, gain)
     hair[0] = min(max(hair[0] + _LIGHTER, _DARKEST_HAIR), _LIGHTEST_HAIR)
     beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
+    if look is not None and beard is not seen:
+        beard = _without_cast(beard, cast, skin)
     if _is_white(seen, skin):
         cover = 1.0
         beard = beard + (seen - beard) * np.float32(0.5 * smoothstep(float(beard[0] - skin[0]), *_AS_WHITE))
@@ -118,6 +127,20 @@ def measure_hair(
     beard = _in_good_light(beard, gain)
     beard[0] = min(max(beard[0] + _LIGHTER, _DARKEST_BEARD), _LIGHTEST_HAIR)
     return HairColours(hair, beard, cover)
+
+
+def _cast(skin: Lab, drawn: Lab) -> NDArray[np.float32]:
+    """float32 [2]: what the colour of the light adds to skin, a* and b*. drawn: the skin in good light."""
+    cast: NDArray[np.float32] = skin[1:] - drawn[1:] * (skin[0] / max(float(drawn[0]), 1.0))
+    return cast
+
+
+def _without_cast(colour: Lab, cast: NDArray[np.float32], skin: Lab) -> Lab:
+    """A colour of the same photo without what the light added: more to what is lighter, but never all of its own."""
+    added = _CAST_TAKEN * cast * np.float32(min(float(colour[0]) / max(float(skin[0]), 1.0), _MOST_CAST))
+    most = _OWN_LEAST * np.abs(colour[1:])
+    taken = np.where(added * colour[1:] > 0, np.clip(added, -most, most), 0)
+    return np.array([colour[0], *(colour[1:] - taken)], np.float32)
 
 
 def _light_gain(skin: Lab, look: Look) -> float:

@@ -96,9 +96,9 @@ class MouthRules:
     light: float = 0.5
     under_shade: float = 0.35
     lower_edge_u: float = 0.004
-    friendly_u: float = 0.014
+    friendly_u: float = 0.008
     """How far the corners are raised, so that rest is not sad."""
-    exaggeration: float = 0.34
+    exaggeration: float = 0.2
     """How much further than in life the corners rise in a smile and fall in a frown."""
 
 

@@ -63,6 +63,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "nose_length": _scale("a longer nose"),
         "mouth_width": _scale("a wider mouth"),
         "jaw_width": _scale("a broader jaw"),
+        "forehead": _scale("a higher forehead"),
         "eye_drop": _move("eyes lie lower in the face"),
         "nose_lift": _move("the nose lies higher"),
         "chin_lift": _move("a shorter chin"),

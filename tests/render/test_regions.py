@@ -348,6 +348,17 @@ def test_hair_in_dim_light_is_drawn_as_light_as_the_skin_is() -> None:
     assert darker == pytest.approx(as_seen)
 
 
+@pytest.mark.parametrize(("hair", "is_grey"), [((208, 165, 140), True), ((150, 78, 40), False)])
+def test_the_lights_colour_is_taken_from_hair_as_the_skin_shows_it(hair, is_grey: bool) -> None:
+    photo = np.full((SIZE, SIZE, 3), hair, np.uint8)
+    photo[100:] = (196, 104, 74)
+    drawn = planes(hair=box(0, 0, SIZE, 90), skin=box(0, 110, SIZE, SIZE))
+    fair = np.array([75, 16, 20], np.float32)
+    chroma = float(np.hypot(*measure_palette(photo, drawn, look=somebody(0.0, fair)).hair[1:]))
+    assert (chroma < 8) == is_grey
+    assert (chroma > 20) == (not is_grey)
+
+
 def test_gloss_on_black_hair_beside_deep_skin_is_no_grey_hair_but_of_the_old() -> None:
     photo = np.full((SIZE, SIZE, 3), (38, 33, 32), np.uint8)
     photo[30:90:2] = (135, 130, 130)

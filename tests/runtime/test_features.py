@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.files.strict import parse
 from toonfilter.runtime.geometry.alignment import mean_face
-from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, MOUTH_BOTTOM
+from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, MOUTH_BOTTOM, MOUTH_TOP
 from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.ears import ear_in_profile
 from toonfilter.runtime.render.face_geometry import FaceGeometry
@@ -19,6 +19,7 @@ from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.eyes import eye_shape
 from toonfilter.runtime.render.features.glasses import draw_glasses
+from toonfilter.runtime.render.features.mouth import corner_lift
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.look import LENS_POINTS, GlassesLook, Look, LookAverage
 from toonfilter.runtime.styles.feature_rules import FeatureRules
@@ -211,6 +212,29 @@ def test_proportions_are_monotone_and_invertible() -> None:
     assert (across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]).min() > 0
     back = face.warp.source(moved.reshape(-1, 2))
     assert np.abs(back - grid.reshape(-1, 2)).max() < 0.5
+
+
+def test_a_lower_forehead_lowers_what_is_above_the_brows_but_not_the_pictures_edge() -> None:
+    face = FaceGeometry.of(_face(), replace(Proportions.none(), forehead=0.8))
+    middle, eyes = (face.flat[EYES[0].iris[0]] + face.flat[EYES[1].iris[0]]) / 2, face.unit_px
+    places = middle + np.array([[0, 0.6], [0, -0.2], [0, -0.9], [0, -1.3]], np.float32) * eyes
+    below, at_eyes, forehead, hair = (face.warp.move(places) - places)[:, 1]
+    assert below == pytest.approx(0, abs=1e-3)
+    assert at_eyes == pytest.approx(0, abs=1e-3)
+    assert 1 < forehead < hair
+    edge = np.array([[middle[0], 0.0]], np.float32)
+    assert face.warp.move(edge) == pytest.approx(edge)
+
+
+@pytest.mark.parametrize(("corner", "both"), [((0.0, 0.0), False), ((-0.08, -0.08), True), ((-0.16, 0.0), True)])
+def test_smiles_are_larger_than_life_on_both_sides_alike(corner: tuple[float, float], both: bool) -> None:
+    mean = mean_face().copy()
+    for place, rise in zip((MOUTH_TOP[0], MOUTH_TOP[-1]), corner, strict=True):
+        mean[place, 1] += rise
+    face = FaceGeometry.of(_face(mean=mean))
+    lift = corner_lift(face, FeatureRules().mouth)
+    assert lift[0] == pytest.approx(lift[-1], abs=1e-6)
+    assert (lift[0] > 1.5 * FeatureRules().mouth.friendly_u) == both
 
 
 def test_full_likeness_moves_nothing() -> None:

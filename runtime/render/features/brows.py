@@ -17,7 +17,7 @@ from toonfilter.runtime.styles.shapes import outlines_of
 
 _PROFILE = np.array([0.02, 0.30, 0.58, 0.82, 1.0, 1.08, 1.10, 1.04, 0.66], np.float32)
 """Thickness from the temple to the nose of a brow of which nothing else is known."""
-_SOFT_EDGE = ((1.12, 0.30), (0.92, 0.45), (0.70, 0.60))
+_SOFT_EDGE = ((1.06, 0.30), (0.98, 0.80))
 """Widths of the layers of a brow, over its own, and their opacity: hair thins out towards the edge."""
 _ALONG = (0.9, 1.0, 0.85, 0.5)
 """Opacity from the temple to the nose."""

@@ -29,8 +29,6 @@ from toonfilter.runtime.styles.feature_rules import MouthRules
 SHUT_GAP, OPEN_GAP = 0.010, 0.034
 """Gap of the inner lips, in pupil distances, between which the inside of the mouth fades in; beyond it is drawn as open
 as it is."""
-_TOOTH_LINES_FROM = 0.08
-"""Height of the upper teeth, in pupil distances, from which they are told apart."""
 _PAINTED_LASH = (0.15, 0.5)
 """Lashes that go with painted lips: where they are bare, red lips are the person's own."""
 _ALONG = np.linspace(-1, 1, 15).astype(np.float32)
@@ -46,9 +44,6 @@ _MOST_LOWER, _LOWER_IN_SHADE = 0.24, 0.45
 """Height of the lower teeth at most, over the mouth's opening, and how far they lie in shade: bright ones look like a
 grin.
 """
-_TOOTH_GAPS = (3.6, 5.3, 7.0, 8.7, 10.4)
-"""Places of the gaps along the row of 15 points: front teeth are the widest."""
-_TOOTH_LINE = np.array([1.0, 0.6, 0.0], np.float32)
 _REST_DROPS = (0.01, 0.05)
 """How far below its middle the mouth's corners lie at rest, in pupil distances: less is a smile, more a frown."""
 _TEETH_SHADOW = np.array([0.70, 0.58, 0.62], np.float32)
@@ -59,7 +54,7 @@ def draw_mouth(
 ) -> None:
     """The mouth at any opening."""
     unit = np.float32(face.unit_px)
-    lift = -face.down * (_corner_lift(face, rules) * unit)[:, None]
+    lift = -face.down * (corner_lift(face, rules) * unit)[:, None]
     top, bottom, inner_top, inner_bottom = (
         curves[name] + lift for name in ("lip_top", "lip_bottom", "mouth_top", "mouth_bottom")
     )
@@ -76,21 +71,21 @@ def draw_mouth(
     _under(pen, face, colours, rules, bottom)
 
 
-def _corner_lift(face: FaceGeometry, rules: MouthRules) -> NDArray[np.float32]:
+def corner_lift(face: FaceGeometry, rules: MouthRules) -> NDArray[np.float32]:
     """How far each part of the mouth is raised, float32 [N] in pupil distances.
 
-    Corners that hang in a drawing look sadder than they do in a photo, so that rest is raised a little; and what each
-    corner does beyond rest is drawn larger than life.
+    Corners that hang in a drawing look sadder than they do in a photo, so that rest is raised a little; and what both
+    corners do beyond rest is drawn larger than life. What one does alone is not: that makes smirks.
     """
     points = face.photo_points
     middle = points[list(INNER_LIPS)].mean(0)
-    ends = []
+    beyond = []
     for corner in (MOUTH_TOP[0], MOUTH_TOP[-1]):
         # In three dimensions: seen from below, every mouth is an arch.
         drop = float((points[corner] - middle) @ face.fit.rotation[:, 1]) / face.unit_px
-        beyond = min(drop - _REST_DROPS[0], 0.0) + max(drop - _REST_DROPS[1], 0.0)
-        ends.append(rules.friendly_u - rules.exaggeration * float(np.clip(beyond, -0.14, 0.14)))
-    lift: NDArray[np.float32] = _RIGHT * np.float32(ends[0]) + _LEFT * np.float32(ends[1])
+        beyond.append(min(drop - _REST_DROPS[0], 0.0) + max(drop - _REST_DROPS[1], 0.0))
+    both = float(np.clip(sum(beyond) / 2, -0.14, 0.14))
+    lift: NDArray[np.float32] = (_RIGHT + _LEFT) * np.float32(rules.friendly_u - rules.exaggeration * both)
     return lift
 
 
@@ -173,23 +168,8 @@ def _teeth(
         lower = top + (lower - top) * np.minimum(1, np.float32(0.23) * unit / drop)[:, None]
         row = outline(lip, lower[::-1])
         pen.fill(row, colours.mouth.teeth, shown)
-        height = float(((lower - top) @ down).max()) / face.unit_px
-        if height > _TOOTH_LINES_FROM:
-            _tooth_lines(pen, face, colours, top, lower, shown * smoothstep(height, _TOOTH_LINES_FROM, 0.2))
     shade = top + down * (np.float32(0.020 + 0.18 * gap) * _SHADED * unit)[:, None]
     pen.fill(outline(lip, shade[::-1]), _TEETH_SHADOW, 0.75, MULTIPLY)
-
-
-def _tooth_lines(
-    pen: Pen, face: FaceGeometry, colours: FeatureColours, top: Points, lower: Points, alpha: float
-) -> None:
-    """Hints of the gaps between the front teeth, at their lower edge."""
-    for place in _TOOTH_GAPS:
-        before, share = int(place), np.float32(place % 1)
-        foot, root = (row[before] * (1 - share) + row[before + 1] * share for row in (lower, top))
-        head = root * np.float32(0.45) + foot * np.float32(0.55)
-        line = np.stack([foot, (foot + head) / 2, head])
-        pen.stroke(line, _TOOTH_LINE * np.float32(0.014 * face.unit_px), colours.mouth.teeth_shade, alpha)
 
 
 def _ellipse(centre: Points, face: FaceGeometry, across: float, down: float) -> Shape:
