@@ -66,6 +66,9 @@ are: on dark hair these are gloss."""
 _BELOW_GLOSS, _DEEP_DRAWN = (10.0, 40.0), (50.0, 64.0)
 """The same beside deep skin; and lightness of drawn skin that is deep, and that is not. Raising the latter draws hair
 beside brown skin darker, and no child there blond."""
+_UNDYED, _DARK_BESIDE = 10.0, 0.55
+"""Chroma up to which hair beside deep skin is black, and its lightness over that of the skin at most, but of the old.
+Raising the latter draws more grey hair there, and more flash as grey."""
 _FAIR_FROM = (40.0, 54.0)
 """Lightness of hair, its median, from which it may be and from which it is fair."""
 _GREY_TO_SKIN, _DARK = (0.60, 0.78), 15.0
@@ -115,6 +118,9 @@ def measure_hair(
     hair = _with_youth(_ungreened(seen), young * (1 - gloss)) * _livelier(seen, skin, young)
     hair = _in_good_light(hair, gain)
     hair[0] = min(max(hair[0] + _LIGHTER, _DARKEST_HAIR), _LIGHTEST_HAIR)
+    if look is not None and np.hypot(*hair[1:]) < _UNDYED:
+        # Flash on black hair looks grey.
+        hair[0] -= gloss * max(0.0, float(hair[0]) - max(_DARKEST_HAIR, _DARK_BESIDE * float(look.skin[0])))
     beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
     if look is not None and beard is not seen:
         beard = _without_cast(beard, cast, skin)

@@ -13,10 +13,13 @@ _WHITE = np.array([0.985, 0.978, 0.972], np.float32)
 _LASH = np.array([0.11, 0.06, 0.07], np.float32)
 _ROSE = np.array([-5.0, 8.5, 0.0], np.float32)
 """What a drawing adds to lips: flat and as pale as they are they would be lost, full ones most of all."""
-_BROW_CONTRAST = 0.60
+_BROW_CONTRAST = 0.52
 """Most lightness of brows over that of skin."""
 _BLACK_BROW = 0.65
 """How far brows go with black ink."""
+_DEEP, _DARKER_IRIS, _LESS_GLOW = (32.0, 52.0), 0.25, 9.0
+"""Lightness of skin up to which it is deep, and from which it is not; how much darker and less coloured irises are
+beside it, and how much less light, L*, is in them: they would glow. Raising these calms them."""
 _TEETH = np.array([0.975, 0.955, 0.915], np.float32)
 
 
@@ -94,8 +97,9 @@ def _skin_colours(look: Look, ink_black: float) -> SkinColours:
 
 
 def _eye_colours(look: Look, rules: FeatureRules, skin: SkinColours, ink_black: float) -> EyeColours:
-    iris = look.iris.copy()
-    iris[1:] *= np.float32(rules.eyes.iris_saturation)
+    iris, deep = look.iris.copy(), 1 - smoothstep(float(look.skin[0]), *_DEEP)
+    iris[0] *= np.float32(1 - _DARKER_IRIS * deep)
+    iris[1:] *= np.float32(rules.eyes.iris_saturation * (1 - _DARKER_IRIS * deep))
     lash = mix(mix(ink(look.brow), _LASH, 0.65), BLACK, ink_black)
     return EyeColours(
         white=(_WHITE + (to_rgb(look.skin) - _WHITE) * np.float32(rules.eyes.white_tint)) * _brightness(look),
@@ -103,7 +107,7 @@ def _eye_colours(look: Look, rules: FeatureRules, skin: SkinColours, ink_black: 
         iris_ring=_lab_rgb(iris * np.array([0.30, 0.75, 0.6], np.float32), 1, 1, 1, red=1.5),
         iris_deep=_lab_rgb(iris * np.array([0.50, 0.95, 0.85], np.float32), 0, 1, 1),
         iris=to_rgb(iris),
-        iris_glow=_lab_rgb(iris, min(20.0, 80 - float(iris[0])), 1.2, 1.3),
+        iris_glow=_lab_rgb(iris, min(20.0 - _LESS_GLOW * deep, 80 - float(iris[0])), 1.2, 1.3),
         pupil=_lab_rgb(iris * np.array([0.16, 0.4, 0.3], np.float32), 2, 1, 1),
         lash=lash,
         lower_lid=mix(skin.soft_ink, lash, 0.25 + 0.35 * look.lash),

@@ -26,12 +26,12 @@ _PAINT_DARKER, _PAINT_BLUER = 26.0, 13.0
 """How much darker and bluer than bare lips painted ones may be."""
 _TONES = (1.0, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
 """Tones of skin on Monk's scale, for the rows below."""
-_LIGHTNESS = (85.0, 81.0, 79.0, 77.0, 74.5, 71.0, 62.0, 54.0, 45.0, 37.0, 31.0, 27.0)
+_LIGHTNESS = (85.0, 81.0, 79.0, 77.0, 74.5, 71.0, 62.0, 54.0, 45.0, 38.5, 33.5, 29.5)
 """Lightness in which each is drawn. Darker ones are lighter than in life, as features must be seen on them."""
 _IN_GOOD_LIGHT = (74.0, 72.0, 71.0, 69.0, 67.0, 64.0, 58.0, 53.0, 46.0, 39.0, 32.0, 27.0)
 """Lightness that each has in a photo in good light."""
-_LEAST_CHROMA = (13.0, 16.0, 17.5, 18.5, 20.0, 21.5, 24.0, 25.0, 23.5, 20.0, 16.0, 12.0)
-_MOST_CHROMA = (20.0, 24.0, 26.0, 28.0, 30.0, 31.0, 33.0, 34.0, 32.0, 28.0, 23.0, 18.0)
+_LEAST_CHROMA = (13.0, 16.0, 17.5, 18.5, 20.0, 21.5, 24.0, 25.0, 24.0, 22.0, 19.5, 16.5)
+_MOST_CHROMA = (20.0, 24.0, 26.0, 28.0, 30.0, 31.0, 33.0, 34.0, 32.0, 29.0, 25.0, 21.0)
 """Chroma that each has in good light: skin in cold or dim light has less, and looks ill; in warm light it has more."""
 _OF_LIGHT, _MOST_OF_LIGHT = 0.3, 9.0
 """Share of the photo's own lightness, over that of such skin in good light, that stays, and the most that is believed.
