@@ -1,5 +1,6 @@
 """Cloth in its few colours with clear edges, each with its own soft light and shade."""
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -21,15 +22,18 @@ _CALM_U = 0.11
 """How far cloth's colours are averaged before they are told apart. Raising it gives larger, fewer patches."""
 _BINS = 256 // CLOTH_COLOURS
 """Steps of light of each colour, one L* each; the middle one is the colour itself."""
-_SHADE_U = 0.08
+_SHADE_U = 0.10
 """How far light and shade of one colour are averaged. Raising it rounds folds, and shows less of a face on a shirt."""
 _COLLAR_U, _COLLAR_EDGE_U, _COLLAR_CALM_U, _COLLAR_SHADE_U = 1.0, 0.15, 0.04, 0.02
 """Around the chin so far, with so wide an edge, cloth is averaged less, see _CALM_U and _SHADE_U: collars and ties are
 small, and nobody else's face is there."""
 _ALIKE_L, _EDGE_PX = 7.0, 2.5
 """Light that differs by less becomes one shape. Raising it gives fewer shapes."""
-_STEP_L, _SHARPNESS = 5.0, 0.7
-"""Distance of the steps of light, and how crisp they are. Raising them: fewer steps, with edges."""
+_FOLDS = ((-11.0, -8.0), (-4.0, -7.0), (4.5, 6.0), (12.0, 7.0))
+"""Light of folds, L*, from which on, away from 0, they are drawn in another tone, and how much lighter that is than the
+tone before. Raising the distances: fewer tones."""
+_FOLD_EDGE_L = 0.5
+"""Light over which one tone becomes the next. Raising it softens their edges."""
 _UNDER_UNIT_PX = 7.0
 """Distance of the pupils at which colours below the parts are mixed. Raising it shows more of what parts leave out."""
 _SURE = 150
@@ -212,13 +216,15 @@ def _nearest(patch: Patch, apart: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _table(colours: Sequence[Lab], rules: BaseRules) -> NDArray[np.float32]:
-    """float32 [256, 3], sRGB: each colour in each light, in soft steps of which one is the colour itself.
+    """float32 [256, 3], sRGB: each colour in each light, in few tones of which one is the colour itself.
 
     Soft quantisation of light: Winnemoeller, Olsen, Gooch, Real-Time Video Abstraction (2006), section 3.3.
     """
-    steps = np.arange(_BINS, dtype=np.float32) - _BINS // 2
-    between = (np.floor(steps / _STEP_L) + 0.5) * np.float32(_STEP_L)
-    steps = between + np.float32(_STEP_L / 2) * np.tanh(_SHARPNESS * (steps - between))
+    light = np.arange(_BINS, dtype=np.float32) - _BINS // 2
+    steps = np.zeros(_BINS, np.float32)
+    for start, step in _FOLDS:
+        away = (light - start) * np.float32(math.copysign(1 / _FOLD_EDGE_L, step))
+        steps += np.float32(step / 2) * (1 + np.tanh(away))
     lit = np.repeat(np.stack(colours), _BINS, 0)
     lit[:, 0] = np.clip(lit[:, 0] + np.tile(steps * np.float32(rules.folds), len(colours)), *_LIGHTNESS)
     table = np.zeros((256, 3), np.float32)
