@@ -29,11 +29,13 @@ _STUBBLE_TO_SKIN = (0.45, 0.75)
 """Lightness of a beard over that of the skin beside it, up to which it is dense and from which it is stubble. Raising
 them draws denser beards."""
 _DARKER_OWN, _LEAST_APART, _CLEARER = 0.62, 4.0, 1.4
-"""Lightness of stubble's hairs over what is seen of it, where the hair of the head is no darker; the least difference
+"""Most lightness of stubble's hairs, which have the colour of the head's, over what is seen of it; the least difference
 from skin, L*, by which covers are told; and how much more of it is drawn than is seen."""
 _GREY_AS_LIGHT, _LIGHT, _LIGHTER_THAN_SKIN = (-22.0, -8.0), (-7.0, 0.0), 6.0
 """Lightness of a beard less that of skin, L*: from which one without colour may be and is grey, not dark stubble;
 from which any may be and is; and how much lighter than skin that is drawn at least."""
+_FAIR_BEARD = (0.9, 1.2)
+"""Chroma of a light beard over that of skin up to which it is grey, and from which it is blond or ginger."""
 _GREY_COVER, _SURE_COVER = 0.85, 0.5
 """How much of the skin grey beards hide, and others of which the network is sure, at least."""
 _LEAST_RED, _LEAST_YELLOW = 0.5, 1.5
@@ -173,12 +175,13 @@ def _without_skin(beard: Lab, hair: Lab, skin: Lab, certainty: float) -> tuple[L
     apart = float(beard[0] - skin[0])
     light = smoothstep(apart, *_LIGHT)
     grey = max(_greyness(beard, skin) * smoothstep(apart, *_GREY_AS_LIGHT), light)
-    own = hair if hair[0] < _DARKER_OWN * beard[0] else beard * np.float32(_DARKER_OWN)
+    own = hair * np.float32(min(1.0, _DARKER_OWN * float(beard[0]) / max(float(hair[0]), 1.0)))
     hairs: Lab = beard + (own - beard) * np.float32(stubble * (1 - grey))
     seen = -apart / max(float(skin[0] - hairs[0]), _LEAST_APART)
     seen *= _FAINT_COVER + (1 - _FAINT_COVER) * smoothstep(abs(apart), *_FAINT_BEARD)
     hairs[0] += light * max(0.0, _LIGHTER_THAN_SKIN - apart)
-    hairs[1:] *= 1 - (1 - _GREYED) * light
+    of_skin = float(np.hypot(*beard[1:])) / max(float(np.hypot(*skin[1:])), _LEAST_SKIN_CHROMA)
+    hairs[1:] *= 1 - (1 - _GREYED) * light * (1 - smoothstep(of_skin, *_FAIR_BEARD))
     return hairs, min(1.0, max(_CLEARER * seen, _SURE_COVER * certainty, _GREY_COVER * grey))
 
 
