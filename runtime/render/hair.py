@@ -33,7 +33,7 @@ _BEARD_EDGE_U = 0.013
 """How softly a dense beard's edge fades into the skin."""
 _GREY_BEARD, _GREY_TONES = (30.0, 55.0), 0.9
 """Lightness of beards between which their tones become stronger, and how much stronger they become."""
-_STUBBLE_EDGE_U, _DENSE = 0.06, (0.5, 0.85)
+_STUBBLE_EDGE_U, _DENSE = 0.028, (0.5, 0.85)
 """How much more softly stubble's does; and cover up to which a beard is stubble, without tones, and from which it is
 dense. Raising the latter softens more beards."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
