@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import require
-from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
+from toonfilter.runtime.faces.still_faces import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box

@@ -22,7 +22,7 @@ import numpy as np
 
 from toonfilter.benchmarks.face_scenes import SCENES, Cutout, Mask, SceneFrame, cut_out, play
 from toonfilter.runtime.faces.config import DetectionConfig, PlaceConfig, SearchConfig, TrackingConfig
-from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.faces.still_faces import StillFaceFinder
 from toonfilter.runtime.files.file_kinds import is_video
 from toonfilter.runtime.files.image_files import read_image
 from toonfilter.runtime.filter.filter_settings import FilterSettings

@@ -21,7 +21,7 @@ from toonfilter.runtime.backends import EngineOptions, open_translator
 from toonfilter.runtime.backends.translator import Translator
 from toonfilter.runtime.bundle import Bundle, InputSpec, ModelFile, OutputSpec, Training, find_bundle, sha256_of
 from toonfilter.runtime.errors import CaptureError, require
-from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
+from toonfilter.runtime.faces.still_faces import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.geometry.warp import FaceWarp

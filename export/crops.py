@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import CaptureError, DataError, require
-from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
+from toonfilter.runtime.faces.still_faces import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.files.file_kinds import is_picture
 from toonfilter.runtime.files.image_files import read_image
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform

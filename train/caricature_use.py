@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from toonfilter.runtime.errors import ConfigError, DataError
-from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.faces.still_faces import StillFaceFinder
 from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.geometry.landmarks import CARICATURE_POINTS
 from toonfilter.train.checkpoint import Checkpoint, load_weights, read_checkpoint

@@ -14,7 +14,7 @@ from toonfilter.benchmarks.quality.pictures import Image, Pairing, Picture, read
 from toonfilter.benchmarks.quality.seam import changed_region
 from toonfilter.runtime.bundle import MANIFEST, find_bundle, known_bundles
 from toonfilter.runtime.errors import BackendError, ConfigError, DataError
-from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
+from toonfilter.runtime.faces.still_faces import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.faces.tracker import FaceTracker, TrackingResult
 from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.filter.toon_filter import ToonFilter

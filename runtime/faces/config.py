@@ -111,6 +111,27 @@ class CloseLookConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BeliefConfig:
+    """Which meshes get features; the places of the others are hidden without.
+
+    forehead, beside, speck: how far above and beside a mesh, in its height and width, its head reaches; and size of
+        a mesh there, over its own, up to which that is a detail. Higher: fewer people close together are drawn.
+    upside_down_deg: turn of a mesh against the head it lies on when it is a forehead or a chin. Lower: the same.
+    turned_deg, known_deg: turn against the main face from which on a mesh is doubted, and so much later one that was
+        believed in the frame before. Higher: people who lie are drawn, and more faces into things of the room.
+    turned_weight: size that a turned face counts, over an upright one's, in who is the main one. Lower: the reverse.
+    """
+
+    forehead: float = 0.45
+    beside: float = 0.15
+    speck: float = 0.4
+    upside_down_deg: float = 100.0
+    turned_deg: float = 60.0
+    known_deg: float = 15.0
+    turned_weight: float = 0.6
+
+
+@dataclass(frozen=True, slots=True)
 class NeighbourConfig:
     """Which finds belong to a face that is known. Sizes are in sides of the known face's box.
 
@@ -140,6 +161,7 @@ class NeighbourConfig:
     place_margin: float = 0.1
     most_growth: float = 2.0
     dismissed_overlap: float = 0.3
+    belief: BeliefConfig = field(default_factory=BeliefConfig)
 
 
 @dataclass(frozen=True, slots=True)

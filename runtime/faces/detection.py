@@ -1,4 +1,4 @@
-"""Faces with their meshes, and finding them in still pictures.
+"""Faces with their meshes.
 
 Each face gets a mesh that sees only the square around it, so that small and large faces get the same mesh, identities
 stay apart and a followed face costs no detection.
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.faces.config import TrackingConfig
-from toonfilter.runtime.faces.detector import TURNS, Detection, FaceDetector, thorough_passes
+from toonfilter.runtime.faces.detector import FaceDetector
 from toonfilter.runtime.faces.mesh import FaceMesh, square_after, square_around
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform, HeadFit, Landmarks, fit_head, mean_face
@@ -23,8 +23,6 @@ _MESH_CONFIDENCE = TrackingConfig().mesh.confidence
 _MEAN_CONFIDENCE, _LOST_BY_DEVIATION = 1.25, 5.0
 """Confidence of the mean face before it is cut off at 1, and how much is lost with each head's scale of mean deviation
 from it. Raising the first, or lowering the second, believes meshes that look less like faces."""
-UPRIGHT = (0,)
-"""Turns of pictures whose people are known to stand or sit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,62 +132,3 @@ def face_from(landmarks: Landmarks | None, face_id: int, least_confidence: float
     if confidence < least_confidence:
         return None
     return Face(landmarks, box_around(landmarks), fit, face_id, confidence)
-
-
-class StillFaceFinder:
-    """Faces of still pictures, each picture on its own. Not thread safe."""
-
-    def __init__(
-        self, max_faces: int = 64, *, config: TrackingConfig | None = None, turns: Sequence[int] = TURNS
-    ) -> None:
-        """turns: quarters clockwise by which faces may be turned; fewer are faster."""
-        self._max_faces, self._turns = max_faces, turns
-        self._config = config or TrackingConfig()
-        self._detector = FaceDetector(self._config)
-        self._mesher = FaceMesher(self._detector, self._config)
-
-    def find(self, image: Image) -> tuple[list[Face], list[Box]]:
-        """Faces with a mesh, the most certain first, and the places of those without. image: uint8 [H, W, 3] RGB."""
-        height, width = image.shape[:2]
-        most_overlap = self._config.mesh.double_overlap
-        faces: list[Face] = []
-        unmeshed: list[Detection] = []
-        for one in self._detector.search(image, thorough_passes(width, height, self._config, self._turns)):
-            if any(face.box.holds(one.box.centre) for face in faces):
-                continue
-            face = self._meshed(image, one, len(faces)) if len(faces) < self._max_faces else None
-            if not self._is_face(image, one, has_mesh=face is not None):
-                continue
-            # A mesh may slip onto a neighbour who has one already.
-            if face is None or any(face.box.overlap(other.box) >= most_overlap for other in faces):
-                unmeshed.append(one)
-            else:
-                faces.append(face)
-        known = [face.box for face in faces]
-        return faces, [one.box for one in unmeshed if self._detector.is_another(image, one, known, self._turns)]
-
-    def _meshed(self, image: Image, one: Detection, face_id: int) -> Face | None:
-        turns = list(dict.fromkeys(turn for turn in (one.quarter_turns, *self._turns) if turn in self._turns))
-        landmarks = self._mesher.find(image, one.box, turns)
-        if landmarks is None:
-            closer = self._detector.look_closely(image, one.box, 0.0, turns)
-            landmarks = None if closer is None else self._mesher.find(image, closer.box, turns)
-        face = face_from(landmarks, face_id, self._config.mesh.confidence)
-        # In textures the mesh is another one than what was detected.
-        return face if face is not None and face.box.overlap(one.box) >= self._config.mesh.still_overlap else None
-
-    def _is_face(self, image: Image, one: Detection, *, has_mesh: bool) -> bool:
-        """Whether enough passes agree, or a close look is sure."""
-        config = self._config
-        if one.evidence >= (config.detection.meshed_evidence if has_mesh else config.detection.least_evidence):
-            return True
-        # A single doubt in so many passes means little; it must at least look the same from near.
-        is_lone = one.evidence < config.detection.meshed_evidence
-        turns = (one.quarter_turns,) if is_lone else self._turns
-        seen = self._detector.look_closely(image, one.box, 0.0, turns, is_certain=True)
-        return seen is not None and (has_mesh or not is_lone or seen.score >= config.detection.lone_score)
-
-    def close(self) -> None:
-        """Free the networks."""
-        self._detector.close()
-        self._mesher.close()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from toonfilter.runtime.faces.believed import believed_faces
 from toonfilter.runtime.faces.config import TrackingConfig
 from toonfilter.runtime.faces.detection import Face, FaceMesher, face_from
 from toonfilter.runtime.faces.detector import TURNS, Detection, DetectionPass, FaceDetector, is_same_face
@@ -25,7 +26,7 @@ from toonfilter.runtime.geometry.box import Box
 class TrackingResult:
     """What the tracker knows of one frame.
 
-    faces: those with a mesh. unmeshed: places where the detector sees a face that has no mesh.
+    faces: those with a mesh. unmeshed: places where the detector sees a face that has no mesh, or one that is doubted.
     lost: last places of faces that were seen and are not seen now, growing with time; and what just comes in at a side.
     is_cut: nearly all of the picture is another one.
     pending_detections: waits for detection passes that are not over yet, and gives where they found something that
@@ -57,6 +58,7 @@ class FaceTracker:
         self._pending: Future[list[Box]] | None = None
         self._seen: Image = np.empty((0, 0, 3), np.uint8)
         self._memory = TrackMemory(self._config)
+        self._believed: set[int] = set()
 
     def track(self, image: Image, time_s: float | None = None) -> TrackingResult:
         """Faces of the next frame. After a failure the next call starts anew.
@@ -113,9 +115,12 @@ class FaceTracker:
             self._detection_thread.submit(self._settle, seen, passes, found).result()
         # What follows from other looks changes tracks in the detection thread: they are told before.
         places = memory.places
+        meshed = [track.face for track in memory.tracks if track.face is not None]
+        faces, doubted = believed_faces(meshed, config.neighbours.belief, self._believed)
+        self._believed = {face.id for face in faces}
         tracking = TrackingResult(
-            [track.face for track in memory.tracks if track.face is not None],
-            [track.cover(config) for track in places if not track.unseen],
+            faces,
+            [track.cover(config) for track in places if not track.unseen] + doubted,
             [track.cover(config) for track in places if track.unseen] + memory.motion.newcomers.boxes,
             is_cut=memory.motion.is_cut,
         )

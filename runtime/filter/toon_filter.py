@@ -17,6 +17,7 @@ from toonfilter.runtime.filter.style_engine import Opener, StyleEngine
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.pixelate import cover_softly
 from toonfilter.runtime.privacy import Guard, HiddenFace
+from toonfilter.runtime.render.drawing import drawn_faces
 from toonfilter.runtime.render.opening import RenderOptions
 from toonfilter.runtime.render.renderer import AlignedFace, FrameRenderer
 
@@ -168,14 +169,17 @@ class ToonFilter:
         aligned, prepared = tracked.aligned, tracked.prepared
         if tracked.renderer is not renderer:
             # The style changed since the frame was tracked.
-            aligned, prepared = self._sized(aligned), None
+            aligned = self._sized(aligned)
+            prepared = renderer.prepare(frame.image, aligned, frame.captured_at_s, elsewhere)
         renderer.render(frame.image, aligned, frame.captured_at_s, prepared)
         # The detector looked on meanwhile.
         elsewhere += tracking.pending_detections()
         bundle = self._engine.bundle
         if bundle.input.domain == "drawing":
             return self._guard.exposed(frame, frame.image, f"style {bundle.name} hides nobody")
-        hidden = [HiddenFace.drawn(face) for face in faces] + [HiddenFace(box) for box in elsewhere]
+        drawn, not_drawn = drawn_faces(prepared, faces)
+        elsewhere += [face.box for face in not_drawn]
+        hidden = [HiddenFace.drawn(face) for face in drawn] + [HiddenFace(box) for box in elsewhere]
         if not faces:
             return self._guard.lost(frame, "no face found", drawn=(original, frame.image), places=hidden)
         return self._guard.release(frame, original, frame.image, hidden)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
 from toonfilter.runtime.bundle import find_bundle
 from toonfilter.runtime.faces.config import TrackingConfig
-from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.faces.still_faces import StillFaceFinder
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.privacy import Guard, HiddenFace, LostPolicy, check_drawings_only
+from toonfilter.runtime.render.drawing import drawn_faces
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
 
 _ENLARGE_UP_TO = 1.25
@@ -60,10 +61,13 @@ class StillFilter:
         aligned = [(face, crop_transform(face.landmarks, 1, face.fit)) for face in faces]
         size = self._size_for(max(transform.side_px for _, transform in aligned))
         sized = [(face, replace(transform, size=size)) for face, transform in aligned]
-        self._renderer.render(canvas, sized, prepared=self._renderer.prepare(image, sized, places=unmeshed))
+        prepared = self._renderer.prepare(image, sized, places=unmeshed)
+        self._renderer.render(canvas, sized, prepared=prepared)
         if self._hides_nobody:
             return self._guard.exposed(frame, canvas, "the style hides nobody")
-        hidden = [HiddenFace.drawn(face) for face in faces] + [HiddenFace(box) for box in unmeshed]
+        drawn, not_drawn = drawn_faces(prepared, faces)
+        places = [*unmeshed, *(face.box for face in not_drawn)]
+        hidden = [HiddenFace.drawn(face) for face in drawn] + [HiddenFace(box) for box in places]
         return self._guard.release(frame, image, canvas, hidden)
 
     def close(self) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 import skia
 
 from toonfilter.runtime.backends.translator import Translator
+from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render import layers
-from toonfilter.runtime.render.believed import believed_faces, head_around, with_fitting_skin
 from toonfilter.runtime.render.canvas import canvas_on
 from toonfilter.runtime.render.carried import CarriedPeople
 from toonfilter.runtime.render.colour import colour_levels, lightened
@@ -23,6 +23,7 @@ from toonfilter.runtime.render.features.childhood import skin_rules
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
+from toonfilter.runtime.render.fitting_skin import with_fitting_skin
 from toonfilter.runtime.render.ground import Ground, GroundPainter
 from toonfilter.runtime.render.hair import draw_beard, draw_hair
 from toonfilter.runtime.render.look import Look, LookAverage
@@ -106,11 +107,17 @@ class _Memory:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The fields of a frame and the faces they were read with. people: who is drawn; None finds them when they are."""
+    """The fields of a frame and the faces that are drawn. people: who is drawn; None finds them when they are."""
 
     scene: SceneFields
     faces: Sequence[AlignedFace]
     people: People | None = None
+
+
+def drawn_faces(prepared: object, faces: Sequence[Face]) -> tuple[list[Face], list[Face]]:
+    """Which of the faces get features, and which do not. prepared: what `FrameRenderer.prepare` made of them."""
+    ids = {face.id for face, _ in prepared.faces} if isinstance(prepared, Prepared) else {face.id for face in faces}
+    return [face for face in faces if face.id in ids], [face for face in faces if face.id not in ids]
 
 
 class LayeredRenderer:
@@ -155,13 +162,13 @@ class LayeredRenderer:
     ) -> Prepared:
         """Read the fields. image: uint8 [H, W, 3] RGB, not changed.
 
-        places: where heads without a known face are; each becomes a head without features, whatever the network sees.
+        places: where heads without a known face are; each becomes a head without features or, where all is drawn and
+            the network sees no skin, smooth. Faces in much larger skin become places.
 
         Raises:
             BackendError: the engine failed.
         """
-        believed, doubted = believed_faces(faces)
-        ordered = far_to_near(believed)
+        ordered = far_to_near(faces)
         gap_s = math.inf if time_s is None else time_s - self._read_at_s
         steady = 0 <= gap_s <= _GAP_S
         self._read_at_s = -math.inf if time_s is None else time_s
@@ -173,13 +180,13 @@ class LayeredRenderer:
         most = (len(ordered) + (not coarse)) // 2 if is_quick else 0
         kept = self._carried.ids(ordered, self._reader.scale(image))[:most]
         scene = self._reader.read(image, crops, steady=steady, coarse=coarse, kept=kept)
-        fitting = with_fitting_skin(scene, ordered)
-        if len(fitting) < len(ordered):
-            kept, ordered = [key for key in kept if key in {face.id for face, _ in fitting}], fitting
-        heads = [head_around(face.box) for face, _ in ordered]
-        bodies, room = self._extent == "whole", self.draws_whole_frame
-        everywhere = [*places, *doubted]
-        scene = with_heads_at(without_things(scene), everywhere, heads, bodies_drawn=bodies, room_drawn=room)
+        fitting = with_fitting_skin(scene, ordered, self._memories if steady else ())
+        drawn = {face.id for face, _ in fitting}
+        everywhere = [*places, *(face.box for face, _ in ordered if face.id not in drawn)]
+        kept, ordered = [key for key in kept if key in drawn], fitting
+        meshes = [face.box for face, _ in ordered]
+        bodies, room = self._extent != "head", self.draws_whole_frame
+        scene = with_heads_at(without_things(scene), everywhere, meshes, bodies_drawn=bodies, room_drawn=room)
         known = self._carried.fields(scene.photo, ordered, kept)
         people = self._parts.steady(self._people(scene, ordered, known), follows=steady, carried=kept)
         self._carried.remember(people, ordered, kept)
@@ -193,6 +200,7 @@ class LayeredRenderer:
         scene = prepared.scene
         if time_s is None:
             self._ground.forget()
+            self._was_colourless = False
         ground = self._ground.paint(image, scene.photo, scene.planes["person"])
         is_pencil = self._style.base.fill == "paper"
         pixels = np.zeros((*ground.shape[:2], 4), np.uint8) if is_pencil else cv2.cvtColor(ground, cv2.COLOR_RGB2RGBA)
@@ -235,7 +243,11 @@ class LayeredRenderer:
         self, scene: SceneFields, faces: Sequence[AlignedFace], carried: Mapping[int, SceneFields] | None = None
     ) -> People:
         keep, alone = not self._ground.is_opaque, self._extent == "head"
-        return people_in(scene, faces, self._style.proportions, heads_alone=alone, keep_person=keep, carried=carried)
+        proportions = self._style.proportions
+        if not self.draws_whole_frame:
+            # Hair that is lower than the person's own would show that above it.
+            proportions = replace(proportions, forehead=max(1.0, proportions.forehead))
+        return people_in(scene, faces, proportions, heads_alone=alone, keep_person=keep, carried=carried)
 
     def _draw_person(self, canvas: skia.Canvas, person: Person, time_s: float | None) -> None:
         head, scene = person.head, person.scene

@@ -9,7 +9,7 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, LIP_TOP, NOSE_TIP
+from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, LIP_TOP, MESH_POINTS, NOSE_TIP
 from toonfilter.runtime.render.canvas import Pixels, clipped, draw_soft, paint, path_of, stroke
 from toonfilter.runtime.render.colour import Lab, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
@@ -33,6 +33,8 @@ _BEARD_EDGE_U = 0.013
 """How softly a dense beard's edge fades into the skin."""
 _GREY_BEARD, _GREY_TONES = (30.0, 55.0), 0.9
 """Lightness of beards between which their tones become stronger, and how much stronger they become."""
+_HANGS = (0.25, 0.5)
+"""Share of a beard below the jaw from which it may be and is a long one. Raising it cuts more of them at the jaw."""
 _STUBBLE_EDGE_U, _DENSE = 0.028, (0.5, 0.85)
 """How much more softly stubble's does; and cover up to which a beard is stubble, without tones, and from which it is
 dense. Raising the latter softens more beards."""
@@ -219,6 +221,7 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
             draw_soft(canvas, thin, between, rules.stubble * faint, _STUBBLE_EDGE_U * unit)
         if not dense:
             return
+        palette = _hanging(palette, _below_jaw(figure, head, plane))
         known = figure.kept("beard", lambda: _beard_paint(figure, plane, dense, palette, rules, light.side))
         if known is None:
             return
@@ -230,6 +233,23 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
         edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - smoothstep(palette.beard_cover, *_DENSE))
         lay(canvas, beard.picture, beard.patch, path_of(dense), soft_px=edge_u * unit)
         canvas.restore()
+
+
+def _below_jaw(figure: Figure, head: FaceGeometry, plane: Plane) -> float:
+    """Share of a beard that hangs beside the face's outline. plane: the beard."""
+    small = cv2.compare(plane[::4, ::4], _BEARD_LEVEL, cv2.CMP_GE)
+    face = np.zeros_like(small)
+    mesh = np.ascontiguousarray(head.photo_points[:MESH_POINTS, :2])
+    outline = figure.to_crop(cv2.convexHull(mesh)[:, 0]) / 4
+    cv2.fillConvexPoly(face, np.rint(outline).astype(np.int32), 255)
+    return cv2.countNonZero(cv2.subtract(small, face)) / max(cv2.countNonZero(small), 1)
+
+
+def _hanging(palette: Palette, below_jaw: float) -> Palette:
+    """What hangs is no stubble: it hides all of the skin, in the colour that is seen. below_jaw: see `_below_jaw`."""
+    cover = max(palette.beard_cover, smoothstep(below_jaw, *_HANGS))
+    seen = palette.skin + (palette.beard - palette.skin) * np.float32(palette.beard_cover / max(cover, 1e-3))
+    return replace(palette, beard=seen, beard_cover=cover)
 
 
 def _beard_paint(

@@ -21,7 +21,7 @@ _DRAWN_LIGHTER, _MOST_GAIN, _BLACK = 1.1, 1.35, (16.0, 36.0)
 of hair up to which it gains nothing, and from which all. Raising the last draws dark hair in the dark black."""
 _LIGHTEST_HAIR = 84.0
 """Lightness of white hair: above it there must be room for its lights."""
-_CAST_TAKEN, _MOST_CAST, _OWN_LEAST = 0.8, 1.3, 0.8
+_CAST_TAKEN, _MOST_CAST, _MOST_TAKEN = 0.8, 1.3, 0.8
 """How much of the light's colour, as skin shows it, is taken from hair; how much more than from skin at most; and the
 share of hair's own a* and b* that may be taken. Raising them draws grey hair grey in warmer light, and fair hair less
 yellow."""
@@ -39,6 +39,7 @@ _FAIR_BEARD = (0.9, 1.2)
 _GREY_COVER, _SURE_COVER = 0.85, 0.5
 """How much of the skin grey beards hide, and others of which the network is sure, at least."""
 _LEAST_RED, _LEAST_YELLOW = 0.5, 1.5
+"""Least a* and b* of beards. Raising them draws none blue or green, and grey ones brown."""
 _LIGHT_BEARD, _WHITE_CHROMA, _LIGHT_BEARD_PERCENTILE = 8.0, 16.0, 60.0
 """How much lighter than skin hair is, in L*, and its chroma at most, for a beard to be white, too; and from which
 percentile of what lies in its place its colour is taken."""
@@ -112,21 +113,20 @@ def measure_hair(
     sure = inner > _SURE_HAIR if np.count_nonzero(inner > _SURE_HAIR) >= FEWEST_PIXELS else plane > _SURE_HAIR
     young, gain, gloss = (0.0, 1.0, 0.0) if look is None else (look.lines.young, _light_gain(skin, look), _gloss(look))
     seen = _lit(lab[sure], default, gloss)
-    if look is not None:
-        cast = _cast(skin, look.skin)
-        seen, skin = _without_cast(seen, cast, skin), _without_cast(skin, cast, skin)
     if _is_sheen(seen, skin):
         seen = skin * _CROPPED
+    beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
+    is_white = _is_white(seen, skin)
+    if look is not None:
+        cast = _cast(skin, look.skin)
+        seen, beard, skin = (_without_cast(colour, cast, skin) for colour in (seen, beard, skin))
     hair = _with_youth(_ungreened(seen), young * (1 - gloss)) * _livelier(seen, skin, young)
     hair = _in_good_light(hair, gain)
     hair[0] = min(max(hair[0] + _LIGHTER, _DARKEST_HAIR), _LIGHTEST_HAIR)
     if look is not None and np.hypot(*hair[1:]) < _UNDYED:
         # Flash on black hair looks grey.
         hair[0] -= gloss * max(0.0, float(hair[0]) - max(_DARKEST_HAIR, _DARK_BESIDE * float(look.skin[0])))
-    beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
-    if look is not None and beard is not seen:
-        beard = _without_cast(beard, cast, skin)
-    if _is_white(seen, skin):
+    if is_white:
         cover = 1.0
         beard = beard + (seen - beard) * np.float32(0.5 * smoothstep(float(beard[0] - skin[0]), *_AS_WHITE))
     else:
@@ -146,7 +146,7 @@ def _cast(skin: Lab, drawn: Lab) -> NDArray[np.float32]:
 def _without_cast(colour: Lab, cast: NDArray[np.float32], skin: Lab) -> Lab:
     """A colour of the same photo without what the light added: more to what is lighter, but never all of its own."""
     added = _CAST_TAKEN * cast * np.float32(min(float(colour[0]) / max(float(skin[0]), 1.0), _MOST_CAST))
-    most = _OWN_LEAST * np.abs(colour[1:])
+    most = _MOST_TAKEN * np.abs(colour[1:])
     taken = np.where(added * colour[1:] > 0, np.clip(added, -most, most), 0)
     return np.array([colour[0], *(colour[1:] - taken)], np.float32)
 

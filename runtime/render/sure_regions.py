@@ -36,6 +36,9 @@ _LEAST_BARE_CELLS = 4
 """Cells of COARSE_PX px that must be skin or hair for a blob to be a person. Raising it leaves out distant people."""
 _HEAD_REACH_U = 2.6
 """How far around a face its own hair and skin are drawn where heads alone are wanted."""
+_FOREHEAD, _KNOWN_WIDTH = 0.45, 0.65
+"""How far above a mesh, in its height, its head reaches, and half its width. Raising them: fewer heads are drawn behind
+somebody."""
 _LEAST_BESIDE = 0.4
 """Share of a place that must lie beside known heads for it to be another one. Raising it draws fewer heads there."""
 _ALL_CLOTH, _BARE_PLACE = 230, 64
@@ -223,27 +226,31 @@ def middle_of_face(landmarks: Landmarks, shape: tuple[int, ...], unit_px: float)
 def with_heads_at(
     scene: SceneFields,
     places: Sequence[Box],
-    heads: Sequence[Box] = (),
+    meshes: Sequence[Box] = (),
     *,
     bodies_drawn: bool = False,
     room_drawn: bool = False,
 ) -> SceneFields:
-    """The scene with nobody to recognise at these places: a bare head at each. places: boxes around faces, in frame px.
+    """The scene with nobody to recognise at these places: a bare head, or something smooth. Boxes are in frame px.
 
-    bodies_drawn, room_drawn: where these are, what is no skin needs no head: places amid cloth and things of the room
-    (a print, leaves that look like a face) become smooth. heads: of known faces, in frame px: they stay as they are.
+    places: boxes around faces. meshes: those of the known faces. What lies on these is drawn as their skin.
+    bodies_drawn, room_drawn: where that is so, what is no skin needs no head: places amid cloth and things of the room
+    (a print, leaves that look like a face) become smooth. Where all is drawn, heads do not reach over known ones.
     """
     if not places:
         return scene
     planes = {**scene.planes, **{name: scene.planes[name].copy() for name in ("person", "skin", "tone", "ink")}}
     photo, bare = scene.photo, cv2.max(cv2.max(planes["skin"], planes["hair"]), planes["headwear"])
     known = np.zeros_like(bare)
-    for box in heads:
-        known = cv2.max(known, _oval(box, scene, 0.5, 0.5))
+    for box in meshes if room_drawn else ():
+        above = Box(box.left, box.top - _FOREHEAD * box.height, box.right, box.bottom)
+        known = cv2.max(known, _oval(above, scene, _KNOWN_WIDTH, 0.5))
     for place in places:
         head = _oval(place, scene, _HEAD_WIDTH, _HEAD_HEIGHT)
         beside = cv2.subtract(head, known)
-        if bodies_drawn and cv2.countNonZero(beside) < _LEAST_BESIDE * cv2.countNonZero(head):
+        if any(mesh.holds(place.centre) for mesh in meshes) or (
+            cv2.countNonZero(beside) < _LEAST_BESIDE * cv2.countNonZero(head)
+        ):
             continue
         is_drawn = room_drawn or (bodies_drawn and cv2.mean(planes["person"], beside)[0] > _ALL_CLOTH)
         if is_drawn and cv2.mean(bare, beside)[0] < _BARE_PLACE:
@@ -252,7 +259,7 @@ def with_heads_at(
                 planes[name][beside > 0] = round(cv2.mean(planes[name], beside)[0]) if name == "tone" else 0
             continue
         for name in ("person", "skin"):
-            planes[name] = cv2.max(planes[name], beside if bodies_drawn else head)
+            planes[name] = cv2.max(planes[name], beside)
     planes["hair"] = cv2.min(planes["hair"], cv2.bitwise_not(planes["skin"]))
     return replace(scene, photo=photo, planes=planes)
 

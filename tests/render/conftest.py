@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from toonfilter.runtime.faces.detection import Face, StillFaceFinder
+from toonfilter.runtime.faces.detection import Face
+from toonfilter.runtime.faces.still_faces import StillFaceFinder
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """Whole frames drawn in layers, from planes that the tests make themselves."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -166,16 +168,19 @@ def test_a_black_and_white_picture_gets_a_black_and_white_drawing() -> None:
 
 def test_a_black_and_white_video_stays_so_until_colour_is_certain() -> None:
     renderer = LayeredRenderer(PlanesByColour(), PLAIN)
+    times_s = itertools.count()
 
-    def colour_of(levels: int) -> int:
+    def colour_of(levels: int, *, is_video: bool = True) -> int:
         frame = np.full((120, 160, 3), 120, np.uint8)
         frame[..., 0] += levels
-        renderer.render(frame, [])
+        renderer.render(frame, [], next(times_s) / 25 if is_video else None)
         return int(np.ptp(frame.astype(int), axis=2).max())
 
     assert colour_of(18) > 0
     assert [colour_of(levels) for levels in (0, 18, 18)] == [0, 0, 0]
     assert colour_of(40) > 0
+    assert colour_of(0) == 0
+    assert colour_of(18, is_video=False) > 0
     assert colour_of(0) == 0
     renderer.forget()
     assert colour_of(18) > 0

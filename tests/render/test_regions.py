@@ -163,14 +163,25 @@ def test_a_face_seen_amid_clothes_becomes_smooth_cloth_and_one_elsewhere_a_head(
     assert painted.photo[15:40, 90:110].std() < 0.15 * photo[15:40, 90:110].std()
 
 
-def test_a_place_where_skin_is_seen_is_a_head_and_one_in_a_known_head_is_that_head() -> None:
+def test_a_place_where_skin_is_seen_is_a_head_and_one_on_a_known_face_is_that_face() -> None:
     photo = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     scene = SceneFields(photo, planes(skin=box(90, 90, 130, 150)), 1.0)
     place = Box(80, 100, 120, 140)
     head = with_heads_at(scene, [place], bodies_drawn=True, room_drawn=True)
     assert head.planes["skin"][105:135, 85:115].min() == 255
-    known = with_heads_at(scene, [place], [Box(60, 60, 150, 170)], bodies_drawn=True, room_drawn=True)
-    assert (known.planes["skin"] == scene.planes["skin"]).all()
+    for drawn in ({}, {"bodies_drawn": True, "room_drawn": True}):
+        known = with_heads_at(scene, [place], [Box(60, 60, 150, 170)], **drawn)
+        assert (known.planes["skin"] == scene.planes["skin"]).all()
+
+
+@pytest.mark.parametrize("room_drawn", [True, False])
+def test_a_head_behind_a_known_one_is_whole_only_where_the_room_shows(room_drawn: bool) -> None:
+    scene = SceneFields(np.zeros((SIZE, SIZE, 3), np.uint8), planes(skin=box(60, 40, 160, 160)), 1.0)
+    scene.planes["skin"][:, 60:110] = 0
+    place, mesh = Box(112, 70, 142, 110), Box(60, 60, 110, 130)
+    drawn = with_heads_at(scene, [place], [mesh], bodies_drawn=True, room_drawn=room_drawn)
+    assert drawn.planes["skin"][90, 120:140].min() == 255
+    assert (drawn.planes["skin"][90, 109] == 255) == (not room_drawn)
 
 
 def test_skin_of_another_colour_than_the_faces_is_cloth(points) -> None:

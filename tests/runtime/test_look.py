@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from toonfilter.benchmarks.quality.skin_tone import ita_degrees
-from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.faces.still_faces import StillFaceFinder
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.render.measures.appearance import appearance
 from toonfilter.runtime.render.measures.measure import LookMeter, measure_look

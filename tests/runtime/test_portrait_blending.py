@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from toonfilter.runtime.faces.detection import Face, StillFaceFinder
+from toonfilter.runtime.faces.detection import Face
+from toonfilter.runtime.faces.still_faces import StillFaceFinder
 from toonfilter.runtime.geometry.alignment import CropTransform, crop_transform
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.pixelate import cover_softly, pixelated

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from toonfilter.runtime.faces.detection import StillFaceFinder
+from toonfilter.runtime.faces.still_faces import StillFaceFinder
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.geometry.warp import FaceWarp
 from toonfilter.runtime.render.guidance import face_shape

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.faces.detection import UPRIGHT, Face, StillFaceFinder
+from toonfilter.runtime.faces.detection import Face
+from toonfilter.runtime.faces.still_faces import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.train.data.pictures import picture_paths, read_rgb, write_png

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from toonfilter.runtime.errors import DataError
-from toonfilter.runtime.faces.detection import UPRIGHT, StillFaceFinder
+from toonfilter.runtime.faces.still_faces import UPRIGHT, StillFaceFinder
 from toonfilter.runtime.progress import Progress, ShowProgress
 from toonfilter.train.data.pictures import picture_name, picture_paths, read_rgb
 

@@ -48,10 +48,10 @@ _UPPER_RIM = 0.65
 _WORN = 0.30
 """Share of the lenses' place that the plane of glasses must cover."""
 _SUN, _SEEN_SHARE, _LEAST_SEEN = (0.79, 0.86), 0.06, 0.3
-"""Level of the plane of glasses inside lenses up to which they are clear, and from which they are sunglasses; and how
-far a lens that is seen to be dark or tinted, 0 to 1, lowers both, and how much that must be. Of 66 faces in sunglasses
-this finds 55, of 286 in clear ones it takes 3 for such. Lowering
-the first takes the eyes of more people in the dark."""
+"""Level of the plane of glasses inside lenses up to which they are clear, and from which they are sunglasses; by how
+much a lens that looks dark or tinted, 0 to 1, moves both; and how dark or tinted it must look. Of 66 faces in
+sunglasses this finds 55, of 286 in clear ones it takes 3 for such. Lowering the first takes the eyes of more people in
+the dark."""
 _TINTED = (16.0, 26.0)
 """How far the colour of a lens (a*, b*) lies from that of skin: clear up to the first, tinted from the second."""
 _DARKER = (0.28, 0.45)

@@ -1,0 +1,50 @@
+"""Which meshes are faces: a head has one, and what lies turned beside upright faces mostly is none."""
+
+from collections.abc import Collection, Sequence
+
+from toonfilter.runtime.faces.config import BeliefConfig
+from toonfilter.runtime.faces.detection import Face
+from toonfilter.runtime.geometry.box import Box
+
+_UPRIGHT_DEG = 60.0
+"""Turned by less than this, a face is preferred as the one with which others are compared."""
+
+
+def believed_faces(
+    faces: Sequence[Face], config: BeliefConfig, before: Collection[int] = ()
+) -> tuple[list[Face], list[Box]]:
+    """Those of the faces that may be drawn with features, in their order, and the places of the others.
+
+    before: ids that were believed in the frame before; they are doubted later.
+    """
+    kept: list[Face] = []
+    doubted: list[Box] = []
+    for face in sorted(faces, key=lambda one: -_weight(one, config)):
+        is_known = face.id in before
+        if any(_is_part_of(face, other, config) for other in kept) or (
+            kept and _turned_deg(face, kept[0]) > config.turned_deg + config.known_deg * is_known
+        ):
+            doubted.append(face.box)
+        else:
+            kept.append(face)
+    ids = {face.id for face in kept}
+    return [face for face in faces if face.id in ids], doubted
+
+
+def _weight(face: Face, config: BeliefConfig) -> float:
+    """The size of a face, less where it is turned."""
+    turned = abs((face.pose[2] + 180) % 360 - 180) > _UPRIGHT_DEG
+    return face.fit.scale * (config.turned_weight if turned else 1.0)
+
+
+def _turned_deg(face: Face, other: Face) -> float:
+    return abs((face.pose[2] - other.pose[2] + 180) % 360 - 180)
+
+
+def _is_part_of(face: Face, larger: Face, config: BeliefConfig) -> bool:
+    box = larger.box
+    beside = config.beside * box.width
+    head = Box(box.left - beside, box.top - config.forehead * box.height, box.right + beside, box.bottom)
+    if not head.holds(face.box.centre):
+        return False
+    return face.fit.scale < config.speck * larger.fit.scale or _turned_deg(face, larger) > config.upside_down_deg

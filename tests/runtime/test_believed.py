@@ -1,0 +1,61 @@
+"""Which meshes are drawn as faces."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from toonfilter.runtime.faces.believed import believed_faces
+from toonfilter.runtime.faces.config import BeliefConfig
+from toonfilter.runtime.faces.detection import Face, face_from
+from toonfilter.runtime.geometry.alignment import mean_face
+
+CONFIG = BeliefConfig()
+
+
+def face(degrees: float, size_px: float = 100.0, at: tuple[float, float] = (300.0, 300.0), key: int = 0) -> Face:
+    """The mean face, turned, with its middle at a place."""
+    angle = np.radians(degrees)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32)
+    landmarks = (mean_face() * size_px).astype(np.float32)
+    landmarks[:, :2] = landmarks[:, :2] @ rotation.T
+    low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    landmarks[:, :2] += np.array(at, np.float32) - (low + high) / 2
+    made = face_from(landmarks, key)
+    assert made is not None
+    return made
+
+
+OWN = face(0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(face(178, at=(300, 265), key=1), id="a forehead is no face upside down"),
+        pytest.param(face(0, 25, at=(305 + OWN.box.width / 2, 300), key=1), id="an ear holds no small face"),
+        pytest.param(face(90, 60, at=(600, 400), key=1), id="leaves beside somebody are no face that lies"),
+    ],
+)
+def test_what_is_no_face_beside_one_is_a_place(other: Face) -> None:
+    assert believed_faces([other, OWN], CONFIG) == ([OWN], [other.box])
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180])
+def test_people_alone_and_side_by_side_are_drawn_however_they_lie(degrees: float) -> None:
+    first, second = face(degrees, key=0), face(degrees, 80, at=(500, 320), key=1)
+    assert believed_faces([second, first], CONFIG) == ([second, first], [])
+    assert believed_faces([first], CONFIG) == ([first], [])
+
+
+def test_an_upright_face_counts_more_than_a_turned_one_of_its_size() -> None:
+    turned = face(80, 105, at=(600, 300), key=1)
+    assert believed_faces([turned, OWN], CONFIG) == ([OWN], [turned.box])
+
+
+def test_a_face_that_was_believed_is_doubted_later() -> None:
+    leaning = face(65, 80, at=(600, 300), key=1)
+    assert believed_faces([OWN, leaning], CONFIG)[0] == [OWN]
+    assert believed_faces([OWN, leaning], CONFIG, before={1})[0] == [OWN, leaning]
+    lying = replace(face(85, 80, at=(600, 300)), id=1)
+    assert believed_faces([OWN, lying], CONFIG, before={1})[0] == [OWN]
