@@ -144,8 +144,11 @@ def train(
     out: Annotated[
         Path, typer.Option("--output", "--out", "-o", help="Folder of this run; a run that is there goes on.")
     ],
-    imagenet: Annotated[
-        Path | None, typer.Option(help="MobileNetV2 as ONNX, batch norms folded in; for a new run.")
+    first_weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="For a new run: MobileNetV2 as ONNX, batch norms folded in, or the fp32 file of a fields network."
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Other than the recipe's.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
@@ -153,12 +156,14 @@ def train(
     """Train the fields network. Ctrl-C stops; the same command goes on from the newest checkpoint."""
     import torch
 
-    from toonfilter.train.fields_training import FieldsRecipe, FieldsTraining
+    from toonfilter.train.fields_training import GOING_ON, FieldsRecipe, FieldsTraining
+    from toonfilter.train.networks.fields import is_exported
 
     torch.set_num_threads(threads)
-    recipe = FieldsRecipe() if steps is None else _shorter(FieldsRecipe(), steps)
+    recipe = GOING_ON if first_weights is not None and is_exported(first_weights) else FieldsRecipe()
+    recipe = recipe if steps is None else _shorter(recipe, steps)
     try:
-        FieldsTraining(folder, out, recipe, imagenet).run(_say)
+        FieldsTraining(folder, out, recipe, first_weights).run(_say)
     except KeyboardInterrupt:
         terminal.say(f"stopped; the same command goes on from {out}")
 

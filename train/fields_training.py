@@ -25,18 +25,29 @@ from toonfilter.train.data.fields.second_labels import Predict
 from toonfilter.train.data.fields.store import LabelStore
 from toonfilter.train.data.splits import split_of
 from toonfilter.train.losses.fields import fields_loss, overlap
-from toonfilter.train.networks.fields import HALF_LEVELS, MIDDLE_LEVEL, FieldsNetwork, load_imagenet
+from toonfilter.train.networks.fields import (
+    HALF_LEVELS,
+    MIDDLE_LEVEL,
+    FieldsNetwork,
+    is_exported,
+    load_exported,
+    load_imagenet,
+    settle_norms,
+)
 from toonfilter.train.optimisation import Follower
 
 CHECKPOINT: Final = "checkpoint.pt"
 LOG: Final = "log.jsonl"
 _LARGEST_HELD = 0.03
+_MEASURED_SAMPLES = 48
+"""Samples from which norms get their statistics again where training goes on from exported weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldsRecipe:
     """steps, small_steps: all, and those on small samples before the large ones. learning_rate: of the decoder; the
     encoder's is `encoder_rate` times that. average: decay of the moving average of the weights.
+    frozen_stages: how many of the encoder's stages, from the stem on, keep their weights, which saves time.
     validation_pictures: how many held-out pictures a validation reads.
     """
 
@@ -51,11 +62,16 @@ class FieldsRecipe:
     warm_up_steps: int = 150
     weight_decay: float = 1e-4
     average: float = 0.997
+    frozen_stages: int = 0
     save_every: int = 100
     validate_every: int = 500
     validation_pictures: int = 120
     bfloat16: bool = True
     seed: int = 18
+
+
+GOING_ON: Final = FieldsRecipe(steps=3000, small_steps=2000, learning_rate=6e-4, frozen_stages=3)
+"""From an exported network on, which keeps most of what it knows."""
 
 
 Report = Callable[[dict[str, Any]], None]
@@ -116,13 +132,21 @@ def read_hands(labels: Path) -> NDArray[np.uint8]:
     return hands
 
 
+def _has_bfloat16() -> bool:
+    """Whether this CPU computes with bfloat16; others imitate it, ten times as slowly."""
+    # Older versions of torch do not tell.
+    told: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return not told or bool(told.get("avx512_bf16") or told.get("amx_bf16"))
+
+
 class FieldsTraining:
     """A run in a folder. `run` goes on from the checkpoint there, if any, until the recipe's steps are done.
 
     The folder holds checkpoint.pt (weights, moving average, optimiser, step; read with weights_only) and log.jsonl.
     """
 
-    def __init__(self, labels: Path, folder: Path, recipe: FieldsRecipe, imagenet: Path | None) -> None:
+    def __init__(self, labels: Path, folder: Path, recipe: FieldsRecipe, first_weights: Path | None) -> None:
+        """first_weights: of a new run: MobileNetV2 from ImageNet, or an exported fields network to go on with; ONNX."""
         self.recipe, self.folder = recipe, folder
         self.store = LabelStore(labels)
         self._train, held = split_indices(self.store)
@@ -136,12 +160,20 @@ class FieldsTraining:
         self._optimiser = self._make_optimiser()
         if (folder / CHECKPOINT).is_file():
             self._resume()
-        elif imagenet is None:
+        elif first_weights is None:
             raise ConfigError("a new run of the fields network needs the ImageNet weights of MobileNetV2")
         else:
-            load_imagenet(self.network.features, imagenet)
+            self._begin(first_weights)
             self._follower = Follower(self.network, recipe.average)
         self.average.eval()
+
+    def _begin(self, path: Path) -> None:
+        if not is_exported(path):
+            load_imagenet(self.network.features, path)
+            return
+        load_exported(self.network, path)
+        samples = [self._composer.sample(k, self.recipe.small_px, self.recipe.seed) for k in range(_MEASURED_SAMPLES)]
+        settle_norms(self.network, to_batch(samples)[0])
 
     @property
     def average(self) -> nn.Module:
@@ -149,6 +181,7 @@ class FieldsTraining:
         return self._follower.network
 
     def _make_optimiser(self) -> torch.optim.AdamW:
+        self.network.features.freeze(self.recipe.frozen_stages)
         encoder = list(self.network.features.parameters())
         inside = {id(parameter) for parameter in encoder}
         decoder = [parameter for parameter in self.network.parameters() if id(parameter) not in inside]
@@ -186,7 +219,7 @@ class FieldsTraining:
         first = self.step * recipe.batch_size
         images, planes, known = to_batch([self._composer.sample(first + k, side, recipe.seed) for k in range(count)])
         self.network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16 and _has_bfloat16()):
             logits = self.network(images.contiguous(memory_format=torch.channels_last))
         loss, parts = fields_loss(logits.float(), planes, known)
         if not torch.isfinite(loss):

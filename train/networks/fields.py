@@ -86,6 +86,11 @@ class MobileNetFeatures(nn.Module):
             inputs = outputs
         self.stages = nn.ModuleList(stages)
 
+    def freeze(self, stages: int) -> None:
+        """Keep the weights of the stem and of this many stages; 0 keeps none."""
+        for part in (self.stem, *self.stages[:stages]) if stages else ():
+            part.requires_grad_(False)
+
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem(x)
         taken = [x]
@@ -140,7 +145,7 @@ class FieldsNetwork(nn.Module):
 
     def fold(self) -> None:
         """Put the norms of the decoder into its convolutions; for inference only."""
-        for block in self.mix:
+        for block in self.modules():
             if isinstance(block, _Block):
                 block.fold()
 
@@ -181,3 +186,69 @@ def load_imagenet(features: MobileNetFeatures, path: Path) -> None:
             part.weight[:, : weight.shape[1]] = weight
             assert part.bias is not None
             part.bias.copy_(bias)
+
+
+@torch.no_grad()
+def load_exported(network: FieldsNetwork, path: Path) -> None:
+    """Fill in the weights of an exported fields network (fp32 ONNX).
+
+    Raises:
+        DataError: the file is no fields network, or one of other widths.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(path).graph
+    stored = {tensor.name: torch.tensor(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
+    state = network.state_dict()
+    found = {name.removeprefix("network."): value for name, value in stored.items() if name.startswith("network.")}
+    if "features.stem.convolution.weight" not in found:
+        raise DataError(f"{path} is no exported fields network")
+    found["features.stem.convolution.weight"] *= HALF_LEVELS
+    # The exporter writes the head's four pixels side by side.
+    order = torch.arange(4 * len(FIELDS)).reshape(len(FIELDS), 4).T.flatten()
+    for name in ("head.weight", "head.bias"):
+        shuffled = found[name]
+        found[name] = torch.empty_like(shuffled)
+        found[name][order] = shuffled
+    # Biases that came of a folded norm.
+    for name in [name for name in found if name.endswith(".convolution.bias") and name not in state]:
+        found[f"{name.rsplit('.', 2)[0]}.norm.bias"] = found.pop(name)
+    for name, value in found.items():
+        if name not in state or state[name].shape != value.shape:
+            raise DataError(f"{path}: {name} is {list(value.shape)}; this network has another shape there")
+        state[name].copy_(value)
+
+
+@torch.no_grad()
+def settle_norms(network: FieldsNetwork, images: Tensor) -> None:
+    """Give norms that were folded the statistics of these images; what the network answers stays as it is.
+
+    images: [N, 4, H, W], as the network takes them. For training to go on from exported weights.
+    """
+    network.eval()
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+    handles = [norm.register_forward_pre_hook(_settle) for norm in norms]
+    network(images)
+    for handle in handles:
+        handle.remove()
+
+
+def _settle(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    shift = norm.bias - norm.running_mean * norm.weight / (norm.running_var + norm.eps).sqrt()
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    mean, variance = inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3))
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
+    norm.weight.copy_(scale * (variance + norm.eps).sqrt())
+    norm.bias.copy_(shift + scale * mean)
+
+
+def is_exported(path: Path) -> bool:
+    """Whether a file is an exported fields network, and not the weights of MobileNetV2 from ImageNet."""
+    import onnx
+
+    return any(tensor.name.startswith("network.features.") for tensor in onnx.load(path).graph.initializer)

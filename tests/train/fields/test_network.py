@@ -20,7 +20,14 @@ from toonfilter.runtime.fields import FIELDS
 from toonfilter.train.data.fields.store import LabelStore
 from toonfilter.train.fields_training import CHECKPOINT, FieldsRecipe, FieldsTraining, split_indices
 from toonfilter.train.losses.fields import fields_loss, overlap
-from toonfilter.train.networks.fields import FieldsNetwork, MobileNetFeatures, load_imagenet
+from toonfilter.train.networks.fields import (
+    FieldsNetwork,
+    MobileNetFeatures,
+    is_exported,
+    load_exported,
+    load_imagenet,
+    settle_norms,
+)
 
 RECIPE = FieldsRecipe(
     steps=2, small_steps=1, small_px=64, large_px=64, batch_size=2, large_batch_size=2, save_every=1,
@@ -189,6 +196,43 @@ def test_int8_file_is_close_and_quantised_throughout(model: onnx.ModelProto) -> 
     assert {entry.key: entry.value for entry in small.metadata_props}["toonfilter.step"] == "7"
     assert max(plane_differences(model_reference(model), model_reference(small), [feeds()]).values()) < 6
     assert model_reference(small)(feeds((96, 160))).shape == (1, 96, 160, len(FIELDS))
+
+
+@pytest.mark.slow
+def test_an_exported_network_goes_on_as_it_was(network: FieldsNetwork, model: onnx.ModelProto, tmp_path: Path) -> None:
+    onnx.save(model, tmp_path / "fields.onnx")
+    assert is_exported(tmp_path / "fields.onnx")
+    images = torch.randn(4, 4, 64, 64)
+    with torch.no_grad():
+        expected = network(images)
+        again = FieldsNetwork().eval()
+        load_exported(again, tmp_path / "fields.onnx")
+        torch.testing.assert_close(again(images), expected, rtol=1e-3, atol=1e-3)
+        settle_norms(again, images)
+        torch.testing.assert_close(again(images), expected, rtol=1e-3, atol=1e-3)
+        # In training, norms count with the batch's own statistics, which are these now.
+        torch.testing.assert_close(again.train()(images), expected, rtol=0.05, atol=0.05)
+
+
+def test_other_files_are_no_exported_network(imagenet: Path) -> None:
+    assert not is_exported(imagenet)
+    with pytest.raises(DataError, match="no exported fields network"):
+        load_exported(FieldsNetwork(), imagenet)
+
+
+def test_frozen_stages_learn_nothing(store: LabelStore, imagenet: Path, tmp_path: Path) -> None:
+    training = FieldsTraining(store.folder, tmp_path / "run", replace(RECIPE, frozen_stages=2), imagenet)
+    before = {name: value.clone() for name, value in training.network.state_dict().items()}
+    training.one_step()
+    after = training.network.state_dict()
+    changed = {
+        name.split(".")[2]
+        for name in before
+        if name.startswith("features.stages")
+        if not torch.equal(before[name], after[name])
+    }
+    assert changed == {"2", "3", "4", "5", "6"}
+    assert torch.equal(before["features.stem.convolution.weight"], after["features.stem.convolution.weight"])
 
 
 def test_graph_keeps_the_network_as_it_was(network: FieldsNetwork) -> None:
