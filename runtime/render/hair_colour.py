@@ -21,6 +21,9 @@ _DRAWN_LIGHTER, _MOST_GAIN, _BLACK = 1.1, 1.35, (16.0, 36.0)
 of hair up to which it gains nothing, and from which all. Raising the last draws dark hair in the dark black."""
 _LIGHTEST_HAIR = 84.0
 """Lightness of white hair: above it there must be room for its lights."""
+_SURE_CAST = (5.0, 13.0)
+"""Chroma that the light adds to skin up to which that is doubted, and from which it is sure. Raising them keeps more
+brown hair brown."""
 _CAST_TAKEN, _MOST_CAST, _MOST_TAKEN = 0.8, 1.3, 0.8
 """How much of the light's colour, as skin shows it, is taken from hair; how much more than from skin at most; and the
 share of hair's own a* and b* that may be taken. Raising them draws grey hair grey in warmer light, and fair hair less
@@ -138,9 +141,9 @@ def measure_hair(
 
 
 def _cast(skin: Lab, drawn: Lab) -> NDArray[np.float32]:
-    """float32 [2]: what the colour of the light adds to skin, a* and b*. drawn: the skin in good light."""
+    """float32 [2]: what the colour of the light surely adds to skin, a* and b*. drawn: the skin in good light."""
     cast: NDArray[np.float32] = skin[1:] - drawn[1:] * (skin[0] / max(float(drawn[0]), 1.0))
-    return cast
+    return cast * np.float32(smoothstep(float(np.hypot(*cast)), *_SURE_CAST))
 
 
 def _without_cast(colour: Lab, cast: NDArray[np.float32], skin: Lab) -> Lab:

@@ -80,6 +80,10 @@ def hair_relief(light: Plane, hair: Plane, unit_px: float, light_side: float = -
     return relief
 
 
+_DYED_BLUE = 8.0
+"""How much bluer than grey, in b*, a place of hair must be to be drawn so. Raising it loses blue strands."""
+
+
 def hair_tints(photo: Image, hair: Plane, base: Lab, unit_px: float) -> NDArray[np.float32]:
     """How far hair's own colour around each place is from its colour at large: float32 [h, w, 3] sRGB, small.
 
@@ -99,6 +103,10 @@ def hair_tints(photo: Image, hair: Plane, base: Lab, unit_px: float) -> NDArray[
     sums = cv2.GaussianBlur((lab - mean) * weight[..., None], (0, 0), sigma)
     apart = sums / (cv2.GaussianBlur(weight, (0, 0), sigma) + np.float32(_TINT_DOUBT))[..., None]
     tinted = base + np.clip(apart, -_MOST_TINT, _MOST_TINT) * _TINT_SHARES
+    # A little blue in brown or black hair is the light; more of it is dyed.
+    least = np.minimum(base[2], np.float32(0))
+    is_light = (tinted[..., 2] < least) & (tinted[..., 2] > least - _DYED_BLUE)
+    tinted[..., 2] = np.where(is_light, least, tinted[..., 2])
     tints: NDArray[np.float32] = to_rgb(tinted.astype(np.float32)) - to_rgb(base)
     return tints
 
