@@ -1,13 +1,11 @@
 """Which meshes are faces: a head has one, and what lies turned beside upright faces mostly is none."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from toonfilter.runtime.faces.config import BeliefConfig
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.geometry.box import Box
-
-_UPRIGHT_DEG = 60.0
-"""Turned by less than this, a face is preferred as the one with which others are compared."""
 
 
 def believed_faces(
@@ -31,9 +29,15 @@ def believed_faces(
     return [face for face in faces if face.id in ids], doubted
 
 
+def head_around(mesh: Box, config: BeliefConfig) -> Box:
+    """The head of an upright face, with hair and ears. mesh: the box of its mesh."""
+    beside = config.beside * mesh.width
+    return Box(mesh.left - beside, mesh.top - config.forehead * mesh.height, mesh.right + beside, mesh.bottom)
+
+
 def _weight(face: Face, config: BeliefConfig) -> float:
     """The size of a face, less where it is turned."""
-    turned = abs((face.pose[2] + 180) % 360 - 180) > _UPRIGHT_DEG
+    turned = abs((face.pose[2] + 180) % 360 - 180) > config.turned_deg
     return face.fit.scale * (config.turned_weight if turned else 1.0)
 
 
@@ -42,9 +46,9 @@ def _turned_deg(face: Face, other: Face) -> float:
 
 
 def _is_part_of(face: Face, larger: Face, config: BeliefConfig) -> bool:
-    box = larger.box
-    beside = config.beside * box.width
-    head = Box(box.left - beside, box.top - config.forehead * box.height, box.right + beside, box.bottom)
-    if not head.holds(face.box.centre):
-        return False
-    return face.fit.scale < config.speck * larger.fit.scale or _turned_deg(face, larger) > config.upside_down_deg
+    head, is_speck = head_around(larger.box, config), face.fit.scale < config.speck * larger.fit.scale
+    if is_speck:
+        # Jewellery and collars, too.
+        head = replace(head, bottom=head.bottom + config.neck * larger.box.height)
+    is_turned = _turned_deg(face, larger) > config.upside_down_deg
+    return head.holds(face.box.centre) and (is_speck or is_turned)

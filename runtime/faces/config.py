@@ -112,19 +112,19 @@ class CloseLookConfig:
 
 @dataclass(frozen=True, slots=True)
 class BeliefConfig:
-    """Which meshes get features; the places of the others are hidden without.
+    """Which of several meshes get features.
 
-    forehead, beside, speck: how far above and beside a mesh, in its height and width, its head reaches; and size of
-        a mesh there, over its own, up to which that is a detail. Higher: fewer people close together are drawn.
+    forehead, beside, neck, speck: how far above, beside and below a mesh, in its height and width, its head and neck
+        reach; and size of a mesh there, over its own, up to which that is a detail. Higher: fewer faces close together.
     upside_down_deg: turn of a mesh against the head it lies on when it is a forehead or a chin. Lower: the same.
-    turned_deg, known_deg: turn against the main face from which on a mesh is doubted, and so much later one that was
-        believed in the frame before. Higher: people who lie are drawn, and more faces into things of the room.
+    turned_deg, known_deg: turn against the main face that is doubted; more if believed before. Higher: who lies shows.
     turned_weight: size that a turned face counts, over an upright one's, in who is the main one. Lower: the reverse.
     """
 
     forehead: float = 0.45
     beside: float = 0.15
-    speck: float = 0.4
+    neck: float = 0.6
+    speck: float = 0.52
     upside_down_deg: float = 100.0
     turned_deg: float = 60.0
     known_deg: float = 15.0

@@ -4,15 +4,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.render.features.smooth import smoothstep
+
 Colour = NDArray[np.float32]
 """float32 [3]: sRGB, 0 to 1."""
 Lab = NDArray[np.float32]
 """float32 [3]: CIE L* 0 to 100, a*, b*."""
 
+_DEEP = (32.0, 52.0)
+"""Lightness of drawn skin up to which it is deep, and from which it is not. Raising them draws more skin as deep."""
 BLACK = np.array([0.055, 0.047, 0.06], np.float32)
 """A printer's black."""
 _SHADE = np.array([0.84, 0.68, 0.70], np.float32)
 """What full shade leaves of red, green and blue: shadows turn to a warm violet, not to black."""
+
+
+def depth_of(skin: Lab) -> float:
+    """1 for deep skin, 0 for fair and middle tones. skin: as it is drawn."""
+    return 1 - smoothstep(float(skin[0]), *_DEEP)
 
 
 def to_lab(colours: NDArray[np.float32]) -> NDArray[np.float32]:

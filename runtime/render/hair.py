@@ -40,6 +40,8 @@ _STUBBLE_EDGE_U, _DENSE = 0.028, (0.5, 0.85)
 dense. Raising the latter softens more beards."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
+_SEEN_STUBBLE = 2.0
+"""How much stubble is drawn for each share of the skin that it hides. Raising it draws shade as stubble."""
 _BESIDE_DENSE = 0.8
 """How much less stubble is drawn where a beard is dense. Raising it gives beards sharper edges."""
 _RING_L = 11.0
@@ -217,6 +219,7 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
         between = to_rgb(skin + (base - skin) * np.float32(0.5))
         # Around a dense beard stubble is a smear.
         faint = 1 - _BESIDE_DENSE * palette.beard_cover if dense else 1.0
+        faint *= min(1.0, _SEEN_STUBBLE * palette.beard_cover)
         with clipped(canvas, face):
             draw_soft(canvas, thin, between, rules.stubble * faint, _STUBBLE_EDGE_U * unit)
         if not dense:
@@ -236,7 +239,7 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
 
 
 def _below_jaw(figure: Figure, head: FaceGeometry, plane: Plane) -> float:
-    """Share of a beard that hangs beside the face's outline. plane: the beard."""
+    """Share of a beard that lies outside of the face's outline. plane: the beard."""
     small = cv2.compare(plane[::4, ::4], _BEARD_LEVEL, cv2.CMP_GE)
     face = np.zeros_like(small)
     mesh = np.ascontiguousarray(head.photo_points[:MESH_POINTS, :2])

@@ -56,6 +56,9 @@ that says nothing."""
 _FAINT_BEARD, _FAINT_COVER = (2.0, 8.0), 0.3
 """Difference of lightness between a beard and skin below which it may be shade, and above which it is seen; and how
 much is drawn of what may be shade."""
+_OF_SKIN, _GINGER = (0.8, 1.0), (1.1, 1.4)
+"""Chroma of stubble over that of skin from which it may be and is skin in shade; and from which it may be and is
+ginger. Raising the first two draws more shade around mouths as stubble."""
 _MAY_BE_GREY = (32.0, 48.0)
 """Lightness of hair that is dark whatever its colour, and of hair that may be grey."""
 _BLOND_YELLOW = 21.0
@@ -133,7 +136,8 @@ def measure_hair(
         cover = 1.0
         beard = beard + (seen - beard) * np.float32(0.5 * smoothstep(float(beard[0] - skin[0]), *_AS_WHITE))
     else:
-        beard, cover = _without_skin(beard, seen, skin, 0.0 if beard_plane is None else _certainty(beard_plane))
+        certainty = 0.0 if beard_plane is None else _certainty(beard_plane)
+        beard, cover = _without_skin(beard, seen, skin, certainty=certainty, deep=gloss)
     beard = _warm(_ungreened(beard) * _livelier(beard, skin, 0.0))
     beard = _in_good_light(beard, gain)
     beard[0] = min(max(beard[0] + _LIGHTER, _DARKEST_BEARD), _LIGHTEST_HAIR)
@@ -167,11 +171,12 @@ def _in_good_light(colour: Lab, gain: float) -> Lab:
     return lit
 
 
-def _without_skin(beard: Lab, hair: Lab, skin: Lab, certainty: float) -> tuple[Lab, float]:
+def _without_skin(beard: Lab, hair: Lab, skin: Lab, *, certainty: float, deep: float) -> tuple[Lab, float]:
     """The colour of a beard's hairs, and how much of the skin between them they hide. All as the photo shows them.
 
     What is seen of stubble is a mixture of both: its hairs are as dark as those of the head. A beard that is as light
-    as skin is grey. certainty: how sure the network is of the beard, see `_certainty`.
+    as skin is grey. certainty: how sure the network is of the beard, see `_certainty`. deep: 1 for deep skin, on which
+    stubble has the skin's colour as shade has.
     """
     lightness = float(beard[0]) / max(float(skin[0]), 1.0)
     stubble = smoothstep(lightness, *_STUBBLE_TO_SKIN)
@@ -181,11 +186,12 @@ def _without_skin(beard: Lab, hair: Lab, skin: Lab, certainty: float) -> tuple[L
     own = hair * np.float32(min(1.0, _DARKER_OWN * float(beard[0]) / max(float(hair[0]), 1.0)))
     hairs: Lab = beard + (own - beard) * np.float32(stubble * (1 - grey))
     seen = -apart / max(float(skin[0] - hairs[0]), _LEAST_APART)
-    seen *= _FAINT_COVER + (1 - _FAINT_COVER) * smoothstep(abs(apart), *_FAINT_BEARD)
-    hairs[0] += light * max(0.0, _LIGHTER_THAN_SKIN - apart)
     of_skin = float(np.hypot(*beard[1:])) / max(float(np.hypot(*skin[1:])), _LEAST_SKIN_CHROMA)
+    shade = (1 - deep) * stubble * smoothstep(of_skin, *_OF_SKIN) * (1 - smoothstep(of_skin, *_GINGER))
+    believed = _FAINT_COVER + (1 - _FAINT_COVER) * smoothstep(abs(apart), *_FAINT_BEARD) * (1 - shade)
+    hairs[0] += light * max(0.0, _LIGHTER_THAN_SKIN - apart)
     hairs[1:] *= 1 - (1 - _GREYED) * light * (1 - smoothstep(of_skin, *_FAIR_BEARD))
-    return hairs, min(1.0, max(_CLEARER * seen, _SURE_COVER * certainty, _GREY_COVER * grey))
+    return hairs, min(1.0, max(believed * max(_CLEARER * seen, _SURE_COVER * certainty), _GREY_COVER * grey))
 
 
 def _certainty(beard: Plane) -> float:

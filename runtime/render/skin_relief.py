@@ -19,9 +19,8 @@ from toonfilter.runtime.geometry.landmarks import (
     RIGHT_WING,
 )
 from toonfilter.runtime.render.canvas import Pixels
-from toonfilter.runtime.render.colour import Lab, to_rgb
+from toonfilter.runtime.render.colour import Lab, depth_of, to_rgb
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.sure_regions import axes_of, half_plane, hull_region
 from toonfilter.runtime.render.tones import step_table, to_levels
 
@@ -67,8 +66,8 @@ _ASKED = ("skin", *_LAID_OVER)
 _LIPS = (*LIP_TOP, *LIP_BOTTOM)
 _DARKEST, _LIGHTEST, _MOST_COVER = -45.0, 25.0, 0.9
 """Steps in L* of the paint that is laid over skin, thinner for smaller steps; and its opacity at most."""
-_DEEP, _DEEP_LIGHTER = (32.0, 52.0), 1.2
-"""Lightness of skin up to which it is deep, and from which it is not; and by how much more lights are drawn on it."""
+_DEEP_LIGHTER = 1.2
+"""By how much more lights are drawn on deep skin, which has no room for shade. Raising it makes it gloss."""
 _REDDER_SHADE, _REDDER_LIGHT, _YELLOWER = 0.35, 0.12, 0.15
 """a* and b* that skin gains for each L* that it is darker, and loses for each that it is lighter."""
 _SKIN_LEVEL, _FEWEST_PX = 150, 50
@@ -221,8 +220,7 @@ def relief_picture(relief: Plane, skin: Lab, tones: Sequence[tuple[float, float]
     nearest_first = sorted(tones, key=lambda tone: abs(tone[0]))
     levels = [(128 + start * LEVELS_PER_L, np.array([step], np.float32)) for start, step in nearest_first]
     steps = step_table(levels, np.zeros(1, np.float32))[:, 0] * np.float32(strength)
-    # Deep skin lives from its lights.
-    steps[steps > 0] *= np.float32(1 + _DEEP_LIGHTER * (1 - smoothstep(float(skin[0]), *_DEEP)))
+    steps[steps > 0] *= np.float32(1 + _DEEP_LIGHTER * depth_of(skin))
     darkest, lightest = _toned(skin, _DARKEST), _toned(skin, _LIGHTEST)
     table = np.zeros((256, 4), np.float32)
     table[:, 3] = np.clip(np.where(steps < 0, steps / _DARKEST, steps / _LIGHTEST), 0, _MOST_COVER)

@@ -37,6 +37,8 @@ Raising the latter makes hair of one colour."""
 _TINT_SHARES, _MOST_TINT, _TINT_DOUBT = np.array([0.65, 0.9, 0.9], np.float32), 22.0, 0.05
 """Shares of that difference, of L*, a*, b*, that are drawn; the most of it that is believed; and the share of hair
 below which a place has the colour at large."""
+_DYED_BLUE = 8.0
+"""How much bluer than grey, in b*, a place of hair must be to be drawn so. Raising it loses blue strands."""
 _ONE = np.float32(1)
 _SUM = np.ones((1, 2), np.float32)
 
@@ -78,10 +80,6 @@ def hair_relief(light: Plane, hair: Plane, unit_px: float, light_side: float = -
     small = cv2.blur(small, (calm, calm))
     relief: Relief = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     return relief
-
-
-_DYED_BLUE = 8.0
-"""How much bluer than grey, in b*, a place of hair must be to be drawn so. Raising it loses blue strands."""
 
 
 def hair_tints(photo: Image, hair: Plane, base: Lab, unit_px: float) -> NDArray[np.float32]:

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toonfilter.runtime.faces.believed import head_around
+from toonfilter.runtime.faces.config import BeliefConfig
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
@@ -36,9 +38,6 @@ _LEAST_BARE_CELLS = 4
 """Cells of COARSE_PX px that must be skin or hair for a blob to be a person. Raising it leaves out distant people."""
 _HEAD_REACH_U = 2.6
 """How far around a face its own hair and skin are drawn where heads alone are wanted."""
-_FOREHEAD, _KNOWN_WIDTH = 0.45, 0.65
-"""How far above a mesh, in its height, its head reaches, and half its width. Raising them: fewer heads are drawn behind
-somebody."""
 _LEAST_BESIDE = 0.4
 """Share of a place that must lie beside known heads for it to be another one. Raising it draws fewer heads there."""
 _ALL_CLOTH, _BARE_PLACE = 230, 64
@@ -242,9 +241,8 @@ def with_heads_at(
     planes = {**scene.planes, **{name: scene.planes[name].copy() for name in ("person", "skin", "tone", "ink")}}
     photo, bare = scene.photo, cv2.max(cv2.max(planes["skin"], planes["hair"]), planes["headwear"])
     known = np.zeros_like(bare)
-    for box in meshes if room_drawn else ():
-        above = Box(box.left, box.top - _FOREHEAD * box.height, box.right, box.bottom)
-        known = cv2.max(known, _oval(above, scene, _KNOWN_WIDTH, 0.5))
+    for mesh in meshes if room_drawn else ():
+        known = cv2.max(known, _oval(head_around(mesh, BeliefConfig()), scene, 0.5, 0.5))
     for place in places:
         head = _oval(place, scene, _HEAD_WIDTH, _HEAD_HEIGHT)
         beside = cv2.subtract(head, known)
@@ -255,8 +253,8 @@ def with_heads_at(
         is_drawn = room_drawn or (bodies_drawn and cv2.mean(planes["person"], beside)[0] > _ALL_CLOTH)
         if is_drawn and cv2.mean(bare, beside)[0] < _BARE_PLACE:
             photo = _smoothed(photo, beside, max(1, round(_HEAD_WIDTH * place.width / scene.scale)))
-            for name in ("tone", "ink"):
-                planes[name][beside > 0] = round(cv2.mean(planes[name], beside)[0]) if name == "tone" else 0
+            planes["tone"][beside > 0] = round(cv2.mean(planes["tone"], beside)[0])
+            planes["ink"][beside > 0] = 0
             continue
         for name in ("person", "skin"):
             planes[name] = cv2.max(planes[name], beside)

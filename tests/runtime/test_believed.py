@@ -34,6 +34,7 @@ OWN = face(0)
     [
         pytest.param(face(178, at=(300, 265), key=1), id="a forehead is no face upside down"),
         pytest.param(face(0, 25, at=(305 + OWN.box.width / 2, 300), key=1), id="an ear holds no small face"),
+        pytest.param(face(5, 30, at=(310, 300 + 0.9 * OWN.box.height), key=1), id="a necklace is no small face"),
         pytest.param(face(90, 60, at=(600, 400), key=1), id="leaves beside somebody are no face that lies"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from toonfilter.runtime.errors import DataError
 from toonfilter.runtime.fields import FIELDS
+
+if TYPE_CHECKING:
+    from onnx import GraphProto
 
 # Sandler et al. 2018, table 2: expansion, channels, blocks, stride.
 _STAGES: Final = (
@@ -87,9 +90,10 @@ class MobileNetFeatures(nn.Module):
         self.stages = nn.ModuleList(stages)
 
     def freeze(self, stages: int) -> None:
-        """Keep the weights of the stem and of this many stages; 0 keeps none."""
-        for part in (self.stem, *self.stages[:stages]) if stages else ():
-            part.requires_grad_(False)
+        """Let the stem and this many stages learn nothing; 0 lets all learn."""
+        if stages:
+            self.stem.requires_grad_(False)
+            self.stages[:stages].requires_grad_(False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem(x)
@@ -145,7 +149,7 @@ class FieldsNetwork(nn.Module):
 
     def fold(self) -> None:
         """Put the norms of the decoder into its convolutions; for inference only."""
-        for block in self.modules():
+        for block in self.mix:
             if isinstance(block, _Block):
                 block.fold()
 
@@ -166,12 +170,11 @@ def load_imagenet(features: MobileNetFeatures, path: Path) -> None:
     """Fill in the weights of an ONNX file of MobileNetV2 with folded batch norms; further input planes start at zero.
 
     Raises:
-        DataError: the file's convolutions are not those of MobileNetV2.
+        DataError: the file cannot be read, or its convolutions are not those of MobileNetV2.
     """
-    import onnx
     from onnx import numpy_helper
 
-    graph = onnx.load(path).graph
+    graph = _graph_in(path)
     stored = {tensor.name: torch.tensor(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
     nodes = [node for node in graph.node if node.op_type == "Conv"]
     own = [part for part in features.modules() if isinstance(part, nn.Conv2d)]
@@ -193,12 +196,11 @@ def load_exported(network: FieldsNetwork, path: Path) -> None:
     """Fill in the weights of an exported fields network (fp32 ONNX).
 
     Raises:
-        DataError: the file is no fields network, or one of other widths.
+        DataError: the file cannot be read, or is no fields network, or one of other widths.
     """
-    import onnx
     from onnx import numpy_helper
 
-    graph = onnx.load(path).graph
+    graph = _graph_in(path)
     stored = {tensor.name: torch.tensor(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
     state = network.state_dict()
     found = {name.removeprefix("network."): value for name, value in stored.items() if name.startswith("network.")}
@@ -248,7 +250,19 @@ def _settle(norm: nn.Module, inputs: tuple[Tensor]) -> None:
 
 
 def is_exported(path: Path) -> bool:
-    """Whether a file is an exported fields network, and not the weights of MobileNetV2 from ImageNet."""
-    import onnx
+    """Whether an ONNX file is an exported fields network, and not the weights of MobileNetV2 from ImageNet.
 
-    return any(tensor.name.startswith("network.features.") for tensor in onnx.load(path).graph.initializer)
+    Raises:
+        DataError: no such file, or no ONNX file.
+    """
+    return any(tensor.name.startswith("network.features.") for tensor in _graph_in(path).initializer)
+
+
+def _graph_in(path: Path) -> "GraphProto":
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        return onnx.load(path).graph
+    except (OSError, DecodeError) as error:
+        raise DataError(f"{path} cannot be read as ONNX ({error})") from error

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toonfilter.runtime.render.colour import BLACK, Colour, Lab, ink, mix, to_rgb
+from toonfilter.runtime.render.colour import BLACK, Colour, Lab, depth_of, ink, mix, to_rgb
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.feature_rules import FeatureRules
@@ -17,9 +17,9 @@ _BROW_CONTRAST = 0.52
 """Most lightness of brows over that of skin."""
 _BLACK_BROW = 0.65
 """How far brows go with black ink."""
-_DEEP, _DARKER_IRIS, _LESS_GLOW = (32.0, 52.0), 0.25, 9.0
-"""Lightness of skin up to which it is deep, and from which it is not; how much darker and less coloured irises are
-beside it, and how much less light, L*, is in them: they would glow. Raising these calms them."""
+_DARKER_IRIS, _LESS_GLOW = 0.25, 9.0
+"""How much darker and less coloured irises are beside deep skin, and how much less light, L*, is in them: they would
+glow. Raising these calms them."""
 _TEETH = np.array([0.975, 0.955, 0.915], np.float32)
 
 
@@ -97,7 +97,7 @@ def _skin_colours(look: Look, ink_black: float) -> SkinColours:
 
 
 def _eye_colours(look: Look, rules: FeatureRules, skin: SkinColours, ink_black: float) -> EyeColours:
-    iris, deep = look.iris.copy(), 1 - smoothstep(float(look.skin[0]), *_DEEP)
+    iris, deep = look.iris.copy(), depth_of(look.skin)
     iris[0] *= np.float32(1 - _DARKER_IRIS * deep)
     iris[1:] *= np.float32(rules.eyes.iris_saturation * (1 - _DARKER_IRIS * deep))
     lash = mix(mix(ink(look.brow), _LASH, 0.65), BLACK, ink_black)

@@ -220,6 +220,15 @@ def test_other_files_are_no_exported_network(imagenet: Path) -> None:
         load_exported(FieldsNetwork(), imagenet)
 
 
+@pytest.mark.parametrize("content", [None, b"no ONNX file"])
+def test_weights_that_cannot_be_read_are_told(store: LabelStore, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "weights.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read as ONNX"):
+        FieldsTraining(store.folder, tmp_path / "run", RECIPE, path)
+
+
 def test_frozen_stages_learn_nothing(store: LabelStore, imagenet: Path, tmp_path: Path) -> None:
     training = FieldsTraining(store.folder, tmp_path / "run", replace(RECIPE, frozen_stages=2), imagenet)
     before = {name: value.clone() for name, value in training.network.state_dict().items()}
