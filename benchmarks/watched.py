@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from toonfilter.runtime.live.sinks import LiveSink, SeveralSinks
 from toonfilter.runtime.panel.preview import PreviewSink
 
-_PAGE_FPS = 20.0
+PAGE_FPS = 20.0
 """How often the page asks for a picture at most (`MOST_PER_SECOND` in `preview.js`)."""
 _PAGE_PX = 1280
 _WAIT_S = 0.5
@@ -33,4 +33,4 @@ def _look(preview: PreviewSink, is_over: threading.Event) -> None:
         start_s = time.perf_counter()
         if preview.wait_newer(shown, _WAIT_S) > shown:
             shown, _ = preview.jpeg(_PAGE_PX)
-        is_over.wait(max(0.0, 1 / _PAGE_FPS - (time.perf_counter() - start_s)))
+        is_over.wait(max(0.0, 1 / PAGE_FPS - (time.perf_counter() - start_s)))

@@ -20,6 +20,7 @@ from toonfilter.runtime.video.segments import Segment, SegmentResult, WorkFolder
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.cluster,
     # Ray's own code, not ours.
     pytest.mark.filterwarnings("ignore"),
     pytest.mark.timeout(900),

@@ -328,6 +328,7 @@ def test_runs_in_progress_are_asked_to_end_once_and_waited_for(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.filterwarnings("ignore")
 def test_runs_on_a_cluster_are_asked_to_end_once(tmp_path: Path) -> None:
     ray = pytest.importorskip("ray")

