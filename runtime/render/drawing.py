@@ -39,6 +39,7 @@ from toonfilter.runtime.render.palette import (
 )
 from toonfilter.runtime.render.pencil import pencilled
 from toonfilter.runtime.render.people import People, Person, people_in
+from toonfilter.runtime.render.person_network import PersonNetwork
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import LIVE_PLANES_PX, PLANES_PX, FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
@@ -133,7 +134,6 @@ class LayeredRenderer:
         is_live: bool = False,
     ) -> None:
         """is_live: fields are read less finely and less often, so that there is time for the next frame."""
-        self._reader = FieldsReader(translator, LIVE_PLANES_PX if is_live else PLANES_PX)
         self._is_live = is_live
         self._style = style
         self._extent = extent
@@ -141,6 +141,8 @@ class LayeredRenderer:
         if ground.kind == "drawn" and style.base.fill == "paper":
             ground = Ground("paper")
         self._ground = GroundPainter(ground, style.base.ground_dots, style.base.ground_lightness)
+        planes_px, keep = LIVE_PLANES_PX if is_live else PLANES_PX, not self.draws_whole_frame
+        self._reader = FieldsReader(translator, planes_px, PersonNetwork(), keep_person=keep)
         self._parts = SteadyParts()
         self._carried = CarriedPeople()
         self._memories: dict[int, _Memory] = {}

@@ -17,18 +17,18 @@ from toonfilter.runtime.render.moustache import with_even_moustache
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
-from toonfilter.runtime.render.scraps import with_calm_body, without_scraps
+from toonfilter.runtime.render.scraps import with_calm_body, with_whole_hair, without_scraps
 from toonfilter.runtime.render.skin_relief import skin_relief
 from toonfilter.runtime.render.sure_regions import (
     above_chin,
     axes_of,
     bare_parts,
     head_alone,
+    hull_region,
     middle_of_face,
     with_sure_face,
     with_sure_middle,
     without_islands,
-    without_things_beside,
 )
 
 _LEAST_PERSON_PX = 60
@@ -112,8 +112,7 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     unit_px = head.unit_px / scene.scale
     middle = middle_of_face(landmarks, scene.photo.shape[:2], unit_px)
     below = cv2.bitwise_not(above_chin(landmarks, middle.shape, 0.0))
-    planes = scene.planes if keep_person else without_things_beside(scene.planes, landmarks, unit_px)
-    planes = without_gleams(planes, scene.photo, middle, below)
+    planes = without_gleams(scene.planes, scene.photo, middle, below)
     planes = with_own_skin(planes, scene.photo, middle, below)
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)
     _, down = axes_of(landmarks)
@@ -122,6 +121,7 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = with_sure_middle(planes, middle, landmarks, unit_px, keep_person=keep_person)
     planes["relief"] = skin_relief(scene.photo, planes, landmarks, unit_px)
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
+    planes = with_whole_hair(planes, hull_region(landmarks, middle.shape), cv2.bitwise_not(below), unit_px)
     planes = without_islands(planes, nose, unit_px, keep_person=keep_person)
     return without_scraps(planes, unit_px, keep_person=keep_person)
 

@@ -15,6 +15,7 @@ from toonfilter.runtime.geometry.alignment import CropTransform, Landmarks
 from toonfilter.runtime.geometry.sampling import halved, halvings_for, take_view
 from toonfilter.runtime.render.blending import border_window
 from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.person_network import PersonNetwork, with_second_opinion
 
 PLANES_PX, LIVE_PLANES_PX = 640, 512
 """Long side of the joined planes. Raising it draws small heads finer and costs time in proportion to its square."""
@@ -26,6 +27,10 @@ _GROUP = 4
 _CALM_LEVELS = 18.0
 _LEAST_NEW = 0.4
 """Share of a new reading where it differs from the last by noise only. Lowering it calms outlines and trails more."""
+
+_NEAR_SIDES = 0.8
+"""How far around a head's crop, in its sides, what another network does not see is taken from the person. Raising it
+takes away more of the room, and of people whom neither the detectors nor that network find."""
 
 Planes = NDArray[np.uint8]
 """uint8 [H, W, 9]: the fields in their order."""
@@ -70,10 +75,23 @@ class SceneFields:
 class FieldsReader:
     """Runs the fields network on crops and on whole frames, and keeps readings steady in time. Not thread safe."""
 
-    def __init__(self, translator: Translator, planes_px: int = PLANES_PX) -> None:
-        """planes_px: long side of the joined planes."""
+    def __init__(
+        self,
+        translator: Translator,
+        planes_px: int = PLANES_PX,
+        person: PersonNetwork | None = None,
+        *,
+        keep_person: bool = False,
+    ) -> None:
+        """planes_px: long side of the joined planes. person: gives a second opinion of where a person is.
+
+        keep_person: whatever may be a person stays one, for grounds that show what is not.
+        """
         self._translator = translator
         self._planes_px = planes_px
+        self._person = person
+        self._keep_person = keep_person
+        self._last_told: Plane | None = None
         self._last_crops: dict[int, Planes] = {}
         self._last_coarse: Planes | None = None
         self._last_photo: Image | None = None
@@ -107,8 +125,11 @@ class FieldsReader:
         for (_, _, transform), fine in zip(heads, crops, strict=True):
             placed = crop_to_planes(transform, scale)
             lay_in(joined, grouped(fine), placed, placed, transform.size)
-        planes = [plane for group in joined for plane in cv2.split(group)]
-        self._last_planes = dict(zip(FIELDS, planes, strict=True))
+        planes = dict(zip(FIELDS, (plane for group in joined for plane in cv2.split(group)), strict=True))
+        if self._person is not None:
+            told = self._told(self._person, photo, steady=steady)
+            planes["person"] = with_second_opinion(planes["person"], told, self._near(heads, size, scale))
+        self._last_planes = planes
         return SceneFields(photo, self._last_planes, scale)
 
     def scale(self, image: Image) -> float:
@@ -121,6 +142,22 @@ class FieldsReader:
         self._last_coarse = None
         self._last_photo = None
         self._last_planes = {}
+        self._last_told = None
+
+    def _told(self, network: PersonNetwork, photo: Image, *, steady: bool) -> Plane:
+        told, last = network.read(photo), self._last_told
+        if steady and last is not None:
+            told = steadied(last, told)
+        self._last_told = told
+        return told
+
+    def _near(self, heads: Sequence[Head], size: tuple[int, int], scale: float) -> Plane:
+        """255 around the known heads, where the second opinion may take something from a person."""
+        near: Plane = np.zeros((size[1], size[0]), np.uint8)
+        for _, _, transform in () if self._keep_person else heads:
+            place = (round(transform.centre_x_px / scale), round(transform.centre_y_px / scale))
+            cv2.circle(near, place, round(_NEAR_SIDES * transform.side_px / scale), 255, -1)
+        return near
 
     def _coarse(self, photo: Image, faces: list[Landmarks], scale: float, *, steady: bool, fresh: bool) -> Planes:
         height, width = photo.shape[:2]

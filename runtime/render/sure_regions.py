@@ -1,6 +1,5 @@
 """What is known beside the planes: a face is skin in its middle, its neck too; and which planes a head alone has."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,7 +21,6 @@ from toonfilter.runtime.geometry.landmarks import (
     OUTER_CORNERS,
 )
 from toonfilter.runtime.render.contours import COARSE_PX, Plane, Points, coarsened
-from toonfilter.runtime.render.palette import cloth_plane
 from toonfilter.runtime.render.scene import SceneFields
 
 _HEAD_WIDTH, _HEAD_HEIGHT = 0.62, 0.80
@@ -53,11 +51,6 @@ _CHIN_U, _LEAST_LOCK_U2 = 0.8, 0.6
 """How far below the nose hair that hangs together with nothing above must be large, and how large, to be hair."""
 _LEAST_HAND_U2 = 0.4
 """The same for skin that hangs together with nothing above. Raising it draws small hands in the colours of cloth."""
-_DOUBT_BELOW = 45
-"""Levels by which all cloth is doubted. Raising it loses the rims of clothes that look like the room."""
-_DOUBT_ABOVE, _DOUBT_FAR, _SHOULDERS_FROM_U = 75, 115, 2.1
-"""Levels by which cloth above the chin, and cloth above the shoulders, is doubted; shoulders lie below a line at half a
-right angle from so far beside the chin. Raising the levels loses hoods and sleeves of raised arms."""
 _FACE_INSET_U = 0.16
 """How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
 _ISLANDS: Mapping[str, tuple[float, int, float]] = {
@@ -134,22 +127,6 @@ def _kept(plane: Plane, parts: NDArray[np.int32], stays: NDArray[np.bool_]) -> P
     large = cv2.resize(gone, (plane.shape[1], plane.shape[0]), interpolation=cv2.INTER_LINEAR)
     kept: Plane = cv2.min(plane, cv2.bitwise_not(large))
     return kept
-
-
-def without_things_beside(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
-    """The planes with less person where there is cloth above or far beside a head, which mostly is a thing of the room.
-
-    landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
-    """
-    shape = planes["person"].shape
-    doubt = cv2.max(cv2.min(above_chin(landmarks, shape, 0.0), _DOUBT_ABOVE), _DOUBT_BELOW)
-    across, down = axes_of(landmarks)
-    for way in (across, -across):
-        # Shoulders slope: what lies above such a line is none.
-        edge = landmarks[CHIN, :2] + way * np.float32(_SHOULDERS_FROM_U * unit_px)
-        far = half_plane(shape, edge, (way - down) * np.float32(math.sqrt(0.5)))
-        doubt = cv2.max(doubt, cv2.min(far, _DOUBT_FAR))
-    return {**planes, "person": cv2.subtract(planes["person"], cv2.min(cloth_plane(planes), doubt))}
 
 
 def above_chin(landmarks: Landmarks, shape: tuple[int, ...], below_px: float) -> Plane:

@@ -15,7 +15,7 @@ from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.palette import measure_palette
 from toonfilter.runtime.render.scene import SceneFields
-from toonfilter.runtime.render.scraps import with_calm_body, without_scraps
+from toonfilter.runtime.render.scraps import with_calm_body, with_whole_hair, without_scraps
 from toonfilter.runtime.render.sure_regions import (
     above_chin,
     middle_of_face,
@@ -23,7 +23,6 @@ from toonfilter.runtime.render.sure_regions import (
     with_sure_face,
     with_sure_middle,
     without_islands,
-    without_things_beside,
 )
 
 SIZE, UNIT = 200, 60.0
@@ -130,15 +129,6 @@ def test_a_hat_is_worn_and_a_shirt_is_not(points) -> None:
     scarf = box(60, 30, 140, 200)
     wound = with_sure_middle(planes(headwear=scarf), middle, points, UNIT)
     assert (wound["headwear"][scarf > 0] == 255).all()
-
-
-def test_things_beside_a_head_are_doubted_and_clothes_are_not(points) -> None:
-    things, shirt = box(150, 60, 190, 100) // 255 * 180, box(40, 180, 160, 200)
-    doubted = without_things_beside(planes(person=cv2.max(things, shirt)), points, UNIT)
-    assert doubted["person"][things > 0].max() < 128
-    assert doubted["person"][shirt > 0].min() > 200
-    sure = without_things_beside(planes(person=box(60, 5, 140, 40)), points, UNIT)
-    assert sure["person"][5:40, 60:140].min() > 128
 
 
 def test_a_face_seen_amid_clothes_becomes_smooth_cloth_and_one_elsewhere_a_head() -> None:
@@ -382,3 +372,15 @@ def test_gloss_on_black_hair_beside_deep_skin_is_no_grey_hair_but_of_the_old() -
     )
     assert young < old - 5
     assert young < fair - 5
+
+
+def test_light_in_curls_is_hair_and_hands_are_not() -> None:
+    face, above = box(80, 60, 120, 120), box(0, 0, SIZE, 130)
+    light, hand = box(150, 20, 170, 36), box(5, 60, 25, 110)
+    found = with_whole_hair(
+        planes(skin=face | light | hand, hair=cv2.subtract(box(60, 4, 190, 50), face | light)), face, above, UNIT
+    )
+    assert found["hair"][light > 0].min() > 200
+    assert found["skin"][light > 0].max() < 50
+    assert (found["skin"][hand > 0] == 255).all()
+    assert (found["skin"][face > 0] == 255).all()

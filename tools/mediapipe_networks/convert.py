@@ -1,4 +1,4 @@
-"""Making the files of the networks that find and read faces.
+"""Making the files of the networks that find and read faces and people.
 
     PYTHONPATH=tools python -m mediapipe_networks.convert [FOLDER]
 
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 from mediapipe_networks.detectors import convert_detector
 from mediapipe_networks.face_mesh import convert_mesh, read_refinements
+from mediapipe_networks.person import convert_selfie
 from toonfilter.runtime.faces.blazeface import FULL_RANGE, SHORT_RANGE
 from toonfilter.runtime.faces.mesh import MESH
 from toonfilter.runtime.faces.network_files import FOLDER
+from toonfilter.runtime.render.person_network import PERSON
 from toonfilter.train.tflite import mediapipe_folder
 
 if TYPE_CHECKING:
@@ -36,17 +38,18 @@ def converted(name: str) -> "ModelProto":
         MESH.name: lambda: convert_mesh(
             modules / "face_landmark" / "face_landmark_with_attention.tflite", read_refinements()
         ),
+        PERSON.name: lambda: convert_selfie(modules / "selfie_segmentation" / "selfie_segmentation.tflite"),
     }
     return makers[name]()
 
 
 def main() -> None:
     """Write the files and tell their digests, which the modules that run them name."""
-    parser = argparse.ArgumentParser(description="MediaPipe's face detectors and face mesh as ONNX files")
+    parser = argparse.ArgumentParser(description="MediaPipe's networks of faces and people as ONNX files")
     parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    for file in (SHORT_RANGE.file, FULL_RANGE.file, MESH):
+    for file in (SHORT_RANGE.file, FULL_RANGE.file, MESH, PERSON):
         content = converted(file.name).SerializeToString(deterministic=True)
         (folder / file.name).write_bytes(content)
         sys.stdout.write(f"{hashlib.sha256(content).hexdigest()}  {folder / file.name}\n")

@@ -50,10 +50,12 @@ class GraphWriter:
             return scaled
         return self.add("Add", [scaled, self.constant(f"{name}_offset", np.array(offset, np.float32))], name)
 
-    def model(self, name: str, side_px: int, outputs: Mapping[str, Sequence[int]]) -> "ModelProto":
-        """The checked model of a picture of this side. outputs: shapes of float32 tensors by name."""
+    def model(
+        self, name: str, side_px: int, outputs: Mapping[str, Sequence[int]], kind: int = TensorProto.FLOAT
+    ) -> "ModelProto":
+        """The checked model of a picture of this side. outputs: shapes of tensors of this kind by name."""
         start = helper.make_tensor_value_info(PICTURE, TensorProto.UINT8, [1, side_px, side_px, 3])
-        ends = [helper.make_tensor_value_info(one, TensorProto.FLOAT, list(shape)) for one, shape in outputs.items()]
+        ends = [helper.make_tensor_value_info(one, kind, list(shape)) for one, shape in outputs.items()]
         graph = helper.make_graph(self._nodes, name, [start], ends, self._weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=9)
         checker.check_model(model)

@@ -1,0 +1,77 @@
+"""A second opinion of where a person is: what it changes, and where it may not."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from toonfilter.runtime.fields import FIELDS
+from toonfilter.runtime.geometry.alignment import CropTransform
+from toonfilter.runtime.render.person_network import SIDE_PX, PersonNetwork, with_second_opinion
+from toonfilter.runtime.render.scene import FieldsReader
+
+SIZE = 320
+EVERYWHERE = np.full((SIZE, SIZE), 255, np.uint8)
+NOBODY = np.zeros((SIZE, SIZE), np.uint8)
+
+
+def box(left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
+    plane = np.zeros((SIZE, SIZE), np.uint8)
+    plane[top:bottom, left:right] = 255
+    return plane
+
+
+def as_told(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    rows = np.arange(SIDE_PX) * SIZE // SIDE_PX
+    return plane[rows][:, rows]
+
+
+def test_the_network_sees_the_astronaut_and_not_her_flag(astronaut: NDArray[np.uint8]) -> None:
+    told = PersonNetwork().read(astronaut)
+    assert told.shape == (SIDE_PX, SIDE_PX)
+    assert told.dtype == np.uint8
+    assert told[40:75, 98:130].min() > 200, "her face"
+    assert told[140:160, 60:160].min() > 200, "her suit"
+    assert told[10:60, 5:30].max() < 50, "the flag"
+
+
+def test_patches_of_the_room_go_and_missed_shoulders_come() -> None:
+    body, lamp, shoulder = box(100, 60, 220, 320), box(20, 20, 70, 60), box(220, 200, 300, 320)
+    told = as_told(body | shoulder)
+    mixed = with_second_opinion(body | lamp, told, EVERYWHERE)
+    assert mixed[25:55, 25:65].max() < 64
+    assert mixed[210:310, 230:290].min() > 192
+    assert mixed[100:300, 110:210].min() == 255
+
+
+def test_fine_edges_stay_ours() -> None:
+    lock = box(100, 60, 102, 200)
+    mixed = with_second_opinion(box(110, 60, 220, 320) | lock, as_told(box(110, 60, 220, 320)), EVERYWHERE)
+    assert mixed[lock > 0].min() == 255
+
+
+def test_people_whom_nobody_knows_are_not_lost() -> None:
+    stranger = box(20, 20, 70, 120)
+    assert np.array_equal(with_second_opinion(stranger, as_told(NOBODY), NOBODY), stranger)
+    seen = with_second_opinion(NOBODY, as_told(stranger), NOBODY)
+    assert seen[30:110, 30:60].min() > 192
+
+
+class EveryoneIsHere:
+    """A fields network that takes everything for a person."""
+
+    def translate(self, crops: NDArray[np.uint8], _: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+        planes = np.zeros((*crops.shape[:3], len(FIELDS)), np.uint8)
+        planes[..., FIELDS.index("person")] = 255
+        return planes
+
+
+@pytest.mark.parametrize("keep_person", [False, True])
+def test_the_room_around_a_known_head_is_no_person_unless_it_must_stay_one(
+    astronaut: NDArray[np.uint8], keep_person: bool
+) -> None:
+    reader = FieldsReader(EveryoneIsHere(), SIZE, PersonNetwork(), keep_person=keep_person)
+    landmarks = np.full((478, 3), 220, np.float32)
+    head = (1, landmarks, CropTransform(224.0, 120.0, 320.0, 0.0, 256))
+    person = reader.read(astronaut, [head], steady=False).planes["person"]
+    assert (person[20:40, 10:40].max() < 64) is not keep_person, "the flag"
+    assert person[40:70, 130:150].min() == 255
