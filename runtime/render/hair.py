@@ -10,6 +10,7 @@ import skia
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, LIP_TOP, MESH_POINTS, NOSE_TIP
+from toonfilter.runtime.render.beard_hairs import beard_hairs
 from toonfilter.runtime.render.canvas import Pixels, clipped, draw_soft, paint, path_of, stroke
 from toonfilter.runtime.render.colour import Lab, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
@@ -35,9 +36,11 @@ _GREY_BEARD, _GREY_TONES = (30.0, 55.0), 0.9
 """Lightness of beards between which their tones become stronger, and how much stronger they become."""
 _HANGS = (0.25, 0.5)
 """Share of a beard below the jaw from which it may be and is a long one. Raising it cuts more of them at the jaw."""
-_STUBBLE_EDGE_U, _DENSE = 0.028, (0.5, 0.85)
+_STUBBLE_EDGE_U, _DENSE = 0.018, (0.5, 0.85)
 """How much more softly stubble's does; and cover up to which a beard is stubble, without tones, and from which it is
 dense. Raising the latter softens more beards."""
+_HAIR_L, _SHIFT = 7.0, 4
+"""How much darker and lighter than a beard its single hairs are, L*; and bits of a pixel in which they are placed."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
 _SEEN_STUBBLE = 2.0
@@ -235,6 +238,7 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
             canvas.clipPath(face, skia.ClipOp.kIntersect, True)
         edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - smoothstep(palette.beard_cover, *_DENSE))
         lay(canvas, beard.picture, beard.patch, path_of(dense), soft_px=edge_u * unit)
+        canvas.drawPath(beard.locks, paint(to_rgb(palette.beard)))
         canvas.restore()
 
 
@@ -267,4 +271,13 @@ def _beard_paint(
     strength = 1 + _GREY_TONES * smoothstep(float(base[0]), *_GREY_BEARD)
     strength *= smoothstep(palette.beard_cover, *_DENSE)
     picture = _toned(patch.enlarged(to_levels(relief, _LEVELS_PER_L)), base, rules.beard_tones, strength)
-    return _Paint(picture, patch, skia.Path(), _anchor(figure))
+    corner = np.array([patch.left, patch.top], np.float32)
+    lips = figure.head.photo_points[[LIP_TOP[len(LIP_TOP) // 2], LIP_BOTTOM[len(LIP_BOTTOM) // 2]], :2]
+    nose, mouth = figure.to_crop(np.stack([_anchor(figure), lips.mean(0)])) - corner
+    hairs = beard_hairs(patch.of(plane), nose, mouth, figure.head.down, unit)
+    scale = picture.shape[1] / patch.width
+    for some, step in ((hairs.dark, -_HAIR_L), (hairs.light, _HAIR_L)):
+        shapes_px = [np.rint((one + 0.5) * scale * (1 << _SHIFT)).astype(np.int32) for one in some]
+        colour = [*(round(255 * level) for level in to_rgb(base + np.array([step, 0, 0], np.float32))), 255]
+        cv2.fillPoly(picture, shapes_px, colour, cv2.LINE_AA, _SHIFT)
+    return _Paint(picture, patch, _as_one([figure.place(one + corner) for one in hairs.fringe]), _anchor(figure))
