@@ -80,9 +80,15 @@ _UNDYED, _DARK_BESIDE = 10.0, 0.55
 Raising the latter draws more grey hair there, and more flash as grey."""
 _FAIR_FROM = (40.0, 54.0)
 """Lightness of hair, its median, from which it may be and from which it is fair."""
-_GREY_TO_SKIN, _DARK = (0.60, 0.78), 15.0
-"""Colour of hair over that of skin, chroma over lightness and _DARK each, below which light hair is grey, and above
-which it is blond: shade takes chroma away with the light."""
+_GREY_TO_SKIN, _NOT_OLD, _DARK = (0.60, 0.78), 0.17, 15.0
+"""Colour of hair over that of skin, chroma over lightness and _DARK each, below which light hair of the old is grey,
+and above which it is blond: shade takes chroma away with the light; and how much lower both are for others. Raising the
+last draws ash blond hair blond, and warmly lit grey hair of people in their fifties, too."""
+_CAST_OF_YOUNG = 0.4
+"""How much of the light's colour is taken from the hair of people who are not old, over that of others: it is rarely
+grey. Raising it draws blond hair in warm light grey."""
+_OLD = 0.3
+"""Age, see `look.Lines.old`, from which somebody's light hair is as likely grey. Raising it draws more of it blond."""
 _LEAST_SKIN_CHROMA = 10.0
 """In greyer pictures nobody's hair is told to be blond by it."""
 _NO_GREENER = 0.25
@@ -118,15 +124,16 @@ def measure_hair(
     inner = cv2.erode(plane, np.ones((_STRANDS_PX, _STRANDS_PX), np.uint8))
     sure = inner > _SURE_HAIR if np.count_nonzero(inner > _SURE_HAIR) >= FEWEST_PIXELS else plane > _SURE_HAIR
     young, gain, gloss = (0.0, 1.0, 0.0) if look is None else (look.lines.young, _light_gain(skin, look), _gloss(look))
+    mature = 1.0 if look is None else smoothstep(look.lines.old, 0.0, _OLD)
     seen = _lit(lab[sure], default, gloss)
     if _is_sheen(seen, skin):
         seen = skin * _CROPPED
     beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
     is_white = _is_white(seen, skin)
     if look is not None:
-        cast = _cast(skin, look.skin)
+        cast = _cast(skin, look.skin) * np.float32(_CAST_OF_YOUNG + (1 - _CAST_OF_YOUNG) * mature)
         seen, beard, skin = (_without_cast(colour, cast, skin) for colour in (seen, beard, skin))
-    hair = _with_youth(_ungreened(seen), young * (1 - gloss)) * _livelier(seen, skin, young)
+    hair = _with_youth(_ungreened(seen), young * (1 - gloss)) * _livelier(seen, skin, young, _NOT_OLD * (1 - mature))
     hair = _in_good_light(hair, gain)
     hair[0] = min(max(hair[0] + _LIGHTER, _DARKEST_HAIR), _LIGHTEST_HAIR)
     if look is not None and np.hypot(*hair[1:]) < _UNDYED:
@@ -138,7 +145,7 @@ def measure_hair(
     else:
         certainty = 0.0 if beard_plane is None else _certainty(beard_plane)
         beard, cover = _without_skin(beard, seen, skin, certainty=certainty, deep=gloss)
-    beard = _warm(_ungreened(beard) * _livelier(beard, skin, 0.0))
+    beard = _warm(_ungreened(beard) * _livelier(beard, skin, 0.0, 0.0))
     beard = _in_good_light(beard, gain)
     beard[0] = min(max(beard[0] + _LIGHTER, _DARKEST_BEARD), _LIGHTEST_HAIR)
     return HairColours(hair, beard, cover)
@@ -236,10 +243,10 @@ def _beard_colour(pixels: NDArray[np.float32], hair: Lab, skin: Lab) -> Lab:
     return colour
 
 
-def _livelier(colour: Lab, skin: Lab, young: float) -> NDArray[np.float32]:
+def _livelier(colour: Lab, skin: Lab, young: float, lower: float) -> NDArray[np.float32]:
     """Factors for L*, a*, b*: coloured hair gains colour; grey hair in warm light gives it back.
 
-    skin: of the same person, in the same light.
+    skin: of the same person, in the same light. lower: see _NOT_OLD.
     """
     lightness, red, yellow = (float(value) for value in colour)
     chroma = float(np.hypot(red, yellow))
@@ -247,8 +254,8 @@ def _livelier(colour: Lab, skin: Lab, young: float) -> NDArray[np.float32]:
     # Blond is as coloured as skin, ginger strong, dyed hair red or blue.
     of_skin = chroma / max(float(np.hypot(skin[1], skin[2])), _LEAST_SKIN_CHROMA)
     of_skin *= (float(skin[0]) + _DARK) / (lightness + _DARK)
-    grey = smoothstep(lightness, *_MAY_BE_GREY) * (1 - smoothstep(of_skin, *_GREY_TO_SKIN)) * smoothstep(yellow, 0, 4)
-    grey *= (1 - smoothstep(red, 10, 14)) * (1 - young)
+    grey = smoothstep(lightness, *_MAY_BE_GREY) * (1 - smoothstep(of_skin + lower, *_GREY_TO_SKIN))
+    grey *= smoothstep(yellow, 0, 4) * (1 - smoothstep(red, 10, 14)) * (1 - young)
     gain += (_GREYED - gain) * grey
     return np.array([0.97, gain, gain], np.float32)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.geometry.alignment import Landmarks
-from toonfilter.runtime.geometry.landmarks import CHIN, NOSE_TIP
+from toonfilter.runtime.geometry.landmarks import CHIN, FOREHEAD, NOSE_TIP
 from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.contours import Plane
@@ -17,12 +17,13 @@ from toonfilter.runtime.render.moustache import with_even_moustache
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
-from toonfilter.runtime.render.scraps import with_calm_body, with_whole_hair, without_scraps
+from toonfilter.runtime.render.scraps import with_calm_body, without_scraps, without_stray_skin
 from toonfilter.runtime.render.skin_relief import skin_relief
 from toonfilter.runtime.render.sure_regions import (
     above_chin,
     axes_of,
     bare_parts,
+    half_plane,
     head_alone,
     hull_region,
     middle_of_face,
@@ -121,7 +122,8 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = with_sure_middle(planes, middle, landmarks, unit_px, keep_person=keep_person)
     planes["relief"] = skin_relief(scene.photo, planes, landmarks, unit_px)
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
-    planes = with_whole_hair(planes, hull_region(landmarks, middle.shape), cv2.bitwise_not(below), unit_px)
+    crown = half_plane(middle.shape, landmarks[FOREHEAD, :2], -down)
+    planes = without_stray_skin(planes, hull_region(landmarks, middle.shape), cv2.bitwise_not(below), crown, unit_px)
     planes = without_islands(planes, nose, unit_px, keep_person=keep_person)
     return without_scraps(planes, unit_px, keep_person=keep_person)
 

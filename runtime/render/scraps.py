@@ -17,10 +17,10 @@ _TAKERS = ("skin", "hair", "headwear")
 _LEAST_SHARE = 0.45
 """Share of its surroundings that the taker must be. Raising it leaves more scraps as cloth."""
 
-_PATCH_LEVEL, _EARS_U, _LEAST_HAIR = 100, 0.45, 0.3
+_PATCH_LEVEL, _EARS_U, _LEAST_HAIR, _MOSTLY_HIGH = 100, 0.45, 0.3, 0.6
 """Level from which a place is of a patch of skin, how far around a face's outline its own skin reaches, in distances of
-the pupils, and which share of a patch's surroundings must be hair for it to be hair, too. Lowering the last two takes
-ears and hands beside hair for hair."""
+the pupils, which share of a patch's surroundings must be hair for it to be hair, too, and which share of the patch must
+lie above the forehead for it to be cloth. Lowering the last three takes ears and hands for hair and hats."""
 _CALM_U, _BELOW_U = 0.21, 0.25
 """Half the width of notches and of tatters in a body's outline that are taken out, in distances of the pupils, and how
 far below the chin that begins. Raising the first rounds shoulders and closes gaps below arms."""
@@ -100,33 +100,43 @@ def without_scraps(planes: Mapping[str, Plane], unit_px: float, *, keep_person: 
     return _handed_over(planes, cloth, given)
 
 
-def with_whole_hair(planes: Mapping[str, Plane], face: Plane, above: Plane, unit_px: float) -> dict[str, Plane]:
-    """The planes with patches of skin amid hair given to the hair: light in curls, and walls behind them.
+def without_stray_skin(
+    planes: Mapping[str, Plane], face: Plane, above: Plane, crown: Plane, unit_px: float
+) -> dict[str, Plane]:
+    """The planes with patches of skin amid hair given to the hair (light in curls, walls behind them), and those above
+    a face that do not touch it to the cloth: flowers and hats.
 
-    planes: uint8 [h, w]. face: 255 in a face's outline. above: 255 above its chin; hands below stay. unit_px: distance
-    of the pupils in them.
+    planes: uint8 [h, w]. face: 255 in a face's outline. above, crown: 255 above its chin, where hands stay, and above
+    its forehead. unit_px: distance of the pupils in them.
     """
     skin = coarsened(planes["skin"])
     size = skin.shape[1], skin.shape[0]
-    cells = cv2.min(
-        cv2.compare(skin, _PATCH_LEVEL, cv2.CMP_GE), cv2.resize(above, size, interpolation=cv2.INTER_NEAREST)
-    )
+    levels = cv2.compare(skin, _PATCH_LEVEL, cv2.CMP_GE)
+    cells = cv2.min(levels, cv2.resize(above, size, interpolation=cv2.INTER_NEAREST))
     reach = 2 * max(1, round(_EARS_U * unit_px / COARSE_PX)) + 1
     near = cv2.dilate(cv2.resize(face, size, interpolation=cv2.INTER_AREA), np.ones((reach, reach), np.uint8))
+    high = cv2.resize(crown, size, interpolation=cv2.INTER_NEAREST)
     count, patches = cv2.connectedComponents(cells)
     hair = coarsened(planes["hair"])
-    given = np.zeros_like(cells)
+    to_hair, to_cloth = np.zeros_like(cells), np.zeros_like(cells)
     kernel = np.ones((3, 3), np.uint8)
     for number in range(1, count):
         patch = (patches == number).astype(np.uint8)
-        rim = cv2.dilate(patch, kernel) - patch
-        if cv2.mean(near, patch)[0] == 0 and cv2.mean(hair, rim)[0] >= 255 * _LEAST_HAIR:
-            given |= cv2.dilate(patch, kernel) * np.uint8(255)
-    if not given.any():
+        if cv2.mean(near, patch)[0] > 0:
+            continue
+        whole = cv2.dilate(patch, kernel)
+        if cv2.mean(hair, whole - patch)[0] >= 255 * _LEAST_HAIR:
+            to_hair |= whole * np.uint8(255)
+        elif cv2.mean(high, patch)[0] >= 255 * _MOSTLY_HIGH:
+            to_cloth |= whole * np.uint8(255)
+    if not (to_hair.any() or to_cloth.any()):
         return dict(planes)
-    shape = planes["skin"].shape
-    large = cv2.min(cv2.resize(given, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), planes["skin"])
-    return {**planes, "skin": cv2.subtract(planes["skin"], large), "hair": cv2.add(planes["hair"], large)}
+    shape = planes["skin"].shape[1], planes["skin"].shape[0]
+    given, gone = (
+        cv2.min(cv2.resize(one, shape, interpolation=cv2.INTER_LINEAR), planes["skin"]) for one in (to_hair, to_cloth)
+    )
+    bare = cv2.subtract(cv2.subtract(planes["skin"], given), gone)
+    return {**planes, "skin": bare, "hair": cv2.add(planes["hair"], given)}
 
 
 def _is_cut(left: int, top: int, width: int, height: int, shape: tuple[int, ...]) -> bool:

@@ -15,7 +15,7 @@ from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.palette import measure_palette
 from toonfilter.runtime.render.scene import SceneFields
-from toonfilter.runtime.render.scraps import with_calm_body, with_whole_hair, without_scraps
+from toonfilter.runtime.render.scraps import with_calm_body, without_scraps, without_stray_skin
 from toonfilter.runtime.render.sure_regions import (
     above_chin,
     middle_of_face,
@@ -374,13 +374,12 @@ def test_gloss_on_black_hair_beside_deep_skin_is_no_grey_hair_but_of_the_old() -
     assert young < fair - 5
 
 
-def test_light_in_curls_is_hair_and_hands_are_not() -> None:
-    face, above = box(80, 60, 120, 120), box(0, 0, SIZE, 130)
-    light, hand = box(150, 20, 170, 36), box(5, 60, 25, 110)
-    found = with_whole_hair(
-        planes(skin=face | light | hand, hair=cv2.subtract(box(60, 4, 190, 50), face | light)), face, above, UNIT
-    )
+def test_light_in_curls_is_hair_flowers_are_cloth_and_hands_are_skin() -> None:
+    face, above, crown = box(80, 60, 120, 120), box(0, 0, SIZE, 130), box(0, 0, SIZE, 50)
+    light, flower, hand = box(150, 20, 170, 36), box(5, 5, 25, 25), box(5, 60, 25, 110)
+    hair = cv2.subtract(box(60, 4, 190, 50), face | light)
+    found = without_stray_skin(planes(skin=face | light | flower | hand, hair=hair), face, above, crown, UNIT)
     assert found["hair"][light > 0].min() > 200
-    assert found["skin"][light > 0].max() < 50
-    assert (found["skin"][hand > 0] == 255).all()
-    assert (found["skin"][face > 0] == 255).all()
+    assert found["skin"][(light | flower) > 0].max() < 50
+    assert found["hair"][flower > 0].max() == 0
+    assert (found["skin"][(hand | face) > 0] == 255).all()
