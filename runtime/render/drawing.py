@@ -39,7 +39,7 @@ from toonfilter.runtime.render.palette import (
 )
 from toonfilter.runtime.render.pencil import pencilled
 from toonfilter.runtime.render.people import People, Person, people_in
-from toonfilter.runtime.render.person_network import PersonNetwork
+from toonfilter.runtime.render.person_network import LIVE_SIDE_PX, SIDE_PX, PersonNetwork
 from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
 from toonfilter.runtime.render.scene import LIVE_PLANES_PX, PLANES_PX, FieldsReader, SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
@@ -141,8 +141,9 @@ class LayeredRenderer:
         if ground.kind == "drawn" and style.base.fill == "paper":
             ground = Ground("paper")
         self._ground = GroundPainter(ground, style.base.ground_dots, style.base.ground_lightness)
-        planes_px, keep = LIVE_PLANES_PX if is_live else PLANES_PX, not self.draws_whole_frame
-        self._reader = FieldsReader(translator, planes_px, PersonNetwork(), keep_person=keep)
+        planes_px, side_px = (LIVE_PLANES_PX, LIVE_SIDE_PX) if is_live else (PLANES_PX, SIDE_PX)
+        keep = not self.draws_whole_frame
+        self._reader = FieldsReader(translator, planes_px, PersonNetwork(side_px), keep_person=keep)
         self._parts = SteadyParts()
         self._carried = CarriedPeople()
         self._memories: dict[int, _Memory] = {}

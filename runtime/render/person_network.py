@@ -12,9 +12,10 @@ from toonfilter.runtime.faces.network_files import NetworkFile, open_network
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.contours import Plane
 
-PERSON = NetworkFile("person.onnx", "a36ae424678bbb23d48343d8de913f4218fab49b6e7b356338cc0c771752f912")
-SIDE_PX = 256
-"""Of the square that the network takes; pictures are stretched to it."""
+PERSON = NetworkFile("person.onnx", "7ee25f5890b2322667561123c9b857df68d6ce81e5b2bc6b9ca6a2dca2786496")
+SIDE_PX, LIVE_SIDE_PX = 256, 192
+"""Of the square to which pictures are stretched. Raising the second costs time in proportion to its square; the network
+was made for the first."""
 _SHARE = 0.95
 """How much the second opinion counts where the two differ. Raising it trusts it more; over 0.5 it wins."""
 _LEAST_CELLS = 3
@@ -26,19 +27,20 @@ _EVEN = 128
 class PersonNetwork:
     """Where a person is in a whole picture. Not thread safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, side_px: int = SIDE_PX) -> None:
         """Open the network.
 
         Raises:
             BackendError: see `open_network`.
         """
         self._session = open_network(PERSON)
+        self._side_px = side_px
 
     def read(self, image: Image) -> Plane:
-        """uint8 [256, 256], 255 where a person is seen for certain. image: uint8 [H, W, 3] RGB."""
-        is_larger = min(image.shape[:2]) > SIDE_PX
+        """uint8 [S, S], 255 where a person is seen for certain. image: uint8 [H, W, 3] RGB."""
+        is_larger = min(image.shape[:2]) > self._side_px
         way = cv2.INTER_AREA if is_larger else cv2.INTER_LINEAR
-        square = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=way)
+        square = cv2.resize(image, (self._side_px, self._side_px), interpolation=way)
         mask: Plane = self._session.run(None, {"picture": square[None]})[0][0, 0]
         return mask
 
@@ -49,10 +51,12 @@ def with_second_opinion(person: Plane, told: Plane, near: Plane) -> Plane:
     person: uint8 [h, w], not changed. told: see `PersonNetwork`. near: uint8 [h, w], 255 where less of a person may be
     left: elsewhere stay whole others whom nobody knows.
     """
-    small = cv2.resize(person, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(person, told.shape[::-1], interpolation=cv2.INTER_AREA)
     differs = cv2.bitwise_xor(cv2.compare(small, _EVEN, cv2.CMP_GE), cv2.compare(told, _EVEN, cv2.CMP_GE))
     kernel = np.ones((_LEAST_CELLS, _LEAST_CELLS), np.uint8)
     differs = cv2.dilate(cv2.morphologyEx(differs, cv2.MORPH_OPEN, kernel), kernel)
+    if not differs.any():
+        return person
     size = (person.shape[1], person.shape[0])
     share = cv2.resize(cv2.blur(differs, (3, 3)), size, interpolation=cv2.INTER_LINEAR)
     large = cv2.resize(told, size, interpolation=cv2.INTER_LINEAR)

@@ -51,9 +51,12 @@ class GraphWriter:
         return self.add("Add", [scaled, self.constant(f"{name}_offset", np.array(offset, np.float32))], name)
 
     def model(
-        self, name: str, side_px: int, outputs: Mapping[str, Sequence[int]], kind: int = TensorProto.FLOAT
+        self, name: str, side_px: int | str, outputs: Mapping[str, Sequence[int | str]], kind: int = TensorProto.FLOAT
     ) -> "ModelProto":
-        """The checked model of a picture of this side. outputs: shapes of tensors of this kind by name."""
+        """The checked model of a picture of this side. outputs: shapes of tensors of this kind by name.
+
+        Sides with a name may be any number.
+        """
         start = helper.make_tensor_value_info(PICTURE, TensorProto.UINT8, [1, side_px, side_px, 3])
         ends = [helper.make_tensor_value_info(one, kind, list(shape)) for one, shape in outputs.items()]
         graph = helper.make_graph(self._nodes, name, [start], ends, self._weights)

@@ -25,7 +25,8 @@ _PLAIN = {"RELU": "Relu", "HARD_SWISH": "HardSwish", "LOGISTIC": "Sigmoid", "ADD
 def convert_selfie(path: Path) -> "ModelProto":
     """The network in a TensorFlow Lite file as an ONNX model.
 
-    Input uint8 [1, 256, 256, 3] RGB. Output `mask` uint8 [1, 1, 256, 256]: 255 where a person is seen for certain.
+    Input uint8 [1, S, S, 3] RGB, S a multiple of 32; made for 256. Output `mask` uint8 [1, 1, S, S]: 255 where a person
+    is seen for certain.
 
     Raises:
         ExportError: the file holds something that selfie segmentation does not.
@@ -52,11 +53,10 @@ class _Conversion:
             if operation.kind not in self._converters:
                 raise ExportError(f"selfie segmentation has no {operation.kind}")
             self._converters[operation.kind](operation)
-        side = self._graph.shapes[self._graph.input][1]
         full = self._writer.constant("full", np.array(255, np.float32))
         scaled = self._writer.add("Mul", [_name(self._graph.outputs[0]), full], "scaled")
         self._writer.add("Cast", [self._writer.add("Round", [scaled], "rounded")], _MASK, to=TensorProto.UINT8)
-        return self._writer.model("selfie_segmentation", side, {_MASK: [1, 1, side, side]}, TensorProto.UINT8)
+        return self._writer.model("selfie_segmentation", "side", {_MASK: [1, 1, "side", "side"]}, TensorProto.UINT8)
 
     def _convolution(self, operation: Operation) -> None:
         source, kernel, bias = operation.inputs
