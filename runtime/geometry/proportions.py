@@ -39,9 +39,6 @@ _FOREHEAD = (0.5, 1.4)
 """Where the forehead begins and ends, pupil distances above the eyes. Raising the first leaves brows more room."""
 _HEAD_REACH = 1.8
 """See `_CHIN_REACH`."""
-_AT_EDGE = 1.5
-"""How near to the picture's upper edge foreheads keep their height, in what they would lose. Raising it lowers
-fewer."""
 _TURNED = 0.5
 """Cosine of the roll up to which foreheads keep their height. Raising it lowers fewer on heads to the side."""
 _LEAST_FORESHORTENING = 0.35
@@ -165,17 +162,16 @@ class ProportionWarp:
         return drawn + self._lowered(points) if self._forehead else drawn
 
     def _lowered(self, points: Points) -> Points:
-        """How far a lower forehead moves points down; none at the upper edge of the picture, which may cut heads."""
+        """How far a lower forehead moves points down."""
         place = (points - self._between_eyes) @ self._inverse.T
         low, high = _FOREHEAD
         rise = np.clip((-place[:, 1] - low) / (high - low), 0, 1)
         fall = np.exp(-0.5 * (place[:, 0] / _HEAD_REACH) ** 2)
-        # Turned heads are cut by other edges.
+        # Outlines end soon beyond edges of the picture that are not its top, and turned heads would show that.
         down = self._frame[:, 1]
         upright = np.clip((down[1] / np.hypot(*down) - _TURNED) / (1 - _TURNED), 0, 1)
         most = self._forehead * (high - low) * np.float32(upright)
-        below_edge = np.maximum(points[:, 1], 0) / max(abs(most * float(self._frame[1, 1])), 1e-6)
-        shift = most * rise * rise * (3 - 2 * rise) * fall * below_edge / (below_edge + _AT_EDGE)
+        shift = most * rise * rise * (3 - 2 * rise) * fall
         moved: Points = shift[:, None] * self._frame[:, 1]
         return moved
 

@@ -1,5 +1,6 @@
 """Outlines of soft fields: closed polygons with sub-pixel, smoothed points, ready to be filled and inked."""
 
+import math
 from functools import lru_cache
 
 import cv2
@@ -15,10 +16,14 @@ Points = NDArray[np.float32]
 
 CORNER_PX = 0.2
 """How far a simplified outline may lie from the smooth one, in field px. Raising it saves points and shows corners."""
-_BORDER_PX = 10
-"""How far beyond the picture shapes at its edge are closed, so that their ink is not seen there."""
+_BORDER_PX, _TOP_BORDER_PX = 10, 48
+"""How far beyond the picture shapes at its edge are closed, so that their ink is not seen there; and beyond its top,
+from where styles move heads down."""
+_ARCH = np.linspace(0, 1, 9, dtype=np.float32)[:, None]
 _TOP_PX, _TANGENT_POINTS = 7, 9
 """How far below the picture's top an outline is not believed, and how many points before tell where it goes."""
+_MOST_SLOPE = 1.5
+"""How far aside outlines go on beyond the top for each step up."""
 _LEAST_CUT_POINTS = 40
 """Shorter outlines are left as they are. Raising it leaves the stubs of small heads."""
 _LEAST_POINTS = 6
@@ -54,7 +59,7 @@ def outlines(
     Shapes at the picture's edge are closed beyond it, so that no ink runs along it.
     """
     soft = cv2.GaussianBlur(plane, (0, 0), blur_px) if blur_px > 0.3 else plane
-    soft = cv2.copyMakeBorder(soft, _BORDER_PX, _BORDER_PX, _BORDER_PX, _BORDER_PX, cv2.BORDER_REPLICATE)
+    soft = cv2.copyMakeBorder(soft, _TOP_BORDER_PX, _BORDER_PX, _BORDER_PX, _BORDER_PX, cv2.BORDER_REPLICATE)
     inside = cv2.compare(soft, level, cv2.CMP_GE)
     inside[[0, -1]] = 0
     inside[:, [0, -1]] = 0
@@ -64,10 +69,10 @@ def outlines(
         return []
     exact = _on_level(np.concatenate(chosen), soft, level)
     ends = np.cumsum([len(one) for one in chosen])[:-1]
-    shapes = []
+    shapes, origin = [], np.array([_BORDER_PX, _TOP_BORDER_PX], np.float32)
     for points in np.split(exact, ends):
         smooth = _through_top(smoothed(points, min(smooth_px, len(points) / 10)))
-        shapes.append(cv2.approxPolyDP(smooth[:, None], corner_px, True)[:, 0] - np.float32(_BORDER_PX))
+        shapes.append(cv2.approxPolyDP(smooth[:, None], corner_px, True)[:, 0] - origin)
     return shapes
 
 
@@ -76,7 +81,7 @@ def _through_top(points: Points) -> Points:
 
     points: with the border's offset.
     """
-    near = points[:, 1] < _BORDER_PX + _TOP_PX
+    near = points[:, 1] < _TOP_BORDER_PX + _TOP_PX
     if not near.any() or near.all() or len(points) < _LEAST_CUT_POINTS:
         return points
     first = int(np.argmin(near))
@@ -92,21 +97,31 @@ def _through_top(points: Points) -> Points:
 
 
 def _top_of(points: Points, begin: int, end: int) -> Points:
-    """What replaces points begin to end: both sides go straight on until they meet or are out of sight."""
+    """What replaces points begin to end: an arch, or both sides go straight on until they are out of sight."""
     count = len(points)
     left, right = points[begin - 1], points[(end + 1) % count]
     ways = left - points[(begin - 1 - _TANGENT_POINTS) % count], right - points[(end + 1 + _TANGENT_POINTS) % count]
-    is_cut = float(points[begin : end + 1, 1].min()) < _BORDER_PX
+    is_cut = float(points[begin : end + 1, 1].min()) < _TOP_BORDER_PX
     if not is_cut or min(-way[1] for way in ways) < 1:
         return points[begin : end + 1]
-    slopes = [way[0] / -way[1] for way in ways]
+    slopes = [float(np.clip(way[0] / -way[1], -_MOST_SLOPE, _MOST_SLOPE)) for way in ways]
     closing = slopes[0] - slopes[1] if left[0] < right[0] else slopes[1] - slopes[0]
     rises = left[1], right[1]
     meet = abs(float(right[0] - left[0])) / closing if closing > 0 else np.inf
-    if meet < min(rises):
-        return np.array([[left[0] + slopes[0] * meet, left[1] - meet]], np.float32)
+    if meet < 2 * min(rises):
+        return _arch(left, np.array([left[0] + slopes[0] * meet, left[1] - meet], np.float32), right)
     tops = [[side[0] + slope * rise, 0.0] for side, slope, rise in zip((left, right), slopes, rises, strict=True)]
     return np.array(tops, np.float32)
+
+
+def _arch(left: Points, peak: Points, right: Points) -> Points:
+    """The arc, of a circle where both sides are as steep, that leaves both sides where they begin: a head is round."""
+    rising, falling = peak - left, right - peak
+    cosine = float(rising @ falling) / float(np.linalg.norm(rising) * np.linalg.norm(falling) + 1e-6)
+    weight = np.float32(math.sqrt(max(0.0, (1 + cosine) / 2)))
+    shares = (1 - _ARCH) ** 2, 2 * weight * _ARCH * (1 - _ARCH), _ARCH**2
+    arc: Points = (shares[0] * left + shares[1] * peak + shares[2] * right) / sum(shares)
+    return arc
 
 
 def _on_level(pixels: NDArray[np.int32], soft: Plane, level: int) -> Points:

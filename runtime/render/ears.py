@@ -1,9 +1,12 @@
 """The lines of ears: within the outline that the plane of skin shows beside a face, or whole, on a head in profile."""
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 import skia
 
+from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.landmarks import EAR_LIMITS, EAR_ROOTS, FACE_OVAL, FACE_SIDES
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane, Points
@@ -43,10 +46,52 @@ _EAR = np.array(
 )  # fmt: skip
 """Outline of an ear, backwards and down from the side of the face, in distances of the pupils; wide, as meshes turn too
 little."""
+_BOTH_SEEN, _LEAST_MODEL_U2, _MOST_COVERED = 14.0, 0.035, 70.0
+"""Yaw in degrees up to which both ears show; least area of an ear that the other is drawn after, in squared distances
+of the pupils; and mean level of hair and hats over the other's place, from which it is hidden. Raising the last draws
+ears before hair."""
 _EXTENT_PERCENTILES = (2.0, 98.0)
 """Of what is found, for its width and height: single strands of skin count for nothing."""
 _RIM, _HOLLOW = 0.70, 0.42
 """Size of the inner curve and of the hollow, over the ear's."""
+
+
+def with_both_ears(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float, yaw: float) -> dict[str, Plane]:
+    """The planes with the ear that is not told from the cheek as the other's mirror image, where nothing covers it.
+
+    landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them. yaw: degrees.
+    """
+    if abs(yaw) > _BOTH_SEEN:
+        return dict(planes)
+    flat = landmarks[:, :2]
+    ears = [ear_outline(planes["skin"], flat, unit_px, side) for side in (0, 1)]
+    if (ears[0] is None) == (ears[1] is None):
+        return dict(planes)
+    missing = 0 if ears[0] is None else 1
+    ear = ears[1 - missing]
+    assert ear is not None
+    if cv2.contourArea(ear) < _LEAST_MODEL_U2 * unit_px**2:
+        return dict(planes)
+    across, down = axes_of(landmarks)
+    root, other = (flat[list(EAR_ROOTS[side])].mean(0) for side in (missing, 1 - missing))
+    outwards = across * np.float32(2 * missing - 1)
+    away = ear - other
+    mirrored = root + np.outer(away @ -outwards, outwards) + np.outer(away @ down, down)
+    region = np.zeros_like(planes["skin"])
+    cv2.fillPoly(region, [np.rint(mirrored).astype(np.int32)], 255, cv2.LINE_AA)
+    hull = cv2.bitwise_not(hull_region(flat, region.shape))
+    beside = cv2.min(region, hull)
+    covered = cv2.max(planes["hair"], cv2.max(planes["headwear"], planes["over"]))
+    if not beside.any() or cv2.mean(covered, beside)[0] > _MOST_COVERED:
+        return dict(planes)
+    region = cv2.blur(region, (3, 3))
+    hair = cv2.subtract(planes["hair"], region)
+    return {
+        **planes,
+        "skin": cv2.max(planes["skin"], region),
+        "person": cv2.max(planes["person"], region),
+        "hair": hair,
+    }
 
 
 def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, shadow: Colour) -> None:

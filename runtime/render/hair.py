@@ -238,7 +238,8 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
             canvas.clipPath(face, skia.ClipOp.kIntersect, True)
         edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - smoothstep(palette.beard_cover, *_DENSE))
         lay(canvas, beard.picture, beard.patch, path_of(dense), soft_px=edge_u * unit)
-        canvas.drawPath(beard.locks, paint(to_rgb(palette.beard)))
+        if palette.beard_cover > _DENSE[0]:
+            canvas.drawPath(beard.locks, paint(to_rgb(palette.beard)))
         canvas.restore()
 
 

@@ -39,8 +39,9 @@ _GREY_AS_LIGHT, _LIGHT, _LIGHTER_THAN_SKIN = (-22.0, -8.0), (-7.0, 0.0), 6.0
 from which any may be and is; and how much lighter than skin that is drawn at least."""
 _FAIR_BEARD = (0.9, 1.2)
 """Chroma of a light beard over that of skin up to which it is grey, and from which it is blond or ginger."""
-_GREY_COVER, _SURE_COVER = 0.85, 0.5
-"""How much of the skin grey beards hide, and others of which the network is sure, at least."""
+_GREY_COVER, _SURE_COVER, _UNSURE_COVER = 0.85, 0.5, 0.5
+"""How much of the skin grey beards hide, and others of which the network is sure, at least; and how much is left of
+beards of which it is not: they may be shadows. Raising the last draws thin moustaches, and shadows, denser."""
 _LEAST_RED, _LEAST_YELLOW = 0.5, 1.5
 """Least a* and b* of beards. Raising them draws none blue or green, and grey ones brown."""
 _LIGHT_BEARD, _WHITE_CHROMA, _LIGHT_BEARD_PERCENTILE = 8.0, 16.0, 60.0
@@ -84,6 +85,11 @@ _GREY_TO_SKIN, _NOT_OLD, _DARK = (0.60, 0.78), 0.17, 15.0
 """Colour of hair over that of skin, chroma over lightness and _DARK each, below which light hair of the old is grey,
 and above which it is blond: shade takes chroma away with the light; and how much lower both are for others. Raising the
 last draws ash blond hair blond, and warmly lit grey hair of people in their fifties, too."""
+_BROWN_CHROMA, _BROWN_FROM, _BROWN_TO, _COLD = 9.0, (22.0, 32.0), (48.0, 60.0), -2.5
+"""Least chroma of the hair of people who are not old, between lightnesses of black hair and of fair or dyed hair; and
+b* below which hair is dyed. Raising the first draws early grey hair brown."""
+_BROWN_HUE = np.array([0.42, 0.91], np.float32)
+"""a* and b* of brown hair, of a chroma of 1."""
 _CAST_OF_YOUNG = 0.4
 """How much of the light's colour is taken from the hair of people who are not old, over that of others: it is rarely
 grey. Raising it draws blond hair in warm light grey."""
@@ -134,7 +140,7 @@ def measure_hair(
         cast = _cast(skin, look.skin) * np.float32(_CAST_OF_YOUNG + (1 - _CAST_OF_YOUNG) * mature)
         seen, beard, skin = (_without_cast(colour, cast, skin) for colour in (seen, beard, skin))
     hair = _with_youth(_ungreened(seen), young * (1 - gloss)) * _livelier(seen, skin, young, _NOT_OLD * (1 - mature))
-    hair = _in_good_light(hair, gain)
+    hair = _in_good_light(_browned(hair, 1 - mature), gain)
     hair[0] = min(max(hair[0] + _LIGHTER, _DARKEST_HAIR), _LIGHTEST_HAIR)
     if look is not None and np.hypot(*hair[1:]) < _UNDYED:
         # Flash on black hair looks grey.
@@ -198,7 +204,8 @@ def _without_skin(beard: Lab, hair: Lab, skin: Lab, *, certainty: float, deep: f
     believed = _FAINT_COVER + (1 - _FAINT_COVER) * smoothstep(abs(apart), *_FAINT_BEARD) * (1 - shade)
     hairs[0] += light * max(0.0, _LIGHTER_THAN_SKIN - apart)
     hairs[1:] *= 1 - (1 - _GREYED) * light * (1 - smoothstep(of_skin, *_FAIR_BEARD))
-    return hairs, min(1.0, max(believed * max(_CLEARER * seen, _SURE_COVER * certainty), _GREY_COVER * grey))
+    believed *= _UNSURE_COVER + (1 - _UNSURE_COVER) * certainty
+    return hairs, max(min(1.0, max(_CLEARER * seen, _SURE_COVER * certainty)) * believed, _GREY_COVER * grey)
 
 
 def _certainty(beard: Plane) -> float:
@@ -266,6 +273,15 @@ def _with_youth(colour: Lab, young: float) -> Lab:
         return colour
     least = _BLOND_YELLOW * young * smoothstep(float(colour[0]), *_MAY_BE_GREY)
     return np.array([colour[0], max(colour[1], 0.2 * least), max(colour[2], least)], np.float32)
+
+
+def _browned(colour: Lab, share: float) -> Lab:
+    """Hair that is neither black nor light is brown, not grey. share: of how much of it that is sure, 0 to 1."""
+    lightness, chroma = float(colour[0]), float(np.hypot(*colour[1:]))
+    least = _BROWN_CHROMA * share * smoothstep(lightness, *_BROWN_FROM) * (1 - smoothstep(lightness, *_BROWN_TO))
+    if chroma >= least or float(colour[2]) < _COLD:
+        return colour
+    return np.array([lightness, *(np.float32(least) * _BROWN_HUE)], np.float32)
 
 
 def _ungreened(colour: Lab) -> Lab:

@@ -12,6 +12,7 @@ from toonfilter.runtime.geometry.landmarks import CHIN, FOREHEAD, NOSE_TIP
 from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.ears import with_both_ears
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.moustache import with_even_moustache
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
@@ -120,6 +121,8 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = with_calm_body(planes, landmarks[CHIN, :2], down, unit_px, keep_person=keep_person)
     planes = with_even_moustache(planes, landmarks, unit_px)
     planes = with_sure_middle(planes, middle, landmarks, unit_px, keep_person=keep_person)
+    if not keep_person:
+        planes = with_both_ears(planes, landmarks, unit_px, head.yaw)
     planes["relief"] = skin_relief(scene.photo, planes, landmarks, unit_px)
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
     crown = half_plane(middle.shape, landmarks[FOREHEAD, :2], -down)

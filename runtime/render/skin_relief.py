@@ -70,6 +70,8 @@ _DEEP_LIGHTER = 1.2
 """By how much more lights are drawn on deep skin, which has no room for shade. Raising it makes it gloss."""
 _REDDER_SHADE, _REDDER_LIGHT, _YELLOWER = 0.35, 0.12, 0.15
 """a* and b* that skin gains for each L* that it is darker, and loses for each that it is lighter."""
+_DEEP_LIGHT = (-0.10, -0.40)
+"""The same two losses of deep skin where it is lighter: its lights are amber. Raising them makes them ashen."""
 _SKIN_LEVEL, _FEWEST_PX = 150, 50
 """Level from which a pixel is surely skin, and how many a face must show. Raising them leaves more faces flat."""
 _SEEN_LEVEL, _MARGIN_U = 20, 0.4
@@ -234,8 +236,12 @@ def _toned(skin: Lab, step: float) -> NDArray[np.float32]:
     """Skin lighter or darker by so many L*; darker skin is redder."""
     lightness = float(np.clip(skin[0] + step, 4, 97))
     change = lightness - float(skin[0])
-    redder = _REDDER_SHADE if change < 0 else _REDDER_LIGHT
+    redder, yellower = (_REDDER_SHADE, _YELLOWER) if change < 0 else (_REDDER_LIGHT, _YELLOWER)
+    if change > 0:
+        deep = depth_of(skin)
+        redder += deep * (_DEEP_LIGHT[0] - redder)
+        yellower += deep * (_DEEP_LIGHT[1] - yellower)
     tone: NDArray[np.float32] = to_rgb(
-        np.array([lightness, skin[1] - redder * change, skin[2] - _YELLOWER * change], np.float32)
+        np.array([lightness, skin[1] - redder * change, skin[2] - yellower * change], np.float32)
     )
     return tone

@@ -10,7 +10,7 @@ from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.colour_sense import with_colour_edges
-from toonfilter.runtime.render.ears import ear_outline
+from toonfilter.runtime.render.ears import ear_outline, with_both_ears
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.palette import measure_palette
@@ -248,6 +248,38 @@ def test_an_ear_beside_the_face_is_found_and_a_bare_cheek_is_none() -> None:
     assert ear[:, 0].min() > edge - 6
     assert 20 < np.ptp(ear[:, 1]) < 60
     assert ear_outline(with_ear, mesh[:, :2], UNIT, 0) is None
+
+
+def test_the_ear_that_is_not_told_from_the_cheek_is_as_the_other_unless_hair_or_a_turn_hides_it() -> None:
+    mesh = upright_mesh()
+    (left, height), right = mesh[234, :2], float(mesh[454, 0])
+    face = NOBODY.copy()
+    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(mesh[:468, :2]).astype(np.int32)), 255)
+    one_ear = cv2.ellipse(face.copy(), (round(right) + 5, round(float(height))), (13, 26), 0, 0, 360, 255, -1)
+    seen = planes(skin=one_ear, person=one_ear)
+    both = with_both_ears(seen, mesh, UNIT, 3.0)
+    added = cv2.subtract(both["skin"], one_ear) > 128
+    assert added.sum() > 200
+    assert np.argwhere(added)[:, 1].max() < float(left) + 4
+    assert np.array_equal(both["person"] > 128, both["skin"] > 128)
+    assert ear_outline(both["skin"], mesh[:, :2], UNIT, 0) is not None
+    hidden = {**seen, "hair": cv2.subtract(box(0, 0, round(float(left)), SIZE), one_ear)}
+    assert np.array_equal(with_both_ears(hidden, mesh, UNIT, 3.0)["skin"], one_ear)
+    assert np.array_equal(with_both_ears(seen, mesh, UNIT, 25.0)["skin"], one_ear)
+    assert np.array_equal(with_both_ears(planes(skin=face), mesh, UNIT, 3.0)["skin"], face)
+
+
+def test_hair_of_who_is_not_old_is_brown_or_black_not_grey() -> None:
+    photo = np.full((SIZE, SIZE, 3), (205, 160, 135), np.uint8)
+    drawn = planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE))
+    chroma = []
+    for grey in ((88, 86, 84), (40, 39, 38)):
+        photo[:60] = grey
+        hair = [measure_palette(photo, drawn, look=somebody(0.0, old=old)).hair for old in (0.0, 0.5)]
+        chroma.append([float(np.hypot(*one[1:])) for one in hair])
+    assert chroma[0][0] > 7, "brown"
+    assert chroma[0][1] < 3, "grey, of somebody old"
+    assert chroma[1][0] < 3, "black"
 
 
 def test_white_hair_over_deep_skin_in_warm_light_is_no_blond() -> None:

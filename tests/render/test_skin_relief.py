@@ -72,3 +72,13 @@ def test_paint_darkens_and_lightens_as_its_tones_say(skin) -> None:
     assert shown[2, 3] > 20
     assert shown[0, :3].sum() / shown[0, 3] < shown[2, :3].sum() / shown[2, 3]
     assert (relief_picture(relief, skin, TONES, 0.0)[..., 3] == 0).all()
+
+
+def test_lights_on_deep_skin_are_amber_not_ash() -> None:
+    relief = np.full((4, 4), 128 + round(20 * LEVELS_PER_L), np.uint8)
+    for skin, least in ((np.array([34, 15, 20], np.float32), 1.0), (np.array([75, 12, 18], np.float32), 0.45)):
+        *light, cover = relief_picture(relief, skin, TONES, 1.0)[0, 0].astype(np.float32) / 255
+        drawn = np.array(light, np.float32) / cover
+        lab = cv2.cvtColor(drawn[None, None], cv2.COLOR_RGB2LAB)[0, 0]
+        assert lab[0] > skin[0] + 10
+        assert np.hypot(*lab[1:]) > least * np.hypot(*skin[1:])
