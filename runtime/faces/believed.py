@@ -9,18 +9,22 @@ from toonfilter.runtime.geometry.box import Box
 
 
 def believed_faces(
-    faces: Sequence[Face], config: BeliefConfig, before: Collection[int] = ()
+    faces: Sequence[Face], config: BeliefConfig, before: Collection[int] = (), unmeshed: Sequence[Box] = ()
 ) -> tuple[list[Face], list[Box]]:
     """Those of the faces that may be drawn with features, in their order, and the places of the others.
 
-    before: ids that were believed in the frame before; they are doubted later.
+    before: ids that were believed in the frame before; they are doubted later. unmeshed: faces that no mesh fits: a
+    much smaller one within is a nostril.
     """
     kept: list[Face] = []
     doubted: list[Box] = []
     for face in sorted(faces, key=lambda one: -_weight(one, config)):
         is_known = face.id in before
-        if any(_is_part_of(face, other, config) for other in kept) or (
-            kept and _turned_deg(face, kept[0]) > config.turned_deg + config.known_deg * is_known
+        in_larger = any(_is_speck_in(face.box, box, config) for box in unmeshed)
+        if (
+            in_larger
+            or any(_is_part_of(face, other, config) for other in kept)
+            or (kept and _turned_deg(face, kept[0]) > config.turned_deg + config.known_deg * is_known)
         ):
             doubted.append(face.box)
         else:
@@ -43,6 +47,10 @@ def _weight(face: Face, config: BeliefConfig) -> float:
 
 def _turned_deg(face: Face, other: Face) -> float:
     return abs((face.pose[2] - other.pose[2] + 180) % 360 - 180)
+
+
+def _is_speck_in(mesh: Box, face: Box, config: BeliefConfig) -> bool:
+    return face.holds(mesh.centre) and max(mesh.width, mesh.height) < config.speck * max(face.width, face.height)
 
 
 def _is_part_of(face: Face, larger: Face, config: BeliefConfig) -> bool:

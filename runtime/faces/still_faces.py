@@ -42,7 +42,8 @@ class StillFaceFinder:
                 unmeshed.append(one)
         known = [face.box for face in faces]
         places = [one.box for one in unmeshed if self._detector.is_another(image, one, known, self._turns)]
-        believed, doubted = believed_faces(faces, self._config.neighbours.belief)
+        belief = self._config.neighbours.belief
+        believed, doubted = believed_faces(faces, belief, unmeshed=[one.box for one in unmeshed])
         return believed, places + doubted
 
     def _meshed(self, image: Image, one: Detection, face_id: int) -> Face | None:

@@ -60,3 +60,10 @@ def test_a_face_that_was_believed_is_doubted_later() -> None:
     assert believed_faces([OWN, leaning], CONFIG, before={1})[0] == [OWN, leaning]
     lying = replace(face(85, 80, at=(600, 300)), id=1)
     assert believed_faces([OWN, lying], CONFIG, before={1})[0] == [OWN]
+
+
+def test_a_small_mesh_in_a_face_that_no_mesh_fits_is_a_place() -> None:
+    nostril, beside = face(0, 40, at=(310, 310)), face(0, 40, at=(500, 310), key=1)
+    found = believed_faces([nostril, beside], CONFIG, unmeshed=[OWN.box])
+    assert found == ([beside], [nostril.box])
+    assert believed_faces([OWN], CONFIG, unmeshed=[nostril.box]) == ([OWN], [])
