@@ -43,6 +43,8 @@ _HAIR_L, _SHIFT = 7.0, 4
 """How much darker and lighter than a beard its single hairs are, L*; and bits of a pixel in which they are placed."""
 _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
+_CLIPPED = 0.7
+"""Cover up to which a beard ends at the jaw, as stubble does. Raising it cuts grey beards there."""
 _SEEN_STUBBLE = 2.0
 """How much stubble is drawn for each share of the skin that it hides. Raising it draws shade as stubble."""
 _BESIDE_DENSE = 0.8
@@ -233,7 +235,7 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
             return
         beard = known.follow(figure)
         canvas.saveLayerAlpha(None, round(255 * palette.beard_cover))
-        if palette.beard_cover < _DENSE[1]:
+        if palette.beard_cover < _CLIPPED:
             # Stubble has no edge of its own that could cross the jaw's.
             canvas.clipPath(face, skia.ClipOp.kIntersect, True)
         edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - smoothstep(palette.beard_cover, *_DENSE))

@@ -130,7 +130,7 @@ def measure_hair(
     inner = cv2.erode(plane, np.ones((_STRANDS_PX, _STRANDS_PX), np.uint8))
     sure = inner > _SURE_HAIR if np.count_nonzero(inner > _SURE_HAIR) >= FEWEST_PIXELS else plane > _SURE_HAIR
     young, gain, gloss = (0.0, 1.0, 0.0) if look is None else (look.lines.young, _light_gain(skin, look), _gloss(look))
-    mature = 1.0 if look is None else smoothstep(look.lines.old, 0.0, _OLD)
+    mature = 1.0 if look is None else max(look.lines.aged, smoothstep(look.lines.old, 0.0, _OLD))
     seen = _lit(lab[sure], default, gloss)
     if _is_sheen(seen, skin):
         seen = skin * _CROPPED

@@ -59,6 +59,8 @@ class AgeLines:
     """1 for the rough skin of somebody very old."""
     young: float = 0.0
     """1 for a child."""
+    aged: float = 0.0
+    """0 for who looks young, 1 from middle age on."""
 
     @classmethod
     def none(cls) -> "AgeLines":

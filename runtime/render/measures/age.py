@@ -69,7 +69,7 @@ def believed(photo: MeasuredPhoto, lines: AgeLines, raw: Lab) -> AgeLines:
     # A frown is no age: children frown, too.
     deep["frown"] = np.maximum(deep["frown"], _FROWN_STAYS * lines.frown)
     young = 1 - smoothstep(years, *_CHILD)
-    return AgeLines(**deep, old=max(old, _GREY_IS_OLD * grey), young=young)
+    return AgeLines(**deep, old=max(old, _GREY_IS_OLD * grey), young=young, aged=aged)
 
 
 def grey_hair(photo: MeasuredPhoto, raw: Lab) -> float:
