@@ -46,10 +46,10 @@ _EAR = np.array(
 )  # fmt: skip
 """Outline of an ear, backwards and down from the side of the face, in distances of the pupils; wide, as meshes turn too
 little."""
-_BOTH_SEEN, _LEAST_MODEL_U2, _MOST_COVERED = 14.0, 0.035, 70.0
-"""Yaw in degrees up to which both ears show; least area of an ear that the other is drawn after, in squared distances
-of the pupils; and mean level of hair and hats over the other's place, from which it is hidden. Raising the last draws
-ears before hair."""
+_BOTH_SEEN, _NOT_SEEN, _LEAST_MODEL_U2, _MOST_COVERED = 9.0, 20.0, 0.035, 70.0
+"""Yaw in degrees up to which both ears show, and where the far one would be gone; least area of an ear that the other
+is drawn after, in squared distances of the pupils; and mean level of hair and hats over the other's place, from which
+it is hidden. Raising the last draws ears before hair."""
 _EXTENT_PERCENTILES = (2.0, 98.0)
 """Of what is found, for its width and height: single strands of skin count for nothing."""
 _RIM, _HOLLOW = 0.70, 0.42
@@ -76,7 +76,8 @@ def with_both_ears(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: f
     root, other = (flat[list(EAR_ROOTS[side])].mean(0) for side in (missing, 1 - missing))
     outwards = across * np.float32(2 * missing - 1)
     away = ear - other
-    mirrored = root + np.outer(away @ -outwards, outwards) + np.outer(away @ down, down)
+    seen = np.float32(1 - abs(yaw) / _NOT_SEEN)
+    mirrored = root + np.outer(away @ -outwards, outwards) * seen + np.outer(away @ down, down)
     region = np.zeros_like(planes["skin"])
     cv2.fillPoly(region, [np.rint(mirrored).astype(np.int32)], 255, cv2.LINE_AA)
     hull = cv2.bitwise_not(hull_region(flat, region.shape))

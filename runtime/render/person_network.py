@@ -21,6 +21,9 @@ _SHARE = 0.95
 _LEAST_CELLS = 3
 """Side of what must differ, in cells of the second opinion, for it to count. Raising it keeps more of our fine edges,
 and more false patches."""
+_AROUND_CELLS, _LEAST_HINT = 9, 4.0
+"""Around a place, what both call a person must be seen by ours to this part, 1 / 4, for what it lacks to be believed.
+Raising them takes more of the room, and bystanders, for the person."""
 _EVEN = 128
 
 
@@ -60,7 +63,9 @@ def with_second_opinion(person: Plane, told: Plane, near: Plane) -> Plane:
     size = (person.shape[1], person.shape[0])
     share = cv2.resize(cv2.blur(differs, (3, 3)), size, interpolation=cv2.INTER_LINEAR)
     large = cv2.resize(told, size, interpolation=cv2.INTER_LINEAR)
-    more = cv2.multiply(cv2.subtract(large, person), share, scale=_SHARE / 255)
+    may = cv2.convertScaleAbs(cv2.blur(small, (_AROUND_CELLS, _AROUND_CELLS)), alpha=_LEAST_HINT)
+    hinted = cv2.min(share, cv2.resize(may, size, interpolation=cv2.INTER_LINEAR))
+    more = cv2.multiply(cv2.subtract(large, person), hinted, scale=_SHARE / 255)
     less = cv2.multiply(cv2.subtract(person, large), cv2.min(share, near), scale=_SHARE / 255)
     mixed: Plane = cv2.subtract(cv2.add(person, more), less)
     return mixed

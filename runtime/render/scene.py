@@ -32,6 +32,8 @@ _NEAR_SIDES = 0.8
 """How far around a head's crop, in its sides, what another network does not see is taken from the person. Raising it
 takes away more of the room, and of people whom neither the detectors nor that network find."""
 
+_PARTS = ("hair", "skin", "beard", "headwear", "over")
+
 Planes = NDArray[np.uint8]
 """uint8 [H, W, 9]: the fields in their order."""
 Head = tuple[int, Landmarks, CropTransform]
@@ -128,7 +130,10 @@ class FieldsReader:
         planes = dict(zip(FIELDS, (plane for group in joined for plane in cv2.split(group)), strict=True))
         if self._person is not None:
             told = self._told(self._person, photo, steady=steady)
-            planes["person"] = with_second_opinion(planes["person"], told, self._near(heads, size, scale))
+            person = with_second_opinion(planes["person"], told, self._near(heads, size, scale))
+            if person is not planes["person"]:
+                # What is no person has no parts.
+                planes.update({name: cv2.min(planes[name], person) for name in _PARTS}, person=person)
         self._last_planes = planes
         return SceneFields(photo, self._last_planes, scale)
 

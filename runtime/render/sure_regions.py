@@ -51,6 +51,10 @@ _CHIN_U, _LEAST_LOCK_U2 = 0.8, 0.6
 """How far below the nose hair that hangs together with nothing above must be large, and how large, to be hair."""
 _LEAST_HAND_U2 = 0.4
 """The same for skin that hangs together with nothing above. Raising it draws small hands in the colours of cloth."""
+_FAR, _FAR_REACH, _OF_PEOPLE = 0.6, 1.2, ("person", "skin", "hair", "beard", "headwear")
+"""Width of a place, over that of a known face, below which somebody is far behind: a bare head without features beside
+a drawn one looks like a balloon; and how far around its middle nothing of a person is drawn then, in sides of the place.
+Raising the first draws fewer heads."""
 _FACE_INSET_U = 0.16
 """How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
 _ISLANDS: Mapping[str, tuple[float, int, float]] = {
@@ -211,11 +215,12 @@ def with_heads_at(
 
     places: boxes around faces. meshes: those of the known faces. What lies on these is drawn as their skin.
     bodies_drawn, room_drawn: where that is so, what is no skin needs no head: places amid cloth and things of the room
-    (a print, leaves that look like a face) become smooth. Where all is drawn, heads do not reach over known ones.
+    (a print, leaves that look like a face) become smooth. Where all is drawn, heads do not reach over known ones, and
+    those far behind them become smooth, too.
     """
     if not places:
         return scene
-    planes = {**scene.planes, **{name: scene.planes[name].copy() for name in ("person", "skin", "tone", "ink")}}
+    planes = {**scene.planes, **{name: scene.planes[name].copy() for name in ("tone", "ink")}}
     photo, bare = scene.photo, cv2.max(cv2.max(planes["skin"], planes["hair"]), planes["headwear"])
     known = np.zeros_like(bare)
     for mesh in meshes if room_drawn else ():
@@ -228,7 +233,12 @@ def with_heads_at(
         ):
             continue
         is_drawn = room_drawn or (bodies_drawn and cv2.mean(planes["person"], beside)[0] > _ALL_CLOTH)
-        if is_drawn and cv2.mean(bare, beside)[0] < _BARE_PLACE:
+        is_far = room_drawn and any(place.width < _FAR * mesh.width for mesh in meshes)
+        if is_far:
+            beside = cv2.subtract(_oval(place, scene, _FAR_REACH, _FAR_REACH), known)
+            for name in _OF_PEOPLE:
+                planes[name] = cv2.subtract(planes[name], beside)
+        if is_far or (is_drawn and cv2.mean(bare, beside)[0] < _BARE_PLACE):
             photo = _smoothed(photo, beside, max(1, round(_HEAD_WIDTH * place.width / scene.scale)))
             planes["tone"][beside > 0] = round(cv2.mean(planes["tone"], beside)[0])
             planes["ink"][beside > 0] = 0

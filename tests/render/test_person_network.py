@@ -37,10 +37,16 @@ def test_the_network_sees_the_astronaut_and_not_her_flag(astronaut: NDArray[np.u
 def test_patches_of_the_room_go_and_missed_shoulders_come() -> None:
     body, lamp, shoulder = box(100, 60, 220, 320), box(20, 20, 70, 60), box(220, 200, 300, 320)
     told = as_told(body | shoulder)
-    mixed = with_second_opinion(body | lamp, told, EVERYWHERE)
+    mixed = with_second_opinion(body | lamp | shoulder // 3, told, EVERYWHERE)
     assert mixed[25:55, 25:65].max() < 64
     assert mixed[210:310, 230:290].min() > 192
     assert mixed[100:300, 110:210].min() == 255
+
+
+def test_what_one_of_both_does_not_see_at_all_stays_the_room() -> None:
+    body, lights = box(100, 60, 220, 320), box(20, 200, 80, 240)
+    mixed = with_second_opinion(body, as_told(body | lights), EVERYWHERE)
+    assert np.array_equal(mixed, body)
 
 
 def test_fine_edges_stay_ours() -> None:
@@ -52,7 +58,7 @@ def test_fine_edges_stay_ours() -> None:
 def test_people_whom_nobody_knows_are_not_lost() -> None:
     stranger = box(20, 20, 70, 120)
     assert np.array_equal(with_second_opinion(stranger, as_told(NOBODY), NOBODY), stranger)
-    seen = with_second_opinion(NOBODY, as_told(stranger), NOBODY)
+    seen = with_second_opinion(stranger // 3, as_told(stranger), NOBODY)
     assert seen[30:110, 30:60].min() > 192
 
 

@@ -174,6 +174,21 @@ def test_a_head_behind_a_known_one_is_whole_only_where_the_room_shows(room_drawn
     assert (drawn.planes["skin"][90, 109] == 255) == (not room_drawn)
 
 
+@pytest.mark.parametrize("room_drawn", [True, False])
+def test_somebody_far_behind_becomes_smooth_only_where_the_room_is_drawn(room_drawn: bool) -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    body = box(140, 60, 190, SIZE)
+    scene = SceneFields(photo, planes(skin=body, person=body), 1.0)
+    place, mesh = Box(150, 70, 180, 100), Box(20, 40, 120, 160)
+    drawn = with_heads_at(scene, [place], [mesh], bodies_drawn=True, room_drawn=room_drawn)
+    head = np.s_[75:95, 155:175]
+    assert (drawn.planes["skin"][head].max() == 0) == room_drawn
+    assert (drawn.planes["person"][head].max() == 0) == room_drawn
+    assert (drawn.photo[head].std() < 0.15 * photo[head].std()) == room_drawn
+    near = with_heads_at(scene, [place], [Box(60, 40, 100, 90)], bodies_drawn=True, room_drawn=room_drawn)
+    assert near.planes["skin"][head].min() == 255
+
+
 def test_skin_of_another_colour_than_the_faces_is_cloth(points) -> None:
     middle = middle_of_face(points, (SIZE, SIZE), UNIT)
     below = cv2.bitwise_not(above_chin(points, (SIZE, SIZE), 0.0))
