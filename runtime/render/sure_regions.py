@@ -53,8 +53,8 @@ _LEAST_HAND_U2 = 0.4
 """The same for skin that hangs together with nothing above. Raising it draws small hands in the colours of cloth."""
 _FAR, _FAR_REACH, _OF_PEOPLE = 0.6, 1.2, ("person", "skin", "hair", "beard", "headwear")
 """Width of a place, over that of a known face, below which somebody is far behind: a bare head without features beside
-a drawn one looks like a balloon; and how far around its middle nothing of a person is drawn then, in sides of the place.
-Raising the first draws fewer heads."""
+a drawn one looks like a balloon; and how far around its middle nothing of a person is drawn then, in sides of the
+place. Raising the first draws fewer heads."""
 _FACE_INSET_U = 0.16
 """How far within its outline a face is skin for certain. Raising it lets hair fall further over the cheeks."""
 _ISLANDS: Mapping[str, tuple[float, int, float]] = {
