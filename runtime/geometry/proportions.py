@@ -61,7 +61,7 @@ class Proportions:
     nose_width: float = 0.90
     nose_length: float = 0.93
     mouth_width: float = 1.0
-    jaw_width: float = 0.90
+    jaw_width: float = 0.92
     forehead: float = 0.89
     eye_drop: float = 0.035
     nose_lift: float = 0.02

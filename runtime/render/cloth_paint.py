@@ -34,6 +34,8 @@ _FOLDS = ((-11.0, -8.0), (-4.0, -7.0), (4.5, 6.0), (12.0, 7.0))
 tone before. Raising the distances: fewer tones."""
 _FOLD_EDGE_L = 0.5
 """Light over which one tone becomes the next. Raising it softens their edges."""
+_EDGES_PX = 3
+"""Width of the edges between tones on the canvas. Raising it blurs them."""
 _UNDER_UNIT_PX = 7.0
 """Distance of the pupils at which colours below the parts are mixed. Raising it shows more of what parts leave out."""
 _SURE = 150
@@ -44,6 +46,9 @@ the first gives fewer, bolder lines."""
 _LINE_FROM, _LINE_FULL, _LINE_DARK = 0.024, 0.054, 40.0
 """How much darker than their surroundings lines are, in shares of these and _LINE_DARK levels, from which they are
 drawn, and whole."""
+_VALLEY, _LEAST_VALLEY = 2.2, 0.03
+"""Width of a line at most, in its scale, and how much darker than both its sides it is at least, see _LINE_FROM.
+Raising the first gives suits a black band beside the shirt."""
 _FINE_UNIT_PX = 80.0
 """Distance of the pupils below which lines are looked for in the planes' own resolution. Raising it costs time."""
 _LEAST_LINE_U = 0.9
@@ -87,7 +92,7 @@ def painted_cloth(
     index = cv2.min(patch.enlarged(level, smoothly=True), _BINS - 1)
     if len(colours) > 1:
         index = cv2.add(index, _nearest(patch, apart))
-    painted = coloured(index, _table(colours, rules))
+    painted: Pixels = cv2.blur(coloured(index, _table(colours, rules)), (_EDGES_PX, _EDGES_PX))
     if rules.inner_ink > 0:
         if unit_px < _FINE_UNIT_PX:
             # On small people lines are finer than these smaller pictures show.
@@ -120,6 +125,11 @@ def cloth_lines(light: NDArray[np.float32], inside: Plane, unit_px: float) -> Pl
     level = light * np.float32(2.55)
     near, far = (cv2.GaussianBlur(level, (0, 0), one) for one in (sigma, sigma * _LINE_WIDER))
     darker = (far - near) / (far + np.float32(_LINE_DARK))
+    # Beside something lighter the whole rim of dark cloth is darker than its surroundings: that is no line.
+    side = 2 * max(1, round(_VALLEY * sigma)) + 1
+    valley = cv2.morphologyEx(near, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8)) - near
+    is_line = valley > _LEAST_VALLEY * (far + np.float32(_LINE_DARK))
+    darker = np.where(is_line, darker, np.float32(0))
     darker = along_lines(darker, unit_px)
     lines = to_levels(darker - np.float32(_LINE_FROM), 255 / (_LINE_FULL - _LINE_FROM), 0.0)
     inner = cv2.erode(inside, np.ones((3, 3), np.uint8))
@@ -205,7 +215,9 @@ def _nearest(patch: Patch, apart: NDArray[np.float32]) -> NDArray[np.uint8]:
     order = np.sort(apart, 0)
     for number, mine in enumerate(apart):
         others = np.where(mine <= order[0], order[1], order[0])
-        soft = patch.enlarged(cv2.convertScaleAbs((others - mine) / (others + mine + 1), alpha=127, beta=128))
+        soft = patch.enlarged(
+            cv2.convertScaleAbs((others - mine) / (others + mine + 1), alpha=127, beta=128), smoothly=True
+        )
         if best is None:
             best = soft
             continue

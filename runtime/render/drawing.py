@@ -19,7 +19,7 @@ from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.canvas import canvas_on
 from toonfilter.runtime.render.carried import CarriedPeople
 from toonfilter.runtime.render.colour import colour_levels, lightened
-from toonfilter.runtime.render.features.childhood import skin_rules
+from toonfilter.runtime.render.features.ages import skin_rules
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure

@@ -26,7 +26,7 @@ class EyeRules:
     glow: float = 0.60
     """Light in the lower half of the iris, 0 to 1."""
     iris_saturation: float = 1.15
-    white_tint: float = 0.07
+    white_tint: float = 0.1
     """Share of skin colour in the white."""
     lid_shadow_u: float = 0.06
     """Depth of the lid's shadow on the white."""
@@ -75,7 +75,7 @@ class NoseRules:
     """soft: wings, nostrils and the plane below the tip; small: a shadow and one stroke."""
     under_shade: float = 0.7
     side_shade: float = 0.55
-    nostril_u: float = 0.044
+    nostril_u: float = 0.038
     wing_u: float = 0.033
     bridge_u: float = 0.028
     """Line along the bridge of a turned head."""
@@ -90,7 +90,7 @@ class MouthRules:
     """Mouth."""
 
     line_u: float = 0.021
-    corner_u: float = 0.014
+    corner_u: float = 0.018
     lip_colour: float = 0.86
     """0 paints no lips."""
     light: float = 0.5

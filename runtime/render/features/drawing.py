@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import skia
 
 from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.features.ages import rules_for
 from toonfilter.runtime.render.features.brows import draw_brow
 from toonfilter.runtime.render.features.brush import Pen, polygon
-from toonfilter.runtime.render.features.childhood import rules_for
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.eyes import draw_eye, eye_shape
 from toonfilter.runtime.render.features.glasses import DARK_LENS

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from toonfilter.runtime.render.features.childhood import rules_for
+from toonfilter.runtime.render.features.ages import rules_for
 from toonfilter.runtime.render.look import AgeLines, Look
 from toonfilter.runtime.styles.feature_rules import FeatureRules
 
@@ -31,3 +31,12 @@ def test_children_have_smaller_noses_paler_lips_and_larger_irises() -> None:
 def test_painted_lips_make_a_grown_up_of_who_may_be_one(young: float, is_child: bool) -> None:
     painted = rules_for(somebody(young, lip_strength=0.9), RULES)
     assert (painted.eyes.lashes == 0) == is_child
+
+
+def test_eyes_of_middle_age_are_smaller_and_calmer() -> None:
+    aged = rules_for(replace(Look.plain(), lines=replace(AgeLines.none(), aged=1.0)), RULES)
+    assert 0.9 * RULES.eyes.width < aged.eyes.width < RULES.eyes.width
+    assert 0.85 * RULES.eyes.height < aged.eyes.height < RULES.eyes.height
+    assert aged.eyes.highlight < RULES.eyes.highlight
+    assert aged.mouth.lip_colour < RULES.mouth.lip_colour
+    assert aged.nose == RULES.nose

@@ -1,7 +1,10 @@
-"""Features of children: small noses, pale lips, bare lashes and large irises."""
+"""Features by age: children have small noses, pale lips, bare lashes and large irises; who is no longer young calmer
+eyes."""
 
 from dataclasses import replace
 from functools import lru_cache
+
+import numpy as np
 
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
@@ -9,7 +12,11 @@ from toonfilter.runtime.styles.feature_rules import FeatureRules
 from toonfilter.runtime.styles.style import BaseRules
 
 _STEPS = 8
-"""Ages between child and grown-up that are told apart."""
+"""Ages between child and grown-up, and between that and middle age, that are told apart."""
+_SMALLER_EYES, _LESS_LIGHT, _LESS_COLOUR = np.array([0.05, 0.08]), 0.2, 0.1
+"""What eyes of middle age lose of a style's width and height, of its lights, and of the colour of irises and lips:
+large ones stare. Viewers chose so on older and stern faces, and the style's own on young and lively ones. Raising them
+makes older people graver."""
 _PAINTED = (0.25, 0.6)
 """Strength of the colour of lips from which who may be grown up is."""
 _LARGER_IRIS, _FULLER_BLUSH = 0.08, 0.3
@@ -23,13 +30,30 @@ def rules_for(look: Look, rules: FeatureRules) -> FeatureRules:
     """A style's rules for the features of somebody of this age."""
     young = look.lines.young
     child = young * (1 - (1 - young) * smoothstep(look.lip_strength, *_PAINTED))
-    return _childlike(rules, round(child * _STEPS))
+    return _childlike(_aged(rules, round(look.lines.aged * _STEPS)), round(child * _STEPS))
 
 
 def skin_rules(look: Look, rules: BaseRules) -> BaseRules:
     """A style's rules for the skin of this person: what is shade on a weathered face is dirt on a smooth one."""
     smooth = round(max(look.lines.young, look.lip_strength) * _STEPS) / _STEPS
     return replace(rules, modelling=rules.modelling * (1 - _LESS_MODELLING * smooth)) if smooth > 0 else rules
+
+
+@lru_cache(maxsize=64)
+def _aged(rules: FeatureRules, step: int) -> FeatureRules:
+    if step == 0:
+        return rules
+    aged = step / _STEPS
+    width, height = (1 - aged * _SMALLER_EYES).tolist()
+    eyes = replace(
+        rules.eyes,
+        width=rules.eyes.width * width,
+        height=rules.eyes.height * height,
+        highlight=rules.eyes.highlight * (1 - _LESS_LIGHT * aged),
+        iris_saturation=rules.eyes.iris_saturation * (1 - _LESS_COLOUR * aged),
+    )
+    mouth = replace(rules.mouth, lip_colour=rules.mouth.lip_colour * (1 - _LESS_COLOUR * aged))
+    return replace(rules, eyes=eyes, mouth=mouth)
 
 
 @lru_cache(maxsize=64)
