@@ -21,6 +21,9 @@ _SHARE = 0.95
 _LEAST_CELLS = 3
 """Side of what must differ, in cells of the second opinion, for it to count. Raising it keeps more of our fine edges,
 and more false patches."""
+_CLEAR, _SOLID_CELLS = 225, 7
+"""Level of hair, and side of an area of it in cells of the second opinion, from which it stays. Raising them loses long
+hair that it does not see; lowering them keeps more of the room as hair."""
 _AROUND_CELLS, _LEAST_HINT = 9, 4.0
 """Around a place, what both call a person must be seen by ours to this part, 1 / 4, for what it lacks to be believed.
 Raising them takes more of the room, and bystanders, for the person."""
@@ -48,11 +51,12 @@ class PersonNetwork:
         return mask
 
 
-def with_second_opinion(person: Plane, told: Plane, near: Plane) -> Plane:
+def with_second_opinion(person: Plane, told: Plane, near: Plane, below: Plane, hair: Plane) -> Plane:
     """The plane of a person, nearer to what another network told where the two differ by more than edges.
 
-    person: uint8 [h, w], not changed. told: see `PersonNetwork`. near: uint8 [h, w], 255 where less of a person may be
-    left: elsewhere stay whole others whom nobody knows.
+    person: uint8 [h, w], not changed. told: see `PersonNetwork`. The others: uint8 [h, w]. near: 255 where less of a
+    person may be left: elsewhere stay whole others whom nobody knows. below: 255 where more may be added: above a chin
+    that is the room between locks. hair: stays where it is seen clearly.
     """
     small = cv2.resize(person, told.shape[::-1], interpolation=cv2.INTER_AREA)
     differs = cv2.bitwise_xor(cv2.compare(small, _EVEN, cv2.CMP_GE), cv2.compare(told, _EVEN, cv2.CMP_GE))
@@ -64,8 +68,11 @@ def with_second_opinion(person: Plane, told: Plane, near: Plane) -> Plane:
     share = cv2.resize(cv2.blur(differs, (3, 3)), size, interpolation=cv2.INTER_LINEAR)
     large = cv2.resize(told, size, interpolation=cv2.INTER_LINEAR)
     may = cv2.convertScaleAbs(cv2.blur(small, (_AROUND_CELLS, _AROUND_CELLS)), alpha=_LEAST_HINT)
-    hinted = cv2.min(share, cv2.resize(may, size, interpolation=cv2.INTER_LINEAR))
+    hinted = cv2.min(cv2.min(share, below), cv2.resize(may, size, interpolation=cv2.INTER_LINEAR))
     more = cv2.multiply(cv2.subtract(large, person), hinted, scale=_SHARE / 255)
-    less = cv2.multiply(cv2.subtract(person, large), cv2.min(share, near), scale=_SHARE / 255)
+    clear = cv2.compare(cv2.resize(hair, told.shape[::-1], interpolation=cv2.INTER_AREA), _CLEAR, cv2.CMP_GE)
+    solid = cv2.morphologyEx(clear, cv2.MORPH_OPEN, np.ones((_SOLID_CELLS, _SOLID_CELLS), np.uint8))
+    doubted = cv2.bitwise_not(cv2.resize(cv2.blur(solid, (3, 3)), size, interpolation=cv2.INTER_LINEAR))
+    less = cv2.multiply(cv2.subtract(person, large), cv2.min(cv2.min(share, near), doubted), scale=_SHARE / 255)
     mixed: Plane = cv2.subtract(cv2.add(person, more), less)
     return mixed

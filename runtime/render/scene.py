@@ -12,6 +12,7 @@ from toonfilter.runtime.errors import BackendError
 from toonfilter.runtime.fields import FIELDS, mesh_plane
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform, Landmarks
+from toonfilter.runtime.geometry.landmarks import CHIN
 from toonfilter.runtime.geometry.sampling import halved, halvings_for, take_view
 from toonfilter.runtime.render.blending import border_window
 from toonfilter.runtime.render.contours import Plane
@@ -130,7 +131,8 @@ class FieldsReader:
         planes = dict(zip(FIELDS, (plane for group in joined for plane in cv2.split(group)), strict=True))
         if self._person is not None:
             told = self._told(self._person, photo, steady=steady)
-            person = with_second_opinion(planes["person"], told, self._near(heads, size, scale))
+            near, below = self._asked(heads, size, scale)
+            person = with_second_opinion(planes["person"], told, near, below, planes["hair"])
             if person is not planes["person"]:
                 # What is no person has no parts.
                 planes.update({name: cv2.min(planes[name], person) for name in _PARTS}, person=person)
@@ -156,13 +158,17 @@ class FieldsReader:
         self._last_told = told
         return told
 
-    def _near(self, heads: Sequence[Head], size: tuple[int, int], scale: float) -> Plane:
-        """255 around the known heads, where the second opinion may take something from a person."""
+    def _asked(self, heads: Sequence[Head], size: tuple[int, int], scale: float) -> tuple[Plane, Plane]:
+        """255 around the known heads, where the second opinion may take something from a person, and below their chins,
+        where it may add."""
         near: Plane = np.zeros((size[1], size[0]), np.uint8)
-        for _, _, transform in () if self._keep_person else heads:
-            place = (round(transform.centre_x_px / scale), round(transform.centre_y_px / scale))
-            cv2.circle(near, place, round(_NEAR_SIDES * transform.side_px / scale), 255, -1)
-        return near
+        below: Plane = np.zeros_like(near)
+        for _, landmarks, transform in heads:
+            if not self._keep_person:
+                place = (round(transform.centre_x_px / scale), round(transform.centre_y_px / scale))
+                cv2.circle(near, place, round(_NEAR_SIDES * transform.side_px / scale), 255, -1)
+            below[max(0, round(float(landmarks[CHIN, 1]) / scale)) :] = 255
+        return near, below if heads else cv2.bitwise_not(below)
 
     def _coarse(self, photo: Image, faces: list[Landmarks], scale: float, *, steady: bool, fresh: bool) -> Planes:
         height, width = photo.shape[:2]

@@ -12,6 +12,8 @@ from toonfilter.runtime.render.scene import FieldsReader
 SIZE = 320
 EVERYWHERE = np.full((SIZE, SIZE), 255, np.uint8)
 NOBODY = np.zeros((SIZE, SIZE), np.uint8)
+ASKED = EVERYWHERE, EVERYWHERE, NOBODY
+"""Around and below a head, and no hair."""
 
 
 def box(left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
@@ -37,7 +39,7 @@ def test_the_network_sees_the_astronaut_and_not_her_flag(astronaut: NDArray[np.u
 def test_patches_of_the_room_go_and_missed_shoulders_come() -> None:
     body, lamp, shoulder = box(100, 60, 220, 320), box(20, 20, 70, 60), box(220, 200, 300, 320)
     told = as_told(body | shoulder)
-    mixed = with_second_opinion(body | lamp | shoulder // 3, told, EVERYWHERE)
+    mixed = with_second_opinion(body | lamp | shoulder // 3, told, *ASKED)
     assert mixed[25:55, 25:65].max() < 64
     assert mixed[210:310, 230:290].min() > 192
     assert mixed[100:300, 110:210].min() == 255
@@ -45,20 +47,28 @@ def test_patches_of_the_room_go_and_missed_shoulders_come() -> None:
 
 def test_what_one_of_both_does_not_see_at_all_stays_the_room() -> None:
     body, lights = box(100, 60, 220, 320), box(20, 200, 80, 240)
-    mixed = with_second_opinion(body, as_told(body | lights), EVERYWHERE)
+    mixed = with_second_opinion(body, as_told(body | lights), *ASKED)
     assert np.array_equal(mixed, body)
 
 
 def test_fine_edges_stay_ours() -> None:
     lock = box(100, 60, 102, 200)
-    mixed = with_second_opinion(box(110, 60, 220, 320) | lock, as_told(box(110, 60, 220, 320)), EVERYWHERE)
+    mixed = with_second_opinion(box(110, 60, 220, 320) | lock, as_told(box(110, 60, 220, 320)), *ASKED)
     assert mixed[lock > 0].min() == 255
+
+
+def test_nothing_is_added_above_a_chin_and_long_hair_stays() -> None:
+    body, gap, lock = box(100, 60, 220, 320), box(220, 80, 260, 140), box(60, 80, 100, 260)
+    mixed = with_second_opinion(body | gap // 3 | lock, as_told(body | gap), EVERYWHERE, NOBODY, lock)
+    assert np.array_equal(mixed, body | gap // 3 | lock)
+    bare = with_second_opinion(body | lock, as_told(body), *ASKED)
+    assert bare[100:240, 65:90].max() < 64
 
 
 def test_people_whom_nobody_knows_are_not_lost() -> None:
     stranger = box(20, 20, 70, 120)
-    assert np.array_equal(with_second_opinion(stranger, as_told(NOBODY), NOBODY), stranger)
-    seen = with_second_opinion(stranger // 3, as_told(stranger), NOBODY)
+    assert np.array_equal(with_second_opinion(stranger, as_told(NOBODY), NOBODY, EVERYWHERE, NOBODY), stranger)
+    seen = with_second_opinion(stranger // 3, as_told(stranger), NOBODY, EVERYWHERE, NOBODY)
     assert seen[30:110, 30:60].min() > 192
 
 
