@@ -104,12 +104,13 @@ def _top_of(points: Points, begin: int, end: int) -> Points:
     is_cut = float(points[begin : end + 1, 1].min()) < _TOP_BORDER_PX
     if not is_cut or min(-way[1] for way in ways) < 1:
         return points[begin : end + 1]
-    slopes = [float(np.clip(way[0] / -way[1], -_MOST_SLOPE, _MOST_SLOPE)) for way in ways]
+    slopes = [float(way[0] / -way[1]) for way in ways]
     closing = slopes[0] - slopes[1] if left[0] < right[0] else slopes[1] - slopes[0]
     rises = left[1], right[1]
     meet = abs(float(right[0] - left[0])) / closing if closing > 0 else np.inf
     if meet < 2 * min(rises):
         return _arch(left, np.array([left[0] + slopes[0] * meet, left[1] - meet], np.float32), right)
+    slopes = [min(max(slope, -_MOST_SLOPE), _MOST_SLOPE) for slope in slopes]
     tops = [[side[0] + slope * rise, 0.0] for side, slope, rise in zip((left, right), slopes, rises, strict=True)]
     return np.array(tops, np.float32)
 

@@ -16,7 +16,7 @@ from toonfilter.runtime.render.look import Look
 _SURE_HAIR = 200
 _LIGHTER, _DARKEST_HAIR, _DARKEST_BEARD = 2.0, 16.0, 15.0
 """How much lighter than it is seen hair is painted, L*, and the darkest that lines can be seen on."""
-_DRAWN_LIGHTER, _MOST_GAIN, _BLACK = 1.1, 1.35, (16.0, 36.0)
+_DRAWN_LIGHTER, _MOST_GAIN, _BLACK = 1.1, 1.35, (20.0, 42.0)
 """How much lighter skin is drawn than it is in good light; the most that hair gains where light is dim; and lightness
 of hair up to which it gains nothing, and from which all. Raising the last draws dark hair in the dark black."""
 _LIGHTEST_HAIR = 84.0
@@ -140,7 +140,7 @@ def measure_hair(
         cast = _cast(skin, look.skin) * np.float32(_CAST_OF_YOUNG + (1 - _CAST_OF_YOUNG) * mature)
         seen, beard, skin = (_without_cast(colour, cast, skin) for colour in (seen, beard, skin))
     hair = _with_youth(_ungreened(seen), young * (1 - gloss)) * _livelier(seen, skin, young, _NOT_OLD * (1 - mature))
-    hair = _in_good_light(_browned(hair, 1 - mature), gain)
+    hair = _in_good_light(_browned(_undyed(hair), 1 - mature), gain)
     hair[0] = min(max(hair[0] + _LIGHTER, _DARKEST_HAIR), _LIGHTEST_HAIR)
     if look is not None and np.hypot(*hair[1:]) < _UNDYED:
         # Flash on black hair looks grey.
@@ -273,6 +273,13 @@ def _with_youth(colour: Lab, young: float) -> Lab:
         return colour
     least = _BLOND_YELLOW * young * smoothstep(float(colour[0]), *_MAY_BE_GREY)
     return np.array([colour[0], max(colour[1], 0.2 * least), max(colour[2], least)], np.float32)
+
+
+def _undyed(colour: Lab) -> Lab:
+    """Hair that is hardly coloured is not purple: that is the light."""
+    if colour[2] >= _LEAST_YELLOW or np.hypot(*colour[1:]) > _UNDYED or colour[1] < 0:
+        return colour
+    return np.array([colour[0], min(float(colour[1]), _LEAST_YELLOW), _LEAST_YELLOW], np.float32)
 
 
 def _browned(colour: Lab, share: float) -> Lab:
