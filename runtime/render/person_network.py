@@ -2,7 +2,7 @@
 
 The fields network tells hair from skin from cloth and draws fine edges, but takes walls, lamps and backs of chairs for
 people. On 100 held-out pictures corrected by eye, 5.1 % of the pixels were in wrong regions after all rules, with a
-second opinion 4.5 %.
+second opinion 4.4 %.
 """
 
 import cv2
