@@ -37,6 +37,9 @@ from skin, L*, by which covers are told; and how much more of it is drawn than i
 _GREY_AS_LIGHT, _LIGHT, _LIGHTER_THAN_SKIN = (-22.0, -8.0), (-7.0, 0.0), 6.0
 """Lightness of a beard less that of skin, L*: from which one without colour may be and is grey, not dark stubble;
 from which any may be and is; and how much lighter than skin that is drawn at least."""
+_SURELY_LIGHT = 8.0
+"""By how much lighter, L*, beards must be for that of which the network is not sure. Raising it draws less white
+stubble, and fewer lit upper lips as white moustaches."""
 _FAIR_BEARD = (0.9, 1.2)
 """Chroma of a light beard over that of skin up to which it is grey, and from which it is blond or ginger."""
 _GREY_COVER, _SURE_COVER, _UNSURE_COVER = 0.85, 0.5, 0.5
@@ -194,7 +197,7 @@ def _without_skin(beard: Lab, hair: Lab, skin: Lab, *, certainty: float, deep: f
     lightness = float(beard[0]) / max(float(skin[0]), 1.0)
     stubble = smoothstep(lightness, *_STUBBLE_TO_SKIN)
     apart = float(beard[0] - skin[0])
-    light = smoothstep(apart, *_LIGHT)
+    light = smoothstep(apart - _SURELY_LIGHT * (1 - certainty), *_LIGHT)
     grey = max(_greyness(beard, skin) * smoothstep(apart, *_GREY_AS_LIGHT), light)
     own = hair * np.float32(min(1.0, _DARKER_OWN * float(beard[0]) / max(float(hair[0]), 1.0)))
     hairs: Lab = beard + (own - beard) * np.float32(stubble * (1 - grey))
