@@ -298,7 +298,7 @@ def end(*_):
     sys.exit(0)
 signal.signal(signal.SIGTERM, end)
 (folder / "begun").touch()
-time.sleep(60)
+time.sleep(600)
 """
 SHORT = """
 import pathlib, sys, time
