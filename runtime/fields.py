@@ -28,6 +28,8 @@ Cloth is the person without hair, skin, beard, headwear and over.
 FIELDS: Final[tuple[FieldName, ...]] = get_args(FieldName)
 MASKS: Final[tuple[FieldName, ...]] = FIELDS[:7]
 """The planes that say what is where; the others say how it looks."""
+PARTS_OF_PEOPLE: Final[tuple[FieldName, ...]] = ("hair", "skin", "beard", "headwear", "over")
+"""The planes of what a person is made of and holds; what is left of `person` is cloth."""
 
 MESH_FACE_LEVEL: Final = 160
 """Level of the mesh plane inside the face's outline."""

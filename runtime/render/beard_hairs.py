@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toonfilter.runtime.render.contours import Plane, Points
-from toonfilter.runtime.render.hair_flow import HairFlow, at, seeds
+from toonfilter.runtime.render.hair_flow import at, seeds
 
 _APART_U = 0.052
 """Distance of neighbouring hairs, in distances of the pupils. Raising it draws fewer."""
@@ -37,8 +37,7 @@ def beard_hairs(plane: Plane, nose: Points, mouth: Points, down: Points, unit_px
     nose, mouth: float32 [2] px. down: unit vector from the eyes to the chin. unit_px: distance of the pupils.
     """
     ground = plane.astype(np.float32)
-    still = HairFlow(ground, np.zeros((1, 1, 2), np.float32), 0.0, nose, unit_px)
-    roots, chance = seeds(still, _APART_U * unit_px, _FRINGE_LEVEL)
+    roots, chance = seeds(ground, nose, _APART_U * unit_px, _FRINGE_LEVEL)
     if not len(roots):
         return BeardHairs([], [], [])
     away = roots - mouth

@@ -19,11 +19,11 @@ CORNER_PX = 0.2
 _BORDER_PX, _TOP_BORDER_PX = 10, 48
 """How far beyond the picture shapes at its edge are closed, so that their ink is not seen there; and beyond its top,
 from where styles move heads down."""
-_ARCH = np.linspace(0, 1, 9, dtype=np.float32)[:, None]
+_ARCH: Points = np.linspace(0, 1, 9, dtype=np.float32)[:, None]
 _TOP_PX, _TANGENT_POINTS = 7, 9
 """How far below the picture's top an outline is not believed, and how many points before tell where it goes."""
 _MOST_SLOPE = 1.5
-"""How far aside outlines go on beyond the top for each step up."""
+"""How far aside outlines that do not meet go on beyond the top for each step up. Raising it opens cut heads wider."""
 _LEAST_CUT_POINTS = 40
 """Shorter outlines are left as they are. Raising it leaves the stubs of small heads."""
 _LEAST_POINTS = 6

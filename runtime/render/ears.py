@@ -15,7 +15,7 @@ from toonfilter.runtime.render.features.brush import Pen, polygon, taper
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.figure import Figure
-from toonfilter.runtime.render.sure_regions import axes_of, half_plane, hull_region
+from toonfilter.runtime.render.head_planes import axes_of, half_plane, hull_region
 
 _LINE_U = 0.030
 _SKIN_LEVEL = 128

@@ -275,9 +275,8 @@ def _beard_paint(
     strength *= smoothstep(palette.beard_cover, *_DENSE)
     picture = _toned(patch.enlarged(to_levels(relief, _LEVELS_PER_L)), base, rules.beard_tones, strength)
     corner = np.array([patch.left, patch.top], np.float32)
-    lips = figure.head.photo_points[[LIP_TOP[len(LIP_TOP) // 2], LIP_BOTTOM[len(LIP_BOTTOM) // 2]], :2]
-    nose, mouth = figure.to_crop(np.stack([_anchor(figure), lips.mean(0)])) - corner
-    hairs = beard_hairs(patch.of(plane), nose, mouth, figure.head.down, unit)
+    mouth = figure.to_crop(figure.head.photo_points[[*LIP_TOP, *LIP_BOTTOM], :2].mean(0)) - corner
+    hairs = beard_hairs(patch.of(plane), _origin(figure, patch), mouth, figure.head.down, unit)
     scale = picture.shape[1] / patch.width
     for some, step in ((hairs.dark, -_HAIR_L), (hairs.light, _HAIR_L)):
         shapes_px = [np.rint((one + 0.5) * scale * (1 << _SHIFT)).astype(np.int32) for one in some]

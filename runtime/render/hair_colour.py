@@ -97,7 +97,7 @@ _CAST_OF_YOUNG = 0.4
 """How much of the light's colour is taken from the hair of people who are not old, over that of others: it is rarely
 grey. Raising it draws blond hair in warm light grey."""
 _OLD = 0.3
-"""Age, see `look.Lines.old`, from which somebody's light hair is as likely grey. Raising it draws more of it blond."""
+"""`look.AgeLines.old` from which somebody's light hair is as likely grey. Raising it draws more of it blond."""
 _LEAST_SKIN_CHROMA = 10.0
 """In greyer pictures nobody's hair is told to be blond by it."""
 _NO_GREENER = 0.25

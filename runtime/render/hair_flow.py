@@ -81,21 +81,21 @@ def _curl(light: Field, hair: Field, grain: float) -> float:
     return (1 - smoothstep(coherence, _CURLY, _STRAIGHT)) * smoothstep(energy, 0.0, _FLAT_LEVELS2)
 
 
-def seeds(flow: HairFlow, apart_px: float, level: int = INSIDE) -> tuple[Points, Field]:
+def seeds(hair: Field, origin: Points, apart_px: float, level: int = INSIDE) -> tuple[Points, Field]:
     """Places in the hair that keep to the head, float32 [N, 2], and three chances of each, float32 [N, 3].
 
-    apart_px: distance of neighbours. level: of the plane `hair` that a place must have.
+    hair, origin: see `HairFlow`. apart_px: distance of neighbours. level: of the plane that a place must have.
     """
-    height, width = flow.hair.shape
-    first = np.floor(-flow.origin / apart_px).astype(int)
-    last = np.ceil((np.array([width, height]) - flow.origin) / apart_px).astype(int)
+    height, width = hair.shape
+    first = np.floor(-origin / apart_px).astype(int)
+    last = np.ceil((np.array([width, height]) - origin) / apart_px).astype(int)
     columns, rows = np.meshgrid(np.arange(first[0], last[0]), np.arange(first[1], last[1]))
     chance = _chances()[rows.ravel() % _LATTICE, columns.ravel() % _LATTICE]
     places = np.stack([columns.ravel(), rows.ravel()], 1) + chance[:, 3:5]
-    found = (places * apart_px + flow.origin).astype(np.float32)
+    found = (places * apart_px + origin).astype(np.float32)
     seen = (found >= 0).all(1) & (found < (width, height)).all(1)
     found, chance = found[seen], chance[seen]
-    inside = at(flow.hair, found) >= level
+    inside = at(hair, found) >= level
     return found[inside], chance[inside, :3]
 
 

@@ -73,7 +73,7 @@ def draw_lines(picture: Pixels, flow: HairFlow, relief: Relief, base: Lab, long:
     """
     scale = picture.shape[1] / flow.hair.shape[1]
     unit = flow.unit_px
-    places, chance = seeds(flow, max(_APART_U * unit, _LEAST_APART_PX / scale))
+    places, chance = seeds(flow.hair, flow.origin, max(_APART_U * unit, _LEAST_APART_PX / scale))
     here = at(relief, places)
     # Curls are shapes of light: single strands over them are noise.
     share = (
@@ -127,7 +127,7 @@ def loose_locks(flow: HairFlow, skin: Plane, covered: Plane, scale: float, long:
     cropped to 1 hanging. often: how many, 0 none to 1.
     """
     unit, loose = flow.unit_px, often * _LOOSE
-    places, chance = seeds(flow, max(_APART_U * unit, _LEAST_APART_PX / scale), level=40)
+    places, chance = seeds(flow.hair, flow.origin, max(_APART_U * unit, _LEAST_APART_PX / scale), level=40)
     edge = cv2.GaussianBlur(flow.hair, (0, 0), max(1.0, _EDGE_U * unit))
     level = at(edge, places)
     # Locks grow and shrink, so that none comes and goes at once.

@@ -29,7 +29,8 @@ def draw_strokes(picture: Pixels, flow: HairFlow, relief: Relief, lightness: flo
     depth = float(np.clip((_FAIR - lightness) / (_FAIR - _BLACK), 0, 1))
     dark = _FAIR_LEVEL + (_BLACK_LEVEL - _FAIR_LEVEL) * depth
     height, width = flow.hair.shape
-    places, chance = seeds(flow, max(_APART_U * flow.unit_px, _LEAST_APART_PX * width / picture.shape[1]))
+    apart_px = max(_APART_U * flow.unit_px, _LEAST_APART_PX * width / picture.shape[1])
+    places, chance = seeds(flow.hair, flow.origin, apart_px)
     often = _OFTEN * (0.55 + 0.75 * depth) - _PER_L * at(relief, places)
     kept = chance[:, 0] < often
     places, chance = places[kept], chance[kept]

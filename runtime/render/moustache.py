@@ -8,7 +8,7 @@ import numpy as np
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, FACE_SIDES, MOUTH_CORNERS, NOSE_TIP
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.sure_regions import axes_of
+from toonfilter.runtime.render.head_planes import axes_of
 
 _REACH_U, _BELOW_U = 0.55, 0.08
 """How far to either side of the nose a moustache reaches, and below the mouth's corners, in distances of the pupils."""

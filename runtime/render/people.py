@@ -14,6 +14,7 @@ from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.ears import with_both_ears
 from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.head_planes import above_chin, axes_of, half_plane, hull_region
 from toonfilter.runtime.render.moustache import with_even_moustache
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.renderer import AlignedFace
@@ -21,12 +22,8 @@ from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.scraps import with_calm_body, without_scraps, without_stray_skin
 from toonfilter.runtime.render.skin_relief import skin_relief
 from toonfilter.runtime.render.sure_regions import (
-    above_chin,
-    axes_of,
     bare_parts,
-    half_plane,
     head_alone,
-    hull_region,
     middle_of_face,
     with_sure_face,
     with_sure_middle,

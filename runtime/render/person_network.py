@@ -24,9 +24,9 @@ and more false patches."""
 _CLEAR, _SOLID_CELLS = 225, 7
 """Level of hair, and side of an area of it in cells of the second opinion, from which it stays. Raising them loses long
 hair that it does not see; lowering them keeps more of the room as hair."""
-_AROUND_CELLS, _LEAST_HINT = 9, 4.0
-"""Around a place, what both call a person must be seen by ours to this part, 1 / 4, for what it lacks to be believed.
-Raising them takes more of the room, and bystanders, for the person."""
+_AROUND_CELLS, _HINT_GAIN = 9, 4.0
+"""Width in cells over which the fields network's own levels are averaged, and how much they are raised, to tell where
+it saw a hint of a person: only there is something added. Raising them adds more of the room, and of bystanders."""
 _EVEN = 128
 
 
@@ -42,12 +42,17 @@ class PersonNetwork:
         self._session = open_network(PERSON)
         self._side_px = side_px
 
-    def read(self, image: Image) -> Plane:
-        """uint8 [S, S], 255 where a person is seen for certain. image: uint8 [H, W, 3] RGB."""
+    def read(self, image: Image, quarter_turns: int = 0) -> Plane:
+        """uint8 [S, S], 255 where a person is seen for certain. image: uint8 [H, W, 3] RGB.
+
+        quarter_turns: clockwise, by which people in it are turned: of those who lie the network sees too little.
+        """
         is_larger = min(image.shape[:2]) > self._side_px
         way = cv2.INTER_AREA if is_larger else cv2.INTER_LINEAR
         square = cv2.resize(image, (self._side_px, self._side_px), interpolation=way)
-        mask: Plane = self._session.run(None, {"picture": square[None]})[0][0, 0]
+        upright = np.ascontiguousarray(np.rot90(square, quarter_turns))
+        seen = self._session.run(None, {"picture": upright[None]})[0][0, 0]
+        mask: Plane = np.ascontiguousarray(np.rot90(seen, -quarter_turns))
         return mask
 
 
@@ -67,7 +72,7 @@ def with_second_opinion(person: Plane, told: Plane, near: Plane, below: Plane, h
     size = (person.shape[1], person.shape[0])
     share = cv2.resize(cv2.blur(differs, (3, 3)), size, interpolation=cv2.INTER_LINEAR)
     large = cv2.resize(told, size, interpolation=cv2.INTER_LINEAR)
-    may = cv2.convertScaleAbs(cv2.blur(small, (_AROUND_CELLS, _AROUND_CELLS)), alpha=_LEAST_HINT)
+    may = cv2.convertScaleAbs(cv2.blur(small, (_AROUND_CELLS, _AROUND_CELLS)), alpha=_HINT_GAIN)
     hinted = cv2.min(cv2.min(share, below), cv2.resize(may, size, interpolation=cv2.INTER_LINEAR))
     more = cv2.multiply(cv2.subtract(large, person), hinted, scale=_SHARE / 255)
     clear = cv2.compare(cv2.resize(hair, told.shape[::-1], interpolation=cv2.INTER_AREA), _CLEAR, cv2.CMP_GE)

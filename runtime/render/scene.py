@@ -1,5 +1,6 @@
 """The fields of a whole frame: read coarsely everywhere and finely around known heads, joined into one."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -9,13 +10,13 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.backends.translator import MAX_BATCH, Translator
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.fields import FIELDS, mesh_plane
+from toonfilter.runtime.fields import FIELDS, PARTS_OF_PEOPLE, mesh_plane
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform, Landmarks
-from toonfilter.runtime.geometry.landmarks import CHIN
 from toonfilter.runtime.geometry.sampling import halved, halvings_for, take_view
 from toonfilter.runtime.render.blending import border_window
 from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.head_planes import above_chin
 from toonfilter.runtime.render.person_network import PersonNetwork, with_second_opinion
 
 PLANES_PX, LIVE_PLANES_PX = 640, 512
@@ -32,8 +33,6 @@ _LEAST_NEW = 0.4
 _NEAR_SIDES = 0.8
 """How far around a head's crop, in its sides, what another network does not see is taken from the person. Raising it
 takes away more of the room, and of people whom neither the detectors nor that network find."""
-
-_PARTS = ("hair", "skin", "beard", "headwear", "over")
 
 Planes = NDArray[np.uint8]
 """uint8 [H, W, 9]: the fields in their order."""
@@ -130,12 +129,12 @@ class FieldsReader:
             lay_in(joined, grouped(fine), placed, placed, transform.size)
         planes = dict(zip(FIELDS, (plane for group in joined for plane in cv2.split(group)), strict=True))
         if self._person is not None:
-            told = self._told(self._person, photo, steady=steady)
+            told = self._told(self._person, photo, heads, steady=steady)
             near, below = self._asked(heads, size, scale)
             person = with_second_opinion(planes["person"], told, near, below, planes["hair"])
             if person is not planes["person"]:
                 # What is no person has no parts.
-                planes.update({name: cv2.min(planes[name], person) for name in _PARTS}, person=person)
+                planes.update({name: cv2.min(planes[name], person) for name in PARTS_OF_PEOPLE}, person=person)
         self._last_planes = planes
         return SceneFields(photo, self._last_planes, scale)
 
@@ -151,8 +150,10 @@ class FieldsReader:
         self._last_planes = {}
         self._last_told = None
 
-    def _told(self, network: PersonNetwork, photo: Image, *, steady: bool) -> Plane:
-        told, last = network.read(photo), self._last_told
+    def _told(self, network: PersonNetwork, photo: Image, heads: Sequence[Head], *, steady: bool) -> Plane:
+        # The nearest head stands upright in what the network sees.
+        quarter_turns = round(heads[-1][2].roll_rad / (math.pi / 2)) if heads else 0
+        told, last = network.read(photo, quarter_turns), self._last_told
         if steady and last is not None:
             told = steadied(last, told)
         self._last_told = told
@@ -167,7 +168,7 @@ class FieldsReader:
             if not self._keep_person:
                 place = (round(transform.centre_x_px / scale), round(transform.centre_y_px / scale))
                 cv2.circle(near, place, round(_NEAR_SIDES * transform.side_px / scale), 255, -1)
-            below[max(0, round(float(landmarks[CHIN, 1]) / scale)) :] = 255
+            below = cv2.max(below, cv2.bitwise_not(above_chin(landmarks / np.float32(scale), below.shape, 0.0)))
         return near, below if heads else cv2.bitwise_not(below)
 
     def _coarse(self, photo: Image, faces: list[Landmarks], scale: float, *, steady: bool, fresh: bool) -> Planes:

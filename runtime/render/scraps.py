@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from toonfilter.runtime.render.contours import COARSE_PX, Plane, Points, coarsened
+from toonfilter.runtime.render.head_planes import half_plane
 from toonfilter.runtime.render.palette import cloth_plane
-from toonfilter.runtime.render.sure_regions import half_plane
 
 _CLOTH_LEVEL = 110
 """Level from which a place counts as cloth. Raising it finds fewer and smaller scraps."""

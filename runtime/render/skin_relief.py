@@ -21,7 +21,7 @@ from toonfilter.runtime.geometry.landmarks import (
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, depth_of, to_rgb
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.sure_regions import axes_of, half_plane, hull_region
+from toonfilter.runtime.render.head_planes import axes_of, half_plane, hull_region
 from toonfilter.runtime.render.tones import step_table, to_levels
 
 LEVELS_PER_L = 5.0

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.faces.believed import head_around
 from toonfilter.runtime.faces.config import BeliefConfig
+from toonfilter.runtime.fields import PARTS_OF_PEOPLE
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
@@ -20,7 +21,8 @@ from toonfilter.runtime.geometry.landmarks import (
     JAW,
     OUTER_CORNERS,
 )
-from toonfilter.runtime.render.contours import COARSE_PX, Plane, Points, coarsened
+from toonfilter.runtime.render.contours import COARSE_PX, Plane, coarsened
+from toonfilter.runtime.render.head_planes import above_chin, axes_of, half_plane, hull_region
 from toonfilter.runtime.render.scene import SceneFields
 
 _HEAD_WIDTH, _HEAD_HEIGHT = 0.62, 0.80
@@ -51,7 +53,7 @@ _CHIN_U, _LEAST_LOCK_U2 = 0.8, 0.6
 """How far below the nose hair that hangs together with nothing above must be large, and how large, to be hair."""
 _LEAST_HAND_U2 = 0.4
 """The same for skin that hangs together with nothing above. Raising it draws small hands in the colours of cloth."""
-_FAR, _FAR_REACH, _OF_PEOPLE = 0.6, 1.2, ("person", "skin", "hair", "beard", "headwear")
+_FAR, _FAR_REACH = 0.6, 1.2
 """Width of a place, over that of a known face, below which somebody is far behind: a bare head without features beside
 a drawn one looks like a balloon; and how far around its middle nothing of a person is drawn then, in sides of the
 place. Raising the first draws fewer heads."""
@@ -81,14 +83,6 @@ def with_sure_middle(
     person = planes["person"] if keep_person else cv2.subtract(planes["person"], beside)
     hair = cv2.subtract(planes["hair"], middle)
     return {**planes, "person": person, "skin": cv2.max(planes["skin"], middle), "hair": hair, "headwear": worn}
-
-
-def hull_region(points: NDArray[np.float32], shape: tuple[int, ...]) -> Plane:
-    """255 within the convex hull of these points. points: [N, 2 or more] px."""
-    region: Plane = np.zeros(shape[:2], np.uint8)
-    hull = cv2.convexHull(np.ascontiguousarray(points[:, :2], np.float32))
-    cv2.fillConvexPoly(region, np.rint(hull).astype(np.int32), 255)
-    return region
 
 
 def _hats(headwear: Plane, landmarks: Landmarks, unit_px: float) -> tuple[Plane, Plane]:
@@ -131,29 +125,6 @@ def _kept(plane: Plane, parts: NDArray[np.int32], stays: NDArray[np.bool_]) -> P
     large = cv2.resize(gone, (plane.shape[1], plane.shape[0]), interpolation=cv2.INTER_LINEAR)
     kept: Plane = cv2.min(plane, cv2.bitwise_not(large))
     return kept
-
-
-def above_chin(landmarks: Landmarks, shape: tuple[int, ...], below_px: float) -> Plane:
-    """255 on the head's side of a line so far below the chin."""
-    _, down = axes_of(landmarks)
-    return half_plane(shape, landmarks[CHIN, :2] + down * np.float32(below_px), -down)
-
-
-def axes_of(landmarks: Landmarks) -> tuple[Points, Points]:
-    """Unit vectors along the eyes' line and from the eyes to the chin."""
-    across = landmarks[OUTER_CORNERS[1], :2] - landmarks[OUTER_CORNERS[0], :2]
-    across = across / (np.linalg.norm(across) + np.float32(1e-6))
-    return across, np.array([-across[1], across[0]], np.float32)
-
-
-def half_plane(shape: tuple[int, ...], edge: Points, way: Points) -> Plane:
-    """255 beyond a line. edge: a point on it, px. way: unit vector away from it."""
-    far = np.float32(4 * max(shape))
-    along = np.array([-way[1], way[0]], np.float32)
-    corners = [edge - along * far, edge + along * far, edge + (along + way) * far, edge + (way - along) * far]
-    region: Plane = np.zeros(shape[:2], np.uint8)
-    cv2.fillPoly(region, [np.rint(np.stack(corners)).astype(np.int32)], 255)
-    return region
 
 
 def with_sure_face(planes: Mapping[str, Plane], landmarks: Landmarks, *, keep_person: bool) -> dict[str, Plane]:
@@ -233,12 +204,16 @@ def with_heads_at(
         ):
             continue
         is_drawn = room_drawn or (bodies_drawn and cv2.mean(planes["person"], beside)[0] > _ALL_CLOTH)
-        is_far = room_drawn and any(place.width < _FAR * mesh.width for mesh in meshes)
+        is_bare = cv2.mean(bare, beside)[0] >= _BARE_PLACE
+        around = cv2.subtract(_oval(place, scene, _FAR_REACH, _FAR_REACH), known)
+        # Amid a body it is a hand.
+        is_behind = cv2.mean(planes["person"], around)[0] <= _ALL_CLOTH
+        is_far = room_drawn and is_bare and is_behind and any(place.width < _FAR * mesh.width for mesh in meshes)
         if is_far:
-            beside = cv2.subtract(_oval(place, scene, _FAR_REACH, _FAR_REACH), known)
-            for name in _OF_PEOPLE:
+            beside = around
+            for name in ("person", *PARTS_OF_PEOPLE):
                 planes[name] = cv2.subtract(planes[name], beside)
-        if is_far or (is_drawn and cv2.mean(bare, beside)[0] < _BARE_PLACE):
+        if is_far or (is_drawn and not is_bare):
             photo = _smoothed(photo, beside, max(1, round(_HEAD_WIDTH * place.width / scene.scale)))
             planes["tone"][beside > 0] = round(cv2.mean(planes["tone"], beside)[0])
             planes["ink"][beside > 0] = 0

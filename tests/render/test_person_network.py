@@ -36,6 +36,28 @@ def test_the_network_sees_the_astronaut_and_not_her_flag(astronaut: NDArray[np.u
     assert told[10:60, 5:30].max() < 50, "the flag"
 
 
+@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
+def test_people_who_lie_are_seen_as_if_they_stood(astronaut: NDArray[np.uint8], quarter_turns: int) -> None:
+    network = PersonNetwork()
+    lying = np.ascontiguousarray(np.rot90(astronaut, -quarter_turns))
+    assert np.array_equal(network.read(lying, quarter_turns), np.rot90(network.read(astronaut), -quarter_turns))
+
+
+@pytest.mark.parametrize("quarter_turns", [0, 1])
+def test_the_reader_shows_the_nearest_head_upright(astronaut: NDArray[np.uint8], quarter_turns: int) -> None:
+    asked = []
+
+    class Listening(PersonNetwork):
+        def read(self, image: NDArray[np.uint8], quarter_turns: int = 0) -> NDArray[np.uint8]:
+            asked.append(quarter_turns)
+            return super().read(image, quarter_turns)
+
+    far, near = (CropTransform(224.0, 120.0, side, quarter_turns * np.pi / 2 + 0.2, 256) for side in (64.0, 320.0))
+    heads = [(1, np.full((478, 3), 220, np.float32), far), (2, np.full((478, 3), 220, np.float32), near)]
+    FieldsReader(EveryoneIsHere(), SIZE, Listening()).read(astronaut, heads, steady=False)
+    assert asked == [quarter_turns]
+
+
 def test_patches_of_the_room_go_and_missed_shoulders_come() -> None:
     body, lamp, shoulder = box(100, 60, 220, 320), box(20, 20, 70, 60), box(220, 200, 300, 320)
     told = as_told(body | shoulder)

@@ -11,13 +11,13 @@ from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.ears import ear_outline, with_both_ears
+from toonfilter.runtime.render.head_planes import above_chin
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.palette import measure_palette
 from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.scraps import with_calm_body, without_scraps, without_stray_skin
 from toonfilter.runtime.render.sure_regions import (
-    above_chin,
     middle_of_face,
     with_heads_at,
     with_sure_face,
@@ -187,6 +187,15 @@ def test_somebody_far_behind_becomes_smooth_only_where_the_room_is_drawn(room_dr
     assert (drawn.photo[head].std() < 0.15 * photo[head].std()) == room_drawn
     near = with_heads_at(scene, [place], [Box(60, 40, 100, 90)], bodies_drawn=True, room_drawn=room_drawn)
     assert near.planes["skin"][head].min() == 255
+
+
+@pytest.mark.parametrize("is_hand", [True, False])
+def test_a_small_place_on_a_body_makes_no_hole_in_it(is_hand: bool) -> None:
+    body, place = box(0, 100, SIZE, SIZE), Box(90, 140, 115, 165)
+    seen = box(90, 140, 115, 165) if is_hand else NOBODY
+    scene = SceneFields(np.zeros((SIZE, SIZE, 3), np.uint8), planes(person=body, skin=seen), 1.0)
+    drawn = with_heads_at(scene, [place], [Box(70, 20, 130, 90)], bodies_drawn=True, room_drawn=True)
+    assert (drawn.planes["person"][100:] == 255).all()
 
 
 def test_skin_of_another_colour_than_the_faces_is_cloth(points) -> None:
