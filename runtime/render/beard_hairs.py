@@ -13,9 +13,9 @@ _LENGTH_U, _WIDTH_U = (0.06, 0.13), 0.021
 """Length of hairs, from the shortest to the longest, and their width at the root."""
 _FALLS = 0.7
 """How much hairs fall, over how much they point away from the mouth."""
-_FRINGE_LEVEL, _INNER_LEVEL = 92, 185
+_FRINGE_LEVEL, _INNER_LEVEL = 104, 185
 """Levels of the plane from which there are hairs, and up to which they are the fringe. Raising them moves it in."""
-_OUTSIDE_LEVEL, _SHORTER = 60, 0.5
+_OUTSIDE_LEVEL, _SHORTER = 80, 0.4
 """Level of the plane below which a hair's tip has left the beard, and how long such a hair is, over the others. Raising
 them gives spiky beards."""
 _DARK, _LIGHT = 0.34, 0.80

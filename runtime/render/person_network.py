@@ -5,10 +5,13 @@ people. On 100 held-out pictures corrected by eye, 5.1 % of the pixels were in w
 second opinion 4.4 %.
 """
 
+from collections.abc import Mapping, Sequence
+
 import cv2
 import numpy as np
 
 from toonfilter.runtime.faces.network_files import NetworkFile, open_network
+from toonfilter.runtime.fields import PARTS_OF_PEOPLE
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.contours import Plane
 
@@ -21,9 +24,11 @@ _SHARE = 0.95
 _LEAST_CELLS = 3
 """Side of what must differ, in cells of the second opinion, for it to count. Raising it keeps more of our fine edges,
 and more false patches."""
-_CLEAR, _SOLID_CELLS = 225, 7
-"""Level of hair, and side of an area of it in cells of the second opinion, from which it stays. Raising them loses long
-hair that it does not see; lowering them keeps more of the room as hair."""
+_CLEAR: Mapping[str, int] = {"hair": 225, "headwear": 247}
+"""Levels from which parts are clear to the fields network and stay, whatever the other sees. Raising them loses long
+hair and the crowns of hats; lowering them keeps more of the room as these."""
+_SOLID_CELLS = 7
+"""Least side of an area of them, in cells of the second opinion, for that. Raising it does as raising the levels."""
 _AROUND_CELLS, _HINT_GAIN = 9, 4.0
 """Width in cells over which the fields network's own levels are averaged, and how much they are raised, to tell where
 it saw a hint of a person: only there is something added. Raising them adds more of the room, and of bystanders."""
@@ -56,28 +61,42 @@ class PersonNetwork:
         return mask
 
 
-def with_second_opinion(person: Plane, told: Plane, near: Plane, below: Plane, hair: Plane) -> Plane:
-    """The plane of a person, nearer to what another network told where the two differ by more than edges.
+def with_second_opinion(planes: Mapping[str, Plane], told: Plane, near: Plane, below: Plane) -> dict[str, Plane]:
+    """The planes with a person nearer to what another network told, where the two differ by more than edges.
 
-    person: uint8 [h, w], not changed. told: see `PersonNetwork`. The others: uint8 [h, w]. near: 255 where less of a
-    person may be left: elsewhere stay whole others whom nobody knows. below: 255 where more may be added: above a chin
-    that is the room between locks. hair: stays where it is seen clearly.
+    planes, near, below: uint8 [h, w]. told: see `PersonNetwork`. near: 255 where less of a person may be left:
+    elsewhere stay whole others whom nobody knows. below: 255 where more may be added: above a chin that is the room
+    between locks.
     """
-    small = cv2.resize(person, told.shape[::-1], interpolation=cv2.INTER_AREA)
+    person, cells = planes["person"], told.shape[::-1]
+    small = cv2.resize(person, cells, interpolation=cv2.INTER_AREA)
     differs = cv2.bitwise_xor(cv2.compare(small, _EVEN, cv2.CMP_GE), cv2.compare(told, _EVEN, cv2.CMP_GE))
     kernel = np.ones((_LEAST_CELLS, _LEAST_CELLS), np.uint8)
     differs = cv2.dilate(cv2.morphologyEx(differs, cv2.MORPH_OPEN, kernel), kernel)
     if not differs.any():
-        return person
-    size = (person.shape[1], person.shape[0])
-    share = cv2.resize(cv2.blur(differs, (3, 3)), size, interpolation=cv2.INTER_LINEAR)
-    large = cv2.resize(told, size, interpolation=cv2.INTER_LINEAR)
-    may = cv2.convertScaleAbs(cv2.blur(small, (_AROUND_CELLS, _AROUND_CELLS)), alpha=_HINT_GAIN)
-    hinted = cv2.min(cv2.min(share, below), cv2.resize(may, size, interpolation=cv2.INTER_LINEAR))
-    more = cv2.multiply(cv2.subtract(large, person), hinted, scale=_SHARE / 255)
-    clear = cv2.compare(cv2.resize(hair, told.shape[::-1], interpolation=cv2.INTER_AREA), _CLEAR, cv2.CMP_GE)
+        return dict(planes)
+
+    def enlarged(part: Plane) -> Plane:
+        large: Plane = cv2.resize(part, (person.shape[1], person.shape[0]), interpolation=cv2.INTER_LINEAR)
+        return large
+
+    share, large = enlarged(cv2.blur(differs, (3, 3))), enlarged(told)
+    hint = cv2.convertScaleAbs(cv2.blur(small, (_AROUND_CELLS, _AROUND_CELLS)), alpha=_HINT_GAIN)
+    may_add = cv2.min(cv2.min(share, below), enlarged(hint))
+    may_take = cv2.min(cv2.min(share, near), cv2.bitwise_not(enlarged(_seen_clearly(planes, cells))))
+    more = cv2.multiply(cv2.subtract(large, person), may_add, scale=_SHARE / 255)
+    less = cv2.multiply(cv2.subtract(person, large), may_take, scale=_SHARE / 255)
+    person = cv2.subtract(cv2.add(person, more), less)
+    # What is no person has no parts.
+    return {**planes, **{name: cv2.min(planes[name], person) for name in PARTS_OF_PEOPLE}, "person": person}
+
+
+def _seen_clearly(planes: Mapping[str, Plane], cells: Sequence[int]) -> Plane:
+    """255 in large areas of sure hair and hats: uint8 [S, S]. cells: (S, S)."""
+    clear: Plane = np.zeros(cells, np.uint8)
+    for name, level in _CLEAR.items():
+        small = cv2.resize(planes[name], cells, interpolation=cv2.INTER_AREA)
+        clear = cv2.max(clear, cv2.compare(small, level, cv2.CMP_GE))
     solid = cv2.morphologyEx(clear, cv2.MORPH_OPEN, np.ones((_SOLID_CELLS, _SOLID_CELLS), np.uint8))
-    doubted = cv2.bitwise_not(cv2.resize(cv2.blur(solid, (3, 3)), size, interpolation=cv2.INTER_LINEAR))
-    less = cv2.multiply(cv2.subtract(person, large), cv2.min(cv2.min(share, near), doubted), scale=_SHARE / 255)
-    mixed: Plane = cv2.subtract(cv2.add(person, more), less)
-    return mixed
+    seen: Plane = cv2.blur(solid, (3, 3))
+    return seen

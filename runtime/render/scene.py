@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.backends.translator import MAX_BATCH, Translator
 from toonfilter.runtime.errors import BackendError
-from toonfilter.runtime.fields import FIELDS, PARTS_OF_PEOPLE, mesh_plane
+from toonfilter.runtime.fields import FIELDS, mesh_plane
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import CropTransform, Landmarks
 from toonfilter.runtime.geometry.sampling import halved, halvings_for, take_view
@@ -131,10 +131,7 @@ class FieldsReader:
         if self._person is not None:
             told = self._told(self._person, photo, heads, steady=steady)
             near, below = self._asked(heads, size, scale)
-            person = with_second_opinion(planes["person"], told, near, below, planes["hair"])
-            if person is not planes["person"]:
-                # What is no person has no parts.
-                planes.update({name: cv2.min(planes[name], person) for name in PARTS_OF_PEOPLE}, person=person)
+            planes = with_second_opinion(planes, told, near, below)
         self._last_planes = planes
         return SceneFields(photo, self._last_planes, scale)
 
