@@ -155,15 +155,22 @@ def test_cameras_are_measured(webcam):
     assert next(iter(check_cameras(list))).found == "none found"
 
 
-def test_the_virtual_camera_is_read_by_a_second_process():
-    sent = []
-    good = (sys.executable, "-c", "print('640x480')")
-    check = read_back("/dev/video10", lambda: sent.append(1), good)
+def test_the_virtual_camera_is_read_by_a_second_process(tmp_path):
+    picture = tmp_path / "picture"
+    reads = "import pathlib, sys, time\npath = pathlib.Path(sys.argv[1])\npath.touch()\n"
+    reads += "while not path.read_text(): time.sleep(0.01)\nprint('640x480')"
+
+    def send():
+        """Comes to the reader only if it is sent while that one waits."""
+        if picture.exists():
+            picture.write_text("drawn")
+
+    good = (sys.executable, "-c", reads, str(picture))
+    check = read_back("/dev/video10", send, good, limit_s=120)
     assert check.verdict == "ok"
     assert "640x480" in check.found
-    assert sent
     bad = (sys.executable, "-c", "import sys; print('wrong colours'); sys.exit(1)")
-    check = read_back("/dev/video10", lambda: None, bad)
+    check = read_back("/dev/video10", lambda: None, bad, limit_s=120)
     assert check.verdict == "fault"
     assert "wrong colours" in check.found
     check = read_back("/dev/video10", lambda: None, (sys.executable, "-c", "input()"), limit_s=0.0)

@@ -394,6 +394,14 @@ def loopback_ioctl(abilities, stamps, asked):
     return ioctl
 
 
+@pytest.fixture
+def watched_for(monkeypatch):
+    """A loopback device is watched for as long as it takes to look at it, not by the machine's clock."""
+    clock = FakeClock()
+    monkeypatch.setattr(v4l2_devices, "time", types.SimpleNamespace(monotonic=clock.now_s, sleep=clock.sleep))
+
+
+@pytest.mark.usefixtures("watched_for")
 @pytest.mark.parametrize(
     ("abilities", "stamps"),
     [(0x05200001, [1, 1, 2, 2, 3]), (0x05200001, [OSError(22, "no")]), (0x05200002, []), (0x05200003, [])],
@@ -407,6 +415,7 @@ def test_a_device_that_another_program_feeds_is_left_alone(tmp_path, monkeypatch
     assert 0x40045612 not in asked
 
 
+@pytest.mark.usefixtures("watched_for")
 def test_a_device_whose_writer_died_in_a_call_is_healed(tmp_path, monkeypatch):
     device = tmp_path / "video10"
     device.write_text("")
