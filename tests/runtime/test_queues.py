@@ -71,7 +71,7 @@ def test_a_full_queue_waits_and_loses_nothing():
     got = [queue.get() for _ in range(500)]
     with pytest.raises(QueueClosed):
         queue.get()
-    producer.join(10)
+    producer.join(120)
     assert not producer.is_alive()
     assert got == list(range(500))
     assert queue.dropped == 0
@@ -91,7 +91,7 @@ def test_a_producer_blocked_on_a_full_queue_is_freed_by_closing():
     producer = threading.Thread(target=produce)
     producer.start()
     queue.close(RuntimeError("consumer failed"))
-    producer.join(10)
+    producer.join(120)
     assert outcome == ["consumer failed"]
 
 

@@ -194,7 +194,9 @@ def test_cam_plays_a_file_into_a_file_and_reports(run, clip, tiny_bundle, tmp_pa
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently there")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_cam_ends_in_order_when_asked_to(tiny_bundle, tmp_path, number):
-    program = [sys.executable, "-c", "from toonfilter.cli import main; main()", "cam", "--camera", "test"]
+    # On a busy machine the model takes long to be loaded; what is loaded still is waited for.
+    patience = "from toonfilter.runtime.live import stage_threads; stage_threads.END_S = 600.0"
+    program = [sys.executable, "-c", f"{patience}; from toonfilter.cli import main; main()", "cam", "--camera", "test"]
     words = ["-o", str(tmp_path / "out.mp4"), "--to", str(tiny_bundle.folder), "--size", "64", "48"]
     process = subprocess.Popen([*program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
