@@ -1,5 +1,6 @@
 """Which meshes are faces: a head has one, and what lies turned beside upright faces mostly is none."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -58,5 +59,13 @@ def _is_part_of(face: Face, larger: Face, config: BeliefConfig) -> bool:
     if is_speck:
         # Jewellery and collars, too.
         head = replace(head, bottom=head.bottom + config.neck * larger.box.height)
+        head = _with_back(head, larger, config)
     is_turned = _turned_deg(face, larger) > config.upside_down_deg
     return head.holds(face.box.centre) and (is_speck or is_turned)
+
+
+def _with_back(head: Box, face: Face, config: BeliefConfig) -> Box:
+    """With the ear and the back of the head, which a turned face shows."""
+    turn = math.sin(math.radians(face.pose[0]))
+    behind = config.behind * face.box.width * abs(turn)
+    return replace(head, right=head.right + behind) if turn < 0 else replace(head, left=head.left - behind)

@@ -114,8 +114,9 @@ class CloseLookConfig:
 class BeliefConfig:
     """Which of several meshes get features.
 
-    forehead, beside, neck, speck: how far above, beside and below a mesh, in its height and width, its head and neck
-        reach; and size of a mesh there, over its own, up to which that is a detail. Higher: fewer faces close together.
+    forehead, beside, neck, behind, speck: how far above, beside and below a mesh, and behind a profile, in its height
+        and width, its head and neck reach; and size of a mesh there, over its own, up to which that is a detail.
+        Higher: fewer faces close together.
     upside_down_deg: turn of a mesh against the head it lies on when it is a forehead or a chin. Lower: the same.
     turned_deg, known_deg: turn against the main face that is doubted; more if believed before. Higher: who lies shows.
     turned_weight: size that a turned face counts, over an upright one's, in who is the main one. Lower: the reverse.
@@ -124,6 +125,7 @@ class BeliefConfig:
     forehead: float = 0.45
     beside: float = 0.15
     neck: float = 0.6
+    behind: float = 0.6
     speck: float = 0.52
     upside_down_deg: float = 100.0
     turned_deg: float = 60.0

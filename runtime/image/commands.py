@@ -81,7 +81,7 @@ def _tell(done: "Converted") -> None:
         return
     pages = f"{len(done.safe)} pictures, " if len(done.safe) > 1 else ""
     if done.covered is not None:
-        terminal.say(f"{done.target}: {pages}{done.covered.reason}, so the whole picture is pixelated")
+        terminal.say(f"{done.target}: {pages}{done.covered.reason}, so the whole picture is covered")
     else:
         drawn = max(one.faces_drawn for one in done.safe)
         covered = max(one.faces_covered for one in done.safe)

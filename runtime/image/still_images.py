@@ -1,6 +1,6 @@
 """The filter for single pictures: every face drawn at the sharpest size."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from toonfilter.runtime.backends import EngineOptions, Opened, open_translator
@@ -9,6 +9,7 @@ from toonfilter.runtime.faces.config import TrackingConfig
 from toonfilter.runtime.faces.still_faces import StillFaceFinder
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.alignment import crop_transform
+from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.privacy import Guard, HiddenFace, LostPolicy, check_drawings_only
 from toonfilter.runtime.render.drawing import drawn_faces
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
@@ -57,7 +58,7 @@ class StillFilter:
         frame = Frame(canvas, 0)
         faces, unmeshed = self._finder.find(image)
         if not faces:
-            return self._guard.lost(frame, "no face found")
+            return self._without_faces(frame, image, unmeshed)
         aligned = [(face, crop_transform(face.landmarks, 1, face.fit)) for face in faces]
         size = self._size_for(max(transform.side_px for _, transform in aligned))
         sized = [(face, replace(transform, size=size)) for face, transform in aligned]
@@ -69,6 +70,15 @@ class StillFilter:
         places = [*unmeshed, *(face.box for face in not_drawn)]
         hidden = [HiddenFace.drawn(face) for face in drawn] + [HiddenFace(box) for box in places]
         return self._guard.release(frame, image, canvas, hidden)
+
+    def _without_faces(self, frame: Frame, image: Image, places: Sequence[Box]) -> SafeFrame:
+        """Whoever is in the picture drawn as a figure without a face, where a style draws whole pictures."""
+        if not self._renderer.draws_whole_frame:
+            return self._guard.lost(frame, "no face found")
+        prepared = self._renderer.prepare(image, [], places=places)
+        self._renderer.render(frame.image, [], prepared=prepared)
+        hidden = [HiddenFace(box) for box in places]
+        return self._guard.lost(frame, "no face found", drawn=(image, frame.image), places=hidden)
 
     def close(self) -> None:
         """Free finder and engine."""

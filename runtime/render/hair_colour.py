@@ -134,7 +134,7 @@ def measure_hair(
     young, gain, gloss = (0.0, 1.0, 0.0) if look is None else (look.lines.young, _light_gain(skin, look), _gloss(look))
     mature = 1.0 if look is None else max(look.lines.aged, smoothstep(look.lines.old, 0.0, _OLD))
     seen = _lit(lab[sure], default, gloss)
-    if _is_sheen(seen, skin):
+    if (look is None or look.skin[0] < _DEEP_DRAWN[1]) and _is_sheen(seen, skin):
         seen = skin * _CROPPED
     beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
     is_white = _is_white(seen, skin)

@@ -13,17 +13,23 @@ from toonfilter.runtime.geometry.alignment import mean_face
 CONFIG = BeliefConfig()
 
 
-def face(degrees: float, size_px: float = 100.0, at: tuple[float, float] = (300.0, 300.0), key: int = 0) -> Face:
+def face(
+    degrees: float, size_px: float = 100.0, at: tuple[float, float] = (300.0, 300.0), key: int = 0, yaw: float = 0.0
+) -> Face:
     """The mean face, turned, with its middle at a place."""
-    angle = np.radians(degrees)
-    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32)
     landmarks = (mean_face() * size_px).astype(np.float32)
-    landmarks[:, :2] = landmarks[:, :2] @ rotation.T
+    landmarks[:, [0, 2]] = landmarks[:, [0, 2]] @ turn(yaw).T
+    landmarks[:, :2] = landmarks[:, :2] @ turn(degrees).T
     low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
     landmarks[:, :2] += np.array(at, np.float32) - (low + high) / 2
     made = face_from(landmarks, key)
     assert made is not None
     return made
+
+
+def turn(degrees: float) -> np.ndarray:
+    angle = np.radians(degrees)
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32)
 
 
 OWN = face(0)
@@ -40,6 +46,15 @@ OWN = face(0)
 )
 def test_what_is_no_face_beside_one_is_a_place(other: Face) -> None:
     assert believed_faces([other, OWN], CONFIG) == ([OWN], [other.box])
+
+
+@pytest.mark.parametrize("yaw", [-40, 40])
+def test_the_ear_of_a_turned_head_holds_no_small_face(yaw: float) -> None:
+    profile = face(0, yaw=yaw)
+    behind = profile.box.width * 0.8 * -np.sign(profile.pose[0])
+    ear, bystander = (face(0, 25, at=(300 + way * behind, 300), key=1) for way in (1, -1))
+    assert believed_faces([profile, ear], CONFIG) == ([profile], [ear.box])
+    assert believed_faces([profile, bystander], CONFIG) == ([profile, bystander], [])
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180])

@@ -43,3 +43,13 @@ def test_without_a_face_the_whole_picture_is_pixelated(still: StillFilter) -> No
 def test_engine_asked_by_name_never_falls_back(tiny_bundle: Bundle) -> None:
     with pytest.raises(BackendError, match="unknown engine 'cuda'"):
         StillFilter(StillSettings(style=str(tiny_bundle.folder), engine="cuda"))
+
+
+def test_whoever_shows_no_face_is_a_figure_in_a_drawn_picture(astronaut: Image) -> None:
+    faceless = astronaut.copy()
+    faceless[60:200, 160:290] = cv2.blur(faceless, (151, 151))[60:200, 160:290]
+    safe = StillFilter().process(faceless)
+    assert (safe.state, safe.faces_drawn, safe.reason) == (PrivacyState.COVERED, 0, "no face found")
+    # A drawing of the whole picture, not tiles: the spacesuit is as orange as it was, with an outline.
+    assert len(np.unique(safe.image.reshape(-1, 3), axis=0)) > 12 * 12
+    assert np.abs(np.median(safe.image[440:, 60:160], (0, 1)) - np.median(faceless[440:, 60:160], (0, 1))).max() < 40
