@@ -14,8 +14,10 @@ from toonfilter.runtime.panel.recordings import RecordingQueue
 
 
 @pytest.fixture
-def make_panel(tmp_path):
+def make_panel(tmp_path, monkeypatch):
     """Makes panels of one user, one after the other; parts: other stand-ins by name. They are closed at the end."""
+    for module in ("camera", "recordings", "checkup"):
+        monkeypatch.setattr(f"toonfilter.runtime.panel.{module}._END_S", 120)
     made = []
 
     def make(run=quick_conversion, camera="test", checkup=None, **parts):

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from importlib.resources import files
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -79,13 +80,10 @@ def test_every_picture_of_the_page_is_covered_or_drawn(client):
     do(client, "camera/start", camera="test", output="none")
     levels, number = set(), 0
     with client.websocket_connect(LIVE) as socket:
-        for _ in range(30):
+        while not any(abs(level - DRAWN) <= 3 for level in levels):
             number, image = picture(socket, number)
             if image is not None:
                 levels.add(int(np.median(image)))
-            if DRAWN in {round(level / 4) * 4 for level in levels}:
-                break
-    assert any(abs(level - DRAWN) <= 3 for level in levels)
     assert not any(abs(level - RAW) <= 10 for level in levels)
 
 
@@ -102,8 +100,9 @@ def test_start_hide_show_stop(client, panel):
     do(client, "camera/start", camera="test", output="none")
     eventually(lambda: state_of(panel)["state"] == "protected")
     do(client, "camera/hide", hidden=True)
-    hidden = eventually(lambda: state_of(panel)["state"] == "covered" and state_of(panel))
-    assert hidden["why"] == "hidden"
+    # On a busy machine a late picture is covered, too.
+    eventually(lambda: state_of(panel)["why"] == "hidden")
+    eventually(lambda: state_of(panel)["state"] == "covered")
     do(client, "camera/hide", hidden=True)
     assert state_of(panel)["hidden"], "hiding twice must not show"
     do(client, "camera/hide", hidden=False)
@@ -113,20 +112,26 @@ def test_start_hide_show_stop(client, panel):
     assert panel.camera.preview.shown[0] is PrivacyState.COVERED
 
 
-def test_hiding_before_the_start_holds(client, panel):
-    do(client, "camera/hide", hidden=True)
-    do(client, "camera/start", camera="test", output="none")
-    eventually(lambda: state_of(panel).get("is_loaded"))
-    time.sleep(0.2)
-    assert state_of(panel)["state"] == "covered"
-    assert state_of(panel)["why"] == "hidden"
+def test_hiding_before_the_start_holds(make_panel):
+    virtual = CollectingCamera()
+    panel = make_panel(open_virtual=lambda choice: virtual)  # noqa: ARG005
+    with client_of(panel) as client:
+        do(client, "camera/hide", hidden=True)
+        do(client, "camera/start", camera="test")
+        eventually(lambda: state_of(panel).get("is_loaded"))
+        sent = len(virtual.states)
+        eventually(lambda: len(virtual.states) > sent + 10)
+        eventually(lambda: state_of(panel)["state"] == "covered")
+        assert state_of(panel)["why"] == "hidden"
+        assert set(virtual.states) == {PrivacyState.COVERED}
 
 
 def test_a_state_that_nobody_measures_any_more_is_not_claimed(client, panel, monkeypatch):
     do(client, "camera/start", camera="test", output="none")
     eventually(lambda: state_of(panel)["state"] == "protected")
-    later_s = time.perf_counter() + 10
-    monkeypatch.setattr("toonfilter.runtime.panel.camera.time.perf_counter", lambda: later_s)
+    # The loop goes on with the machine's clock.
+    later = SimpleNamespace(perf_counter=lambda: time.perf_counter() + 1000, time=time.time)
+    monkeypatch.setattr("toonfilter.runtime.panel.camera.time", later)
     assert state_of(panel)["state"] == "unknown"
 
 
@@ -136,7 +141,7 @@ def test_closing_the_program_covers_what_the_call_sees(make_panel):
     client = client_of(panel)
     with client:
         do(client, "camera/start", camera="test")
-        eventually(lambda: PrivacyState.PROTECTED in virtual.states)
+        eventually(lambda: PrivacyState.PROTECTED in virtual.states and state_of(panel)["phase"] == "running")
         assert state_of(panel)["virtual"] == virtual.device
     # The tab is gone; the camera stays as it is.
     assert state_of(panel)["phase"] == "running"
