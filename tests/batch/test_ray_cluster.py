@@ -29,18 +29,21 @@ pytestmark = [
 SECONDS = 6
 
 
-class SlowFilter(CoveringFilter):
-    """Takes its time, so that a node can be killed while it works, and leaves a mark of its node when it starts."""
+class StuckOnOneNode(CoveringFilter):
+    """Leaves a mark of its node. One node comes to no end, so that it is killed while it works; others wait for it to
+    begin."""
 
-    def __init__(self, marks: Path) -> None:
+    def __init__(self, marks: Path, victim: str) -> None:
         super().__init__()
-        self.marks = marks
+        self.marks, self.victim = marks, victim
 
     def draw(self, tracked: Frame) -> SafeFrame:
         import ray
 
-        (self.marks / ray.get_runtime_context().get_node_id()).touch()
-        time.sleep(0.1)
+        node = ray.get_runtime_context().get_node_id()
+        (self.marks / node).touch()
+        while node == self.victim or not (self.marks / self.victim).exists():
+            time.sleep(0.05)
         return super().draw(tracked)
 
 
@@ -106,7 +109,7 @@ def test_a_node_is_killed_and_nothing_is_lost(cluster, tmp_path: Path) -> None:
         report = run_batch(
             tmp_path / "archive",
             tmp_path / "out",
-            partial(SlowFilter, marks),
+            partial(StuckOnOneNode, marks, victim.node_id),
             workers,
             BatchOptions(segment_s=1.0),
         )
