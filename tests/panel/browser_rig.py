@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -84,7 +83,11 @@ def violations(page):
     found = []
     for scheme in ("light", "dark"):
         page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        time.sleep(0.4)
+        # Colours fade from one scheme to the other; what turns for ever is no fading.
+        page.wait(
+            "document.getAnimations().every((one) => one.effect.getComputedTiming().endTime === Infinity"
+            " || one.playState !== 'running')"
+        )
         rules = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}"
         told = "r.violations.map((v) => [v.id, v.nodes.map((n) => n.html)])"
         found += json.loads(page.value(f"axe.run(document, {rules}).then((r) => JSON.stringify({told}))"))

@@ -38,7 +38,7 @@ def test_the_page_finds_what_the_command_line_says():
     ]
     code = STATIC.joinpath("identity.js").read_text(encoding="utf-8").replace("export ", "")
     code += f"console.log(JSON.stringify({json.dumps([*given, [[], 0.5]])}.map((one) => identityAt(...one))));"
-    done = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True, timeout=120)
     *found, nothing = json.loads(done.stdout)
     assert nothing is None
     for (measured, at), one in zip(asked, found, strict=True):

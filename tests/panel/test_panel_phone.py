@@ -112,7 +112,7 @@ def scanned(page):
 
 def invitation(page, before=""):
     """The address that the open dialog's code holds, once it is another than before."""
-    return eventually(lambda: (told := scanned(page)) and told != before and told, 20)
+    return eventually(lambda: (told := scanned(page)) and told != before and told)
 
 
 def test_a_phone_scans_the_code_and_hides_the_person(page, served):

@@ -353,7 +353,7 @@ def test_ctrl_c_ends_cleanly_and_says_what_to_run(store: LabelStore, tmp_path: P
     assert connection.getresponse().status == 200
     connection.close()
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "")
     assert "1 of 5 pictures looked at, 1 now" in output
     assert f"fields labels FACES --output {store.folder}" in output
