@@ -19,12 +19,21 @@ SHORT += ["discriminator.options.width=4"]
 UNPAIRED = ["generator.options.blocks=1"]
 
 
+# On a busy machine a model takes long to be loaded; `cam` waits for what is loaded still, however soon it is to end.
+PROGRAM = """
+from toonfilter.runtime.live import stage_threads
+stage_threads.END_S = 600.0
+from toonfilter.cli import main
+main()
+"""
+
+
 def toonfilter(*words: object) -> str:
     """Run the command as a user does, in a process of its own; it must end well. What it writes, errors after the rest.
 
     A native library that crashes ends that process, with a status and a trace, and not the tests.
     """
-    command = [sys.executable, "-X", "faulthandler", "-m", "toonfilter.cli", *map(str, words)]
+    command = [sys.executable, "-X", "faulthandler", "-c", PROGRAM, *map(str, words)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     told = done.stdout + done.stderr
