@@ -20,7 +20,8 @@ from toonfilter.runtime.panel.running import announce, open_socket, running_addr
 from toonfilter.runtime.panel.server import PanelServer
 
 
-def test_the_server_listens_on_this_machine_alone_and_ends(panel):
+def test_the_server_listens_on_this_machine_alone_and_ends(panel, monkeypatch):
+    monkeypatch.setattr("toonfilter.runtime.panel.local_page._END_S", 120)
     listening = open_socket(0)
     assert listening.getsockname()[0] == "127.0.0.1"
     port = listening.getsockname()[1]
@@ -34,7 +35,7 @@ def test_the_server_listens_on_this_machine_alone_and_ends(panel):
         connection.close()
     finally:
         server.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "panel-server"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "local-page"]
 
 
 def test_a_taken_port_is_told(tmp_path):

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from v4l2_rig import (
     MARKS,
@@ -50,7 +51,7 @@ def test_a_webcam_pulled_out_is_taken_up_again(tmp_path):
             (driver / "bind").write_text("vivid.0")
         wait_for_words(log, "camera: vivid", START_S, times=3)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(START_S) == 0
     finally:
         process.kill()
         process.wait()
@@ -66,7 +67,8 @@ def test_the_asked_rate_is_kept(tmp_path):
     finally:
         process.kill()
         process.wait()
-    assert (len(times_s) - 1) / (times_s[-1] - times_s[0]) == pytest.approx(5, rel=0.2)
+    # A machine that stands still for a moment makes single gaps long.
+    assert np.median(np.diff(times_s)) == pytest.approx(1 / 5, rel=0.2)
 
 
 @pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGTERM])
@@ -78,7 +80,7 @@ def test_after_a_crash_in_a_call_the_timeout_picture_shows_and_the_next_start_wo
         capture = cv2.VideoCapture(VIRTUAL, cv2.CAP_V4L2)
         assert capture.read()[0]
         process.send_signal(way)
-        process.wait(60)
+        process.wait(START_S)
         # What was still in the driver's buffers is read first.
         time.sleep(2.5)
         after = [image[..., ::-1] for is_whole, image in (capture.read() for _ in range(5)) if is_whole]
@@ -91,7 +93,7 @@ def test_after_a_crash_in_a_call_the_timeout_picture_shows_and_the_next_start_wo
         assert is_timeout_picture(after[-1])
     # The call goes on reading, and gets no garbage from a start at another size.
     refused = run_cam("--size", "320", "240", log=tmp_path / "refused.txt")
-    assert refused.wait(60) == 1
+    assert refused.wait(START_S) == 1
     assert "keeps 640x480 while a program reads it" in (tmp_path / "refused.txt").read_text()
     again = run_cam("--seconds", "4", log=tmp_path / "again.txt")
     while again.poll() is None:
