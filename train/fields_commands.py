@@ -70,12 +70,11 @@ def correct(
     from toonfilter.train.labelling.server import CorrectionServer
 
     desk = CorrectionDesk(LabelStore(folder), corrections, only or ())
-    with CorrectionServer(desk, port) as server:
+    with CorrectionServer(desk, port) as server, contextlib.suppress(KeyboardInterrupt):
         terminal.say(f"{terminal.count(desk.counts[1], 'picture')}: {server.url}  (Ctrl-C ends)")
         if browser:
             typer.launch(server.url)
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        threading.Event().wait()
     done, total, now = desk.counts
     terminal.say(f"{corrections}: {done} of {terminal.count(total, 'picture')} looked at, {now} now")
     if done:

@@ -196,12 +196,11 @@ def _serve(ballot: "Ballot", folder: Path, port: int, *, browser: bool) -> None:
         require(module, extra="app")
     from toonfilter.benchmarks.quality.vote.server import VoteServer
 
-    with VoteServer(ballot, folder, port) as server:
+    with VoteServer(ballot, folder, port) as server, contextlib.suppress(KeyboardInterrupt):
         terminal.say(f"{len(ballot.items)} pictures, {len(ballot.models)} models: {server.url}  (Ctrl-C ends)")
         if browser:
             typer.launch(server.url)
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        threading.Event().wait()
 
 
 def open_measurer(nets: Sequence[str]) -> "Measurer":
