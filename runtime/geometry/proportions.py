@@ -56,11 +56,11 @@ class Proportions:
     chin_lift (up).
     """
 
-    eye_width: float = 1.34
-    eye_height: float = 1.42
-    nose_width: float = 0.90
-    nose_length: float = 0.93
-    mouth_width: float = 1.0
+    eye_width: float = 1.42
+    eye_height: float = 1.55
+    nose_width: float = 0.95
+    nose_length: float = 0.97
+    mouth_width: float = 1.08
     jaw_width: float = 0.92
     forehead: float = 0.89
     eye_drop: float = 0.035

@@ -35,7 +35,7 @@ class FaceGeometry:
 
     points: float32 [478, 3] canvas px, in the style's proportions. photo_points: the same as the photo shows them.
     unit_px: distance of the pupils in three dimensions, which a turned head keeps. yaw, pitch, roll: degrees, see
-    `HeadFit.pose_degrees`.
+    `HeadFit.pose_degrees`. far_eye_seen: 0 where the picture shows that the far eye is behind the profile, to 1.
     """
 
     points: Landmarks
@@ -46,6 +46,7 @@ class FaceGeometry:
     yaw: float
     pitch: float
     roll: float
+    far_eye_seen: float = 1.0
 
     @classmethod
     def of(
@@ -122,7 +123,7 @@ class FaceGeometry:
                 seen.append(1.0)
                 continue
             turned = 1 - (abs(self.yaw) - _FAR_YAW[0]) / (_FAR_YAW[1] - _FAR_YAW[0])
-            seen.append(min(max(min((width - low) / (high - low), turned), 0.0), 1.0))
+            seen.append(min(max(min((width - low) / (high - low), turned), 0.0), self.far_eye_seen))
         return seen[0], seen[1]
 
     @cached_property

@@ -17,15 +17,15 @@ class EyeRules:
     """Height of the iris over its width."""
     iris_least_u: float = 0.104
     pupil: float = 0.44
-    highlight: float = 0.29
+    highlight: float = 0.36
     second_highlight: float = 0.12
     pupil_shape: str = ""
     highlight_shape: str = ""
     second_highlight_shape: str = ""
     """SVG path data, 1 where the edge of the usual one is; empty draws that."""
-    glow: float = 0.60
+    glow: float = 0.85
     """Light in the lower half of the iris, 0 to 1."""
-    iris_saturation: float = 1.15
+    iris_saturation: float = 1.35
     white_tint: float = 0.1
     """Share of skin colour in the white."""
     lid_shadow_u: float = 0.06
@@ -79,7 +79,7 @@ class NoseRules:
     wing_u: float = 0.033
     bridge_u: float = 0.028
     """Line along the bridge of a turned head."""
-    light: float = 0.55
+    light: float = 0.8
     shape: str = ""
     shade_shape: str = ""
     """SVG path data in distances of the pupils from the tip: of lines and shade, instead of those of `kind`."""
@@ -91,7 +91,7 @@ class MouthRules:
 
     line_u: float = 0.021
     corner_u: float = 0.018
-    lip_colour: float = 0.86
+    lip_colour: float = 1.0
     """0 paints no lips."""
     light: float = 0.5
     under_shade: float = 0.35
@@ -106,9 +106,9 @@ class MouthRules:
 class LineRules:
     """Lines of age and smile, blush."""
 
-    strength: float = 0.8
+    strength: float = 0.55
     width_u: float = 0.036
-    blush: float = 0.34
+    blush: float = 0.42
     blush_shape: str = ""
     """SVG path data in distances of the pupils from the cheek, x outwards; instead of a soft glow."""
 

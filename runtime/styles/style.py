@@ -25,13 +25,13 @@ class BaseRules:
     skin, hair and the room are mixed with white, 0 to 1, or below 0 with black.
     """
 
-    outer_line_u: float = 0.029
-    hair_line_u: float = 0.016
-    inner_line_u: float = 0.015
+    outer_line_u: float = 0.025
+    hair_line_u: float = 0.014
+    inner_line_u: float = 0.013
     inner_ink: float = 0.75
     shade: float = 0.55
     form_shade: float = 0.35
-    softness_u: float = 0.01
+    softness_u: float = 0.07
     modelling: float = 1.0
     skin_tones: tuple[tuple[float, float], ...] = (
         (-3.2, -3.5),
@@ -54,15 +54,15 @@ class BaseRules:
     dot_u: float = 0.06
     hair_ring: float = 0.0
     hair_lines: float = 1.0
-    loose_hair: float = 1.0
+    loose_hair: float = 0.0
     ground_dots: float = 0.0
     pattern: Literal["flat", "dots", "hatching"] = "flat"
     fill: Literal["colour", "paper"] = "colour"
-    saturation: float = 1.05
+    saturation: float = 1.2
     neck_shadow_u: float = 0.5
     stubble: float = 0.35
     beard_tones: tuple[tuple[float, float], ...] = ((-6.0, -7.0), (7.0, 4.0))
-    hair_tones: tuple[tuple[float, float], ...] = ((-3.0, -5.0), (-7.0, -10.0), (3.0, 5.0), (7.0, 11.0), (11.0, 18.0))
+    hair_tones: tuple[tuple[float, float], ...] = ((-3.0, -6.0), (-7.0, -12.0), (3.0, 6.0), (7.0, 13.0), (11.0, 21.0))
 
 
 @dataclass(frozen=True, slots=True)

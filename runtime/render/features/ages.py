@@ -13,10 +13,12 @@ from toonfilter.runtime.styles.style import BaseRules
 
 _STEPS = 8
 """Ages between child and grown-up, and between that and middle age, that are told apart."""
-_SMALLER_EYES, _LESS_LIGHT, _LESS_COLOUR = np.array([0.05, 0.08]), 0.2, 0.1
+_SMALLER_EYES, _LESS_LIGHT, _LESS_COLOUR = np.array([0.07, 0.11]), 0.2, 0.1
 """What eyes of middle age lose of a style's width and height, of its lights, and of the colour of irises and lips:
 large ones stare. Viewers chose so on older and stern faces, and the style's own on young and lively ones. Raising them
 makes older people graver."""
+_DEEPER_LINES = 0.6
+"""How much stronger the lines of the very old are: on others few and faint ones look better."""
 _PAINTED = (0.25, 0.6)
 """Strength of the colour of lips from which who may be grown up is."""
 _LARGER_IRIS, _FULLER_BLUSH = 0.08, 0.3
@@ -30,7 +32,8 @@ def rules_for(look: Look, rules: FeatureRules) -> FeatureRules:
     """A style's rules for the features of somebody of this age."""
     young = look.lines.young
     child = young * (1 - (1 - young) * smoothstep(look.lip_strength, *_PAINTED))
-    return _childlike(_aged(rules, round(look.lines.aged * _STEPS)), round(child * _STEPS))
+    aged = _aged(rules, round(look.lines.aged * _STEPS), round(look.lines.old * _STEPS))
+    return _childlike(aged, round(child * _STEPS))
 
 
 def skin_rules(look: Look, rules: BaseRules) -> BaseRules:
@@ -40,10 +43,10 @@ def skin_rules(look: Look, rules: BaseRules) -> BaseRules:
 
 
 @lru_cache(maxsize=64)
-def _aged(rules: FeatureRules, step: int) -> FeatureRules:
-    if step == 0:
+def _aged(rules: FeatureRules, step: int, old_step: int) -> FeatureRules:
+    if step == old_step == 0:
         return rules
-    aged = step / _STEPS
+    aged, old = step / _STEPS, old_step / _STEPS
     width, height = (1 - aged * _SMALLER_EYES).tolist()
     eyes = replace(
         rules.eyes,
@@ -53,7 +56,8 @@ def _aged(rules: FeatureRules, step: int) -> FeatureRules:
         iris_saturation=rules.eyes.iris_saturation * (1 - _LESS_COLOUR * aged),
     )
     mouth = replace(rules.mouth, lip_colour=rules.mouth.lip_colour * (1 - _LESS_COLOUR * aged))
-    return replace(rules, eyes=eyes, mouth=mouth)
+    lines = replace(rules.lines, strength=rules.lines.strength * (1 + _DEEPER_LINES * old))
+    return replace(rules, eyes=eyes, mouth=mouth, lines=lines)
 
 
 @lru_cache(maxsize=64)

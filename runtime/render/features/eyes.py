@@ -48,8 +48,10 @@ _GLOW.quadTo(0.50, 0.86, 0, 0.86)
 _GLOW.quadTo(-0.50, 0.86, -0.74, 0.30)
 """A crescent of light in the lower half of the iris."""
 _IRIS_TOP, _IRIS_BOTTOM = np.array([0.0, -0.9]), np.array([0.0, 0.9])
-_MOST_ACROSS = 0.72
-"""How far to the side an iris goes, in half widths of the eye."""
+_MOST_ACROSS, _PROFILE_ACROSS = 0.72, 0.40
+"""How far to the side an iris goes, in half widths of the eye, and in a profile: meshes lose it in the corner there."""
+_PROFILE, _PROFILE_WIDTH = (36.0, 52.0), 0.84
+"""Yaw in degrees from which a head is seen nearly and fully from the side, and what of the near eye's width is left."""
 _MOST_HIDDEN = 0.3
 """How far behind a lid the iris' middle goes, in its radii. Raising it lets more of it disappear."""
 _NARROWS = 0.4
@@ -61,6 +63,9 @@ _LEAST_OPENING, _MOST_WIDER = 0.05, 2.0
 _OPEN_BESIDE_WINK = (0.20, 0.26)
 _WINKS = (0.09, 0.17)
 """Difference of both eyes' openings up to which it is a slip of the mesh, and from which it is meant."""
+_GRAVE, _SMALLER = (0.01, 0.06), (0.04, 0.08)
+"""Frown, see `FaceGeometry.frown`, from which eyes begin to be and are smaller, and by how much in width and height:
+large ones look startled under a frown. Raising the latter makes who frowns graver."""
 _LAUGH_RISE = 2.2
 """How far the closed lids of who laughs arch up, over their sag."""
 _LASH_PROFILE = np.array(
@@ -145,7 +150,8 @@ def _seen_iris(face: FaceGeometry, iris: Points, upper: Points, lower: Points, r
     half = len(upper) // 2
     middle = (upper[half] + lower[half]) / 2
     apart = iris - middle
-    across = _MOST_ACROSS * float(np.linalg.norm(upper[0] - upper[-1])) / 2
+    most = _MOST_ACROSS + (_PROFILE_ACROSS - _MOST_ACROSS) * _sideways(face)
+    across = most * float(np.linalg.norm(upper[0] - upper[-1])) / 2
     along = float(np.linalg.norm(lower[half] - upper[half])) / 2 + _MOST_HIDDEN * radius_px
     sideways = np.clip(apart @ face.right, -across, across)
     downwards = np.clip(apart @ face.down, -along, along)
@@ -156,9 +162,15 @@ def _seen_iris(face: FaceGeometry, iris: Points, upper: Points, lower: Points, r
 def _enlargement(face: FaceGeometry, rules: EyeRules) -> NDArray[np.float32]:
     """float32 [2, 2]: scales along the face's axes."""
     right, down = face.right, face.down
-    axes: NDArray[np.float32] = np.float32(rules.width) * right[:, None] * right
-    axes += np.float32(rules.height) * down[:, None] * down
+    grave = smoothstep(face.frown, *_GRAVE)
+    width = rules.width * (1 - _SMALLER[0] * grave) * (1 - (1 - _PROFILE_WIDTH) * _sideways(face))
+    axes: NDArray[np.float32] = np.float32(width) * right[:, None] * right
+    axes += np.float32(rules.height * (1 - _SMALLER[1] * grave)) * down[:, None] * down
     return axes
+
+
+def _sideways(face: FaceGeometry) -> float:
+    return smoothstep(abs(face.yaw), *_PROFILE)
 
 
 def draw_eye(pen: Pen, face: FaceGeometry, look: Look, colours: FeatureColours, rules: EyeRules, eye: EyeShape) -> None:
