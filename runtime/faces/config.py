@@ -101,8 +101,7 @@ class CloseLookConfig:
 
     view_px: side of the view. Higher: slower; the network takes 128 or 192 px.
     view_size: side of the view in those of the place. Higher: more beside the place, and a smaller face.
-    margin: of the view, in its sides, where a face's middle does not count. Higher: neighbours are taken for the face
-        less often, faces that moved are missed.
+    margin: of the view, in its sides, where no face's middle counts. Higher: fewer neighbours, moved faces are missed.
     """
 
     view_px: int = 192
@@ -114,9 +113,8 @@ class CloseLookConfig:
 class BeliefConfig:
     """Which of several meshes get features.
 
-    forehead, beside, neck, behind, speck: how far above, beside and below a mesh, and behind a profile, in its height
-        and width, its head and neck reach; and size of a mesh there, over its own, up to which that is a detail.
-        Higher: fewer faces close together.
+    forehead, beside, neck, behind, speck: how far above, beside, below a mesh and behind a profile, in its height and
+        width, head and neck reach; and size of a mesh there, over its own, that is a detail. Higher: fewer faces close.
     upside_down_deg: turn of a mesh against the head it lies on when it is a forehead or a chin. Lower: the same.
     turned_deg, known_deg: turn against the main face that is doubted; more if believed before. Higher: who lies shows.
     turned_weight: size that a turned face counts, over an upright one's, in who is the main one. Lower: the reverse.

@@ -1,7 +1,7 @@
 """What is measured from the person for the drawing of the features, and its average over seconds."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,16 +91,25 @@ class Creases:
     """Distance from the lashes in pupil distances."""
 
 
+class Teeth(NamedTuple):
+    """Shares of the mesh's opening of the mouth: upper teeth, lower ones, lower lip; see `MouthLook`."""
+
+    top: float
+    bottom: float
+    lip: float
+
+
 @dataclass(frozen=True, eq=False)
 class MouthLook:
     """What moves with speech. teeth_top, teeth_bottom: share of the opening that upper and lower teeth fill.
 
-    covered: 1 where a mask or a hand hides the mouth.
+    covered: 1 where a mask or a hand hides the mouth. lip: share of the mesh's opening, from below, that is lower lip.
     """
 
     teeth_top: float
     teeth_bottom: float
     covered: float
+    lip: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +192,7 @@ class LookAverage:
         self._mean = replace(look, **mixed, glasses=self._worn(look.glasses, shares["skin"]))
         return self._mean
 
-    def update_teeth(self, teeth: tuple[float, float], elapsed_s: float) -> Look:
+    def update_teeth(self, teeth: Teeth, elapsed_s: float) -> Look:
         """Take in what `measure_teeth` found in a frame between two whole measurements, and give the average.
 
         `update` must have been called before.
@@ -192,10 +201,9 @@ class LookAverage:
             raise RuntimeError("teeth before the first look")
         share = self._share(max(elapsed_s, 1e-3), "mouth")
         mouth = self._mean.mouth
-        top, bottom = (
-            _mixed(before, now, share) for before, now in zip((mouth.teeth_top, mouth.teeth_bottom), teeth, strict=True)
-        )
-        self._mean = replace(self._mean, mouth=replace(mouth, teeth_top=top, teeth_bottom=bottom))
+        before = Teeth(mouth.teeth_top, mouth.teeth_bottom, mouth.lip)
+        top, bottom, lip = (_mixed(one, now, share) for one, now in zip(before, teeth, strict=True))
+        self._mean = replace(self._mean, mouth=replace(mouth, teeth_top=top, teeth_bottom=bottom, lip=lip))
         return self._mean
 
     def _share(self, elapsed_s: float, name: str) -> float:

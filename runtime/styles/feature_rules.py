@@ -17,7 +17,7 @@ class EyeRules:
     """Height of the iris over its width."""
     iris_least_u: float = 0.104
     pupil: float = 0.44
-    highlight: float = 0.36
+    highlight: float = 0.33
     second_highlight: float = 0.12
     pupil_shape: str = ""
     highlight_shape: str = ""
@@ -91,7 +91,7 @@ class MouthRules:
 
     line_u: float = 0.021
     corner_u: float = 0.018
-    lip_colour: float = 1.0
+    lip_colour: float = 0.86
     """0 paints no lips."""
     light: float = 0.5
     under_shade: float = 0.35

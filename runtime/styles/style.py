@@ -58,7 +58,7 @@ class BaseRules:
     ground_dots: float = 0.0
     pattern: Literal["flat", "dots", "hatching"] = "flat"
     fill: Literal["colour", "paper"] = "colour"
-    saturation: float = 1.2
+    saturation: float = 1.12
     neck_shadow_u: float = 0.5
     stubble: float = 0.35
     beard_tones: tuple[tuple[float, float], ...] = ((-6.0, -7.0), (7.0, 4.0))

@@ -31,6 +31,9 @@ SHUT_GAP, OPEN_GAP = 0.010, 0.034
 as it is."""
 _PAINTED_LASH = (0.15, 0.5)
 """Lashes that go with painted lips: where they are bare, red lips are the person's own."""
+_BARE_EDGE = 0.4
+"""Colour of bare lips at their edge, over that beside the mouth's line. Raising it gives them a rim, as painted ones
+have."""
 _ALONG = np.linspace(-1, 1, 15).astype(np.float32)
 _RIGHT, _LEFT = np.clip(-_ALONG, 0, 1) ** np.float32(2.2), np.clip(_ALONG, 0, 1) ** np.float32(2.2)
 _ENDS = taper(15, 0.12, 0.12, 0.14)
@@ -39,6 +42,13 @@ _CORNERS = np.abs(_ALONG) ** np.float32(6) * _ENDS
 _ROW = np.clip((1 - np.abs(_ALONG)) / np.float32(0.30), 0, 1) ** np.float32(0.7)
 """Height of the row of teeth along the mouth: behind the corners lies shadow."""
 _SHADED = np.float32(0.55) + np.float32(0.45) * np.abs(_ALONG)
+_ARCH_SHADE = 0.75
+"""Shade on the outermost teeth, 0 to 1. Raising it rounds the row."""
+_GAPS = (-0.62, -0.48, -0.32, -0.16, 0.0, 0.16, 0.32, 0.48, 0.62)
+"""Places of gaps between teeth, in half widths of the mouth: narrower outwards."""
+_GAP_U, _GAP_ALPHA, _LEAST_TOOTH_U = 0.009, 0.5, 0.07
+"""Width of these gaps and their opacity, and the height of teeth in distances of the pupils from which they are drawn.
+Raising the second gives a grille."""
 _MOST_TEETH = 0.93
 _MOST_LOWER, _LOWER_IN_SHADE = 0.24, 0.45
 """Height of the lower teeth at most, over the mouth's opening, and how far they lie in shade: bright ones look like a
@@ -58,6 +68,7 @@ def draw_mouth(
     top, bottom, inner_top, inner_bottom = (
         curves[name] + lift for name in ("lip_top", "lip_bottom", "mouth_top", "mouth_bottom")
     )
+    inner_bottom = inner_bottom + (inner_top - inner_bottom) * np.float32(look.mouth.lip)
     gap = float(((inner_bottom - inner_top) @ face.down).max()) / face.unit_px
     opened = smoothstep(gap, SHUT_GAP, OPEN_GAP)
     # A shut mouth has one line: both inner lips run along it.
@@ -106,12 +117,12 @@ def _lips(
     # Bare lips have no hard edge: they fade into the skin.
     depth = float((bottom - inner_bottom)[half] @ face.down)
     foot = inner_bottom[half] + face.down * np.float32(max(depth, 1.0))
-    fading = _fading(colours.mouth.lip, alpha, 0.97 + 0.03 * paint, 0.90 + 0.10 * paint)
+    fading = _fading(colours.mouth.lip, alpha, 0.90 + 0.10 * paint, _BARE_EDGE + (1 - _BARE_EDGE) * paint)
     pen.graded(outline(inner_bottom, bottom[::-1]), linear(inner_bottom[half], foot, fading, (0.0, 0.45, 1.0)))
     # Dark upper lips look like an opening; what is not painted stays near the skin.
     height = float((inner_top - top)[half - 2] @ face.down)
     head = inner_top[half] - face.down * np.float32(max(height, 1.0))
-    fading = _fading(colours.mouth.lip_upper, alpha * (0.96 + 0.04 * paint), 0.90 + 0.10 * paint, 0.70 + 0.30 * paint)
+    fading = _fading(colours.mouth.lip_upper, alpha, 0.90 + 0.10 * paint, _BARE_EDGE + (1 - _BARE_EDGE) * paint)
     pen.graded(outline(top, inner_top[::-1]), linear(inner_top[half], head, fading, (0.0, 0.5, 1.0)))
     middle = part(inner_bottom * np.float32(0.55) + bottom * np.float32(0.45), 0.30, 0.58)
     widths = taper(len(middle), 0.08, 0.08, 0.5) * np.float32(min(0.034, 0.30 * depth / face.unit_px)) * unit
@@ -168,8 +179,30 @@ def _teeth(
         lower = top + (lower - top) * np.minimum(1, np.float32(0.23) * unit / drop)[:, None]
         row = outline(lip, lower[::-1])
         pen.fill(row, colours.mouth.teeth, shown)
+        _round_row(pen, face, colours, row, (top, lower), shown)
     shade = top + down * (np.float32(0.020 + 0.18 * gap) * _SHADED * unit)[:, None]
     pen.fill(outline(lip, shade[::-1]), _TEETH_SHADOW, 0.75, MULTIPLY)
+
+
+def _round_row(
+    pen: Pen, face: FaceGeometry, colours: FeatureColours, row: Shape, edges: tuple[Points, Points], shown: float
+) -> None:
+    """Teeth stand on an arch: their row turns away into shade, and gaps between them are hardly seen."""
+    top, lower = edges
+    middle = (top + lower) / 2
+    dark = colours.mouth.teeth_dark
+    shades = [to_argb(dark, share * shown) for share in (_ARCH_SHADE, 0.0, 0.0, _ARCH_SHADE)]
+    pen.graded(row, linear(middle[0], middle[-1], shades, (0.1, 0.38, 0.62, 0.9)))
+    last = len(top) - 1
+    for place in _GAPS:
+        at = (1 + place) / 2 * last
+        low, share = int(at), np.float32(at - int(at))
+        upper, foot = (edge[low] + (edge[low + 1] - edge[low]) * share for edge in (top, lower))
+        depth = float((foot - upper) @ face.down)
+        if depth > _LEAST_TOOTH_U * face.unit_px:
+            gap = np.stack([upper, upper + (foot - upper) * np.float32(0.5), foot])
+            widths = taper(3, 0.7, 1.0, 0.9) * np.float32(_GAP_U * face.unit_px)
+            pen.stroke(gap, widths, dark, _GAP_ALPHA * shown)
 
 
 def _ellipse(centre: Points, face: FaceGeometry, across: float, down: float) -> Shape:

@@ -61,6 +61,7 @@ class MouthColours:
     tongue: Colour
     teeth: Colour
     teeth_shade: Colour
+    teeth_dark: Colour
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +125,7 @@ def _mouth_colours(look: Look, rules: FeatureRules) -> MouthColours:
         tongue=_lab_rgb(np.array([50, 38, 20], np.float32), 0, 1, 1),
         teeth=_TEETH * (np.float32(0.92) + np.float32(0.08) * _brightness(look)),
         teeth_shade=_TEETH * np.array([0.82, 0.78, 0.78], np.float32),
+        teeth_dark=_TEETH * np.array([0.72, 0.63, 0.60], np.float32),
     )
 
 

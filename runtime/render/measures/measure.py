@@ -78,8 +78,8 @@ class LookMeter:
             look = replace(look, glasses=fit_glasses(measured, self._raw))
         elif not is_worn:
             look = replace(look, glasses=None)
-        top, bottom = measure_teeth(photo, landmarks, self._raw)
-        self._look = replace(look, mouth=MouthLook(top, bottom, _mouth_covered(measured)))
+        teeth = measure_teeth(photo, landmarks, self._raw)
+        self._look = replace(look, mouth=MouthLook(teeth.top, teeth.bottom, _mouth_covered(measured), teeth.lip))
         return self._look
 
 

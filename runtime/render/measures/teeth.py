@@ -17,6 +17,7 @@ from toonfilter.runtime.geometry.landmarks import (
 )
 from toonfilter.runtime.render.colour import Lab
 from toonfilter.runtime.render.features.curves import resampled
+from toonfilter.runtime.render.look import Teeth
 from toonfilter.runtime.render.measures.photo import Picture
 
 _ROWS = np.linspace(0.05, 0.95, 19).astype(np.float32)
@@ -24,6 +25,9 @@ _COLUMNS = 9
 _SMILE, _WIDE_GAP, _SMILE_TEETH = 0.045, 0.32, 0.62
 """How far the corners are raised in a smile, over the distance of the eyes' outer corners; gap, in widths of the mouth,
 up to which teeth are taken for granted; and the share of it that they fill."""
+_LIP_BRIGHT, _MOST_LIP = 0.25, 0.6
+"""Brightness, as of teeth, of what may be lip and is not the mouth's depth; and the share of the opening that it fills
+at most: meshes of smiles have the lower lip too low. Raising the second draws smiles with less of their teeth."""
 _ONE_ROW = 0.85
 _LATEST_START = 8
 """Row of the opening by which upper teeth must have begun."""
@@ -31,8 +35,8 @@ _LEAST_GAP = 0.05
 """Gap of the lips, in widths of the mouth, from which teeth can be seen."""
 
 
-def measure_teeth(photo: Picture, landmarks: Landmarks, skin: Lab) -> tuple[float, float]:
-    """Share of the mouth's opening that upper and lower teeth fill.
+def measure_teeth(photo: Picture, landmarks: Landmarks, skin: Lab) -> Teeth:
+    """Share of the mouth's opening that upper and lower teeth fill, and the lower lip.
 
     photo: uint8 [H, W, 3] RGB. landmarks: float32 [478, 3] px of it. skin: the lit skin, which tells the light.
     """
@@ -42,7 +46,7 @@ def measure_teeth(photo: Picture, landmarks: Landmarks, skin: Lab) -> tuple[floa
     bottom = resampled(flat[list(MOUTH_BOTTOM[3:-3])], _COLUMNS)
     width = float(np.linalg.norm(landmarks[MOUTH_TOP[-1]] - landmarks[MOUTH_TOP[0]]))
     if float(np.hypot(*(bottom - top).T).mean()) < _LEAST_GAP * width:
-        return 0.0, 0.0
+        return Teeth(0.0, 0.0, 0.0)
     points = top[:, None] + (bottom - top)[:, None] * _ROWS[None, :, None]
     places = np.clip(np.rint(points), 0, (photo.shape[1] - 1, photo.shape[0] - 1)).astype(int)
     seen = photo[places[..., 1], places[..., 0]].astype(np.float32) / 255
@@ -55,13 +59,18 @@ def measure_teeth(photo: Picture, landmarks: Landmarks, skin: Lab) -> tuple[floa
     lip_red = max(_lip_redness(photo, flat), skin_red + 0.06)
     pale = np.clip((0.25 * skin_red + 0.75 * lip_red - redness) / (0.4 * (lip_red - skin_red) + 0.03), 0, 1)
     tooth = bright * pale > 0.5
-    from_top = _run(tooth)
-    if from_top == 0 and _smiles(landmarks) and float(np.hypot(*(bottom - top).T).mean()) < _WIDE_GAP * width:
+    from_top, from_bottom = _run(tooth), _run(tooth[::-1])
+    is_wide = float(np.hypot(*(bottom - top).T).mean()) >= _WIDE_GAP * width
+    lip = 0.0 if is_wide or from_top == 0 else _run((bright > _LIP_BRIGHT)[::-1] & ~tooth[::-1])
+    if from_top + lip < _ONE_ROW:
+        # What is not next to the teeth is the tongue.
+        lip = 0.0
+    lip = min(lip, _MOST_LIP)
+    if from_top == 0 and _smiles(landmarks) and not is_wide:
         # Who smiles shows teeth, even where they lie in shadow.
         from_top = _SMILE_TEETH
-    from_bottom = _run(tooth[::-1])
     # Where both runs meet they are one row of teeth.
-    return from_top, 0.0 if from_top + from_bottom > _ONE_ROW else from_bottom
+    return Teeth(min(1.0, from_top / (1 - lip)), 0.0 if from_top + from_bottom > _ONE_ROW else from_bottom, lip)
 
 
 def _smiles(landmarks: Landmarks) -> bool:
