@@ -12,7 +12,7 @@ import pytest
 from toonfilter.runtime.bundle import find_bundle
 from toonfilter.runtime.geometry.warp import FaceWarp
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 SHORT = ["run.epochs=0", "run.steps=2", "data.size_px=64", "data.workers=0", "generator.options.width=4"]
 SHORT += ["discriminator.options.width=4"]

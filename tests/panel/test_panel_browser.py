@@ -288,7 +288,7 @@ def test_a_file_of_two_gigabytes(page, tmp_path, served):
     go(page, "recordings")
     page.choose_files("#files", large)
     page.wait("!!document.querySelector('#uploads progress, #queue .report')")
-    eventually(lambda: served.panel.recordings.snapshot()["items"], 240)
+    eventually(lambda: served.panel.recordings.snapshot()["items"], 600)
     (copy,) = served.panel.recordings.inbox.glob("*/*.mp4")
     assert copy.stat().st_size == 2_000_000_000
     assert not copy.stat().st_mode & 0o111, "nobody can run it"

@@ -288,7 +288,7 @@ def test_a_real_clip_through_the_real_engine(make_panel, tmp_path, write_noise_c
     write_noise_clip(tmp_path / "noise.mp4", (64, 48), 8, {})
     panel = make_panel(run=run_conversion)
     panel.actions["recordings/add"]({"path": str(tmp_path / "noise.mp4")})
-    (done,) = eventually(lambda: items(panel) if items(panel)[0]["status"] in ("done", "failed") else None)
+    (done,) = eventually(lambda: items(panel) if items(panel)[0]["status"] in ("done", "failed") else None, 600)
     assert done["status"] == "done", done["problem"]
     assert sum(done["states"].values()) == done["frames"] == 8
     assert done["states"]["exposed"] == 0
