@@ -60,7 +60,7 @@ class Proportions:
     eye_height: float = 1.55
     nose_width: float = 0.95
     nose_length: float = 0.97
-    mouth_width: float = 1.08
+    mouth_width: float = 1.04
     jaw_width: float = 0.92
     forehead: float = 0.89
     eye_drop: float = 0.035

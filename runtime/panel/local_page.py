@@ -18,7 +18,7 @@ from toonfilter.runtime.errors import OutputError, ToonfilterError
 
 _LENGTH_DIGITS = 15
 """Of a length that a browser tells; longer ones are refused."""
-_END_S = 5
+END_S = 5
 """How long open answers may take when the page ends. Raising it ends later."""
 _MOST_MESSAGE_BYTES = 65_536
 """Of a message from a tab. Raising it lets a tab fill more memory."""
@@ -134,7 +134,7 @@ class LocalServer:
             server_header=False,
             ws="websockets-sansio",
             ws_max_size=_MOST_MESSAGE_BYTES,
-            timeout_graceful_shutdown=_END_S,
+            timeout_graceful_shutdown=END_S,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="local-page", daemon=True)
@@ -148,7 +148,7 @@ class LocalServer:
     def close(self) -> None:
         """Say goodbye to the tabs and end."""
         self._server.should_exit = True
-        self._thread.join(_END_S + 5)
+        self._thread.join(END_S + 5)
         self._socket.close()
 
     def _serve(self) -> None:

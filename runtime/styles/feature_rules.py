@@ -17,7 +17,7 @@ class EyeRules:
     """Height of the iris over its width."""
     iris_least_u: float = 0.104
     pupil: float = 0.44
-    highlight: float = 0.33
+    highlight: float = 0.29
     second_highlight: float = 0.12
     pupil_shape: str = ""
     highlight_shape: str = ""

@@ -21,7 +21,7 @@ from toonfilter.runtime.panel.server import PanelServer
 
 
 def test_the_server_listens_on_this_machine_alone_and_ends(panel, monkeypatch):
-    monkeypatch.setattr("toonfilter.runtime.panel.local_page._END_S", 120)
+    monkeypatch.setattr("toonfilter.runtime.panel.local_page.END_S", 120)
     listening = open_socket(0)
     assert listening.getsockname()[0] == "127.0.0.1"
     port = listening.getsockname()[1]

@@ -32,7 +32,12 @@ export function setUp(runSafely) {
   });
 }
 
-const change = (changes) => attempt(() => ask("look/set", { look: { ...now.look, ...changes } }));
+function change(changes) {
+  // The next change may come before the page is told of this one.
+  now = { ...now, look: { ...now.look, ...changes } };
+  const { look } = now;
+  return attempt(() => ask("look/set", { look }));
+}
 
 export function show(state, isShown) {
   now = state;

@@ -20,6 +20,8 @@ _SIDE_LINES = {
     "frown": (0.2, 0.9, 0.85, (0.05, 0.1, 0.6)),
 }
 """Which part of the curve is drawn, its weight, and its taper: width of both ends, place of the peak."""
+_SEEN = 0.9
+"""Visibility of an eye from which the lines of its side are drawn. Raising it leaves out lines beyond a profile."""
 _FAINT = 0.08
 """Depth below which a line is not drawn."""
 _FOREHEAD = 0.55
@@ -47,7 +49,7 @@ def draw_lines(
     """Only lines that the photo shows, thin and tapered."""
     lines = look.lines
     for side, name in enumerate(("right", "left")):
-        if face.eye_visibility[side] < 0.5:
+        if face.eye_visibility[side] < _SEEN:
             continue
         for kind, (start, end, weight, shape) in _SIDE_LINES.items():
             depth = float(getattr(lines, kind)[side])

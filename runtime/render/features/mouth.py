@@ -31,7 +31,10 @@ SHUT_GAP, OPEN_GAP = 0.010, 0.034
 as it is."""
 _PAINTED_LASH = (0.15, 0.5)
 """Lashes that go with painted lips: where they are bare, red lips are the person's own."""
-_BARE_EDGE = 0.4
+_LIP_RISES = 0.6
+"""Share of what the mesh's lower lip is too low by that it is raised. Raising it draws smiles as narrow as they are;
+meshes that read the drawing have it too low, too, and take it for a smaller smile than that of the photo."""
+_BARE_EDGE = 0.65
 """Colour of bare lips at their edge, over that beside the mouth's line. Raising it gives them a rim, as painted ones
 have."""
 _ALONG = np.linspace(-1, 1, 15).astype(np.float32)
@@ -68,7 +71,7 @@ def draw_mouth(
     top, bottom, inner_top, inner_bottom = (
         curves[name] + lift for name in ("lip_top", "lip_bottom", "mouth_top", "mouth_bottom")
     )
-    inner_bottom = inner_bottom + (inner_top - inner_bottom) * np.float32(look.mouth.lip)
+    inner_bottom = inner_bottom + (inner_top - inner_bottom) * np.float32(_LIP_RISES * look.mouth.lip)
     gap = float(((inner_bottom - inner_top) @ face.down).max()) / face.unit_px
     opened = smoothstep(gap, SHUT_GAP, OPEN_GAP)
     # A shut mouth has one line: both inner lips run along it.
