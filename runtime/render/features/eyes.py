@@ -54,6 +54,11 @@ _PROFILE, _PROFILE_WIDTH = (36.0, 52.0), 0.84
 """Yaw in degrees from which a head is seen nearly and fully from the side, and what of the near eye's width is left."""
 _MOST_HIDDEN = 0.3
 """How far behind a lid the iris' middle goes, in its radii. Raising it lets more of it disappear."""
+_HUNG, _SMALLER_IRIS = 0.86, 0.14
+"""How far an iris of a narrow eye hangs below its middle, in radii, to where the lower lid is, and by how much it is
+smaller: one that both lids cut is a rectangle."""
+_LOW_PUPIL, _DIM = 0.42, 0.8
+"""How far below its middle the pupil of such an iris is, in radii, so that it looks out, and the glow that it lacks."""
 _NARROWS = 0.4
 """Share of the exaggeration that narrow eyes get: tired faces please nobody."""
 _MOST_SHADED = 0.30
@@ -155,6 +160,9 @@ def _seen_iris(face: FaceGeometry, iris: Points, upper: Points, lower: Points, r
     along = float(np.linalg.norm(lower[half] - upper[half])) / 2 + _MOST_HIDDEN * radius_px
     sideways = np.clip(apart @ face.right, -across, across)
     downwards = np.clip(apart @ face.down, -along, along)
+    height = float(np.linalg.norm(lower[half] - upper[half]))
+    hung = height / 2 - _HUNG * radius_px
+    downwards += _narrowness(height, radius_px) * min(0.0, hung - downwards)
     kept: Points = (middle + face.right * sideways + face.down * downwards).astype(np.float32)
     return kept
 
@@ -167,6 +175,11 @@ def _enlargement(face: FaceGeometry, rules: EyeRules) -> NDArray[np.float32]:
     axes: NDArray[np.float32] = np.float32(width) * right[:, None] * right
     axes += np.float32(rules.height * (1 - _SMALLER[1] * grave)) * down[:, None] * down
     return axes
+
+
+def _narrowness(height_px: float, radius_px: float) -> float:
+    """1 for an eye that shows a slice of its iris, 0 for one that shows most of it."""
+    return 1 - smoothstep(height_px / max(2 * radius_px, 1e-6), *_ROOM_FOR_LIGHT)
 
 
 def _sideways(face: FaceGeometry) -> float:
@@ -223,6 +236,7 @@ def _ball(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules
 
 def _iris_axes(face: FaceGeometry, rules: EyeRules, eye: EyeShape) -> tuple[Axis, Axis]:
     radius = max(eye.iris_radius_px * rules.iris_size, rules.iris_least_u * face.unit_px)
+    radius *= 1 - _SMALLER_IRIS * _narrowness(eye.height_px, radius)
     slim = min(max(eye.slimness * 1.06, 0.45), 1.0)
     across = radius * slim / rules.iris_tall**0.5
     return face.right * np.float32(across), face.down * np.float32(radius * rules.iris_tall**0.5)
@@ -230,16 +244,17 @@ def _iris_axes(face: FaceGeometry, rules: EyeRules, eye: EyeShape) -> tuple[Axis
 
 def _iris(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules, eye: EyeShape) -> None:
     across, down = _iris_axes(face, rules, eye)
+    narrow = _narrowness(eye.height_px, float(np.hypot(*down)))
     shades = (to_argb(colours.eyes.iris_deep), to_argb(colours.eyes.iris), to_argb(colours.eyes.iris_glow))
     with pen.frame(eye.iris, across, down):
         pen.fill(disc(0, 0, 1.0), colours.eyes.iris_ring)
         pen.graded(disc(0, 0, 0.88), linear(_IRIS_TOP, _IRIS_BOTTOM, shades, (0.12, 0.60, 1.0)))
-        pen.fill(_GLOW, colours.eyes.iris_glow, rules.glow)
+        pen.fill(_GLOW, colours.eyes.iris_glow, rules.glow * (1 - _DIM * narrow))
         if not rules.pupil_shape:
-            pen.fill(oval(0, -0.03, rules.pupil, 1.08 * rules.pupil), colours.eyes.pupil)
+            pen.fill(oval(0, _LOW_PUPIL * narrow - 0.03, rules.pupil, 1.08 * rules.pupil), colours.eyes.pupil)
     if rules.pupil_shape:
         size = np.float32(rules.pupil)
-        with pen.frame(eye.iris, across * size, down * size):
+        with pen.frame(eye.iris + down * np.float32(_LOW_PUPIL * narrow), across * size, down * size):
             pen.fill(shape_path(rules.pupil_shape), colours.eyes.pupil)
 
 

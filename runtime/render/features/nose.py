@@ -16,7 +16,7 @@ from toonfilter.runtime.geometry.landmarks import (
 )
 from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.features.brush import Pen, bow, outline, taper
+from toonfilter.runtime.render.features.brush import Pen, bow, linear, outline, taper, to_argb
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
 from toonfilter.runtime.render.features.palette import FeatureColours
 from toonfilter.runtime.render.features.shapes import shape_path
@@ -104,7 +104,9 @@ def _plane(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
     outer = flat[list(edge)] * np.float32(0.35) + flat[list(hollow)] * np.float32(0.65)
     outer[-1] = ridge[-1]
     path = outline(ridge, outer[::-1])
-    pen.fill(path, colours.skin.shade, rules.side_shade * fade)
+    # Between the eyes it fades: an edge up there looks like a scar.
+    alphas = [to_argb(colours.skin.shade, share * rules.side_shade * fade) for share in (0.0, 0.35, 1.0)]
+    pen.graded(path, linear(ridge[0], ridge[-1], alphas, (0.15, 0.5, 0.95)))
 
 
 def _under(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:

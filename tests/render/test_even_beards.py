@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.alignment import mean_face
-from toonfilter.runtime.render.moustache import with_even_moustache
+from toonfilter.runtime.render.even_beards import with_even_moustache, without_half_beard
 
 UNIT = 60.0
 
@@ -53,3 +53,14 @@ def test_faint_shade_and_chins_are_left_alone() -> None:
     row = int(points[152, 1]) - 6
     chin[row : row + 6, 120:148] = 220
     assert np.array_equal(with_even_moustache({"beard": chin}, points, UNIT)["beard"], chin)
+
+
+@pytest.mark.parametrize(("columns", "stays"), [(slice(104, 148), False), (slice(104, 196), True)])
+def test_shade_on_one_side_of_a_chin_is_no_beard(columns: slice, stays: bool) -> None:
+    points = landmarks()
+    chin = np.zeros((300, 300), np.uint8)
+    row = int(points[152, 1]) - 8
+    chin[row : row + 8, columns] = 220
+    left = without_half_beard({"beard": chin}, points, UNIT)["beard"]
+    assert (left.sum() > 0.9 * chin.sum()) == stays
+    assert (left.sum() < 0.1 * chin.sum()) == (not stays)

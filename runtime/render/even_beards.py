@@ -1,0 +1,95 @@
+"""Beards are even: light from one side hides half of a moustache, and nobody wears half a beard."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.geometry.alignment import Landmarks
+from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, CHIN, FACE_SIDES, MOUTH_CORNERS, NOSE_TIP
+from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.head_planes import axes_of
+
+_REACH_U, _BELOW_U = 0.55, 0.08
+"""How far to either side of the nose a moustache reaches, and below the mouth's corners, in distances of the pupils."""
+_SHARE = 0.95
+"""How much of one side the other gets. Raising it makes moustaches of shade on one side."""
+_LEAST_LEVEL = 70
+"""Level that the plane must reach for there to be a beard."""
+_MOST_UNEVEN = 2.0
+"""Width of the face's halves, one over the other, beyond which it is turned too far."""
+_CHIN_REACH_U, _BELOW_CHIN_U = 1.1, 0.35
+"""How far to either side of the chin and below it beards are compared, in distances of the pupils."""
+_LEAST_EVEN = 0.4
+"""Share of a chin's beard that must be on both sides. Raising it takes more beards in light from one side for shade."""
+
+
+def with_even_moustache(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
+    """The planes with a moustache that is on both sides what it is on the clearer one.
+
+    planes: uint8 [h, w]. landmarks: float32 [478, 3] in their px. unit_px: distance of the pupils.
+    """
+    bottom = _below_nose(landmarks, MOUTH_CORNERS) + _BELOW_U * unit_px
+    halves = _halves(planes["beard"], landmarks, (_below_nose(landmarks, (NOSE_TIP,)), bottom), _REACH_U * unit_px)
+    if halves is None:
+        return dict(planes)
+    evened = cv2.max(halves.own, cv2.convertScaleAbs(halves.mirrored, alpha=_SHARE))
+    return {**planes, "beard": cv2.max(planes["beard"], halves.back(evened, planes["beard"].shape))}
+
+
+def without_half_beard(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
+    """The planes without a chin's beard that is mostly on one side: that is the shade of a cheek. See above."""
+    top = _below_nose(landmarks, MOUTH_CORNERS) + _BELOW_U * unit_px
+    bottom = _below_nose(landmarks, (CHIN,)) + _BELOW_CHIN_U * unit_px
+    halves = _halves(planes["beard"], landmarks, (top, bottom), _CHIN_REACH_U * unit_px)
+    if halves is None:
+        return dict(planes)
+    both = cv2.min(halves.own, halves.mirrored)
+    if float(both.sum()) >= _LEAST_EVEN * float(halves.own.sum()):
+        return dict(planes)
+    gone = halves.back(cv2.subtract(halves.own, both), planes["beard"].shape)
+    return {**planes, "beard": cv2.subtract(planes["beard"], gone)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Halves:
+    """A part of the plane along the face's axes, and its mirror image. placed: float64 [2, 3], to the plane."""
+
+    own: Plane
+    mirrored: Plane
+    placed: NDArray[np.float64]
+
+    def back(self, part: Plane, shape: tuple[int, ...]) -> Plane:
+        """Such a part in its place in the plane, which has this shape."""
+        plane: Plane = cv2.warpAffine(part, self.placed, shape[1::-1], flags=cv2.INTER_LINEAR)
+        return plane
+
+
+def _below_nose(landmarks: Landmarks, points: tuple[int, ...]) -> float:
+    _, down = axes_of(landmarks)
+    return float((landmarks[list(points), :2].mean(0) - landmarks[BELOW_NOSE, :2]) @ down)
+
+
+def _halves(beard: Plane, landmarks: Landmarks, rows: tuple[float, float], reach_px: float) -> _Halves | None:
+    """The part between two distances below the nose, px; None without a beard, or for a face that is turned."""
+    across, down = axes_of(landmarks)
+    middle = landmarks[BELOW_NOSE, :2]
+    top, bottom = rows
+    widths = [abs(float((landmarks[side, :2] - middle) @ across)) for side in FACE_SIDES]
+    if bottom <= top or min(widths) < 1 or max(widths) > _MOST_UNEVEN * min(widths):
+        return None
+    down_px = np.arange(top, bottom, dtype=np.float32)
+    across_px = np.arange(-reach_px, reach_px + 1, dtype=np.float32)
+    x, y = np.meshgrid(across_px, down_px)
+    to_frame = np.stack([across, down, middle], 1).astype(np.float64)
+    placed = to_frame @ np.array([[1, 0, across_px[0]], [0, 1, down_px[0]], [0, 0, 1]])
+    size = (len(across_px), len(down_px))
+    own: Plane = cv2.warpAffine(beard, placed, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    if int(own.max(initial=0)) < _LEAST_LEVEL:
+        return None
+    # A turned head shows less of one half.
+    wider = np.where(x < 0, widths[1] / widths[0], widths[0] / widths[1]).astype(np.float32)
+    mirrored: Plane = cv2.remap(own, -x * wider - across_px[0], y - down_px[0], cv2.INTER_LINEAR)
+    return _Halves(own, mirrored, placed)
