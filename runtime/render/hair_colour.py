@@ -78,6 +78,8 @@ are: on dark hair these are gloss."""
 _BELOW_GLOSS, _DEEP_DRAWN = (10.0, 40.0), (50.0, 64.0)
 """The same beside deep skin; and lightness of drawn skin that is deep, and that is not. Raising the latter draws hair
 beside brown skin darker, and no child there blond."""
+_MOST_GOLDEN, _GOLD_LEFT = 32.0, np.float32(0.3)
+"""b* of golden hair, and how much of what is beyond it is left. Raising them draws blond hair lemon."""
 _UNDYED, _DARK_BESIDE = 10.0, 0.55
 """Chroma up to which hair beside deep skin is black, and its lightness over that of the skin at most, but of the old.
 Raising the latter draws more grey hair there, and more flash as grey."""
@@ -142,7 +144,7 @@ def measure_hair(
         cast = _cast(skin, look.skin) * np.float32(_CAST_OF_YOUNG + (1 - _CAST_OF_YOUNG) * mature)
         seen, beard, skin = (_without_cast(colour, cast, skin) for colour in (seen, beard, skin))
     hair = _with_youth(_ungreened(seen), young * (1 - gloss)) * _livelier(seen, skin, young, _NOT_OLD * (1 - mature))
-    hair = _in_good_light(_browned(_undyed(hair), 1 - mature), gain)
+    hair = _unlemoned(_in_good_light(_browned(_undyed(hair), 1 - mature), gain))
     hair[0] = min(max(hair[0] + _LIGHTER, _DARKEST_HAIR), _LIGHTEST_HAIR)
     if look is not None and np.hypot(*hair[1:]) < _UNDYED:
         # Flash on black hair looks grey.
@@ -290,6 +292,15 @@ def _browned(colour: Lab, share: float) -> Lab:
     if chroma >= least or float(colour[2]) < _COLD:
         return colour
     return np.array([lightness, *(np.float32(least) * _BROWN_HUE)], np.float32)
+
+
+def _unlemoned(colour: Lab) -> Lab:
+    """Golden hair is no lemon: warm light and edited photos make it stronger than hair can be."""
+    if colour[1] < _NOT_GREEN or colour[2] <= _MOST_GOLDEN:
+        return colour
+    gold: Lab = colour.copy()
+    gold[2] = _MOST_GOLDEN + _GOLD_LEFT * (colour[2] - _MOST_GOLDEN)
+    return gold
 
 
 def _ungreened(colour: Lab) -> Lab:

@@ -439,3 +439,25 @@ def test_light_in_curls_is_hair_flowers_are_cloth_and_hands_are_skin() -> None:
     assert found["skin"][(light | flower) > 0].max() < 50
     assert found["hair"][flower > 0].max() == 0
     assert (found["skin"][(hand | face) > 0] == 255).all()
+
+
+@pytest.mark.parametrize(("hair", "most"), [((250, 205, 40), 56.0), ((190, 215, 30), 999.0)], ids=["gold", "dyed"])
+def test_golden_hair_is_no_lemon(hair, most: float) -> None:
+    photo = np.full((SIZE, SIZE, 3), (205, 160, 135), np.uint8)
+    photo[:60] = hair
+    drawn = planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE))
+    painted = measure_palette(photo, drawn, look=somebody(0.0)).hair
+    assert painted[2] < most
+    assert (painted[2] > 60) == (most > 60)
+    assert painted[2] > 30
+
+
+@pytest.mark.parametrize(("drawn_skin", "is_dark"), [(72.0, False), (40.0, True)], ids=["fair", "deep"])
+def test_fair_hair_before_the_sun_is_no_cropped_hair(drawn_skin: float, is_dark: bool) -> None:
+    photo = np.full((SIZE, SIZE, 3), (84, 56, 32), np.uint8)
+    photo[:60] = (108, 82, 58)
+    look = somebody(0.0)
+    look = replace(look, skin=np.array([drawn_skin, 14, 17], np.float32))
+    drawn = planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE))
+    hair = measure_palette(photo, drawn, look=look).hair
+    assert (hair[0] < 28) == is_dark
