@@ -42,8 +42,9 @@ _SURELY_LIGHT = 8.0
 stubble, and fewer lit upper lips as white moustaches."""
 _FAIR_BEARD = (0.9, 1.2)
 """Chroma of a light beard over that of skin up to which it is grey, and from which it is blond or ginger."""
-_GREY_COVER, _SURE_COVER = 0.85, 0.5
-"""How much of the skin grey beards hide, and others of which the network is sure, at least."""
+_GREY_COVER, _SURE_COVER, _SURE_DEEP_COVER = 0.85, 0.2, 0.5
+"""How much of the skin grey beards hide, and others of which the network is sure, at least; on deep skin more, from
+which they hardly differ. Raising the second draws the shade above lips as a moustache."""
 _LEAST_RED, _LEAST_YELLOW = 0.5, 1.5
 """Least a* and b* of beards. Raising them draws none blue or green, and grey ones brown."""
 _LIGHT_BEARD, _WHITE_CHROMA, _LIGHT_BEARD_PERCENTILE = 8.0, 16.0, 60.0
@@ -208,7 +209,8 @@ def _without_skin(beard: Lab, hair: Lab, skin: Lab, *, certainty: float, deep: f
     believed = _FAINT_COVER + (1 - _FAINT_COVER) * smoothstep(abs(apart), *_FAINT_BEARD) * (1 - shade)
     hairs[0] += light * max(0.0, _LIGHTER_THAN_SKIN - apart)
     hairs[1:] *= 1 - (1 - _GREYED) * light * (1 - smoothstep(of_skin, *_FAIR_BEARD))
-    return hairs, min(1.0, max(believed * max(_CLEARER * seen, _SURE_COVER * certainty), _GREY_COVER * grey))
+    least = certainty * (_SURE_COVER + deep * (_SURE_DEEP_COVER - _SURE_COVER))
+    return hairs, min(1.0, max(believed * max(_CLEARER * seen, least), _GREY_COVER * grey))
 
 
 def _certainty(beard: Plane) -> float:
