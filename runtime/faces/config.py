@@ -122,7 +122,7 @@ class BeliefConfig:
 
     forehead: float = 0.45
     beside: float = 0.15
-    neck: float = 0.6
+    neck: float = 0.95
     behind: float = 0.6
     speck: float = 0.52
     upside_down_deg: float = 100.0
