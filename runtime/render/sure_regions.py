@@ -53,6 +53,9 @@ _CHIN_U, _LEAST_LOCK_U2 = 0.8, 0.6
 """How far below the nose hair that hangs together with nothing above must be large, and how large, to be hair."""
 _LEAST_HAND_U2 = 0.4
 """The same for skin that hangs together with nothing above. Raising it draws small hands in the colours of cloth."""
+_CHEST_ASIDE, _CHEST_DOWN = 0.2, 1.3
+"""How far beside and below the mesh of an upright face its chest reaches, in its width and height. Raising them makes
+more small heads there smooth, without a gap in the body."""
 _FAR, _FAR_REACH = 0.6, 1.2
 """Width of a place, over that of a known face, below which somebody is far behind: a bare head without features beside
 a drawn one looks like a balloon; and how far around its middle nothing of a person is drawn then, in sides of the
@@ -208,12 +211,14 @@ def with_heads_at(
         around = cv2.subtract(_oval(place, scene, _FAR_REACH, _FAR_REACH), known)
         # Amid a body it is a hand.
         is_behind = cv2.mean(planes["person"], around)[0] <= _ALL_CLOTH
-        is_far = room_drawn and is_bare and is_behind and any(place.width < _FAR * mesh.width for mesh in meshes)
+        larger = [mesh for mesh in meshes if place.width < _FAR * mesh.width] if room_drawn and is_bare else []
+        on_body = any(_is_below(place, mesh) for mesh in larger)
+        is_far = is_behind and len(larger) > 0 and not on_body
         if is_far:
             beside = around
             for name in ("person", *PARTS_OF_PEOPLE):
                 planes[name] = cv2.subtract(planes[name], beside)
-        if is_far or (is_drawn and not is_bare):
+        if is_far or on_body or (is_drawn and not is_bare):
             photo = _smoothed(photo, beside, max(1, round(_HEAD_WIDTH * place.width / scene.scale)))
             planes["tone"][beside > 0] = round(cv2.mean(planes["tone"], beside)[0])
             planes["ink"][beside > 0] = 0
@@ -222,6 +227,13 @@ def with_heads_at(
             planes[name] = cv2.max(planes[name], beside)
     planes["hair"] = cv2.min(planes["hair"], cv2.bitwise_not(planes["skin"]))
     return replace(scene, photo=photo, planes=planes)
+
+
+def _is_below(place: Box, mesh: Box) -> bool:
+    """Whether a place lies on the chest of a known face: nobody is far behind there."""
+    aside = _CHEST_ASIDE * mesh.width
+    chest = Box(mesh.left - aside, mesh.bottom, mesh.right + aside, mesh.bottom + _CHEST_DOWN * mesh.height)
+    return chest.holds(place.centre)
 
 
 def _oval(box: Box, scene: SceneFields, width: float, height: float) -> Plane:

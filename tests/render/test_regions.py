@@ -189,6 +189,17 @@ def test_somebody_far_behind_becomes_smooth_only_where_the_room_is_drawn(room_dr
     assert near.planes["skin"][head].min() == 255
 
 
+def test_what_looks_like_a_face_on_a_chest_leaves_no_gap_in_the_body() -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    body = box(60, 110, 120, SIZE)
+    scene = SceneFields(photo, planes(skin=body, person=body), 1.0)
+    place, mesh = Box(75, 125, 105, 155), Box(40, 20, 130, 110)
+    drawn = with_heads_at(scene, [place], [mesh], bodies_drawn=True, room_drawn=True)
+    head = np.s_[130:150, 80:100]
+    assert np.array_equal(drawn.planes["person"], body)
+    assert drawn.photo[head].std() < 0.15 * photo[head].std()
+
+
 @pytest.mark.parametrize("is_hand", [True, False])
 def test_a_small_place_on_a_body_makes_no_hole_in_it(is_hand: bool) -> None:
     body, place = box(0, 100, SIZE, SIZE), Box(90, 140, 115, 165)
