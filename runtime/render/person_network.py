@@ -29,6 +29,9 @@ _CLEAR: Mapping[str, int] = {"hair": 225, "headwear": 247}
 hair and the crowns of hats; lowering them keeps more of the room as these."""
 _SOLID_CELLS = 7
 """Least side of an area of them, in cells of the second opinion, for that. Raising it does as raising the levels."""
+_BARE_LEVEL, _MOST_BARE_CELLS = 100, 3
+"""Level of skin and hair that somebody shows, and in how many cells at most a thing has it. Raising the latter takes
+away more flags and chairs, and strangers of whom hardly anything but clothes is seen."""
 _AROUND_CELLS, _HINT_GAIN = 9, 4.0
 """Width in cells over which the fields network's own levels are averaged, and how much they are raised, to tell where
 it saw a hint of a person: only there is something added. Raising them adds more of the room, and of bystanders."""
@@ -64,9 +67,9 @@ class PersonNetwork:
 def with_second_opinion(planes: Mapping[str, Plane], told: Plane, near: Plane, below: Plane) -> dict[str, Plane]:
     """The planes with a person nearer to what another network told, where the two differ by more than edges.
 
-    planes, near, below: uint8 [h, w]. told: see `PersonNetwork`. near: 255 where less of a person may be left:
-    elsewhere stay whole others whom nobody knows. below: 255 where more may be added: above a chin that is the room
-    between locks.
+    planes, near, below: uint8 [h, w]. told: see `PersonNetwork`. near: 255 where less of a person may be left;
+    elsewhere stay whole others whom nobody knows, and only things go, which have neither skin nor hair. below: 255
+    where more may be added: above a chin that is the room between locks.
     """
     person, cells = planes["person"], told.shape[::-1]
     small = cv2.resize(person, cells, interpolation=cv2.INTER_AREA)
@@ -83,12 +86,30 @@ def with_second_opinion(planes: Mapping[str, Plane], told: Plane, near: Plane, b
     share, large = enlarged(cv2.blur(differs, (3, 3))), enlarged(told)
     hint = cv2.convertScaleAbs(cv2.blur(small, (_AROUND_CELLS, _AROUND_CELLS)), alpha=_HINT_GAIN)
     may_add = cv2.min(cv2.min(share, below), enlarged(hint))
+    if near.any():
+        near = cv2.max(near, enlarged(_things(planes, cv2.subtract(small, told))))
     may_take = cv2.min(cv2.min(share, near), cv2.bitwise_not(enlarged(_seen_clearly(planes, cells))))
     more = cv2.multiply(cv2.subtract(large, person), may_add, scale=_SHARE / 255)
     less = cv2.multiply(cv2.subtract(person, large), may_take, scale=_SHARE / 255)
     person = cv2.subtract(cv2.add(person, more), less)
     # What is no person has no parts.
     return {**planes, **{name: cv2.min(planes[name], person) for name in PARTS_OF_PEOPLE}, "person": person}
+
+
+def _things(planes: Mapping[str, Plane], unseen: Plane) -> Plane:
+    """255 in what hangs together of the person that the other does not see, where nothing of it is bare: uint8 [S, S].
+
+    unseen: uint8 [S, S], how much less it sees of a person.
+    """
+    count, parts = cv2.connectedComponents(cv2.compare(unseen, _EVEN, cv2.CMP_GE))
+    bare = np.zeros(count, np.int64)
+    for name in ("skin", "hair"):
+        seen = cv2.resize(planes[name], unseen.shape[::-1], interpolation=cv2.INTER_AREA) >= _BARE_LEVEL
+        bare += np.bincount(parts.ravel(), seen.ravel(), count).astype(np.int64)
+    alone = bare <= _MOST_BARE_CELLS
+    alone[0] = False
+    things: Plane = cv2.dilate(alone[parts].astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
+    return things
 
 
 def _seen_clearly(planes: Mapping[str, Plane], cells: Sequence[int]) -> Plane:

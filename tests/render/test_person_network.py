@@ -123,3 +123,14 @@ def test_the_room_around_a_known_head_is_no_person_unless_it_must_stay_one(
     person = reader.read(astronaut, [head], steady=False).planes["person"]
     assert (person[20:40, 10:40].max() < 64) is not keep_person, "the flag"
     assert person[40:70, 130:150].min() == 255
+
+
+def test_flags_beside_a_known_head_go_and_strangers_stay() -> None:
+    known, flag, stranger = box(120, 0, 200, SIZE), box(10, 100, 50, SIZE), box(260, 60, 310, SIZE)
+    ours = planes(known | flag | stranger, skin=box(130, 20, 190, 100) | box(270, 65, 300, 110))
+    near, nowhere = box(100, 0, 220, 200), NOBODY
+    left = with_second_opinion(ours, as_told(known), near, EVERYWHERE)["person"]
+    assert left[150:300, 20:40].max() < 30
+    assert left[150:300, 275:295].min() == 255
+    kept = with_second_opinion(ours, as_told(known), nowhere, EVERYWHERE)["person"]
+    assert kept[150:300, 20:40].min() == 255
