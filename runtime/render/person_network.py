@@ -29,8 +29,8 @@ _CLEAR: Mapping[str, int] = {"hair": 225, "headwear": 247}
 hair and the crowns of hats; lowering them keeps more of the room as these."""
 _SOLID_CELLS = 7
 """Least side of an area of them, in cells of the second opinion, for that. Raising it does as raising the levels."""
-_BARE_LEVEL, _MOST_BARE_CELLS = 100, 3
-"""Level of skin and hair that somebody shows, and in how many cells at most a thing has it. Raising the latter takes
+_BARE_LEVEL, _MOST_BARE = 100, 0.08
+"""Level of skin and hair that somebody shows, and the share of a thing that has it at most. Raising the latter takes
 away more flags and chairs, and strangers of whom hardly anything but clothes is seen."""
 _AROUND_CELLS, _HINT_GAIN = 9, 4.0
 """Width in cells over which the fields network's own levels are averaged, and how much they are raised, to tell where
@@ -101,14 +101,17 @@ def _things(planes: Mapping[str, Plane], unseen: Plane) -> Plane:
 
     unseen: uint8 [S, S], how much less it sees of a person.
     """
-    count, parts = cv2.connectedComponents(cv2.compare(unseen, _EVEN, cv2.CMP_GE))
+    kernel = np.ones((_LEAST_CELLS, _LEAST_CELLS), np.uint8)
+    # Opened, for the rim of hair and shoulders hangs together with what is beside them.
+    solid = cv2.morphologyEx(cv2.compare(unseen, _EVEN, cv2.CMP_GE), cv2.MORPH_OPEN, kernel)
+    count, parts = cv2.connectedComponents(solid)
     bare = np.zeros(count, np.int64)
     for name in ("skin", "hair"):
         seen = cv2.resize(planes[name], unseen.shape[::-1], interpolation=cv2.INTER_AREA) >= _BARE_LEVEL
         bare += np.bincount(parts.ravel(), seen.ravel(), count).astype(np.int64)
-    alone = bare <= _MOST_BARE_CELLS
+    alone = bare <= _MOST_BARE * np.bincount(parts.ravel(), minlength=count)
     alone[0] = False
-    things: Plane = cv2.dilate(alone[parts].astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
+    things: Plane = cv2.dilate(alone[parts].astype(np.uint8) * 255, kernel)
     return things
 
 
