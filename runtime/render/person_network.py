@@ -64,12 +64,14 @@ class PersonNetwork:
         return mask
 
 
-def with_second_opinion(planes: Mapping[str, Plane], told: Plane, near: Plane, below: Plane) -> dict[str, Plane]:
+def with_second_opinion(
+    planes: Mapping[str, Plane], told: Plane, near: Plane, below: Plane, things: Plane | None = None
+) -> dict[str, Plane]:
     """The planes with a person nearer to what another network told, where the two differ by more than edges.
 
-    planes, near, below: uint8 [h, w]. told: see `PersonNetwork`. near: 255 where less of a person may be left;
-    elsewhere stay whole others whom nobody knows, and only things go, which have neither skin nor hair. below: 255
-    where more may be added: above a chin that is the room between locks.
+    planes, near, below: uint8 [h, w]. told: see `PersonNetwork`. near: 255 where less of a person may be left:
+    elsewhere stay whole others whom nobody knows. below: 255 where more may be added: above a chin that is the room
+    between locks. things: where less may be left, too, see `things_unseen`.
     """
     person, cells = planes["person"], told.shape[::-1]
     small = cv2.resize(person, cells, interpolation=cv2.INTER_AREA)
@@ -86,8 +88,8 @@ def with_second_opinion(planes: Mapping[str, Plane], told: Plane, near: Plane, b
     share, large = enlarged(cv2.blur(differs, (3, 3))), enlarged(told)
     hint = cv2.convertScaleAbs(cv2.blur(small, (_AROUND_CELLS, _AROUND_CELLS)), alpha=_HINT_GAIN)
     may_add = cv2.min(cv2.min(share, below), enlarged(hint))
-    if near.any():
-        near = cv2.max(near, enlarged(_things(planes, cv2.subtract(small, told))))
+    if things is not None:
+        near = cv2.max(near, enlarged(things))
     may_take = cv2.min(cv2.min(share, near), cv2.bitwise_not(enlarged(_seen_clearly(planes, cells))))
     more = cv2.multiply(cv2.subtract(large, person), may_add, scale=_SHARE / 255)
     less = cv2.multiply(cv2.subtract(person, large), may_take, scale=_SHARE / 255)
@@ -96,18 +98,20 @@ def with_second_opinion(planes: Mapping[str, Plane], told: Plane, near: Plane, b
     return {**planes, **{name: cv2.min(planes[name], person) for name in PARTS_OF_PEOPLE}, "person": person}
 
 
-def _things(planes: Mapping[str, Plane], unseen: Plane) -> Plane:
-    """255 in what hangs together of the person that the other does not see, where nothing of it is bare: uint8 [S, S].
+def things_unseen(planes: Mapping[str, Plane], told: Plane) -> Plane:
+    """255 in what hangs together of a person that the other does not see, where hardly anything is skin or hair.
 
-    unseen: uint8 [S, S], how much less it sees of a person.
+    Flags, chairs. planes: uint8 [h, w]. told: see `PersonNetwork`. Returns uint8 [S, S].
     """
+    cells = told.shape[::-1]
+    unseen = cv2.subtract(cv2.resize(planes["person"], cells, interpolation=cv2.INTER_AREA), told)
     kernel = np.ones((_LEAST_CELLS, _LEAST_CELLS), np.uint8)
     # Opened, for the rim of hair and shoulders hangs together with what is beside them.
     solid = cv2.morphologyEx(cv2.compare(unseen, _EVEN, cv2.CMP_GE), cv2.MORPH_OPEN, kernel)
     count, parts = cv2.connectedComponents(solid)
     bare = np.zeros(count, np.int64)
     for name in ("skin", "hair"):
-        seen = cv2.resize(planes[name], unseen.shape[::-1], interpolation=cv2.INTER_AREA) >= _BARE_LEVEL
+        seen = cv2.resize(planes[name], cells, interpolation=cv2.INTER_AREA) >= _BARE_LEVEL
         bare += np.bincount(parts.ravel(), seen.ravel(), count).astype(np.int64)
     alone = bare <= _MOST_BARE * np.bincount(parts.ravel(), minlength=count)
     alone[0] = False

@@ -1,7 +1,7 @@
 """The fields of a whole frame: read coarsely everywhere and finely around known heads, joined into one."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,7 +17,7 @@ from toonfilter.runtime.geometry.sampling import halved, halvings_for, take_view
 from toonfilter.runtime.render.blending import border_window
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.head_planes import above_chin
-from toonfilter.runtime.render.person_network import PersonNetwork, with_second_opinion
+from toonfilter.runtime.render.person_network import PersonNetwork, things_unseen, with_second_opinion
 
 PLANES_PX, LIVE_PLANES_PX = 640, 512
 """Long side of the joined planes. Raising it draws small heads finer and costs time in proportion to its square."""
@@ -30,6 +30,9 @@ _CALM_LEVELS = 18.0
 _LEAST_NEW = 0.4
 """Share of a new reading where it differs from the last by noise only. Lowering it calms outlines and trails more."""
 
+_FORGOTTEN_LEVELS = 5
+"""By how much less, of 255, a thing of the room is taken from the person in each frame in which it is not seen as one.
+Raising it makes things flicker; lowering it lets people lack what comes before a thing for longer."""
 _NEAR_SIDES = 0.8
 """How far around a head's crop, in its sides, what another network does not see is taken from the person. Raising it
 takes away more of the room, and of people whom neither the detectors nor that network find."""
@@ -94,6 +97,7 @@ class FieldsReader:
         self._person = person
         self._keep_person = keep_person
         self._last_told: Plane | None = None
+        self._last_things: Plane | None = None
         self._last_crops: dict[int, Planes] = {}
         self._last_coarse: Planes | None = None
         self._last_photo: Image | None = None
@@ -131,7 +135,8 @@ class FieldsReader:
         if self._person is not None:
             told = self._told(self._person, photo, heads, steady=steady)
             near, below = self._asked(heads, size, scale)
-            planes = with_second_opinion(planes, told, near, below)
+            things = self._things(planes, told, steady=steady) if near.any() else None
+            planes = with_second_opinion(planes, told, near, below, things)
         self._last_planes = planes
         return SceneFields(photo, self._last_planes, scale)
 
@@ -146,6 +151,7 @@ class FieldsReader:
         self._last_photo = None
         self._last_planes = {}
         self._last_told = None
+        self._last_things = None
 
     def _told(self, network: PersonNetwork, photo: Image, heads: Sequence[Head], *, steady: bool) -> Plane:
         # The nearest head stands upright in what the network sees.
@@ -155,6 +161,14 @@ class FieldsReader:
             told = steadied(last, told)
         self._last_told = told
         return told
+
+    def _things(self, planes: Mapping[str, Plane], told: Plane, *, steady: bool) -> Plane:
+        """See `things_unseen`; what was a thing a moment ago still is one, so that none comes and goes."""
+        things, last = things_unseen(planes, told), self._last_things
+        if steady and last is not None:
+            things = cv2.max(things, cv2.subtract(last, _FORGOTTEN_LEVELS))
+        self._last_things = things
+        return things
 
     def _asked(self, heads: Sequence[Head], size: tuple[int, int], scale: float) -> tuple[Plane, Plane]:
         """255 around the known heads, where the second opinion may take something from a person, and below their chins,

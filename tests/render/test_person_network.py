@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.geometry.alignment import CropTransform
-from toonfilter.runtime.render.person_network import SIDE_PX, PersonNetwork, with_second_opinion
+from toonfilter.runtime.render.person_network import SIDE_PX, PersonNetwork, things_unseen, with_second_opinion
 from toonfilter.runtime.render.scene import FieldsReader
 
 SIZE = 320
@@ -125,12 +125,20 @@ def test_the_room_around_a_known_head_is_no_person_unless_it_must_stay_one(
     assert person[40:70, 130:150].min() == 255
 
 
-def test_flags_beside_a_known_head_go_and_strangers_stay() -> None:
+def test_flags_beside_a_known_head_are_things_and_strangers_are_not() -> None:
     known, flag, stranger = box(120, 0, 200, SIZE), box(10, 100, 50, SIZE), box(260, 60, 310, SIZE)
     ours = planes(known | flag | stranger, skin=box(130, 20, 190, 100) | box(270, 65, 300, 110))
-    near, nowhere = box(100, 0, 220, 200), NOBODY
-    left = with_second_opinion(ours, as_told(known), near, EVERYWHERE)["person"]
+    told = as_told(known)
+    things = things_unseen(ours, told)
+    left = with_second_opinion(ours, told, NOBODY, EVERYWHERE, things)["person"]
     assert left[150:300, 20:40].max() < 30
     assert left[150:300, 275:295].min() == 255
-    kept = with_second_opinion(ours, as_told(known), nowhere, EVERYWHERE)["person"]
-    assert kept[150:300, 20:40].min() == 255
+    assert left[150:300, 130:190].min() == 255
+    assert with_second_opinion(ours, told, NOBODY, EVERYWHERE)["person"][150:300, 20:40].min() == 255
+
+
+def test_a_rim_around_a_body_is_no_bridge_to_a_flag() -> None:
+    known, flag = box(118, 0, 202, SIZE), box(90, 100, 118, 140)
+    ours = planes(known | flag, skin=box(110, 20, 210, 100))
+    things = things_unseen(ours, as_told(box(120, 0, 200, SIZE)))
+    assert things[85:107, 75:90].min() == 255
