@@ -136,7 +136,7 @@ class FaceDetector:
         """
         centre, config = one.box.centre, self._config.neighbours
         near = [
-            box for box in known if box.grown(config.head_margin).holds(centre) or _chest_of(box, config).holds(centre)
+            box for box in known if box.grown(config.head_margin).holds(centre) or chest_of(box, config).holds(centre)
         ]
         if not near:
             return True
@@ -172,8 +172,8 @@ class FaceDetector:
         ]
 
 
-def _chest_of(face: Box, config: NeighbourConfig) -> Box:
-    """Where the chest of an upright person with this face is."""
+def chest_of(face: Box, config: NeighbourConfig) -> Box:
+    """Where the chest of an upright person is. face: from brow to chin."""
     aside, down = config.chest_aside * face.width, config.chest_down * face.height
     return Box(face.left - aside, face.bottom, face.right + aside, face.bottom + down)
 

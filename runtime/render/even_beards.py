@@ -40,7 +40,10 @@ def with_even_moustache(planes: Mapping[str, Plane], landmarks: Landmarks, unit_
 
 
 def without_half_beard(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
-    """The planes without a chin's beard that is mostly on one side: that is the shade of a cheek. See above."""
+    """The planes without a chin's beard that is mostly on one side: that is the shade of a cheek.
+
+    planes, landmarks, unit_px: see `with_even_moustache`.
+    """
     top = _below_nose(landmarks, MOUTH_CORNERS) + _BELOW_U * unit_px
     bottom = _below_nose(landmarks, (CHIN,)) + _BELOW_CHIN_U * unit_px
     halves = _halves(planes["beard"], landmarks, (top, bottom), _CHIN_REACH_U * unit_px)

@@ -135,7 +135,7 @@ class FieldsReader:
         if self._person is not None:
             told = self._told(self._person, photo, heads, steady=steady)
             near, below = self._asked(heads, size, scale)
-            things = self._things(planes, told, steady=steady) if near.any() else None
+            things = self._things(planes, told, steady=steady) if heads and not self._keep_person else None
             planes = with_second_opinion(planes, told, near, below, things)
         self._last_planes = planes
         return SceneFields(photo, self._last_planes, scale)

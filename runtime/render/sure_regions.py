@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.faces.believed import head_around
-from toonfilter.runtime.faces.config import BeliefConfig
+from toonfilter.runtime.faces.config import BeliefConfig, NeighbourConfig
+from toonfilter.runtime.faces.detector import chest_of
 from toonfilter.runtime.fields import PARTS_OF_PEOPLE
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
@@ -53,9 +54,6 @@ _CHIN_U, _LEAST_LOCK_U2 = 0.8, 0.6
 """How far below the nose hair that hangs together with nothing above must be large, and how large, to be hair."""
 _LEAST_HAND_U2 = 0.4
 """The same for skin that hangs together with nothing above. Raising it draws small hands in the colours of cloth."""
-_CHEST_ASIDE, _CHEST_DOWN = 0.2, 1.3
-"""How far beside and below the mesh of an upright face its chest reaches, in its width and height. Raising them makes
-more small heads there smooth, without a gap in the body."""
 _FAR, _FAR_REACH = 0.6, 1.2
 """Width of a place, over that of a known face, below which somebody is far behind: a bare head without features beside
 a drawn one looks like a balloon; and how far around its middle nothing of a person is drawn then, in sides of the
@@ -212,7 +210,8 @@ def with_heads_at(
         # Amid a body it is a hand.
         is_behind = cv2.mean(planes["person"], around)[0] <= _ALL_CLOTH
         larger = [mesh for mesh in meshes if place.width < _FAR * mesh.width] if room_drawn and is_bare else []
-        on_body = any(_is_below(place, mesh) for mesh in larger)
+        # Nobody is far behind somebody's chest.
+        on_body = any(chest_of(mesh, NeighbourConfig()).holds(place.centre) for mesh in larger)
         is_far = is_behind and len(larger) > 0 and not on_body
         if is_far:
             beside = around
@@ -227,13 +226,6 @@ def with_heads_at(
             planes[name] = cv2.max(planes[name], beside)
     planes["hair"] = cv2.min(planes["hair"], cv2.bitwise_not(planes["skin"]))
     return replace(scene, photo=photo, planes=planes)
-
-
-def _is_below(place: Box, mesh: Box) -> bool:
-    """Whether a place lies on the chest of a known face: nobody is far behind there."""
-    aside = _CHEST_ASIDE * mesh.width
-    chest = Box(mesh.left - aside, mesh.bottom, mesh.right + aside, mesh.bottom + _CHEST_DOWN * mesh.height)
-    return chest.holds(place.centre)
 
 
 def _oval(box: Box, scene: SceneFields, width: float, height: float) -> Plane:

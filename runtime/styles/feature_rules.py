@@ -108,7 +108,7 @@ class LineRules:
 
     strength: float = 0.55
     width_u: float = 0.036
-    blush: float = 0.42
+    blush: float = 0.34
     blush_shape: str = ""
     """SVG path data in distances of the pupils from the cheek, x outwards; instead of a soft glow."""
 

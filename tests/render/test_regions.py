@@ -174,30 +174,30 @@ def test_a_head_behind_a_known_one_is_whole_only_where_the_room_shows(room_drawn
     assert (drawn.planes["skin"][90, 109] == 255) == (not room_drawn)
 
 
+def somebody_in_noise(body: np.ndarray) -> SceneFields:
+    photo = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    return SceneFields(photo, planes(skin=body, person=body), 1.0)
+
+
 @pytest.mark.parametrize("room_drawn", [True, False])
 def test_somebody_far_behind_becomes_smooth_only_where_the_room_is_drawn(room_drawn: bool) -> None:
-    photo = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
-    body = box(140, 60, 190, SIZE)
-    scene = SceneFields(photo, planes(skin=body, person=body), 1.0)
+    scene = somebody_in_noise(box(140, 60, 190, SIZE))
     place, mesh = Box(150, 70, 180, 100), Box(20, 40, 120, 160)
     drawn = with_heads_at(scene, [place], [mesh], bodies_drawn=True, room_drawn=room_drawn)
     head = np.s_[75:95, 155:175]
     assert (drawn.planes["skin"][head].max() == 0) == room_drawn
     assert (drawn.planes["person"][head].max() == 0) == room_drawn
-    assert (drawn.photo[head].std() < 0.15 * photo[head].std()) == room_drawn
+    assert (drawn.photo[head].std() < 0.15 * scene.photo[head].std()) == room_drawn
     near = with_heads_at(scene, [place], [Box(60, 40, 100, 90)], bodies_drawn=True, room_drawn=room_drawn)
     assert near.planes["skin"][head].min() == 255
 
 
 def test_what_looks_like_a_face_on_a_chest_leaves_no_gap_in_the_body() -> None:
-    photo = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
-    body = box(60, 110, 120, SIZE)
-    scene = SceneFields(photo, planes(skin=body, person=body), 1.0)
-    place, mesh = Box(75, 125, 105, 155), Box(40, 20, 130, 110)
-    drawn = with_heads_at(scene, [place], [mesh], bodies_drawn=True, room_drawn=True)
-    head = np.s_[130:150, 80:100]
-    assert np.array_equal(drawn.planes["person"], body)
-    assert drawn.photo[head].std() < 0.15 * photo[head].std()
+    scene = somebody_in_noise(box(60, 110, 120, SIZE))
+    print_on_it, mesh, printed = Box(75, 125, 105, 155), Box(40, 20, 130, 110), np.s_[130:150, 80:100]
+    drawn = with_heads_at(scene, [print_on_it], [mesh], bodies_drawn=True, room_drawn=True)
+    assert np.array_equal(drawn.planes["person"], scene.planes["person"])
+    assert drawn.photo[printed].std() < 0.15 * scene.photo[printed].std()
 
 
 @pytest.mark.parametrize("is_hand", [True, False])
