@@ -210,14 +210,13 @@ def with_heads_at(
         # Amid a body it is a hand.
         is_behind = cv2.mean(planes["person"], around)[0] <= _ALL_CLOTH
         larger = [mesh for mesh in meshes if place.width < _FAR * mesh.width] if room_drawn and is_bare else []
-        # Nobody is far behind somebody's chest.
-        on_body = any(chest_of(mesh, NeighbourConfig()).holds(place.centre) for mesh in larger)
-        is_far = is_behind and len(larger) > 0 and not on_body
+        on_chest = _is_on_chest(place, larger)
+        is_far = is_behind and len(larger) > 0 and not on_chest
         if is_far:
             beside = around
             for name in ("person", *PARTS_OF_PEOPLE):
                 planes[name] = cv2.subtract(planes[name], beside)
-        if is_far or on_body or (is_drawn and not is_bare):
+        if is_far or on_chest or (is_drawn and not is_bare):
             photo = _smoothed(photo, beside, max(1, round(_HEAD_WIDTH * place.width / scene.scale)))
             planes["tone"][beside > 0] = round(cv2.mean(planes["tone"], beside)[0])
             planes["ink"][beside > 0] = 0
@@ -226,6 +225,11 @@ def with_heads_at(
             planes[name] = cv2.max(planes[name], beside)
     planes["hair"] = cv2.min(planes["hair"], cv2.bitwise_not(planes["skin"]))
     return replace(scene, photo=photo, planes=planes)
+
+
+def _is_on_chest(place: Box, meshes: Sequence[Box]) -> bool:
+    """Whether a place lies before one of these people: a print, a hand, not somebody far behind."""
+    return any(chest_of(mesh, NeighbourConfig()).holds(place.centre) for mesh in meshes)
 
 
 def _oval(box: Box, scene: SceneFields, width: float, height: float) -> Plane:
