@@ -56,8 +56,8 @@ class Proportions:
     chin_lift (up).
     """
 
-    eye_width: float = 1.42
-    eye_height: float = 1.55
+    eye_width: float = 1.34
+    eye_height: float = 1.42
     nose_width: float = 0.95
     nose_length: float = 0.97
     mouth_width: float = 1.04

@@ -13,7 +13,7 @@ from toonfilter.runtime.styles.style import BaseRules
 
 _STEPS = 8
 """Ages between child and grown-up, and between that and middle age, that are told apart."""
-_SMALLER_EYES, _LESS_LIGHT, _LESS_COLOUR = np.array([0.07, 0.11]), 0.2, 0.1
+_SMALLER_EYES, _LESS_LIGHT, _LESS_COLOUR = np.array([0.05, 0.08]), 0.2, 0.1
 """What eyes of middle age lose of a style's width and height, of its lights, and of the colour of irises and lips:
 large ones stare. Viewers chose so on older and stern faces, and the style's own on young and lively ones. Raising them
 makes older people graver."""

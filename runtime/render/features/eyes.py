@@ -68,9 +68,6 @@ _LEAST_OPENING, _MOST_WIDER = 0.05, 2.0
 _OPEN_BESIDE_WINK = (0.20, 0.26)
 _WINKS = (0.09, 0.17)
 """Difference of both eyes' openings up to which it is a slip of the mesh, and from which it is meant."""
-_GRAVE, _SMALLER = (0.01, 0.06), (0.04, 0.08)
-"""Frown, see `FaceGeometry.frown`, from which eyes begin to be and are smaller, and by how much in width and height:
-large ones look startled under a frown. Raising the latter makes who frowns graver."""
 _LAUGH_RISE = 2.2
 """How far the closed lids of who laughs arch up, over their sag."""
 _LASH_PROFILE = np.array(
@@ -170,10 +167,9 @@ def _seen_iris(face: FaceGeometry, iris: Points, upper: Points, lower: Points, r
 def _enlargement(face: FaceGeometry, rules: EyeRules) -> NDArray[np.float32]:
     """float32 [2, 2]: scales along the face's axes."""
     right, down = face.right, face.down
-    grave = smoothstep(face.frown, *_GRAVE)
-    width = rules.width * (1 - _SMALLER[0] * grave) * (1 - (1 - _PROFILE_WIDTH) * _sideways(face))
+    width = rules.width * (1 - (1 - _PROFILE_WIDTH) * _sideways(face))
     axes: NDArray[np.float32] = np.float32(width) * right[:, None] * right
-    axes += np.float32(rules.height * (1 - _SMALLER[1] * grave)) * down[:, None] * down
+    axes += np.float32(rules.height) * down[:, None] * down
     return axes
 
 
