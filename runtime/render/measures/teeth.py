@@ -28,6 +28,9 @@ up to which teeth are taken for granted; and the share of it that they fill."""
 _LIP_BRIGHT, _MOST_LIP = 0.25, 0.6
 """Brightness, as of teeth, of what may be lip and is not the mouth's depth; and the share of the opening that it fills
 at most: meshes of smiles have the lower lip too low. Raising the second draws smiles with less of their teeth."""
+_TEETH_ABOVE_LIP = 0.3
+"""Share of the opening that upper teeth must fill to tell where the lip below them is. Lowering it makes mouths twitch
+in speech."""
 _ONE_ROW = 0.85
 _LATEST_START = 8
 """Row of the opening by which upper teeth must have begun."""
@@ -61,7 +64,7 @@ def measure_teeth(photo: Picture, landmarks: Landmarks, skin: Lab) -> Teeth:
     tooth = bright * pale > 0.5
     from_top, from_bottom = _run(tooth), _run(tooth[::-1])
     is_wide = float(np.hypot(*(bottom - top).T).mean()) >= _WIDE_GAP * width
-    lip = 0.0 if is_wide or from_top == 0 else _run((bright > _LIP_BRIGHT)[::-1] & ~tooth[::-1])
+    lip = 0.0 if is_wide or from_top < _TEETH_ABOVE_LIP else _run((bright > _LIP_BRIGHT)[::-1] & ~tooth[::-1])
     if from_top + lip < _ONE_ROW:
         # What is not next to the teeth is the tongue.
         lip = 0.0
