@@ -24,6 +24,8 @@ _TOP_PX, _TANGENT_POINTS = 7, 9
 """How far below the picture's top an outline is not believed, and how many points before tell where it goes."""
 _MOST_SLOPE = 1.5
 """How far aside outlines that do not meet go on beyond the top for each step up. Raising it opens cut heads wider."""
+_FLAT_RISE = 0.25
+"""Height of the arch over heads that only just touch the top, over its width. Raising it makes them pointed."""
 _LEAST_CUT_POINTS = 40
 """Shorter outlines are left as they are. Raising it leaves the stubs of small heads."""
 _LEAST_POINTS = 6
@@ -101,9 +103,11 @@ def _top_of(points: Points, begin: int, end: int) -> Points:
     count = len(points)
     left, right = points[begin - 1], points[(end + 1) % count]
     ways = left - points[(begin - 1 - _TANGENT_POINTS) % count], right - points[(end + 1 + _TANGENT_POINTS) % count]
-    is_cut = float(points[begin : end + 1, 1].min()) < _TOP_BORDER_PX
-    if not is_cut or min(-way[1] for way in ways) < 1:
+    if float(points[begin : end + 1, 1].min()) >= _TOP_BORDER_PX:
         return points[begin : end + 1]
+    if min(-float(way[1]) for way in ways) < 1:
+        up = np.array([0, -_FLAT_RISE * abs(float(right[0] - left[0]))], np.float32)
+        return _arch(left, (left + right) / 2 + up, right)
     slopes = [float(way[0] / -way[1]) for way in ways]
     closing = slopes[0] - slopes[1] if left[0] < right[0] else slopes[1] - slopes[0]
     rises = left[1], right[1]

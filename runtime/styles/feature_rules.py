@@ -23,9 +23,9 @@ class EyeRules:
     highlight_shape: str = ""
     second_highlight_shape: str = ""
     """SVG path data, 1 where the edge of the usual one is; empty draws that."""
-    glow: float = 0.85
+    glow: float = 0.70
     """Light in the lower half of the iris, 0 to 1."""
-    iris_saturation: float = 1.35
+    iris_saturation: float = 1.2
     white_tint: float = 0.1
     """Share of skin colour in the white."""
     lid_shadow_u: float = 0.06

@@ -62,6 +62,14 @@ def test_a_head_that_the_picture_cuts_goes_on_beyond_it_as_it_came() -> None:
     assert np.ptp(shape[shape[:, 1] < 0][:, 0]) == pytest.approx(39, abs=2), "what is upright stays so"
 
 
+def test_a_head_that_only_just_touches_the_top_has_no_chimney() -> None:
+    plane = np.zeros((120, 200), np.uint8)
+    cv2.fillPoly(plane, [np.array([[10, 110], [20, 11], [100, 5], [180, 11], [190, 110]], np.int32)], 255)
+    plane[:8, 95:110] = 255
+    (shape,) = outlines(plane, blur_px=0, smooth_px=1)
+    assert shape[:, 1].min() > -8
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_touches_the_top_has_outlines(seed: int) -> None:
     rng = np.random.default_rng(seed)
