@@ -59,6 +59,8 @@ grin.
 """
 _REST_DROPS = (0.01, 0.05)
 """How far below its middle the mouth's corners lie at rest, in pupil distances: less is a smile, more a frown."""
+_MOST_SHADED = 0.3
+"""Share of the opening that the upper lip's shadow takes at most. Raising it greys the teeth of narrow smiles."""
 _TEETH_SHADOW = np.array([0.70, 0.58, 0.62], np.float32)
 
 
@@ -183,7 +185,7 @@ def _teeth(
         row = outline(lip, lower[::-1])
         pen.fill(row, colours.mouth.teeth, shown)
         _round_row(pen, face, colours, row, (top, lower), shown)
-    shade = top + down * (np.float32(0.020 + 0.18 * gap) * _SHADED * unit)[:, None]
+    shade = top + down * (np.float32(min(0.020 + 0.18 * gap, _MOST_SHADED * gap)) * _SHADED * unit)[:, None]
     pen.fill(outline(lip, shade[::-1]), _TEETH_SHADOW, 0.75, MULTIPLY)
 
 
@@ -195,7 +197,7 @@ def _round_row(
     middle = (top + lower) / 2
     dark = colours.mouth.teeth_dark
     shades = [to_argb(dark, share * shown) for share in (_ARCH_SHADE, 0.0, 0.0, _ARCH_SHADE)]
-    pen.graded(row, linear(middle[0], middle[-1], shades, (0.1, 0.38, 0.62, 0.9)))
+    pen.graded(row, linear(middle[0], middle[-1], shades, (0.08, 0.28, 0.72, 0.92)))
     last = len(top) - 1
     for place in _GAPS:
         at = (1 + place) / 2 * last
