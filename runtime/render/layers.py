@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import skia
 
-from toonfilter.runtime.geometry.landmarks import CHIN, LOWER_JAW, NOSE_TIP
+from toonfilter.runtime.geometry.landmarks import CHIN, FOREHEAD, LOWER_JAW, NOSE_TIP
 from toonfilter.runtime.render.canvas import clipped, draw_soft, paint, path_of, ribbons, tapered
-from toonfilter.runtime.render.cloth_paint import paintable, painted_cloth, underpainting
+from toonfilter.runtime.render.cloth_paint import painted_cloth, underpainting
 from toonfilter.runtime.render.colour import BLACK, Colour, Lab, ink, mix, shade, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.ears import draw_ears
@@ -18,7 +18,7 @@ from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.face_map import FaceMap
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.figure import Figure
-from toonfilter.runtime.render.palette import Palette, cloth_plane, painted_colour
+from toonfilter.runtime.render.palette import Palette, cloth_plane, paintable, painted_colour
 from toonfilter.runtime.render.patterns import PatternFrame, dots, draw_dots, draw_hatching, hatch_clip
 from toonfilter.runtime.render.pencil import strayed
 from toonfilter.runtime.render.shade import Light, shade_field, shade_outlines, upper_face
@@ -45,6 +45,8 @@ _CRISP_U = 0.01
 _REDRAWN = 0.35
 """How far a head moves, in distances of the pupils, before patterns on cloth are drawn anew: bodies move less. Raising
 it keeps them still for longer."""
+_BEYOND = 0.5
+"""How far below the chin, or above the forehead, cloth is looked at most closely, in distances of the pupils."""
 _NECK_HATCH_U = 0.042
 _HATCHED = 5.0
 """Levels of shade for each level of relief, with all of `modelling`. Raising it hatches fainter shade."""
@@ -124,7 +126,7 @@ def draw_cloth(
     outer = figure.outlines(plane, blur_u=0.01, smooth_u=0.03, least_u2=0.15)
     if not outer:
         return
-    swatch = figure.swatch(part, lambda: _cloth_swatch(figure, plane, outer, colours, rules), follows=part != "cloth")
+    swatch = figure.swatch(part, lambda: _cloth_swatch(figure, part, outer, colours, rules), follows=part != "cloth")
     if swatch is None:
         return
     region = path_of(outer)
@@ -157,15 +159,24 @@ def _shade_far_side(
 
 
 def _cloth_swatch(
-    figure: Figure, plane: Plane, shapes: Sequence[Points], colours: Sequence[Lab], rules: BaseRules
+    figure: Figure, part: str, shapes: Sequence[Points], colours: Sequence[Lab], rules: BaseRules
 ) -> Swatch | None:
+    plane = figure.fields[part]
     patch = Patch.under(shapes, figure.to_canvas, plane)
     if patch is None:
         return None
     if not figure.shows_light:
         rules = replace(rules, folds=0.0, inner_ink=0.0)
-    chin = None if figure.head is None else figure.to_crop(figure.head.photo_points[[CHIN], :2])[0]
-    return painted_cloth(figure.photo, plane, patch, colours, figure.unit_crop_px, rules, chin), patch
+    focus = None if figure.head is None else _focus(figure, figure.head, part)
+    return painted_cloth(figure.photo, plane, patch, colours, figure.unit_crop_px, rules, focus), patch
+
+
+def _focus(figure: Figure, head: FaceGeometry, part: str) -> Points:
+    """Where a part is looked at most closely: float32 [2], crop px."""
+    chin, forehead, nose = figure.to_crop(head.photo_points[[CHIN, FOREHEAD, NOSE_TIP], :2])
+    up = (forehead - chin) / np.float32(np.linalg.norm(forehead - chin) + 1e-3) * np.float32(figure.unit_crop_px)
+    place: Points = {"cloth": chin - _BEYOND * up, "headwear": forehead + _BEYOND * up}.get(part, nose)
+    return place
 
 
 def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rules: BaseRules) -> None:

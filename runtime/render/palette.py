@@ -22,6 +22,8 @@ _ALIKE_HATS = 30.0
 """The same for headwear, most of which has one colour."""
 CLOTH_SCALE = np.array([0.36, 1.0, 1.0], np.float32)
 """Of L*, a*, b* in that distance: a fold is the same cloth in another light."""
+_LIVELIER, _LIGHTER = np.array([0.91, 1.12, 1.12], np.float32), np.array([9, 0, 0], np.float32)
+"""What painted cloth is of the photo's, in L*a*b*."""
 _SMALL_PX = 96
 _PAPER_LIGHT, _PAPER_SKIN, _PAPER_HAIR = 68.0, 70.0, 50.0
 """Lightness of black in pencil styles: of cloth, skin, hair. Raising them leaves more of the paper."""
@@ -84,6 +86,12 @@ def painted_colour(lab: Lab, rules: BaseRules, paper_light: float = _PAPER_LIGHT
         return washed
     painted: Lab = lab * np.array([1, rules.saturation, rules.saturation], np.float32)
     return painted
+
+
+def paintable(colour: Lab) -> Lab:
+    """A cloth's colours [..., 3], a little lighter and livelier."""
+    lively: Lab = colour * _LIVELIER + _LIGHTER
+    return lively
 
 
 def measure_palette(

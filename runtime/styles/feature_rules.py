@@ -75,8 +75,8 @@ class NoseRules:
     """soft: wings, nostrils and the plane below the tip; small: a shadow and one stroke."""
     under_shade: float = 0.7
     side_shade: float = 0.55
-    nostril_u: float = 0.038
-    wing_u: float = 0.033
+    nostril_u: float = 0.032
+    wing_u: float = 0.025
     bridge_u: float = 0.028
     """Line along the bridge of a turned head."""
     light: float = 0.8

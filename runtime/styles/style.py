@@ -17,16 +17,17 @@ class BaseRules:
     replace nearer ones. pattern: how the face's shade is drawn. fill: `colour` paints parts in their own colours,
     `paper` leaves them nearly white, for pencil styles. saturation: of cloth, hair and skin, over the person's own.
     form_shade: strength of a shade that makes the face round. softness_u: how softly it ends. modelling: how much of
-    the photo's own light and shade the skin shows; skin_tones: its tones, as hair_tones, times modelling. folds: how
-    much of it cloth shows. ink_black: 0 ink in the hue of what it surrounds, 1 black. line_taper: how much thinner
-    outlines are towards the light than away from it. hair_ring: light of a ring around the crown. hair_lines,
-    loose_hair: how many single strands are drawn on hair, and how many leave its outline. dot_u: distance of printed
-    dots. ground_dots: their darkness on the ground. skin_lightness, hair_lightness, ground_lightness: how far
-    skin, hair and the room are mixed with white, 0 to 1, or below 0 with black.
+    the photo's own light and shade the skin shows; skin_tones: its tones, as hair_tones, times modelling. cloth:
+    `painted` in patches of the photo's colours, or in few flat ones. folds: how much of the photo's light cloth shows.
+    ink_black: 0 ink in the hue of what it surrounds, 1 black. line_taper: how much thinner outlines are towards the
+    light than away from it. hair_ring: light of a ring around the crown. hair_lines, loose_hair: how many single
+    strands are drawn on hair, and how many leave its outline. dot_u: distance of printed dots. ground_dots: their
+    darkness on the ground. skin_lightness, hair_lightness, ground_lightness: how far skin, hair and the room are mixed
+    with white, 0 to 1, or below 0 with black.
     """
 
     outer_line_u: float = 0.025
-    hair_line_u: float = 0.014
+    hair_line_u: float = 0.008
     inner_line_u: float = 0.013
     inner_ink: float = 0.75
     shade: float = 0.55
@@ -45,7 +46,8 @@ class BaseRules:
         (7.0, 5.0),
         (8.0, 6.0),
     )
-    folds: float = 0.8
+    cloth: Literal["painted", "flat"] = "painted"
+    folds: float = 0.9
     ink_black: float = 0.0
     line_taper: float = 0.42
     skin_lightness: float = 0.0

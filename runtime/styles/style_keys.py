@@ -77,6 +77,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "form_shade": _share("more of `shade` on the face's form, in the flat pattern; 0 draws none there"),
         "softness_u": _line("that shade ends more softly; 0 draws a crisp edge"),
         "modelling": _share("the photo's own light and shade on the skin shows more; 0 draws none, nor `skin_tones`"),
+        "cloth": Key(WORD, 0, 0, "`painted`: in patches of the photo's own colours; `flat`: in few colours"),
         "folds": _share("the photo's own light and shade on cloth shows more; 0 draws it flat"),
         "skin_tones": Key(TONES, -60.0, 60.0, f"{_TONE_PAIRS}; only with `modelling` above 0"),
         "ink_black": _share("lines go from the hue of what they surround to black"),

@@ -28,9 +28,9 @@ def lightness_of(picture: np.ndarray) -> np.ndarray:
     return to_lab(picture[..., :3].astype(np.float32) / 255)[..., 0]
 
 
-def painted(light: np.ndarray, folds: float = 1.0, chin: np.ndarray | None = None) -> np.ndarray:
-    rules = replace(BaseRules(), folds=folds)
-    return lightness_of(painted_cloth(photo(light), EVERYWHERE, PATCH, (COAT, SHIRT), UNIT, rules, chin))
+def painted(light: np.ndarray, folds: float = 1.0, focus: np.ndarray | None = None, cloth="flat") -> np.ndarray:
+    rules = replace(BaseRules(), folds=folds, cloth=cloth)
+    return lightness_of(painted_cloth(photo(light), EVERYWHERE, PATCH, (COAT, SHIRT), UNIT, rules, focus))
 
 
 def test_two_colours_meet_at_a_clear_edge() -> None:
@@ -77,7 +77,45 @@ def test_a_long_fold_is_a_line_and_a_short_one_is_not() -> None:
 def test_a_tie_below_the_chin_keeps_its_edges_and_a_print_further_down_does_not() -> None:
     light = np.full((SIZE, SIZE), 84.0)
     light[20:60, 75:85] = light[125:155, 75:85] = 66.0
-    drawn = painted(light, chin=np.array([80.0, 10.0], np.float32))
+    drawn = painted(light, focus=np.array([80.0, 35.0], np.float32))
     tie, print_ = (drawn[row, 68] - drawn[row, 80] for row in (40, 145))
     assert tie > 8
     assert print_ < 0.8 * tie
+
+
+FOCUS = np.array([80.0, 35.0], np.float32)
+
+
+def test_painted_cloth_keeps_a_pattern_near_the_collar_more_than_far_from_it() -> None:
+    light = np.full((SIZE, SIZE), 84.0)
+    light[:, 76:84] = 50.0
+    drawn = painted(light, focus=FOCUS, cloth="painted")
+    collar, far = (drawn[row, 60] - drawn[row, 80] for row in (40, 155))
+    assert collar > 15
+    assert far < collar
+
+
+def test_painted_cloth_loses_fine_texture() -> None:
+    weave = 60.0 + 8.0 * ((np.indices((SIZE, SIZE)).sum(0) // 2) % 2)
+    assert painted(weave, focus=FOCUS, cloth="painted")[20:140, 20:140].std() < 1.0
+
+
+def test_painted_cloth_without_folds_has_its_colours_at_large_alone() -> None:
+    light = np.full((SIZE, SIZE), 84.0)
+    light[30:40, 76:84] = 50.0
+    drawn = painted(light, folds=0.0, focus=FOCUS, cloth="painted")
+    assert abs(drawn[35, 60] - drawn[35, 80]) < 12
+
+
+def test_cloth_of_somebody_without_a_known_face_is_flat() -> None:
+    light = 60.0 + 20.0 * np.sin(np.arange(SIZE) / 5)[None] + np.zeros((SIZE, 1))
+    assert np.array_equal(painted(light, cloth="painted"), painted(light, cloth="flat"))
+
+
+def test_nothing_beyond_the_cloth_gets_into_it() -> None:
+    light = np.where(np.arange(SIZE)[None] < 80, 60.0, 5.0) + np.zeros((SIZE, 1))
+    plane = EVERYWHERE.copy()
+    plane[:, 80:] = 0
+    rules = replace(BaseRules(), inner_ink=0.0)
+    drawn = lightness_of(painted_cloth(photo(light), plane, PATCH, (COAT,), UNIT, rules, FOCUS))
+    assert abs(drawn[80, 77] - drawn[80, 40]) < 2
