@@ -28,6 +28,9 @@ from toonfilter.runtime.render.strands import Relief, hair_light, hair_relief, h
 from toonfilter.runtime.render.tones import Patch, lay, stepped, tint, to_levels
 from toonfilter.runtime.styles.style import BaseRules
 
+_EDGE_CALM_U, _EDGE_SMOOTH_U = 0.02, 0.04
+"""How far hair's plane and its outline are smoothed, in distances of the pupils. Raising them gives calmer hair, and
+loses the tips of locks."""
 _LEVELS_PER_L = 9.0
 """Levels of the relief field for each L* of relief."""
 _BEARD_EDGE_U = 0.013
@@ -102,7 +105,7 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rule
     plane = figure.fields.get("hair")
     if plane is None:
         return
-    outer = figure.outlines(plane, blur_u=0.008, smooth_u=0.014, least_u2=0.10)
+    outer = figure.outlines(plane, blur_u=_EDGE_CALM_U, smooth_u=_EDGE_SMOOTH_U, least_u2=0.10)
     if not outer:
         return
     known = figure.kept("hair", lambda: _hair_paint(figure, plane, outer, base, rules, light.side))

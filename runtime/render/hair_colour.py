@@ -14,9 +14,9 @@ from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 
 _SURE_HAIR = 200
-_LIGHTER, _DARKEST_HAIR, _DARKEST_BEARD = 2.0, 16.0, 15.0
-"""How much lighter than it is seen hair is painted, L*, and the darkest that lines can be seen on."""
-_DRAWN_LIGHTER, _MOST_GAIN, _BLACK = 1.1, 1.35, (20.0, 42.0)
+_DARKEST_HAIR, _DARKEST_BEARD = 16.0, 15.0
+"""L* of the darkest hair and beard that lines can be seen on."""
+_DRAWN_LIGHTER, _MOST_GAIN, _BLACK = 1.1, 1.18, (20.0, 42.0)
 """How much lighter skin is drawn than it is in good light; the most that hair gains where light is dim; and lightness
 of hair up to which it gains nothing, and from which all. Raising the last draws dark hair in the dark black."""
 _LIGHTEST_HAIR = 84.0
@@ -73,9 +73,9 @@ _GREYED = 0.4
 """What is left of the colour of grey hair."""
 _STRANDS_PX = 5
 """Width of the rim of hair, in px of the measured picture, whose colours are not its own."""
-_LIT, _FAIR_LIT = (40.0, 80.0), (55.0, 90.0)
-"""Percentiles of hair's lightness that give its colour, of dark and of fair hair. Raising them draws it as its lights
-are: on dark hair these are gloss."""
+_LIT = (40.0, 80.0)
+"""Percentiles of hair's lightness that give its colour. Raising them draws it as its lights are: on dark hair these are
+gloss, and blond hair becomes white."""
 _BELOW_GLOSS, _DEEP_DRAWN = (10.0, 40.0), (50.0, 64.0)
 """The same beside deep skin; and lightness of drawn skin that is deep, and that is not. Raising the latter draws hair
 beside brown skin darker, and no child there blond."""
@@ -84,8 +84,6 @@ _MOST_GOLDEN, _GOLD_LEFT = 32.0, np.float32(0.3)
 _UNDYED, _DARK_BESIDE = 10.0, 0.55
 """Chroma up to which hair beside deep skin is black, and its lightness over that of the skin at most, but of the old.
 Raising the latter draws more grey hair there, and more flash as grey."""
-_FAIR_FROM = (40.0, 54.0)
-"""Lightness of hair, its median, from which it may be and from which it is fair."""
 _GREY_TO_SKIN, _NOT_OLD, _DARK = (0.60, 0.78), 0.17, 15.0
 """Colour of hair over that of skin, chroma over lightness and _DARK each, below which light hair of the old is grey,
 and above which it is blond: shade takes chroma away with the light; and how much lower both are for others. Raising the
@@ -146,7 +144,7 @@ def measure_hair(
         seen, beard, skin = (_without_cast(colour, cast, skin) for colour in (seen, beard, skin))
     hair = _with_youth(_ungreened(seen), young * (1 - gloss)) * _livelier(seen, skin, young, _NOT_OLD * (1 - mature))
     hair = _unlemoned(_in_good_light(_browned(_undyed(hair), 1 - mature), gain))
-    hair[0] = min(max(hair[0] + _LIGHTER, _DARKEST_HAIR), _LIGHTEST_HAIR)
+    hair[0] = min(max(float(hair[0]), _DARKEST_HAIR), _LIGHTEST_HAIR)
     if look is not None and np.hypot(*hair[1:]) < _UNDYED:
         # Flash on black hair looks grey.
         hair[0] -= gloss * max(0.0, float(hair[0]) - max(_DARKEST_HAIR, _DARK_BESIDE * float(look.skin[0])))
@@ -158,7 +156,7 @@ def measure_hair(
         beard, cover = _without_skin(beard, seen, skin, certainty=certainty, deep=gloss)
     beard = _warm(_ungreened(beard) * _livelier(beard, skin, 0.0, 0.0))
     beard = _in_good_light(beard, gain)
-    beard[0] = min(max(beard[0] + _LIGHTER, _DARKEST_BEARD), _LIGHTEST_HAIR)
+    beard[0] = min(max(float(beard[0]), _DARKEST_BEARD), _LIGHTEST_HAIR)
     return HairColours(hair, beard, cover)
 
 
@@ -313,12 +311,6 @@ def _ungreened(colour: Lab) -> Lab:
     return np.array([lightness, max(red, _NO_GREENER * yellow), yellow], np.float32)
 
 
-def _percentiles(fair: float, gloss: float) -> NDArray[np.float64]:
-    usual = np.array(_LIT) + fair * (np.array(_FAIR_LIT) - np.array(_LIT))
-    between: NDArray[np.float64] = usual + gloss * (np.array(_BELOW_GLOSS) - usual)
-    return between
-
-
 def _gloss(look: Look) -> float:
     """1 beside deep skin, where light on hair is gloss, 0 beside fair skin; of the old it is grey hair."""
     return (1 - smoothstep(float(look.skin[0]), *_DEEP_DRAWN)) * (1 - look.lines.old)
@@ -328,7 +320,7 @@ def _lit(pixels: NDArray[np.float32], default: Lab, gloss: float) -> Lab:
     """The colour of hair between its shadows and its lights."""
     if len(pixels) < FEWEST_PIXELS:
         return default
-    fair = smoothstep(float(np.median(pixels[:, 0])), *_FAIR_FROM)
-    low, high = np.percentile(pixels[:, 0], _percentiles(fair, gloss))
+    shares = np.array(_LIT) + gloss * (np.array(_BELOW_GLOSS) - np.array(_LIT))
+    low, high = np.percentile(pixels[:, 0], shares)
     lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
     return lit

@@ -84,7 +84,7 @@ def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette, rules
     The line lies below all parts: what leaves the outline, as loose hair does, covers it.
     """
     plane = figure.fields["person"]
-    shapes = figure.outlines(plane, blur_u=0.025, smooth_u=0.035, least_u2=0.08)
+    shapes = figure.outlines(plane, blur_u=0.025, smooth_u=0.04, least_u2=0.08)
     region = path_of(shapes)
     swatch = None
     if figure.shows_light and rules.fill == "colour":

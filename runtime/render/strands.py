@@ -31,7 +31,7 @@ _VOLUME_U = 0.40
 """How broad the curve of a head of hair is that takes the light. Raising it gives one broad light."""
 _VOLUME = 6.0
 """Relief of that curve, in L*. Raising it makes broad light and dark stronger beside strands."""
-_TINT_UNIT_PX, _TINT_U = 12.0, 0.22
+_TINT_UNIT_PX, _TINT_U = 24.0, 0.11
 """Distance of the pupils in the picture in which hair's colours are told apart by place, and how far each is averaged.
 Raising the latter makes hair of one colour."""
 _TINT_SHARES, _MOST_TINT, _TINT_DOUBT = np.array([0.65, 0.9, 0.9], np.float32), 22.0, 0.05
