@@ -231,7 +231,8 @@ def _relief_swatch(
     large = patch.enlarged(figure.as_drawn(relief, patch))
     soft_px = (rules.softness_u - _CRISP_U) * figure.unit_px
     if soft_px > 1:
-        large = cv2.stackBlur(large, (2 * round(soft_px) + 1,) * 2)
+        side = (round(soft_px) + 1,) * 2
+        large = cv2.blur(cv2.blur(large, side), side)
     return relief_picture(large, skin, rules.skin_tones, rules.modelling), patch
 
 
