@@ -16,6 +16,7 @@ from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render import layers
+from toonfilter.runtime.render.beard import draw_beard
 from toonfilter.runtime.render.canvas import canvas_on
 from toonfilter.runtime.render.carried import CarriedPeople
 from toonfilter.runtime.render.colour import colour_levels, lightened
@@ -25,7 +26,7 @@ from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.fitting_skin import with_fitting_skin
 from toonfilter.runtime.render.ground import Ground, GroundPainter
-from toonfilter.runtime.render.hair import draw_beard, draw_hair
+from toonfilter.runtime.render.hair import draw_hair
 from toonfilter.runtime.render.look import Look, LookAverage
 from toonfilter.runtime.render.measures.measure import LookMeter
 from toonfilter.runtime.render.measures.teeth import measure_teeth

@@ -1,4 +1,4 @@
-"""Hair and beards: tones that follow the strands, single strands over them, and locks that leave the outline."""
+"""Hair: tones that follow the strands, single strands over them, and locks that leave the outline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,9 +9,8 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, LIP_TOP, MESH_POINTS, NOSE_TIP
-from toonfilter.runtime.render.beard_hairs import beard_hairs
-from toonfilter.runtime.render.canvas import Pixels, clipped, draw_soft, paint, path_of, stroke
+from toonfilter.runtime.geometry.landmarks import EYES, NOSE_TIP
+from toonfilter.runtime.render.canvas import Pixels, paint, path_of, stroke
 from toonfilter.runtime.render.colour import Lab, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.face_geometry import FaceGeometry
@@ -22,7 +21,6 @@ from toonfilter.runtime.render.hair_lines import draw_lines, loose_locks
 from toonfilter.runtime.render.hair_ring import crown_ring
 from toonfilter.runtime.render.hair_strokes import draw_strokes
 from toonfilter.runtime.render.layers import brushed, ink_beside
-from toonfilter.runtime.render.palette import Palette
 from toonfilter.runtime.render.shade import Light
 from toonfilter.runtime.render.strands import Relief, hair_light, hair_relief, hair_tints
 from toonfilter.runtime.render.tones import Patch, lay, stepped, tint, to_levels
@@ -31,27 +29,8 @@ from toonfilter.runtime.styles.style import BaseRules
 _EDGE_CALM_U, _EDGE_SMOOTH_U = 0.02, 0.04
 """How far hair's plane and its outline are smoothed, in distances of the pupils. Raising them gives calmer hair, and
 loses the tips of locks."""
-_LEVELS_PER_L = 9.0
+LEVELS_PER_L = 9.0
 """Levels of the relief field for each L* of relief."""
-_BEARD_EDGE_U = 0.013
-"""How softly a dense beard's edge fades into the skin."""
-_GREY_BEARD, _GREY_TONES = (30.0, 55.0), 0.9
-"""Lightness of beards between which their tones become stronger, and how much stronger they become."""
-_HANGS = (0.25, 0.5)
-"""Share of a beard below the jaw from which it may be and is a long one. Raising it cuts more of them at the jaw."""
-_STUBBLE_EDGE_U, _DENSE = 0.011, (0.5, 0.85)
-"""How much more softly stubble's does; and cover up to which a beard is stubble, without tones, and from which it is
-dense. Raising the latter softens more beards."""
-_HAIR_L, _SHIFT = 7.0, 4
-"""How much darker and lighter than a beard its single hairs are, L*; and bits of a pixel in which they are placed."""
-_STUBBLE_LEVEL, _BEARD_LEVEL = 72, 132
-"""Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
-_CLIPPED = 0.7
-"""Cover up to which a beard ends at the jaw, as stubble does. Raising it cuts grey beards there."""
-_SEEN_STUBBLE = 2.0
-"""How much stubble is drawn for each share of the skin that it hides. Raising it draws shade as stubble."""
-_BESIDE_DENSE = 0.8
-"""How much less stubble is drawn where a beard is dense. Raising it gives beards sharper edges."""
 _RING_L = 11.0
 """Relief of the ring of light in hair. Raising it draws it in lighter tones."""
 _TREMBLES_U = 0.015
@@ -66,7 +45,7 @@ _COVERING = ("headwear", "over")
 
 
 @dataclass(frozen=True, slots=True)
-class _Paint:
+class HairPaint:
     """Hair as it is painted, for four frames. picture, patch: see `Swatch`. locks: loose ones, on the canvas.
 
     anchor: float32 [2], canvas px, where the head was.
@@ -77,15 +56,15 @@ class _Paint:
     locks: skia.Path
     anchor: Points
 
-    def follow(self, figure: Figure) -> "_Paint":
+    def follow(self, figure: Figure) -> "HairPaint":
         """Moved along with the head."""
-        moved = _anchor(figure) - self.anchor
+        moved = anchor_of(figure) - self.anchor
         if not moved.any():
             return self
         left, top = np.array([self.patch.canvas_left, self.patch.canvas_top]) + moved
         locks = skia.Path(self.locks)
         locks.offset(float(moved[0]), float(moved[1]))
-        return _Paint(
+        return HairPaint(
             self.picture,
             replace(self.patch, canvas_left=float(left), canvas_top=float(top)),
             locks,
@@ -93,7 +72,7 @@ class _Paint:
         )
 
 
-def _anchor(figure: Figure) -> Points:
+def anchor_of(figure: Figure) -> Points:
     """Where the head is on the canvas: float32 [2]; meshes tremble, and hair does not."""
     if figure.head is None:
         return np.zeros(2, np.float32)
@@ -121,7 +100,7 @@ def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rule
 
 def _hair_paint(
     figure: Figure, plane: Plane, shapes: Sequence[Points], base: Lab, rules: BaseRules, light_side: float
-) -> _Paint | None:
+) -> HairPaint | None:
     """light_side: see `Light`."""
     patch = Patch.under(shapes, figure.to_canvas, plane)
     if patch is None:
@@ -133,10 +112,10 @@ def _hair_paint(
         relief = _ringed(relief, figure, figure.head, patch, rules.hair_ring)
     locks: list[Points] = []
     factor = min(1.0, _FLOW_UNIT_PX / unit)
-    origin = (_origin(figure, patch) * np.float32(factor)).astype(np.float32)
+    origin = (origin_in(figure, patch) * np.float32(factor)).astype(np.float32)
     small = np.dstack([_smaller(one, factor).astype(np.float32) for one in (light, hair, relief)])
     light, hair, relief = cv2.split(figure.calm("hair", small, origin))
-    picture = _toned(patch.enlarged(to_levels(relief, _LEVELS_PER_L)), base, rules.hair_tones)
+    picture = toned(patch.enlarged(to_levels(relief, LEVELS_PER_L)), base, rules.hair_tones)
     flow = hair_flow(light, hair, origin, unit * factor)
     if rules.fill == "paper":
         draw_strokes(picture, flow, relief, float(base[0]))
@@ -145,7 +124,7 @@ def _hair_paint(
         draw_lines(picture, flow, relief, base, long, rules.hair_lines)
         tint(picture, hair_tints(patch.of(figure.photo), patch.of(plane), base, unit))
         locks = _loose(figure, patch, flow, long, rules.loose_hair)
-    return _Paint(picture, patch, _as_one(locks), _anchor(figure))
+    return HairPaint(picture, patch, as_one(locks), anchor_of(figure))
 
 
 def _smaller(plane: NDArray[Any], factor: float) -> NDArray[Any]:
@@ -171,7 +150,7 @@ def _loose(figure: Figure, patch: Patch, flow: HairFlow, long: float, often: flo
     return [figure.place((lock + np.float32(0.5)) * scale - np.float32(0.5) + corner) for lock in locks]
 
 
-def _as_one(shapes: Sequence[Points]) -> skia.Path:
+def as_one(shapes: Sequence[Points]) -> skia.Path:
     """Shapes that overlap, as one path."""
     path = path_of(shapes)
     path.setFillType(skia.PathFillType.kWinding)
@@ -189,13 +168,13 @@ def _length(figure: Figure, plane: Plane) -> float:
     return smoothstep(float(((places - below[0]) @ (below[1] - below[0]) > 0).mean()), *_LONG)
 
 
-def _toned(levels: Plane, base: Lab, tones: Sequence[tuple[float, float]], strength: float = 1.0) -> Pixels:
+def toned(levels: Plane, base: Lab, tones: Sequence[tuple[float, float]], strength: float = 1.0) -> Pixels:
     """The tones of hair by the levels of its relief."""
     steps = []
     for level, step in sorted(tones, key=lambda one: abs(one[0])):
         tone = base + np.array([step * strength, 0, 0], np.float32)
         tone[1:] *= 1 - 0.006 * step * strength
-        steps.append((128 + level * _LEVELS_PER_L, to_rgb(tone)))
+        steps.append((128 + level * LEVELS_PER_L, to_rgb(tone)))
     return stepped(levels, steps, to_rgb(base))
 
 
@@ -207,82 +186,8 @@ def _ringed(relief: Relief, figure: Figure, head: FaceGeometry, patch: Patch, st
     return np.maximum(calm, ring * np.float32(_RING_L * strength) + np.float32(0.35) * relief)
 
 
-def _origin(figure: Figure, patch: Patch) -> Points:
+def origin_in(figure: Figure, patch: Patch) -> Points:
     """A point of the head in px of a patch."""
-    origin = figure.to_crop(_anchor(figure)) if figure.head is not None else np.zeros(2, np.float32)
+    origin = figure.to_crop(anchor_of(figure)) if figure.head is not None else np.zeros(2, np.float32)
     place: Points = (origin - (patch.left, patch.top)).astype(np.float32)
     return place
-
-
-def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Light, rules: BaseRules) -> None:
-    """Stubble as a soft tint of the skin; a dense beard as hair; the lips stay free."""
-    skin, base = palette.skin, palette.beard
-    plane, head, unit = figure.fields["beard"], figure.head, figure.unit_px
-    if head is None or int(plane.max()) < _STUBBLE_LEVEL:
-        return
-    thin = figure.outlines(plane, level=_STUBBLE_LEVEL, blur_u=0.05, smooth_u=0.06, least_u2=0.04)
-    dense = figure.outlines(plane, level=_BEARD_LEVEL, blur_u=0.025, smooth_u=0.035, least_u2=0.045)
-    face, lips = path_of([head.outline]), path_of([head.flat[[*LIP_TOP, *LIP_BOTTOM[::-1]]]])
-    with clipped(canvas, outside=lips):
-        between = to_rgb(skin + (base - skin) * np.float32(0.5))
-        # Around a dense beard stubble is a smear.
-        faint = 1 - _BESIDE_DENSE * palette.beard_cover if dense else 1.0
-        faint *= min(1.0, _SEEN_STUBBLE * palette.beard_cover)
-        with clipped(canvas, face):
-            draw_soft(canvas, thin, between, rules.stubble * faint, _STUBBLE_EDGE_U * unit)
-        if not dense:
-            return
-        palette = _hanging(palette, _below_jaw(figure, head, plane))
-        known = figure.kept("beard", lambda: _beard_paint(figure, plane, dense, palette, rules, light.side))
-        if known is None:
-            return
-        beard = known.follow(figure)
-        canvas.saveLayerAlpha(None, round(255 * palette.beard_cover))
-        if palette.beard_cover < _CLIPPED:
-            # Stubble has no edge of its own that could cross the jaw's.
-            canvas.clipPath(face, skia.ClipOp.kIntersect, True)
-        edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - smoothstep(palette.beard_cover, *_DENSE))
-        lay(canvas, beard.picture, beard.patch, path_of(dense), soft_px=edge_u * unit)
-        if palette.beard_cover > _DENSE[0]:
-            canvas.drawPath(beard.locks, paint(to_rgb(palette.beard)))
-        canvas.restore()
-
-
-def _below_jaw(figure: Figure, head: FaceGeometry, plane: Plane) -> float:
-    """Share of a beard that lies outside of the face's outline. plane: the beard."""
-    small = cv2.compare(plane[::4, ::4], _BEARD_LEVEL, cv2.CMP_GE)
-    face = np.zeros_like(small)
-    mesh = np.ascontiguousarray(head.photo_points[:MESH_POINTS, :2])
-    outline = figure.to_crop(cv2.convexHull(mesh)[:, 0]) / 4
-    cv2.fillConvexPoly(face, np.rint(outline).astype(np.int32), 255)
-    return cv2.countNonZero(cv2.subtract(small, face)) / max(cv2.countNonZero(small), 1)
-
-
-def _hanging(palette: Palette, below_jaw: float) -> Palette:
-    """What hangs is no stubble: it hides all of the skin, in the colour that is seen. below_jaw: see `_below_jaw`."""
-    cover = max(palette.beard_cover, smoothstep(below_jaw, *_HANGS))
-    seen = palette.skin + (palette.beard - palette.skin) * np.float32(palette.beard_cover / max(cover, 1e-3))
-    return replace(palette, beard=seen, beard_cover=cover)
-
-
-def _beard_paint(
-    figure: Figure, plane: Plane, shapes: Sequence[Points], palette: Palette, rules: BaseRules, light_side: float
-) -> _Paint | None:
-    patch = Patch.under(shapes, figure.to_canvas, plane)
-    if patch is None or figure.head is None:
-        return None
-    base, unit = palette.beard, figure.unit_crop_px
-    relief = hair_relief(hair_light(patch.of(figure.photo), unit), patch.of(plane), unit, light_side)
-    # Light on a dark beard looks like dirt; a grey one is nothing without it.
-    strength = 1 + _GREY_TONES * smoothstep(float(base[0]), *_GREY_BEARD)
-    strength *= smoothstep(palette.beard_cover, *_DENSE)
-    picture = _toned(patch.enlarged(to_levels(relief, _LEVELS_PER_L)), base, rules.beard_tones, strength)
-    corner = np.array([patch.left, patch.top], np.float32)
-    mouth = figure.to_crop(figure.head.photo_points[[*LIP_TOP, *LIP_BOTTOM], :2].mean(0)) - corner
-    hairs = beard_hairs(patch.of(plane), _origin(figure, patch), mouth, figure.head.down, unit)
-    scale = picture.shape[1] / patch.width
-    for some, step in ((hairs.dark, -_HAIR_L), (hairs.light, _HAIR_L)):
-        shapes_px = [np.rint((one + 0.5) * scale * (1 << _SHIFT)).astype(np.int32) for one in some]
-        colour = [*(round(255 * level) for level in to_rgb(base + np.array([step, 0, 0], np.float32))), 255]
-        cv2.fillPoly(picture, shapes_px, colour, cv2.LINE_AA, _SHIFT)
-    return _Paint(picture, patch, _as_one([figure.place(one + corner) for one in hairs.fringe]), _anchor(figure))

@@ -31,9 +31,11 @@ yellow."""
 _STUBBLE_TO_SKIN = (0.45, 0.75)
 """Lightness of a beard over that of the skin beside it, up to which it is dense and from which it is stubble. Raising
 them draws denser beards."""
-_DARKER_OWN, _LEAST_APART, _CLEARER = 0.62, 4.0, 1.4
+_DARKER_OWN, _LEAST_APART, _CLEARER = 0.62, 4.0, 1.25
 """Most lightness of stubble's hairs, which have the colour of the head's, over what is seen of it; the least difference
 from skin, L*, by which covers are told; and how much more of it is drawn than is seen."""
+_OWN_COLOUR = 0.7
+"""How much stubble's colour is its own, not that of the head's hair. Raising it draws skin between hairs, too."""
 _GREY_AS_LIGHT, _LIGHT, _LIGHTER_THAN_SKIN = (-22.0, -8.0), (-7.0, 0.0), 6.0
 """Lightness of a beard less that of skin, L*: from which one without colour may be and is grey, not dark stubble;
 from which any may be and is; and how much lighter than skin that is drawn at least."""
@@ -200,6 +202,7 @@ def _without_skin(beard: Lab, hair: Lab, skin: Lab, *, certainty: float, deep: f
     light = smoothstep(apart - _SURELY_LIGHT * (1 - certainty), *_LIGHT)
     grey = max(_greyness(beard, skin) * smoothstep(apart, *_GREY_AS_LIGHT), light)
     own = hair * np.float32(min(1.0, _DARKER_OWN * float(beard[0]) / max(float(hair[0]), 1.0)))
+    own[1:] += (beard[1:] * min(1.0, float(own[0]) / max(float(beard[0]), 1.0)) - own[1:]) * np.float32(_OWN_COLOUR)
     hairs: Lab = beard + (own - beard) * np.float32(stubble * (1 - grey))
     seen = -apart / max(float(skin[0] - hairs[0]), _LEAST_APART)
     of_skin = float(np.hypot(*beard[1:])) / max(float(np.hypot(*skin[1:])), _LEAST_SKIN_CHROMA)

@@ -32,9 +32,9 @@ _COARSE = 4
 """The light around each place is averaged in a picture so many times smaller."""
 _UNIT_PX = 30.0
 """Distance of the pupils at which relief is measured. Raising it keeps finer shapes, and a recogniser knows more."""
-_CALM_U, _NOSE_CALM_U = 0.15, 0.07
+_CALM_U, _NOSE_CALM_U = 0.20, 0.085
 """How far light is averaged, and on the nose. Raising it: fewer, cleaner shapes, and a recogniser knows less."""
-_SPOT_U = 0.24
+_SPOT_U = 0.30
 """Half the width of lights and shades that are left out, beside the nose's: they look like blotches and coins. Raising
 it leaves fewer, larger shapes."""
 _EDGE_LEVELS, _EDGE_PX, _PASSES = 7, 2.2, 2
@@ -42,7 +42,7 @@ _EDGE_LEVELS, _EDGE_PX, _PASSES = 7, 2.2, 2
 _BROAD_U = 1.2
 _BROAD_SHARE = 0.35
 """How much of the light that falls on the whole face is taken away. Raising it flattens hard light."""
-_CONTRAST_L = 6.0
+_CONTRAST_L = 5.3
 """Relief's standard deviation as it is drawn, L*: flat light is deepened and hard light softened towards it."""
 _GAINS = (0.45, 1.15)
 """Least and most of that factor."""

@@ -32,7 +32,7 @@ class BaseRules:
     inner_ink: float = 0.75
     shade: float = 0.55
     form_shade: float = 0.35
-    softness_u: float = 0.09
+    softness_u: float = 0.11
     modelling: float = 1.0
     skin_tones: tuple[tuple[float, float], ...] = (
         (-3.2, -3.5),

@@ -6,10 +6,11 @@ import pytest
 import skia
 
 from toonfilter.runtime.fields import FIELDS
+from toonfilter.runtime.render.beard import draw_beard
 from toonfilter.runtime.render.colour import to_rgb
+from toonfilter.runtime.render.dense_beards import dense_part
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.figure import Figure
-from toonfilter.runtime.render.hair import draw_beard
 from toonfilter.runtime.render.palette import Palette, measure_palette
 from toonfilter.runtime.render.shade import Light
 from toonfilter.runtime.styles.style import BaseRules
@@ -21,7 +22,13 @@ def darkness(face, cover: float) -> float:
     plane = np.zeros((640, 640), np.uint8)
     cheek = tuple(round(float(value)) for value in head.flat[205])
     cv2.circle(plane, cheek, round(0.3 * head.unit_px), 255, -1)
-    figure = Figure(np.full((640, 640, 3), 128, np.uint8), {"beard": plane}, np.eye(2, 3), head.unit_px, head)
+    figure = Figure(
+        np.full((640, 640, 3), 128, np.uint8),
+        {"beard": plane, "skin": np.full_like(plane, 255)},
+        np.eye(2, 3),
+        head.unit_px,
+        head,
+    )
     palette = Palette(beard_cover=cover)
     skin = to_rgb(palette.skin)
     pixels = np.zeros((640, 640, 4), np.uint8)
@@ -59,3 +66,19 @@ def test_hairs_of_a_beard_are_told_from_the_skin_between_them(seen, cover, darke
     assert cover[0] <= palette.beard_cover <= cover[1]
     assert palette.skin[0] - palette.beard[0] > darker
     assert palette.beard[2] > 0
+
+
+def test_a_beard_is_dense_where_it_is_darker_than_the_skin_beside_it_in_the_same_light(face) -> None:
+    landmarks = face[1].landmarks
+    unit = FaceGeometry.of(landmarks).unit_px
+    light = np.linspace(120, 220, 640)[None] + np.zeros((640, 1))
+    plane = np.zeros((640, 640), np.uint8)
+    dark, pale = (tuple(int(value) for value in landmarks[place, :2]) for place in (205, 425))
+    for place in (dark, pale):
+        cv2.circle(plane, place, round(0.3 * unit), 200, -1)
+    lit = cv2.circle(np.zeros((640, 640)), dark, round(0.3 * unit), 1, -1)
+    photo = np.repeat((light * (1 - 0.5 * lit))[..., None], 3, 2).astype(np.uint8)
+    planes = {"beard": plane, "skin": np.full_like(plane, 255)}
+    dense = dense_part(planes, photo, landmarks, unit)
+    assert dense[dark[1], dark[0]] > 190
+    assert dense[pale[1], pale[0]] < 140

@@ -1,0 +1,135 @@
+"""Beards: stubble as a tint of the skin, dense ones as hair with an edge of their own."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import skia
+
+from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP, MESH_POINTS
+from toonfilter.runtime.render.beard_hairs import beard_hairs
+from toonfilter.runtime.render.canvas import clipped, draw_soft, paint, path_of
+from toonfilter.runtime.render.colour import to_rgb
+from toonfilter.runtime.render.contours import Plane, Points
+from toonfilter.runtime.render.dense_beards import dense_part
+from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.figure import Figure
+from toonfilter.runtime.render.hair import LEVELS_PER_L, HairPaint, anchor_of, as_one, origin_in, toned
+from toonfilter.runtime.render.palette import Palette
+from toonfilter.runtime.render.shade import Light
+from toonfilter.runtime.render.strands import hair_light, hair_relief
+from toonfilter.runtime.render.tones import Patch, lay, to_levels
+from toonfilter.runtime.styles.style import BaseRules
+
+_BEARD_EDGE_U = 0.013
+"""How softly a dense beard's edge fades into the skin."""
+_GREY_BEARD, _GREY_TONES = (30.0, 55.0), 0.9
+"""Lightness of beards between which their tones become stronger, and how much stronger they become."""
+_HANGS = (0.25, 0.5)
+"""Share of a beard below the jaw from which it may be and is a long one. Raising it cuts more of them at the jaw."""
+_STUBBLE_EDGE_U, _DENSE = 0.011, (0.5, 0.85)
+"""How much more softly sparse ones do; and cover up to which a beard is stubble, without tones, and from which it is
+dense. Raising the latter softens more beards."""
+_HAIR_L, _SHIFT = 7.0, 4
+"""How much darker and lighter than a beard its single hairs are, L*; and bits of a pixel in which they are placed."""
+_STUBBLE_LEVEL, _BEARD_LEVEL = 72, 120
+"""Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
+_FADE_U = 0.028
+"""How softly stubble ends."""
+_LIGHT = -11.0
+"""Lightness of a beard less that of skin from which it is grey: then what is not dark is dense, too."""
+_CLIPPED = 0.7
+"""Cover up to which a beard ends at the jaw, as stubble does. Raising it cuts grey beards there."""
+_SEEN_STUBBLE = 2.0
+"""How much stubble is drawn for each share of the skin that it hides. Raising it draws shade as stubble."""
+_BESIDE_DENSE = 0.4
+"""How much less stubble is drawn where a beard is dense. Raising it gives beards sharper edges."""
+
+
+def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Light, rules: BaseRules) -> None:
+    """Stubble as a soft tint of the skin; a dense beard as hair; the lips stay free."""
+    skin, base = palette.skin, palette.beard
+    plane, head, unit = figure.fields["beard"], figure.head, figure.unit_px
+    if head is None or int(plane.max()) < _STUBBLE_LEVEL:
+        return
+    thin = figure.outlines(plane, level=_STUBBLE_LEVEL, blur_u=0.05, smooth_u=0.06, least_u2=0.04)
+    dense = figure.outlines(
+        _dense_plane(figure, head, palette), level=_BEARD_LEVEL, blur_u=0.03, smooth_u=0.06, least_u2=0.045
+    )
+    face, lips = path_of([head.outline]), path_of([head.flat[[*LIP_TOP, *LIP_BOTTOM[::-1]]]])
+    with clipped(canvas, outside=lips):
+        between = to_rgb(skin + (base - skin) * np.float32(0.5))
+        # Around a dense beard stubble is a smear.
+        faint = 1 - _BESIDE_DENSE * palette.beard_cover if dense else 1.0
+        faint *= min(1.0, _SEEN_STUBBLE * palette.beard_cover)
+        with clipped(canvas, face):
+            draw_soft(canvas, thin, between, rules.stubble * faint, _FADE_U * unit)
+        if not dense:
+            return
+        below_jaw = _below_jaw(figure, head, plane)
+        palette = _hanging(palette, below_jaw)
+        known = figure.kept("beard", lambda: _beard_paint(figure, plane, dense, palette, rules, light.side))
+        if known is None:
+            return
+        beard = known.follow(figure)
+        canvas.saveLayerAlpha(None, round(255 * palette.beard_cover))
+        if palette.beard_cover < _CLIPPED:
+            # Stubble has no edge of its own that could cross the jaw's.
+            canvas.clipPath(face, skia.ClipOp.kIntersect, True)
+        edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - smoothstep(palette.beard_cover, *_DENSE))
+        lay(canvas, beard.picture, beard.patch, path_of(dense), soft_px=edge_u * unit)
+        if below_jaw > _HANGS[0]:
+            # On trimmed beards a fringe is bristles.
+            canvas.drawPath(beard.locks, paint(to_rgb(palette.beard)))
+        canvas.restore()
+
+
+def _dense_plane(figure: Figure, head: FaceGeometry, palette: Palette) -> Plane:
+    plane = figure.fields["beard"]
+    if palette.beard[0] - palette.skin[0] > _LIGHT:
+        return plane
+    mesh = head.photo_points[:MESH_POINTS].copy()
+    mesh[:, :2] = figure.to_crop(np.ascontiguousarray(mesh[:, :2]))
+    return dense_part(figure.fields, figure.photo, mesh, figure.unit_crop_px)
+
+
+def _below_jaw(figure: Figure, head: FaceGeometry, plane: Plane) -> float:
+    """Share of a beard that lies outside of the face's outline. plane: the beard."""
+    small = cv2.compare(plane[::4, ::4], _BEARD_LEVEL, cv2.CMP_GE)
+    face = np.zeros_like(small)
+    mesh = np.ascontiguousarray(head.photo_points[:MESH_POINTS, :2])
+    outline = figure.to_crop(cv2.convexHull(mesh)[:, 0]) / 4
+    cv2.fillConvexPoly(face, np.rint(outline).astype(np.int32), 255)
+    return cv2.countNonZero(cv2.subtract(small, face)) / max(cv2.countNonZero(small), 1)
+
+
+def _hanging(palette: Palette, below_jaw: float) -> Palette:
+    """What hangs is no stubble: it hides all of the skin, in the colour that is seen. below_jaw: see `_below_jaw`."""
+    cover = max(palette.beard_cover, smoothstep(below_jaw, *_HANGS))
+    seen = palette.skin + (palette.beard - palette.skin) * np.float32(palette.beard_cover / max(cover, 1e-3))
+    return replace(palette, beard=seen, beard_cover=cover)
+
+
+def _beard_paint(
+    figure: Figure, plane: Plane, shapes: Sequence[Points], palette: Palette, rules: BaseRules, light_side: float
+) -> HairPaint | None:
+    patch = Patch.under(shapes, figure.to_canvas, plane)
+    if patch is None or figure.head is None:
+        return None
+    base, unit = palette.beard, figure.unit_crop_px
+    relief = hair_relief(hair_light(patch.of(figure.photo), unit), patch.of(plane), unit, light_side)
+    # Light on a dark beard looks like dirt; a grey one is nothing without it.
+    strength = 1 + _GREY_TONES * smoothstep(float(base[0]), *_GREY_BEARD)
+    strength *= smoothstep(palette.beard_cover, *_DENSE)
+    picture = toned(patch.enlarged(to_levels(relief, LEVELS_PER_L)), base, rules.beard_tones, strength)
+    corner = np.array([patch.left, patch.top], np.float32)
+    mouth = figure.to_crop(figure.head.photo_points[[*LIP_TOP, *LIP_BOTTOM], :2].mean(0)) - corner
+    hairs = beard_hairs(patch.of(plane), origin_in(figure, patch), mouth, figure.head.down, unit)
+    scale = picture.shape[1] / patch.width
+    for some, step in ((hairs.dark, -_HAIR_L), (hairs.light, _HAIR_L)):
+        shapes_px = [np.rint((one + 0.5) * scale * (1 << _SHIFT)).astype(np.int32) for one in some]
+        colour = [*(round(255 * level) for level in to_rgb(base + np.array([step, 0, 0], np.float32))), 255]
+        cv2.fillPoly(picture, shapes_px, colour, cv2.LINE_AA, _SHIFT)
+    return HairPaint(picture, patch, as_one([figure.place(one + corner) for one in hairs.fringe]), anchor_of(figure))
