@@ -56,13 +56,13 @@ class Proportions:
     chin_lift (up).
     """
 
-    eye_width: float = 1.34
-    eye_height: float = 1.42
-    nose_width: float = 0.95
+    eye_width: float = 1.42
+    eye_height: float = 1.5
+    nose_width: float = 0.88
     nose_length: float = 0.97
     mouth_width: float = 1.04
-    jaw_width: float = 0.92
-    forehead: float = 0.89
+    jaw_width: float = 0.87
+    forehead: float = 0.91
     eye_drop: float = 0.035
     nose_lift: float = 0.02
     chin_lift: float = 0.0

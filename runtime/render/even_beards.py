@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, CHIN, FACE_SIDES, MOUTH_CORNERS, NOSE_TIP
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.head_planes import axes_of
+from toonfilter.runtime.render.head_planes import axes_of, hull_region
 
 _REACH_U, _BELOW_U = 0.55, 0.08
 """How far to either side of the nose a moustache reaches, and below the mouth's corners, in distances of the pupils."""
@@ -24,6 +24,10 @@ _CHIN_REACH_U, _BELOW_CHIN_U = 1.1, 0.35
 """How far to either side of the chin and below it beards are compared, in distances of the pupils."""
 _LEAST_EVEN = 0.4
 """Share of a chin's beard that must be on both sides. Raising it takes more beards in light from one side for shade."""
+_BEARD, _RIM_U, _LEAST_ON_FACE_U2, _LEAST_SHARE_ON_FACE = 100, 0.10, 0.12, 0.5
+"""Level of a beard; width of the face's rim, where it may be a collar's; and the least of it that lies further in, in
+squares of the pupils' distance or as a share, where one is believed. Raising these takes more chin beards for collars.
+"""
 
 
 def with_even_moustache(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
@@ -54,6 +58,22 @@ def without_half_beard(planes: Mapping[str, Plane], landmarks: Landmarks, unit_p
         return dict(planes)
     gone = halves.back(cv2.subtract(halves.own, both), planes["beard"].shape)
     return {**planes, "beard": cv2.subtract(planes["beard"], gone)}
+
+
+def without_neck_beard(planes: Mapping[str, Plane], landmarks: Landmarks, unit_px: float) -> dict[str, Plane]:
+    """The planes without a beard that hardly begins on the face: that is a collar, or the shade below a chin.
+
+    planes, landmarks, unit_px: see `with_even_moustache`.
+    """
+    beard = planes["beard"]
+    dense = cv2.compare(beard, _BEARD, cv2.CMP_GE)
+    whole = cv2.countNonZero(dense)
+    rim = 2 * round(_RIM_U * unit_px) + 1
+    face = cv2.erode(hull_region(landmarks, beard.shape), np.ones((rim, rim), np.uint8))
+    on_face = cv2.countNonZero(cv2.bitwise_and(dense, face))
+    if on_face >= _LEAST_ON_FACE_U2 * unit_px**2 or on_face >= _LEAST_SHARE_ON_FACE * whole:
+        return dict(planes)
+    return {**planes, "beard": np.zeros_like(beard)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

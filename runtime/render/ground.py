@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.render.brushwork import brushed
 from toonfilter.runtime.render.colour import lightened
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.pencil import paper
@@ -23,6 +24,9 @@ _PALER = 0.16
 """How far the room is mixed with white, so that people stand before it."""
 _STRONG, _STRONGEST = 50.0, 100.0
 """Chroma (CIELAB) from which on the room's colours are mixed with less white, and with none. Raising them: paler."""
+_LARGER, _BRUSH_PX = 2, 3.0
+"""How much larger the room is painted than it is seen, and the brush's reach there. Raising the latter gives larger
+patches."""
 _STILL_LEVELS = 6.0
 _KEPT_FRAMES = 2
 """Frames for which a painted room is used again. Raising it costs less and lets the room lag behind a pan."""
@@ -128,7 +132,7 @@ def room_behind(image: Image, person: Plane) -> NDArray[np.float32]:
 
 
 def painted(room: NDArray[np.float32], lightness: float = 0.0) -> NDArray[np.float32]:
-    """Broad strokes, few tones, paler and a little warmer: nothing in the room can be read.
+    """Broad strokes, few tones, paler and a little warmer, _LARGER times larger: nothing in the room can be read.
 
     lightness: see `lightened`.
     """
@@ -140,6 +144,8 @@ def painted(room: NDArray[np.float32], lightness: float = 0.0) -> NDArray[np.flo
     lab[..., 0] += (96 - lab[..., 0]) * _PALER * is_pale
     lab[..., 1:] *= 1.08
     lab = lightened(cv2.GaussianBlur(lab, (0, 0), 0.7), lightness)
+    # The brush gives edges back that so small a picture has lost, and nothing else.
+    lab = brushed(cv2.resize(lab, None, fx=_LARGER, fy=_LARGER, interpolation=cv2.INTER_CUBIC), _BRUSH_PX)
     result: NDArray[np.float32] = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255
     return result
 

@@ -13,7 +13,7 @@ from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.ears import with_both_ears
-from toonfilter.runtime.render.even_beards import with_even_moustache, without_half_beard
+from toonfilter.runtime.render.even_beards import with_even_moustache, without_half_beard, without_neck_beard
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.head_planes import above_chin, axes_of, half_plane, hull_region
@@ -138,7 +138,8 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)
     _, down = axes_of(landmarks)
     planes = with_calm_body(planes, landmarks[CHIN, :2], down, unit_px, keep_person=keep_person)
-    planes = without_half_beard(with_even_moustache(planes, landmarks, unit_px), landmarks, unit_px)
+    for evened in (without_neck_beard, with_even_moustache, without_half_beard):
+        planes = evened(planes, landmarks, unit_px)
     planes = with_sure_middle(planes, middle, landmarks, unit_px, keep_person=keep_person)
     if not keep_person:
         planes = with_both_ears(planes, landmarks, unit_px, head.yaw)

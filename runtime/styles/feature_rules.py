@@ -56,7 +56,7 @@ class BrowRules:
     most_u: float = 0.150
     likeness: float = 1.0
     """How far the person's own shape and place are kept, 0 to 1."""
-    friendly_u: float = 0.014
+    friendly_u: float = 0.032
     """How far the inner end is raised, so that rest is not angry."""
     lower_u: float = 0.018
     """How far brows come down again after larger eyes have pushed them up."""
@@ -96,7 +96,7 @@ class MouthRules:
     light: float = 0.5
     under_shade: float = 0.35
     lower_edge_u: float = 0.004
-    friendly_u: float = 0.008
+    friendly_u: float = 0.022
     """How far the corners are raised, so that rest is not sad."""
     exaggeration: float = 0.2
     """How much further than in life the corners rise in a smile and fall in a frown."""

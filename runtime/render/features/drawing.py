@@ -32,7 +32,7 @@ def draw_features(
     rules = rules_for(look, rules)
     colours = feature_colours(look, rules, ink_black)
     with pen.inside(polygon(face.outline)):
-        draw_blush(pen, face, colours, rules.lines)
+        draw_blush(pen, face, look, colours, rules.lines)
         draw_lines(pen, face, curves, look, colours, rules.lines)
     with _far_side(pen, face):
         _draw_side(pen, face, curves, look, colours, rules, face.far_side)

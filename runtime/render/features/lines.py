@@ -22,6 +22,8 @@ _SIDE_LINES = {
 """Which part of the curve is drawn, its weight, and its taper: width of both ends, place of the peak."""
 _SEEN = 0.9
 """Visibility of an eye from which the lines of its side are drawn. Raising it leaves out lines beyond a profile."""
+_BARE_BLUSH = 0.7
+"""Blush of grown-ups without make-up, over that of others. Raising it gives men rouge."""
 _FAINT = 0.08
 """Depth below which a line is not drawn."""
 _FOREHEAD = 0.55
@@ -30,8 +32,10 @@ _FOREHEAD_HEIGHTS = (0.62, 1.0, 1.36)
 """Of the lines, from the lowest to the highest: 1 is the mesh's middle row."""
 
 
-def draw_blush(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: LineRules) -> None:
+def draw_blush(pen: Pen, face: FaceGeometry, look: Look, colours: FeatureColours, rules: LineRules) -> None:
     """A soft warmth on the cheeks, or the style's own mark."""
+    made_up = max(look.lip_strength, look.lines.young)
+    strength = rules.blush * (_BARE_BLUSH + (1 - _BARE_BLUSH) * made_up)
     for side, cheek in enumerate(CHEEKS):
         seen = face.eye_visibility[side]
         centre = face.flat[cheek] + face.down_face * np.float32(0.06)
@@ -40,7 +44,7 @@ def draw_blush(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: Lin
                 pen.fill(shape_path(rules.blush_shape), colours.skin.blush, rules.blush * seen)
             continue
         across = face.across_face * np.float32(0.36)
-        pen.glow(centre, across, face.down_face * np.float32(0.22), colours.skin.blush, rules.blush * seen)
+        pen.glow(centre, across, face.down_face * np.float32(0.22), colours.skin.blush, strength * seen)
 
 
 def draw_lines(

@@ -49,6 +49,8 @@ _ARCH_SHADE = 0.75
 """Shade on the outermost teeth, 0 to 1. Raising it rounds the row."""
 _GAPS = (-0.62, -0.48, -0.32, -0.16, 0.0, 0.16, 0.32, 0.48, 0.62)
 """Places of gaps between teeth, in half widths of the mouth: narrower outwards."""
+_BARE_LIPS = 0.74
+"""Colour of lips without paint, over that of painted ones. Raising it gives men lipstick."""
 _GAP_U, _GAP_ALPHA, _LEAST_TOOTH_U = 0.009, 0.25, 0.07
 """Width of these gaps and their opacity, and the height of teeth in distances of the pupils from which they are drawn.
 Raising the second gives a grille."""
@@ -116,7 +118,7 @@ def _lips(
     top, bottom, inner_top, inner_bottom = shapes
     unit, half = np.float32(face.unit_px), len(bottom) // 2
     paint = look.lip_strength * (0.30 + 0.70 * smoothstep(look.lash, *_PAINTED_LASH))
-    alpha = rules.lip_colour * (0.92 + 0.06 * paint)
+    alpha = rules.lip_colour * (_BARE_LIPS + (1 - _BARE_LIPS) * paint)
     if alpha <= 0:
         return
     # Bare lips have no hard edge: they fade into the skin.
