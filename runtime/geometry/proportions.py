@@ -56,12 +56,12 @@ class Proportions:
     chin_lift (up).
     """
 
-    eye_width: float = 1.42
-    eye_height: float = 1.5
-    nose_width: float = 0.88
+    eye_width: float = 1.46
+    eye_height: float = 1.54
+    nose_width: float = 0.86
     nose_length: float = 0.97
     mouth_width: float = 1.04
-    jaw_width: float = 0.87
+    jaw_width: float = 0.85
     forehead: float = 0.91
     eye_drop: float = 0.035
     nose_lift: float = 0.02

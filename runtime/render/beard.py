@@ -23,13 +23,13 @@ from toonfilter.runtime.render.strands import hair_light, hair_relief
 from toonfilter.runtime.render.tones import Patch, lay, to_levels
 from toonfilter.runtime.styles.style import BaseRules
 
-_BEARD_EDGE_U = 0.013
+_BEARD_EDGE_U = 0.008
 """How softly a dense beard's edge fades into the skin."""
 _GREY_BEARD, _GREY_TONES = (30.0, 55.0), 0.9
 """Lightness of beards between which their tones become stronger, and how much stronger they become."""
 _HANGS = (0.25, 0.5)
 """Share of a beard below the jaw from which it may be and is a long one. Raising it cuts more of them at the jaw."""
-_STUBBLE_EDGE_U, _DENSE = 0.011, (0.5, 0.85)
+_STUBBLE_EDGE_U, _DENSE = 0.016, (0.5, 0.85)
 """How much more softly sparse ones do; and cover up to which a beard is stubble, without tones, and from which it is
 dense. Raising the latter softens more beards."""
 _HAIR_L, _SHIFT = 7.0, 4

@@ -96,7 +96,7 @@ class MouthRules:
     light: float = 0.5
     under_shade: float = 0.35
     lower_edge_u: float = 0.004
-    friendly_u: float = 0.022
+    friendly_u: float = 0.019
     """How far the corners are raised, so that rest is not sad."""
     exaggeration: float = 0.2
     """How much further than in life the corners rise in a smile and fall in a frown."""

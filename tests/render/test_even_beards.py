@@ -1,11 +1,11 @@
-"""Moustaches are on both sides what they are on one."""
+"""Moustaches are on both sides what they are on one, and beards begin on faces."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.alignment import mean_face
-from toonfilter.runtime.render.even_beards import with_even_moustache, without_half_beard
+from toonfilter.runtime.render.even_beards import with_even_moustache, without_half_beard, without_neck_beard
 
 UNIT = 60.0
 
@@ -64,3 +64,12 @@ def test_shade_on_one_side_of_a_chin_is_no_beard(columns: slice, stays: bool) ->
     left = without_half_beard({"beard": chin}, points, UNIT)["beard"]
     assert (left.sum() > 0.9 * chin.sum()) == stays
     assert (left.sum() < 0.1 * chin.sum()) == (not stays)
+
+
+@pytest.mark.parametrize(("above_chin_px", "stays"), [(40, True), (0, False)])
+def test_a_beard_that_hardly_begins_on_the_face_is_a_collar(above_chin_px: int, stays: bool) -> None:
+    points = landmarks()
+    beard = np.zeros((300, 300), np.uint8)
+    chin = int(points[152, 1])
+    beard[chin - above_chin_px : chin + 30, 110:190] = 220
+    assert bool(without_neck_beard({"beard": beard}, points, UNIT)["beard"].any()) == stays

@@ -126,6 +126,15 @@ def test_the_painted_room_is_paler_but_strong_colours_stay_what_they_are() -> No
     assert muted[1:].max() < 60
 
 
+def test_edges_in_the_painted_room_are_crisp_and_small_things_are_gone() -> None:
+    room = np.full((54, 96, 3), 60, np.float32)
+    room[:, 48:] = 200
+    room[20, 20] = 250
+    row = painted(room)[27, :, 0]
+    assert np.count_nonzero((row > row.min() + 14) & (row < row.max() - 14)) <= 4
+    assert abs(painted(room)[40, 40, 0] - row[40]) < 6
+
+
 @pytest.mark.parametrize("kind", ["blur", "drawn"])
 def test_backgrounds_of_the_room_keep_its_colour(kind) -> None:
     image = scene()

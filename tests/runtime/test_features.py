@@ -204,6 +204,14 @@ def test_teeth_show_as_far_as_the_photo_shows_them() -> None:
     assert 0 < shown[1] < shown[2]
 
 
+def test_lips_and_cheeks_without_paint_are_paler() -> None:
+    face = FaceGeometry.of(_face())
+    lip, cheek = face.flat[LIP_BOTTOM[len(LIP_BOTTOM) // 2]] - face.down * 4, face.flat[205]
+    bare, made_up = (_drawn(_face(), replace(Look.plain(), lip_strength=share, lash=share)) for share in (0.0, 1.0))
+    for place in (lip, cheek):
+        assert _part(bare, place, 2)[..., 3].mean() < _part(made_up, place, 2)[..., 3].mean() - 2
+
+
 def test_proportions_are_monotone_and_invertible() -> None:
     face = FaceGeometry.of(_face(yaw=20), Proportions(eye_height=1.6, eye_width=1.5, nose_width=0.7, jaw_width=0.8))
     grid = np.stack(np.meshgrid(np.arange(40, 361, 4), np.arange(40, 361, 4)), -1).astype(np.float32)
