@@ -13,6 +13,7 @@ from toonfilter.runtime.render.canvas import clipped, draw_soft, paint, path_of
 from toonfilter.runtime.render.colour import to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.dense_beards import dense_part
+from toonfilter.runtime.render.even_beards import with_even_moustache
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.figure import Figure
@@ -92,7 +93,9 @@ def _dense_plane(figure: Figure, head: FaceGeometry, palette: Palette) -> Plane:
         return plane
     mesh = head.photo_points[:MESH_POINTS].copy()
     mesh[:, :2] = figure.to_crop(np.ascontiguousarray(mesh[:, :2]))
-    return dense_part(figure.fields, figure.photo, mesh, figure.unit_crop_px)
+    dense = dense_part(figure.fields, figure.photo, mesh, figure.unit_crop_px)
+    # Light from one side is no reason for half a moustache.
+    return with_even_moustache({"beard": dense}, mesh, figure.unit_crop_px)["beard"]
 
 
 def _below_jaw(figure: Figure, head: FaceGeometry, plane: Plane) -> float:
