@@ -64,7 +64,7 @@ class BaseRules:
     neck_shadow_u: float = 0.5
     stubble: float = 0.35
     beard_tones: tuple[tuple[float, float], ...] = ((-6.0, -7.0), (7.0, 4.0))
-    hair_tones: tuple[tuple[float, float], ...] = ((-3.0, -6.0), (-7.0, -12.0), (3.0, 6.0), (7.0, 13.0), (11.0, 21.0))
+    hair_tones: tuple[tuple[float, float], ...] = ((-3.0, -6.0), (-7.0, -12.0), (3.0, 4.0), (7.0, 8.0), (11.0, 13.0))
 
 
 @dataclass(frozen=True, slots=True)
