@@ -301,3 +301,24 @@ def test_the_near_ear_of_a_turned_head_lies_behind_its_cheek_on_skin(yaw: float)
     assert ear_in_profile(head, figure, np.zeros_like(skin), near) is None, "hair lies over it"
     ahead = FaceGeometry.of(_face(yaw=yaw / 3))
     assert ear_in_profile(ahead, figure, skin, near) is None
+
+
+def _crossing_px(inwards_px: float) -> float:
+    """How much nearer the drawn irises are to each other where each of the mesh's is moved inwards by so much."""
+    between = []
+    for moved in (0.0, inwards_px):
+        landmarks = _face()
+        for side, eye in enumerate(EYES):
+            landmarks[list(eye.iris), 0] += moved * (1 - 2 * side)
+        face = FaceGeometry.of(landmarks)
+        irises = [eye_shape(face, FaceCurves(face.flat), FeatureRules().eyes, side).iris[0] for side in (0, 1)]
+        between.append(float(irises[1] - irises[0]))
+    return (between[0] - between[1]) / 2
+
+
+def test_eyes_that_hardly_cross_look_at_one_place() -> None:
+    assert 0 < _crossing_px(1.5) < 0.8 * 1.5
+
+
+def test_eyes_that_are_meant_to_cross_do() -> None:
+    assert _crossing_px(8.0) > 4.0
