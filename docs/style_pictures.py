@@ -44,7 +44,12 @@ _KEY_PX = {
 """What is shown of the keys of a table: rows and columns of the drawing."""
 _KEY_TILE_PX, _KEY_COLUMNS, _KEY_LABEL_PX = 128, 4, 34
 """Width of a drawing in such a sheet, pairs of them side by side, and height of what is written above each pair."""
-_WORDS = {"pattern": ("dots", "hatching"), "fill": ("colour", "paper"), "kind": ("soft", "small")}
+_WORDS = {
+    "cloth": ("flat", "painted"),
+    "pattern": ("dots", "hatching"),
+    "fill": ("colour", "paper"),
+    "kind": ("soft", "small"),
+}
 _TOGETHER = {
     "dot_u": 'pattern = "dots"\nshade = 1.0\nground_dots = 1.0',
     "softness_u": "shade = 1.0\nform_shade = 1.0\nmodelling = 0.0",

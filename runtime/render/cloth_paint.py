@@ -20,15 +20,18 @@ from toonfilter.runtime.styles.style import BaseRules
 
 _SMALLER = 2
 """Cloth's colours are told apart in a picture so many times smaller than the planes."""
-_BRUSH_U = 0.04
+_BRUSH_U = 0.05
 """Reach of the brush, in distances of the pupils, and _SMALLER times as much far from the focus. Raising it paints
 larger patches, and shows less of a face on a shirt."""
+_FAR_SHARE = 0.62
+"""How much patches far from the focus differ from the colours around them, over those near it. Raising it makes
+camouflage of folds."""
 _AT_LARGE_U = 0.14
 """How far colours are averaged that `folds` mixes patches with, and that the brush sees beyond the cloth's edge."""
 _FOCUS_U, _FOCUS_EDGE_U = 1.3, 0.15
 """So far around the collar or the forehead, with so wide an edge, cloth is painted more finely: collars, ties and
 ornaments are small, and nobody else's face is there."""
-_TONE_L, _TONE_EDGE = 7, 6.0
+_TONE_L, _TONE_EDGE = 7, 3.0
 """Distance of the tones that light is gathered to, L*, and how crisply one becomes the next. Raising the first: fewer
 tones; the second: harder edges."""
 _UNDER_UNIT_PX = 7.0
@@ -100,8 +103,8 @@ def _brushwork(
     """
     reach_px = _BRUSH_U * unit_px
     fine, coarse = (
-        _patches(lab, region, reach_px, _AT_LARGE_U * unit_px, rules.folds)
-        for lab, region in zip(pictures, inside, strict=True)
+        _patches(lab, region, reach_px, _AT_LARGE_U * unit_px, rules.folds * share)
+        for lab, region, share in zip(pictures, inside, (1.0, _FAR_SHARE), strict=True)
     )
     size = fine.shape[1::-1]
     shares = cv2.resize(near, size, interpolation=cv2.INTER_LINEAR)[..., None]

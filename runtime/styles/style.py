@@ -47,7 +47,7 @@ class BaseRules:
         (8.0, 6.0),
     )
     cloth: Literal["painted", "flat"] = "painted"
-    folds: float = 0.9
+    folds: float = 0.8
     ink_black: float = 0.0
     line_taper: float = 0.42
     skin_lightness: float = 0.0
