@@ -221,8 +221,12 @@ def with_heads_at(
             planes["tone"][beside > 0] = round(cv2.mean(planes["tone"], beside)[0])
             planes["ink"][beside > 0] = 0
             continue
-        for name in ("person", "skin"):
-            planes[name] = cv2.max(planes[name], beside)
+        if room_drawn:
+            # Hair stays, as a shape without light, in which no face can be seen.
+            planes["tone"][beside > 0] = round(cv2.mean(planes["tone"], beside)[0])
+        planes["person"] = cv2.max(planes["person"], beside)
+        bald = cv2.subtract(beside, planes["hair"]) if room_drawn else beside
+        planes["skin"] = cv2.subtract(cv2.max(planes["skin"], beside), cv2.subtract(beside, bald))
     planes["hair"] = cv2.min(planes["hair"], cv2.bitwise_not(planes["skin"]))
     return replace(scene, photo=photo, planes=planes)
 

@@ -165,6 +165,21 @@ def test_a_place_where_skin_is_seen_is_a_head_and_one_on_a_known_face_is_that_fa
 
 
 @pytest.mark.parametrize("room_drawn", [True, False])
+def test_a_head_without_features_keeps_its_hair_without_light_where_all_is_drawn(room_drawn: bool) -> None:
+    planes = {name: np.zeros((200, 200), np.uint8) for name in FIELDS}
+    planes["person"][40:, 40:160] = planes["skin"][40:, 40:160] = 255
+    planes["hair"][40:75, 40:160], planes["skin"][40:75, 40:160] = 255, 0
+    planes["tone"][:] = np.arange(200, dtype=np.uint8)
+    scene = SceneFields(np.full((200, 200, 3), 120, np.uint8), planes, 1.0)
+    head = with_heads_at(scene, [Box(70, 60, 130, 130)], bodies_drawn=True, room_drawn=room_drawn).planes
+    assert (head["hair"][65, 100] == 255) == room_drawn
+    assert (head["skin"][65, 100] == 0) == room_drawn
+    assert head["skin"][100, 100] == 255
+    if room_drawn:
+        assert np.ptp(head["tone"][100, 85:115]) == 0
+
+
+@pytest.mark.parametrize("room_drawn", [True, False])
 def test_a_head_behind_a_known_one_is_whole_only_where_the_room_shows(room_drawn: bool) -> None:
     scene = SceneFields(np.zeros((SIZE, SIZE, 3), np.uint8), planes(skin=box(60, 40, 160, 160)), 1.0)
     scene.planes["skin"][:, 60:110] = 0
