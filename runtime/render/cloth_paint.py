@@ -65,14 +65,16 @@ def painted_cloth(
     near = None
     if focus is not None:
         near = _near((focus - (patch.left, patch.top)) / _SMALLER, inside.shape, unit_px / _SMALLER)
-    if rules.cloth == "flat" or near is None:
+    is_flat, has_fine_lines = rules.cloth == "flat" or near is None, rules.inner_ink > 0 and unit_px < _FINE_UNIT_PX
+    full = lab if is_flat and not has_fine_lines else picture_lab(part)
+    if is_flat or near is None:
         painted = flat_cloth(lab, inside, near, patch, colours, unit_px / _SMALLER, rules)
     else:
-        painted = _brushwork((picture_lab(part), lab), (whole, inside), near, patch, unit_px, rules)
+        painted = _brushwork((full, lab), (whole, inside), near, patch, unit_px, rules)
     if rules.inner_ink > 0:
-        if unit_px < _FINE_UNIT_PX:
+        if has_fine_lines:
             # On small people lines are finer than these smaller pictures show.
-            lines = cloth_lines(picture_lab(part)[..., 0], whole, unit_px)
+            lines = cloth_lines(full[..., 0], whole, unit_px)
         else:
             lines = cloth_lines(lab[..., 0], inside, unit_px / _SMALLER)
         if lines.any():
@@ -101,15 +103,18 @@ def _brushwork(
 
     The same brush, in pixels, paints larger patches on the smaller picture.
     """
-    reach_px = _BRUSH_U * unit_px
-    fine, coarse = (
-        _patches(lab, region, reach_px, _AT_LARGE_U * unit_px, rules.folds * share)
-        for lab, region, share in zip(pictures, inside, (1.0, _FAR_SHARE), strict=True)
-    )
-    size = fine.shape[1::-1]
-    shares = cv2.resize(near, size, interpolation=cv2.INTER_LINEAR)[..., None]
-    coarse = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR)
-    lab = painted_colour(paintable(coarse + (fine - coarse) * shares), rules)
+    reach_px, at_large_px = _BRUSH_U * unit_px, _AT_LARGE_U * unit_px
+    whole, region = pictures[0], inside[0]
+    size = whole.shape[1::-1]
+    coarse = _patches(pictures[1], inside[1], reach_px, at_large_px, _FAR_SHARE * rules.folds)
+    lab = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR)
+    share = cv2.resize(near, size, interpolation=cv2.INTER_LINEAR)[..., None]
+    left, top, width, height = cv2.boundingRect((share > 0).astype(np.uint8))
+    if width > 0:
+        part = np.s_[top : top + height, left : left + width]
+        fine = _patches(np.ascontiguousarray(whole[part]), region[part], reach_px, at_large_px, rules.folds)
+        lab[part] += (fine - lab[part]) * share[part]
+    lab = painted_colour(paintable(lab), rules)
     levels = patch.enlarged(np.clip(lab * _TO_BYTES + _BYTES_ORIGIN, 0, 255).astype(np.uint8), smoothly=True)
     opaque = cv2.cvtColor(cv2.LUT(levels, _tones()), cv2.COLOR_LAB2RGB)
     picture: Pixels = cv2.cvtColor(opaque, cv2.COLOR_RGB2RGBA)
