@@ -221,14 +221,19 @@ def with_heads_at(
             planes["tone"][beside > 0] = round(cv2.mean(planes["tone"], beside)[0])
             planes["ink"][beside > 0] = 0
             continue
-        if room_drawn:
-            # Hair stays, as a shape without light, in which no face can be seen.
-            planes["tone"][beside > 0] = round(cv2.mean(planes["tone"], beside)[0])
-        planes["person"] = cv2.max(planes["person"], beside)
-        bald = cv2.subtract(beside, planes["hair"]) if room_drawn else beside
-        planes["skin"] = cv2.subtract(cv2.max(planes["skin"], beside), cv2.subtract(beside, bald))
+        _bare_head(planes, beside, hair_stays=room_drawn)
     planes["hair"] = cv2.min(planes["hair"], cv2.bitwise_not(planes["skin"]))
     return replace(scene, photo=photo, planes=planes)
+
+
+def _bare_head(planes: dict[str, Plane], head: Plane, *, hair_stays: bool) -> None:
+    """Make a head without features of a place, in planes that are changed. head: 255 where it is."""
+    planes["person"] = cv2.max(planes["person"], head)
+    hair = cv2.min(head, planes["hair"]) if hair_stays else np.zeros_like(head)
+    planes["skin"] = cv2.subtract(cv2.max(planes["skin"], head), hair)
+    if hair_stays:
+        # A shape without light, in which no face can be seen.
+        planes["tone"][head > 0] = round(cv2.mean(planes["tone"], head)[0])
 
 
 def _is_on_chest(place: Box, meshes: Sequence[Box]) -> bool:
