@@ -50,11 +50,11 @@ GROUPS: Mapping[str, tuple[str, str, str]] = {
     "proportions": (
         "How far the face departs from the person's own. The more, the less a recogniser knows the person.",
         "eye_width = 1.0\neye_height = 1.0\nnose_width = 1.0\njaw_width = 1.0",
-        "eye_width = 1.5\neye_height = 1.6\nnose_width = 0.75\njaw_width = 0.84",
+        "eye_width = 1.6\neye_height = 1.6\nnose_width = 0.7\njaw_width = 0.74",
     ),
     "base": (
         _BASE,
-        "outer_line_u = 0.010\nhair_line_u = 0.006\ninner_ink = 0.2\nshade = 0.15\nmodelling = 0.0\nsaturation = 0.5",
+        "outer_line_u = 0.010\nhair_line_u = 0.003\ninner_ink = 0.2\nshade = 0.15\nmodelling = 0.0\nsaturation = 0.5",
         "outer_line_u = 0.06\nhair_line_u = 0.04\ninner_ink = 1.0\nshade = 1.0\nmodelling = 1.0\nsaturation = 1.6",
     ),
     "features.eyes": (

@@ -39,8 +39,8 @@ _STUBBLE_LEVEL, _BEARD_LEVEL = 72, 120
 """Levels of the field `beard` from which stubble and from which a beard is drawn. Raising them draws less of them."""
 _FADE_U = 0.028
 """How softly stubble ends."""
-_LIGHT = -11.0
-"""Lightness of a beard less that of skin from which it is grey: then what is not dark is dense, too."""
+_LIGHT = (-16.0, -6.0)
+"""Lightness of a beard less that of skin from which it may be and is grey: then what is not dark is dense, too."""
 _CLIPPED = 0.7
 """Cover up to which a beard ends at the jaw, as stubble does. Raising it cuts grey beards there."""
 _SEEN_STUBBLE = 2.0
@@ -81,21 +81,24 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
             canvas.clipPath(face, skia.ClipOp.kIntersect, True)
         edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - smoothstep(palette.beard_cover, *_DENSE))
         lay(canvas, beard.picture, beard.patch, path_of(dense), soft_px=edge_u * unit)
-        if below_jaw > _HANGS[0]:
-            # On trimmed beards a fringe is bristles.
-            canvas.drawPath(beard.locks, paint(to_rgb(palette.beard)))
+        # On trimmed beards a fringe is bristles.
+        canvas.drawPath(beard.locks, paint(to_rgb(palette.beard), smoothstep(below_jaw, *_HANGS)))
         canvas.restore()
 
 
 def _dense_plane(figure: Figure, head: FaceGeometry, palette: Palette) -> Plane:
+    """The field `beard`, without the stubble of one that is not grey."""
     plane = figure.fields["beard"]
-    if palette.beard[0] - palette.skin[0] > _LIGHT:
+    grey = smoothstep(float(palette.beard[0] - palette.skin[0]), *_LIGHT)
+    if grey == 1:
         return plane
     mesh = head.photo_points[:MESH_POINTS].copy()
     mesh[:, :2] = figure.to_crop(np.ascontiguousarray(mesh[:, :2]))
     dense = dense_part(figure.fields, figure.photo, mesh, figure.unit_crop_px)
     # Light from one side is no reason for half a moustache.
-    return with_even_moustache({"beard": dense}, mesh, figure.unit_crop_px)["beard"]
+    even = with_even_moustache({"beard": dense}, mesh, figure.unit_crop_px)["beard"]
+    mixed: Plane = cv2.addWeighted(plane, grey, even, 1 - grey, 0)
+    return mixed
 
 
 def _below_jaw(figure: Figure, head: FaceGeometry, plane: Plane) -> float:

@@ -16,11 +16,11 @@ _FAR_CELLS, _FAR_SHARE = 9, 1e-3
 """How much further away, and how little, colours count for those at large."""
 _SUM = np.ones((1, 3), np.float32)
 
-Lab = NDArray[np.float32]
+Picture = NDArray[np.float32]
 """float32 [h, w, 3], L*a*b*."""
 
 
-def brushed(lab: Lab, reach_px: float) -> Lab:
+def brushed(lab: Picture, reach_px: float) -> Picture:
     """The picture in patches of about `reach_px`: each place takes the colour of the calmest surroundings beside it.
 
     Papari, Petkov, Campisi, Artistic Edge and Corner Enhancing Smoothing (2007), section III, with eight sectors that
@@ -32,7 +32,7 @@ def brushed(lab: Lab, reach_px: float) -> Lab:
     return lab
 
 
-def _brushed_once(lab: Lab, reach: int) -> Lab:
+def _brushed_once(lab: Picture, reach: int) -> Picture:
     disc = (reach + 1, reach + 1)
     mean = cv2.blur(cv2.blur(lab, disc), disc)
     square = cv2.blur(cv2.blur(cv2.transform(lab * lab, _SUM), disc), disc)
@@ -42,7 +42,7 @@ def _brushed_once(lab: Lab, reach: int) -> Lab:
     sums = cv2.filter2D(
         cv2.merge([mean * weight[..., None], weight]), -1, _sectors(reach), borderType=cv2.BORDER_REPLICATE
     )
-    chosen: Lab = sums[..., :3] / sums[..., 3:]
+    chosen: Picture = sums[..., :3] / sums[..., 3:]
     return chosen
 
 
@@ -58,7 +58,7 @@ def _sectors(reach: int) -> NDArray[np.float32]:
     return middles
 
 
-def goes_on(lab: Lab, inside: Plane, reach_px: float) -> tuple[Lab, Lab]:
+def extended(lab: Picture, inside: Plane, reach_px: float) -> tuple[Picture, Picture]:
     """The picture as if what is inside went on beyond it, and its colours at large, averaged over about `reach_px`.
 
     inside: uint8 [h, w], 255 where the picture counts.
@@ -75,5 +75,5 @@ def goes_on(lab: Lab, inside: Plane, reach_px: float) -> tuple[Lab, Lab]:
         return both
 
     mean = gathered(lab * share[..., None]) / np.maximum(gathered(share), 1e-6)[..., None]
-    at_large: Lab = cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)
+    at_large: Picture = cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.where(inside[..., None] > 0, lab, at_large), at_large

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.render.brushwork import brushed, goes_on
+from toonfilter.runtime.render.brushwork import brushed, extended
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.cloth_lines import cloth_lines, draw_lines
 from toonfilter.runtime.render.colour import Lab, picture_lab
@@ -62,14 +62,15 @@ def painted_cloth(
     part, whole = np.ascontiguousarray(patch.of(photo)), cv2.compare(patch.of(plane), _SURE, cv2.CMP_GE)
     lab = picture_lab(cv2.resize(part, size, interpolation=cv2.INTER_AREA))
     inside = cv2.compare(cv2.resize(patch.of(plane), size, interpolation=cv2.INTER_AREA), _SURE, cv2.CMP_GE)
-    near = None
-    if focus is not None:
-        near = _near((focus - (patch.left, patch.top)) / _SMALLER, inside.shape, unit_px / _SMALLER)
-    is_flat, has_fine_lines = rules.cloth == "flat" or near is None, rules.inner_ink > 0 and unit_px < _FINE_UNIT_PX
-    full = lab if is_flat and not has_fine_lines else picture_lab(part)
-    if is_flat or near is None:
+    near = (
+        None if focus is None else _near((focus - (patch.left, patch.top)) / _SMALLER, inside.shape, unit_px / _SMALLER)
+    )
+    has_fine_lines = unit_px < _FINE_UNIT_PX
+    if near is None or rules.cloth == "flat":
         painted = flat_cloth(lab, inside, near, patch, colours, unit_px / _SMALLER, rules)
+        full = picture_lab(part) if has_fine_lines else lab
     else:
+        full = picture_lab(part)
         painted = _brushwork((full, lab), (whole, inside), near, patch, unit_px, rules)
     if rules.inner_ink > 0:
         if has_fine_lines:
@@ -125,7 +126,7 @@ def _patches(
     lab: NDArray[np.float32], inside: Plane, reach_px: float, at_large_px: float, share: float
 ) -> NDArray[np.float32]:
     """Patches of cloth, with a share of how far they are from its colours at large."""
-    whole, at_large = goes_on(lab, inside, at_large_px)
+    whole, at_large = extended(lab, inside, at_large_px)
     patches: NDArray[np.float32] = at_large + (brushed(whole, reach_px) - at_large) * np.float32(share)
     return patches
 

@@ -138,8 +138,8 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = with_colour_edges(planes, scene.photo, unit_px, middle)
     _, down = axes_of(landmarks)
     planes = with_calm_body(planes, landmarks[CHIN, :2], down, unit_px, keep_person=keep_person)
-    for evened in (without_neck_beard, with_even_moustache, without_half_beard):
-        planes = evened(planes, landmarks, unit_px)
+    for rule in (without_neck_beard, with_even_moustache, without_half_beard):
+        planes = rule(planes, landmarks, unit_px)
     planes = with_sure_middle(planes, middle, landmarks, unit_px, keep_person=keep_person)
     if not keep_person:
         planes = with_both_ears(planes, landmarks, unit_px, head.yaw)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from toonfilter.runtime.render.brushwork import brushed, goes_on
+from toonfilter.runtime.render.brushwork import brushed, extended
 
 SIDE = 60
 
@@ -29,7 +29,7 @@ def test_a_flat_picture_stays() -> None:
 def test_a_picture_goes_on_beyond_what_counts() -> None:
     light = np.where(np.arange(SIDE) < 30, 50.0, 0.0)[None] + np.zeros((SIDE, 1))
     inside = np.where(np.arange(SIDE) < 30, 255, 0)[None].astype(np.uint8).repeat(SIDE, 0)
-    whole, at_large = goes_on(grey(light), inside, 8.0)
+    whole, at_large = extended(grey(light), inside, 8.0)
     assert np.allclose(whole[:, :30, 0], 50.0)
     assert np.allclose(whole[:, 30:36, 0], 50.0, atol=0.5)
     assert np.allclose(at_large[:, :36, 0], 50.0, atol=0.5)

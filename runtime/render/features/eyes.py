@@ -22,11 +22,11 @@ from toonfilter.runtime.render.features.brush import (
     taper,
     to_argb,
 )
-from toonfilter.runtime.render.features.convergence import converged
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.palette import FeatureColours
 from toonfilter.runtime.render.features.shapes import shape_path
 from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.features.vergence import vergence_correction
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.feature_rules import EyeRules
 
@@ -129,7 +129,7 @@ def eye_shape(face: FaceGeometry, curves: FaceCurves, rules: EyeRules, side: int
         upper, lower = upper + hang, lower + hang
     radius = float(np.hypot(*(iris[1:] - iris[0]).T).mean()) / max(0.5 + 0.5 * slim, 0.5)
     height = float(((lower - upper) @ face.down).max())
-    apart = np.float32(converged(face, side) * float(np.linalg.norm(upper[0] - upper[-1])) / 2)
+    apart = np.float32(vergence_correction(face, side) * float(np.linalg.norm(upper[0] - upper[-1])) / 2)
     centre = _seen_iris(face, iris[0] + face.right * apart, upper, lower, radius)
     return EyeShape(side, upper, lower, crease, centre, radius, openness, max(height, 0.0), slim)
 

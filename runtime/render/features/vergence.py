@@ -17,7 +17,7 @@ _TURNED = (18.0, 28.0)
 _SEEN = 0.9
 
 
-def converged(face: FaceGeometry, side: int) -> float:
+def vergence_correction(face: FaceGeometry, side: int) -> float:
     """How far to the right an iris is drawn of where the mesh has it, in half widths of the eye."""
     if min(face.eye_visibility) < _SEEN:
         return 0.0
