@@ -15,12 +15,13 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
+from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.beard import draw_beard
 from toonfilter.runtime.render.canvas import canvas_on
 from toonfilter.runtime.render.carried import CarriedPeople
 from toonfilter.runtime.render.colour import colour_levels, lightened
-from toonfilter.runtime.render.features.ages import skin_rules
+from toonfilter.runtime.render.features.ages import proportions_for, skin_rules
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
@@ -247,22 +248,26 @@ class LayeredRenderer:
         self, scene: SceneFields, faces: Sequence[AlignedFace], carried: Mapping[int, SceneFields] | None = None
     ) -> People:
         keep, alone = not self._ground.is_opaque, self._extent == "head"
-        proportions = self._style.proportions
-        if not self.draws_whole_frame:
-            # Hair that is lower than the person's own would show that above it.
-            proportions = replace(proportions, forehead=max(1.0, proportions.forehead))
-        return people_in(scene, faces, proportions, heads_alone=alone, keep_person=keep, carried=carried)
+        return people_in(scene, faces, heads_alone=alone, keep_person=keep, carried=carried)
 
     def _draw_person(self, canvas: skia.Canvas, person: Person, time_s: float | None) -> None:
-        head, scene = person.head, person.scene
+        scene = person.scene
         small = scene.from_frame(person.face.landmarks)
         memory = self._remembered(person.face.id, scene, small, time_s)
+        head = person.head.in_proportions(self._proportions(memory.look))
         memory.swatches.next_frame(head.flat[NOSE_TIP])
         swatches = None if time_s is None else memory.swatches
         figure = Figure(scene.photo, scene.planes, scene.to_frame, head.unit_px, head, head.warp.move, swatches)
         palette = painted_colours(memory.palette, self._style.base)
         look = painted_look(memory.look, self._style.base)
         self._draw_figure(canvas, figure, palette, memory.light, look)
+
+    def _proportions(self, look: Look) -> Proportions:
+        proportions = proportions_for(look, self._style.proportions)
+        if self.draws_whole_frame:
+            return proportions
+        # Hair that is lower than the person's own would show that above it.
+        return replace(proportions, forehead=max(1.0, proportions.forehead))
 
     def _draw_figure(
         self,

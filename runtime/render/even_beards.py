@@ -24,6 +24,11 @@ _CHIN_REACH_U, _BELOW_CHIN_U = 1.1, 0.35
 """How far to either side of the chin and below it beards are compared, in distances of the pupils."""
 _LEAST_EVEN = 0.4
 """Share of a chin's beard that must be on both sides. Raising it takes more beards in light from one side for shade."""
+_ABOVE_NOSE_U, _BEARD_BELOW_U, _BEARD_REACH_U = 0.6, 0.9, 1.35
+"""From how far above the nose's tip to how far below the chin, and how far to either side, a beard's shape is even."""
+_GAPS_U, _ROUND_U, _SEAM_U = 0.10, 0.035, 0.10
+"""Width of gaps that are closed, how far outlines are rounded, and over how much that begins and ends. Raising the
+first two makes plainer beards."""
 _BEARD, _RIM_U, _LEAST_ON_FACE_U2, _LEAST_SHARE_ON_FACE = 100, 0.10, 0.12, 0.5
 """Level of a beard; width of the face's rim, where it may be a collar's; and the least of it that lies further in, in
 squares of the pupils' distance or as a share, where one is believed. Raising these takes more chin beards for collars.
@@ -74,6 +79,30 @@ def without_neck_beard(planes: Mapping[str, Plane], landmarks: Landmarks, unit_p
     if on_face >= _LEAST_ON_FACE_U2 * unit_px**2 or on_face >= _LEAST_SHARE_ON_FACE * whole:
         return dict(planes)
     return {**planes, "beard": np.zeros_like(beard)}
+
+
+def even_beard(beard: Plane, landmarks: Landmarks, unit_px: float) -> Plane:
+    """A beard that is on both sides what it is on either, without gaps, its outline rounded: uint8 [h, w].
+
+    beard: uint8 [h, w]. landmarks, unit_px: see `with_even_moustache`.
+    """
+    gaps = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(_GAPS_U * unit_px)) + 1,) * 2)
+    top = _below_nose(landmarks, (NOSE_TIP,)) - _ABOVE_NOSE_U * unit_px
+    bottom = _below_nose(landmarks, (CHIN,)) + _BEARD_BELOW_U * unit_px
+    halves = _halves(beard, landmarks, (top, bottom), _BEARD_REACH_U * unit_px)
+    if halves is None:
+        return _rounded(beard, gaps, unit_px)
+    even = _rounded(cv2.addWeighted(halves.own, 0.5, halves.mirrored, 0.5, 0), gaps, unit_px)
+    seam = 2 * max(1, round(_SEAM_U * unit_px)) + 1
+    whole = halves.back(np.full_like(halves.own, 255), beard.shape)
+    share = cv2.blur(cv2.erode(whole, np.ones((seam, seam), np.uint8)), (seam, seam)).astype(np.float32) / 255
+    mixed: Plane = cv2.convertScaleAbs(beard + (halves.back(even, beard.shape) - beard.astype(np.float32)) * share)
+    return mixed
+
+
+def _rounded(beard: Plane, gaps: Plane, unit_px: float) -> Plane:
+    rounded: Plane = cv2.GaussianBlur(cv2.morphologyEx(beard, cv2.MORPH_CLOSE, gaps), (0, 0), _ROUND_U * unit_px)
+    return rounded
 
 
 @dataclass(frozen=True, slots=True, eq=False)

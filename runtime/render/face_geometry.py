@@ -1,7 +1,7 @@
 """A face as the feature painters see it: its mesh in the style's proportions, its unit, axes and visible sides."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -63,6 +63,11 @@ class FaceGeometry:
         points = landmarks.astype(np.float32)
         points[:, :2] = warp.move(landmarks[:, :2])
         return cls(points, landmarks.astype(np.float32), fit, warp, unit_px, *fit.pose_degrees)
+
+    def in_proportions(self, proportions: Proportions) -> "FaceGeometry":
+        """The same face in other proportions."""
+        drawn = FaceGeometry.of(self.photo_points, proportions, self.fit)
+        return replace(drawn, far_eye_seen=self.far_eye_seen)
 
     @cached_property
     def flat(self) -> Points:

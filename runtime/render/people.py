@@ -46,7 +46,8 @@ _WINDOW_GRID_PX = 8
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A known face, its head on the canvas, and the part of the scene that is theirs, with clear edges."""
+    """A known face, its head on the canvas in its own proportions, and the part of the scene that is theirs, with clear
+    edges."""
 
     face: Face
     head: FaceGeometry
@@ -64,13 +65,12 @@ class People:
 def people_in(
     scene: SceneFields,
     faces: Sequence[AlignedFace],
-    proportions: Proportions,
     *,
     heads_alone: bool = False,
     keep_person: bool = False,
     carried: Mapping[int, SceneFields] | None = None,
 ) -> People:
-    """faces: on the canvas, far ones first. proportions: of the style. keep_person: see `without_islands`.
+    """faces: on the canvas, far ones first. keep_person: see `without_islands`.
 
     carried: what is known of some of them already, by the face's id, see `CarriedPeople`.
     """
@@ -80,7 +80,7 @@ def people_in(
     shares = _shares(scene, faces)
     known = []
     for (face, _), share in zip(faces, shares, strict=False):
-        head = FaceGeometry.of(face.landmarks, proportions, face.fit)
+        head = FaceGeometry.of(face.landmarks, Proportions.none(), face.fit)
         head = replace(head, far_eye_seen=_far_eye_seen(scene, head))
         if face.id in carried:
             own = carried[face.id]

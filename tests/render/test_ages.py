@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from toonfilter.runtime.render.features.ages import rules_for
+from toonfilter.runtime.geometry.proportions import SCALES, Proportions
+from toonfilter.runtime.render.features.ages import proportions_for, rules_for
 from toonfilter.runtime.render.look import AgeLines, Look
 from toonfilter.runtime.styles.feature_rules import FeatureRules
 
@@ -22,7 +23,7 @@ def test_grown_ups_have_the_style_s_features() -> None:
 def test_children_have_smaller_noses_paler_lips_and_larger_irises() -> None:
     child = rules_for(somebody(1.0), RULES)
     assert child.nose.wing_u < 0.8 * RULES.nose.wing_u
-    assert child.mouth.lip_colour < 0.9 * RULES.mouth.lip_colour
+    assert child.mouth.lip_colour < 0.95 * RULES.mouth.lip_colour
     assert child.eyes.iris_size > RULES.eyes.iris_size
     assert child.eyes.lashes == 0
 
@@ -40,3 +41,20 @@ def test_eyes_of_middle_age_are_smaller_and_calmer() -> None:
     assert aged.eyes.highlight < RULES.eyes.highlight
     assert aged.mouth.lip_colour < RULES.mouth.lip_colour
     assert aged.nose == RULES.nose
+
+
+def test_children_keep_their_round_cheeks_and_high_foreheads() -> None:
+    style = Proportions()
+    child, youth = (proportions_for(somebody(young), style) for young in (1.0, 0.5))
+    assert style.jaw_width < youth.jaw_width < child.jaw_width < 1
+    assert style.forehead < child.forehead < 1
+    assert child.eye_width == style.eye_width
+    assert child.mouth_width < style.mouth_width
+
+
+def test_grown_ups_have_the_style_s_proportions() -> None:
+    assert proportions_for(somebody(0.0), Proportions()) == Proportions()
+
+
+def test_a_style_s_smallest_noses_are_small_enough_for_children() -> None:
+    assert proportions_for(somebody(1.0), Proportions(nose_width=SCALES[0])).nose_width == SCALES[0]

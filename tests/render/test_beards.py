@@ -20,8 +20,9 @@ def darkness(face, cover: float) -> float:
     """How much darker than the skin the middle of a dense beard of this cover is drawn, 0 to 255."""
     head = FaceGeometry.of(face[1].landmarks)
     plane = np.zeros((640, 640), np.uint8)
-    cheek = tuple(round(float(value)) for value in head.flat[205])
-    cv2.circle(plane, cheek, round(0.3 * head.unit_px), 255, -1)
+    cheek, other = (tuple(round(float(value)) for value in head.flat[point]) for point in (205, 425))
+    for place in (cheek, other):
+        cv2.circle(plane, place, round(0.3 * head.unit_px), 255, -1)
     figure = Figure(
         np.full((640, 640, 3), 128, np.uint8),
         {"beard": plane, "skin": np.full_like(plane, 255)},

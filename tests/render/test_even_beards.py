@@ -5,7 +5,12 @@ import pytest
 from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.alignment import mean_face
-from toonfilter.runtime.render.even_beards import with_even_moustache, without_half_beard, without_neck_beard
+from toonfilter.runtime.render.even_beards import (
+    even_beard,
+    with_even_moustache,
+    without_half_beard,
+    without_neck_beard,
+)
 
 UNIT = 60.0
 
@@ -73,3 +78,36 @@ def test_a_beard_that_hardly_begins_on_the_face_is_a_collar(above_chin_px: int, 
     chin = int(points[152, 1])
     beard[chin - above_chin_px : chin + 30, 110:190] = 220
     assert bool(without_neck_beard({"beard": beard}, points, UNIT)["beard"].any()) == stays
+
+
+def uneven_beard(points: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Along the jaw on one side further up, with a gap below the lip."""
+    beard = np.zeros((300, 300), np.uint8)
+    row = int(points[152, 1])
+    beard[row - 24 : row, 110:190] = 255
+    beard[row - 40 : row - 24, 110:130] = 255
+    beard[row - 24 : row - 18, 148:152] = 0
+    return beard
+
+
+def test_a_beard_is_as_long_on_both_sides_and_has_no_gaps() -> None:
+    points = landmarks()
+    beard = uneven_beard(points)
+    even = even_beard(beard, points, UNIT)
+    assert (
+        abs(float(np.subtract(*sides(even)))) < 0.03 * float(even.sum()) < abs(float(np.subtract(*sides(beard)))) * 0.3
+    )
+    assert even[int(points[152, 1]) - 20, 150] > 200
+
+
+def test_what_lies_far_below_the_chin_stays() -> None:
+    points = landmarks()
+    long = uneven_beard(points)
+    long[-20:, 120:150] = 255
+    assert np.array_equal(even_beard(long, points, UNIT)[-10:], long[-10:])
+
+
+def test_a_profile_s_beard_is_not_mirrored() -> None:
+    profile = landmarks(0.7)
+    even = even_beard(half_a_moustache(profile), profile, UNIT)
+    assert sides(even)[0] > 5 * sides(even)[1]

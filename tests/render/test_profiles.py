@@ -7,7 +7,6 @@ from toonfilter.runtime.faces.detection import Face, face_from
 from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.geometry.alignment import crop_transform, mean_face
 from toonfilter.runtime.geometry.landmarks import EYES
-from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.people import Person, people_in
 from toonfilter.runtime.render.scene import SceneFields
 
@@ -36,7 +35,7 @@ def drawn(face: Face, *, ends_before_far_corner_px: float) -> Person:
     planes["person"][:, person] = 255
     planes["skin"] = planes["person"].copy()
     scene = SceneFields(np.full((SIDE_PX, SIDE_PX, 3), 150, np.uint8), planes, 1.0)
-    return people_in(scene, [(face, crop_transform(face.landmarks, 256, face.fit))], Proportions()).known[0]
+    return people_in(scene, [(face, crop_transform(face.landmarks, 256, face.fit))]).known[0]
 
 
 @pytest.mark.parametrize("yaw", [-46.0, 46.0])

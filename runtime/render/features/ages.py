@@ -1,4 +1,4 @@
-"""Features by age: children have small noses, pale lips, bare lashes and large irises; who is no longer young calmer
+"""Features by age: children have round faces, small noses, bare lashes and large irises; who is no longer young calmer
 eyes."""
 
 from dataclasses import replace
@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from toonfilter.runtime.geometry.proportions import SCALES, Proportions
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.feature_rules import FeatureRules
@@ -24,16 +25,38 @@ _PAINTED = (0.25, 0.6)
 _LARGER_IRIS, _FULLER_BLUSH = 0.08, 0.3
 _LESS_MODELLING = 0.4
 """How much less of the photo's light and shade children and painted faces show. Raising it makes them smoother."""
-_LESS_NOSE, _LESS_LIP, _LESS_LID, _LESS_FOLD, _LESS_BROW = 0.5, 0.25, 0.2, 0.5, 0.15
+_LESS_NOSE, _LESS_LIP, _LESS_LID, _LESS_FOLD, _LESS_BROW = 0.5, 0.13, 0.2, 0.5, 0.15
 """What a small child's features gain and lose of a style's. Raising them makes children rounder and plainer."""
+_FRIENDLIER_BROWS_U, _FRIENDLIER_MOUTH_U = 0.023, 0.015
+"""How much more of a child's brows and mouth is raised at rest: large eyes under straight brows look cross."""
+_ROUNDER = 0.67
+"""How much less a style slims a child's jaw and lowers its forehead. Raising it keeps round cheeks."""
+_SMALLER = {"mouth_width": 0.913, "nose_width": 0.953, "nose_length": 0.95}
+"""Over the style's."""
 
 
 def rules_for(look: Look, rules: FeatureRules) -> FeatureRules:
     """A style's rules for the features of somebody of this age."""
-    young = look.lines.young
-    child = young * (1 - (1 - young) * smoothstep(look.lip_strength, *_PAINTED))
     aged = _aged(rules, round(look.lines.aged * _STEPS), round(look.lines.old * _STEPS))
-    return _childlike(aged, round(child * _STEPS))
+    return _childlike(aged, round(_childhood(look) * _STEPS))
+
+
+def proportions_for(look: Look, proportions: Proportions) -> Proportions:
+    """A style's proportions for somebody of this age."""
+    child = _childhood(look)
+    if child == 0:
+        return proportions
+    smaller = {
+        name: max(SCALES[0], getattr(proportions, name) * (1 + (share - 1) * child)) for name, share in _SMALLER.items()
+    }
+    jaw, forehead = (own + (1 - own) * _ROUNDER * child for own in (proportions.jaw_width, proportions.forehead))
+    return replace(proportions, jaw_width=jaw, forehead=forehead, **smaller)
+
+
+def _childhood(look: Look) -> float:
+    """0 for a grown-up to 1 for a child."""
+    young = look.lines.young
+    return young * (1 - (1 - young) * smoothstep(look.lip_strength, *_PAINTED))
 
 
 def skin_rules(look: Look, rules: BaseRules) -> BaseRules:
@@ -87,7 +110,15 @@ def _childlike(rules: FeatureRules, step: int) -> FeatureRules:
         rules,
         eyes=eyes,
         nose=nose,
-        mouth=replace(mouth, lip_colour=mouth.lip_colour * (1 - _LESS_LIP * child)),
-        brows=replace(rules.brows, thickness=rules.brows.thickness * (1 - _LESS_BROW * child)),
+        mouth=replace(
+            mouth,
+            lip_colour=mouth.lip_colour * (1 - _LESS_LIP * child),
+            friendly_u=mouth.friendly_u + _FRIENDLIER_MOUTH_U * child,
+        ),
+        brows=replace(
+            rules.brows,
+            thickness=rules.brows.thickness * (1 - _LESS_BROW * child),
+            friendly_u=rules.brows.friendly_u + _FRIENDLIER_BROWS_U * child,
+        ),
         lines=replace(rules.lines, blush=min(1.0, rules.lines.blush * (1 + _FULLER_BLUSH * child))),
     )
