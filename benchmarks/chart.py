@@ -3,7 +3,8 @@
 from html import escape
 from pathlib import Path
 
-from toonfilter.benchmarks.results import Result
+from toonfilter.benchmarks.machine_speed import REFERENCE_S
+from toonfilter.benchmarks.results import POINTS, Result
 from toonfilter.runtime.errors import ConfigError, require
 from toonfilter.runtime.files.whole_files import replacing
 
@@ -13,7 +14,7 @@ _COLOURS = {
     "translate": "#e8833a",
     "compose": "#f2c14e",
 }
-_WIDTH, _ROW, _LEFT, _RIGHT = 900, 34, 250, 90
+_WIDTH, _ROW, _LEFT, _RIGHT = 900, 34, 250, 170
 
 
 def check_chart(path: Path) -> None:
@@ -58,7 +59,7 @@ def _draw_png(path: Path, content: Result) -> None:
         axes.barh(places, widths, left=lefts, color=colour, height=0.6, label=stage)
         lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
     for place, result in enumerate(shown):
-        axes.text(1.01, place, f"{result['fps']:.1f} fps", va="center", transform=axes.get_yaxis_transform())
+        axes.text(1.01, place, _rate(result), va="center", transform=axes.get_yaxis_transform())
         for mark in _percentiles(result):
             axes.plot([mark, mark], [place - 0.4, place + 0.4], color="#222", linewidth=1.5)
     axes.set_yticks(places, [result["scenario"]["name"] for result in shown])
@@ -77,7 +78,8 @@ def chart_html(content: Result) -> str:
         "<style>body{font:14px system-ui,sans-serif;margin:2em;max-width:920px}td,th{padding:2px 10px;text-align:right}"
         "td:first-child,th:first-child{text-align:left}.no{color:#b00020}</style>"
         f"<h1>toonfilter bench</h1><p>{escape(_about(content))}<br>{escape(content['created'])}</p>"
-        f"<p>{legend} &#9474; end to end p50, p95, p99. Stages run beside each other: the longest sets the pace.</p>"
+        f"<p>{legend} &#9474; end to end p50, p95, p99. Stages run beside each other: the longest sets the pace. "
+        f"Scaled: to a machine that does the fixed work in {REFERENCE_S} s.</p>"
         f"{_bars(content['results'])}{_targets(content)}</html>\n"
     )
 
@@ -100,7 +102,7 @@ def _bars(results: list[Result]) -> str:
             left += width
         marks = [_LEFT + scale * mark for mark in _percentiles(result)]
         rows += [f'<rect x="{mark:.1f}" y="{top + 2}" width="2" height="28" fill="#222"/>' for mark in marks]
-        rows.append(f'<text x="{_WIDTH - _RIGHT + 12}" y="{top + 20}">{result["fps"]:.1f} fps</text>')
+        rows.append(f'<text x="{_WIDTH - _RIGHT + 12}" y="{top + 20}">{_rate(result)}</text>')
     height = max(1, len(shown)) * _ROW
     return f'<svg viewBox="0 0 {_WIDTH} {height}" width="100%" font-size="13">{"".join(rows)}</svg>'
 
@@ -119,9 +121,14 @@ def _stage_ms(result: Result, stage: str) -> float:
 
 def _percentiles(result: Result) -> list[float]:
     """p50, p95 and p99 in ms, end to end; of paced scenarios only, for the others wait in line."""
-    if not result["scenario"]["camera_fps"]:
+    if not result["scenario"]["camera_fps"] or "end_to_end" not in result:
         return []
-    return [float(result["end_to_end"][point]) for point in ("p50_ms", "p95_ms", "p99_ms")]
+    return [float(result["end_to_end"][point]) for point in POINTS]
+
+
+def _rate(result: Result) -> str:
+    scaled = result["scaled"].get("fps")
+    return f"{result['fps']:.1f} fps" + (f", scaled {scaled:.1f}" if scaled is not None else "")
 
 
 def _about(content: Result) -> str:
@@ -135,9 +142,10 @@ def _targets(content: Result) -> str:
         style = "" if verdict["met"] else ' class="no"'
         rows.append(
             f"<tr{style}><td>{escape(name)}</td><td>{measure}</td><td>{verdict['target']}</td>"
-            f"<td>{verdict['measured']}</td><td>{'met' if verdict['met'] else 'missed'}</td></tr>"
+            f"<td>{verdict['measured']}</td><td>{verdict.get('scaled', '')}</td>"
+            f"<td>{'met' if verdict['met'] else 'missed'}</td></tr>"
         )
-    head = "<tr><th>scenario</th><th>measure</th><th>target</th><th>measured</th><th></th></tr>"
+    head = "<tr><th>scenario</th><th>measure</th><th>target</th><th>measured</th><th>scaled</th><th></th></tr>"
     return f"<table>{head}{''.join(rows)}</table>" if rows else ""
 
 

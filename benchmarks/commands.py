@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from toonfilter.benchmarks.latency import BenchOptions
 
 app = typer.Typer()
-_BENCH_COLUMNS = 150
+_BENCH_COLUMNS = 170
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def bench(
     from toonfilter.benchmarks.latency import run_bench
     from toonfilter.benchmarks.results import check_place, read_results, write_results
     from toonfilter.benchmarks.results import compare as compare_runs
-    from toonfilter.benchmarks.tables import comparison_table, peers_table, remarks, results_table
+    from toonfilter.benchmarks.tables import comparison_remarks, comparison_table, peers_table, remarks, results_table
 
     earlier = read_results(compare) if compare else None
     for path in filter(None, (json_file, chart)):
@@ -90,7 +90,10 @@ def bench(
     for line in remarks(content):
         terminal.say(line)
     if earlier:
-        console.print(comparison_table(compare_runs(earlier, content)))
+        changes = compare_runs(earlier, content)
+        console.print(comparison_table(changes))
+        for line in comparison_remarks(changes):
+            terminal.say(line)
 
 
 @app.command("bench-training", rich_help_panel="Help and measures")

@@ -1,14 +1,18 @@
-"""`toonfilter bench`: every scenario in a process of its own, so that none feels the memory of another."""
+"""`toonfilter bench`: every scenario in a process of its own, so that none feels the memory of another.
+
+Right before and right after each, the fixed work is timed that tells how fast the machine is.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from toonfilter.benchmarks.clip import example_clip
 from toonfilter.benchmarks.cold_start import measure_cold_start
+from toonfilter.benchmarks.machine_speed import MachineSpeed, time_fixed_work
 from toonfilter.benchmarks.measure import MeasureOptions, measure
 from toonfilter.benchmarks.results import Result, run_header, summarise
 from toonfilter.benchmarks.scenarios import Scenario, by_engine, chosen, load_scenarios, paced
@@ -17,6 +21,9 @@ from toonfilter.runtime.bundle import Bundle, find_bundle
 from toonfilter.runtime.errors import ConfigError, ToonfilterError, require
 from toonfilter.runtime.platform.cores import usable_cores
 from toonfilter.runtime.progress import Progress, ShowProgress
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ def run_bench(
     for number, scenario in enumerate(scenarios):
         if progress:
             progress(Progress(number, len(scenarios), scenario.name))
-        content["results"].append(_in_own_process(scenario, measure_options))
+        content["results"].append(measure_with_speed(scenario, measure_options))
         keep(content)
     if options.cold_start:
         if progress:
@@ -122,14 +129,19 @@ def usable_engines(bundle: Bundle) -> tuple[str, ...]:
     return tuple(usable)
 
 
-def _in_own_process(scenario: Scenario, options: MeasureOptions) -> Result:
+def measure_with_speed(scenario: Scenario, options: MeasureOptions) -> Result:
+    """One scenario's result between two times of the fixed work; why there is none, where something fails."""
+    try:
+        before_s = in_own_process(time_fixed_work)
+        measured = in_own_process(measure, scenario, options)
+        speed = MachineSpeed(before_s, in_own_process(time_fixed_work))
+        return summarise(scenario, measured, speed, cores=len(usable_cores()))
+    except Exception as error:
+        words = str(error) if isinstance(error, ToonfilterError) else f"{type(error).__name__}: {error}"
+        return {"scenario": asdict(scenario), "error": words}
+
+
+def in_own_process(function: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
+    """What the function returns in a fresh process, which ends with it. Raises: what it raises."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        try:
-            return pool.submit(_measure_one, scenario, options).result()
-        except Exception as error:
-            words = str(error) if isinstance(error, ToonfilterError) else f"{type(error).__name__}: {error}"
-            return {"scenario": asdict(scenario), "error": words}
-
-
-def _measure_one(scenario: Scenario, options: MeasureOptions) -> Result:
-    return summarise(scenario, measure(scenario, options), cores=len(usable_cores()))
+        return pool.submit(function, *arguments, **named).result()

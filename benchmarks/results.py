@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import toonfilter
+from toonfilter.benchmarks.machine_speed import MachineSpeed
 from toonfilter.benchmarks.measure import BLOCKS, Measured
 from toonfilter.benchmarks.scenarios import Scenario
 from toonfilter.runtime.bundle import Bundle
@@ -22,6 +23,8 @@ from toonfilter.runtime.files.whole_files import write_whole
 from toonfilter.runtime.latency import StageReport
 
 FORMAT = 1
+POINTS = ("p50_ms", "p95_ms", "p99_ms")
+"""The percentiles end to end that may have targets."""
 _PACKAGES = ("toonfilter", "numpy", "opencv-python", "onnxruntime", "openvino", "av")
 _STAGE_ORDER = ("capture", "track", "translate", "compose", "draw")
 _CERTAIN = 0.05
@@ -31,8 +34,8 @@ Result = dict[str, Any]
 """One scenario's results, plain values only."""
 
 
-def summarise(scenario: Scenario, measured: Measured, *, cores: int) -> Result:
-    """The numbers of one scenario. Times in ms, memory in MB (1e6 bytes)."""
+def summarise(scenario: Scenario, measured: Measured, speed: MachineSpeed, *, cores: int) -> Result:
+    """The numbers of one scenario. Times in ms, memory in MB (1e6 bytes); as measured, but for what is in `scaled`."""
     stages = _with_compose(measured.stages)
     intervals_s = [after - before for before, after in zip(measured.finished_s, measured.finished_s[1:], strict=False)]
     frames = len(measured.finished_s)
@@ -58,6 +61,8 @@ def summarise(scenario: Scenario, measured: Measured, *, cores: int) -> Result:
     if scenario.path != "video":
         result["end_to_end"] = _report(measured.end_to_end_s)
     result["bottleneck"] = bottleneck(result, cores)
+    result["machine_speed"] = speed.as_result()
+    result["scaled"] = scaled(result, speed)
     result["targets"] = verdicts(scenario.targets, result)
     return result
 
@@ -103,16 +108,31 @@ def bottleneck(result: Result, cores: int) -> str:
     return text
 
 
+def scaled(result: Result, speed: MachineSpeed) -> dict[str, float]:
+    """What a machine of `machine_speed.REFERENCE_S` would have: fps, and the percentiles end to end in ms.
+
+    The rate of a paced scenario is not in it, for the camera sets that.
+    """
+    figures: dict[str, float] = {}
+    if result["scenario"]["camera_fps"] is None:
+        figures["fps"] = round(result["fps"] * speed.factor, 2)
+    if "end_to_end" in result:
+        figures |= {point: round(result["end_to_end"][point] / speed.factor, 3) for point in POINTS}
+    return figures
+
+
 def verdicts(targets: Mapping[str, float], result: Result) -> dict[str, dict[str, Any]]:
-    """Each target beside what was measured, and whether it is met."""
+    """Each target beside what was measured and, where there is one, the scaled figure, by which it is met or missed."""
     measured: dict[str, float] = {"fps": result["fps"], "memory_mb": result["memory_mb"]}
     if "end_to_end" in result:
-        measured |= {name: result["end_to_end"][name] for name in ("p50_ms", "p95_ms", "p99_ms")}
+        measured |= {name: result["end_to_end"][name] for name in POINTS}
+    judged = measured | result["scaled"]
     return {
         name: {
             "target": target,
             "measured": measured[name],
-            "met": measured[name] >= target if name == "fps" else measured[name] <= target,
+            **({"scaled": judged[name]} if name in result["scaled"] else {}),
+            "met": judged[name] >= target if name == "fps" else judged[name] <= target,
         }
         for name, target in targets.items()
         if name in measured
@@ -205,7 +225,8 @@ def read_results(path: Path) -> Result:
 class Change:
     """One measure of one scenario in two runs.
 
-    ratio: new to old, above 1 is worse. noise: the share by which it may be off.
+    ratio: new to old, above 1 is worse. noise: the share by which it may be off. is_scaled: old and new are what a
+    machine of `machine_speed.REFERENCE_S` would have.
     """
 
     scenario: str
@@ -214,6 +235,7 @@ class Change:
     new: float
     ratio: float
     noise: float
+    is_scaled: bool
 
     @property
     def verdict(self) -> str:
@@ -226,23 +248,39 @@ class Change:
 
 
 def compare(old: Result, new: Result) -> list[Change]:
-    """What changed in the scenarios that both runs have, measure by measure."""
+    """What changed in the scenarios that both runs have, measure by measure.
+
+    Times are scaled by each run's own factor; not where one of the runs timed no fixed work.
+    """
     before = {result["scenario"]["name"]: result for result in old["results"] if "error" not in result}
     changes: list[Change] = []
     for result in new["results"]:
         name = result["scenario"]["name"]
         if "error" in result or name not in before:
             continue
-        earlier = before[name]
-        noise = math.hypot(_noise(earlier["blocks_ms"]), _noise(result["blocks_ms"]))
-        for measure, was, now in _measures(earlier, result):
-            if was > 0 and now > 0:
-                changes.append(Change(name, measure, was, now, now / was, noise if measure != "memory" else 0.0))
+        changes += _changes(name, before[name], result)
     return changes
 
 
-def _measures(old: Result, new: Result) -> Iterator[tuple[str, float, float]]:
-    """Measures of which less is better."""
+def _changes(name: str, old: Result, new: Result) -> Iterator[Change]:
+    noises = [_noise(one["blocks_ms"]) for one in (old, new)]
+    speeds = [speed for one in (old, new) if (speed := MachineSpeed.of(one))]
+    is_scaled = len(speeds) == 2
+    factors = (1.0, 1.0)
+    if is_scaled:
+        factors = (speeds[0].factor, speeds[1].factor)
+        noises += [_noise([speed.before_s, speed.after_s]) for speed in speeds]
+    for measure, was, now in _times(old, new):
+        if was > 0 and now > 0:
+            was, now = was / factors[0], now / factors[1]
+            yield Change(name, measure, was, now, now / was, math.hypot(*noises), is_scaled)
+    was, now = old["memory_mb"], new["memory_mb"]
+    if was > 0 and now > 0:
+        yield Change(name, "memory", was, now, now / was, 0.0, False)
+
+
+def _times(old: Result, new: Result) -> Iterator[tuple[str, float, float]]:
+    """Each time in both results, in ms, as measured."""
     if new["scenario"]["camera_fps"] is None:
         if old["fps"] and new["fps"]:
             yield "ms per frame", 1000 / old["fps"], 1000 / new["fps"]
@@ -253,11 +291,10 @@ def _measures(old: Result, new: Result) -> Iterator[tuple[str, float, float]]:
     for stage in ("track", "translate", "compose"):
         if stage in old["stages"] and stage in new["stages"]:
             yield f"{stage} p50", old["stages"][stage]["p50_ms"], new["stages"][stage]["p50_ms"]
-    yield "memory", old["memory_mb"], new["memory_mb"]
 
 
-def _noise(blocks_ms: list[float]) -> float:
-    """How far the run's parts lie apart, as the standard error of their mean, in shares of it."""
-    if len(blocks_ms) < 2:
+def _noise(times: list[float]) -> float:
+    """How far times of the same lie apart, as the standard error of their mean, in shares of it."""
+    if len(times) < 2:
         return _CERTAIN
-    return statistics.stdev(blocks_ms) / math.sqrt(len(blocks_ms)) / statistics.fmean(blocks_ms)
+    return statistics.stdev(times) / math.sqrt(len(times)) / statistics.fmean(times)

@@ -1,9 +1,11 @@
 """Benchmark results as terminal tables and lines."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from toonfilter.benchmarks.chart import all_targets
-from toonfilter.benchmarks.results import Change, Result
+from toonfilter.benchmarks.machine_speed import REFERENCE_S, MachineSpeed
+from toonfilter.benchmarks.results import POINTS, Change, Result
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,20 +19,25 @@ def results_table(content: Result) -> "Table":
     """One line for each scenario."""
     from rich.table import Table
 
-    table = Table(title="times in ms: end to end, and of the stages p50 (p95)")
-    for name in ("scenario", "fps", "p50/p95/p99/max", *_STAGES, "dropped", "cores", "MB", "MB/frame"):
+    table = Table(
+        title="times in ms: end to end, and of the stages p50 (p95); "
+        f"scaled to a machine that does the fixed work in {REFERENCE_S} s",
+        padding=0,
+    )
+    whole = ("fps", "scaled", "p50/p95/p99/max", "p50/p95/p99 scaled")
+    for name in ("scenario", *whole, *_STAGES, "dropped", "cores", "MB", "MB/frame"):
         table.add_column(name, justify="left" if name == "scenario" else "right", no_wrap=True)
     for result in content["results"]:
         if "error" in result:
             continue
         paced = result["scenario"]["camera_fps"] is not None
-        whole = result.get("end_to_end")
+        scaled, is_timed = result["scaled"], paced and "end_to_end" in result
         table.add_row(
             result["scenario"]["name"],
             f"{result['fps']:.1f}",
-            "/".join(f"{whole[point]:.1f}" for point in ("p50_ms", "p95_ms", "p99_ms", "max_ms"))
-            if whole and paced
-            else "",
+            "" if paced else f"{scaled['fps']:.1f}",
+            _points(result["end_to_end"], *POINTS, "max_ms") if is_timed else "",
+            _points(scaled, *POINTS) if is_timed else "",
             *(_stage(result, stage) for stage in _STAGES),
             str(result["dropped"]) if paced else "",
             f"{result['cpu_cores']:.2f}",
@@ -38,6 +45,10 @@ def results_table(content: Result) -> "Table":
             f"{result['extra_mb_per_frame']:.1f}",
         )
     return table
+
+
+def _points(times: Mapping[str, float], *points: str) -> str:
+    return "/".join(f"{times[point]:.1f}" for point in points)
 
 
 def _stage(result: Result, stage: str) -> str:
@@ -54,6 +65,7 @@ def remarks(content: Result) -> list[str]:
             lines.append(f"{name}: not measured: {result['error']}")
             continue
         lines.append(f"{name}: bottleneck {result['bottleneck']}")
+        lines += _speed_remarks(name, result)
         if result["frames"] >= _LONG_RUN_FRAMES:
             lines.append(
                 f"{name}: last quarter of {result['frames']} frames against the first: "
@@ -77,8 +89,25 @@ def remarks(content: Result) -> list[str]:
     ]
     for name, measure, verdict in all_targets(content):
         word = "met" if verdict["met"] else "MISSED"
-        lines.append(f"target {word}: {name} {measure} {verdict['measured']} (target {verdict['target']})")
+        scaled = f", scaled {verdict['scaled']}" if "scaled" in verdict else ""
+        lines.append(f"target {word}: {name} {measure} {verdict['measured']}{scaled} (target {verdict['target']})")
     return lines
+
+
+def _speed_remarks(name: str, result: Result) -> Iterator[str]:
+    """How fast the machine was, and whether it stayed so."""
+    speed = MachineSpeed.of(result)
+    if speed is None:
+        return
+    yield (
+        f"{name}: the fixed work took {speed.fixed_work_s:.3f} s, {speed.factor:.2f} times the {REFERENCE_S} s of the "
+        "machine that targets are for; figures are scaled by that"
+    )
+    if speed.has_changed:
+        yield (
+            f"{name}: the fixed work took {speed.before_s:.3f} s before and {speed.after_s:.3f} s after; the machine's "
+            "speed changed meanwhile, and figures are doubtful"
+        )
 
 
 def peers_table(peers: Result) -> "Table":
@@ -95,11 +124,12 @@ def peers_table(peers: Result) -> "Table":
     return table
 
 
-def comparison_table(changes: list[Change]) -> "Table":
+def comparison_table(changes: Sequence[Change]) -> "Table":
     """One line for each measure of each scenario."""
     from rich.table import Table
 
-    table = Table(title="new to old: above 1 is worse")
+    scaled = ", times scaled" if any(change.is_scaled for change in changes) else ""
+    table = Table(title=f"new to old{scaled}: above 1 is worse")
     for name in ("scenario", "measure", "old", "new", "ratio", "noise", "verdict"):
         table.add_column(name, justify="left" if name in ("scenario", "measure", "verdict") else "right")
     for change in changes:
@@ -113,3 +143,12 @@ def comparison_table(changes: list[Change]) -> "Table":
             change.verdict,
         )
     return table
+
+
+def comparison_remarks(changes: Sequence[Change]) -> list[str]:
+    """Which scenarios are compared as measured, for want of the machine's speed in the earlier run."""
+    # Memory is never scaled.
+    raw = dict.fromkeys(change.scenario for change in changes if not change.is_scaled and change.measure != "memory")
+    if not raw:
+        return []
+    return [f"compared as measured, not scaled, for the earlier run timed no fixed work: {', '.join(raw)}"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from toonfilter.benchmarks.chart import chart_html, check_chart, write_chart
 from toonfilter.benchmarks.clip import there_and_back
+from toonfilter.benchmarks.machine_speed import REFERENCE_S, MachineSpeed
 from toonfilter.benchmarks.measure import Measured, Memory, Usage
 from toonfilter.benchmarks.results import Result, check_place, compare, read_results, summarise, write_results
 from toonfilter.benchmarks.scaling import Load, sensible_loads
@@ -21,6 +22,7 @@ from toonfilter.runtime.bundle import Bundle
 from toonfilter.runtime.errors import ConfigError, OutputError
 
 FRAMES = 80
+AS_TARGETED = MachineSpeed(REFERENCE_S, REFERENCE_S)
 
 
 def measured(frame_s: float = 0.02, *, wobble: float = 0.0) -> Measured:
@@ -119,7 +121,7 @@ def test_camera_rate_of_something_else() -> None:
 
 
 def test_numbers_of_a_run() -> None:
-    result = summarise(Scenario("x", targets={"fps": 49, "memory_mb": 300}), measured(), cores=2)
+    result = summarise(Scenario("x", targets={"fps": 49, "memory_mb": 300}), measured(), AS_TARGETED, cores=2)
     assert result["fps"] == pytest.approx(50, abs=0.01)
     assert result["stages"]["compose"]["p50_ms"] == pytest.approx(5.0)
     assert result["cpu_ms_per_frame"] == pytest.approx(20)
@@ -134,7 +136,7 @@ def test_numbers_of_a_run() -> None:
 def test_growth_over_a_run_is_told_for_long_ones() -> None:
     steady, slower = measured(), measured()
     slower.finished_s[:] = [0.02 * number + 0.0001 * number**2 for number in range(FRAMES)]
-    results = [summarise(Scenario("x"), one, cores=2) for one in (steady, slower)]
+    results = [summarise(Scenario("x"), one, AS_TARGETED, cores=2) for one in (steady, slower)]
     assert results[0]["growth_ms"] == 0
     # 0.2 ms more with each frame, and 54 frames between the middles of the first two and the last two blocks of nine.
     assert results[1]["growth_ms"] == pytest.approx(10.8)
@@ -145,12 +147,12 @@ def test_growth_over_a_run_is_told_for_long_ones() -> None:
 
 def test_all_cores_busy_is_part_of_the_bottleneck() -> None:
     busy = replace(measured(), usage=replace(measured().usage, process_cpu_s=3.0))
-    assert summarise(Scenario("x"), busy, cores=2)["bottleneck"].endswith("all 2 cores are busy")
+    assert summarise(Scenario("x"), busy, AS_TARGETED, cores=2)["bottleneck"].endswith("all 2 cores are busy")
 
 
 def test_paced_runs_are_judged_by_latency() -> None:
     targets = {"p50_ms": 16, "p95_ms": 19, "p99_ms": 30}
-    result = summarise(Scenario("x", camera_fps=30, targets=targets), measured(), cores=2)
+    result = summarise(Scenario("x", camera_fps=30, targets=targets), measured(), AS_TARGETED, cores=2)
     assert {name: one["met"] for name, one in result["targets"].items()} == {
         "p50_ms": True,
         "p95_ms": False,
@@ -160,7 +162,7 @@ def test_paced_runs_are_judged_by_latency() -> None:
 
 def test_comparison_knows_its_noise() -> None:
     def run(frame_s: float, wobble: float = 0.0) -> Result:
-        return content_of(summarise(Scenario("x"), measured(frame_s, wobble=wobble), cores=2))
+        return content_of(summarise(Scenario("x"), measured(frame_s, wobble=wobble), AS_TARGETED, cores=2))
 
     def verdict(old: Result, new: Result) -> str:
         return next(change.verdict for change in compare(old, new) if change.measure == "ms per frame")
@@ -175,14 +177,14 @@ def test_comparison_knows_its_noise() -> None:
 
 def test_comparison_leaves_out_what_one_run_lacks() -> None:
     failed = {"scenario": {"name": "x"}, "error": "no engine"}
-    fine = summarise(Scenario("x"), measured(), cores=2)
+    fine = summarise(Scenario("x"), measured(), AS_TARGETED, cores=2)
     assert compare(content_of(failed), content_of(fine)) == []
     assert compare(content_of(fine), content_of(failed)) == []
 
 
 def test_results_come_back_from_their_file(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    content = content_of(summarise(Scenario("x"), measured(), cores=2))
+    content = content_of(summarise(Scenario("x"), measured(), AS_TARGETED, cores=2))
     write_results(path, content)
     assert read_results(path) == json.loads(json.dumps(content))
     path.write_text('{"format": 99}')
@@ -197,7 +199,7 @@ def test_tables_and_chart_show_everything(tmp_path: Path) -> None:
 
     noisy = replace(measured(), usage=replace(measured().usage, others_cores=1.2), faces_covered=0.4)
     content = content_of(
-        summarise(Scenario("paced", camera_fps=30, targets={"p50_ms": 1}), noisy, cores=2),
+        summarise(Scenario("paced", camera_fps=30, targets={"p50_ms": 1}), noisy, AS_TARGETED, cores=2),
         {"scenario": {"name": "lost", "faces": 1}, "error": "no engine"},
     )
     verdict = {"target": 0.5, "measured": 0.4, "met": True}

@@ -123,6 +123,7 @@ def test_a_whole_run_with_cold_start(clip: Path, tiny_bundle: Bundle, tmp_path: 
     assert names == ["paced 0 2", "wrong 1 2", "cold start 2 3"]
     assert content["results"][0].get("error") is None
     assert content["results"][0]["frames"] > 0
+    assert content["results"][0]["machine_speed"]["factor"] > 0
     assert "unknown engine 'abacus'" in content["results"][1]["error"]
     assert (
         0
