@@ -26,9 +26,9 @@ class EyeRules:
     glow: float = 0.70
     """Light in the lower half of the iris, 0 to 1."""
     iris_saturation: float = 1.2
-    white_tint: float = 0.1
+    white_tint: float = 0.2
     """Share of skin colour in the white."""
-    lid_shadow_u: float = 0.06
+    lid_shadow_u: float = 0.08
     """Depth of the lid's shadow on the white."""
     exaggeration: float = 0.6
     """How much further than in life lids open in wonder, and in part how much they narrow."""
@@ -108,7 +108,7 @@ class LineRules:
 
     strength: float = 0.55
     width_u: float = 0.036
-    blush: float = 0.34
+    blush: float = 0.5
     blush_shape: str = ""
     """SVG path data in distances of the pupils from the cheek, x outwards; instead of a soft glow."""
 

@@ -26,8 +26,8 @@ class BaseRules:
     with white, 0 to 1, or below 0 with black.
     """
 
-    outer_line_u: float = 0.025
-    hair_line_u: float = 0.008
+    outer_line_u: float = 0.022
+    hair_line_u: float = 0.005
     inner_line_u: float = 0.013
     inner_ink: float = 0.75
     shade: float = 0.55
@@ -49,7 +49,7 @@ class BaseRules:
     cloth: Literal["painted", "flat"] = "painted"
     folds: float = 0.8
     ink_black: float = 0.0
-    line_taper: float = 0.42
+    line_taper: float = 0.8
     skin_lightness: float = 0.0
     hair_lightness: float = 0.0
     ground_lightness: float = 0.0

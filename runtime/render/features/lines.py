@@ -3,7 +3,7 @@
 import numpy as np
 
 from toonfilter.runtime.geometry.landmarks import CHEEKS
-from toonfilter.runtime.render.colour import mix
+from toonfilter.runtime.render.colour import depth_of, mix
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.brush import Pen, outline, part, taper
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
@@ -24,6 +24,8 @@ _SEEN = 0.9
 """Visibility of an eye from which the lines of its side are drawn. Raising it leaves out lines beyond a profile."""
 _BARE_BLUSH = 0.7
 """Blush of grown-ups without make-up, over that of others. Raising it gives men rouge."""
+_DEEP_BLUSH = 0.5
+"""How much less of it deep skin shows, where it looks like a smudge."""
 _FAINT = 0.08
 """Depth below which a line is not drawn."""
 _FOREHEAD = 0.55
@@ -35,7 +37,7 @@ _FOREHEAD_HEIGHTS = (0.62, 1.0, 1.36)
 def draw_blush(pen: Pen, face: FaceGeometry, look: Look, colours: FeatureColours, rules: LineRules) -> None:
     """A soft warmth on the cheeks, or the style's own mark."""
     made_up = max(look.lip_strength, look.lines.young)
-    strength = rules.blush * (_BARE_BLUSH + (1 - _BARE_BLUSH) * made_up)
+    strength = rules.blush * (_BARE_BLUSH + (1 - _BARE_BLUSH) * made_up) * (1 - _DEEP_BLUSH * depth_of(look.skin))
     for side, cheek in enumerate(CHEEKS):
         seen = face.eye_visibility[side]
         centre = face.flat[cheek] + face.down_face * np.float32(0.06)

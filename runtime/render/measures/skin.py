@@ -15,7 +15,8 @@ _HIDING = ("hair", "glasses", "over", "headwear", "beard")
 _USUAL = (38.0, 68.0)
 """Percentiles of lightness that give the skin's flat tone: lights and shade are drawn over it, see `skin_relief`."""
 _FEWEST_PX = 30
-_SKIN_HUE = 54.0
+_SKIN_HUE = 59.0
+"""Degrees in the plane of a* and b*. Raising it draws people more golden, lowering it pinker."""
 _PAINTED = (11.0, 25.0)
 """How much redder than skin, in a*, bare lips may be, and painted ones are."""
 _SURELY_PAINTED = 0.4
@@ -26,7 +27,7 @@ _PAINT_DARKER, _PAINT_BLUER = 26.0, 13.0
 """How much darker and bluer than bare lips painted ones may be."""
 _TONES = (1.0, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
 """Tones of skin on Monk's scale, for the rows below."""
-_LIGHTNESS = (85.0, 81.0, 79.0, 77.0, 74.5, 71.0, 62.0, 54.0, 45.0, 38.5, 33.5, 29.5)
+_LIGHTNESS = (86.5, 83.0, 81.0, 79.0, 76.5, 73.0, 64.0, 56.0, 47.0, 40.5, 35.0, 31.0)
 """Lightness in which each is drawn. Darker ones are lighter than in life, as features must be seen on them."""
 _IN_GOOD_LIGHT = (74.0, 72.0, 71.0, 69.0, 67.0, 64.0, 58.0, 53.0, 46.0, 39.0, 32.0, 27.0)
 """Lightness that each has in a photo in good light."""
@@ -36,7 +37,7 @@ _MOST_CHROMA = (20.0, 24.0, 26.0, 28.0, 30.0, 31.0, 33.0, 34.0, 32.0, 29.0, 25.0
 _OF_LIGHT, _MOST_OF_LIGHT = 0.3, 9.0
 """Share of the photo's own lightness, over that of such skin in good light, that stays, and the most that is believed.
 Raising the former follows the photo where the tone is guessed wrongly, and its light, too."""
-_HUE_SPREAD, _HUE_LIMIT = 14.0, 8.0
+_HUE_SPREAD, _HUE_LIMIT = 14.0, 5.0
 """How far hues, in degrees, may lie from _SKIN_HUE before they are drawn in, and the farthest that is drawn."""
 _NO_HUE, _SURE_HUE = 8.0, 18.0
 """Chroma below which skin's hue says nothing, and from which it is believed."""
