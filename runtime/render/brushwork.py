@@ -34,15 +34,17 @@ def brushed(lab: Picture, reach_px: float) -> Picture:
 
 def _brushed_once(lab: Picture, reach: int) -> Picture:
     disc = (reach + 1, reach + 1)
-    mean = cv2.blur(cv2.blur(lab, disc), disc)
-    square = cv2.blur(cv2.blur(cv2.transform(lab * lab, _SUM), disc), disc)
-    variance = np.maximum(square - cv2.transform(mean * mean, _SUM), np.float32(_LEAST_VARIANCE))
+    # Colours and their squares as four channels; sums over single ones: OpenCV and NumPy are slow with three.
+    both = cv2.merge([lab, cv2.transform(cv2.multiply(lab, lab), _SUM)])
+    *mean, square = cv2.split(cv2.blur(cv2.blur(both, disc), disc))
+    variance = np.maximum(square - sum(one * one for one in mean), np.float32(_LEAST_VARIANCE))
     weight = 1 / variance**_SHARPNESS
     # The sum over the sectors is a sparse filter.
-    sums = cv2.filter2D(
-        cv2.merge([mean * weight[..., None], weight]), -1, _sectors(reach), borderType=cv2.BORDER_REPLICATE
-    )
-    chosen: Picture = sums[..., :3] / sums[..., 3:]
+    weighted = cv2.merge([*(one * weight for one in mean), weight])
+    sums = cv2.filter2D(weighted, -1, _sectors(reach), borderType=cv2.BORDER_REPLICATE)
+    *colours, total = cv2.split(sums)
+    share = 1 / total
+    chosen: Picture = cv2.merge([one * share for one in colours])
     return chosen
 
 
@@ -66,14 +68,10 @@ def extended(lab: Picture, inside: Plane, reach_px: float) -> tuple[Picture, Pic
     height, width = inside.shape
     factor = min(1.0, 1 / max(reach_px, 1.0))
     size = (max(2, round(width * factor)), max(2, round(height * factor)))
-    share = inside.astype(np.float32) / 255
-
-    def gathered(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        near = cv2.blur(cv2.resize(values, size, interpolation=cv2.INTER_AREA), (3, 3))
-        # Where nothing is near, what is further away counts.
-        both: NDArray[np.float32] = near + np.float32(_FAR_SHARE) * cv2.blur(near, (_FAR_CELLS, _FAR_CELLS))
-        return both
-
-    mean = gathered(lab * share[..., None]) / np.maximum(gathered(share), 1e-6)[..., None]
+    known = cv2.merge([cv2.copyTo(lab, inside), inside.astype(np.float32) / 255])
+    near = cv2.blur(cv2.resize(known, size, interpolation=cv2.INTER_AREA), (3, 3))
+    # Where nothing is near, what is further away counts.
+    both = near + np.float32(_FAR_SHARE) * cv2.blur(near, (_FAR_CELLS, _FAR_CELLS))
+    mean = both[..., :3] / np.maximum(both[..., 3:], 1e-6)
     at_large: Picture = cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.where(inside[..., None] > 0, lab, at_large), at_large
+    return cv2.copyTo(lab, inside, at_large.copy()), at_large

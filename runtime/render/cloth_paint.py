@@ -11,7 +11,7 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.brushwork import brushed, extended
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.cloth_lines import cloth_lines, draw_lines
-from toonfilter.runtime.render.colour import Lab, picture_lab
+from toonfilter.runtime.render.colour import Lab, picture_lab, scaled
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.flat_cloth import flat_cloth
 from toonfilter.runtime.render.palette import paintable, painted_colour
@@ -115,9 +115,10 @@ def _brushwork(
         part = np.s_[top : top + height, left : left + width]
         fine = _patches(np.ascontiguousarray(whole[part]), region[part], reach_px, at_large_px, rules.folds)
         lab[part] += (fine - lab[part]) * share[part]
-    lab = painted_colour(paintable(lab), rules)
-    levels = patch.enlarged(np.clip(lab * _TO_BYTES + _BYTES_ORIGIN, 0, 255).astype(np.uint8), smoothly=True)
-    opaque = cv2.cvtColor(cv2.LUT(levels, _tones()), cv2.COLOR_LAB2RGB)
+    lab = scaled(painted_colour(paintable(lab), rules), _TO_BYTES, _BYTES_ORIGIN)
+    levels = patch.enlarged(np.clip(lab, 0, 255).astype(np.uint8), smoothly=True)
+    cv2.insertChannel(cv2.LUT(cv2.extractChannel(levels, 0), _tones()), levels, 0)
+    opaque = cv2.cvtColor(levels, cv2.COLOR_LAB2RGB)
     picture: Pixels = cv2.cvtColor(opaque, cv2.COLOR_RGB2RGBA)
     return picture
 
@@ -133,16 +134,15 @@ def _patches(
 
 @lru_cache(maxsize=1)
 def _tones() -> NDArray[np.uint8]:
-    """uint8 [256, 1, 3], of bytes of L*a*b*: light in soft steps, the rest as it is. Read only.
+    """uint8 [256], of bytes of L*: light in soft steps. Read only.
 
     Soft quantisation of light: Winnemoeller, Olsen, Gooch, Real-Time Video Abstraction (2006), section 3.3.
     """
     light = np.arange(256, dtype=np.float32) / _TO_BYTES[0]
     tone = np.round(light / _TONE_L) * _TONE_L
     light = tone + _TONE_L / 2 * np.tanh((light - tone) / _TONE_L * _TONE_EDGE) / np.tanh(_TONE_EDGE / 2)
-    table = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, 2)
-    table[:, 0, 0] = np.clip(light * _TO_BYTES[0] + 0.5, 0, 255)
-    return table
+    tones: NDArray[np.uint8] = np.clip(light * _TO_BYTES[0] + 0.5, 0, 255).astype(np.uint8)
+    return tones
 
 
 def underpainting(photo: Image, person: Plane, patch: Patch, unit_px: float) -> Pixels:

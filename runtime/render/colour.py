@@ -44,6 +44,20 @@ def picture_lab(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     return lab
 
 
+def scaled(
+    lab: NDArray[np.float32], factors: NDArray[np.float32], shifts: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Colours [..., 3], each channel times a number and plus another. factors, shifts: float32 [3].
+
+    NumPy is ten times slower with pictures, whose inner loop is three numbers long.
+    """
+    if lab.ndim < 3:
+        return lab * factors if shifts is None else lab * factors + shifts
+    matrix = np.diag(factors) if shifts is None else np.column_stack([np.diag(factors), shifts])
+    changed: NDArray[np.float32] = cv2.transform(lab, matrix)
+    return changed
+
+
 def shade(colour: Colour, strength: float) -> Colour:
     """The colour in shadow. strength: 0 leaves it, 1 is the deepest shadow of a drawing."""
     shaded: Colour = colour * (1 - np.float32(strength) * (1 - _SHADE))

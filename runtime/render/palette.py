@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.render.colour import FEWEST_PIXELS, Lab, lightened, median_colour, picture_lab
+from toonfilter.runtime.render.colour import FEWEST_PIXELS, Lab, lightened, median_colour, picture_lab, scaled
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.hair_colour import measure_hair
 from toonfilter.runtime.render.look import Look
@@ -84,14 +84,12 @@ def painted_colour(lab: Lab, rules: BaseRules, paper_light: float = _PAPER_LIGHT
         light = np.clip(lab[..., 0] / np.float32(_PAPER_FROM), 0, 1)
         washed[..., 0] = paper_light + (_PAPER_WHITE - paper_light) * light
         return washed
-    painted: Lab = lab * np.array([1, rules.saturation, rules.saturation], np.float32)
-    return painted
+    return scaled(lab, np.array([1, rules.saturation, rules.saturation], np.float32))
 
 
 def paintable(colour: Lab) -> Lab:
     """A cloth's colours [..., 3], a little lighter and livelier."""
-    lively: Lab = colour * _LIVELIER + _LIGHTER
-    return lively
+    return scaled(colour, _LIVELIER, _LIGHTER)
 
 
 def measure_palette(

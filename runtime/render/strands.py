@@ -39,8 +39,8 @@ _TINT_SHARES, _MOST_TINT, _TINT_DOUBT = np.array([0.65, 0.9, 0.9], np.float32), 
 below which a place has the colour at large."""
 _DYED_BLUE = 8.0
 """How much bluer than grey, in b*, a place of hair must be to be drawn so. Raising it loses blue strands."""
-_ONE = np.float32(1)
-_SUM = np.ones((1, 2), np.float32)
+_WAYS = 256
+"""Directions that are told apart, of a whole turn: what a byte holds, and its bits turn a way about."""
 
 Relief = NDArray[np.float32]
 """float32 [h, w]: how much lighter or darker than around it hair is, in L* of a middling contrast."""
@@ -146,23 +146,30 @@ def along_lines(light: NDArray[np.float32], unit_px: float) -> NDArray[np.float3
     xx, yy, xy = (cv2.blur(one, (size, size)) for one in (across * across, down * down, across * down))
     # Doubled angle: directions that differ by half a turn are one.
     angle = cv2.phase(xx - yy, 2 * xy)
-    flow = cv2.merge(cv2.polarToCart(None, 0.5 * angle + np.float32(np.pi / 2)))
+    flow = (angle * np.float32(_WAYS / (4 * np.pi)) + np.float32(_WAYS / 4 + 0.5)).astype(np.uint8)
     height, width = light.shape
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    start = cv2.merge([columns, rows])
-    step = _REACH_U * unit_px / _STEPS
+    start, steps = cv2.merge([columns, rows]), _steps(_REACH_U * unit_px / _STEPS)
     total, weights = light.copy(), 1.0
-    for sense in (1.0, -1.0):
-        place, heading = start, flow * np.float32(sense)
+    for turn in (0, _WAYS // 2):
+        place, heading = start, flow ^ np.uint8(turn)
         for number in range(1, _STEPS + 1):
-            place = cv2.scaleAdd(heading, step, place)
+            place = cv2.add(place, cv2.LUT(heading, steps).view(np.float32).reshape(height, width, 2))
             weight = float(np.exp(-1.5 * (number / _STEPS) ** 2))
             there = cv2.remap(light, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             total = cv2.scaleAdd(there, weight, total)
             weights += weight
             if number < _STEPS:
                 there = cv2.remap(flow, place, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-                agrees = cv2.transform(cv2.multiply(there, heading), _SUM)
-                heading = cv2.multiply(there, cv2.merge([np.copysign(_ONE, agrees)] * 2))
+                # Of both ways along a line, the one that is within a quarter turn.
+                heading = there ^ ((there - heading + np.uint8(_WAYS // 4)) & np.uint8(_WAYS // 2))
     gathered: NDArray[np.float32] = total / np.float32(weights)
     return gathered
+
+
+def _steps(length_px: float) -> NDArray[np.float64]:
+    """One step in each of _WAYS directions: pairs of float32, taken for one number so that `cv2.LUT` finds them."""
+    angles = np.arange(_WAYS, dtype=np.float32) * np.float32(2 * np.pi / _WAYS)
+    pairs = np.stack([np.cos(angles), np.sin(angles)], 1) * np.float32(length_px)
+    steps: NDArray[np.float64] = pairs.view(np.float64).ravel()
+    return steps
