@@ -37,6 +37,9 @@ _MEMORY_BYTES = 40 << 20
 _MEMORY_FOLDER = Path("/dev/shm")
 _ALIGNMENT = 64
 _ANSWER_S = 5.0
+_LARGEST_BLOCK_BYTES = 31 << 20
+"""Blocks of memory up to this are used again where that is glibc's doing, which knows no more than 32 MiB; it keeps
+twice as much at most. Lowering it gives memory of large frames back to the system in every frame."""
 _keys = itertools.count()
 
 
@@ -259,6 +262,8 @@ def _serve(pipe: Any, memory: Any) -> None:
     obey_parent()
     # The other cores are for tracking.
     cv2.setNumThreads(1)
+    # Once so large a block was freed, the C library keeps freed ones: new pages cost more than what is done in them.
+    np.empty(_LARGEST_BLOCK_BYTES, np.uint8)
     pipe.send("ready")
     shared: NDArray[np.uint8] = np.frombuffer(memory, np.uint8)
     renderers: dict[int, LayeredRenderer] = {}

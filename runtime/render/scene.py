@@ -17,7 +17,7 @@ from toonfilter.runtime.geometry.sampling import halved, halvings_for, take_view
 from toonfilter.runtime.render.blending import border_window
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.head_planes import above_chin
-from toonfilter.runtime.render.person_network import PersonNetwork, things_unseen, with_second_opinion
+from toonfilter.runtime.render.person_network import PersonNetwork, made_small, things_unseen, with_second_opinion
 
 PLANES_PX, LIVE_PLANES_PX = 640, 512
 """Long side of the joined planes. Raising it draws small heads finer and costs time in proportion to its square."""
@@ -135,8 +135,9 @@ class FieldsReader:
         if self._person is not None:
             told = self._told(self._person, photo, heads, steady=steady)
             near, below = self._asked(heads, size, scale)
-            things = self._things(planes, told, steady=steady) if heads and not self._keep_person else None
-            planes = with_second_opinion(planes, told, near, below, things)
+            small = made_small(planes, told)
+            things = self._things(planes, told, small, steady=steady) if heads and not self._keep_person else None
+            planes = with_second_opinion(planes, told, near, below, things, small)
         self._last_planes = planes
         return SceneFields(photo, self._last_planes, scale)
 
@@ -162,9 +163,9 @@ class FieldsReader:
         self._last_told = told
         return told
 
-    def _things(self, planes: Mapping[str, Plane], told: Plane, *, steady: bool) -> Plane:
+    def _things(self, planes: Mapping[str, Plane], told: Plane, small: Mapping[str, Plane], *, steady: bool) -> Plane:
         """See `things_unseen`; what was a thing a moment ago still is one, so that none comes and goes."""
-        things, last = things_unseen(planes, told), self._last_things
+        things, last = things_unseen(planes, told, small), self._last_things
         if steady and last is not None:
             things = cv2.max(things, cv2.subtract(last, _FORGOTTEN_LEVELS))
         self._last_things = things
@@ -231,8 +232,9 @@ class FieldsReader:
 def steadied(last: Planes, planes: Planes) -> Planes:
     """The new reading, averaged with the last where they differ by noise only. uint8 [H, W, C], new memory."""
     flat_last, flat = last.reshape(last.shape[0], -1), planes.reshape(planes.shape[0], -1)
-    lighter, darker = cv2.subtract(flat, flat_last), cv2.subtract(flat_last, flat)
-    mixed = cv2.subtract(cv2.add(flat_last, cv2.LUT(lighter, _NEW_STEP)), cv2.LUT(darker, _NEW_STEP))
+    step = cv2.LUT(cv2.absdiff(flat, flat_last), _NEW_STEP)
+    # Towards the new level from either side, and not beyond it.
+    mixed = cv2.max(cv2.min(flat, cv2.add(flat_last, step)), cv2.subtract(flat_last, step))
     steady: Planes = mixed.reshape(planes.shape)
     return steady
 
