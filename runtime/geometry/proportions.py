@@ -133,6 +133,12 @@ def _inverse(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.array([[d, -b], [-c, a]], np.float32) / np.float32(a * d - b * c)
 
 
+def _axes(points: Points, matrix: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Both coordinates of points [N, 2] after a matrix [2, 2], apart."""
+    (a, b), (c, d) = matrix
+    return points[:, 0] * a + points[:, 1] * b, points[:, 0] * c + points[:, 1] * d
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ProportionWarp:
     """The displacement of one face in one picture; see `Proportions.warp`."""
@@ -149,31 +155,37 @@ class ProportionWarp:
     def move(self, points: NDArray[np.floating[Any]]) -> Points:
         """Where points of the photo lie in the drawing: [N, 2] px to float32 [N, 2] px."""
         points = points.astype(np.float32)
-        offsets = (points[None] - self._centres[:, None]) @ self._inverse.T
-        reach, scale, shift = self._numbers[:, None, 0:2], self._numbers[:, None, 2:4], self._numbers[:, None, 4:6]
-        weight = np.exp(-0.5 * ((offsets / reach) ** 2).sum(2, keepdims=True))
-        moved = (weight * (offsets * scale + shift)).sum(0)
+        # One coordinate after the other: NumPy is slow where its inner loop is two numbers long.
+        (a, b), (c, d) = self._inverse
+        across = points[:, 0] - self._centres[:, 0, None]
+        down = points[:, 1] - self._centres[:, 1, None]
+        across, down = across * a + down * b, across * c + down * d
+        numbers = self._numbers[..., None]
+        weight = np.exp(-0.5 * ((across / numbers[:, 0]) ** 2 + (down / numbers[:, 1]) ** 2))
+        aside = (weight * (across * numbers[:, 2] + numbers[:, 4])).sum(0)
+        lower = (weight * (down * numbers[:, 3] + numbers[:, 5])).sum(0)
         if self._jaw:
-            below = (points - self._mouth) @ self._inverse.T
-            rise = np.clip((below[:, 1] - _JAW_TOP) / (_JAW_FULL - _JAW_TOP), 0, 1)
-            fall = np.exp(-0.5 * ((below[:, 0] / _JAW_REACH[0]) ** 2 + (below[:, 1] / _JAW_REACH[1]) ** 2))
-            moved[:, 0] += self._jaw * below[:, 0] * rise * rise * (3 - 2 * rise) * fall
-        drawn: Points = points + moved @ self._frame.T
-        return drawn + self._lowered(points) if self._forehead else drawn
+            below = _axes(points - self._mouth, self._inverse)
+            rise = np.clip((below[1] - _JAW_TOP) / (_JAW_FULL - _JAW_TOP), 0, 1)
+            fall = np.exp(-0.5 * ((below[0] / _JAW_REACH[0]) ** 2 + (below[1] / _JAW_REACH[1]) ** 2))
+            aside += self._jaw * below[0] * rise * rise * (3 - 2 * rise) * fall
+        if self._forehead:
+            lower += self._lowered(points)
+        drawn: Points = points + np.stack([aside, lower], 1) @ self._frame.T
+        return drawn
 
-    def _lowered(self, points: Points) -> Points:
-        """How far a lower forehead moves points down."""
-        place = (points - self._between_eyes) @ self._inverse.T
+    def _lowered(self, points: Points) -> NDArray[np.float32]:
+        """How far a lower forehead moves points down the face: float32 [N], in units."""
+        place = _axes(points - self._between_eyes, self._inverse)
         low, high = _FOREHEAD
-        rise = np.clip((-place[:, 1] - low) / (high - low), 0, 1)
-        fall = np.exp(-0.5 * (place[:, 0] / _HEAD_REACH) ** 2)
+        rise = np.clip((-place[1] - low) / (high - low), 0, 1)
+        fall = np.exp(-0.5 * (place[0] / _HEAD_REACH) ** 2)
         # Outlines end soon beyond edges of the picture that are not its top, and turned heads would show that.
         down = self._frame[:, 1]
         upright = np.clip((down[1] / np.hypot(*down) - _TURNED) / (1 - _TURNED), 0, 1)
         most = self._forehead * (high - low) * np.float32(upright)
-        shift = most * rise * rise * (3 - 2 * rise) * fall
-        moved: Points = shift[:, None] * self._frame[:, 1]
-        return moved
+        shift: NDArray[np.float32] = most * rise * rise * (3 - 2 * rise) * fall
+        return shift
 
     def source(self, points: NDArray[np.floating[Any]]) -> Points:
         """The inverse of `move`: where points of the drawing lie in the photo, float32 [N, 2] px, by fixed point."""
