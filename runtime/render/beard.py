@@ -45,6 +45,9 @@ _CLIPPED = 0.7
 """Cover up to which a beard ends at the jaw, as stubble does. Raising it cuts grey beards there."""
 _SEEN_STUBBLE = 2.0
 """How much stubble is drawn for each share of the skin that it hides. Raising it draws shade as stubble."""
+_NEAR_MOUTH_U, _LEAST_ON_CHEEK_U2 = 0.45, 0.25
+"""How near to the mouth's middle a patch of beard begins, and how large one is that begins further away. Raising the
+latter leaves out more sideburns that end alone."""
 _BESIDE_DENSE = 0.4
 """How much less stubble is drawn where a beard is dense. Raising it gives beards sharper edges."""
 
@@ -59,6 +62,8 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
     dense = figure.outlines(
         _dense_plane(figure, head, palette), level=_BEARD_LEVEL, blur_u=0.03, smooth_u=0.06, least_u2=0.045
     )
+    mouth = head.flat[[*LIP_TOP, *LIP_BOTTOM]].mean(0)
+    dense = [shape for shape in dense if _is_beard(shape, mouth, unit)]
     face, lips = path_of([head.outline]), path_of([head.flat[[*LIP_TOP, *LIP_BOTTOM[::-1]]]])
     with clipped(canvas, outside=lips):
         between = to_rgb(skin + (base - skin) * np.float32(0.5))
@@ -99,6 +104,12 @@ def _dense_plane(figure: Figure, head: FaceGeometry, palette: Palette) -> Plane:
         dense = with_even_moustache({"beard": dense}, mesh, unit)["beard"]
         plane = cv2.addWeighted(plane, grey, dense, 1 - grey, 0)
     return even_beard(plane, mesh, unit)
+
+
+def _is_beard(shape: Points, mouth: Points, unit_px: float) -> bool:
+    """Whether a shape is no coin on a cheek: shade or a scar. mouth: [2] canvas px."""
+    apart = float(np.linalg.norm(shape - mouth, axis=1).min()) / unit_px
+    return apart < _NEAR_MOUTH_U or cv2.contourArea(shape) > _LEAST_ON_CHEEK_U2 * unit_px**2
 
 
 def _below_jaw(figure: Figure, head: FaceGeometry, plane: Plane) -> float:

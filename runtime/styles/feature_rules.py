@@ -32,13 +32,13 @@ class EyeRules:
     """Depth of the lid's shadow on the white."""
     exaggeration: float = 0.6
     """How much further than in life lids open in wonder, and in part how much they narrow."""
-    lid_line_u: float = 0.052
+    lid_line_u: float = 0.047
     lash_line_u: float = 0.028
     """What full lashes add to the lid's line."""
-    wing_u: float = 0.085
+    wing_u: float = 0.07
     lashes: int = 3
     """Single lashes at the outer corner of made-up eyes."""
-    lower_line_u: float = 0.022
+    lower_line_u: float = 0.019
     lower_reach: float = 0.95
     """Share of the lower lid, from the outer corner, that has a line."""
     crease_line_u: float = 0.018

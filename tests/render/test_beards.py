@@ -1,5 +1,7 @@
 """Beards: skin is seen through sparse ones."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -20,9 +22,8 @@ def darkness(face, cover: float) -> float:
     """How much darker than the skin the middle of a dense beard of this cover is drawn, 0 to 255."""
     head = FaceGeometry.of(face[1].landmarks)
     plane = np.zeros((640, 640), np.uint8)
-    cheek, other = (tuple(round(float(value)) for value in head.flat[point]) for point in (205, 425))
-    for place in (cheek, other):
-        cv2.circle(plane, place, round(0.3 * head.unit_px), 255, -1)
+    chin = tuple(round(float(value)) for value in head.flat[200])
+    cv2.circle(plane, chin, round(0.3 * head.unit_px), 255, -1)
     figure = Figure(
         np.full((640, 640, 3), 128, np.uint8),
         {"beard": plane, "skin": np.full_like(plane, 255)},
@@ -36,7 +37,7 @@ def darkness(face, cover: float) -> float:
     pixels[:] = (*np.round(skin * 255), 255)
     with skia.Surface(pixels) as canvas:
         draw_beard(canvas, figure, palette, Light(), BaseRules())
-    inside = cv2.circle(np.zeros_like(plane), cheek, max(1, round(0.1 * head.unit_px)), 255, -1) > 0
+    inside = cv2.circle(np.zeros_like(plane), chin, max(1, round(0.1 * head.unit_px)), 255, -1) > 0
     return float(skin.mean() * 255 - pixels[..., :3][inside].mean())
 
 
@@ -83,3 +84,18 @@ def test_a_beard_is_dense_where_it_is_darker_than_the_skin_beside_it_in_the_same
     dense = dense_part(planes, photo, landmarks, unit)
     assert dense[dark[1], dark[0]] > 190
     assert dense[pale[1], pale[0]] < 140
+
+
+@pytest.mark.parametrize(("place", "is_drawn"), [("cheek", False), ("chin", True)])
+def test_coins_on_cheeks_are_no_beards(face, place: str, is_drawn: bool) -> None:
+    head = FaceGeometry.of(face[1].landmarks)
+    points = (50, 280) if place == "cheek" else (200,)
+    plane = np.zeros((640, 640), np.uint8)
+    for point in points:
+        cv2.circle(plane, tuple(round(float(value)) for value in head.flat[point]), round(0.16 * head.unit_px), 255, -1)
+    photo = np.repeat(np.where(plane > 0, 30, 150).astype(np.uint8)[..., None], 3, 2)
+    figure = Figure(photo, {"beard": plane, "skin": np.full_like(plane, 255)}, np.eye(2, 3), head.unit_px, head)
+    pixels = np.full((640, 640, 4), 255, np.uint8)
+    with skia.Surface(pixels) as canvas:
+        draw_beard(canvas, figure, Palette(), Light(), replace(BaseRules(), stubble=0.0))
+    assert bool((pixels[..., :3] < 255).any()) == is_drawn
