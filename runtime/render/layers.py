@@ -204,7 +204,8 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
             canvas.drawPath(neck, paint(dark))
         canvas.drawPath(path_of([cv2.convexHull(head.flat)[:, 0]]), paint(flat))
         _draw_shade(canvas, figure, light, dark, rules)
-        _draw_relief(canvas, figure, shapes, skin, rules)
+    _draw_relief(canvas, figure, shapes, region, skin, rules)
+    with clipped(canvas, region):
         draw_ears(canvas, figure, figure.fields["skin"], line, dark if rules.fill == "colour" else mix(flat, dark, 0.3))
         canvas.drawPath(
             tapered(_seen_jaw(jaw, head), 0.8 * rules.inner_line_u * unit, rules.line_taper), paint(line, 0.85)
@@ -212,14 +213,16 @@ def draw_skin(canvas: skia.Canvas, figure: Figure, skin: Lab, light: Light, rule
     canvas.drawPath(outline, paint(line, rules.inner_ink))
 
 
-def _draw_relief(canvas: skia.Canvas, figure: Figure, shapes: Sequence[Points], skin: Lab, rules: BaseRules) -> None:
-    """The photo's light and shade on the skin, over what is drawn of it."""
+def _draw_relief(
+    canvas: skia.Canvas, figure: Figure, shapes: Sequence[Points], region: skia.Path, skin: Lab, rules: BaseRules
+) -> None:
+    """The photo's light and shade on the skin, over what is drawn of it. region: of the shapes."""
     relief = figure.fields.get("relief")
     if relief is None or rules.modelling <= 0 or rules.pattern == "hatching":
         return
     swatch = figure.swatch("relief", lambda: _relief_swatch(figure, relief, shapes, skin, rules))
     if swatch is not None:
-        lay(canvas, *swatch, path_of(shapes), is_opaque=False)
+        lay(canvas, *swatch, region, is_opaque=False)
 
 
 def _relief_swatch(
