@@ -279,7 +279,7 @@ class LayeredRenderer:
     ) -> None:
         """look: None draws a figure without features."""
         rules = self._style.base
-        figure = replace(figure, fields=layers.contested(figure.fields))
+        figure = figure.with_fields(layers.contested)
         layers.draw_silhouette(canvas, figure, palette, rules)
         layers.draw_skin(canvas, figure, palette.skin, light, rules if look is None else skin_rules(look, rules))
         layers.draw_cloth(canvas, figure, "cloth", palette.cloth, light, rules)

@@ -1,7 +1,7 @@
 """One person as the layers draw it: soft fields, the crop they were made of, and the way onto the canvas."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import cv2
@@ -52,6 +52,11 @@ class Figure:
         """See `Swatches.calm`."""
         return value if self.swatches is None else self.swatches.calm(part, value, place)
 
+    def with_fields(self, make: Callable[[Mapping[str, Plane]], dict[str, Plane]]) -> "Figure":
+        """The figure with what `make` gives of its fields."""
+        fields = make(self.fields) if self.swatches is None else self.swatches.unchanged.fields(self.fields, make)
+        return replace(self, fields=fields)
+
     @property
     def shows_light(self) -> bool:
         """Whether the photo's light and shade may be drawn: not of people without a known face, whose cloth or hair
@@ -101,14 +106,19 @@ class Figure:
     ) -> list[Points]:
         """Outlines of a plane on the canvas; lengths in units of `unit_px`, see `contours.outlines`."""
         unit = self.unit_crop_px
-        shapes = outlines(
-            plane,
-            level=level,
-            blur_px=blur_u * unit,
-            smooth_px=smooth_u * unit,
-            least_px2=least_u2 * unit * unit,
-            corner_px=corner_px,
-        )
+
+        def found() -> list[Points]:
+            return outlines(
+                plane,
+                level=level,
+                blur_px=blur_u * unit,
+                smooth_px=smooth_u * unit,
+                least_px2=least_u2 * unit * unit,
+                corner_px=corner_px,
+            )
+
+        rules = (level, blur_u, smooth_u, least_u2, corner_px)
+        shapes = found() if self.swatches is None else self.swatches.unchanged.outlines(plane, rules, unit, found)
         if not shapes:
             return []
         ends = np.cumsum([len(shape) for shape in shapes])[:-1]

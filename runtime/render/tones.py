@@ -9,9 +9,10 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from toonfilter.runtime.render.canvas import Pixels
+from toonfilter.runtime.render.canvas import Pixels, canvas_for_pictures
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Plane, Points
+from toonfilter.runtime.render.unchanged import Unchanged
 
 _RAMP_LEVELS = 4
 """Half the width of the ramp between two tones, in levels of the field. Raising it softens their edges."""
@@ -125,8 +126,8 @@ def lay(
     is_opaque: False where it is premultiplied by its alpha. soft_px: over how much its edge fades to either side.
     """
     alpha = skia.kOpaque_AlphaType if is_opaque else skia.kPremul_AlphaType
-    pixels = (skia.kRGBA_8888_ColorType, alpha)
-    image = skia.Image.fromarray(picture, *pixels, copy=False)
+    canvas, order = canvas_for_pictures(canvas)
+    image = skia.Image.fromarray(picture, order, alpha, copy=False)
     place = skia.Matrix.Translate(patch.canvas_left, patch.canvas_top)
     shader = image.makeShader(skia.TileMode.kClamp, skia.TileMode.kClamp, skia.SamplingOptions(), place)
     brush = skia.Paint(Shader=shader, AntiAlias=True)
@@ -142,9 +143,12 @@ Swatch = tuple[Pixels, Patch]
 class Swatches:
     """Painted patches of one person in a video, each used for two frames, of hair for four: the tones of one part are
     painted while those of another are used again, moved along with the head. Outlines are drawn anew in every frame.
+
+    unchanged: what else is known of the last frame.
     """
 
     def __init__(self) -> None:
+        self.unchanged = Unchanged()
         self._kept: dict[str, tuple[Swatch, Points]] = {}
         self._on_map: dict[str, Any] = {}
         self._held: dict[str, NDArray[np.float32]] = {}
@@ -156,6 +160,7 @@ class Swatches:
         """anchor: float32 [2], canvas px, a point of the head."""
         self._frame += 1
         self._anchor = anchor
+        self.unchanged.next_frame()
 
     def _is_due(self, part: str) -> bool:
         if part in _SLOW_PARTS:
