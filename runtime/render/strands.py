@@ -157,7 +157,7 @@ def along_lines(light: NDArray[np.float32], unit_px: float) -> NDArray[np.float3
             place = cv2.add(place, cv2.LUT(heading, steps).view(np.float32).reshape(height, width, 2))
             weight = float(np.exp(-1.5 * (number / _STEPS) ** 2))
             there = cv2.remap(light, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            total = cv2.scaleAdd(there, weight, total)
+            cv2.scaleAdd(there, weight, total, dst=total)
             weights += weight
             if number < _STEPS:
                 there = cv2.remap(flow, place, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
