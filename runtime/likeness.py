@@ -108,12 +108,27 @@ def _blurred(gray: Pattern, inside: NDArray[np.float32] | None, sigma_px: float)
 def _inside(view: CropTransform, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     """float32 [64, 64]: 1 where the view shows the frame, 0 beyond it; None where all of it does. shape: H, W."""
     height, width = shape[:2]
-    places = np.indices((_VIEW_PX, _VIEW_PX), np.float32)[::-1].reshape(2, -1).T
-    x, y = view.to_frame(places).T
     # Next to the border a view that is shrunk mixes the frame with the black beyond it.
     edge_px = _EDGE_PX * view.side_px / view.size
-    inside = (x >= edge_px) & (x <= width - 1 - edge_px) & (y >= edge_px) & (y <= height - 1 - edge_px)
-    return None if inside.all() else inside.reshape(_VIEW_PX, _VIEW_PX).astype(np.float32)
+    last = _VIEW_PX - 1
+    corners = np.array([[0, 0], [last, 0], [0, last], [last, last]], np.float32)
+    if _are_within(view, corners, (height, width), edge_px).all():
+        return None
+    places = np.indices((_VIEW_PX, _VIEW_PX), np.float32)[::-1].reshape(2, -1).T
+    inside = _are_within(view, places, (height, width), edge_px)
+    return inside.reshape(_VIEW_PX, _VIEW_PX).astype(np.float32)
+
+
+def _are_within(
+    view: CropTransform, places: NDArray[np.float32], shape: tuple[int, int], edge_px: float
+) -> NDArray[np.bool_]:
+    """Whether places in a view, [N, 2] px, lie in the frame and not at its edge. shape: H, W of the frame."""
+    x, y = view.to_frame(places).T
+    height, width = shape
+    within: NDArray[np.bool_] = (
+        (x >= edge_px) & (x <= width - 1 - edge_px) & (y >= edge_px) & (y <= height - 1 - edge_px)
+    )
+    return within
 
 
 def pattern_likeness(original: Pattern, rendered: Pattern) -> float:

@@ -110,6 +110,6 @@ _EVERY_PX, _COLOURED_PERCENTILE = 8, 99.0
 
 def colour_levels(picture: NDArray[np.uint8]) -> float:
     """How far red, green and blue of the most coloured pixels of a picture, uint8 [H, W, 3], differ: 0 to 255."""
-    sample = picture[::_EVERY_PX, ::_EVERY_PX]
-    spread = sample.max(2).astype(np.int16) - sample.min(2)
+    red, green, blue = cv2.split(np.ascontiguousarray(picture[::_EVERY_PX, ::_EVERY_PX]))
+    spread = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
     return float(np.percentile(spread, _COLOURED_PERCENTILE))

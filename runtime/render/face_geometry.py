@@ -66,8 +66,10 @@ class FaceGeometry:
 
     def in_proportions(self, proportions: Proportions) -> "FaceGeometry":
         """The same face in other proportions."""
-        drawn = FaceGeometry.of(self.photo_points, proportions, self.fit)
-        return replace(drawn, far_eye_seen=self.far_eye_seen)
+        warp = proportions.warp(self.photo_points, self.fit, self.unit_px)
+        points = self.photo_points.copy()
+        points[:, :2] = warp.move(self.photo_points[:, :2])
+        return replace(self, points=points, warp=warp)
 
     @cached_property
     def flat(self) -> Points:
@@ -206,10 +208,16 @@ def _usual_brow_slope() -> float:
 
 def _unit_px(landmarks: Landmarks, fit: HeadFit) -> float:
     """Distance of the eyes' centres, kept near what the head's size leads to expect, for depth is a guess."""
+    expected = _usual_distance() * fit.scale
+    most = expected * (1 + _UNIT_TOLERANCE)
+    return min(max(_distance(landmarks), expected * (1 - _UNIT_TOLERANCE)), most)
 
-    def distance(points: NDArray[np.floating[Any]]) -> float:
-        right, left = (points[list(eye.cross)].mean(0) for eye in EYES)
-        return float(np.linalg.norm(left - right))
 
-    expected = distance(mean_face()) * fit.scale
-    return float(np.clip(distance(landmarks), expected * (1 - _UNIT_TOLERANCE), expected * (1 + _UNIT_TOLERANCE)))
+def _distance(points: NDArray[np.floating[Any]]) -> float:
+    right, left = (points[list(eye.cross)].mean(0) for eye in EYES)
+    return float(np.linalg.norm(left - right))
+
+
+@lru_cache(maxsize=1)
+def _usual_distance() -> float:
+    return _distance(mean_face())

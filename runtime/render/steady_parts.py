@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render.contours import Plane
@@ -12,6 +13,8 @@ from toonfilter.runtime.render.people import People, Person
 
 _NEW = 0.45
 """Share of the new planes beside the last ones. Below a half a patch must show twice; lowering it trails more."""
+_FAINT_LEVEL = 8
+"""Fainter places of a part stay as they are read: they are nowhere drawn. Raising it costs less."""
 _PARTS = ("hair", "beard", "headwear")
 
 
@@ -50,20 +53,44 @@ class SteadyParts:
         last, now = self._last.get(person.face.id), _seen(person)
         if last is None:
             return person
-        height, width = person.scene.photo.shape[:2]
-        shift = np.array([[1, 0, now.left - last.left], [0, 1, now.top - last.top]], np.float64)
+        moved_px = np.array([now.left - last.left, now.top - last.top])
         mixed = {}
         for name, plane in now.planes.items():
-            if int(plane.max()) == 0 and int(last.planes[name].max()) == 0:
+            before = last.planes[name]
+            left, top, right, bottom = _where_either(plane, before, moved_px)
+            if right <= left or bottom <= top:
                 continue
+            part = np.s_[top:bottom, left:right]
+            shift = np.column_stack([np.eye(2), moved_px - np.array([left, top])])
             # Where the last window did not reach, what is new is all there is.
             moved = cv2.warpAffine(
-                last.planes[name], shift, (width, height), dst=plane.copy(), borderMode=cv2.BORDER_TRANSPARENT
+                before,
+                shift,
+                (right - left, bottom - top),
+                dst=plane[part].copy(),
+                borderMode=cv2.BORDER_TRANSPARENT,
             )
-            mixed[name] = cv2.addWeighted(plane, _NEW, moved, 1 - _NEW, 0)
+            mixed[name] = plane.copy()
+            cv2.addWeighted(plane[part], _NEW, moved, 1 - _NEW, 0, dst=mixed[name][part])
         return replace(person, scene=replace(person.scene, planes={**person.scene.planes, **mixed}))
 
 
 def _seen(person: Person) -> _Seen:
     nose = person.scene.from_frame(person.face.landmarks)[NOSE_TIP]
     return _Seen({name: person.scene.planes[name] for name in _PARTS}, float(nose[0]), float(nose[1]))
+
+
+def _where_either(plane: Plane, before: Plane, moved_px: NDArray[np.float64]) -> tuple[int, int, int, int]:
+    """First column and row, end column and row of what is more than faint in a plane, or in another moved so far."""
+    (x, y, width, height), (was_x, was_y, was_width, was_height) = (
+        cv2.boundingRect(cv2.compare(one, _FAINT_LEVEL, cv2.CMP_GE)) for one in (plane, before)
+    )
+    if was_width == 0:
+        return x, y, x + width, y + height
+    low = np.floor(moved_px + np.array([was_x, was_y])).astype(int) - 1
+    high = np.ceil(moved_px + np.array([was_x + was_width, was_y + was_height])).astype(int) + 1
+    if width > 0:
+        low, high = np.minimum(low, (x, y)), np.maximum(high, (x + width, y + height))
+    left, top = np.maximum(low, 0).tolist()
+    right, bottom = np.minimum(high, plane.shape[::-1]).tolist()
+    return left, top, right, bottom
