@@ -1,12 +1,19 @@
 """A second opinion of where a person is: what it changes, and where it may not."""
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.geometry.alignment import CropTransform
-from toonfilter.runtime.render.person_network import SIDE_PX, PersonNetwork, things_unseen, with_second_opinion
+from toonfilter.runtime.render.person_network import (
+    SIDE_PX,
+    PersonNetwork,
+    made_small,
+    things_unseen,
+    with_second_opinion,
+)
 from toonfilter.runtime.render.scene import FieldsReader
 
 SIZE = 320
@@ -142,3 +149,11 @@ def test_a_rim_around_a_body_is_no_bridge_to_a_flag() -> None:
     ours = planes(known | flag, skin=box(110, 20, 210, 100))
     things = things_unseen(ours, as_told(box(120, 0, 200, SIZE)))
     assert things[85:107, 75:90].min() == 255
+
+
+def test_planes_are_as_small_together_as_one_by_one() -> None:
+    ours = planes(box(118, 0, 202, SIZE), skin=box(110, 20, 210, 100), hair=box(90, 100, 118, 141))
+    small = made_small(ours, as_told(NOBODY))
+    for name in ("person", "skin", "hair"):
+        alone = cv2.resize(ours[name], (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+        assert (small[name] == alone).all(), name
