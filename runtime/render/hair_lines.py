@@ -25,7 +25,7 @@ _STEPS, _STEP_U = 7, 0.075
 """Pieces of a strand to either side of its middle, and the length of one in long straight hair."""
 _CROPPED = 0.28
 """Length of strands of cropped hair, over long hair."""
-_OFTEN, _OFTEN_CROPPED = 0.09, 1.8
+_OFTEN, _OFTEN_CROPPED = 0.04, 1.8
 """Share of the places that have a strand, and how many more they are where hair is cropped."""
 _FULL_L, _FEW = 5.0, 0.25
 """Relief from which strands are as many as can be, and their share where hair has none."""

@@ -195,7 +195,7 @@ class FieldsReader:
         small = cv2.resize(photo, size, interpolation=cv2.INTER_LINEAR)
         ratio = np.array([size[0] / (width * scale), size[1] / (height * scale)], np.float32)
         told = mesh_plane([face[:, :2] * ratio for face in faces], (size[0], size[1]))
-        planes: Planes = self._run(small[None], told[None, ..., None])[0]
+        planes: Planes = self._run(small[None], told[None, ..., None], both_ways=not steady)[0]
         if last is not None and fits and steady:
             planes = steadied(last, planes)
         self._last_coarse = planes
@@ -214,14 +214,22 @@ class FieldsReader:
             some = due[start : start + MAX_BATCH]
             crops = np.stack([take_view(image, transform) for _, _, transform in some])
             told = np.stack([mesh_plane([t.to_crop(face)], (t.size, t.size)) for _, face, t in some])
-            for (key, _, _), planes in zip(some, self._run(crops, told[..., None]), strict=True):
+            for (key, _, _), planes in zip(some, self._run(crops, told[..., None], both_ways=not steady), strict=True):
                 last = known.get(key)
                 fits = last is not None and last.shape == planes.shape
                 found[key] = steadied(last, planes) if last is not None and fits else planes.copy()
         self._last_crops = found
         return [found[key] for key, _, _ in heads]
 
-    def _run(self, crops: Image, told: Planes) -> Planes:
+    def _run(self, crops: Image, told: Planes, *, both_ways: bool) -> Planes:
+        """both_ways: mirrored, too, and averaged, which is right more often; what stands alone has the time."""
+        planes = self._translate(crops, told)
+        if both_ways:
+            mirrored = self._translate(crops[:, :, ::-1], told[:, :, ::-1])[:, :, ::-1]
+            planes = ((planes.astype(np.uint16) + mirrored + 1) // 2).astype(np.uint8)
+        return planes
+
+    def _translate(self, crops: Image, told: Planes) -> Planes:
         planes = self._translator.translate(np.ascontiguousarray(crops), np.ascontiguousarray(told))
         expected = (*crops.shape[:3], len(FIELDS))
         if planes.shape != expected or planes.dtype != np.uint8:

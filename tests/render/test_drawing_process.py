@@ -88,9 +88,9 @@ def test_frames_are_drawn_here_when_the_process_dies(face: tuple[Image, Face], p
     before = drawn(renderer, image, found)
     process.process.kill()
     process.process.join(_DEADLINE_S)
+    renderer.forget()
     after = drawn(renderer, image, found)
     assert (before == after).all()
-    renderer.forget()
 
 
 def test_a_drawing_that_fails_there_leaves_the_frame_alone(face: tuple[Image, Face], process: DrawingProcess) -> None:
