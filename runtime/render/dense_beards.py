@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
-from toonfilter.runtime.geometry.landmarks import EYES, FACE_OVAL, LIP_BOTTOM, LIP_TOP
+from toonfilter.runtime.geometry.landmarks import FACE_OVAL
+from toonfilter.runtime.render.bare_skin import averaged, bare_skin, features_region
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.head_planes import hull_region
 
@@ -24,9 +24,7 @@ _SKIN_REACH_U, _CALM_U, _EDGE_U = 0.6, 0.045, 0.03
 _OWN_LIGHT = 0.6
 """Share of the light around a place in what skin would look like there; the rest is the face's at large."""
 _USUAL_PERCENTILE, _FEWEST_PX, _UNKNOWN = 60, 30, 0.03
-_SURE_SKIN, _HIDDEN = 200, 30
-_HIDING = ("beard", "hair", "over", "glasses")
-_DRAWN = ((*LIP_TOP, *LIP_BOTTOM), *((*eye.upper, *eye.lower, *eye.brow_upper, *eye.brow_lower) for eye in EYES))
+_SURE_SKIN = 200
 
 
 def dense_part(planes: Mapping[str, Plane], photo: Image, landmarks: Landmarks, unit_px: float) -> Plane:
@@ -41,33 +39,18 @@ def dense_part(planes: Mapping[str, Plane], photo: Image, landmarks: Landmarks, 
         cv2.cvtColor(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB), 0
     ).astype(np.float32)
     points, unit_px = landmarks[:, :2] * np.float32(factor), unit_px * factor
-    drawn = np.zeros(size[::-1], np.uint8)
-    for part in _DRAWN:
-        drawn = cv2.max(drawn, hull_region(points[list(part)], drawn.shape))
-    drawn = cv2.dilate(drawn, np.ones((3, 3), np.uint8))
-    skin = (hull_region(points[list(FACE_OVAL)], drawn.shape) > 0) & (drawn == 0)
-    skin &= cv2.resize(planes["skin"], size, interpolation=cv2.INTER_AREA) > _SURE_SKIN
-    for name in _HIDING:
-        if name in planes:
-            skin &= cv2.resize(planes[name], size, interpolation=cv2.INTER_AREA) < _HIDDEN
+    whole = bare_skin(planes, points, size, unit_px)
+    skin = (whole > _SURE_SKIN) & (hull_region(points[list(FACE_OVAL)], whole.shape) > 0)
     if np.count_nonzero(skin) < _FEWEST_PX:
         return planes["beard"]
     usual = float(np.percentile(light[skin], _USUAL_PERCENTILE))
-    around = _averaged(light, skin.astype(np.float32), _SKIN_REACH_U * unit_px, usual)
+    around = averaged(light, skin.astype(np.float32), _SKIN_REACH_U * unit_px, usual, _UNKNOWN)
     expected = around * np.float32(_OWN_LIGHT) + np.float32((1 - _OWN_LIGHT) * usual)
-    seen = _averaged(light, (drawn == 0).astype(np.float32), _CALM_U * unit_px, usual)
+    bare = cv2.bitwise_not(features_region(points, whole.shape, unit_px)).astype(np.float32) / 255
+    seen = averaged(light, bare, _CALM_U * unit_px, usual, _UNKNOWN)
     low, high = _DARKER
     share = np.clip((1 - seen / np.maximum(expected, 5) - low) / (high - low), 0, 1)
     share = cv2.GaussianBlur(share * share * (3 - 2 * share), (0, 0), _EDGE_U * unit_px)
     kept = cv2.resize(_DOUBTED + (1 - _DOUBTED) * share, (width, height), interpolation=cv2.INTER_LINEAR)
     dense: Plane = (planes["beard"] * kept).astype(np.uint8)
     return dense
-
-
-def _averaged(
-    light: NDArray[np.float32], weight: NDArray[np.float32], sigma_px: float, usual: float
-) -> NDArray[np.float32]:
-    """The mean of what counts around each place; the usual where there is nothing."""
-    sums, weights = (cv2.GaussianBlur(one, (0, 0), max(sigma_px, 0.5)) for one in (light * weight, weight))
-    mean: NDArray[np.float32] = (sums + np.float32(usual * _UNKNOWN)) / (weights + np.float32(_UNKNOWN))
-    return mean

@@ -10,14 +10,13 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.landmarks import (
     CHIN,
-    EYES,
     FACE_OVAL,
     LEFT_WING,
     LIP_BOTTOM,
-    LIP_TOP,
     NOSE_PROFILE,
     RIGHT_WING,
 )
+from toonfilter.runtime.render.bare_skin import LAID_OVER, LIPS, averaged, bare_skin, disc
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, depth_of, to_rgb
 from toonfilter.runtime.render.contours import Plane
@@ -46,8 +45,6 @@ _CONTRAST_L = 5.3
 """Relief's standard deviation as it is drawn, L*: flat light is deepened and hard light softened towards it."""
 _GAINS = (0.45, 1.15)
 """Least and most of that factor."""
-_FEATURES_GROW_U = 0.05
-"""How far around eyes, brows and lips the photo is not looked at: they are drawn. Raising it flattens their sockets."""
 _BASE_PERCENTILE = 57.0
 """Of the face's lightness: what is as light is drawn in the flat colour of skin. Raising it draws more shade."""
 _BELOW_CHIN = 0.4
@@ -61,9 +58,7 @@ _DOWN_CHIN = np.float32(0.6)
 _NOSE_GROWS_U, _NOSE_EDGE_U = 0.06, 0.06
 """How far around the nose's hull it is looked at more closely, and over how much that ends."""
 _NOSE = (*NOSE_PROFILE, *RIGHT_WING, *LEFT_WING)
-_LAID_OVER = ("beard", "over", "glasses", "hair")
-_ASKED = ("skin", *_LAID_OVER)
-_LIPS = (*LIP_TOP, *LIP_BOTTOM)
+_ASKED = ("skin", *LAID_OVER)
 _DARKEST, _LIGHTEST, _MOST_COVER = -45.0, 25.0, 0.9
 """Steps in L* of the paint that is laid over skin, thinner for smaller steps; and its opacity at most."""
 _DEEP_LIGHTER = 1.2
@@ -116,7 +111,7 @@ def _relief_of(planes: Mapping[str, Plane], photo: Image, landmarks: Landmarks, 
         cv2.cvtColor(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB), 0
     )
     points = landmarks[:, :2] * np.float32(factor)
-    weight = _believed(planes, points, size, unit_px)
+    weight = bare_skin(planes, points, size, unit_px)
     outline = hull_region(points[list(FACE_OVAL)], light.shape)
     face = cv2.bitwise_and(cv2.compare(weight, _SKIN_LEVEL, cv2.CMP_GE), outline)
     if np.count_nonzero(face) < _FEWEST_PX:
@@ -128,8 +123,8 @@ def _relief_of(planes: Mapping[str, Plane], photo: Image, landmarks: Landmarks, 
     neck = cv2.subtract(_below_mouth(points, light.shape, unit_px), outline)
     level = _calmed(level, neck, _NECK_EDGE_U * unit_px, _BELOW_CHIN)
     below_lip = points[[LIP_BOTTOM[len(LIP_BOTTOM) // 2]]]
-    around = np.concatenate([points[list(_LIPS)], below_lip + _DOWN_CHIN * (points[[CHIN]] - below_lip)])
-    mouth = cv2.dilate(hull_region(around, light.shape), _disc(_MOUTH_U * unit_px))
+    around = np.concatenate([points[list(LIPS)], below_lip + _DOWN_CHIN * (points[[CHIN]] - below_lip)])
+    mouth = cv2.dilate(hull_region(around, light.shape), disc(_MOUTH_U * unit_px))
     level = _calmed(level, mouth, _MOUTH_U * unit_px, _AROUND_MOUTH)
     large: Plane = cv2.resize(level, (width, height), interpolation=cv2.INTER_CUBIC)
     return large
@@ -139,12 +134,12 @@ def _calm_light(
     light: Plane, share: NDArray[np.float32], points: NDArray[np.float32], unit_px: float
 ) -> NDArray[np.float32]:
     """Light in few shapes, more of them on the nose, which needs its bridge and its wings: float32, 8-bit levels."""
-    nose = cv2.dilate(hull_region(points[list(_NOSE)], light.shape), _disc(_NOSE_GROWS_U * unit_px))
+    nose = cv2.dilate(hull_region(points[list(_NOSE)], light.shape), disc(_NOSE_GROWS_U * unit_px))
     edge = 2 * max(1, round(_NOSE_EDGE_U * unit_px)) + 1
     nearer = cv2.blur(nose, (edge, edge)).astype(np.float32) / 255
-    calm, close = (_averaged(light, share, reach * unit_px) for reach in (_CALM_U, _NOSE_CALM_U))
+    calm, close = (averaged(light, share, reach * unit_px) for reach in (_CALM_U, _NOSE_CALM_U))
     shapes = cv2.convertScaleAbs(calm + (close - calm) * nearer)
-    spot = _disc(_SPOT_U * unit_px)
+    spot = disc(_SPOT_U * unit_px)
     whole = cv2.morphologyEx(cv2.morphologyEx(shapes, cv2.MORPH_OPEN, spot), cv2.MORPH_CLOSE, spot)
     shapes = cv2.convertScaleAbs(whole + (shapes - whole.astype(np.float32)) * nearer)
     for _ in range(_PASSES):
@@ -158,27 +153,10 @@ def _surroundings(light: Plane, share: NDArray[np.float32], face: Plane, unit_px
     quarter = [
         cv2.resize(one, None, fx=1 / _COARSE, fy=1 / _COARSE, interpolation=cv2.INTER_AREA) for one in (light, share)
     ]
-    broad = cv2.resize(_averaged(quarter[0], quarter[1], _BROAD_U * unit_px / _COARSE), light.shape[::-1])
+    broad = cv2.resize(averaged(quarter[0], quarter[1], _BROAD_U * unit_px / _COARSE), light.shape[::-1])
     middle = np.float32(np.percentile(light[face > 0], _BASE_PERCENTILE))
     around: NDArray[np.float32] = broad * np.float32(_BROAD_SHARE) + middle * np.float32(1 - _BROAD_SHARE)
     return around
-
-
-def _believed(planes: Mapping[str, Plane], points: NDArray[np.float32], size: tuple[int, int], unit_px: float) -> Plane:
-    """Where the photo shows bare skin: uint8, 0 to 255."""
-    skin = planes["skin"]
-    for name in _LAID_OVER:
-        skin = cv2.subtract(skin, planes[name])
-    skin = cv2.resize(skin, size, interpolation=cv2.INTER_AREA)
-    parts: list[tuple[int, ...]] = [_LIPS]
-    for eye in EYES:
-        parts += [(*eye.upper, *eye.lower), (*eye.brow_upper, *eye.brow_lower)]
-    drawn = np.zeros_like(skin)
-    for part in parts:
-        drawn = cv2.max(drawn, hull_region(points[list(part)], skin.shape))
-    drawn = cv2.dilate(drawn, _disc(_FEATURES_GROW_U * unit_px))
-    believed: Plane = cv2.min(skin, cv2.bitwise_not(drawn))
-    return believed
 
 
 def _below_mouth(points: NDArray[np.float32], shape: tuple[int, ...], unit_px: float) -> Plane:
@@ -198,20 +176,6 @@ def _calmed(level: Plane, where: Plane, edge_px: float, share: float) -> Plane:
     flat = cv2.multiply(cv2.bitwise_not(kept), np.full_like(level, 128), scale=1 / 255)
     calm: Plane = cv2.add(cv2.multiply(level, kept, scale=1 / 255), flat)
     return calm
-
-
-def _disc(radius_px: float) -> Plane:
-    side = 2 * max(1, round(radius_px)) + 1
-    disc: Plane = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return disc
-
-
-def _averaged(light: NDArray[np.uint8], share: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:
-    """The mean of what is believed around each place."""
-    sigma = max(sigma_px, 0.5)
-    sums = cv2.GaussianBlur(light.astype(np.float32) * share, (0, 0), sigma)
-    mean: NDArray[np.float32] = sums / cv2.GaussianBlur(share, (0, 0), sigma)
-    return mean
 
 
 def relief_picture(relief: Plane, skin: Lab, tones: Sequence[tuple[float, float]], strength: float) -> Pixels:

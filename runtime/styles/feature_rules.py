@@ -75,8 +75,8 @@ class NoseRules:
     """soft: wings, nostrils and the plane below the tip; small: a shadow and one stroke."""
     under_shade: float = 0.7
     side_shade: float = 0.55
-    nostril_u: float = 0.032
-    wing_u: float = 0.025
+    nostril_u: float = 0.029
+    wing_u: float = 0.022
     bridge_u: float = 0.028
     """Line along the bridge of a turned head."""
     light: float = 0.8
@@ -106,7 +106,7 @@ class MouthRules:
 class LineRules:
     """Lines of age and smile, blush."""
 
-    strength: float = 0.55
+    strength: float = 0.42
     width_u: float = 0.036
     blush: float = 0.5
     blush_shape: str = ""
