@@ -107,9 +107,11 @@ class Proportions:
         parts.append((mouth, _MOUTH_REACH, (self.mouth_width - 1, 0.0), (0.0, 0.0)))
         chin = flat[CHIN]
         parts.append((chin, _CHIN_REACH, (0.0, 0.0), (0.0, -self.chin_lift)))
-        centres = np.array([part[0] for part in parts], np.float32)
-        numbers = np.array([[*part[1], *part[2], *part[3]] for part in parts], np.float32)
-        between = centres[:2].mean(0)
+        between = ((parts[0][0] + parts[1][0]) / 2).astype(np.float32)
+        # What moves nothing costs as much.
+        parts = [part for part in parts if any((*part[2], *part[3]))]
+        centres = np.array([part[0] for part in parts], np.float32).reshape(-1, 2)
+        numbers = np.array([[*part[1], *part[2], *part[3]] for part in parts], np.float32).reshape(-1, 6)
         jaw, forehead = self.jaw_width - 1, 1 - self.forehead
         return ProportionWarp(frame, _inverse(frame), centres, numbers, mouth, jaw, between, forehead)
 
@@ -131,6 +133,12 @@ def _face_plane(fit: HeadFit, unit_px: float) -> NDArray[np.float32]:
 def _inverse(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     (a, b), (c, d) = matrix.tolist()
     return np.array([[d, -b], [-c, a]], np.float32) / np.float32(a * d - b * c)
+
+
+def _share(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Limited to 0 to 1; `np.clip` takes longer for so few."""
+    limited: NDArray[np.float32] = np.minimum(np.maximum(values, 0), 1)
+    return limited
 
 
 def _axes(points: Points, matrix: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -155,6 +163,8 @@ class ProportionWarp:
     def move(self, points: NDArray[np.floating[Any]]) -> Points:
         """Where points of the photo lie in the drawing: [N, 2] px to float32 [N, 2] px."""
         points = points.astype(np.float32)
+        if not (len(self._centres) or self._jaw or self._forehead):
+            return points
         # One coordinate after the other: NumPy is slow where its inner loop is two numbers long.
         (a, b), (c, d) = self._inverse
         across = points[:, 0] - self._centres[:, 0, None]
@@ -166,7 +176,7 @@ class ProportionWarp:
         lower = (weight * (down * numbers[:, 3] + numbers[:, 5])).sum(0)
         if self._jaw:
             below = _axes(points - self._mouth, self._inverse)
-            rise = np.clip((below[1] - _JAW_TOP) / (_JAW_FULL - _JAW_TOP), 0, 1)
+            rise = _share((below[1] - _JAW_TOP) / (_JAW_FULL - _JAW_TOP))
             fall = np.exp(-0.5 * ((below[0] / _JAW_REACH[0]) ** 2 + (below[1] / _JAW_REACH[1]) ** 2))
             aside += self._jaw * below[0] * rise * rise * (3 - 2 * rise) * fall
         if self._forehead:
@@ -178,7 +188,7 @@ class ProportionWarp:
         """How far a lower forehead moves points down the face: float32 [N], in units."""
         place = _axes(points - self._between_eyes, self._inverse)
         low, high = _FOREHEAD
-        rise = np.clip((-place[1] - low) / (high - low), 0, 1)
+        rise = _share((-place[1] - low) / (high - low))
         fall = np.exp(-0.5 * (place[0] / _HEAD_REACH) ** 2)
         # Outlines end soon beyond edges of the picture that are not its top, and turned heads would show that.
         down = self._frame[:, 1]
