@@ -44,6 +44,9 @@ _LEAST_BESIDE = 0.4
 _ALL_CLOTH, _BARE_PLACE = 230, 64
 """Mean level of a place's person from which on it lies amid clothes; mean level of its skin, hair and headwear from
 which on a bare head is drawn there. Raising them draws fewer heads where somebody is half hidden."""
+_OWN_SHAPE, _PERSON_LEVEL = 150, 60
+"""Mean level of skin, hair and headwear in such an oval from which it has the network's shape, and the level of the
+person where that ends. Raising the first makes ovals of more heads."""
 _HAT_REACH_U, _LEAST_WORN = 0.3, 0.4
 """How far below the chin headwear is counted as worn on the head, and the share of it that must be: else it is cloth.
 Raising the first and lowering the second takes more shirts for scarves."""
@@ -221,6 +224,10 @@ def with_heads_at(
             planes["tone"][beside > 0] = round(cv2.mean(planes["tone"], beside)[0])
             planes["ink"][beside > 0] = 0
             continue
+        if room_drawn and cv2.mean(bare, beside)[0] >= _OWN_SHAPE:
+            # What the network sees of it has a better shape than an oval; around it the room is painted.
+            seen = cv2.compare(cv2.max(planes["person"], bare), _PERSON_LEVEL, cv2.CMP_GE)
+            beside = cv2.min(beside, seen)
         _bare_head(planes, beside, hair_stays=room_drawn)
     planes["hair"] = cv2.min(planes["hair"], cv2.bitwise_not(planes["skin"]))
     return replace(scene, photo=photo, planes=planes)

@@ -155,13 +155,21 @@ def test_a_face_seen_amid_clothes_becomes_smooth_cloth_and_one_elsewhere_a_head(
 
 def test_a_place_where_skin_is_seen_is_a_head_and_one_on_a_known_face_is_that_face() -> None:
     photo = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
-    scene = SceneFields(photo, planes(skin=box(90, 90, 130, 150)), 1.0)
+    scene = SceneFields(photo, planes(skin=box(100, 90, 130, 150)), 1.0)
     place = Box(80, 100, 120, 140)
     head = with_heads_at(scene, [place], bodies_drawn=True, room_drawn=True)
     assert head.planes["skin"][105:135, 85:115].min() == 255
     for drawn in ({}, {"bodies_drawn": True, "room_drawn": True}):
         known = with_heads_at(scene, [place], [Box(60, 60, 150, 170)], **drawn)
         assert (known.planes["skin"] == scene.planes["skin"]).all()
+
+
+@pytest.mark.parametrize("room_drawn", [True, False])
+def test_a_head_that_is_seen_well_keeps_its_shape_where_all_is_drawn(room_drawn: bool) -> None:
+    scene = SceneFields(np.zeros((SIZE, SIZE, 3), np.uint8), planes(skin=box(86, 90, 130, 150)), 1.0)
+    head = with_heads_at(scene, [Box(80, 100, 120, 140)], bodies_drawn=True, room_drawn=room_drawn)
+    assert head.planes["skin"][105:135, 86:115].min() == 255
+    assert (head.planes["skin"][120, 80] == 0) == room_drawn
 
 
 @pytest.mark.parametrize("room_drawn", [True, False])
