@@ -27,10 +27,10 @@ class Identity:
 
 
 MEASURED: Mapping[str, tuple[Identity, ...]] = {
-    "cartoon": (Identity(0.0, 0.18, 0.45), Identity(0.5, 0.20, 0.47), Identity(1.0, 0.23, 0.44)),
-    "anime": (Identity(0.0, 0.14, 0.29), Identity(0.5, 0.13, 0.32), Identity(1.0, 0.15, 0.36)),
-    "comic": (Identity(0.0, 0.16, 0.38), Identity(0.5, 0.20, 0.43), Identity(1.0, 0.20, 0.39)),
-    "sketch": (Identity(0.0, 0.17, 0.39), Identity(0.5, 0.19, 0.38), Identity(1.0, 0.20, 0.38)),
+    "cartoon": (Identity(0.0, 0.17, 0.46), Identity(0.5, 0.21, 0.46), Identity(1.0, 0.22, 0.43)),
+    "anime": (Identity(0.0, 0.14, 0.30), Identity(0.5, 0.13, 0.31), Identity(1.0, 0.15, 0.35)),
+    "comic": (Identity(0.0, 0.18, 0.42), Identity(0.5, 0.22, 0.42), Identity(1.0, 0.21, 0.38)),
+    "sketch": (Identity(0.0, 0.20, 0.38), Identity(0.5, 0.19, 0.37), Identity(1.0, 0.19, 0.38)),
 }
 """By shipped style, likeness rising. See `toonfilter.runtime.bundle.measured_identity` for a style by any name."""
 
