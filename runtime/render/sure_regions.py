@@ -224,13 +224,18 @@ def with_heads_at(
             planes["tone"][beside > 0] = round(cv2.mean(planes["tone"], beside)[0])
             planes["ink"][beside > 0] = 0
             continue
-        if room_drawn and cv2.mean(bare, beside)[0] >= _OWN_SHAPE:
-            # What the network sees of it has a better shape than an oval; around it the room is painted.
-            seen = cv2.compare(cv2.max(planes["person"], bare), _PERSON_LEVEL, cv2.CMP_GE)
-            beside = cv2.min(beside, seen)
+        beside = _as_seen(beside, planes["person"], bare) if room_drawn else beside
         _bare_head(planes, beside, hair_stays=room_drawn)
     planes["hair"] = cv2.min(planes["hair"], cv2.bitwise_not(planes["skin"]))
     return replace(scene, photo=photo, planes=planes)
+
+
+def _as_seen(head: Plane, person: Plane, bare: Plane) -> Plane:
+    """What the network sees of a head, where that is most of it: it has a better shape than an oval."""
+    if cv2.mean(bare, head)[0] < _OWN_SHAPE:
+        return head
+    seen: Plane = cv2.min(head, cv2.compare(cv2.max(person, bare), _PERSON_LEVEL, cv2.CMP_GE))
+    return seen
 
 
 def _bare_head(planes: dict[str, Plane], head: Plane, *, hair_stays: bool) -> None:
