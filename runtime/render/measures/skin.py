@@ -15,8 +15,9 @@ _HIDING = ("hair", "glasses", "over", "headwear", "beard")
 _USUAL = (38.0, 68.0)
 """Percentiles of lightness that give the skin's flat tone: lights and shade are drawn over it, see `skin_relief`."""
 _FEWEST_PX = 30
-_SKIN_HUE = 59.0
-"""Degrees in the plane of a* and b*. Raising it draws people more golden, lowering it pinker."""
+_HUE_TONES, _HUES = (5.0, 8.0), (59.0, 54.0)
+"""Hue of skin up to the first tone on Monk's scale and from the second on, degrees in the plane of a* and b*. Raising
+them draws people more golden, and deep skin greenish; lowering them draws them pinker."""
 _PAINTED = (11.0, 25.0)
 """How much redder than skin, in a*, bare lips may be, and painted ones are."""
 _SURELY_PAINTED = 0.4
@@ -38,7 +39,7 @@ _OF_LIGHT, _MOST_OF_LIGHT = 0.3, 9.0
 """Share of the photo's own lightness, over that of such skin in good light, that stays, and the most that is believed.
 Raising the former follows the photo where the tone is guessed wrongly, and its light, too."""
 _HUE_SPREAD, _HUE_LIMIT = 14.0, 5.0
-"""How far hues, in degrees, may lie from _SKIN_HUE before they are drawn in, and the farthest that is drawn."""
+"""How far hues, in degrees, may lie from that before they are drawn in, and the farthest that is drawn."""
 _NO_HUE, _SURE_HUE = 8.0, 18.0
 """Chroma below which skin's hue says nothing, and from which it is believed."""
 _DARKEST_SKIN, _LIGHTEST = 26.0, 90.0
@@ -81,8 +82,9 @@ def clean_skin(raw: Lab, tone: float) -> Lab:
     chroma = math.hypot(red, yellow)
     lit = lightness - float(np.interp(tone, _TONES, _IN_GOOD_LIGHT))
     drawn = float(np.interp(tone, _TONES, _LIGHTNESS)) + _OF_LIGHT * min(max(lit, -_MOST_OF_LIGHT), _MOST_OF_LIGHT)
-    turned = (math.degrees(math.atan2(yellow, red)) - _SKIN_HUE) * smoothstep(chroma, _NO_HUE, _SURE_HUE)
-    hue = math.radians(_SKIN_HUE + _HUE_LIMIT * math.tanh(turned / _HUE_SPREAD))
+    usual = float(np.interp(tone, _HUE_TONES, _HUES))
+    turned = (math.degrees(math.atan2(yellow, red)) - usual) * smoothstep(chroma, _NO_HUE, _SURE_HUE)
+    hue = math.radians(usual + _HUE_LIMIT * math.tanh(turned / _HUE_SPREAD))
     least, most = (float(np.interp(tone, _TONES, row)) for row in (_LEAST_CHROMA, _MOST_CHROMA))
     calm = min(max(chroma, least), most)
     drawn = min(max(drawn, _DARKEST_SKIN), _LIGHTEST)
