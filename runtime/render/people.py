@@ -20,7 +20,7 @@ from toonfilter.runtime.render.head_planes import above_chin, axes_of, half_plan
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
-from toonfilter.runtime.render.scraps import with_calm_body, without_scraps, without_stray_skin
+from toonfilter.runtime.render.scraps import with_calm_body, without_scraps, without_stray_skin, without_throat_hair
 from toonfilter.runtime.render.skin_relief import skin_relief
 from toonfilter.runtime.render.sure_regions import (
     bare_parts,
@@ -147,6 +147,7 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
     crown = half_plane(middle.shape, landmarks[FOREHEAD, :2], -down)
     planes = without_stray_skin(planes, hull_region(landmarks, middle.shape), cv2.bitwise_not(below), crown, unit_px)
+    planes = without_throat_hair(planes, below, unit_px)
     planes = without_islands(planes, nose, unit_px, keep_person=keep_person)
     return without_scraps(planes, unit_px, keep_person=keep_person)
 

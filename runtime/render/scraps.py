@@ -100,6 +100,35 @@ def without_scraps(planes: Mapping[str, Plane], unit_px: float, *, keep_person: 
     return _handed_over(planes, cloth, given)
 
 
+def without_throat_hair(planes: Mapping[str, Plane], below: Plane, unit_px: float) -> dict[str, Plane]:
+    """The planes with small patches of hair amid the skin of a throat or chest given to that: light and wrinkles.
+
+    planes: uint8 [h, w]. below: 255 below a face's chin. unit_px: distance of the pupils in them.
+    """
+    hair, skin = coarsened(planes["hair"]), coarsened(planes["skin"])
+    size = hair.shape[1], hair.shape[0]
+    levels = cv2.compare(hair, _PATCH_LEVEL, cv2.CMP_GE)
+    count, patches, found, _ = cv2.connectedComponentsWithStats(levels)
+    is_high = cv2.resize(below, size, interpolation=cv2.INTER_NEAREST) == 0
+    hangs = np.bincount(patches[is_high], minlength=count) > 0
+    given = np.zeros_like(hair)
+    for number in range(1, count):
+        if hangs[number] or found[number, cv2.CC_STAT_AREA] > _MOST_U2 * (unit_px / COARSE_PX) ** 2:
+            continue
+        patch = (patches == number).astype(np.uint8)
+        rim = cv2.dilate(patch, np.ones((3, 3), np.uint8)) - patch
+        if cv2.mean(skin, rim)[0] > 255 * _LEAST_SHARE:
+            given |= cv2.dilate(patch, np.ones((3, 3), np.uint8)) * np.uint8(255)
+    if not given.any():
+        return dict(planes)
+    region = cv2.min(cv2.resize(given, planes["hair"].shape[::-1], interpolation=cv2.INTER_LINEAR), planes["hair"])
+    return {
+        **planes,
+        "hair": cv2.subtract(planes["hair"], region),
+        "skin": cv2.max(planes["skin"], region),
+    }
+
+
 def without_stray_skin(
     planes: Mapping[str, Plane], face: Plane, above: Plane, crown: Plane, unit_px: float
 ) -> dict[str, Plane]:

@@ -16,7 +16,7 @@ from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.palette import measure_palette
 from toonfilter.runtime.render.scene import SceneFields
-from toonfilter.runtime.render.scraps import with_calm_body, without_scraps, without_stray_skin
+from toonfilter.runtime.render.scraps import with_calm_body, without_scraps, without_stray_skin, without_throat_hair
 from toonfilter.runtime.render.sure_regions import (
     middle_of_face,
     with_heads_at,
@@ -495,3 +495,14 @@ def test_fair_hair_before_the_sun_is_no_cropped_hair(drawn_skin: float, is_dark:
     drawn = planes(hair=box(0, 0, SIZE, 60), skin=box(0, 65, SIZE, SIZE))
     hair = measure_palette(photo, drawn, look=look).hair
     assert (hair[0] < 28) == is_dark
+
+
+def test_hair_amid_a_throat_is_skin_and_what_hangs_down_stays() -> None:
+    below, neck = box(0, 100, SIZE, SIZE), box(60, 40, 140, 190)
+    patch, braid, fur = box(92, 130, 104, 142), box(64, 60, 76, 170), box(140, 150, 160, 170)
+    hair = patch | braid | fur
+    found = without_throat_hair(planes(skin=neck & ~(patch | braid), hair=hair), below, UNIT)
+    assert found["hair"][136, 98] == 0
+    assert found["skin"][136, 98] == 255
+    assert found["hair"][120, 70] == 255, "it begins above the chin"
+    assert found["hair"][160, 150] == 255, "there is no skin around it"
