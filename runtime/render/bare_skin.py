@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, LIP_TOP
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.head_planes import hull_region
+from toonfilter.runtime.render.head_planes import disc, hull_region
 
 LAID_OVER = ("beard", "over", "glasses", "hair")
 """Planes that hide skin."""
@@ -52,10 +52,3 @@ def averaged(
     )
     mean: NDArray[np.float32] = (sums + np.float32(usual * unknown)) / (weights + np.float32(unknown))
     return mean
-
-
-def disc(radius_px: float) -> Plane:
-    """A disc for `cv2.dilate` and the like."""
-    side = 2 * max(1, round(radius_px)) + 1
-    ellipse: Plane = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return ellipse

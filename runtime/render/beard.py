@@ -13,7 +13,7 @@ from toonfilter.runtime.render.canvas import clipped, draw_soft, paint, path_of
 from toonfilter.runtime.render.colour import to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.dense_beards import dense_part
-from toonfilter.runtime.render.even_beards import even_beard, with_even_moustache
+from toonfilter.runtime.render.even_beards import even_beard
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.figure import Figure
@@ -100,8 +100,6 @@ def _dense_plane(figure: Figure, head: FaceGeometry, palette: Palette) -> Plane:
     grey = smoothstep(float(palette.beard[0] - palette.skin[0]), *_LIGHT)
     if grey < 1:
         dense = dense_part(figure.fields, figure.photo, mesh, unit)
-        # Light from one side is no reason for half a moustache.
-        dense = with_even_moustache({"beard": dense}, mesh, unit)["beard"]
         plane = cv2.addWeighted(plane, grey, dense, 1 - grey, 0)
     return even_beard(plane, mesh, unit)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, CHIN, FACE_SIDES, MOUTH_CORNERS, NOSE_TIP
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.head_planes import axes_of, hull_region
+from toonfilter.runtime.render.head_planes import axes_of, disc, hull_region
 
 _REACH_U, _BELOW_U = 0.55, 0.08
 """How far to either side of the nose a moustache reaches, and below the mouth's corners, in distances of the pupils."""
@@ -82,17 +82,16 @@ def without_neck_beard(planes: Mapping[str, Plane], landmarks: Landmarks, unit_p
 
 
 def even_beard(beard: Plane, landmarks: Landmarks, unit_px: float) -> Plane:
-    """A beard that is on both sides what it is on either, without gaps, its outline rounded: uint8 [h, w].
+    """A beard that is on both sides the mean of both, without gaps, its outline rounded: uint8 [h, w].
 
     beard: uint8 [h, w]. landmarks, unit_px: see `with_even_moustache`.
     """
-    gaps = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(_GAPS_U * unit_px)) + 1,) * 2)
     top = _below_nose(landmarks, (NOSE_TIP,)) - _ABOVE_NOSE_U * unit_px
     bottom = _below_nose(landmarks, (CHIN,)) + _BEARD_BELOW_U * unit_px
     halves = _halves(beard, landmarks, (top, bottom), _BEARD_REACH_U * unit_px)
     if halves is None:
-        return _rounded(beard, gaps, unit_px)
-    even = _rounded(cv2.addWeighted(halves.own, 0.5, halves.mirrored, 0.5, 0), gaps, unit_px)
+        return _rounded(beard, unit_px)
+    even = _rounded(cv2.addWeighted(halves.own, 0.5, halves.mirrored, 0.5, 0), unit_px)
     seam = 2 * max(1, round(_SEAM_U * unit_px)) + 1
     whole = halves.back(np.full_like(halves.own, 255), beard.shape)
     share = cv2.blur(cv2.erode(whole, np.ones((seam, seam), np.uint8)), (seam, seam)).astype(np.float32) / 255
@@ -100,8 +99,10 @@ def even_beard(beard: Plane, landmarks: Landmarks, unit_px: float) -> Plane:
     return mixed
 
 
-def _rounded(beard: Plane, gaps: Plane, unit_px: float) -> Plane:
-    rounded: Plane = cv2.GaussianBlur(cv2.morphologyEx(beard, cv2.MORPH_CLOSE, gaps), (0, 0), _ROUND_U * unit_px)
+def _rounded(beard: Plane, unit_px: float) -> Plane:
+    """Without gaps, its outline rounded."""
+    whole = cv2.morphologyEx(beard, cv2.MORPH_CLOSE, disc(_GAPS_U * unit_px))
+    rounded: Plane = cv2.GaussianBlur(whole, (0, 0), _ROUND_U * unit_px)
     return rounded
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.geometry.alignment import Landmarks, mean_face
 from toonfilter.runtime.geometry.landmarks import MESH_POINTS
 from toonfilter.runtime.render.contours import Points
+from toonfilter.runtime.render.head_planes import disc
 
 SIDE = 80
 """Cells of the map along each side."""
@@ -75,8 +76,7 @@ def _known() -> NDArray[np.float32]:
 @lru_cache(maxsize=1)
 def _around() -> NDArray[np.float32]:
     closed = cv2.morphologyEx(_layout()[2].astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _BEYOND_CELLS + 1, 2 * _BEYOND_CELLS + 1))
-    wide: NDArray[np.float32] = cv2.dilate(closed, reach).astype(np.float32)
+    wide: NDArray[np.float32] = cv2.dilate(closed, disc(_BEYOND_CELLS)).astype(np.float32)
     return wide
 
 

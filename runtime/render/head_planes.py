@@ -38,3 +38,10 @@ def hull_region(points: NDArray[np.float32], shape: tuple[int, ...]) -> Plane:
     hull = cv2.convexHull(np.ascontiguousarray(points[:, :2], np.float32))
     cv2.fillConvexPoly(region, np.rint(hull).astype(np.int32), 255)
     return region
+
+
+def disc(radius_px: float) -> Plane:
+    """A disc for `cv2.dilate` and the like."""
+    side = 2 * max(1, round(radius_px)) + 1
+    ellipse: Plane = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return ellipse

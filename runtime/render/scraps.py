@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from toonfilter.runtime.render.contours import COARSE_PX, Plane, Points, coarsened
-from toonfilter.runtime.render.head_planes import half_plane
+from toonfilter.runtime.render.head_planes import disc, half_plane
 from toonfilter.runtime.render.palette import cloth_plane
 
 _CLOTH_LEVEL = 110
@@ -43,9 +43,8 @@ def with_calm_body(
     cell_px = 2 * COARSE_PX
     radius = max(1, round(_CALM_U * unit_px / cell_px))
     side = 2 * radius + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     body = cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_REPLICATE)
-    body = cv2.morphologyEx(cv2.morphologyEx(body, cv2.MORPH_CLOSE, disc), cv2.MORPH_OPEN, disc)
+    body = cv2.morphologyEx(cv2.morphologyEx(body, cv2.MORPH_CLOSE, disc(radius)), cv2.MORPH_OPEN, disc(radius))
     body = cv2.max(body, _enclosed(body, _HOLE_U2 * (unit_px / cell_px) ** 2))
     body = cv2.blur(body[side:-side, side:-side], (2 * (radius // 2) + 1,) * 2)
     below = half_plane(person.shape, chin + down * np.float32(_BELOW_U * unit_px), down)
@@ -121,12 +120,8 @@ def without_throat_hair(planes: Mapping[str, Plane], below: Plane, unit_px: floa
             given |= cv2.dilate(patch, np.ones((3, 3), np.uint8)) * np.uint8(255)
     if not given.any():
         return dict(planes)
-    region = cv2.min(cv2.resize(given, planes["hair"].shape[::-1], interpolation=cv2.INTER_LINEAR), planes["hair"])
-    return {
-        **planes,
-        "hair": cv2.subtract(planes["hair"], region),
-        "skin": cv2.max(planes["skin"], region),
-    }
+    taken = _handed_over(planes, planes["hair"], {"skin": given})
+    return {**taken, "hair": cv2.subtract(planes["hair"], cv2.subtract(taken["skin"], planes["skin"]))}
 
 
 def without_stray_skin(
@@ -172,12 +167,12 @@ def _is_cut(left: int, top: int, width: int, height: int, shape: tuple[int, ...]
     return left == 0 or top == 0 or left + width == shape[1] or top + height == shape[0]
 
 
-def _handed_over(planes: Mapping[str, Plane], cloth: Plane, given: Mapping[str, Plane]) -> dict[str, Plane]:
-    """The planes with parts of the cloth given away. given: where, by who takes it, in cells of COARSE_PX."""
+def _handed_over(planes: Mapping[str, Plane], part: Plane, given: Mapping[str, Plane]) -> dict[str, Plane]:
+    """The planes with what is given of a part added to others. given: where, by who takes it, in cells of COARSE_PX."""
     result = dict(planes)
-    size = cloth.shape[1], cloth.shape[0]
+    size = part.shape[1], part.shape[0]
     for taker, region in given.items():
-        large = cv2.min(cv2.resize(region, size, interpolation=cv2.INTER_LINEAR), cloth)
+        large = cv2.min(cv2.resize(region, size, interpolation=cv2.INTER_LINEAR), part)
         if taker == "room":
             result["person"] = cv2.subtract(result["person"], large)
         else:

@@ -16,11 +16,11 @@ from toonfilter.runtime.geometry.landmarks import (
     NOSE_PROFILE,
     RIGHT_WING,
 )
-from toonfilter.runtime.render.bare_skin import LAID_OVER, LIPS, averaged, bare_skin, disc
+from toonfilter.runtime.render.bare_skin import LAID_OVER, LIPS, averaged, bare_skin
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, depth_of, to_rgb
 from toonfilter.runtime.render.contours import Plane
-from toonfilter.runtime.render.head_planes import axes_of, half_plane, hull_region
+from toonfilter.runtime.render.head_planes import axes_of, disc, half_plane, hull_region
 from toonfilter.runtime.render.tones import step_table, to_levels
 
 LEVELS_PER_L = 5.0

@@ -28,11 +28,12 @@ _LESS_MODELLING = 0.4
 _LESS_NOSE, _LESS_LIP, _LESS_LID, _LESS_FOLD, _LESS_BROW = 0.5, 0.13, 0.2, 0.5, 0.15
 """What a small child's features gain and lose of a style's. Raising them makes children rounder and plainer."""
 _FRIENDLIER_BROWS_U, _FRIENDLIER_MOUTH_U = 0.023, 0.015
-"""How much more of a child's brows and mouth is raised at rest: large eyes under straight brows look cross."""
+"""How much further the inner ends of a child's brows and the corners of its mouth are raised at rest: large eyes under
+straight brows look cross. Raising them hides a frown."""
 _ROUNDER = 0.67
 """How much less a style slims a child's jaw and lowers its forehead. Raising it keeps round cheeks."""
 _SMALLER = {"mouth_width": 0.913, "nose_width": 0.953, "nose_length": 0.95}
-"""Over the style's."""
+"""A child's mouth and nose over the style's. Raising them makes children look older."""
 
 
 def rules_for(look: Look, rules: FeatureRules) -> FeatureRules:

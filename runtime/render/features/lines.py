@@ -25,7 +25,7 @@ _SEEN = 0.9
 _BARE_BLUSH = 0.7
 """Blush of grown-ups without make-up, over that of others. Raising it gives men rouge."""
 _DEEP_BLUSH = 0.5
-"""How much less of it deep skin shows, where it looks like a smudge."""
+"""How much less of it deep skin shows, where it looks like a smudge. Raising it leaves deep skin plainer."""
 _FAINT = 0.08
 """Depth below which a line is not drawn."""
 _FOREHEAD = 0.55

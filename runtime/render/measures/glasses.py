@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.render.colour import Lab, median_lab
 from toonfilter.runtime.render.features.lens import lens_points
 from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.head_planes import disc
 from toonfilter.runtime.render.look import LENS_POINTS, GlassesLook
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 
@@ -214,8 +215,7 @@ def _ridges(photo: MeasuredPhoto) -> tuple[NDArray[np.float32], NDArray[np.float
     plane = photo.lightness
     dark, light = np.zeros_like(plane), np.zeros_like(plane)
     for reach in (0.05, 0.09):
-        size = 2 * max(1, round(reach * photo.unit_px)) + 1
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+        kernel = disc(reach * photo.unit_px)
         closed = cv2.morphologyEx(plane, cv2.MORPH_CLOSE, kernel)
         opened = cv2.morphologyEx(plane, cv2.MORPH_OPEN, kernel)
         dark = np.maximum(dark, (closed - plane) / (closed + 12))

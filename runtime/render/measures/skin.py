@@ -39,7 +39,8 @@ _OF_LIGHT, _MOST_OF_LIGHT = 0.3, 9.0
 """Share of the photo's own lightness, over that of such skin in good light, that stays, and the most that is believed.
 Raising the former follows the photo where the tone is guessed wrongly, and its light, too."""
 _HUE_SPREAD, _HUE_LIMIT = 14.0, 5.0
-"""How far hues, in degrees, may lie from that before they are drawn in, and the farthest that is drawn."""
+"""How far hues, in degrees, may lie from the usual one before they are drawn in, and the farthest that is drawn.
+Raising the second keeps more of a person's own rosy or olive skin, and of the light's colour."""
 _NO_HUE, _SURE_HUE = 8.0, 18.0
 """Chroma below which skin's hue says nothing, and from which it is believed."""
 _DARKEST_SKIN, _LIGHTEST = 26.0, 90.0
