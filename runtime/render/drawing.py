@@ -59,8 +59,9 @@ _LIP_LIGHTER = 3.0
 _COARSE_EVERY, _QUICK_COARSE_EVERY = 3, 4
 """Every how many frames the whole frame is read, and of quick live ones, where it is an even number: nothing is read in
 every second one. Raising it costs less; bodies and strangers lag behind."""
-_QUICK_S = 0.06
-"""Gap between frames below which that is not seen. Raising it costs less on slow cameras."""
+_QUICK_S = 0.12
+"""Gap between frames below which that is not seen. Raising it costs less on slow cameras, and on slow machines, which
+would be slower still if they read all frames; hands lag longer."""
 _MEASURE_EVERY_S = 0.15
 """Time between two measurements, of colours and of features in turn. Raising it costs less and follows later."""
 _UNKNOWN_UNIT = 0.09
