@@ -106,6 +106,18 @@ class LatestSlot(_Queue[Item]):
 class BoundedQueue(_Queue[Item]):
     """Room for `capacity` items in order: a full queue makes `put` wait; nothing is dropped."""
 
+    def wait_for_room(self) -> None:
+        """Wait until an item can be put without waiting, where one thread puts.
+
+        Raises:
+            QueueClosed: see `put`.
+        """
+        with self._changed:
+            self._raise_if_closed()
+            while len(self._items) >= self._capacity:
+                self._changed.wait()
+                self._raise_if_closed()
+
     def put(self, item: Item) -> None:
         """Append the item, waiting for room.
 

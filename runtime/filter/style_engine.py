@@ -57,6 +57,7 @@ class StyleEngine:
         """Change what of the frame is drawn and how, in the style that is open."""
         renderer = open_renderer(self.bundle, self.opened.translator, rendering)
         self._settings = replace(self._settings, rendering=rendering)
+        self.renderer.close()
         self.renderer = renderer
 
     def set_style(self, style: str) -> None:
@@ -77,6 +78,7 @@ class StyleEngine:
             if opened is not self.opened:
                 opened.translator.close()
             raise
+        self.renderer.close()
         if opened is not self.opened:
             self.opened.translator.close()
         self.bundle, self.opened = bundle, opened
@@ -89,12 +91,14 @@ class StyleEngine:
         Raises:
             BackendError, ConfigError: it does not open; it is closed then.
         """
+        self.renderer.close()
         self.opened.translator.close()
         self.opened = self._open(FALLBACK_ENGINE if fallback else self._settings.engine)
         self.renderer = open_renderer(self.bundle, self.opened.translator, self._settings.rendering)
 
     def close(self) -> None:
         """Free the engine."""
+        self.renderer.close()
         self.opened.translator.close()
 
     def _check(self, bundle: Bundle) -> None:

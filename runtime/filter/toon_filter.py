@@ -17,8 +17,8 @@ from toonfilter.runtime.filter.style_engine import Opener, StyleEngine
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.pixelate import cover_softly
 from toonfilter.runtime.privacy import Guard, HiddenFace
-from toonfilter.runtime.render.drawing import drawn_faces
 from toonfilter.runtime.render.opening import RenderOptions
+from toonfilter.runtime.render.people_reader import drawn_faces
 from toonfilter.runtime.render.renderer import AlignedFace, FrameRenderer
 
 _GAP_S = 0.7

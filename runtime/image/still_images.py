@@ -11,8 +11,8 @@ from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.privacy import Guard, HiddenFace, LostPolicy, check_drawings_only
-from toonfilter.runtime.render.drawing import drawn_faces
 from toonfilter.runtime.render.opening import RenderOptions, open_renderer
+from toonfilter.runtime.render.people_reader import drawn_faces
 
 _ENLARGE_UP_TO = 1.25
 """How far a drawing may be enlarged before a larger size is drawn. Raising it is faster and blurs."""

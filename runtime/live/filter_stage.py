@@ -53,6 +53,7 @@ class FilterStage:
         self._pace = WorkPace(period_s, effort, notify)
         self._attempts: BoundedQueue[_Attempt] = BoundedQueue(1)
         self._is_ready = threading.Event()
+        self._is_closing = threading.Event()
 
     @property
     def is_ready(self) -> bool:
@@ -62,6 +63,7 @@ class FilterStage:
     def close(self, error: BaseException | None = None) -> None:
         """Make both halves end."""
         self._attempts.close(error)
+        self._is_closing.set()
         self._is_ready.set()
 
     def run_tracking(self) -> None:
@@ -69,6 +71,9 @@ class FilterStage:
         try:
             self._is_ready.wait()
             while True:
+                # A frame that is tracked too early is old when it is drawn.
+                self._attempts.wait_for_room()
+                self._is_closing.wait(self._pace.early_s(time.perf_counter()))
                 frame = self._slot.get()
                 if frame is not None and not self._pace.skips():
                     self._attempts.put(self._track(frame))
@@ -118,6 +123,7 @@ class FilterStage:
             if attempt.error is not None:
                 raise attempt.error
             start_s = time.perf_counter()
+            self._pace.drawing(start_s)
             safe = current.draw(attempt.tracked)
             end_s = time.perf_counter()
             self._pace.drawn(end_s, attempt.track_s, end_s - start_s)

@@ -21,7 +21,7 @@ from toonfilter.runtime.render.hair import LEVELS_PER_L, HairPaint, anchor_of, a
 from toonfilter.runtime.render.palette import Palette
 from toonfilter.runtime.render.shade import Light
 from toonfilter.runtime.render.strands import hair_light, hair_relief
-from toonfilter.runtime.render.tones import Patch, lay, to_levels
+from toonfilter.runtime.render.tones import lay, to_levels
 from toonfilter.runtime.styles.style import BaseRules
 
 _BEARD_EDGE_U = 0.008
@@ -59,9 +59,8 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
     if head is None or int(plane.max()) < _STUBBLE_LEVEL:
         return
     thin = figure.outlines(plane, level=_STUBBLE_LEVEL, blur_u=0.05, smooth_u=0.06, least_u2=0.04)
-    dense = figure.outlines(
-        _dense_plane(figure, head, palette), level=_BEARD_LEVEL, blur_u=0.03, smooth_u=0.06, least_u2=0.045
-    )
+    even = figure.found_in(plane, ("dense beard",), lambda: _dense_plane(figure, head, palette))
+    dense = figure.outlines(even, level=_BEARD_LEVEL, blur_u=0.03, smooth_u=0.06, least_u2=0.045)
     mouth = head.flat[[*LIP_TOP, *LIP_BOTTOM]].mean(0)
     dense = [shape for shape in dense if _is_beard(shape, mouth, unit)]
     face, lips = path_of([head.outline]), path_of([head.flat[[*LIP_TOP, *LIP_BOTTOM[::-1]]]])
@@ -130,7 +129,7 @@ def _hanging(palette: Palette, below_jaw: float) -> Palette:
 def _beard_paint(
     figure: Figure, plane: Plane, shapes: Sequence[Points], palette: Palette, rules: BaseRules, light_side: float
 ) -> HairPaint | None:
-    patch = Patch.under(shapes, figure.to_canvas, plane)
+    patch = figure.patch(shapes, plane)
     if patch is None or figure.head is None:
         return None
     base, unit = palette.beard, figure.unit_crop_px

@@ -124,9 +124,7 @@ def _directions() -> NDArray[np.float32]:
 def border_window(size: int) -> Mask:
     """255 inside, fading to 0 at the crop's border; longer at the bottom, where a body goes on."""
     place = (np.arange(size) + 0.5) / size
-    sides = np.clip(np.minimum(place, 1 - place) / _RIM, 0, 1)
-    upright = np.minimum(np.clip(place / _RIM, 0, 1), np.clip((1 - place) / _BOTTOM_FADE, 0, 1))
-    window = _eased(upright)[:, None] * _eased(sides)[None, :]
+    window = _upright_share(place)[:, None] * _sides_share(place)[None, :]
     levels: Mask = np.round(255 * window).astype(np.uint8)
     return levels
 
@@ -138,6 +136,19 @@ def head_oval(size: int) -> Mask:
     radius = np.hypot(place[None, :] / 0.40, (place[:, None] - 0.01) / 0.47)
     levels: Mask = np.round(255 * _eased(np.clip((1 - radius) / 0.2, 0, 1))).astype(np.uint8)
     return levels
+
+
+def border_share(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As `border_window`, float64 [N], 0 to 1. places: x and y in the crop's square, 0 to 1, or beyond it."""
+    return _upright_share(places[:, 1]) * _sides_share(places[:, 0])
+
+
+def _upright_share(place: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _eased(np.clip(np.minimum(place / _RIM, (1 - place) / _BOTTOM_FADE), 0, 1))
+
+
+def _sides_share(place: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _eased(np.clip(np.minimum(place, 1 - place) / _RIM, 0, 1))
 
 
 def _eased(value: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -44,7 +44,7 @@ def canvas_for_pictures(canvas: skia.Canvas) -> tuple[skia.Canvas, skia.ColorTyp
 
 def paint(colour: Colour, alpha: float = 1.0, *, blend: skia.BlendMode = skia.BlendMode.kSrcOver) -> skia.Paint:
     """Flat, antialiased. colour: sRGB 0 to 1."""
-    red, green, blue = (float(c) for c in np.clip(colour, 0, 1))
+    red, green, blue = (min(max(level, 0.0), 1.0) for level in colour.tolist())
     return skia.Paint(Color4f=skia.Color4f(red, green, blue, alpha), AntiAlias=True, BlendMode=blend)
 
 

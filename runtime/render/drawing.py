@@ -1,7 +1,7 @@
 """Draws a frame in layers: ground, then each person from far to near: cloth, skin, features, hair, what lies over."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -10,7 +10,6 @@ import numpy as np
 import skia
 
 from toonfilter.runtime.backends.translator import Translator
-from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
@@ -19,13 +18,11 @@ from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.beard import draw_beard
 from toonfilter.runtime.render.canvas import canvas_on
-from toonfilter.runtime.render.carried import CarriedPeople
 from toonfilter.runtime.render.colour import colour_levels, lightened
 from toonfilter.runtime.render.features.ages import proportions_for, skin_rules
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.figure import Figure
-from toonfilter.runtime.render.fitting_skin import with_fitting_skin
 from toonfilter.runtime.render.ground import Ground, GroundPainter
 from toonfilter.runtime.render.hair import draw_hair
 from toonfilter.runtime.render.look import Look, LookAverage
@@ -40,29 +37,20 @@ from toonfilter.runtime.render.palette import (
     painted_skin,
 )
 from toonfilter.runtime.render.pencil import pencilled
-from toonfilter.runtime.render.people import People, Person, people_in
-from toonfilter.runtime.render.person_network import LIVE_SIDE_PX, SIDE_PX, PersonNetwork
-from toonfilter.runtime.render.renderer import AlignedFace, far_to_near
-from toonfilter.runtime.render.scene import LIVE_PLANES_PX, PLANES_PX, FieldsReader, SceneFields
+from toonfilter.runtime.render.people import Person
+from toonfilter.runtime.render.people_reader import DrawnParts, PeopleReader, Prepared
+from toonfilter.runtime.render.renderer import AlignedFace
+from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.shade import Light, fit_light
-from toonfilter.runtime.render.steady_parts import SteadyParts
-from toonfilter.runtime.render.sure_regions import with_heads_at, without_things
 from toonfilter.runtime.render.tones import Swatches
 from toonfilter.runtime.styles.style import BaseRules, Style
 
 Extent = Literal["whole", "person", "head"]
 _PALETTE_S = 1.5
 """Time constant of colours and light. Raising it calms them and follows a change of light later."""
-_GAP_S = 0.7
 _LIP_LIGHTER = 3.0
 """How much lighter lips are in pencil styles than in life, L*. Raising it leaves them whiter."""
-_COARSE_EVERY, _QUICK_COARSE_EVERY = 3, 4
-"""Every how many frames the whole frame is read, and of quick live ones, where it is an even number: nothing is read in
-every second one. Raising it costs less; bodies and strangers lag behind."""
-_QUICK_S = 0.12
-"""Gap between frames below which that is not seen. Raising it costs less on slow cameras, and on slow machines, which
-would be slower still if they read all frames; hands lag longer."""
-_MEASURE_EVERY_S = 0.15
+_MEASURE_EVERY_S = 0.25
 """Time between two measurements, of colours and of features in turn. Raising it costs less and follows later."""
 _UNKNOWN_UNIT = 0.09
 """Distance of the pupils of a person without a known face, in shorter sides of the frame."""
@@ -109,21 +97,6 @@ class _Memory:
         self.teeth_s = time_s
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """The fields of a frame and the faces that are drawn. people: who is drawn; None finds them when they are."""
-
-    scene: SceneFields
-    faces: Sequence[AlignedFace]
-    people: People | None = None
-
-
-def drawn_faces(prepared: object, faces: Sequence[Face]) -> tuple[list[Face], list[Face]]:
-    """Which of the faces get features, and which do not. prepared: what `FrameRenderer.prepare` made of them."""
-    ids = {face.id for face, _ in prepared.faces} if isinstance(prepared, Prepared) else {face.id for face in faces}
-    return [face for face in faces if face.id in ids], [face for face in faces if face.id not in ids]
-
-
 class LayeredRenderer:
     """Draws whole frames from the fields network's planes. `prepare` and `render` may run in two threads, in order."""
 
@@ -136,23 +109,18 @@ class LayeredRenderer:
         ground: Ground | None = None,
         is_live: bool = False,
     ) -> None:
-        """is_live: fields are read less finely and less often, so that there is time for the next frame."""
-        self._is_live = is_live
+        """is_live: fields are read less finely and beside the caller, so that there is time for the next frame."""
         self._style = style
         self._extent = extent
         ground = ground or Ground("keep" if extent != "whole" else "drawn")
         if ground.kind == "drawn" and style.base.fill == "paper":
             ground = Ground("paper")
         self._ground = GroundPainter(ground, style.base.ground_dots, style.base.ground_lightness)
-        planes_px, side_px = (LIVE_PLANES_PX, LIVE_SIDE_PX) if is_live else (PLANES_PX, SIDE_PX)
-        keep = not self.draws_whole_frame
-        self._reader = FieldsReader(translator, planes_px, PersonNetwork(side_px), keep_person=keep)
-        self._parts = SteadyParts()
-        self._carried = CarriedPeople()
+        parts = DrawnParts(extent != "head", self.draws_whole_frame, not self._ground.is_opaque)
+        self._reader = PeopleReader(translator, parts, is_live=is_live)
         self._memories: dict[int, _Memory] = {}
         self._was_colourless = False
-        self._read_at_s = -math.inf
-        self._frame = 0
+        self._judged_reading: int | None = None
 
     @property
     def draws_whole_frame(self) -> bool:
@@ -174,29 +142,7 @@ class LayeredRenderer:
         Raises:
             BackendError: the engine failed.
         """
-        ordered = far_to_near(faces)
-        gap_s = math.inf if time_s is None else time_s - self._read_at_s
-        steady = 0 <= gap_s <= _GAP_S
-        self._read_at_s = -math.inf if time_s is None else time_s
-        crops = [(face.id, face.landmarks, transform) for face, transform in ordered]
-        self._frame += 1
-        is_quick = self._is_live and 0 <= gap_s < _QUICK_S
-        coarse = not steady or self._frame % (_QUICK_COARSE_EVERY if is_quick else _COARSE_EVERY) == 0
-        # Of several people some are read in every frame, so that all take as long.
-        most = (len(ordered) + (not coarse)) // 2 if is_quick else 0
-        kept = self._carried.ids(ordered, self._reader.scale(image))[:most]
-        scene = self._reader.read(image, crops, steady=steady, coarse=coarse, kept=kept)
-        fitting = with_fitting_skin(scene, ordered, self._memories if steady else ())
-        drawn = {face.id for face, _ in fitting}
-        everywhere = [*places, *(face.box for face, _ in ordered if face.id not in drawn)]
-        kept, ordered = [key for key in kept if key in drawn], fitting
-        meshes = [face.box for face, _ in ordered]
-        bodies, room = self._extent != "head", self.draws_whole_frame
-        scene = with_heads_at(without_things(scene), everywhere, meshes, bodies_drawn=bodies, room_drawn=room)
-        known = self._carried.fields(scene.photo, ordered, kept)
-        people = self._parts.steady(self._people(scene, ordered, known), follows=steady, carried=kept)
-        self._carried.remember(people, ordered, kept)
-        return Prepared(scene, ordered, people)
+        return self._reader.prepare(image, faces, time_s, places)
 
     def render(
         self, image: Image, faces: Sequence[AlignedFace], time_s: float | None = None, prepared: Prepared | None = None
@@ -206,12 +152,12 @@ class LayeredRenderer:
         scene = prepared.scene
         if time_s is None:
             self._ground.forget()
-            self._was_colourless = False
+            self._was_colourless, self._judged_reading = False, None
         ground = self._ground.paint(image, scene.photo, scene.planes["person"])
         is_pencil = self._style.base.fill == "paper"
         pixels = np.zeros((*ground.shape[:2], 4), np.uint8) if is_pencil else cv2.cvtColor(ground, cv2.COLOR_RGB2RGBA)
         canvas = canvas_on(pixels, is_opaque=not is_pencil)
-        people = prepared.people or self._people(scene, prepared.faces)
+        people = prepared.people
         self._memories = {
             one.face.id: self._memories[one.face.id] for one in people.known if one.face.id in self._memories
         }
@@ -219,12 +165,12 @@ class LayeredRenderer:
             unit_px = _UNKNOWN_UNIT * min(scene.photo.shape[:2]) * scene.scale
             self._draw_strangers(canvas, people.strangers, unit_px)
         for person in people.known:
-            self._draw_person(canvas, person, time_s)
+            self._draw_person(canvas, person, prepared, time_s)
         if is_pencil:
             np.copyto(image, pencilled(pixels, ground))
         else:
             cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=image)
-            if self._style.base.saturation == 0 or self._is_colourless(scene):
+            if self._style.base.saturation == 0 or self._is_colourless(prepared):
                 # Nobody is pink in a black and white picture.
                 cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB, dst=image)
 
@@ -232,33 +178,30 @@ class LayeredRenderer:
         """The next frame has nothing to do with the last."""
         self._reader.forget()
         self._ground.forget()
-        self._parts.forget()
-        self._carried.forget()
         self._memories = {}
-        self._was_colourless = False
-        self._read_at_s = -math.inf
-        self._frame = 0
+        self._was_colourless, self._judged_reading = False, None
 
-    def _is_colourless(self, scene: SceneFields) -> bool:
+    def close(self) -> None:
+        """See `FrameRenderer`."""
+        self._reader.close()
+
+    def _is_colourless(self, prepared: Prepared) -> bool:
         """Whether the video is black and white; it does not change its mind from frame to frame."""
-        limit = _COLOURED_LEVELS if self._was_colourless else _COLOURLESS_LEVELS
-        self._was_colourless = colour_levels(scene.photo) <= limit
+        if prepared.reading != self._judged_reading:
+            limit = _COLOURED_LEVELS if self._was_colourless else _COLOURLESS_LEVELS
+            self._was_colourless = colour_levels(prepared.scene.photo) <= limit
+            self._judged_reading = prepared.reading
         return self._was_colourless
 
-    def _people(
-        self, scene: SceneFields, faces: Sequence[AlignedFace], carried: Mapping[int, SceneFields] | None = None
-    ) -> People:
-        keep, alone = not self._ground.is_opaque, self._extent == "head"
-        return people_in(scene, faces, heads_alone=alone, keep_person=keep, carried=carried)
-
-    def _draw_person(self, canvas: skia.Canvas, person: Person, time_s: float | None) -> None:
+    def _draw_person(self, canvas: skia.Canvas, person: Person, prepared: Prepared, time_s: float | None) -> None:
         scene = person.scene
-        small = scene.from_frame(person.face.landmarks)
-        memory = self._remembered(person.face.id, scene, small, time_s)
+        memory = self._remembered(person, prepared.scene, time_s)
         head = person.head.in_proportions(self._proportions(memory.look))
-        memory.swatches.next_frame(head.flat[NOSE_TIP])
+        memory.swatches.next_frame(head.flat[NOSE_TIP], prepared.reading)
         swatches = None if time_s is None else memory.swatches
-        figure = Figure(scene.photo, scene.planes, scene.to_frame, head.unit_px, head, head.warp.move, swatches)
+        figure = Figure(
+            scene.photo, scene.planes, scene.to_frame, head.unit_px, head, head.warp.move, swatches, person.carry
+        )
         palette = painted_colours(memory.palette, self._style.base)
         look = painted_look(memory.look, self._style.base)
         self._draw_figure(canvas, figure, palette, memory.light, look)
@@ -298,8 +241,11 @@ class LayeredRenderer:
         palette = painted_colours(measure_palette(scene.photo, scene.planes), self._style.base)
         self._draw_figure(canvas, Figure(scene.photo, scene.planes, scene.to_frame, unit_px), palette, Light())
 
-    def _remembered(self, key: int, scene: SceneFields, landmarks: Landmarks, time_s: float | None) -> _Memory:
-        """Colours and light, measured now and then and averaged. landmarks: in px of the planes."""
+    def _remembered(self, person: Person, whole: SceneFields, time_s: float | None) -> _Memory:
+        """Colours and light, measured now and then and averaged. whole: the frame, whose photo is newer than a person's
+        fields."""
+        key, scene = person.face.id, person.scene
+        landmarks = scene.from_frame(person.read_at)
         last = self._memories.get(key)
         if last is None or time_s is None:
             meter, average, at_s = LookMeter(), LookAverage(), time_s or 0.0
@@ -313,7 +259,7 @@ class LayeredRenderer:
         elif not 0 <= time_s - last.colours_s < 2 * _MEASURE_EVERY_S and time_s - last.look_s >= _MEASURE_EVERY_S:
             last.measure_colours(scene, landmarks, time_s)
         else:
-            last.measure_teeth(scene, landmarks, time_s)
+            last.measure_teeth(whole, whole.from_frame(person.face.landmarks), time_s)
         return last
 
 

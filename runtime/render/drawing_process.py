@@ -25,9 +25,10 @@ from toonfilter.runtime.errors import ToonfilterError
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.platform.child_process import obey_parent, spawning
-from toonfilter.runtime.render.drawing import Extent, LayeredRenderer, Prepared
+from toonfilter.runtime.render.drawing import Extent, LayeredRenderer
 from toonfilter.runtime.render.ground import Ground
-from toonfilter.runtime.render.people import People, Person
+from toonfilter.runtime.render.people import People
+from toonfilter.runtime.render.people_reader import Prepared
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.styles.style import Style
@@ -218,6 +219,10 @@ class ProcessRenderer:
         self._renderer.forget()
         self._tell("forget")
 
+    def close(self) -> None:
+        """See `FrameRenderer`."""
+        self._renderer.close()
+
     def _tell(self, kind: str, *details: Any) -> None:
         if self._process is not None:
             try:
@@ -227,13 +232,12 @@ class ProcessRenderer:
 
 
 def _packed(prepared: Prepared) -> Prepared:
-    """No more than drawing needs, in one piece each. people must be known."""
+    """No more than drawing needs, in one piece each."""
     people = prepared.people
-    assert people is not None
-    known = [Person(one.face, one.head, _whole(one.scene)) for one in people.known]
+    known = [replace(one, scene=_whole(one.scene)) for one in people.known]
     strangers = None if people.strangers is None else _whole(people.strangers)
     scene = replace(prepared.scene, planes={"person": prepared.scene.planes["person"]})
-    return Prepared(scene, (), People(known, strangers))
+    return replace(prepared, scene=scene, faces=(), people=People(known, strangers))
 
 
 def _whole(scene: SceneFields) -> SceneFields:

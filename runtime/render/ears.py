@@ -1,6 +1,7 @@
 """The lines of ears: within the outline that the plane of skin shows beside a face, or whole, on a head in profile."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import cv2
 import numpy as np
@@ -105,7 +106,7 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
     for side in (0, 1):
         if abs(head.yaw) > _FAR_HIDDEN and side == head.far_side:
             continue
-        ear = ear_outline(skin, figure.to_crop(head.photo_points[:, :2]), figure.unit_crop_px, side)
+        ear = figure.found_in(skin, ("ear", side), partial(_ear_of, figure, head, skin, side))
         in_profile = ear is None
         shape = ear_in_profile(head, figure, skin, side) if ear is None else figure.place(ear)
         if shape is None:
@@ -127,6 +128,10 @@ def draw_ears(canvas: skia.Canvas, figure: Figure, skin: Plane, line: Colour, sh
                 pen.stroke(_front(shape, root, head.down), _FRONT * np.float32(_LINE_U) * unit, line, 0.6)
             pen.stroke(rim, taper(20, 0.15, 0.35, 0.6) * np.float32(_LINE_U) * unit, line, 0.9)
     pen.draw(canvas)
+
+
+def _ear_of(figure: Figure, head: FaceGeometry, skin: Plane, side: int) -> Points | None:
+    return ear_outline(skin, figure.to_crop(head.photo_points[:, :2]), figure.unit_crop_px, side)
 
 
 def ear_in_profile(head: FaceGeometry, figure: Figure, skin: Plane, side: int) -> Points | None:

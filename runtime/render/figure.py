@@ -1,6 +1,7 @@
 """One person as the layers draw it: soft fields, the crop they were made of, and the way onto the canvas."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -9,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
+from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render.contours import CORNER_PX, Plane, Points, outlines
 from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.head_carry import HeadCarry, applied, inverse
 from toonfilter.runtime.render.tones import Patch, Swatch, Swatches
+from toonfilter.runtime.render.unchanged import Rules
 
 _T = TypeVar("_T")
 _GRID = 17
@@ -25,7 +29,7 @@ class Figure:
     to_canvas: float64 [2, 3], crop px to canvas px. unit_px: distance of the pupils on the canvas, in 3-D; about a
     fifth of a head's height where no face is known. head: its mesh on the canvas, in the style's proportions; None
     without a face. move: canvas points to the style's proportions; None leaves them. swatches: of the same
-    person in the frames before; None paints everything anew.
+    person in the frames before; None paints everything anew. carry: see `Person`.
     """
 
     photo: Image
@@ -35,6 +39,7 @@ class Figure:
     head: FaceGeometry | None = None
     move: Callable[[Points], Points] | None = None
     swatches: Swatches | None = None
+    carry: HeadCarry | None = None
 
     def swatch(self, part: str, make: Callable[[], Swatch | None], *, follows: bool = True) -> Swatch | None:
         """See `Swatches.take`."""
@@ -43,6 +48,10 @@ class Figure:
     def kept(self, part: str, make: Callable[[], _T]) -> _T:
         """See `Swatches.keep`."""
         return make() if self.swatches is None else self.swatches.keep(part, make)
+
+    def found_in(self, plane: Plane, rules: Rules, find: Callable[[], _T]) -> _T:
+        """What `find` gives of a plane, in crop px; once for as long as that is the same. See `Unchanged.of`."""
+        return find() if self.swatches is None else self.swatches.unchanged.of(plane, rules, self.unit_crop_px, find)
 
     def held(self, part: str, value: NDArray[np.float32], most: float) -> NDArray[np.float32]:
         """See `Swatches.hold`."""
@@ -66,19 +75,38 @@ class Figure:
     @property
     def unit_crop_px(self) -> float:
         """`unit_px` in crop px."""
-        return self.unit_px / float(np.sqrt(abs(np.linalg.det(self.to_canvas[:, :2]))))
+        (a, b, _), (c, d, _) = self.to_canvas.tolist()
+        size: float = self.unit_px / math.sqrt(abs(a * d - b * c))
+        return size
 
     def place(self, points: Points) -> Points:
         """Crop px to canvas px, in the style's proportions."""
+        if self.carry is not None:
+            points = self.carry.move(points)
         plain = (points @ self.to_canvas[:, :2].T + self.to_canvas[:, 2]).astype(np.float32)
         return plain if self.move is None else self.move(plain)
 
     def to_crop(self, points: Points) -> Points:
         """Canvas px to crop px, for points that the style's proportions hardly move."""
-        (a, b), (c, d) = self.to_canvas[:, :2].tolist()
-        inverse = np.array([[d, -b], [-c, a]]) / (a * d - b * c)
-        back: Points = ((points - self.to_canvas[:, 2]) @ inverse.T).astype(np.float32)
-        return back
+        there: Points = applied(inverse(self.to_canvas), points).astype(np.float32)
+        return there if self.carry is None else self.carry.back(there)
+
+    def patch(self, shapes: Sequence[Points], plane: Plane, *, follows: bool = True) -> Patch | None:
+        """The part of a plane under these shapes, see `Patch.under`. follows: they move with the head."""
+        drift = self._drift if follows else None
+        if drift is None:
+            return Patch.under(shapes, self.to_canvas, plane)
+        patch = Patch.under([shape - drift for shape in shapes], self.to_canvas, plane)
+        return None if patch is None else patch.moved(drift)
+
+    @property
+    def _drift(self) -> Points | None:
+        """How far the head has moved on the canvas since its fields were read, float32 [2]; None: not at all."""
+        if self.carry is None or self.head is None:
+            return None
+        nose = self.head.photo_points[[NOSE_TIP], :2]
+        drift: Points = (nose - applied(self.to_canvas, self.to_crop(nose)))[0].astype(np.float32)
+        return drift
 
     def as_drawn(self, plane: Plane, patch: Patch) -> Plane:
         """A patch's part of a plane with its places in the style's proportions."""
@@ -87,7 +115,9 @@ class Figure:
         across = np.linspace(patch.left - 0.5, patch.left + patch.width - 0.5, _GRID).astype(np.float32)
         down = np.linspace(patch.top - 0.5, patch.top + patch.height - 0.5, _GRID).astype(np.float32)
         grid = np.stack(np.meshgrid(across, down), -1).reshape(-1, 2)
-        canvas = grid @ self.to_canvas[:, :2].T + self.to_canvas[:, 2]
+        canvas = applied(self.to_canvas, grid)
+        if self._drift is not None:
+            canvas += self._drift
         photo = self.to_crop(self.head.warp.source(canvas)).reshape(_GRID, _GRID, 2)
         size = (patch.width, patch.height)
         places = cv2.resize(photo, size, interpolation=cv2.INTER_LINEAR)
@@ -117,8 +147,7 @@ class Figure:
                 corner_px=corner_px,
             )
 
-        rules = (level, blur_u, smooth_u, least_u2, corner_px)
-        shapes = found() if self.swatches is None else self.swatches.unchanged.outlines(plane, rules, unit, found)
+        shapes = self.found_in(plane, (level, blur_u, smooth_u, least_u2, corner_px), found)
         if not shapes:
             return []
         ends = np.cumsum([len(shape) for shape in shapes])[:-1]

@@ -78,3 +78,6 @@ class GpuRenderer:
 
     def forget(self) -> None:
         """Nothing is kept from frame to frame."""
+
+    def close(self) -> None:
+        """See `FrameRenderer`: nothing runs beside the caller."""

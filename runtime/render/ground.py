@@ -28,7 +28,7 @@ _LARGER, _BRUSH_PX = 2, 3.0
 """How much larger the room is painted than it is seen, and the brush's reach there. Raising the latter gives larger
 patches."""
 _STILL_LEVELS = 6.0
-_KEPT_FRAMES = 2
+_KEPT_FRAMES = 4
 """Frames for which a painted room is used again. Raising it costs less and lets the room lag behind a pan."""
 _LEAST_DOT_PX, _DOTS_STEP = 4.0, 0.013
 """Distance of printed dots at least, and in shorter sides of the frame. Raising the latter coarsens them."""

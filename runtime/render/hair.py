@@ -1,7 +1,7 @@
 """Hair: tones that follow the strands, single strands over them, and locks that leave the outline."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -46,7 +46,7 @@ _COVERING = ("headwear", "over")
 
 @dataclass(frozen=True, slots=True)
 class HairPaint:
-    """Hair as it is painted, for four frames. picture, patch: see `Swatch`. locks: loose ones, on the canvas.
+    """Hair as it is painted, for a few frames. picture, patch: see `Swatch`. locks: loose ones, on the canvas.
 
     anchor: float32 [2], canvas px, where the head was.
     """
@@ -61,12 +61,11 @@ class HairPaint:
         moved = anchor_of(figure) - self.anchor
         if not moved.any():
             return self
-        left, top = np.array([self.patch.canvas_left, self.patch.canvas_top]) + moved
         locks = skia.Path(self.locks)
         locks.offset(float(moved[0]), float(moved[1]))
         return HairPaint(
             self.picture,
-            replace(self.patch, canvas_left=float(left), canvas_top=float(top)),
+            self.patch.moved(moved),
             locks,
             self.anchor + moved,
         )
@@ -102,7 +101,7 @@ def _hair_paint(
     figure: Figure, plane: Plane, shapes: Sequence[Points], base: Lab, rules: BaseRules, light_side: float
 ) -> HairPaint | None:
     """light_side: see `Light`."""
-    patch = Patch.under(shapes, figure.to_canvas, plane)
+    patch = figure.patch(shapes, plane)
     if patch is None:
         return None
     unit, hair = figure.unit_crop_px, patch.of(plane)

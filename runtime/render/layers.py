@@ -23,7 +23,7 @@ from toonfilter.runtime.render.patterns import PatternFrame, dots, draw_dots, dr
 from toonfilter.runtime.render.pencil import strayed
 from toonfilter.runtime.render.shade import Light, shade_field, shade_outlines, upper_face
 from toonfilter.runtime.render.skin_relief import relief_picture
-from toonfilter.runtime.render.tones import Patch, Swatch, lay
+from toonfilter.runtime.render.tones import Swatch, lay
 from toonfilter.runtime.styles.style import BaseRules
 
 _PARTS = ("skin", "hair", "headwear")
@@ -98,7 +98,7 @@ def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette, rules
 
 
 def _under_swatch(figure: Figure, plane: Plane, shapes: Sequence[Points]) -> Swatch | None:
-    patch = Patch.under(shapes, figure.to_canvas, plane)
+    patch = figure.patch(shapes, plane)
     return None if patch is None else (underpainting(figure.photo, plane, patch, figure.unit_crop_px), patch)
 
 
@@ -162,7 +162,7 @@ def _cloth_swatch(
     figure: Figure, part: str, shapes: Sequence[Points], colours: Sequence[Lab], rules: BaseRules
 ) -> Swatch | None:
     plane = figure.fields[part]
-    patch = Patch.under(shapes, figure.to_canvas, plane)
+    patch = figure.patch(shapes, plane, follows=part != "cloth")
     if patch is None:
         return None
     if not figure.shows_light:
@@ -228,7 +228,7 @@ def _draw_relief(
 def _relief_swatch(
     figure: Figure, relief: Plane, shapes: Sequence[Points], skin: Lab, rules: BaseRules
 ) -> Swatch | None:
-    patch = Patch.under(shapes, figure.to_canvas, relief)
+    patch = figure.patch(shapes, relief)
     if patch is None:
         return None
     large = patch.enlarged(figure.as_drawn(relief, patch))

@@ -1,6 +1,6 @@
 """Who is drawn in a frame: which part of it belongs to each known face, and what is left for strangers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -16,6 +16,7 @@ from toonfilter.runtime.render.ears import with_both_ears
 from toonfilter.runtime.render.even_beards import with_even_moustache, without_half_beard, without_neck_beard
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.smooth import smoothstep
+from toonfilter.runtime.render.head_carry import HeadCarry
 from toonfilter.runtime.render.head_planes import above_chin, axes_of, half_plane, hull_region
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
 from toonfilter.runtime.render.renderer import AlignedFace
@@ -47,11 +48,16 @@ _WINDOW_GRID_PX = 8
 @dataclass(frozen=True, slots=True)
 class Person:
     """A known face, its head on the canvas in its own proportions, and the part of the scene that is theirs, with clear
-    edges."""
+    edges, as it was read.
+
+    read_at: its landmarks in the frame that was read. carry: from there to this frame; None where it is the same.
+    """
 
     face: Face
     head: FaceGeometry
     scene: SceneFields
+    read_at: Landmarks
+    carry: HeadCarry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +69,15 @@ class People:
 
 
 def people_in(
-    scene: SceneFields,
-    faces: Sequence[AlignedFace],
-    *,
-    heads_alone: bool = False,
-    keep_person: bool = False,
-    carried: Mapping[int, SceneFields] | None = None,
+    scene: SceneFields, faces: Sequence[AlignedFace], *, heads_alone: bool = False, keep_person: bool = False
 ) -> People:
-    """faces: on the canvas, far ones first. keep_person: see `without_islands`.
-
-    carried: what is known of some of them already, by the face's id, see `CarriedPeople`.
-    """
-    carried = carried or {}
+    """faces: on the canvas, far ones first. keep_person: see `without_islands`."""
     # The photo goes on beside a head alone, too.
     keep_person = keep_person or heads_alone
     shares = _shares(scene, faces)
     known = []
     for (face, _), share in zip(faces, shares, strict=False):
-        head = FaceGeometry.of(face.landmarks, Proportions.none(), face.fit)
-        head = replace(head, far_eye_seen=_far_eye_seen(scene, head))
-        if face.id in carried:
-            own = carried[face.id]
-            if heads_alone:
-                # None of the face may be left there.
-                small = own.from_frame(face.landmarks)
-                own = replace(own, planes=with_sure_face(own.planes, small, keep_person=keep_person))
-            known.append(Person(face, head, own))
-            continue
+        head = _head_in(scene, face)
         unit_px = head.unit_px / scene.scale
         small = scene.from_frame(face.landmarks)
         planes = with_sure_face(scene.planes, small, keep_person=keep_person)
@@ -97,8 +85,31 @@ def people_in(
             planes = head_alone(planes, small, unit_px)
         own = _window(replace(scene, planes=planes), share)
         planes = _cleared(own, own.from_frame(face.landmarks), head, keep_person=keep_person)
-        known.append(Person(face, head, replace(own, planes=planes)))
+        known.append(Person(face, head, replace(own, planes=planes), face.landmarks))
     return People(known, _strangers(scene, shares[-1], heads_alone=heads_alone))
+
+
+def strangers_in(scene: SceneFields, faces: Sequence[AlignedFace], *, heads_alone: bool = False) -> SceneFields | None:
+    """The part of the scene with people without a known face. faces: the known ones; see `people_in`."""
+    return _strangers(scene, _shares(scene, faces)[-1], heads_alone=heads_alone)
+
+
+def carried_to(
+    scene: SceneFields, face: Face, before: Person, carry: HeadCarry, *, heads_alone: bool = False
+) -> Person:
+    """A known person in a later frame. scene: that frame's. before: the person as read."""
+    own = before.scene
+    if heads_alone:
+        # None of the face may be left where the photo goes on.
+        small = own.from_frame(face.landmarks)
+        small[:, :2] = carry.back(small[:, :2])
+        own = replace(own, planes=with_sure_face(own.planes, small, keep_person=True))
+    return replace(before, face=face, head=_head_in(scene, face), scene=own, carry=carry)
+
+
+def _head_in(scene: SceneFields, face: Face) -> FaceGeometry:
+    head = FaceGeometry.of(face.landmarks, Proportions.none(), face.fit)
+    return replace(head, far_eye_seen=_far_eye_seen(scene, head))
 
 
 def _far_eye_seen(scene: SceneFields, head: FaceGeometry) -> float:

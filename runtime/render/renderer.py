@@ -59,6 +59,9 @@ class FrameRenderer(Protocol):
 
     def forget(self) -> None: ...
 
+    def close(self) -> None:
+        """Run nothing beside the caller from now on; whoever closes waits for what does."""
+
 
 class Renderer:
     """Draws faces with one bundle and one translator. One thread may prepare a frame while another paints the last."""
@@ -121,6 +124,9 @@ class Renderer:
     def forget(self) -> None:
         """The next frame has nothing to do with the last."""
         self._smoother = TemporalSmoother()
+
+    def close(self) -> None:
+        """See `FrameRenderer`: nothing runs beside the caller."""
 
     def draw(self, portraits: Sequence[Portrait]) -> list[Drawing]:
         """Translate up to MAX_BATCH portraits of the same size.

@@ -1,8 +1,8 @@
 """The fields of a whole frame: read coarsely everywhere and finely around known heads, joined into one."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -77,8 +77,25 @@ class SceneFields:
         return SceneFields(self.photo[part], planes, self.scale, (self.origin[0] + left, self.origin[1] + top))
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is to be read of a frame; copies, so that the frame may be drawn into meanwhile.
+
+    photo: uint8 [h, w, 3], the frame made small. scale: frame px per photo px. heads: the known faces, far ones first.
+    crops: uint8 [N, S, S, 3], of the heads.
+    """
+
+    photo: Image
+    scale: float
+    heads: Sequence[Head] = ()
+    crops: Image | None = None
+
+
 class FieldsReader:
-    """Runs the fields network on crops and on whole frames, and keeps readings steady in time. Not thread safe."""
+    """Runs the fields network on crops and on whole frames, and keeps readings steady in time.
+
+    One thread may look at the next frame while another reads the last.
+    """
 
     def __init__(
         self,
@@ -101,34 +118,33 @@ class FieldsReader:
         self._last_crops: dict[int, Planes] = {}
         self._last_coarse: Planes | None = None
         self._last_photo: Image | None = None
-        self._last_planes: dict[str, Plane] = {}
 
-    def read(
-        self, image: Image, heads: Sequence[Head], *, steady: bool, coarse: bool = True, kept: Collection[int] = ()
-    ) -> SceneFields:
-        """image: uint8 [H, W, 3] RGB. heads: the known faces, far ones first.
+    def look(self, image: Image, *, steady: bool) -> Sight:
+        """The frame without its heads. image: uint8 [H, W, 3] RGB. steady: it follows the last one."""
+        height, width = image.shape[:2]
+        scale = max(1.0, max(height, width) / self._planes_px)
+        photo = shrunk(image, (round(width / scale), round(height / scale))) if scale > 1 else image.copy()
+        if steady and self._last_photo is not None and self._last_photo.shape == photo.shape:
+            photo = steadied(self._last_photo, photo)
+        self._last_photo = photo
+        return Sight(photo, scale)
 
-        steady: the frame follows the last one. coarse: False keeps the last coarse reading, where there is one.
-        kept: ids of heads that were read in the last frame and need not be in this one. Where nothing is read, planes
-        lie where they lay; nobody may write into them.
+    def look_closely(self, image: Image, sight: Sight, heads: Sequence[Head]) -> Sight:
+        """The frame with its heads, all of whose crops have the same size. image: the frame of the sight."""
+        crops = np.stack([take_view(image, transform) for _, _, transform in heads]) if heads else None
+        return replace(sight, heads=heads, crops=crops)
+
+    def read(self, sight: Sight, *, steady: bool) -> SceneFields:
+        """steady: the frame is soon after the one that was read last.
 
         Raises:
             BackendError: the engine failed or returned something else than fields.
         """
-        height, width = image.shape[:2]
-        scale = self.scale(image)
-        size = (round(width / scale), round(height / scale))
-        photo = shrunk(image, size) if scale > 1 else image.copy()
-        if steady and self._last_photo is not None and self._last_photo.shape == photo.shape:
-            photo = steadied(self._last_photo, photo)
-        self._last_photo = photo
-        ids = {key for key, _, _ in heads}
-        if steady and not coarse and ids and ids == set(kept) == self._last_crops.keys():
-            return SceneFields(photo, self._last_planes, scale)
-        whole = self._coarse(photo, [landmarks for _, landmarks, _ in heads], scale, steady=steady, fresh=coarse)
+        photo, heads, scale = sight.photo, sight.heads, sight.scale
+        size = (photo.shape[1], photo.shape[0])
+        whole = self._coarse(photo, [landmarks for _, landmarks, _ in heads], scale, steady=steady)
         joined = [cv2.resize(group, size, interpolation=cv2.INTER_LINEAR) for group in grouped(whole)]
-        crops = self._fine(image, heads, kept, steady=steady)
-        for (_, _, transform), fine in zip(heads, crops, strict=True):
+        for (_, _, transform), fine in zip(heads, self._fine(sight, steady=steady), strict=True):
             placed = crop_to_planes(transform, scale)
             lay_in(joined, grouped(fine), placed, placed, transform.size)
         planes = dict(zip(FIELDS, (plane for group in joined for plane in cv2.split(group)), strict=True))
@@ -138,19 +154,13 @@ class FieldsReader:
             small = made_small(planes, told)
             things = self._things(planes, told, small, steady=steady) if heads and not self._keep_person else None
             planes = with_second_opinion(planes, told, near, below, things, small)
-        self._last_planes = planes
-        return SceneFields(photo, self._last_planes, scale)
-
-    def scale(self, image: Image) -> float:
-        """Frame px per plane px, for frames like this one."""
-        return max(1.0, max(image.shape[:2]) / self._planes_px)
+        return SceneFields(photo, planes, scale)
 
     def forget(self) -> None:
         """The next frame has nothing to do with the last."""
         self._last_crops = {}
         self._last_coarse = None
         self._last_photo = None
-        self._last_planes = {}
         self._last_told = None
         self._last_things = None
 
@@ -183,14 +193,12 @@ class FieldsReader:
             below = cv2.max(below, cv2.bitwise_not(above_chin(landmarks / np.float32(scale), below.shape, 0.0)))
         return near, below if heads else cv2.bitwise_not(below)
 
-    def _coarse(self, photo: Image, faces: list[Landmarks], scale: float, *, steady: bool, fresh: bool) -> Planes:
+    def _coarse(self, photo: Image, faces: list[Landmarks], scale: float, *, steady: bool) -> Planes:
         height, width = photo.shape[:2]
         factor = COARSE_LONG_SIDE_PX / max(height, width)
         size = tuple(max(_STRIDE_PX, round(side * factor / _STRIDE_PX) * _STRIDE_PX) for side in (width, height))
         last = self._last_coarse
         fits = last is not None and last.shape[:2] == (size[1], size[0])
-        if last is not None and fits and not fresh:
-            return last
         # The planes are at most about twice as large: linear sampling sees every pixel.
         small = cv2.resize(photo, size, interpolation=cv2.INTER_LINEAR)
         ratio = np.array([size[0] / (width * scale), size[1] / (height * scale)], np.float32)
@@ -201,25 +209,20 @@ class FieldsReader:
         self._last_coarse = planes
         return planes
 
-    def _fine(self, image: Image, heads: Sequence[Head], kept: Collection[int], *, steady: bool) -> list[Planes]:
-        """The planes of each head's crop, uint8 [S, S, 9]; those not read now lie where the head is now, too."""
-        known = self._last_crops if steady else {}
+    def _fine(self, sight: Sight, *, steady: bool) -> list[Planes]:
+        """The planes of each head's crop, uint8 [S, S, 9]."""
         found: dict[int, Planes] = {}
-        for key, _, transform in heads:
-            last = known.get(key)
-            if key in kept and last is not None and last.shape[0] == transform.size:
-                found[key] = last
-        due = [head for head in heads if head[0] not in found]
-        for start in range(0, len(due), MAX_BATCH):
-            some = due[start : start + MAX_BATCH]
-            crops = np.stack([take_view(image, transform) for _, _, transform in some])
+        for start in range(0, len(sight.heads), MAX_BATCH):
+            some = sight.heads[start : start + MAX_BATCH]
+            assert sight.crops is not None
+            crops = sight.crops[start : start + MAX_BATCH]
             told = np.stack([mesh_plane([t.to_crop(face)], (t.size, t.size)) for _, face, t in some])
             for (key, _, _), planes in zip(some, self._run(crops, told[..., None], both_ways=not steady), strict=True):
-                last = known.get(key)
+                last = self._last_crops.get(key) if steady else None
                 fits = last is not None and last.shape == planes.shape
                 found[key] = steadied(last, planes) if last is not None and fits else planes.copy()
         self._last_crops = found
-        return [found[key] for key, _, _ in heads]
+        return [found[key] for key, _, _ in sight.heads]
 
     def _run(self, crops: Image, told: Planes, *, both_ways: bool) -> Planes:
         """both_ways: mirrored, too, and averaged, which is right more often; what stands alone has the time."""

@@ -1,6 +1,5 @@
-"""Hair, beards and headwear from frame to frame: what shows in one frame alone is not drawn."""
+"""Hair, beards and headwear from reading to reading: what shows in one alone is not drawn."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import cv2
@@ -28,21 +27,15 @@ class _Seen:
 
 
 class SteadyParts:
-    """Averages parts that move with the head with those of the frame before. Not thread safe."""
+    """Averages parts that move with the head with those of the reading before. Not thread safe."""
 
     def __init__(self) -> None:
         self._last: dict[int, _Seen] = {}
 
-    def steady(self, people: People, *, follows: bool, carried: Collection[int] = ()) -> People:
-        """The people with calmer parts. follows: whether this frame follows the last one.
-
-        carried: ids of those who were not read anew; they stay as they are.
-        """
-        known = [
-            self._steadied(person) if follows and person.face.id not in carried else person for person in people.known
-        ]
-        last = self._last
-        self._last = {one.face.id: last[one.face.id] if one.face.id in carried else _seen(one) for one in known}
+    def steady(self, people: People, *, follows: bool) -> People:
+        """The people with calmer parts. follows: whether they were read soon after the last ones."""
+        known = [self._steadied(person) if follows else person for person in people.known]
+        self._last = {one.face.id: _seen(one) for one in known}
         return replace(people, known=known)
 
     def forget(self) -> None:

@@ -1,6 +1,6 @@
 """Tones inside a region: small fields enlarged to the canvas and thresholded there, so that flat colours meet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -21,9 +21,12 @@ _FRESH, _FAR_PX = 0.4, 6.0
 """Share of what is new in a field that is averaged, and how far a head moves, in px, for nothing old to stay. Raising
 the first follows sooner and flickers more."""
 _T = TypeVar("_T")
-_ODD_PARTS = ("headwear", "cast")
-_SLOW_PARTS, _SLOW_FRAMES = {"hair": 1, "beard": 3}, 4
-"""Parts that cost most and change least: in which of so many frames each is painted, all others in every second one."""
+_EVERY_FRAMES, _SLOW_FRAMES = 2, 6
+"""In which of so many frames a part is painted at most, and one of `_LATER` that costs most and changes least. Raising
+them costs less, and tones lag behind."""
+_LATER: Mapping[str, int] = {"hair": 1, "headwear": 1, "cast": 1, "beard": 3}
+"""Parts that are painted so many frames after the others, so that no frame has to wait for all."""
+_SLOW_PARTS = ("hair", "beard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,11 @@ class Patch:
         corner = to_canvas[:, :2] @ np.array([left - 0.5, top - 0.5]) + to_canvas[:, 2] + 0.5
         size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
         return cls(left, top, right - left, bottom - top, float(corner[0]), float(corner[1]), size)
+
+    def moved(self, by_px: Points) -> "Patch":
+        """The same part elsewhere. by_px: float32 [2], canvas px."""
+        left, top = (self.canvas_left + float(by_px[0]), self.canvas_top + float(by_px[1]))
+        return replace(self, canvas_left=left, canvas_top=top)
 
     def of(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """This part of a plane or picture; a view, not a copy."""
@@ -140,36 +148,59 @@ Swatch = tuple[Pixels, Patch]
 """A painted patch and where it lies."""
 
 
+@dataclass(slots=True)
+class _Painted:
+    """When a part was painted, and from which reading; since when there is a newer one."""
+
+    frame: int
+    reading: int
+    stale_since: int | None = None
+
+
 class Swatches:
-    """Painted patches of one person in a video, each used for two frames, of hair for four: the tones of one part are
-    painted while those of another are used again, moved along with the head. Outlines are drawn anew in every frame.
+    """Painted patches of one person in a video, each used for a few frames, until there are new fields: the tones of
+    one part are painted while those of another are used again, moved along with the head. Outlines are drawn anew in
+    every frame.
 
     unchanged: what else is known of the last frame.
     """
 
     def __init__(self) -> None:
         self.unchanged = Unchanged()
+        self._painted: dict[str, _Painted] = {}
         self._kept: dict[str, tuple[Swatch, Points]] = {}
         self._on_map: dict[str, Any] = {}
         self._held: dict[str, NDArray[np.float32]] = {}
         self._calmed: dict[str, tuple[NDArray[np.float32], Points]] = {}
-        self._frame = 0
+        self._frame = self._reading = 0
         self._anchor: Points = np.zeros(2, np.float32)
 
-    def next_frame(self, anchor: Points) -> None:
-        """anchor: float32 [2], canvas px, a point of the head."""
+    def next_frame(self, anchor: Points, reading: int) -> None:
+        """anchor: float32 [2], canvas px, a point of the head. reading: the number of that of its fields."""
         self._frame += 1
+        self._reading = reading
         self._anchor = anchor
         self.unchanged.next_frame()
 
     def _is_due(self, part: str) -> bool:
-        if part in _SLOW_PARTS:
-            return self._frame % _SLOW_FRAMES == _SLOW_PARTS[part]
-        return (self._frame + (part in _ODD_PARTS)) % 2 == 0
+        """Whether the part is to be painted now, which then is noted."""
+        later, known = _LATER.get(part, 0), self._painted.get(part)
+        if known is None:
+            self._painted[part] = _Painted(self._frame + later, self._reading)
+            return True
+        if known.reading == self._reading:
+            return False
+        if known.stale_since is None:
+            known.stale_since = self._frame
+        every = _SLOW_FRAMES if part in _SLOW_PARTS else _EVERY_FRAMES
+        if self._frame - known.frame < every or self._frame - known.stale_since < later:
+            return False
+        self._painted[part] = _Painted(self._frame, self._reading)
+        return True
 
     def keep(self, part: str, make: Callable[[], _T]) -> _T:
         """As `take`, for what lies on the map of the face, which moves with it by itself."""
-        if part not in self._on_map or self._is_due(part):
+        if self._is_due(part):
             self._on_map[part] = make()
         kept: _T = self._on_map[part]
         return kept
@@ -200,14 +231,13 @@ class Swatches:
 
     def take(self, part: str, make: Callable[[], Swatch | None], *, follows: bool) -> Swatch | None:
         """The patch of this part, painted now or moved. follows: it moves with the head."""
-        known = self._kept.get(part)
-        if known is None or self._is_due(part):
+        is_due, known = self._is_due(part), self._kept.get(part)
+        if is_due or known is None:
             fresh = make()
             if fresh is not None:
                 self._kept[part] = (fresh, self._anchor)
             return fresh
         (picture, patch), anchor = known
         if follows:
-            left, top = (patch.canvas_left, patch.canvas_top) + (self._anchor - anchor)
-            patch = replace(patch, canvas_left=float(left), canvas_top=float(top))
+            patch = patch.moved(self._anchor - anchor)
         return picture, patch

@@ -2,26 +2,32 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
-from toonfilter.runtime.render.contours import Plane, Points
+from toonfilter.runtime.render.contours import Plane
 
 _ALIKE = 0.02
-"""By what share of itself a distance of the pupils may change for outlines smoothed by it to stay. Raising it finds
-fewer of them anew as heads come nearer."""
+"""By what share of itself a distance of the pupils may change for what was made with it to stay. Raising it makes
+less of it anew as heads come nearer."""
+
+
+Rules = tuple[float | str, ...]
+"""What a thing depends on beside its plane."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     plane: Plane
-    rules: tuple[float, ...]
+    rules: Rules
     unit_px: float
-    shapes: list[Points]
+    value: Any
 
 
 class Unchanged:
-    """Fields and outlines of one person in the last frame and in this one. Nobody may write into what it gives."""
+    """What was made of one person's planes in the last frame and in this one. Nobody may write into what it gives."""
 
     def __init__(self) -> None:
         self._fields: tuple[Mapping[str, Plane], dict[str, Plane]] | None = None
@@ -40,10 +46,8 @@ class Unchanged:
             self._fields = planes, make(planes)
         return self._fields[1]
 
-    def outlines(
-        self, plane: Plane, rules: tuple[float, ...], unit_px: float, make: Callable[[], list[Points]]
-    ) -> list[Points]:
-        """What `make` gives of this plane. rules: how it is smoothed, in distances of the pupils, which are unit_px."""
+    def of(self, plane: Plane, rules: Rules, unit_px: float, make: Callable[[], _T]) -> _T:
+        """What `make` gives of this plane. unit_px: distance of the pupils, which counts where it is another one."""
         for known in self._before:
             is_alike = known.rules == rules and abs(unit_px - known.unit_px) <= _ALIKE * known.unit_px
             if is_alike and _is_same(known.plane, plane):
@@ -51,7 +55,8 @@ class Unchanged:
         else:
             known = _Known(plane, rules, unit_px, make())
         self._now.append(known)
-        return known.shapes
+        value: _T = known.value
+        return value
 
 
 def _is_same(first: Plane, second: Plane) -> bool:

@@ -8,8 +8,9 @@ from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.geometry.alignment import crop_transform
 from toonfilter.runtime.geometry.box import Box
-from toonfilter.runtime.render.drawing import Prepared, drawn_faces
 from toonfilter.runtime.render.fitting_skin import with_fitting_skin
+from toonfilter.runtime.render.people import People
+from toonfilter.runtime.render.people_reader import Prepared, drawn_faces
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
 
@@ -37,6 +38,6 @@ def test_who_is_not_drawn_is_told(face) -> None:
     image, own = face
     planes = {name: np.zeros(image.shape[:2], np.uint8) for name in FIELDS}
     other = replace(own, id=7)
-    prepared = Prepared(SceneFields(image, planes, 1.0), [smaller(own, 1.0)])
+    prepared = Prepared(SceneFields(image, planes, 1.0), [smaller(own, 1.0)], People([], None))
     assert [[one.id for one in some] for some in drawn_faces(prepared, [own, other])] == [[own.id], [7]]
     assert [[one.id for one in some] for some in drawn_faces([], [own, other])] == [[own.id, 7], []]

@@ -65,7 +65,8 @@ def test_the_reader_shows_the_nearest_head_upright(astronaut: NDArray[np.uint8],
 
     far, near = (CropTransform(224.0, 120.0, side, quarter_turns * np.pi / 2 + 0.2, 256) for side in (64.0, 320.0))
     heads = [(1, np.full((478, 3), 220, np.float32), far), (2, np.full((478, 3), 220, np.float32), near)]
-    FieldsReader(EveryoneIsHere(), SIZE, Listening()).read(astronaut, heads, steady=False)
+    reader = FieldsReader(EveryoneIsHere(), SIZE, Listening())
+    reader.read(reader.look_closely(astronaut, reader.look(astronaut, steady=False), heads), steady=False)
     assert asked == [quarter_turns]
 
 
@@ -127,7 +128,8 @@ def test_the_room_around_a_known_head_is_no_person_unless_it_must_stay_one(
     reader = FieldsReader(EveryoneIsHere(), SIZE, PersonNetwork(), keep_person=keep_person)
     landmarks = np.full((478, 3), 220, np.float32)
     head = (1, landmarks, CropTransform(224.0, 120.0, 320.0, 0.0, 256))
-    person = reader.read(astronaut, [head], steady=False).planes["person"]
+    sight = reader.look_closely(astronaut, reader.look(astronaut, steady=False), [head])
+    person = reader.read(sight, steady=False).planes["person"]
     assert (person[20:40, 10:40].max() < 64) is not keep_person, "the flag"
     assert person[40:70, 130:150].min() == 255
 

@@ -28,8 +28,8 @@ def test_both_readings_count_and_what_follows_is_read_once() -> None:
     network = PersonAtTheLeft()
     reader = FieldsReader(network, SIZE)
     picture = np.full((SIZE, SIZE, 3), 128, np.uint8)
-    person = reader.read(picture, [], steady=False).planes["person"]
+    person = reader.read(reader.look(picture, steady=False), steady=False).planes["person"]
     assert network.calls == 2
     assert (person == 100).all()
-    reader.read(picture, [], steady=True)
+    reader.read(reader.look(picture, steady=True), steady=True)
     assert network.calls == 3

@@ -27,7 +27,7 @@ def people(hair: np.ndarray, right: int = 0, origin: int = 0) -> People:
     scene = SceneFields(np.zeros((SIZE, SIZE, 3), np.uint8), planes, 1.0, (origin, 0))
     fit = fit_head(landmarks)
     face = Face(landmarks, Box(0, 0, 1, 1), fit, 0, 1.0)
-    return People([Person(face, FaceGeometry.of(landmarks, None, fit), scene)], None)
+    return People([Person(face, FaceGeometry.of(landmarks, None, fit), scene, landmarks)], None)
 
 
 def hair_at(left: int) -> np.ndarray:

@@ -21,7 +21,7 @@ def made(known: Unchanged, of: Plane, unit_px: float = 40.0, rules: tuple[float,
         calls.append(1)
         return []
 
-    known.outlines(of, rules, unit_px, make)
+    known.of(of, rules, unit_px, make)
     return len(calls) > 0
 
 
