@@ -27,7 +27,7 @@ COARSE_LONG_SIDE_PX = 256
 _STRIDE_PX = 32
 _GROUP = 4
 _CALM_LEVELS = 18.0
-_LEAST_NEW = 0.4
+_LEAST_NEW = 0.3
 """Share of a new reading where it differs from the last by noise only. Lowering it calms outlines and trails more."""
 
 _FORGOTTEN_LEVELS = 5

@@ -54,11 +54,12 @@ def on_planes(face: AlignedFace) -> np.ndarray:
     return seen(face).known[0].scene.from_frame(np.c_[points, np.zeros(len(points), np.float32)])[:, :2]
 
 
-@pytest.mark.parametrize("right_px", [0.0, 1.5, -3.0, 24.0])
-def test_a_head_goes_along_and_the_body_stays(carried: CarriedPeople, right_px: float) -> None:
-    face = face_at(right_px)
-    carry = carry_to(carried, face)
-    assert carry.move(on_planes(face_at())) == pytest.approx(on_planes(face), abs=0.05)
+@pytest.mark.parametrize(("right_px", "goes_px"), [(0.0, 0.0), (1.5, 0.0), (-3.0, -1.0), (24.0, 22.0)])
+def test_a_head_goes_along_a_little_behind_and_the_body_stays(
+    carried: CarriedPeople, right_px: float, goes_px: float
+) -> None:
+    carry = carry_to(carried, face_at(right_px))
+    assert carry.move(on_planes(face_at())) == pytest.approx(on_planes(face_at(goes_px)), abs=0.05)
     feet = np.array([[80, 600], [-200, 80]], np.float32)
     assert np.array_equal(carry.move(feet), feet)
 
@@ -67,7 +68,7 @@ def test_between_head_and_body_points_move_in_part(carried: CarriedPeople) -> No
     head = on_planes(face_at()).mean(0)
     down = np.stack([np.full(60, head[0]), head[1] + np.arange(60) * 4], 1).astype(np.float32)
     shift = carry_to(carried, face_at(20.0)).move(down)[:, 0] - down[:, 0]
-    assert shift[0] == pytest.approx(20, abs=0.05)
+    assert shift[0] == pytest.approx(18, abs=0.05)
     assert shift[-1] == 0
     assert (np.diff(shift) <= 1e-4).all()
     assert np.diff(shift).min() > -6, "a slant, no tear"
@@ -83,7 +84,7 @@ def test_back_is_the_way_back_for_heads_that_turn_and_grow() -> None:
 
 def test_a_figure_is_placed_where_the_head_is_now(carried: CarriedPeople) -> None:
     face = face_at(12.0)
-    person, carry = carried.to([face])[0]
+    person, carry = carried.to([face_at(14.0)])[0]
     scene = person.scene
     figure = Figure(scene.photo, scene.planes, scene.to_frame, 60.0, carry=carry)
     assert figure.place(on_planes(face_at())) == pytest.approx(upper_face(face), abs=0.1)
