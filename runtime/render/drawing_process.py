@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +110,14 @@ class DrawingProcess:
             except OSError as error:
                 raise _LostError(str(error)) from error
 
-    def render(self, key: int, image: Image, time_s: float | None, prepared: Prepared, *, sees_frame: bool) -> None:
+    def render(self, key: int, image: Image, time_s: float | None, packed: "_Packed", *, sees_frame: bool) -> None:
         """Draw a frame there. image: uint8 [H, W, 3], in place. sees_frame: whether its pixels are drawn upon.
 
         Raises:
             _LostError: see there; the image is as it was. ToonfilterError: drawing failed.
         """
         buffers: list[pickle.PickleBuffer] = []
-        plain = pickle.dumps((time_s, prepared), protocol=5, buffer_callback=buffers.append)
+        plain = pickle.dumps((time_s, packed), protocol=5, buffer_callback=buffers.append)
         with self._lock:
             end = image.nbytes
             if end + sum(one.raw().nbytes + _ALIGNMENT for one in buffers) > _MEMORY_BYTES:
@@ -185,6 +185,7 @@ class ProcessRenderer:
         self._renderer = renderer
         self._key = next(_keys)
         self._process: DrawingProcess | None = process
+        self._sent: list[SceneFields] = []
         weakref.finalize(self, process.drop, self._key)
         self._tell("open", style, extent, ground)
 
@@ -207,7 +208,8 @@ class ProcessRenderer:
         if self._process is not None and self._process.is_ready():
             try:
                 sees_frame = not self._renderer.draws_whole_frame
-                self._process.render(self._key, image, time_s, _packed(prepared), sees_frame=sees_frame)
+                packed, self._sent = _packed(prepared, self._sent)
+                self._process.render(self._key, image, time_s, packed, sees_frame=sees_frame)
             except _LostError:
                 self._process = None
             else:
@@ -217,6 +219,7 @@ class ProcessRenderer:
     def forget(self) -> None:
         """The next frame has nothing to do with the last."""
         self._renderer.forget()
+        self._sent = []
         self._tell("forget")
 
     def close(self) -> None:
@@ -231,16 +234,42 @@ class ProcessRenderer:
                 self._process = None
 
 
-def _packed(prepared: Prepared) -> Prepared:
-    """No more than drawing needs, in one piece each."""
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """No more of a frame than drawing needs. scenes: of known people in order and then of strangers, if any, who have
+    none in `prepared`; a number for the one of the frame before at that place, which is the same."""
+
+    prepared: Prepared
+    scenes: list[SceneFields | int]
+
+
+_NOWHERE = SceneFields(np.empty((0, 0, 3), np.uint8), {}, 1.0)
+
+
+def _packed(prepared: Prepared, before: Sequence[SceneFields]) -> tuple[_Packed, list[SceneFields]]:
+    """The frame, and its scenes. before: those of the frame before."""
     people = prepared.people
-    known = [replace(one, scene=_whole(one.scene)) for one in people.known]
-    strangers = None if people.strangers is None else _whole(people.strangers)
+    scenes = [one.scene for one in people.known]
+    scenes += [] if people.strangers is None else [people.strangers]
+    places = {id(scene): place for place, scene in enumerate(before)}
+    new = [_whole(scene) if id(scene) not in places else places[id(scene)] for scene in scenes]
+    known = [replace(one, scene=_NOWHERE) for one in people.known]
+    people = People(known, None if people.strangers is None else _NOWHERE)
     scene = replace(prepared.scene, planes={"person": prepared.scene.planes["person"]})
-    return replace(prepared, scene=scene, faces=(), people=People(known, strangers))
+    return _Packed(replace(prepared, scene=scene, faces=(), people=people), new), scenes
+
+
+def _unpacked(packed: _Packed, before: Sequence[SceneFields]) -> tuple[Prepared, list[SceneFields]]:
+    """The reverse of `_packed`, in the other process."""
+    scenes = [before[scene] if isinstance(scene, int) else scene for scene in packed.scenes]
+    people = packed.prepared.people
+    known = [replace(one, scene=scene) for one, scene in zip(people.known, scenes, strict=False)]
+    strangers = None if people.strangers is None else scenes[-1]
+    return replace(packed.prepared, people=People(known, strangers)), scenes
 
 
 def _whole(scene: SceneFields) -> SceneFields:
+    """The scene in one piece each."""
     planes = {name: np.ascontiguousarray(plane) for name, plane in scene.planes.items()}
     return replace(scene, photo=np.ascontiguousarray(scene.photo), planes=planes)
 
@@ -271,6 +300,7 @@ def _serve(pipe: Any, memory: Any) -> None:
     pipe.send("ready")
     shared: NDArray[np.uint8] = np.frombuffer(memory, np.uint8)
     renderers: dict[int, LayeredRenderer] = {}
+    scenes: dict[int, list[SceneFields]] = {}
     while True:
         try:
             kind, key, *rest = pipe.recv()
@@ -281,25 +311,22 @@ def _serve(pipe: Any, memory: Any) -> None:
             renderers[key] = LayeredRenderer(_NoNetwork(), style, extent=extent, ground=ground)
         elif kind == "drop":
             renderers.pop(key, None)
+            scenes.pop(key, None)
         elif kind == "forget":
             renderers[key].forget()
         else:
             try:
-                _render(renderers[key], shared, *rest)
+                shape, plain, places = rest
+                time_s, packed = pickle.loads(plain, buffers=_copies(shared, places))
+                prepared, scenes[key] = _unpacked(packed, scenes.get(key, ()))
+                image = shared[: int(np.prod(shape))].reshape(shape)
+                renderers[key].render(image, (), time_s, prepared)
                 answer = None
             except Exception as error:
                 answer = f"{type(error).__name__}: {error}"
             pipe.send(answer)
 
 
-def _render(
-    renderer: LayeredRenderer,
-    shared: NDArray[np.uint8],
-    shape: tuple[int, ...],
-    plain: bytes,
-    places: list[tuple[int, int]],
-) -> None:
-    # Copies: what is remembered of a frame must not change with the next.
-    time_s, prepared = pickle.loads(plain, buffers=[bytearray(shared[start:end]) for start, end in places])
-    image = shared[: int(np.prod(shape))].reshape(shape)
-    renderer.render(image, (), time_s, prepared)
+def _copies(shared: NDArray[np.uint8], places: Sequence[tuple[int, int]]) -> list[bytearray]:
+    """Copies: what is remembered of a frame must not change with the next."""
+    return [bytearray(shared[start:end]) for start, end in places]
