@@ -101,6 +101,7 @@ class PeopleReader:
         gap_s, self._seen_at_s = now_s - self._seen_at_s, now_s
         steady = 0 <= gap_s <= _GAP_S
         sight = self._fields.look(image, steady=steady)
+        steady = sight.follows
         has_news = self._collect()
         carries = steady and self._can_carry(ordered, now_s, gap_s, sight.scale)
         if carries and (has_news or self._pending or self._beside is None):

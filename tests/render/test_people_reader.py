@@ -46,13 +46,13 @@ class Frames:
 
     def __init__(self, network: GatedNetwork, face: tuple[Image, Face], *, is_live: bool) -> None:
         self.reader = PeopleReader(network, DrawnParts(bodies=True, room=True, keeps_room=False), is_live=is_live)
-        self._image, self._face = face
+        self.image, self._face = face
         self._time_s = 0.0
 
     def next(self, gap_s: float = 0.033) -> Prepared:
         self._time_s += gap_s
         aligned = [(self._face, crop_transform(self._face.landmarks, SMALL, self._face.fit))]
-        return self.reader.prepare(self._image, aligned, self._time_s, ())
+        return self.reader.prepare(self.image, aligned, self._time_s, ())
 
 
 @pytest.fixture
@@ -91,6 +91,13 @@ def test_one_live_frame_is_read_at_a_time(live, network) -> None:
 def test_frames_of_a_slow_camera_are_read_at_once(live) -> None:
     readings = [live.next(gap_s=0.69).reading for _ in range(3)]
     assert readings == [1, 2, 3]
+
+
+@pytest.mark.parametrize("change", [lambda image: 255 - image, lambda image: np.pad(image, ((0, 40), (0, 0), (0, 0)))])
+def test_nobody_is_carried_over_a_cut_or_into_frames_of_another_shape(live, change) -> None:
+    assert live.next().reading == live.next().reading == 1
+    live.image = change(live.image)
+    assert live.next().people.known[0].carry is None
 
 
 def test_an_engine_that_fails_beside_is_told_with_the_next_frame(live, network) -> None:
