@@ -1,7 +1,7 @@
 """Would a face recogniser know anybody in what leaves? Judged by a net that the runtime does not have.
 
     python -m toonfilter.benchmarks.leak_clips -o benchmarks/results/leak-clips.json --recogniser NET.onnx
-        --portraits FOLDER [--mode files|live] [--scenes NAME ...]
+        --portraits FOLDER [--mode files|live] [--extent whole|person|head] [--scenes NAME ...]
 
 Clips are made from portraits, so that it is known who is where. A face leaks that the recogniser knows in what leaves
 while it changed little; where it is known in a drawing, that is counted apart. Clips that the result file has already
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -31,6 +31,9 @@ from toonfilter.runtime.filter.filter_settings import FilterSettings
 from toonfilter.runtime.filter.toon_filter import ToonFilter, TrackedFrame
 from toonfilter.runtime.frames import Frame, Image, SafeFrame
 from toonfilter.runtime.geometry.landmarks import CHIN, FOREHEAD
+from toonfilter.runtime.render.drawing import Extent
+from toonfilter.runtime.render.ground import Ground
+from toonfilter.runtime.render.opening import RenderOptions
 from toonfilter.runtime.styles.identity import KNOWN_FROM
 from toonfilter.runtime.video.file_filter import file_filter_opener
 
@@ -195,6 +198,7 @@ def main() -> None:
     parser.add_argument("--portraits", type=Path, required=True, help="folder of portraits, *.jpg")
     parser.add_argument("--style", default="cartoon")
     parser.add_argument("--mode", choices=("files", "live"), default="files")
+    parser.add_argument("--extent", choices=get_args(Extent), default="whole", help="see `toonfilter cam --frame`")
     parser.add_argument("--casts", type=int, default=2, help="how often every scene is played, with other people")
     parser.add_argument("--frames", type=int, default=36)
     parser.add_argument("--scenes", nargs="*", default=list(ALL_SCENES))
@@ -203,10 +207,13 @@ def main() -> None:
     if chosen.output.exists():
         content = json.loads(chosen.output.read_text(encoding="utf-8"))
     recogniser = Recogniser(chosen.recogniser)
+    drawn = "" if chosen.extent == "whole" else f", {chosen.extent} alone"
     content["conditions"] = (
-        f"{chosen.frames} frames a clip, style {chosen.style}, as for {chosen.mode}, {recogniser.name}"
+        f"{chosen.frames} frames a clip, style {chosen.style}{drawn}, as for {chosen.mode}, {recogniser.name}"
     )
-    settings = FilterSettings(style=chosen.style)
+    ground = Ground("drawn" if chosen.extent == "whole" else "keep")
+    rendering = RenderOptions(chosen.extent, ground, is_live=chosen.mode == "live")
+    settings = FilterSettings(style=chosen.style, rendering=rendering)
     toon = file_filter_opener(settings)() if chosen.mode == "files" else ToonFilter(settings)
     for number in range(chosen.casts):
         cast = _cast(chosen.portraits, 49, number)
