@@ -81,7 +81,7 @@ class PeopleReader:
     """Reads frames in order. One thread at a time; see the module."""
 
     def __init__(self, translator: Translator, parts: DrawnParts, *, is_live: bool) -> None:
-        self._drawn, self._is_live = parts, is_live
+        self._drawn = parts
         planes_px, side_px = (LIVE_PLANES_PX, LIVE_SIDE_PX) if is_live else (PLANES_PX, SIDE_PX)
         self._fields = FieldsReader(translator, planes_px, PersonNetwork(side_px), keep_person=not parts.room)
         self._beside = ThreadPoolExecutor(1, "reading") if is_live else None
@@ -99,11 +99,9 @@ class PeopleReader:
         ordered = far_to_near(faces)
         now_s = -math.inf if time_s is None else time_s
         gap_s, self._seen_at_s = now_s - self._seen_at_s, now_s
-        steady = 0 <= gap_s <= _GAP_S
-        sight = self._fields.look(image, steady=steady)
-        steady = sight.follows
+        sight = self._fields.look(image, steady=0 <= gap_s <= _GAP_S)
         has_news = self._collect()
-        carries = steady and self._can_carry(ordered, now_s, gap_s, sight.scale)
+        carries = sight.follows and self._can_carry(ordered, now_s, gap_s, sight.scale)
         if carries and (has_news or self._pending or self._beside is None):
             return self._carried_to(sight, ordered, places)
         close = self._fields.look_closely(image, sight, [(face.id, face.landmarks, at) for face, at in ordered])
@@ -111,7 +109,7 @@ class PeopleReader:
             self._begin(close, ordered, places, now_s)
             return self._carried_to(sight, ordered, places)
         self.wait()
-        self._last = self._read(close, ordered, places, now_s, steady=steady)
+        self._last = self._read(close, ordered, places, now_s, steady=sight.follows)
         return self._last.prepared
 
     def _begin(self, sight: Sight, faces: Sequence[AlignedFace], places: Sequence[Box], time_s: float) -> None:
