@@ -101,7 +101,8 @@ class PeopleReader:
         gap_s, self._seen_at_s = now_s - self._seen_at_s, now_s
         sight = self._fields.look(image, steady=0 <= gap_s <= _GAP_S)
         has_news = self._collect()
-        carries = sight.follows and self._can_carry(ordered, now_s, gap_s, sight.scale)
+        follows = sight.follows and not self._has_others(sight, ordered)
+        carries = follows and self._can_carry(ordered, now_s, gap_s, sight.scale)
         if carries and (has_news or self._pending or self._beside is None):
             return self._carried_to(sight, ordered, places)
         close = self._fields.look_closely(image, sight, [(face.id, face.landmarks, at) for face, at in ordered])
@@ -109,7 +110,7 @@ class PeopleReader:
             self._begin(close, ordered, places, now_s)
             return self._carried_to(sight, ordered, places)
         self.wait()
-        self._last = self._read(close, ordered, places, now_s, steady=sight.follows)
+        self._last = self._read(close, ordered, places, now_s, steady=follows)
         return self._last.prepared
 
     def _begin(self, sight: Sight, faces: Sequence[AlignedFace], places: Sequence[Box], time_s: float) -> None:
@@ -165,6 +166,11 @@ class PeopleReader:
             return False
         return all(one[0].id in last.passed_over or last.carried.reaches(one, scale) for one in faces)
 
+    def _has_others(self, sight: Sight, faces: Sequence[AlignedFace]) -> bool:
+        """Whether anybody is somebody else than when they were read last."""
+        last = self._last
+        return last is not None and any(last.carried.is_another(one, sight.photo, sight.scale) for one in faces)
+
     def _read(
         self, sight: Sight, faces: Sequence[AlignedFace], places: Sequence[Box], time_s: float, *, steady: bool
     ) -> _Reading:
@@ -180,7 +186,7 @@ class PeopleReader:
         people = people_in(whole, fitting, heads_alone=not parts.bodies, keep_person=parts.keeps_room)
         people = self._parts.steady(people, follows=steady)
         prepared = Prepared(whole, fitting, people, self._readings)
-        carried = CarriedPeople.of(people, fitting)
+        carried = CarriedPeople.of(people, fitting, sight.photo, sight.scale)
         took_s = time.perf_counter() - began_s
         return _Reading(prepared, scene, carried, passed_over, not places_seen, time_s, took_s)
 

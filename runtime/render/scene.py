@@ -33,9 +33,6 @@ _LEAST_NEW = 0.3
 _FORGOTTEN_LEVELS = 5
 """By how much less, of 255, a thing of the room is taken from the person in each frame in which it is not seen as one.
 Raising it makes things flicker; lowering it lets people lack what comes before a thing for longer."""
-_CUT_LEVELS = 15.0
-"""Mean difference from the last frame, levels, beyond which it is another scene. Of clips the greatest was 7 from frame
-to frame, of a pan 12; two people before one wall differ by 12 to 30. Raising it mixes up people."""
 _NEAR_SIDES = 0.8
 """How far around a head's crop, in its sides, what another network does not see is taken from the person. Raising it
 takes away more of the room, and of people whom neither the detectors nor that network find."""
@@ -84,8 +81,8 @@ class SceneFields:
 class Sight:
     """What is to be read of a frame; copies, so that the frame may be drawn into meanwhile.
 
-    photo: uint8 [h, w, 3], the frame made small. scale: frame px per photo px. follows: whether the frame shows what
-    the last one did. heads: the known faces, far ones first. crops: uint8 [N, S, S, 3], of the heads.
+    photo: uint8 [h, w, 3], the frame made small. scale: frame px per photo px. follows: whether the frame is soon after
+    the last one and as large. heads: the known faces, far ones first. crops: uint8 [N, S, S, 3], of the heads.
     """
 
     photo: Image
@@ -130,7 +127,6 @@ class FieldsReader:
         photo = shrunk(image, (round(width / scale), round(height / scale))) if scale > 1 else image.copy()
         last = self._last_photo
         follows = steady and last is not None and last.shape == photo.shape
-        follows = follows and cv2.norm(photo, last, cv2.NORM_L1) <= _CUT_LEVELS * photo.size
         if last is not None and follows:
             photo = steadied(last, photo)
         self._last_photo = photo

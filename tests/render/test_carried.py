@@ -1,5 +1,6 @@
 """People in frames between two readings: what is drawn of their heads moves along, bodies stay."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from toonfilter.runtime.render.scene import SceneFields
 
 SIZE, SCALE = 160, 2.0
 ORIGIN = (20, 10)
+PHOTO = np.zeros((200, 240, 3), np.uint8)
 
 
 def face_at(right_px: float = 0.0, key: int = 0) -> AlignedFace:
@@ -36,7 +38,7 @@ def seen(*faces: AlignedFace) -> People:
 
 @pytest.fixture
 def carried() -> CarriedPeople:
-    return CarriedPeople.of(seen(face_at()), [face_at()])
+    return CarriedPeople.of(seen(face_at()), [face_at()], PHOTO, SCALE)
 
 
 def carry_to(carried: CarriedPeople, face: AlignedFace) -> HeadCarry:
@@ -98,3 +100,13 @@ def test_a_figure_is_placed_where_the_head_is_now(carried: CarriedPeople) -> Non
 )
 def test_others_are_not_reached(carried: CarriedPeople, face: AlignedFace, scale: float) -> None:
     assert not carried.reaches(face, scale)
+
+
+def test_another_head_in_the_same_place_is_told_and_one_that_moves_is_not() -> None:
+    rng = np.random.default_rng(0)
+    picture = cv2.blur(rng.integers(0, 255, (200, 240, 3), np.uint8), (9, 9))
+    known = CarriedPeople.of(seen(face_at()), [face_at()], picture, SCALE)
+    assert not known.is_another(face_at(), picture, SCALE)
+    assert not known.is_another(face_at(9.0), np.roll(picture, 9, 1), SCALE)
+    assert known.is_another(face_at(), 255 - picture // 2, SCALE)
+    assert not known.is_another(face_at(key=1), 255 - picture // 2, SCALE), "nobody who was read"
