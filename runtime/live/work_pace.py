@@ -1,6 +1,5 @@
 """How much is done for a frame, and when it is begun."""
 
-from collections import deque
 from collections.abc import Callable
 
 from toonfilter.runtime.live.quality_control import AdjustableFilter, EffortSettings, SteeredFilter
@@ -17,8 +16,8 @@ class WorkPace:
     def __init__(self, period_s: float, effort: EffortSettings | None, notify: Callable[[str], None]) -> None:
         self._period_s, self._effort, self._notify = period_s, effort, notify
         self._steered: SteeredFilter | None = None
-        self._track_s: deque[float] = deque(maxlen=_REMEMBERED)
-        self._draw_s: deque[float] = deque(maxlen=_REMEMBERED)
+        # Replaced whole: another thread reads it.
+        self._took_s: tuple[tuple[float, float], ...] = ()
         self._drawing_since_s: float | None = None
 
     def drawing(self, now_s: float) -> None:
@@ -27,10 +26,11 @@ class WorkPace:
 
     def early_s(self, now_s: float) -> float:
         """How long tracking may wait for a newer frame and still be done when drawing is."""
-        since_s = self._drawing_since_s
-        if since_s is None or not self._draw_s:
+        since_s, took_s = self._drawing_since_s, self._took_s
+        if since_s is None or not took_s:
             return 0.0
-        return max(0.0, since_s + min(self._draw_s) - max(self._track_s) - now_s)
+        track_s, draw_s = (max(track_s for track_s, _ in took_s), min(draw_s for _, draw_s in took_s))
+        return max(0.0, since_s + draw_s - track_s - now_s)
 
     def steer(self, opened: LiveFilter) -> None:
         """A filter was opened; it starts at full effort."""
@@ -44,7 +44,6 @@ class WorkPace:
     def drawn(self, now_s: float, track_s: float, draw_s: float) -> None:
         """A frame was drawn. track_s, draw_s: how long its two halves took."""
         self._drawing_since_s = None
-        self._track_s.append(track_s)
-        self._draw_s.append(draw_s)
+        self._took_s = (*self._took_s, (track_s, draw_s))[-_REMEMBERED:]
         if self._steered is not None:
             self._steered.drawn(now_s, max(track_s, draw_s))
