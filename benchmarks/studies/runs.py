@@ -23,6 +23,8 @@ from toonfilter.train.systems import build_system
 
 LOG_NAME = "train.log"
 """In a run's folder: what its process printed."""
+ASKED_NAME = "asked-to-end"
+"""In a run's folder: it is to end. Nodes of a cluster share the folders."""
 
 _SPLITS: tuple[Split, ...] = ("train", "validation")
 _INDIFFERENT = frozenset(
@@ -166,8 +168,11 @@ class Processes:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._is_ended = False
 
-    def run(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
-        """Run a command to its end, its words appended to `log`; its exit status, 1 where it may no longer begin."""
+    def run(self, command: Sequence[str], environment: Mapping[str, str], log: Path, asked: Path | None = None) -> int:
+        """Run a command to its end, its words appended to `log`; its exit status, 1 where it may no longer begin.
+
+        asked: where this file appears, the run is asked to end.
+        """
         with log.open("ab") as stream:
             with self._lock:
                 if self._is_ended:
@@ -181,11 +186,18 @@ class Processes:
                     start_new_session=True,
                 )
                 self._running.add(process)
+            is_told = False
             try:
-                return _waited_for(process)
+                while True:
+                    # Ray's interruption is no signal: it is heard between two waits only, and not always.
+                    with suppress(subprocess.TimeoutExpired):
+                        return process.wait(timeout=1.0)
+                    if asked is not None and not is_told and asked.exists():
+                        process.terminate()
+                        is_told = True
             except BaseException:
-                # Ray interrupts who waits on its node; the run is not told.
-                process.terminate()
+                if not is_told:
+                    process.terminate()
                 process.wait()
                 raise
             finally:
@@ -221,6 +233,7 @@ def run_jobs(jobs: Sequence[Job], workers: Workers, report: Callable[[str], None
 
     def train(job: Job) -> tuple[int, str]:
         report(f"{job.arm.name}, seed {job.seed}: training")
+        (job.folder / ASKED_NAME).unlink(missing_ok=True)
         return place.train(job)
 
     with ThreadPoolExecutor(max_workers=max(1, workers.jobs if not workers.cluster else len(waiting) or 1)) as pool:
@@ -241,13 +254,6 @@ def run_jobs(jobs: Sequence[Job], workers: Workers, report: Callable[[str], None
                 future.cancel()
             place.end()
             raise
-
-
-def _waited_for(process: "subprocess.Popen[bytes]") -> int:
-    while True:
-        # Ray's interruption is no signal: it is heard between two waits only.
-        with suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=1.0)
 
 
 class Machine:
@@ -282,21 +288,23 @@ class Cluster:
         self._ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
         share = 1 if self._ray.cluster_resources().get("GPU", 0) else 0
         self._remote = self._ray.remote(num_cpus=1, num_gpus=share, max_retries=0)(_train)
-        self._running: set[Any] = set()
+        self._running: dict[Any, Job] = {}
 
     def train(self, job: Job) -> tuple[int, str]:
         """Run a job to its end: its exit status and last line."""
         task = self._remote.remote(job.command, str(job.folder), None)
-        self._running.add(task)
+        self._running[task] = job
         try:
             answer: tuple[int, str] = self._ray.get(task)
             return answer
         finally:
-            self._running.discard(task)
+            self._running.pop(task, None)
 
     def end(self) -> None:
-        """Ask the runs in progress to end; it interrupts them where they run."""
-        for task in list(self._running):
+        """Ask the runs in progress to end, where they run; those that wait for room do not begin."""
+        for task, job in list(self._running.items()):
+            job.folder.mkdir(parents=True, exist_ok=True)
+            (job.folder / ASKED_NAME).touch()
             self._ray.cancel(task)
 
 
@@ -304,9 +312,12 @@ def _train(command: Sequence[str], folder: str, gpu: int | None, processes: Proc
     """Run one process to its end: its exit status and last line."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
+    asked = place / ASKED_NAME
+    if asked.exists():
+        return 1, "asked to end"
     has_begun = bool(list_checkpoints(place))
     environment = dict(os.environ) | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": str(gpu)})
     log = place / LOG_NAME
-    status = (processes or Processes()).run([*command, *(["--resume"] if has_begun else [])], environment, log)
+    status = (processes or Processes()).run([*command, *(["--resume"] if has_begun else [])], environment, log, asked)
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     return status, next((line for line in reversed(lines) if line.strip()), "")

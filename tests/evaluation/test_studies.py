@@ -2,10 +2,12 @@
 
 import json
 import math
+import os
 import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from typer.testing import CliRunner
 from toonfilter.benchmarks.quality.set_measures import PixelFeatures, SetMeasurer
 from toonfilter.benchmarks.studies.plan import Arm, Plan, Scale, arm_recipe, load_plan, parse_scale, plan_names
 from toonfilter.benchmarks.studies.runs import (
+    ASKED_NAME,
     Job,
     Processes,
     Workers,
@@ -325,6 +328,20 @@ def run_and_close(folder: Path, workers: Workers) -> None:
 def test_runs_in_progress_are_asked_to_end_once_and_waited_for(tmp_path: Path) -> None:
     run_and_close(tmp_path, Workers(jobs=2))
     assert (tmp_path / "long" / "asked").read_text() == "x"
+
+
+def test_a_run_whose_folder_says_so_is_asked_to_end_once(tmp_path: Path) -> None:
+    """Interruptions by Ray are lost now and then."""
+    runs, asked = Processes(), tmp_path / ASKED_NAME
+    command = (sys.executable, "-c", LONG, str(tmp_path))
+    with ThreadPoolExecutor(1) as pool:
+        status = pool.submit(runs.run, command, os.environ, tmp_path / "log", asked)
+        while not (tmp_path / "begun").exists():
+            assert not status.done()
+            time.sleep(0.01)
+        asked.touch()
+        assert status.result(timeout=60) == 0
+    assert (tmp_path / "asked").read_text() == "x"
 
 
 @pytest.mark.slow
