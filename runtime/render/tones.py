@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 _EVERY_FRAMES, _SLOW_FRAMES = 2, 6
 """In which of so many frames a part is painted at most, and one of `_LATER` that costs most and changes least. Raising
 them costs less, and tones lag behind."""
-_LATER: Mapping[str, int] = {"hair": 1, "headwear": 1, "cast": 1, "beard": 3}
+_LATER: Mapping[str, int] = {"cloth": 1, "headwear": 1, "cast": 2, "hair": 2, "beard": 3}
 """Parts that are painted so many frames after the others, so that no frame has to wait for all."""
 _SLOW_PARTS = ("hair", "beard")
 

@@ -24,9 +24,13 @@ def test_parts_are_painted_when_their_fields_are_new() -> None:
 
 
 def test_where_every_frame_is_read_every_second_one_is_painted_and_hair_less_often() -> None:
-    frames = painted(list(range(14)), "form", "hair")
-    assert [number for number, words in enumerate(frames) if "form" in words] == list(range(0, 14, 2))
-    assert [number for number, words in enumerate(frames) if "hair" in words] == [0, 7, 13]
+    frames = painted(list(range(16)), "form", "hair")
+    assert [number for number, words in enumerate(frames) if "form" in words] == list(range(0, 16, 2))
+    assert [number for number, words in enumerate(frames) if "hair" in words] == [0, 8, 14]
+
+
+def test_what_is_dear_waits_for_the_frames_after_new_fields() -> None:
+    assert painted([1, 1, 2, 2, 2, 2], "form", "cloth", "cast") == ["form cloth cast", "", "form", "cloth", "cast", ""]
 
 
 def test_no_frame_but_the_first_waits_for_all_parts() -> None:
