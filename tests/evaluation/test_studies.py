@@ -239,7 +239,7 @@ def pairs(root: Path, count: int) -> Path:
     return root
 
 
-def in_this_process(_: Processes, command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:  # noqa: ARG001
+def in_this_process(_: Processes, command: Sequence[str], environment: Mapping[str, str], log: Path, *__: Path) -> int:  # noqa: ARG001
     """The same command line, without the seconds that a new process takes to import torch."""
     answer = CliRunner().invoke(app, [*command[3:]])
     with log.open("a", encoding="utf-8") as stream:
