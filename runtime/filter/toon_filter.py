@@ -70,8 +70,8 @@ class ToonFilter:
     """Tracks, draws and guards. `process` is `draw(track(frame))`. What fails raises; whoever calls covers the frame.
 
     One thread may `track` the next frame while another draws this one; each is used from one thread at a time, with
-    frames in order. A third looks for faces and follows the motion of the picture meanwhile. `draw` writes into the
-    frame's image.
+    frames in order. A third looks for faces and follows the motion of the picture meanwhile, and live a fourth reads
+    who is in it, see `PeopleReader`. `draw` writes into the frame's image.
     """
 
     def __init__(

@@ -53,7 +53,6 @@ class FilterStage:
         self._pace = WorkPace(period_s, effort, notify)
         self._attempts: BoundedQueue[_Attempt] = BoundedQueue(1)
         self._is_ready = threading.Event()
-        self._is_closing = threading.Event()
 
     @property
     def is_ready(self) -> bool:
@@ -63,7 +62,6 @@ class FilterStage:
     def close(self, error: BaseException | None = None) -> None:
         """Make both halves end."""
         self._attempts.close(error)
-        self._is_closing.set()
         self._is_ready.set()
 
     def run_tracking(self) -> None:
@@ -73,7 +71,7 @@ class FilterStage:
             while True:
                 # A frame that is tracked too early is old when it is drawn.
                 self._attempts.wait_for_room()
-                self._is_closing.wait(self._pace.early_s(time.perf_counter()))
+                time.sleep(self._pace.early_s(time.perf_counter()))
                 frame = self._slot.get()
                 if frame is not None and not self._pace.skips():
                     self._attempts.put(self._track(frame))

@@ -11,7 +11,10 @@ them older."""
 
 
 class WorkPace:
-    """Lets a filter do less where frames take longer than period_s. effort: when to give way; None never does."""
+    """Lets a filter do less where frames take longer than period_s, and says when the next frame is needed.
+
+    effort: when to give way; None never does.
+    """
 
     def __init__(self, period_s: float, effort: EffortSettings | None, notify: Callable[[str], None]) -> None:
         self._period_s, self._effort, self._notify = period_s, effort, notify

@@ -13,7 +13,7 @@ from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render.contours import CORNER_PX, Plane, Points, outlines
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.head_carry import HeadCarry, applied, inverse
+from toonfilter.runtime.render.head_carry import HeadCarry, applied
 from toonfilter.runtime.render.tones import Patch, Swatch, Swatches
 from toonfilter.runtime.render.unchanged import Rules
 
@@ -88,7 +88,7 @@ class Figure:
 
     def to_crop(self, points: Points) -> Points:
         """Canvas px to crop px, for points that the style's proportions hardly move."""
-        there: Points = applied(inverse(self.to_canvas), points).astype(np.float32)
+        there: Points = applied(cv2.invertAffineTransform(self.to_canvas), points).astype(np.float32)
         return there if self.carry is None else self.carry.back(there)
 
     def patch(self, shapes: Sequence[Points], plane: Plane, *, follows: bool = True) -> Patch | None:
@@ -115,9 +115,9 @@ class Figure:
         across = np.linspace(patch.left - 0.5, patch.left + patch.width - 0.5, _GRID).astype(np.float32)
         down = np.linspace(patch.top - 0.5, patch.top + patch.height - 0.5, _GRID).astype(np.float32)
         grid = np.stack(np.meshgrid(across, down), -1).reshape(-1, 2)
-        canvas = applied(self.to_canvas, grid)
-        if self._drift is not None:
-            canvas += self._drift
+        canvas, drift = applied(self.to_canvas, grid), self._drift
+        if drift is not None:
+            canvas += drift
         photo = self.to_crop(self.head.warp.source(canvas)).reshape(_GRID, _GRID, 2)
         size = (patch.width, patch.height)
         places = cv2.resize(photo, size, interpolation=cv2.INTER_LINEAR)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +29,7 @@ class HeadCarry:
         """From where a crop lay to where it lies. planes_to_frame: see `SceneFields.to_frame`."""
         place = chained(before.frame_to_crop, planes_to_frame)
         place[:, 2] += 0.5
-        back = inverse(planes_to_frame)
+        back = cv2.invertAffineTransform(planes_to_frame)
         return cls(
             chained(back, chained(now.crop_to_frame, chained(before.frame_to_crop, planes_to_frame))),
             place / before.size,
@@ -42,7 +43,7 @@ class HeadCarry:
 
     def back(self, points: Points) -> Points:
         """The inverse of `move`, for points of the head: float32 [N, 2], px of the planes."""
-        there: Points = applied(inverse(self.motion), points).astype(np.float32)
+        there: Points = applied(cv2.invertAffineTransform(self.motion), points).astype(np.float32)
         return there
 
 
@@ -56,11 +57,3 @@ def chained(after: Affine, first: Affine) -> Affine:
     """One after the other."""
     linear = after[:, :2] @ first[:, :2]
     return np.hstack([linear, (after[:, :2] @ first[:, 2] + after[:, 2])[:, None]])
-
-
-def inverse(matrix: Affine) -> Affine:
-    """The way back."""
-    (a, b, x), (c, d, y) = matrix.tolist()
-    scale = 1 / (a * d - b * c)
-    back: Affine = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) * scale
-    return back

@@ -95,12 +95,12 @@ def strangers_in(scene: SceneFields, faces: Sequence[AlignedFace], *, heads_alon
 
 
 def carried_to(
-    scene: SceneFields, face: Face, before: Person, carry: HeadCarry, *, heads_alone: bool = False
+    scene: SceneFields, face: Face, before: Person, carry: HeadCarry, *, photo_stays: bool = False
 ) -> Person:
-    """A known person in a later frame. scene: that frame's. before: the person as read."""
+    """A known person in a later frame. scene: that frame's. before: the person as read. photo_stays: beside them, where
+    none of the face may be left."""
     own = before.scene
-    if heads_alone:
-        # None of the face may be left where the photo goes on.
+    if photo_stays:
         small = own.from_frame(face.landmarks)
         small[:, :2] = carry.back(small[:, :2])
         own = replace(own, planes=with_sure_face(own.planes, small, keep_person=True))

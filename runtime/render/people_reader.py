@@ -193,11 +193,12 @@ class PeopleReader:
     def _carried_to(self, sight: Sight, faces: Sequence[AlignedFace], places: Sequence[Box]) -> Prepared:
         """Everybody as they were read last, where their heads are now."""
         last, heads_alone = self._last, not self._drawn.bodies
+        photo_stays = heads_alone or self._drawn.keeps_room
         assert last is not None
         fitting = [one for one in faces if one[0].id not in last.passed_over]
         scene, has_places = self._with_heads(replace(last.scene, photo=sight.photo), faces, fitting, places)
         carried = last.carried.to(fitting)
-        known = [carried_to(scene, face, *carried[face.id], heads_alone=heads_alone) for face, _ in fitting]
+        known = [carried_to(scene, face, *carried[face.id], photo_stays=photo_stays) for face, _ in fitting]
         strangers = last.prepared.people.strangers
         if has_places or not last.is_without_places:
             strangers = strangers_in(scene, fitting, heads_alone=heads_alone)

@@ -22,11 +22,13 @@ _FRESH, _FAR_PX = 0.4, 6.0
 the first follows sooner and flickers more."""
 _T = TypeVar("_T")
 _EVERY_FRAMES, _SLOW_FRAMES = 2, 6
-"""In which of so many frames a part is painted at most, and one of `_LATER` that costs most and changes least. Raising
-them costs less, and tones lag behind."""
+"""In which of so many frames a part is painted at most, and one of `_SLOW_PARTS`. Raising them costs less, and tones
+lag behind."""
 _LATER: Mapping[str, int] = {"cloth": 1, "headwear": 1, "cast": 2, "hair": 2, "beard": 3}
-"""Parts that are painted so many frames after the others, so that no frame has to wait for all."""
+"""Parts that are painted so many frames after the others, so that no frame has to wait for all. Raising them lets tones
+lag behind outlines."""
 _SLOW_PARTS = ("hair", "beard")
+"""They cost most and change least."""
 
 
 @dataclass(frozen=True, slots=True)
