@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.people import People, Person
 
@@ -19,7 +18,7 @@ _PARTS = ("hair", "beard", "headwear")
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """planes: of one person. left, top: where the nose's tip lies in them, px."""
+    """planes: of one person. left, top: where the head's middle lies in them, px."""
 
     planes: dict[str, Plane]
     left: float
@@ -69,8 +68,10 @@ class SteadyParts:
 
 
 def _seen(person: Person) -> _Seen:
-    nose = person.scene.from_frame(person.face.landmarks)[NOSE_TIP]
-    return _Seen({name: person.scene.planes[name] for name in _PARTS}, float(nose[0]), float(nose[1]))
+    # A turning nose goes further than hair does.
+    middle = np.array([[*person.face.fit.crop_centre, 0]], np.float32)
+    x, y, _ = person.scene.from_frame(middle)[0].tolist()
+    return _Seen({name: person.scene.planes[name] for name in _PARTS}, x, y)
 
 
 def _where_either(plane: Plane, before: Plane, moved_px: NDArray[np.float64]) -> tuple[int, int, int, int]:
