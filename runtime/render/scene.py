@@ -47,8 +47,9 @@ Head = tuple[int, Landmarks, CropTransform]
 class SceneFields:
     """A frame, or a part of one, made small.
 
-    photo: uint8 [h, w, 3]. planes: by name, uint8 [h, w]. scale: frame px per plane px. origin: column and row, in
-    plane px, of the part's first pixel in the whole.
+    photo: uint8 [h, w, 3]. planes: by name, uint8 [h, w]; besides the fields, "told": what another network says of
+    where a person is, if it was asked. scale: frame px per plane px. origin: column and row, in plane px, of the part's
+    first pixel in the whole.
     """
 
     photo: Image
@@ -157,6 +158,7 @@ class FieldsReader:
             small = made_small(planes, told)
             things = self._things(planes, told, small, steady=steady) if heads and not self._keep_person else None
             planes = with_second_opinion(planes, told, near, below, things, small)
+            planes["told"] = cv2.resize(told, size, interpolation=cv2.INTER_LINEAR)
         return SceneFields(photo, planes, scale)
 
     def forget(self) -> None:

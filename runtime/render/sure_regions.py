@@ -80,10 +80,14 @@ def with_sure_middle(
 ) -> dict[str, Plane]:
     """The planes with skin in the face's middle, and headwear no lower than hats reach.
 
+    What lies beside the head is left to the room, unless another network sees a person there, too: then it is cloth.
+
     middle: see `middle_of_face`. landmarks: float32 [478, 3] px of the planes. unit_px: distance of the pupils in them.
     keep_person: see `without_islands`.
     """
     worn, beside = _hats(planes["headwear"], landmarks, unit_px)
+    if "told" in planes:
+        beside = cv2.subtract(beside, planes["told"])
     person = planes["person"] if keep_person else cv2.subtract(planes["person"], beside)
     hair = cv2.subtract(planes["hair"], middle)
     return {**planes, "person": person, "skin": cv2.max(planes["skin"], middle), "hair": hair, "headwear": worn}

@@ -131,6 +131,15 @@ def test_a_hat_is_worn_and_a_shirt_is_not(points) -> None:
     assert (wound["headwear"][scarf > 0] == 255).all()
 
 
+def test_what_looks_like_a_hat_beside_the_head_is_cloth_where_another_network_sees_a_person(points) -> None:
+    middle = middle_of_face(points, (SIZE, SIZE), UNIT)
+    seen = planes(person=box(0, 0, SIZE, SIZE), headwear=box(0, 90, 30, 130))
+    for told, level in ((NOBODY, 0), (box(0, 0, SIZE, SIZE), 255)):
+        sure = with_sure_middle({**seen, "told": told}, middle, points, UNIT)
+        assert (sure["person"][96:120, 4:24] == level).all()
+        assert sure["headwear"][96:120, 4:24].max() == 0
+
+
 def test_a_face_seen_amid_clothes_becomes_smooth_cloth_and_one_elsewhere_a_head() -> None:
     body, chance = box(20, 60, 180, 200), np.random.default_rng(0)
     photo = chance.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
@@ -232,15 +241,17 @@ def test_a_small_place_on_a_body_makes_no_hole_in_it(is_hand: bool) -> None:
     assert (drawn.planes["person"][100:] == 255).all()
 
 
-def test_skin_of_another_colour_than_the_faces_is_cloth(points) -> None:
+@pytest.mark.parametrize(("level", "stays"), [(150, False), (240, True)])
+def test_doubtful_skin_of_another_colour_than_the_faces_is_cloth(points, level: int, stays: bool) -> None:
     middle = middle_of_face(points, (SIZE, SIZE), UNIT)
     below = cv2.bitwise_not(above_chin(points, (SIZE, SIZE), 0.0))
     photo = np.full((SIZE, SIZE, 3), (225, 180, 160), np.uint8)
     hands, shirt = box(0, 170, 60, 200), box(100, 170, 200, 200)
     photo[shirt > 0] = (235, 140, 20)
-    after = with_own_skin(planes(skin=cv2.max(cv2.max(middle, hands), shirt)), photo, middle, below)
+    seen = cv2.max(cv2.max(middle, hands), cv2.min(shirt, level))
+    after = with_own_skin(planes(skin=seen), photo, middle, below)
     assert after["skin"][180:, :55].min() == 255
-    assert after["skin"][180:, 110:].max() == 0
+    assert (after["skin"][180:, 110:] == (level if stays else 0)).all()
 
 
 def upright_mesh() -> np.ndarray:
