@@ -160,7 +160,7 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = without_stray_skin(planes, hull_region(landmarks, middle.shape), cv2.bitwise_not(below), crown, unit_px)
     planes = without_throat_hair(planes, below, unit_px)
     planes = without_islands(planes, nose, unit_px, keep_person=keep_person)
-    planes = without_scraps(planes, unit_px, keep_person=keep_person)
+    planes = without_scraps(planes, below, unit_px, keep_person=keep_person)
     planes.pop("told", None)
     return planes
 

@@ -15,7 +15,9 @@ _MOST_U2 = 1.0
 """Area of a scrap at most, in squared distances of the pupils. Raising it takes small collars for skin."""
 _TAKERS = ("skin", "hair", "headwear")
 _LEAST_SHARE = 0.45
-"""Share of its surroundings that the taker must be. Raising it leaves more scraps as cloth."""
+_LEAST_SHARE_HIGH = 0.25
+"""Share of its surroundings that the taker must be; the second for scraps that lie wholly above the chin, where nobody
+wears cloth that hangs together with none below. Raising them leaves more scraps as cloth."""
 
 _PATCH_LEVEL, _EARS_U, _LEAST_HAIR, _MOSTLY_HIGH = 100, 0.45, 0.3, 0.6
 """Level from which a place is of a patch of skin, how far around a face's outline its own skin reaches, in distances of
@@ -68,11 +70,15 @@ def _enclosed(body: Plane, most_px2: float) -> Plane:
     return filled
 
 
-def without_scraps(planes: Mapping[str, Plane], unit_px: float, *, keep_person: bool) -> dict[str, Plane]:
+def without_scraps(
+    planes: Mapping[str, Plane], below: Plane, unit_px: float, *, keep_person: bool
+) -> dict[str, Plane]:
     """The planes with small patches of cloth given to the skin, hair or headwear, or left to the room, around them.
 
-    Jewellery on a neck and gaps in hair are no clothes. Cloth that the picture's edge cuts stays. planes: uint8 [h, w].
-    unit_px: distance of the pupils in them. keep_person: nothing is left to the room.
+    Jewellery on a neck and gaps in hair are no clothes. Cloth below the chin that the picture's edge cuts stays.
+
+    planes: uint8 [h, w]. below: 255 below a face's chin. unit_px: distance of the pupils in them. keep_person: nothing
+    is left to the room.
     """
     cloth = cloth_plane(planes, under_beard=True)
     cells = cv2.compare(coarsened(cloth), _CLOTH_LEVEL, cv2.CMP_GE)
@@ -82,17 +88,20 @@ def without_scraps(planes: Mapping[str, Plane], unit_px: float, *, keep_person: 
     around = {name: coarsened(planes[name]) for name in _TAKERS}
     around["room"] = coarsened(cv2.bitwise_not(planes["person"]))
     most = _MOST_U2 * (unit_px / COARSE_PX) ** 2
+    is_below = cv2.resize(below, cells.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    low = np.bincount(scraps[is_below], minlength=count) > 0
     given: dict[str, Plane] = {}
     for number in range(1, count):
         left, top, width, height, area = (int(value) for value in found[number])
-        if area > most or _is_cut(left, top, width, height, cells.shape):
+        if low[number] and (area > most or _is_cut(left, top, width, height, cells.shape)):
             continue
+        least = _LEAST_SHARE if low[number] else _LEAST_SHARE_HIGH
         window = np.s_[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
         scrap = (scraps[window] == number).astype(np.uint8)
         rim = cv2.dilate(scrap, np.ones((3, 3), np.uint8)) - scrap
         shares = {name: cv2.mean(plane[window], rim)[0] / 255 for name, plane in around.items()}
         taker = max(shares, key=lambda name: shares[name])
-        if shares[taker] < _LEAST_SHARE or (taker == "room" and keep_person):
+        if shares[taker] < least or (taker == "room" and keep_person):
             continue
         region = given.setdefault(taker, np.zeros_like(cells))
         region[window] |= cv2.dilate(scrap, np.ones((3, 3), np.uint8)) * np.uint8(255)

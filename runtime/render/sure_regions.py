@@ -31,7 +31,9 @@ _HEAD_WIDTH, _HEAD_HEIGHT = 0.62, 0.80
 _PERSON_LEVEL = 90
 _BARE_LEVEL = 110
 _ISLAND_LEVEL = 100
-"""Levels from which cells are of a person, of bare skin or hair, of one part. Raising them parts blobs that touch."""
+_HAIR_LEVEL = 128
+"""Levels from which cells are of a person, of bare skin or hair, of one part, of hair. Raising them parts blobs that
+touch."""
 _MOSTLY_SEEN = 0.75
 """Share of a face that the network must call a person for its word to count against the mesh's. Raising it draws more
 profiles as the mesh has them."""
@@ -44,7 +46,7 @@ _LEAST_BESIDE = 0.4
 _ALL_CLOTH, _BARE_PLACE = 230, 64
 """Mean level of a place's person from which on it lies amid clothes; mean level of its skin, hair and headwear from
 which on a bare head is drawn there. Raising them draws fewer heads where somebody is half hidden."""
-_OWN_SHAPE, _PERSON_LEVEL = 150, 60
+_OWN_SHAPE, _SHAPE_LEVEL = 150, 60
 """Mean level of skin, hair and headwear in such an oval from which it has the network's shape, and the level of the
 person where that ends. Raising the first makes ovals of more heads."""
 _HAT_REACH_U, _LEAST_WORN = 0.3, 0.4
@@ -204,6 +206,8 @@ def with_heads_at(
     known = np.zeros_like(bare)
     for mesh in meshes if room_drawn else ():
         known = cv2.max(known, _oval(head_around(mesh, BeliefConfig()), scene, 0.5, 0.5))
+    known = _with_hair(known, planes["hair"])
+    bare = cv2.subtract(bare, known)
     for place in places:
         head = _oval(place, scene, _HEAD_WIDTH, _HEAD_HEIGHT)
         beside = cv2.subtract(head, known)
@@ -234,11 +238,22 @@ def with_heads_at(
     return replace(scene, photo=photo, planes=planes)
 
 
+def _with_hair(known: Plane, hair: Plane) -> Plane:
+    """255 in known heads and the hair that hangs together with them: finds in that are no other heads."""
+    cells = cv2.compare(coarsened(hair), _HAIR_LEVEL, cv2.CMP_GE)
+    count, parts = cv2.connectedComponents(cells)
+    touched = np.bincount(parts.ravel(), coarsened(known).ravel() > 0, minlength=count) > 0
+    touched[0] = False
+    theirs = cv2.resize(touched[parts].astype(np.uint8) * 255, hair.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    whole: Plane = cv2.max(known, theirs)
+    return whole
+
+
 def _as_seen(head: Plane, person: Plane, bare: Plane) -> Plane:
     """What the network sees of a head, where that is most of it: it has a better shape than an oval."""
     if cv2.mean(bare, head)[0] < _OWN_SHAPE:
         return head
-    seen: Plane = cv2.min(head, cv2.compare(cv2.max(person, bare), _PERSON_LEVEL, cv2.CMP_GE))
+    seen: Plane = cv2.min(head, cv2.compare(cv2.max(person, bare), _SHAPE_LEVEL, cv2.CMP_GE))
     return seen
 
 

@@ -44,6 +44,10 @@ def box(left: int, top: int, right: int, bottom: int) -> np.ndarray:
     return plane
 
 
+BELOW = box(0, 140, SIZE, SIZE)
+"""Below the chin of a face in the middle."""
+
+
 @pytest.fixture
 def spiky() -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """A photo of dark hair with spikes over fair skin before a green room; the network saw it without the spikes."""
@@ -160,6 +164,16 @@ def test_a_face_seen_amid_clothes_becomes_smooth_cloth_and_one_elsewhere_a_head(
     painted = with_heads_at(scene, [Box(80, 5, 120, 45)], bodies_drawn=True, room_drawn=True)
     assert painted.planes["skin"].max() == 0
     assert painted.photo[15:40, 90:110].std() < 0.15 * photo[15:40, 90:110].std()
+
+
+def test_a_find_in_the_hair_of_a_known_head_makes_no_head_of_it() -> None:
+    mesh, place = Box(85, 90, 125, 130), Box(20, 70, 60, 110)
+    afro, face = box(10, 60, 150, 120), box(85, 90, 125, 130)
+    light = np.indices((SIZE, SIZE))[0].astype(np.uint8)
+    seen = planes(person=cv2.max(afro, face), hair=cv2.subtract(afro, face), skin=face, tone=light)
+    after = with_heads_at(SceneFields(np.zeros((SIZE, SIZE, 3), np.uint8), seen, 1.0), [place], [mesh], room_drawn=True)
+    for name, plane in seen.items():
+        assert (after.planes[name] == plane).all(), name
 
 
 def test_a_place_where_skin_is_seen_is_a_head_and_one_on_a_known_face_is_that_face() -> None:
@@ -283,7 +297,7 @@ def test_a_scrap_goes_to_what_it_lies_in(around: str, taker: str) -> None:
     hole = box(90, 90, 110, 110)
     body = box(40, 40, 160, 160)
     before = planes(person=body, **{around: cv2.subtract(body, hole)})
-    after = without_scraps(before, UNIT, keep_person=False)
+    after = without_scraps(before, BELOW, UNIT, keep_person=False)
     assert before[taker][100, 100] == 0
     assert after[taker][100, 100] > 200
 
@@ -292,7 +306,15 @@ def test_cloth_that_the_edge_cuts_is_no_scrap() -> None:
     body = box(40, 40, 160, SIZE)
     cloth = box(90, 180, 110, SIZE)
     before = planes(person=body, skin=cv2.subtract(body, cloth))
-    assert without_scraps(before, UNIT, keep_person=False)["skin"][190, 100] == 0
+    assert without_scraps(before, BELOW, UNIT, keep_person=False)["skin"][190, 100] == 0
+
+
+@pytest.mark.parametrize(("top", "is_hair"), [(20, True), (150, False)])
+def test_cloth_that_hangs_together_with_none_below_the_chin_is_the_hair_it_lies_in(top: int, is_hair: bool) -> None:
+    hair, patch = box(0, 0, 150, SIZE), box(90, top, SIZE, top + 40)
+    before = planes(person=cv2.max(hair, patch), hair=cv2.subtract(hair, patch))
+    after = without_scraps(before, BELOW, UNIT, keep_person=False)
+    assert (after["hair"][top + 8 : top + 32, 100:140] == (255 if is_hair else 0)).all()
 
 
 @pytest.mark.parametrize(("skin", "is_grey"), [((190, 150, 135), False), ((235, 170, 125), True)])
