@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from toonfilter.runtime.render.measures.irises import coolness, drawn_iris
+from toonfilter.runtime.render.colour import to_rgb
+from toonfilter.runtime.render.measures.irises import coolness, drawn_iris, iris, own_colour
+from toonfilter.runtime.render.measures.photo import MeasuredPhoto
 
 
 def _lab(*values: float) -> np.ndarray:  # type: ignore[type-arg]
@@ -60,3 +62,56 @@ def test_the_face_overrules_a_doubtful_iris() -> None:
     grey_in_warm_light, skin = _lab(30, 9, 12), _lab(58, 18, 24)
     light, dark = (drawn_iris(grey_in_warm_light, skin, behind_glasses=False, eye_light=seen) for seen in (0.95, 0.2))
     assert light[2] < dark[2] - 8
+
+
+_BLUE, _DEEP_SKIN = _lab(20.8, -2.6, -4.8), _lab(31.5, 20.9, 19.1)
+
+
+def test_light_eyes_in_deep_skin_are_drawn_where_the_iris_itself_is_light() -> None:
+    own, reflected = (
+        drawn_iris(_BLUE, _DEEP_SKIN, behind_glasses=False, eye_light=0.76, rarely_light=1.0, own=own)
+        for own in (1.0, 0.0)
+    )
+    assert own[2] < -6
+    assert reflected[1] > 5
+    assert reflected[2] > 5
+
+
+def test_dark_blue_irises_are_the_skys_only_where_the_pupil_is_not_darker() -> None:
+    iris, skin = _lab(13.7, -4.1, 2.5), _lab(53.7, 14.8, 28.1)
+    own, reflected = (
+        drawn_iris(iris, skin, behind_glasses=False, eye_light=0.55, rarely_light=0.33, own=own) for own in (1.0, 0.0)
+    )
+    assert own[2] < -2
+    assert reflected[2] > 5
+
+
+@pytest.mark.parametrize(
+    ("iris", "pupil", "is_own"),
+    [((21, -3, -5), 3, True), ((21, -3, -5), 18, False), ((21, 4, -6), 3, False), ((14, -4.5, -1), 6, True)],
+)
+def test_a_colour_is_the_irises_own_where_it_is_not_red_and_the_pupil_is_darker(iris, pupil: float, is_own) -> None:
+    places = np.full(40, pupil, np.float32)
+    places[:16] = 80  # A glint.
+    assert own_colour(_lab(*iris), places) == pytest.approx(float(is_own), abs=0.1)
+    assert own_colour(_lab(*iris), places[:4]) == 0
+
+
+@pytest.mark.parametrize("reflected", [False, True])
+def test_blue_is_read_from_irises_and_not_from_what_lies_over_pupil_and_iris(face, reflected: bool) -> None:
+    photo, found = face
+    painted = photo.copy()
+    for middle in (468, 473):
+        centre = found.landmarks[middle, :2]
+        edge = found.landmarks[middle + 1 : middle + 5, :2]
+        radius = float(np.hypot(*(edge - centre).T).mean())
+        height, width = np.mgrid[: photo.shape[0], : photo.shape[1]]
+        away = np.hypot(width - centre[0], height - centre[1]) / radius
+        blue, black = (to_rgb(lab) * 255 for lab in (_BLUE, _lab(5, 0, 0)))
+        painted[away < 1] = blue
+        if not reflected:
+            painted[away < 0.35] = black
+    measured = MeasuredPhoto(painted, found.landmarks, {})
+    drawn = iris(measured, _DEEP_SKIN, behind_glasses=False, eye_light=0.8, rarely_light=1.0)
+    assert (drawn[2] > 5) == reflected
+    assert reflected or drawn[2] < -6

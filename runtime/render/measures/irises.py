@@ -1,6 +1,7 @@
 """Colour of the irises, told from the skin in the same light: brown is as warm as skin, and only cool is blue."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.landmarks import EYES
 from toonfilter.runtime.render.colour import Lab, median_lab
@@ -38,45 +39,84 @@ _TOO_DARK = (0.27, 0.36)
 """Lightness over that of skin below which blue in an iris is the sky's."""
 _OWN_BLUE, _GREYEST = (-3.0, 7.0), 0.35
 """b* below 0 of an iris that is grey, and of one that is as blue as blue eyes are drawn; and what grey has of that."""
+_PUPIL, _PUPIL_SHARE = (0.42, 0.58), 25.0
+"""Lightness of the pupil over that of the iris up to which the iris is light itself, and from which that may be a
+reflection, which lies over both; and the percentile that gives it: glints lie there. Raising the first draws more dark
+eyes blue that reflect the sky."""
+_RING_RADII, _RING_TURNS = (0.55, 0.68, 0.8), np.radians(np.arange(-10, 191, 12))
+_PUPIL_RADII, _PUPIL_TURNS = (0.05, 0.15, 0.25), np.radians(np.arange(0, 360, 30))
+"""Where the iris and the pupil are read: in radii of the iris, and angles."""
+_UNRED = (-1.2, 0.2)
+"""a* up to which such an iris is not brown, and from which it may be. Raising it draws more dark eyes blue."""
 _OF_COLOUR, _COOL = 0.25, (0.38, 0.52)
 """How much an iris' own colour says for its being grey, green or blue, beside the whole face; and from which sum it may
 be, and is. Raising the latter draws more eyes brown."""
 _BLUE, _VIVID, _VIOLET = (0.05, 0.45), (2.0, 9.0), (6.0, 16.0)
 
 
-def iris(photo: MeasuredPhoto, raw: Lab, *, behind_glasses: bool, eye_light: float) -> Lab:
-    """Colour of the irises as drawn. raw: the skin as the photo shows it. eye_light: see `Appearance`."""
-    found, openings = [], []
+def iris(photo: MeasuredPhoto, raw: Lab, *, behind_glasses: bool, eye_light: float, rarely_light: float = 0.0) -> Lab:
+    """Colour of the irises as drawn. raw: the skin as the photo shows it. eye_light: see `Appearance`. rarely_light: 1
+    where skin is so deep that light eyes are rare, see `drawn_iris`.
+    """
+    rings: list[NDArray[np.float32]] = []
+    pupils: list[NDArray[np.float32]] = []
+    openings = []
     for side, eye in enumerate(EYES):
         if photo.face.eye_visibility[side] < 0.5:
             continue
         centre, *edge = photo.face.flat[list(eye.iris)]
         radius = float(np.mean([np.hypot(*(point - centre)) for point in edge]))
-        turns = np.radians(np.arange(-10, 191, 12))
-        rings = [centre + radius * share * np.stack([np.cos(turns), np.sin(turns)], 1) for share in (0.55, 0.68, 0.8)]
-        points = np.concatenate(rings).astype(np.float32)
         upper, lower = (
             float(np.median(photo.curves[f"{('right', 'left')[side]}_{lid}"][5:10] @ photo.face.down))
             for lid in ("upper", "lower")
         )
-        height = points @ photo.face.down
-        inside = (height > upper + 0.2 * (lower - upper)) & (height < lower - 0.05 * (lower - upper))
-        found.append(photo.colours_at(points[inside]))
+        for found, shares, turns in ((rings, _RING_RADII, _RING_TURNS), (pupils, _PUPIL_RADII, _PUPIL_TURNS)):
+            around = np.stack([np.cos(turns), np.sin(turns)], 1)
+            points = np.concatenate([centre + radius * share * around for share in shares]).astype(np.float32)
+            height = points @ photo.face.down
+            inside = (height > upper + 0.2 * (lower - upper)) & (height < lower - 0.05 * (lower - upper))
+            found.append(photo.colours_at(points[inside]))
         openings.append((lower - upper) / max(2 * radius, 1e-3))
-    colours = np.concatenate(found) if found else np.empty((0, 3), np.float32)
+    colours = np.concatenate(rings) if rings else np.empty((0, 3), np.float32)
     if len(colours) < _FEWEST:
         return _BROWN
     low, high = np.percentile(colours[:, 0], [30, 85] if max(openings) > _NARROW else [5, 45])
-    colours = colours[(colours[:, 0] >= low) & (colours[:, 0] <= high)]
-    return drawn_iris(median_lab(colours), raw, behind_glasses=behind_glasses, eye_light=eye_light)
+    measured = median_lab(colours[(colours[:, 0] >= low) & (colours[:, 0] <= high)])
+    own = own_colour(measured, np.concatenate(pupils)[:, 0])
+    return drawn_iris(
+        measured, raw, behind_glasses=behind_glasses, eye_light=eye_light, rarely_light=rarely_light, own=own
+    )
 
 
-def drawn_iris(measured: Lab, raw: Lab, *, behind_glasses: bool, eye_light: float) -> Lab:
-    """From the photo's iris colour to the drawn one. raw: the skin in the same light. eye_light: see `Appearance`."""
+def own_colour(measured: Lab, pupil: NDArray[np.float32]) -> float:
+    """1 where an iris surely is no brown one that reflects the sky: it is not red, and the pupil in it is darker.
+
+    pupil: float32 [N], lightness of places in it.
+    """
+    if len(pupil) < _FEWEST:
+        return 0.0
+    share = float(np.percentile(pupil, _PUPIL_SHARE)) / max(float(measured[0]), 1.0)
+    return (1 - smoothstep(share, *_PUPIL)) * (1 - smoothstep(float(measured[1]), *_UNRED))
+
+
+def drawn_iris(
+    measured: Lab,
+    raw: Lab,
+    *,
+    behind_glasses: bool,
+    eye_light: float,
+    rarely_light: float = 0.0,
+    own: float = 0.0,
+) -> Lab:
+    """From the photo's iris colour to the drawn one. raw: the skin in the same light. eye_light: see `Appearance`.
+
+    rarely_light: how little eye_light counts where the iris' colour may be a reflection, 0 to 1. own: see `own_colour`.
+    """
     lightness = float(measured[0])
     relative = lightness / max(float(raw[0]), 20)
     light = smoothstep(relative, *_LIGHT) * smoothstep(lightness, *_LIGHT_ENOUGH)
-    cool = coolness(measured, raw)
+    cool = coolness(measured, raw, own)
+    eye_light *= 1 - rarely_light * (1 - own)
     # The colour of a few pixels and the look of the whole face are right more often together than either alone.
     cool = smoothstep(_OF_COLOUR * cool + (1 - _OF_COLOUR) * eye_light, *_COOL)
     if behind_glasses:
@@ -89,10 +129,13 @@ def drawn_iris(measured: Lab, raw: Lab, *, behind_glasses: bool, eye_light: floa
     return drawn
 
 
-def coolness(measured: Lab, raw: Lab) -> float:
-    """0 for brown and hazel, 1 for blue, grey and green: how far the iris lacks the warmth of the skin."""
+def coolness(measured: Lab, raw: Lab, own: float = 0.0) -> float:
+    """0 for brown and hazel, 1 for blue, grey and green: how far the iris lacks the warmth of the skin.
+
+    own: how sure it is that no reflection gives the colour, see `own_colour`.
+    """
     warmth = float(raw[1] + raw[2])
-    own = float(measured[1] + measured[2]) / max(warmth, 6.0)
+    share = float(measured[1] + measured[2]) / max(warmth, 6.0)
     bound = _WARMTH + _WARMTH_RISE * (float(measured[0]) / max(float(raw[0]), 20) - 0.4)
     lightness, red, yellow = (float(value) for value in measured)
     relative = lightness / max(float(raw[0]), 20)
@@ -104,10 +147,10 @@ def coolness(measured: Lab, raw: Lab) -> float:
     )
     cool = (
         (1 - dark * warm)
-        * (1 - smoothstep(own, bound - _WARMTH_SPREAD, bound + _WARMTH_SPREAD))
+        * (1 - smoothstep(share, bound - _WARMTH_SPREAD, bound + _WARMTH_SPREAD))
         * smoothstep(warmth, *_COLOURED_SKIN)
         * smoothstep(lightness, *_COOL_LIGHT)
-        * smoothstep(relative, *_TOO_DARK)
+        * max(smoothstep(relative, *_TOO_DARK), own)
     )
     return max(cool, _pinkish(measured) * smoothstep(relative, *_GREY_RELATIVE))
 

@@ -28,7 +28,8 @@ _COVERED = 0.5
 _LASH_FROM, _LASH_FULL, _BARE_LASH = 0.55, 0.92, 0.4
 """Darkness of the lash line from which there are lashes, and at which they are full; how much of them is there bare."""
 _DARK_EYED = (5.0, 7.0)
-"""Tones of skin from which light eyes are rare, and from which what looks like them is the sky in dark ones."""
+"""Tones of skin from which light eyes are rare, and from which what looks like them is the sky in dark ones, unless the
+iris itself is seen to be light. Raising them draws more dark eyes blue."""
 _MADE_UP = (0.3, 0.9)
 """Make-up (see `Appearance`) from which lips and lashes may be painted, and from which what the photo shows is."""
 
@@ -94,7 +95,8 @@ def _colours(look: Look, measured: MeasuredPhoto) -> tuple[Look, Lab]:
         measured,
         raw,
         behind_glasses=wears_glasses(measured),
-        eye_light=seen.eye_light * (1 - smoothstep(seen.skin_tone, *_DARK_EYED)),
+        eye_light=seen.eye_light,
+        rarely_light=smoothstep(seen.skin_tone, *_DARK_EYED),
     )
     # Lids are dark in shade and behind frames, too.
     lash = smoothstep(lid_darkness(measured, raw), _LASH_FROM, _LASH_FULL) * (_BARE_LASH + (1 - _BARE_LASH) * made_up)
