@@ -73,6 +73,13 @@ _NOT_GREEN = -2.0
 """a* below which that is dyed."""
 _GREYED = 0.4
 """What is left of the colour of grey hair."""
+_HIGHLIGHTS, _VIOLET, _RICHER, _COLD_LIGHTS = (80.0, 97.0), (12.5, 14.5), (1.25, 1.5), (-4.0, -1.5)
+"""Percentiles of hair's lightness that are its lights; their chroma, and that over the chroma of the rest, from which
+they may be and are dyed violet: shade is blue in many photos, and gloss has hardly a colour; and b* up to which they
+are cold, and from which not. Raising the chroma draws faintly dyed dark hair black."""
+_PINK, _LIGHT_ENOUGH, _PINK_HUE = (5.5, 7.0), (52.0, 64.0), (0.3, 0.6)
+"""a* of light hair from which it may be and is dyed pink, whatever the light; lightness of hair that is not light, and
+that is; and b* over a* up to which it is pink, and from which blond. Raising the first draws pale pink white."""
 _STRANDS_PX = 5
 """Width of the rim of hair, in px of the measured picture, whose colours are not its own."""
 _LIT = (40.0, 80.0)
@@ -90,9 +97,9 @@ _GREY_TO_SKIN, _NOT_OLD, _DARK = (0.60, 0.78), 0.17, 15.0
 """Colour of hair over that of skin, chroma over lightness and _DARK each, below which light hair of the old is grey,
 and above which it is blond: shade takes chroma away with the light; and how much lower both are for others. Raising the
 last draws ash blond hair blond, and warmly lit grey hair of people in their fifties, too."""
-_BROWN_CHROMA, _BROWN_FROM, _BROWN_TO, _COLD = 9.0, (22.0, 32.0), (48.0, 60.0), -2.5
+_BROWN_CHROMA, _BROWN_FROM, _BROWN_TO, _COLD, _GREEN = 9.0, (22.0, 32.0), (48.0, 60.0), -2.5, -4.5
 """Least chroma of the hair of people who are not old, between lightnesses of black hair and of fair or dyed hair; and
-b* below which hair is dyed. Raising the first draws early grey hair brown."""
+b*, and a*, below which hair is dyed. Raising the first draws early grey hair brown."""
 _BROWN_HUE = np.array([0.42, 0.91], np.float32)
 """a* and b* of brown hair, of a chroma of 1."""
 _CAST_OF_YOUNG = 0.4
@@ -141,11 +148,14 @@ def measure_hair(
         seen = skin * _CROPPED
     beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
     is_white = _is_white(seen, skin)
+    lights, in_photo = _highlights(lab[sure], seen), seen
     if look is not None:
         cast = _cast(skin, look.skin) * np.float32(_CAST_OF_YOUNG + (1 - _CAST_OF_YOUNG) * mature)
-        seen, beard, skin = (_without_cast(colour, cast, skin) for colour in (seen, beard, skin))
-    hair = _with_youth(_ungreened(seen), young * (1 - gloss)) * _livelier(seen, skin, young, _NOT_OLD * (1 - mature))
-    hair = _unlemoned(_in_good_light(_browned(_undyed(hair), 1 - mature), gain))
+        seen, beard, lights, skin = (_without_cast(colour, cast, skin) for colour in (seen, beard, lights, skin))
+    dyed = _dyed(seen, lights) * (1 - gloss)
+    own = seen + (in_photo - seen) * np.float32(dyed)
+    hair = _with_youth(_ungreened(own), young * (1 - gloss)) * _livelier(own, skin, young, _NOT_OLD * (1 - mature))
+    hair = _unlemoned(_in_good_light(_browned(_undyed(hair, dyed), 1 - mature), gain))
     hair[0] = min(max(float(hair[0]), _DARKEST_HAIR), _LIGHTEST_HAIR)
     if look is not None and np.hypot(*hair[1:]) < _UNDYED:
         # Flash on black hair looks grey.
@@ -281,18 +291,34 @@ def _with_youth(colour: Lab, young: float) -> Lab:
     return np.array([colour[0], max(colour[1], 0.2 * least), max(colour[2], least)], np.float32)
 
 
-def _undyed(colour: Lab) -> Lab:
-    """Hair that is hardly coloured is not purple: that is the light."""
+def _dyed(hair: Lab, lights: Lab) -> float:
+    """1 where hair that is hardly coloured is dyed violet or pink all the same, 0 where that may be the light.
+
+    Both without what the light added. lights: see `_highlights`. A dye colours the lights of dark hair most, gloss
+    takes their colour away. Light hair that is pink where skin in the same light is not has a colour of its own.
+    """
+    chroma, rest = float(np.hypot(*lights[1:])), max(float(np.hypot(*hair[1:])), 1.0)
+    violet = smoothstep(chroma, *_VIOLET) * smoothstep(chroma / rest, *_RICHER) * smoothstep(float(lights[1]), 0, 4)
+    violet *= 1 - smoothstep(float(lights[2]), *_COLD_LIGHTS)
+    red = max(float(hair[1]), 1.0)
+    pink = smoothstep(red, *_PINK) * smoothstep(float(hair[0]), *_LIGHT_ENOUGH)
+    return max(violet, pink * (1 - smoothstep(float(hair[2]) / red, *_PINK_HUE)))
+
+
+def _undyed(colour: Lab, dyed: float) -> Lab:
+    """Hair that is hardly coloured is not purple: that is the light. dyed: how sure it is that it is not."""
     if colour[2] >= _LEAST_YELLOW or np.hypot(*colour[1:]) > _UNDYED or colour[1] < 0:
         return colour
-    return np.array([colour[0], min(float(colour[1]), _LEAST_YELLOW), _LEAST_YELLOW], np.float32)
+    plain = np.array([colour[0], min(float(colour[1]), _LEAST_YELLOW), _LEAST_YELLOW], np.float32)
+    undyed: Lab = plain + (colour - plain) * np.float32(dyed)
+    return undyed
 
 
 def _browned(colour: Lab, share: float) -> Lab:
     """Hair that is neither black nor light is brown, not grey. share: of how much of it that is sure, 0 to 1."""
     lightness, chroma = float(colour[0]), float(np.hypot(*colour[1:]))
     least = _BROWN_CHROMA * share * smoothstep(lightness, *_BROWN_FROM) * (1 - smoothstep(lightness, *_BROWN_TO))
-    if chroma >= least or float(colour[2]) < _COLD:
+    if chroma >= least or float(colour[2]) < _COLD or float(colour[1]) < _GREEN:
         return colour
     return np.array([lightness, *(np.float32(least) * _BROWN_HUE)], np.float32)
 
@@ -319,11 +345,23 @@ def _gloss(look: Look) -> float:
     return (1 - smoothstep(float(look.skin[0]), *_DEEP_DRAWN)) * (1 - look.lines.old)
 
 
+def _highlights(pixels: NDArray[np.float32], default: Lab) -> Lab:
+    """The colour of the lights on hair."""
+    if len(pixels) < FEWEST_PIXELS:
+        return default
+    return _between(pixels, *_HIGHLIGHTS)
+
+
 def _lit(pixels: NDArray[np.float32], default: Lab, gloss: float) -> Lab:
     """The colour of hair between its shadows and its lights."""
     if len(pixels) < FEWEST_PIXELS:
         return default
     shares = np.array(_LIT) + gloss * (np.array(_BELOW_GLOSS) - np.array(_LIT))
-    low, high = np.percentile(pixels[:, 0], shares)
-    lit: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
-    return lit
+    return _between(pixels, *shares)
+
+
+def _between(pixels: NDArray[np.float32], darkest: float, lightest: float) -> Lab:
+    """The mean colour of what lies between two percentiles of lightness."""
+    low, high = np.percentile(pixels[:, 0], (darkest, lightest))
+    colour: Lab = pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)].mean(0).astype(np.float32)
+    return colour

@@ -1,0 +1,68 @@
+"""Dyed hair keeps its colour, and the light's colour on black and grey hair is none of its own."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toonfilter.runtime.render.hair_colour import measure_hair
+from toonfilter.runtime.render.look import Look
+
+_SIZE = 96
+_SKIN = np.array([57, 13, 12], np.float32)
+"""As the photo shows it."""
+_OTHER = np.array([24, 5, 8], np.float32)
+
+
+def _hair(lightness: tuple[float, float], red: object, yellow: object, skin: NDArray[np.float32] = _SKIN, old=0.0):
+    """Drawn colour of hair of such lights and shades. red, yellow: a* and b*, numbers or functions of lightness."""
+    plane = np.zeros((_SIZE, _SIZE), np.uint8)
+    plane[:60] = 255
+    lab = np.zeros((_SIZE, _SIZE, 3), np.float32)
+    # Little of hair is light.
+    spread = np.random.default_rng(0).uniform(0, 1, (_SIZE, _SIZE)) ** 1.7
+    lab[..., 0] = lightness[0] + (lightness[1] - lightness[0]) * spread
+    for channel, value in ((1, red), (2, yellow)):
+        lab[..., channel] = value(lab[..., 0]) if callable(value) else value
+    plain = Look.plain()
+    look = replace(plain, skin=np.array([74, 13, 18], np.float32), lines=replace(plain.lines, old=old))
+    return measure_hair(lab, {"hair": plane}, skin, _OTHER, look).hair
+
+
+def test_dark_hair_with_a_faint_violet_dye_is_violet() -> None:
+    drawn = _hair((4, 49), lambda light: 0.19 * light, lambda light: -0.32 * light)
+    assert drawn[1] > 3
+    assert drawn[2] < -5
+
+
+def test_black_hair_with_gloss_or_blue_shade_is_not_violet() -> None:
+    gloss = _hair((4, 49), 5.0, -6.3)
+    shade = _hair((4, 49), lambda light: 0.1 + 0.2 * light, lambda light: -11 + 0.22 * light)
+    sky = _hair((4, 49), lambda light: -0.05 * light, lambda light: -0.15 * light)
+    for drawn in (gloss, shade):
+        assert drawn[1] < 2
+        assert drawn[2] > 0
+    assert np.hypot(*sky[1:]) < 7
+
+
+def test_pale_pink_hair_is_pink_and_hair_in_pink_light_is_not() -> None:
+    photo = (72, 88), 9.0, 1.0
+    pink, lit = (_hair(*photo, skin=np.array(skin, np.float32), old=0.45) for skin in ((52, 13, 15), (52, 31, 15)))
+    assert pink[1] > 7
+    assert abs(pink[2]) < 4
+    assert np.hypot(*lit[1:]) < 4
+
+
+def test_grey_hair_is_grey_in_cold_and_in_warm_light() -> None:
+    cold = _hair((45, 75), 2.0, -6.0, skin=np.array([52, 15, 6], np.float32), old=0.5)
+    lilac = _hair((45, 75), 5.3, -3.1, skin=np.array([71, 17, 12], np.float32), old=0.5)
+    warm = _hair((45, 75), 4.0, 9.0, skin=np.array([57, 20, 28], np.float32), old=0.5)
+    for drawn in (cold, lilac, warm):
+        assert np.hypot(*drawn[1:]) < 5
+
+
+def test_dark_hair_with_a_faint_green_dye_is_green_and_brown_hair_in_green_light_is_brown() -> None:
+    green, brown = (_hair((22, 62), red, 3.0, skin=np.array([57, 16, 22], np.float32)) for red in (-7.3, -3.5))
+    assert green[1] < -4
+    assert brown[1] > 2
+    assert brown[2] > 6
