@@ -80,6 +80,9 @@ are cold, and from which not. Raising the chroma draws faintly dyed dark hair bl
 _PINK, _LIGHT_ENOUGH, _PINK_HUE = (5.5, 7.0), (52.0, 64.0), (0.3, 0.6)
 """a* of light hair from which it may be and is dyed pink, whatever the light; lightness of hair that is not light, and
 that is; and b* over a* up to which it is pink, and from which blond. Raising the first draws pale pink white."""
+_SKY, _SKY_YELLOW = (9.0, 11.0), (-1.0, 2.0)
+"""Chroma up to which blue hair is grey or black and mirrors the sky, and from which it is dyed; and b* up to which that
+is blue, and from which green. Raising the first draws faintly dyed hair grey."""
 _STRANDS_PX = 5
 """Width of the rim of hair, in px of the measured picture, whose colours are not its own."""
 _LIT = (40.0, 80.0)
@@ -155,7 +158,7 @@ def measure_hair(
     dyed = _dyed(seen, lights) * (1 - gloss)
     own = seen + (in_photo - seen) * np.float32(dyed)
     hair = _with_youth(_ungreened(own), young * (1 - gloss)) * _livelier(own, skin, young, _NOT_OLD * (1 - mature))
-    hair = _unlemoned(_in_good_light(_browned(_undyed(hair, dyed), 1 - mature), gain))
+    hair = _unlemoned(_in_good_light(_without_sky(_browned(_undyed(hair, dyed), 1 - mature)), gain))
     hair[0] = min(max(float(hair[0]), _DARKEST_HAIR), _LIGHTEST_HAIR)
     if look is not None and np.hypot(*hair[1:]) < _UNDYED:
         # Flash on black hair looks grey.
@@ -312,6 +315,17 @@ def _undyed(colour: Lab, dyed: float) -> Lab:
     plain = np.array([colour[0], min(float(colour[1]), _LEAST_YELLOW), _LEAST_YELLOW], np.float32)
     undyed: Lab = plain + (colour - plain) * np.float32(dyed)
     return undyed
+
+
+def _without_sky(colour: Lab) -> Lab:
+    """Hair that is hardly coloured is not blue: grey and black hair mirrors the sky."""
+    lightness, red, yellow = (float(value) for value in colour)
+    if red >= 0:
+        return colour
+    sky = (1 - smoothstep(float(np.hypot(red, yellow)), *_SKY)) * (1 - smoothstep(yellow, *_SKY_YELLOW))
+    plain = np.array([lightness, 0, _LEAST_YELLOW], np.float32)
+    without: Lab = colour + (plain - colour) * np.float32(sky)
+    return without
 
 
 def _browned(colour: Lab, share: float) -> Lab:

@@ -38,11 +38,18 @@ def test_dark_hair_with_a_faint_violet_dye_is_violet() -> None:
 def test_black_hair_with_gloss_or_blue_shade_is_not_violet() -> None:
     gloss = _hair((4, 49), 5.0, -6.3)
     shade = _hair((4, 49), lambda light: 0.1 + 0.2 * light, lambda light: -11 + 0.22 * light)
-    sky = _hair((4, 49), lambda light: -0.05 * light, lambda light: -0.15 * light)
     for drawn in (gloss, shade):
         assert drawn[1] < 2
         assert drawn[2] > 0
-    assert np.hypot(*sky[1:]) < 7
+
+
+def test_black_and_grey_hair_that_mirrors_the_sky_is_not_blue_and_blue_hair_is() -> None:
+    black = _hair((4, 30), -2.5, -6.0)
+    grey = _hair((25, 65), -3.7, -5.5, old=0.5)
+    for drawn in (black, grey):
+        assert np.hypot(*drawn[1:]) < 2.5
+    blue = _hair((10, 40), -4.0, -13.0)
+    assert blue[2] < -12
 
 
 def test_pale_pink_hair_is_pink_and_hair_in_pink_light_is_not() -> None:
