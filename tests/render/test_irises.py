@@ -88,7 +88,14 @@ def test_dark_blue_irises_are_the_skys_only_where_the_pupil_is_not_darker() -> N
 
 @pytest.mark.parametrize(
     ("iris", "pupil", "is_own"),
-    [((21, -3, -5), 3, True), ((21, -3, -5), 18, False), ((21, 4, -6), 3, False), ((14, -4.5, -1), 6, True)],
+    [
+        ((21, -3, -5), 3, True),
+        ((21, -3, -5), 18, False),
+        ((21, 4, -6), 3, False),
+        ((14, -4.5, -1), 6, True),
+        # So dark that this is noise.
+        ((17, -2, -1), 4, False),
+    ],
 )
 def test_a_colour_is_the_irises_own_where_it_is_not_red_and_the_pupil_is_darker(iris, pupil: float, is_own) -> None:
     places = np.full(40, pupil, np.float32)

@@ -46,8 +46,10 @@ eyes blue that reflect the sky."""
 _RING_RADII, _RING_TURNS = (0.55, 0.68, 0.8), np.radians(np.arange(-10, 191, 12))
 _PUPIL_RADII, _PUPIL_TURNS = (0.05, 0.15, 0.25), np.radians(np.arange(0, 360, 30))
 """Where the iris and the pupil are read: in radii of the iris, and angles."""
-_UNRED = (-1.2, 0.2)
-"""a* up to which such an iris is not brown, and from which it may be. Raising it draws more dark eyes blue."""
+_UNRED, _DARK_UNRED, _DARK_IRIS = (-1.2, 0.2), 3.0, (17.0, 20.5)
+"""a* up to which such an iris is not brown, and from which it may be; how much lower it must be in dark irises, whose
+colour is hardly seen; and lightness up to which they are dark, and from which not. Raising the first, and lowering the
+second, draws more dark eyes blue."""
 _OF_COLOUR, _COOL = 0.25, (0.38, 0.52)
 """How much an iris' own colour says for its being grey, green or blue, beside the whole face; and from which sum it may
 be, and is. Raising the latter draws more eyes brown."""
@@ -96,7 +98,8 @@ def own_colour(measured: Lab, pupil: NDArray[np.float32]) -> float:
     if len(pupil) < _FEWEST:
         return 0.0
     share = float(np.percentile(pupil, _PUPIL_SHARE)) / max(float(measured[0]), 1.0)
-    return (1 - smoothstep(share, *_PUPIL)) * (1 - smoothstep(float(measured[1]), *_UNRED))
+    red = float(measured[1]) + _DARK_UNRED * (1 - smoothstep(float(measured[0]), *_DARK_IRIS))
+    return (1 - smoothstep(share, *_PUPIL)) * (1 - smoothstep(red, *_UNRED))
 
 
 def drawn_iris(
