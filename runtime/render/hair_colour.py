@@ -77,7 +77,7 @@ _HIGHLIGHTS, _VIOLET, _RICHER, _COLD_LIGHTS = (80.0, 97.0), (12.5, 14.5), (1.25,
 """Percentiles of hair's lightness that are its lights; their chroma, and that over the chroma of the rest, from which
 they may be and are dyed violet: shade is blue in many photos, and gloss has hardly a colour; and b* up to which they
 are cold, and from which not. Raising the chroma draws faintly dyed dark hair black."""
-_PINK, _LIGHT_ENOUGH, _PINK_HUE = (5.5, 7.0), (52.0, 64.0), (0.3, 0.6)
+_PINK, _LIGHT_ENOUGH, _PINK_HUE = (4.0, 6.0), (52.0, 64.0), (0.3, 0.6)
 """a* of light hair from which it may be and is dyed pink, whatever the light; lightness of hair that is not light, and
 that is; and b* over a* up to which it is pink, and from which blond. Raising the first draws pale pink white."""
 _SKY, _SKY_YELLOW = (9.0, 11.0), (-1.0, 2.0)
@@ -91,6 +91,8 @@ gloss, and blond hair becomes white."""
 _BELOW_GLOSS, _DEEP_DRAWN = (10.0, 40.0), (50.0, 64.0)
 """The same beside deep skin; and lightness of drawn skin that is deep, and that is not. Raising the latter draws hair
 beside brown skin darker, and no child there blond."""
+_STRONG = (30.0, 55.0)
+"""Chroma of hair from which it gains less colour, and none. Raising it draws ginger hair red."""
 _MOST_GOLDEN, _GOLD_LEFT = 32.0, np.float32(0.3)
 """b* of golden hair, and how much of what is beyond it is left. Raising them draws blond hair lemon."""
 _UNDYED, _DARK_BESIDE = 10.0, 0.55
@@ -276,7 +278,7 @@ def _livelier(colour: Lab, skin: Lab, young: float, lower: float) -> NDArray[np.
     """
     lightness, red, yellow = (float(value) for value in colour)
     chroma = float(np.hypot(red, yellow))
-    gain = 1 + 0.3 * min(1.0, max(0.0, (chroma - 6) / 10))
+    gain = 1 + 0.3 * min(1.0, max(0.0, (chroma - 6) / 10)) * (1 - smoothstep(chroma, *_STRONG))
     # Blond is as coloured as skin, ginger strong, dyed hair red or blue.
     of_skin = chroma / max(float(np.hypot(skin[1], skin[2])), _LEAST_SKIN_CHROMA)
     of_skin *= (float(skin[0]) + _DARK) / (lightness + _DARK)
@@ -338,11 +340,15 @@ def _browned(colour: Lab, share: float) -> Lab:
 
 
 def _unlemoned(colour: Lab) -> Lab:
-    """Golden hair is no lemon: warm light and edited photos make it stronger than hair can be."""
-    if colour[1] < _NOT_GREEN or colour[2] <= _MOST_GOLDEN:
+    """Golden hair is no lemon: warm light and edited photos make it stronger than hair can be.
+
+    Orange hair is as yellow as it is red.
+    """
+    most = max(_MOST_GOLDEN, float(colour[1]))
+    if colour[1] < _NOT_GREEN or colour[2] <= most:
         return colour
     gold: Lab = colour.copy()
-    gold[2] = _MOST_GOLDEN + _GOLD_LEFT * (colour[2] - _MOST_GOLDEN)
+    gold[2] = most + _GOLD_LEFT * (colour[2] - most)
     return gold
 
 

@@ -73,3 +73,10 @@ def test_dark_hair_with_a_faint_green_dye_is_green_and_brown_hair_in_green_light
     assert green[1] < -4
     assert brown[1] > 2
     assert brown[2] > 6
+
+
+def test_bright_ginger_hair_is_orange_and_not_red() -> None:
+    for light, red, yellow in (((30, 60), 49.0, 45.0), ((15, 45), 39.0, 37.0)):
+        drawn = _hair(light, red, yellow, skin=np.array([70, 17, 16], np.float32))
+        assert drawn[2] / drawn[1] > 0.85
+        assert np.hypot(*drawn[1:]) < 1.2 * np.hypot(red, yellow)
