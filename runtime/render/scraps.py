@@ -70,9 +70,7 @@ def _enclosed(body: Plane, most_px2: float) -> Plane:
     return filled
 
 
-def without_scraps(
-    planes: Mapping[str, Plane], below: Plane, unit_px: float, *, keep_person: bool
-) -> dict[str, Plane]:
+def without_scraps(planes: Mapping[str, Plane], below: Plane, unit_px: float, *, keep_person: bool) -> dict[str, Plane]:
     """The planes with small patches of cloth given to the skin, hair or headwear, or left to the room, around them.
 
     Jewellery on a neck and gaps in hair are no clothes. Cloth below the chin that the picture's edge cuts stays.

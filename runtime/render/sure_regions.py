@@ -203,10 +203,7 @@ def with_heads_at(
         return scene
     planes = {**scene.planes, **{name: scene.planes[name].copy() for name in ("tone", "ink")}}
     photo, bare = scene.photo, cv2.max(cv2.max(planes["skin"], planes["hair"]), planes["headwear"])
-    known = np.zeros_like(bare)
-    for mesh in meshes if room_drawn else ():
-        known = cv2.max(known, _oval(head_around(mesh, BeliefConfig()), scene, 0.5, 0.5))
-    known = _with_hair(known, planes["hair"])
+    known = _known_heads(scene, meshes if room_drawn else ())
     bare = cv2.subtract(bare, known)
     for place in places:
         head = _oval(place, scene, _HEAD_WIDTH, _HEAD_HEIGHT)
@@ -238,8 +235,12 @@ def with_heads_at(
     return replace(scene, photo=photo, planes=planes)
 
 
-def _with_hair(known: Plane, hair: Plane) -> Plane:
+def _known_heads(scene: SceneFields, meshes: Sequence[Box]) -> Plane:
     """255 in known heads and the hair that hangs together with them: finds in that are no other heads."""
+    hair = scene.planes["hair"]
+    known = np.zeros_like(hair)
+    for mesh in meshes:
+        known = cv2.max(known, _oval(head_around(mesh, BeliefConfig()), scene, 0.5, 0.5))
     cells = cv2.compare(coarsened(hair), _HAIR_LEVEL, cv2.CMP_GE)
     count, parts = cv2.connectedComponents(cells)
     touched = np.bincount(parts.ravel(), coarsened(known).ravel() > 0, minlength=count) > 0
