@@ -229,7 +229,8 @@ class LayeredRenderer:
         layers.draw_cloth(canvas, figure, "cloth", palette.cloth, light, rules)
         draw_beard(canvas, figure, palette, light, rules)
         if look is not None and figure.head is not None:
-            draw_features(canvas, figure.head, look, self._style.features, rules.ink_black)
+            edge = layers.profile_silhouette(figure)
+            draw_features(canvas, figure.head, look, self._style.features, rules.ink_black, edge)
         draw_hair(canvas, figure, palette.hair, light, rules)
         layers.draw_cloth(canvas, figure, "headwear", palette.headwear or palette.cloth, light, rules)
         if look is not None and figure.head is not None:

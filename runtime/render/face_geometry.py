@@ -12,13 +12,18 @@ from numpy.typing import NDArray
 from toonfilter.runtime.geometry.alignment import HeadFit, Landmarks, fit_head, mean_face
 from toonfilter.runtime.geometry.landmarks import EYES, INNER_LIPS, MESH_POINTS, MOUTH_TOP, NOSE_RIDGE
 from toonfilter.runtime.geometry.proportions import Points, Proportions, ProportionWarp
+from toonfilter.runtime.render.features.smooth import smoothstep
 
 Axis = NDArray[np.float32]
 """float32 [2]: a direction in the picture."""
 
 _UNIT_TOLERANCE = 0.15
-_FAR_YAW = (50.0, 60.0)
-"""Yaw in degrees between which the far eye goes, however wide the mesh makes it."""
+_FAR_YAW = (46.0, 53.0)
+"""Yaw in degrees between which the far eye goes, however wide the mesh makes it: meshes turn profiles by 50 to 60.
+Raising it draws second eyes on profiles."""
+_PROFILE_YAW, _PROFILE_SEEN = (44.0, 56.0), (38.0, 44.0)
+"""Yaw in degrees from which a mesh is drawn as a profile, and fully; and the same where the picture shows no far eye.
+Raising them draws profiles as half profiles."""
 _RIDGE_HIDES_FROM = 18.0
 """Yaw in degrees from which the nose's ridge covers a part of the far eye's place."""
 _LAUGHS = (0.02, 0.11)
@@ -134,6 +139,12 @@ class FaceGeometry:
         return seen[0], seen[1]
 
     @cached_property
+    def profile(self) -> float:
+        """0 to 1: how far the head is seen from the side, where its outline makes the nose. Meshes turn less."""
+        unseen = (1 - self.far_eye_seen) * smoothstep(abs(self.yaw), *_PROFILE_SEEN)
+        return max(smoothstep(abs(self.yaw), *_PROFILE_YAW), unseen)
+
+    @cached_property
     def laughter(self) -> float:
         """0 to 1: how far the corners of the mouth are raised."""
         corners = self.photo_points[[MOUTH_TOP[0], MOUTH_TOP[-1]]].mean(0) - self.photo_points[list(INNER_LIPS)].mean(0)
@@ -172,15 +183,29 @@ class FaceGeometry:
 
     @cached_property
     def beyond_nose(self) -> Points | None:
-        """float32 [N, 2] px: what lies on the far side of the nose's ridge; None for a face that looks ahead."""
+        """float32 [N, 2] px: what lies on the far side of the nose's ridge; None for a face that looks ahead.
+
+        An eye that goes behind the ridge is hidden by it, from its nose's side on.
+        """
         if abs(self.yaw) < _RIDGE_HIDES_FROM:
             return None
         ridge = self.flat[list(NOSE_RIDGE)]
         away = self.right * np.float32((1 if self.turn > 0 else -1) * self.unit_px)
+        ridge = ridge + away * np.float32(self._hidden_u)
         above = ridge[:1] - self.down * np.float32(2 * self.unit_px)
         below = ridge[-1:] + self.down * np.float32(2 * self.unit_px)
         region: Points = np.concatenate([above, ridge, below, below + 3 * away, above + 3 * away]).astype(np.float32)
         return region
+
+    @cached_property
+    def _hidden_u(self) -> float:
+        """How much of the far eye and brow the ridge has covered, in distances of the pupils."""
+        eye, side = EYES[self.far_side], self.far_side
+        hidden = 1 - self.eye_visibility[side]
+        if hidden <= 0:
+            return 0.0
+        far = (self.flat[[*eye.upper, *eye.brow_upper]] - self.flat[NOSE_RIDGE[1]]) @ self.right
+        return hidden * max(float((far * np.sign(self.turn)).max()) / self.unit_px, 0.0)
 
     def project(self, face_points: NDArray[np.floating[Any]]) -> Points:
         """Points of the mean face's space, [N, 3] face heights, to canvas px float32 [N, 2], unwarped."""

@@ -38,6 +38,8 @@ _CAST_U, _CAST, _CAST_SOFT_U = 0.09, 0.6, 0.02
 least: a hard one is a wedge on the temples."""
 _JAW_TURNED = 12.0
 """Yaw in degrees from which less of the jaw's far half is drawn."""
+_CLIPPED_FROM = 40.0
+"""Yaw in degrees from which features end at the person's outline, which meshes miss. Raising it draws more beyond."""
 _FAR_SIDE = ((0.42, 0.2), (0.28, 0.36), (0.14, 0.55))
 """How far from its far edge cloth has dots, in distances of the pupils, and how much they cover."""
 _CRISP_U = 0.01
@@ -84,7 +86,7 @@ def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette, rules
     The line lies below all parts: what leaves the outline, as loose hair does, covers it.
     """
     plane = figure.fields["person"]
-    shapes = figure.outlines(plane, blur_u=0.025, smooth_u=0.04, least_u2=0.08)
+    shapes = _silhouette(figure)
     region = path_of(shapes)
     swatch = None
     if figure.shows_light and rules.fill == "colour":
@@ -95,6 +97,17 @@ def draw_silhouette(canvas: skia.Canvas, figure: Figure, palette: Palette, rules
         lay(canvas, *swatch, region)
     dark = mix(ink(palette.skin, 0.20), BLACK, rules.ink_black)
     canvas.drawPath(brushed(shapes, rules.outer_line_u, figure, rules), paint(dark))
+
+
+def profile_silhouette(figure: Figure) -> skia.Path | None:
+    """The person's region, beyond which a head that is seen from the side has no features; None for others."""
+    if figure.head is None or abs(figure.head.yaw) < _CLIPPED_FROM:
+        return None
+    return path_of(_silhouette(figure))
+
+
+def _silhouette(figure: Figure) -> list[Points]:
+    return figure.outlines(figure.fields["person"], blur_u=0.025, smooth_u=0.04, least_u2=0.08)
 
 
 def _under_swatch(figure: Figure, plane: Plane, shapes: Sequence[Points]) -> Swatch | None:

@@ -1,7 +1,7 @@
 """The features of one face onto a canvas."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import skia
 
@@ -16,18 +16,33 @@ from toonfilter.runtime.render.features.lines import draw_blush, draw_lines
 from toonfilter.runtime.render.features.mouth import draw_mouth
 from toonfilter.runtime.render.features.nose import draw_nose
 from toonfilter.runtime.render.features.palette import FeatureColours, feature_colours
+from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.feature_rules import FeatureRules
 
+_LAST_EDGE = (0.0, 0.35)
+"""Visibility of an eye over which what is left of it fades in. Raising it draws ghosts of far eyes."""
+
 
 def draw_features(
-    canvas: skia.Canvas, face: FaceGeometry, look: Look, rules: FeatureRules, ink_black: float = 0.0
+    canvas: skia.Canvas,
+    face: FaceGeometry,
+    look: Look,
+    rules: FeatureRules,
+    ink_black: float = 0.0,
+    silhouette: skia.Path | None = None,
 ) -> None:
     """Blush, lines, nose, mouth, brows and eyes over skin that is already drawn; what the head hides is left out.
 
-    ink_black: see `BaseRules`.
+    ink_black: see `BaseRules`. silhouette: of the person; nothing is drawn beyond it.
     """
     pen = Pen()
+    with nullcontext() if silhouette is None else pen.inside(silhouette):
+        _draw_all(pen, face, look, rules, ink_black)
+    pen.draw(canvas)
+
+
+def _draw_all(pen: Pen, face: FaceGeometry, look: Look, rules: FeatureRules, ink_black: float) -> None:
     curves = FaceCurves(face.flat)
     rules = rules_for(look, rules)
     colours = feature_colours(look, rules, ink_black)
@@ -40,7 +55,6 @@ def draw_features(
         draw_nose(pen, face, curves, colours, rules.nose)
         draw_mouth(pen, face, curves, look, colours, rules.mouth)
     _draw_side(pen, face, curves, look, colours, rules, 1 - face.far_side)
-    pen.draw(canvas)
 
 
 def _draw_side(
@@ -52,7 +66,8 @@ def _draw_side(
     rules: FeatureRules,
     side: int,
 ) -> None:
-    alpha = face.eye_visibility[side]
+    # The ridge hides a far eye piece by piece; only its last edge fades.
+    alpha = smoothstep(face.eye_visibility[side], *_LAST_EDGE)
     if alpha < 0.01:
         return
     with pen.faded(alpha):

@@ -12,6 +12,7 @@ from toonfilter.runtime.render.face_geometry import Axis, FaceGeometry
 from toonfilter.runtime.render.features.brush import (
     MULTIPLY,
     Pen,
+    Shape,
     Widths,
     bow,
     disc,
@@ -24,6 +25,7 @@ from toonfilter.runtime.render.features.brush import (
 )
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.palette import FeatureColours
+from toonfilter.runtime.render.features.profile_eye import as_wedge, front_of, wedge_iris
 from toonfilter.runtime.render.features.shapes import shape_path
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.features.vergence import vergence_correction
@@ -53,6 +55,8 @@ _MOST_ACROSS, _PROFILE_ACROSS = 0.72, 0.40
 """How far to the side an iris goes, in half widths of the eye, and in a profile: meshes lose it in the corner there."""
 _PROFILE, _PROFILE_WIDTH = (36.0, 52.0), 0.84
 """Yaw in degrees from which a head is seen nearly and fully from the side, and what of the near eye's width is left."""
+_LEAST_SLIM, _WEDGE_IRIS = 0.45, 0.68
+"""Width of an iris over its height at least, and of a profile's over what its eye's slimness would give."""
 _MOST_HIDDEN = 0.3
 """How far behind a lid the iris' middle goes, in its radii. Raising it lets more of it disappear."""
 _HUNG, _SMALLER_IRIS = 0.86, 0.14
@@ -75,6 +79,12 @@ _LASH_PROFILE = np.array(
     [0.0, 0.42, 0.82, 1.0, 1.0, 0.94, 0.86, 0.78, 0.70, 0.62, 0.54, 0.46, 0.36, 0.24, 0.10, 0.0], np.float32
 )
 """Width of the lash line from its wing to the nose."""
+_WEDGE_LASH = np.array(
+    [0.0, 0.28, 0.50, 0.64, 0.74, 0.82, 0.88, 0.93, 0.97, 1.0, 1.0, 1.0, 0.98, 0.92, 0.70, 0.0], np.float32
+)
+"""The same of a profile, whose lashes stand out at the front."""
+_WEDGE_LASHES_U, _WEDGE_WING = 0.055, 0.45
+"""How far a profile's lashes stand before the lid, in distances of the pupils, and what is left of the wing behind."""
 _BARE_LID = 0.68
 """Width of the lid's line of bare lashes, over that of made-up ones."""
 _ABOVE_LID = 0.36
@@ -86,6 +96,7 @@ class EyeShape:
     """One eye on the canvas. upper, lower, crease: float32 [N, 2] px from the temple to the nose.
 
     openness: 0 closed, 1 open. slimness: seen width over true width.
+    wedge: 0 for an almond to 1 for the wedge of a profile.
     """
 
     side: int
@@ -97,6 +108,13 @@ class EyeShape:
     openness: float
     height_px: float
     slimness: float
+    wedge: float = 0.0
+
+    @property
+    def opening(self) -> Shape:
+        """What is seen of the eyeball."""
+        front = (front_of(self.upper, self.lower),) if self.wedge > 0 else ()
+        return outline(self.upper, *front, self.lower[::-1])
 
     @property
     def outwards(self) -> Axis:
@@ -131,7 +149,13 @@ def eye_shape(face: FaceGeometry, curves: FaceCurves, rules: EyeRules, side: int
     height = float(((lower - upper) @ face.down).max())
     apart = np.float32(vergence_correction(face, side) * float(np.linalg.norm(upper[0] - upper[-1])) / 2)
     centre = _seen_iris(face, iris[0] + face.right * apart, upper, lower, radius)
-    return EyeShape(side, upper, lower, crease, centre, radius, openness, max(height, 0.0), slim)
+    wedge = face.profile if side != face.far_side else 0.0
+    if wedge > 0:
+        almond = upper, lower
+        upper, lower, crease = as_wedge(upper, lower, crease, face.down, wedge)
+        slim *= 1 - (1 - _WEDGE_IRIS) * wedge
+        centre = wedge_iris(centre, almond, (upper, lower), radius * max(slim, _LEAST_SLIM), wedge)
+    return EyeShape(side, upper, lower, crease, centre, radius, openness, max(height, 0.0), slim, wedge)
 
 
 def _openings(face: FaceGeometry, side: int) -> tuple[float, float]:
@@ -217,12 +241,12 @@ def _fold(
 def _ball(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules, eye: EyeShape) -> None:
     """White, iris, highlights, clipped by the lids."""
     unit, down = np.float32(face.unit_px), face.down
-    opening = outline(eye.upper, eye.lower[::-1])
+    opening = eye.opening
     with pen.inside(opening):
         pen.fill(opening, colours.eyes.white)
         corner = eye.upper[-1] + eye.outwards * np.float32(0.02) * unit
         across = eye.outwards * np.float32(0.07) * unit
-        pen.glow(corner, across, down * np.float32(0.06) * unit, colours.eyes.caruncle, 0.8)
+        pen.glow(corner, across, down * np.float32(0.06) * unit, colours.eyes.caruncle, 0.8 * (1 - eye.wedge))
         _iris(pen, face, colours, rules, eye)
         deep = min(rules.lid_shadow_u * face.unit_px + 0.10 * eye.height_px, _MOST_SHADED * eye.height_px)
         depth = np.float32(deep) * bow(len(eye.upper), 0.6)
@@ -235,7 +259,7 @@ def _ball(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules
 def _iris_axes(face: FaceGeometry, rules: EyeRules, eye: EyeShape) -> tuple[Axis, Axis]:
     radius = max(eye.iris_radius_px * rules.iris_size, rules.iris_least_u * face.unit_px)
     radius *= 1 - _SMALLER_IRIS * _narrowness(eye.height_px, radius)
-    slim = min(max(eye.slimness * 1.06, 0.45), 1.0)
+    slim = min(max(eye.slimness * 1.06, _LEAST_SLIM), 1.0)
     across = radius * slim / rules.iris_tall**0.5
     return face.right * np.float32(across), face.down * np.float32(radius * rules.iris_tall**0.5)
 
@@ -316,11 +340,15 @@ def _lash_line(
     full = (rules.lid_line_u * bare + rules.lash_line_u * painted) * unit * (0.45 + 0.55 * thin)
     full = min(full, (0.35 + 0.65 * eye.openness) * full + rules.closed_line_u * unit * thin * closed)
     reach = np.float32((0.18 + 0.82 * smoothstep(painted, 0.2, 0.6)) * rules.wing_u * unit * thin)
+    reach *= np.float32(1 - (1 - _WEDGE_WING) * eye.wedge)
     # A closed lid's lashes point down, an open one's up.
     wing = eye.outwards * reach + up * np.float32(0.45 * (1 - 2 * closed)) * reach
     corner = eye.upper[:1]
     curve = np.concatenate([corner + wing, corner + wing * np.float32(0.40), eye.upper[1:]])
-    widths: Widths = _LASH_PROFILE * np.float32(full)
+    widths: Widths = (_LASH_PROFILE + (_WEDGE_LASH - _LASH_PROFILE) * np.float32(eye.wedge)) * np.float32(full)
+    if eye.wedge > 0:
+        ahead = up * np.float32(0.3 * eye.openness) - eye.outwards
+        curve[-1] += ahead * np.float32(_WEDGE_LASHES_U * (0.5 + 0.5 * painted) * unit * eye.wedge)
     line: Points = curve + up * (widths * np.float32(_ABOVE_LID * eye.openness))[:, None]
     pen.stroke(line, widths, colours.eyes.lash)
     made_up = smoothstep(painted, 0.55, 0.82)

@@ -45,7 +45,7 @@ def draw_nose(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: Feature
     unit = np.float32(face.unit_px)
     across, down = face.right * np.float32(across_u) * unit, face.down * np.float32(_LIGHT_DOWN_U) * unit
     # Tip and outline of a profile lie elsewhere than its mesh has them.
-    pen.glow(light, across, down, colours.skin.light, rules.light * face.far_eye_seen)
+    pen.glow(light, across, down, colours.skin.light, rules.light * (1 - face.profile))
 
 
 def _soft(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> tuple[Points, float]:
@@ -121,7 +121,7 @@ def _under(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
     lower = lower + down * (np.float32(0.034) * unit * wave)[:, None]
     depth = np.maximum((lower - upper) @ down, np.float32(0.012) * unit * wave)
     upper = lower - down * depth[:, None] + face.right * ((upper - lower) @ face.right)[:, None]
-    pen.fill(outline(upper, lower[::-1]), colours.skin.shade, rules.under_shade * face.far_eye_seen)
+    pen.fill(outline(upper, lower[::-1]), colours.skin.shade, rules.under_shade * (1 - face.profile))
 
 
 def _nostrils(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRules) -> None:
@@ -148,7 +148,7 @@ def _wings(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
 def _bridge(pen: Pen, face: FaceGeometry, curves: FaceCurves, colours: FeatureColours, rules: NoseRules) -> None:
     """From between the brows over the tip to below it, along the far side of a turned head."""
     # In a profile that is the outline, which the mesh misses.
-    strength = smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL) * face.far_eye_seen
+    strength = smoothstep(abs(face.yaw), _BRIDGE_FROM, _BRIDGE_FULL) * (1 - face.profile)
     if strength <= 0.02:
         return
     unit = np.float32(face.unit_px)
