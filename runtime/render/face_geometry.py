@@ -18,10 +18,10 @@ Axis = NDArray[np.float32]
 """float32 [2]: a direction in the picture."""
 
 _UNIT_TOLERANCE = 0.15
-_FAR_YAW = (46.0, 53.0)
+_FAR_YAW = (43.5, 49.5)
 """Yaw in degrees between which the far eye goes, however wide the mesh makes it: meshes turn profiles by 50 to 60.
 Raising it draws second eyes on profiles."""
-_PROFILE_YAW, _PROFILE_SEEN = (44.0, 56.0), (38.0, 44.0)
+_PROFILE_YAW, _PROFILE_SEEN = (43.5, 54.0), (38.0, 43.5)
 """Yaw in degrees from which a mesh is drawn as a profile, and fully; and the same where the picture shows no far eye.
 Raising them draws profiles as half profiles."""
 _RIDGE_HIDES_FROM = 18.0

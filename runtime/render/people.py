@@ -15,6 +15,7 @@ from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.ears import with_both_ears
 from toonfilter.runtime.render.even_beards import with_even_moustache, without_half_beard, without_neck_beard
 from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.far_lashes import without_far_lashes
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.head_carry import HeadCarry
 from toonfilter.runtime.render.head_planes import above_chin, axes_of, half_plane, hull_region
@@ -154,6 +155,7 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = with_sure_middle(planes, middle, landmarks, unit_px, keep_person=keep_person)
     if not keep_person:
         planes = with_both_ears(planes, landmarks, unit_px, head.yaw)
+        planes = without_far_lashes(planes, landmarks, head, unit_px)
     planes["relief"] = skin_relief(scene.photo, planes, landmarks, unit_px)
     nose = (float(landmarks[NOSE_TIP, 0]), float(landmarks[NOSE_TIP, 1]))
     crown = half_plane(middle.shape, landmarks[FOREHEAD, :2], -down)

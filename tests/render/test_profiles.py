@@ -1,14 +1,29 @@
 """Heads that are turned further than their mesh."""
 
+import itertools
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
+import skia
+from numpy.typing import NDArray
 
 from toonfilter.runtime.faces.detection import Face, face_from
 from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.geometry.alignment import crop_transform, mean_face
-from toonfilter.runtime.geometry.landmarks import EYES
+from toonfilter.runtime.geometry.landmarks import EYES, NOSE_RIDGE
+from toonfilter.runtime.render.face_geometry import FaceGeometry
+from toonfilter.runtime.render.far_lashes import without_far_lashes
+from toonfilter.runtime.render.features.curves import FaceCurves
+from toonfilter.runtime.render.features.drawing import draw_features
+from toonfilter.runtime.render.features.eyes import eye_shape
+from toonfilter.runtime.render.figure import Figure
+from toonfilter.runtime.render.layers import contested, profile_silhouette
+from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.render.people import Person, people_in
 from toonfilter.runtime.render.scene import SceneFields
+from toonfilter.runtime.styles.feature_rules import FeatureRules
 
 SIDE_PX = 300
 
@@ -50,3 +65,101 @@ def test_an_eye_behind_the_profile_is_not_drawn(yaw: float) -> None:
 
 def test_heads_that_look_ahead_keep_both_eyes() -> None:
     assert drawn(turned(20.0), ends_before_far_corner_px=8).head.eye_visibility == (1.0, 1.0)
+
+
+def side_of(curve: NDArray[np.float32], other: NDArray[np.float32], down: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far apart two curves are along the face, float32 [N] px."""
+    apart: NDArray[np.float32] = (other - curve) @ down
+    return apart
+
+
+@pytest.mark.parametrize("yaw", [-66.0, 66.0])
+def test_the_near_eye_of_a_profile_is_a_wedge_open_to_the_front(yaw: float) -> None:
+    head = FaceGeometry.of(turned(yaw).landmarks)
+    eye = eye_shape(head, FaceCurves(head.flat), FeatureRules().eyes, 1 - head.far_side)
+    gap = side_of(eye.upper, eye.lower, head.down)
+    assert gap[0] < 0.1 * gap.max()
+    assert gap[-1] > 0.8 * gap.max()
+    front = (eye.upper[-1] + eye.lower[-1]) / 2
+    back = (eye.upper[0] + eye.lower[0]) / 2
+    behind = float((eye.iris - front) @ (back - front)) / float((back - front) @ (back - front))
+    assert 0 < behind < 0.4
+    assert eye.slimness < 0.6
+
+
+def test_the_near_eye_of_a_half_profile_stays_an_almond() -> None:
+    head = FaceGeometry.of(turned(44.0).landmarks)
+    eye = eye_shape(head, FaceCurves(head.flat), FeatureRules().eyes, 1 - head.far_side)
+    gap = side_of(eye.upper, eye.lower, head.down)
+    assert eye.wedge == 0
+    assert gap[-1] < 0.1 * gap.max()
+
+
+def pixels_of(head: FaceGeometry, silhouette: skia.Path | None = None) -> NDArray[np.uint8]:
+    """Features alone on clear ground, uint8 [H, W, 4]."""
+    pixels = np.zeros((SIDE_PX, SIDE_PX, 4), np.uint8)
+    canvas = skia.Canvas(pixels, colorType=skia.kRGBA_8888_ColorType)
+    draw_features(canvas, head, Look.plain(), FeatureRules(), silhouette=silhouette)
+    return pixels
+
+
+def test_the_ridge_of_a_profile_is_its_outline_alone() -> None:
+    for yaw, is_drawn in ((36.0, True), (58.0, False)):
+        head = FaceGeometry.of(turned(yaw).landmarks)
+        x, y = np.rint(head.flat[NOSE_RIDGE[-3]]).astype(int).tolist()
+        assert pixels_of(head)[y - 3 : y + 4, x - 3 : x + 6, 3].any() == is_drawn
+
+
+def test_features_of_turned_heads_end_at_the_outline() -> None:
+    head = FaceGeometry.of(turned(58.0).landmarks)
+    free = pixels_of(head)
+    end = int(np.flatnonzero(free[..., 3].any(0))[-1]) - 4
+    cut = pixels_of(head, skia.Path.Rect(skia.Rect.MakeLTRB(0, 0, end, SIDE_PX)))
+    assert free[:, end:, 3].any()
+    assert not cut[:, end:, 3].any()
+    kept = np.abs(cut[:, : end - 1].astype(int) - free[:, : end - 1])
+    assert kept.max() <= 4
+
+
+def test_only_heads_seen_from_the_side_are_cut_at_the_outline() -> None:
+    for yaw, is_cut in ((39.0, False), (45.0, True)):
+        person = drawn(turned(yaw), ends_before_far_corner_px=-20)
+        scene = person.scene
+        figure = Figure(scene.photo, contested(scene.planes), scene.to_frame, person.head.unit_px, person.head)
+        assert (profile_silhouette(figure) is not None) == is_cut
+
+
+def test_the_ridge_covers_the_far_eye_from_the_nose_on() -> None:
+    reach = []
+    for yaw in (43.0, 45.0, 47.0):
+        head = FaceGeometry.of(turned(yaw).landmarks)
+        assert head.beyond_nose is not None
+        reach.append(float((head.beyond_nose[1] - head.flat[NOSE_RIDGE[0]]) @ head.right) / head.unit_px)
+    assert reach[0] == pytest.approx(0, abs=1e-4)
+    assert reach[1] > 0.05
+    assert reach[2] > reach[1] + 0.05
+
+
+def test_features_change_little_from_step_to_step_of_a_turn() -> None:
+    frames = [pixels_of(FaceGeometry.of(turned(yaw).landmarks)).astype(int) for yaw in np.arange(36.0, 68.0)]
+    steps = [float(np.abs(after - before).mean()) for before, after in itertools.pairwise(frames)]
+    assert max(steps) < 2.2 * float(np.median(steps[:6]))
+
+
+@pytest.mark.parametrize("yaw", [-60.0, 60.0])
+def test_lashes_behind_the_bridge_are_no_bump_of_the_outline(yaw: float) -> None:
+    face = turned(yaw)
+    head = FaceGeometry.of(face.landmarks)
+    person: NDArray[np.uint8] = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+    bridge = np.rint(head.flat[NOSE_RIDGE[1]]).astype(int)
+    ahead = int(np.sign(yaw))
+    cv2.rectangle(person, (bridge[0], 0), (0 if ahead > 0 else SIDE_PX, SIDE_PX), 255, -1)
+    plain = person.copy()
+    tip = (int(bridge[0]) + ahead * 10, int(bridge[1]))
+    cv2.line(person, tuple(bridge.tolist()), tip, 255, 3)
+    planes = dict.fromkeys(("person", "skin", "hair"), person)
+    cleared = without_far_lashes(planes, head.points, head, head.unit_px)
+    assert cleared["person"][tip[1], tip[0]] == 0
+    assert (cleared["skin"] == plain).mean() > 0.9995
+    ahead_looking = replace(head, yaw=30.0 * ahead)
+    assert (without_far_lashes(planes, head.points, ahead_looking, head.unit_px)["person"] == person).all()

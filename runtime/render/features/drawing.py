@@ -20,7 +20,7 @@ from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.feature_rules import FeatureRules
 
-_LAST_EDGE = (0.0, 0.35)
+_LAST_EDGE = (0.25, 0.6)
 """Visibility of an eye over which what is left of it fades in. Raising it draws ghosts of far eyes."""
 
 

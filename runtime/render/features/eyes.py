@@ -55,7 +55,9 @@ _MOST_ACROSS, _PROFILE_ACROSS = 0.72, 0.40
 """How far to the side an iris goes, in half widths of the eye, and in a profile: meshes lose it in the corner there."""
 _PROFILE, _PROFILE_WIDTH = (36.0, 52.0), 0.84
 """Yaw in degrees from which a head is seen nearly and fully from the side, and what of the near eye's width is left."""
-_LEAST_SLIM, _WEDGE_IRIS = 0.45, 0.68
+_WEDGE_YAW = (49.0, 63.0)
+"""Yaw in degrees from which the near eye's front is seen from the side, and fully. Raising it draws almonds."""
+_LEAST_SLIM, _WEDGE_IRIS = 0.45, 0.78
 """Width of an iris over its height at least, and of a profile's over what its eye's slimness would give."""
 _MOST_HIDDEN = 0.3
 """How far behind a lid the iris' middle goes, in its radii. Raising it lets more of it disappear."""
@@ -149,7 +151,7 @@ def eye_shape(face: FaceGeometry, curves: FaceCurves, rules: EyeRules, side: int
     height = float(((lower - upper) @ face.down).max())
     apart = np.float32(vergence_correction(face, side) * float(np.linalg.norm(upper[0] - upper[-1])) / 2)
     centre = _seen_iris(face, iris[0] + face.right * apart, upper, lower, radius)
-    wedge = face.profile if side != face.far_side else 0.0
+    wedge = smoothstep(abs(face.yaw), *_WEDGE_YAW) if side != face.far_side else 0.0
     if wedge > 0:
         almond = upper, lower
         upper, lower, crease = as_wedge(upper, lower, crease, face.down, wedge)

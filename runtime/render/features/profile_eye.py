@@ -16,7 +16,7 @@ _RISE = 1.7
 """How soon, from the temple on, the lids part. Raising it makes the wedge blunter."""
 _BULGE = 0.16
 """How far the eyeball stands before the lids' ends, over the gap there."""
-_IRIS_BEHIND = 0.62
+_IRIS_BEHIND = 0.80
 """How far behind the front the iris' middle lies, in its own half widths: below 1 the front cuts it."""
 _GAZE = 0.55
 """Share of a gaze away from the front that moves the iris of a wedge."""
