@@ -6,6 +6,7 @@ from functools import partial
 import cv2
 import numpy as np
 import skia
+from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.landmarks import EAR_LIMITS, EAR_ROOTS, FACE_OVAL, FACE_SIDES
@@ -47,6 +48,18 @@ _EAR = np.array(
 )  # fmt: skip
 """Outline of an ear, backwards and down from the side of the face, in distances of the pupils; wide, as meshes turn too
 little."""
+_MOVED_FROM = 40.0
+"""Yaw in degrees from which an ear is looked for further back: meshes turn profiles too little. Raising it leaves more
+of their ears without lines."""
+_MOVES = np.array(
+    [(back, down) for back in (0.0, 0.15, 0.3, 0.45, 0.6) for down in (0.0, -0.2, 0.2)], np.float32
+)  # fmt: skip
+"""Places of an ear that are tried, in distances of the pupils back and down from the usual one."""
+_MOVED_BARE, _HELD_U = 0.92, 0.32
+"""Share of such a place that must be skin, and how far another one must lie from the last to be taken."""
+_AROUND, _BEHIND, _STANDS_OUT, _NEARER = 1.35, slice(2, 8), 0.3, 0.2
+"""Size of the ring around an ear over its own, the part of it that lies behind, by how much less of that must be skin,
+and what each pupil distance of the move costs of it. Raising the third leaves more ears without lines."""
 _BOTH_SEEN, _NOT_SEEN, _LEAST_MODEL_U2, _MOST_COVERED = 9.0, 20.0, 0.035, 70.0
 """Yaw in degrees up to which both ears show, and where the far one would be gone; least area of an ear that the other
 is drawn after, in squared distances of the pupils; and mean level of hair and hats over the other's place, from which
@@ -145,12 +158,42 @@ def ear_in_profile(head: FaceGeometry, figure: Figure, skin: Plane, side: int) -
     axes = np.stack([back / np.linalg.norm(back), np.array([0.0, 1.0, 0.0])]) @ head.fit.rotation.T
     root = head.flat[FACE_SIDES[side]]
     shape: Points = (root + _EAR @ axes[:, :2] * head.unit_px).astype(np.float32)
+    if _bare_share(shape, figure, skin) >= _BARE_SHARE:
+        return shape
+    if abs(head.yaw) < _MOVED_FROM:
+        return None
+    moved = figure.found_in(skin, ("ear's place", side), partial(_moved_ear, shape, axes[:, :2], head, figure, skin))
+    if moved is None:
+        return None
+    moved = figure.held(f"ear {side}", moved, _HELD_U)
+    return (shape + moved @ axes[:, :2] * head.unit_px).astype(np.float32)
+
+
+def _moved_ear(
+    shape: Points, axes: NDArray[np.float32], head: FaceGeometry, figure: Figure, skin: Plane
+) -> Points | None:
+    """How far back and down from where the mesh has it an ear stands out of the hair: float32 [2] pupil distances."""
+    best, place = -1.0, None
+    wide = shape.mean(0) + (shape - shape.mean(0)) * np.float32(_AROUND)
+    behind = wide[_BEHIND]
+    for step in _MOVES:
+        off = (step @ axes * head.unit_px).astype(np.float32)
+        bare = _bare_share(shape + off, figure, skin)
+        if bare < _MOVED_BARE:
+            continue
+        score = bare - _bare_share(behind + off, figure, skin) - _NEARER * float(np.hypot(*step))
+        if score > max(best, _STANDS_OUT):
+            best, place = score, step
+    return place
+
+
+def _bare_share(shape: Points, figure: Figure, skin: Plane) -> float:
+    """Share of a shape's outline and inside that is skin; 0 where it leaves the plane."""
     within = figure.to_crop(np.concatenate([shape, (shape + shape.mean(0)) / 2])).round().astype(int)
     height, width = skin.shape
     if (within < 0).any() or (within >= (width, height)).any():
-        return None
-    bare = skin[within[:, 1], within[:, 0]] >= _SKIN_LEVEL
-    return shape if bare.mean() >= _BARE_SHARE else None
+        return 0.0
+    return float((skin[within[:, 1], within[:, 0]] >= _SKIN_LEVEL).mean())
 
 
 def ear_outline(skin: Plane, landmarks: Points, unit_px: float, side: int) -> Points | None:

@@ -15,11 +15,11 @@ from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.ears import with_both_ears
 from toonfilter.runtime.render.even_beards import with_even_moustache, without_half_beard, without_neck_beard
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.far_lashes import without_far_lashes
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.head_carry import HeadCarry
 from toonfilter.runtime.render.head_planes import above_chin, axes_of, half_plane, hull_region
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
+from toonfilter.runtime.render.profile_planes import with_beard_to_outline, without_far_lashes
 from toonfilter.runtime.render.renderer import AlignedFace
 from toonfilter.runtime.render.scene import SceneFields
 from toonfilter.runtime.render.scraps import with_calm_body, without_scraps, without_stray_skin, without_throat_hair
@@ -152,6 +152,7 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = with_calm_body(planes, landmarks[CHIN, :2], down, unit_px, keep_person=keep_person)
     for rule in (without_neck_beard, with_even_moustache, without_half_beard):
         planes = rule(planes, landmarks, unit_px)
+    planes = with_beard_to_outline(planes, landmarks, head, unit_px)
     planes = with_sure_middle(planes, middle, landmarks, unit_px, keep_person=keep_person)
     if not keep_person:
         planes = with_both_ears(planes, landmarks, unit_px, head.yaw)
