@@ -55,7 +55,7 @@ _MOVES = np.array(
     [(back, down) for back in (0.0, 0.15, 0.3, 0.45, 0.6) for down in (0.0, -0.2, 0.2)], np.float32
 )  # fmt: skip
 """Places of an ear that are tried, in distances of the pupils back and down from the usual one."""
-_MOVED_BARE, _HELD_U = 0.92, 0.32
+_MOVED_BARE, _HELD_U = 0.85, 0.32
 """Share of such a place that must be skin, and how far another one must lie from the last to be taken."""
 _AROUND, _BEHIND, _STANDS_OUT, _NEARER = 1.35, slice(2, 8), 0.3, 0.2
 """Size of the ring around an ear over its own, the part of it that lies behind, by how much less of that must be skin,

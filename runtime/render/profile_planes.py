@@ -15,10 +15,12 @@ _BUMP_U = 0.11
 """Half the width of what is taken off, in distances of the pupils. Raising it blunts the brow and the bridge."""
 _LEVEL, _EDGE_PX = 64, 2.0
 """By how much a bump stands out of the smoothed plane, and how far beyond it its soft edge reaches."""
+_LEAST_WITHIN = 0.6
+"""Share of a bump that must lie in the place that is searched. Raising it leaves more lashes."""
 _PROFILE, _LEAST_PX = 0.5, 1.0
 """How much of a profile a head must be for all of that, and the least that is looked for. Raising the first leaves
 lashes on more profiles."""
-_ABOVE_U, _BELOW_U, _BEHIND_U, _AHEAD_U = 0.15, 0.40, 0.30, 0.80
+_ABOVE_U, _BELOW_U, _BEHIND_U, _AHEAD_U = 0.15, 0.50, 0.30, 0.80
 """Where they are looked for, in pupil distances from the bridge's upper end: above, below, behind, before it."""
 
 _GAP_U = 0.36
@@ -101,9 +103,10 @@ def _place(landmarks: Landmarks, head: FaceGeometry, unit_px: float) -> Points:
 
 
 def _whole_bumps(bumps: Plane, place: Plane) -> Plane:
-    """Those that lie in a place as a whole: a part of a larger one would leave a step."""
+    """Those that lie in a place nearly as a whole: half of a larger one would leave a step."""
     _, labels = cv2.connectedComponents(bumps)
-    inside = np.unique(labels[place > 0])
-    beyond = np.unique(labels[place == 0])
-    found = np.isin(labels, np.setdiff1d(inside, beyond)) & (labels > 0)
-    return found.astype(np.uint8) * np.uint8(255)
+    sizes = np.bincount(labels.ravel())
+    within = np.bincount(labels[place > 0], minlength=len(sizes))
+    chosen = within >= _LEAST_WITHIN * sizes
+    chosen[0] = False
+    return chosen[labels].astype(np.uint8) * np.uint8(255)
