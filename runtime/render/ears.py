@@ -166,14 +166,16 @@ def ear_in_profile(head: FaceGeometry, figure: Figure, skin: Plane, side: int) -
     if moved is None:
         return None
     moved = figure.held(f"ear {side}", moved, _HELD_U)
-    return (shape + moved @ axes[:, :2] * head.unit_px).astype(np.float32)
+    placed: Points = (shape + moved @ axes[:, :2] * head.unit_px).astype(np.float32)
+    return placed
 
 
 def _moved_ear(
     shape: Points, axes: NDArray[np.float32], head: FaceGeometry, figure: Figure, skin: Plane
 ) -> Points | None:
     """How far back and down from where the mesh has it an ear stands out of the hair: float32 [2] pupil distances."""
-    best, place = -1.0, None
+    best = _STANDS_OUT
+    place: Points | None = None
     wide = shape.mean(0) + (shape - shape.mean(0)) * np.float32(_AROUND)
     behind = wide[_BEHIND]
     for step in _MOVES:
@@ -182,7 +184,7 @@ def _moved_ear(
         if bare < _MOVED_BARE:
             continue
         score = bare - _bare_share(behind + off, figure, skin) - _NEARER * float(np.hypot(*step))
-        if score > max(best, _STANDS_OUT):
+        if score > best:
             best, place = score, step
     return place
 
