@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import skia
 
-from toonfilter.runtime.geometry.landmarks import LIP_BOTTOM, LIP_TOP, MESH_POINTS
+from toonfilter.runtime.geometry.landmarks import CHIN, LIP_BOTTOM, LIP_TOP, MESH_POINTS
 from toonfilter.runtime.render.beard_hairs import beard_hairs
 from toonfilter.runtime.render.canvas import clipped, draw_soft, paint, path_of
 from toonfilter.runtime.render.colour import to_rgb
@@ -28,8 +28,9 @@ _BEARD_EDGE_U = 0.008
 """How softly a dense beard's edge fades into the skin."""
 _GREY_BEARD, _GREY_TONES = (30.0, 55.0), 0.9
 """Lightness of beards between which their tones become stronger, and how much stronger they become."""
-_HANGS = (0.25, 0.5)
-"""Share of a beard below the jaw from which it may be and is a long one. Raising it cuts more of them at the jaw."""
+_HANGS, _FARTHEST = (0.32, 0.5), 98.0
+"""How far below the chin a beard reaches that may be and is a long one, in distances of the pupils, and the percentile
+of its places that tells. Raising the first cuts more of them at the jaw; lowering it hangs stubble of throats on it."""
 _STUBBLE_EDGE_U, _DENSE = 0.016, (0.5, 0.85)
 """How much more softly sparse ones do; and cover up to which a beard is stubble, without tones, and from which it is
 dense. Raising the latter softens more beards."""
@@ -73,8 +74,8 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
             draw_soft(canvas, thin, between, rules.stubble * faint, _FADE_U * unit)
         if not dense:
             return
-        below_jaw = _below_jaw(figure, head, plane)
-        palette = _hanging(palette, below_jaw)
+        hangs = smoothstep(_below_chin_u(figure, head, plane), *_HANGS)
+        palette = _hanging(palette, hangs)
         known = figure.kept("beard", lambda: _beard_paint(figure, plane, dense, palette, rules, light.side))
         if known is None:
             return
@@ -86,7 +87,7 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
         edge_u = _BEARD_EDGE_U + _STUBBLE_EDGE_U * (1 - smoothstep(palette.beard_cover, *_DENSE))
         lay(canvas, beard.picture, beard.patch, path_of(dense), soft_px=edge_u * unit)
         # On trimmed beards a fringe is bristles.
-        canvas.drawPath(beard.locks, paint(to_rgb(palette.beard), smoothstep(below_jaw, *_HANGS)))
+        canvas.drawPath(beard.locks, paint(to_rgb(palette.beard), hangs))
         canvas.restore()
 
 
@@ -109,19 +110,19 @@ def _is_beard(shape: Points, mouth: Points, unit_px: float) -> bool:
     return apart < _NEAR_MOUTH_U or cv2.contourArea(shape) > _LEAST_ON_CHEEK_U2 * unit_px**2
 
 
-def _below_jaw(figure: Figure, head: FaceGeometry, plane: Plane) -> float:
-    """Share of a beard that lies outside of the face's outline. plane: the beard."""
-    small = cv2.compare(plane[::4, ::4], _BEARD_LEVEL, cv2.CMP_GE)
-    face = np.zeros_like(small)
-    mesh = np.ascontiguousarray(head.photo_points[:MESH_POINTS, :2])
-    outline = figure.to_crop(cv2.convexHull(mesh)[:, 0]) / 4
-    cv2.fillConvexPoly(face, np.rint(outline).astype(np.int32), 255)
-    return cv2.countNonZero(cv2.subtract(small, face)) / max(cv2.countNonZero(small), 1)
+def _below_chin_u(figure: Figure, head: FaceGeometry, plane: Plane) -> float:
+    """How far a beard reaches below the chin, in distances of the pupils. plane: the beard."""
+    rows, columns = np.nonzero(plane[::4, ::4] >= _BEARD_LEVEL)
+    if len(rows) == 0:
+        return 0.0
+    chin = figure.to_crop(np.ascontiguousarray(head.photo_points[CHIN, :2][None]))[0]
+    places = np.stack([columns, rows], 1).astype(np.float32) * 4
+    return float(np.percentile((places - chin) @ head.down, _FARTHEST)) / figure.unit_crop_px
 
 
-def _hanging(palette: Palette, below_jaw: float) -> Palette:
-    """What hangs is no stubble: it hides all of the skin, in the colour that is seen. below_jaw: see `_below_jaw`."""
-    cover = max(palette.beard_cover, smoothstep(below_jaw, *_HANGS))
+def _hanging(palette: Palette, hangs: float) -> Palette:
+    """What hangs is no stubble: it hides all of the skin, in the colour that is seen. hangs: how surely it does."""
+    cover = max(palette.beard_cover, hangs)
     seen = palette.skin + (palette.beard - palette.skin) * np.float32(palette.beard_cover / max(cover, 1e-3))
     return replace(palette, beard=seen, beard_cover=cover)
 

@@ -99,3 +99,20 @@ def test_coins_on_cheeks_are_no_beards(face, place: str, is_drawn: bool) -> None
     with skia.Surface(pixels) as canvas:
         draw_beard(canvas, figure, Palette(), Light(), replace(BaseRules(), stubble=0.0))
     assert bool((pixels[..., :3] < 255).any()) == is_drawn
+
+
+@pytest.mark.parametrize(("reach_u", "is_drawn"), [(0.27, False), (0.9, True)], ids=["stubble", "long"])
+def test_stubble_of_the_throat_ends_at_the_jaw_and_long_beards_hang(face, reach_u: float, is_drawn: bool) -> None:
+    head = FaceGeometry.of(face[1].landmarks)
+    chin = head.photo_points[152, :2]
+    plane = np.zeros((640, 640), np.uint8)
+    across, down = head.right * 0.4 * head.unit_px, head.down * head.unit_px
+    corners = [chin + across - 0.2 * down, chin - across - 0.2 * down, chin - across + reach_u * down]
+    cv2.fillPoly(plane, [np.rint([*corners, chin + across + reach_u * down]).astype(np.int32)], 255)
+    photo = np.repeat(np.where(plane > 0, 60, 150).astype(np.uint8)[..., None], 3, 2)
+    figure = Figure(photo, {"beard": plane, "skin": np.full_like(plane, 255)}, np.eye(2, 3), head.unit_px, head)
+    pixels = np.full((640, 640, 4), 255, np.uint8)
+    with skia.Surface(pixels) as canvas:
+        draw_beard(canvas, figure, Palette(beard_cover=0.4), Light(), BaseRules())
+    x, y = np.rint(chin + 0.18 * down).astype(int)
+    assert bool((pixels[y, x, :3] < 250).any()) == is_drawn
