@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.contours import Points
+from toonfilter.runtime.render.paths import polygons
 
 Pixels = NDArray[np.uint8]
 """uint8 [H, W, 4]: RGBA, premultiplied, opaque where nothing else is said."""
@@ -60,11 +61,7 @@ def stroke(colour: Colour, width_px: float, alpha: float = 1.0) -> skia.Paint:
 
 def path_of(shapes: Iterable[Points], *, closed: bool = True) -> skia.Path:
     """Polygons as one path; holes by the even-odd rule."""
-    path = skia.Path()
-    path.setFillType(skia.PathFillType.kEvenOdd)
-    for points in shapes:
-        _add(path, points, closed=closed)
-    return path
+    return polygons(shapes, closed=closed)
 
 
 def draw_soft(canvas: skia.Canvas, shapes: Iterable[Points], colour: Colour, alpha: float, soft_px: float) -> None:
@@ -73,17 +70,6 @@ def draw_soft(canvas: skia.Canvas, shapes: Iterable[Points], colour: Colour, alp
     if soft_px > 0.3:
         brush.setMaskFilter(skia.MaskFilter.MakeBlur(skia.kNormal_BlurStyle, soft_px, False))
     canvas.drawPath(path_of(shapes), brush)
-
-
-def _add(path: skia.Path, points: Points, *, closed: bool = True) -> None:
-    """One more polygon. Making points for `addPoly` takes twice as long."""
-    places = points.tolist()
-    path.moveTo(*places[0])
-    line_to = path.lineTo
-    for x, y in places[1:]:
-        line_to(x, y)
-    if closed:
-        path.close()
 
 
 def ribbons(
@@ -98,8 +84,7 @@ def ribbons(
     shapes: closed outlines. width_px: of a line that runs along the light. taper: how much thinner and wider,
     0 to 1. lit_from: unit vector, x right, y down.
     """
-    path = skia.Path()
-    path.setFillType(skia.PathFillType.kEvenOdd)
+    sides: list[Points] = []
     toward = np.array(lit_from, np.float32)
     for points in shapes:
         padded = np.concatenate([points[-1:], points, points[:1]])
@@ -109,9 +94,8 @@ def ribbons(
         if _signed_area(padded) < 0:
             normal = -normal
         reach = normal * (0.5 * width_px * (1 - taper * (normal @ toward)))[:, None]
-        for side in (points + reach, points - reach):
-            _add(path, side)
-    return path
+        sides += [points + reach, points - reach]
+    return polygons(sides)
 
 
 def tapered(line: Points, width_px: float, taper: float) -> skia.Path:

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.colour import Colour
+from toonfilter.runtime.render.paths import CLOSE, CUBIC, LINE, MOVE, path_of_bytes, polygons
 
 Widths = NDArray[np.float32]
 """float32 [N]: px at each point of a curve."""
 MULTIPLY = skia.BlendMode.kMultiply
 _OVER = skia.BlendMode.kSrcOver
 _LEAST_ALPHA = 0.004
+_ROW_BYTES, _POINT_OFFSET = 24, 16
+"""Of a segment of a curve, float32 [6], and where its last point begins in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,9 +58,7 @@ def _wrapped(points: Points) -> Points:
 
 def polygon(points: Points) -> skia.Path:
     """A closed path of straight lines."""
-    path = skia.Path()
-    path.addPoly([skia.Point(x, y) for x, y in points.tolist()], True)
-    return path
+    return polygons([points], even_odd=False)
 
 
 @lru_cache(maxsize=256)
@@ -238,28 +239,20 @@ def _paths(shapes: Sequence[Shape]) -> list[skia.Path]:
     rows[1:, 0:2] = points[:-1] + tangents[:-1]
     rows[:, 2:4] = points - tangents
     rows[:, 4:6] = points
-    segments = rows.tolist()
+    numbers = rows.tobytes()
     paths, place = [], 0
     for shape in shapes:
-        path = skia.Path()
-        curve_to = path.cubicTo
+        found, verbs = [], []
         for number, run in enumerate(shape.runs):
             first, end = place, place + len(run)
             place = end
             if shape.is_closed:
                 # The first and the last point are there for their tangents only.
                 first, end = first + 1, end - 1
-            start = segments[first]
-            if number == 0 or shape.is_closed:
-                path.moveTo(start[4], start[5])
-            else:
-                path.lineTo(start[4], start[5])
-            for segment in segments[first + 1 : end]:
-                curve_to(*segment)
-        path.close()
-        if shape.is_hollow:
-            path.setFillType(skia.PathFillType.kEvenOdd)
-        paths.append(path)
+            # All but the point itself of a run's first row leads there from before it.
+            found.append(numbers[first * _ROW_BYTES + _POINT_OFFSET : end * _ROW_BYTES])
+            verbs.append((MOVE if number == 0 or shape.is_closed else LINE) + CUBIC * (end - first - 1))
+        paths.append(path_of_bytes(b"".join(found), b"".join([*verbs, CLOSE]), even_odd=shape.is_hollow))
     return paths
 
 
