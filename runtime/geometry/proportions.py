@@ -5,6 +5,7 @@ face, foreshortened as the head turns; so landmarks, outlines of regions and gla
 """
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.errors import ConfigError
 from toonfilter.runtime.geometry.alignment import HeadFit, Landmarks
-from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, CHIN, EYES, LIP_BOTTOM, LIP_TOP, NOSE_TIP
+from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, CHIN, EYES, LIP_BOTTOM, LIP_TOP, NOSE_TIP, Indices
 
 Points = NDArray[np.float32]
 """float32 [N, 2]: x and y px."""
@@ -39,6 +40,8 @@ _FOREHEAD = (0.5, 1.4)
 """Where the forehead begins and ends, pupil distances above the eyes. Raising the first leaves brows more room."""
 _HEAD_REACH = 1.8
 """See `_CHIN_REACH`."""
+_ENDLESS = 1e6
+"""Reach of what does not fall off."""
 _TURNED = 0.5
 """Cosine of the roll up to which foreheads keep their height. Raising it lowers fewer on heads to the side."""
 _LEAST_FORESHORTENING = 0.35
@@ -75,6 +78,7 @@ class Proportions:
                 raise ConfigError(f"{field.name} is {value:g}; must be {low:g} to {high:g}.")
 
     @classmethod
+    @lru_cache(maxsize=1)
     def none(cls) -> "Proportions":
         """The person's own."""
         return cls().toned(1.0)
@@ -95,25 +99,16 @@ class Proportions:
 
         landmarks: float32 [478, 3] px. fit: its rigid fit. unit_px: distance of the pupils in three dimensions.
         """
-        flat = landmarks[:, :2]
-        frame = _face_plane(fit, unit_px)
-        parts = []
-        for eye in EYES:
-            centre = flat[list(eye.cross)].mean(0)
-            parts.append((centre, _EYE_REACH, (self.eye_width - 1, self.eye_height - 1), (0.0, self.eye_drop)))
-        nose = flat[[BELOW_NOSE, NOSE_TIP]].mean(0)
-        parts.append((nose, _NOSE_REACH, (self.nose_width - 1, self.nose_length - 1), (0.0, -self.nose_lift)))
-        mouth = flat[[LIP_TOP[0], LIP_TOP[-1], LIP_TOP[5], LIP_BOTTOM[5]]].mean(0)
-        parts.append((mouth, _MOUTH_REACH, (self.mouth_width - 1, 0.0), (0.0, 0.0)))
-        chin = flat[CHIN]
-        parts.append((chin, _CHIN_REACH, (0.0, 0.0), (0.0, -self.chin_lift)))
-        between = ((parts[0][0] + parts[1][0]) / 2).astype(np.float32)
-        # What moves nothing costs as much.
-        parts = [part for part in parts if any((*part[2], *part[3]))]
-        centres = np.array([part[0] for part in parts], np.float32).reshape(-1, 2)
-        numbers = np.array([[*part[1], *part[2], *part[3]] for part in parts], np.float32).reshape(-1, 6)
-        jaw, forehead = self.jaw_width - 1, 1 - self.forehead
-        return ProportionWarp(frame, _inverse(frame), centres, numbers, mouth, jaw, between, forehead)
+        plan, frame = _plan(self), _face_plane(fit, unit_px)
+        across, down = _inverse(frame)
+        axes = plan.across[:, None] * across + plan.down[:, None] * down
+        centres = plan.centres @ landmarks[:, :2]
+        origins = -(axes * centres).sum(1) - plan.starts
+        # Outlines end soon beyond edges of the picture that are not its top, and turned heads would show that.
+        way_down = float(frame[1, 1] / np.hypot(*frame[:, 1]))
+        upright = min(max((way_down - _TURNED) / (1 - _TURNED), 0.0), 1.0)
+        moves = plan.moves + plan.forehead * np.float32(upright)
+        return ProportionWarp(frame, axes, origins[:, None], plan.wider, plan.taller, moves)
 
 
 def _face_plane(fit: HeadFit, unit_px: float) -> NDArray[np.float32]:
@@ -135,67 +130,108 @@ def _inverse(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.array([[d, -b], [-c, a]], np.float32) / np.float32(a * d - b * c)
 
 
-def _share(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Limited to 0 to 1; `np.clip` takes longer for so few."""
-    limited: NDArray[np.float32] = np.minimum(np.maximum(values, 0), 1)
-    return limited
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What moves about a centre, the middle of some landmarks; lengths in units.
+
+    reach: falloff across and down. wider, taller: how much of its distance from the centre a point moves across and
+    down. moves: how far down all of it moves. ramp: heights below the centre between which it begins to.
+    """
+
+    centre: Indices
+    reach: tuple[float, float]
+    wider: float = 0.0
+    taller: float = 0.0
+    moves: float = 0.0
+    ramp: tuple[float, float] | None = None
 
 
-def _axes(points: Points, matrix: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both coordinates of points [N, 2] after a matrix [2, 2], apart."""
-    (a, b), (c, d) = matrix
-    return points[:, 0] * a + points[:, 1] * b, points[:, 0] * c + points[:, 1] * d
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """All parts of some proportions, whatever the face. float32, by rows of `ProportionWarp`: [2 P + R] or [P].
+
+    centres: [2 P + R, 478], weights of the landmarks in the row's centre. across, down: the row's axis, over those of
+    the face. starts: where it begins. wider, taller, moves: of each part, its reach. forehead: what upright ones move.
+    """
+
+    centres: NDArray[np.float32]
+    across: NDArray[np.float32]
+    down: NDArray[np.float32]
+    starts: NDArray[np.float32]
+    wider: NDArray[np.float32]
+    taller: NDArray[np.float32]
+    moves: NDArray[np.float32]
+    forehead: NDArray[np.float32]
+
+
+@lru_cache(maxsize=64)
+def _plan(proportions: Proportions) -> _Plan:
+    own, (low, high) = proportions, _FOREHEAD
+    both, mouth = (*EYES[0].cross, *EYES[1].cross), (LIP_TOP[0], LIP_TOP[-1], LIP_TOP[5], LIP_BOTTOM[5])
+    forehead = _Part(both, (_HEAD_REACH, _ENDLESS), moves=(1 - own.forehead) * (high - low), ramp=(-low, -high))
+    parts = [
+        *(_Part(eye.cross, _EYE_REACH, own.eye_width - 1, own.eye_height - 1, own.eye_drop) for eye in EYES),
+        _Part((BELOW_NOSE, NOSE_TIP), _NOSE_REACH, own.nose_width - 1, own.nose_length - 1, -own.nose_lift),
+        _Part(mouth, _MOUTH_REACH, own.mouth_width - 1),
+        _Part((CHIN,), _CHIN_REACH, moves=-own.chin_lift),
+        _Part(mouth, _JAW_REACH, own.jaw_width - 1, ramp=(_JAW_TOP, _JAW_FULL)),
+        forehead,
+    ]
+    # What moves nothing costs as much.
+    parts = [part for part in parts if part.wider or part.taller or part.moves]
+    ramped = [part for part in parts if part.ramp is not None]
+    rows = [*parts, *parts, *ramped]
+    centres = np.zeros((len(rows), 478))
+    for row, part in zip(centres, rows, strict=True):
+        row[list(part.centre)] = 1 / len(part.centre)
+    reach = np.array([part.reach for part in parts]).reshape(-1, 2)
+    begin, end = np.array([part.ramp for part in ramped]).reshape(-1, 2).T
+    none = np.zeros(len(parts))
+    numbers = (
+        centres,
+        np.concatenate([1 / reach[:, 0], none, 0 * begin]),
+        np.concatenate([none, 1 / reach[:, 1], 1 / (end - begin)]),
+        np.concatenate([none, none, begin / (end - begin)]),
+        reach[:, 0] * [part.wider for part in parts],
+        reach[:, 1] * [part.taller for part in parts],
+        np.array([part.moves * (part is not forehead) for part in parts]),
+        np.array([part.moves * (part is forehead) for part in parts]),
+    )
+    return _Plan(*(one.astype(np.float32) for one in numbers))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProportionWarp:
-    """The displacement of one face in one picture; see `Proportions.warp`."""
+    """The displacement of one face in one picture; see `Proportions.warp`.
+
+    All places in all parts are found at once: rows of _axes, float32 [2 P + R, 2], and _origins, [2 P + R, 1], give for
+    each of P parts how far across and down from its centre a point lies, in its reach, and for the last R how far up
+    its ramp. _wider, _taller, _moves: float32 [P], units.
+    """
 
     _frame: NDArray[np.float32]
-    _inverse: NDArray[np.float32]
-    _centres: NDArray[np.float32]
-    _numbers: NDArray[np.float32]
-    _mouth: NDArray[np.float32]
-    _jaw: float
-    _between_eyes: NDArray[np.float32]
-    _forehead: float
+    _axes: NDArray[np.float32]
+    _origins: NDArray[np.float32]
+    _wider: NDArray[np.float32]
+    _taller: NDArray[np.float32]
+    _moves: NDArray[np.float32]
 
     def move(self, points: NDArray[np.floating[Any]]) -> Points:
         """Where points of the photo lie in the drawing: [N, 2] px to float32 [N, 2] px."""
         points = points.astype(np.float32)
-        if not (len(self._centres) or self._jaw or self._forehead):
+        count = len(self._moves)
+        if not count:
             return points
         # One coordinate after the other: NumPy is slow where its inner loop is two numbers long.
-        (a, b), (c, d) = self._inverse
-        across = points[:, 0] - self._centres[:, 0, None]
-        down = points[:, 1] - self._centres[:, 1, None]
-        across, down = across * a + down * b, across * c + down * d
-        numbers = self._numbers[..., None]
-        weight = np.exp(-0.5 * ((across / numbers[:, 0]) ** 2 + (down / numbers[:, 1]) ** 2))
-        aside = (weight * (across * numbers[:, 2] + numbers[:, 4])).sum(0)
-        lower = (weight * (down * numbers[:, 3] + numbers[:, 5])).sum(0)
-        if self._jaw:
-            below = _axes(points - self._mouth, self._inverse)
-            rise = _share((below[1] - _JAW_TOP) / (_JAW_FULL - _JAW_TOP))
-            fall = np.exp(-0.5 * ((below[0] / _JAW_REACH[0]) ** 2 + (below[1] / _JAW_REACH[1]) ** 2))
-            aside += self._jaw * below[0] * rise * rise * (3 - 2 * rise) * fall
-        if self._forehead:
-            lower += self._lowered(points)
+        places = self._axes @ points.T + self._origins
+        across, down = places[:count], places[count : 2 * count]
+        weight = np.exp(-0.5 * (across * across + down * down))
+        ramps = np.minimum(np.maximum(places[2 * count :], 0), 1)
+        weight[count - len(ramps) :] *= ramps * ramps * (3 - 2 * ramps)
+        aside = self._wider @ (weight * across)
+        lower = self._taller @ (weight * down) + self._moves @ weight
         drawn: Points = points + np.stack([aside, lower], 1) @ self._frame.T
         return drawn
-
-    def _lowered(self, points: Points) -> NDArray[np.float32]:
-        """How far a lower forehead moves points down the face: float32 [N], in units."""
-        place = _axes(points - self._between_eyes, self._inverse)
-        low, high = _FOREHEAD
-        rise = _share((-place[1] - low) / (high - low))
-        fall = np.exp(-0.5 * (place[0] / _HEAD_REACH) ** 2)
-        # Outlines end soon beyond edges of the picture that are not its top, and turned heads would show that.
-        down = self._frame[:, 1]
-        upright = np.clip((down[1] / np.hypot(*down) - _TURNED) / (1 - _TURNED), 0, 1)
-        most = self._forehead * (high - low) * np.float32(upright)
-        shift: NDArray[np.float32] = most * rise * rise * (3 - 2 * rise) * fall
-        return shift
 
     def source(self, points: NDArray[np.floating[Any]]) -> Points:
         """The inverse of `move`: where points of the drawing lie in the photo, float32 [N, 2] px, by fixed point."""

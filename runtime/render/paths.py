@@ -1,5 +1,6 @@
 """Paths of Skia from whole arrays of points: it reads them from memory in a thirtieth of the time of single calls."""
 
+import struct
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,6 +12,8 @@ MOVE, LINE, CUBIC, CLOSE = (bytes([verb]) for verb in (0, 1, 4, 5))
 """Verbs: they take 1, 1, 3 and no points."""
 _FORMAT = 5
 """Of paths in memory: what `skia.Path.serialize` writes in all versions that are allowed."""
+_HEAD = struct.Struct("<4i")
+"""Format and kind of fill, then how many points, weights and verbs there are."""
 _WORD = 4
 
 
@@ -26,11 +29,10 @@ def polygons(shapes: Iterable[Points], *, closed: bool = True, even_odd: bool = 
 def path_of_bytes(points: bytes, verbs: bytes, *, even_odd: bool = False) -> skia.Path:
     """points: float32, x and y of one after the other. verbs: what is drawn with them, one byte each."""
     path = skia.Path()
-    fill = skia.PathFillType.kEvenOdd if even_odd else skia.PathFillType.kWinding
-    head = np.array([_FORMAT | int(even_odd) << 8, len(points) // (2 * _WORD), 0, len(verbs)], "<i4")
-    if not path.readFromMemory(head.tobytes() + points + verbs + bytes(-len(verbs) % _WORD)):
+    head = _HEAD.pack(_FORMAT | even_odd << 8, len(points) // (2 * _WORD), 0, len(verbs))
+    if not path.readFromMemory(b"".join((head, points, verbs, bytes(-len(verbs) % _WORD)))):
         path = _verb_by_verb(points, verbs)
-    path.setFillType(fill)
+        path.setFillType(skia.PathFillType.kEvenOdd if even_odd else skia.PathFillType.kWinding)
     return path
 
 

@@ -222,6 +222,16 @@ def test_proportions_are_monotone_and_invertible() -> None:
     assert np.abs(back - grid.reshape(-1, 2)).max() < 0.5
 
 
+def test_each_part_moves_as_far_as_it_did_when_they_were_moved_one_by_one() -> None:
+    face = FaceGeometry.of(_face(yaw=20, roll=10), Proportions(chin_lift=0.05))
+    nose, right_eye, left_eye, chin, mouth, forehead, cheek = 1, 33, 263, 152, 61, 10, 234
+    places = face.photo_points[[nose, right_eye, left_eye, chin, mouth, forehead, cheek, forehead], :2]
+    places[-1] -= face.down * np.float32(0.8 * face.unit_px)
+    across = [-0.377, -5.103, 3.567, 1.398, 2.543, -0.272, -0.405, -1.076]
+    down = [-0.759, 0.910, 2.649, -3.790, -0.097, 1.407, 0.097, 6.101]
+    assert face.warp.move(places) - places == pytest.approx(np.stack([across, down], 1), abs=2e-3)
+
+
 def test_a_lower_forehead_lowers_what_is_above_the_brows() -> None:
     face = FaceGeometry.of(_face(), replace(Proportions.none(), forehead=0.8))
     middle, eyes = (face.flat[EYES[0].iris[0]] + face.flat[EYES[1].iris[0]]) / 2, face.unit_px

@@ -7,7 +7,7 @@ from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.canvas import path_of
 from toonfilter.runtime.render.colour import Colour
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.features.brush import Pen, linear, normals, outline, to_argb
+from toonfilter.runtime.render.features.brush import Pen, linear, normals, outline, tones
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
 from toonfilter.runtime.render.features.palette import FeatureColours
 from toonfilter.runtime.render.features.smooth import smoothstep
@@ -71,8 +71,9 @@ def draw_brow(
     if rules.shape:
         _fill_shape(pen, face, line, half, rules.shape, colours.brow, alpha)
         return
+    reach = normals(line) * half
     for width, share in _SOFT_EDGE:
-        _fill(pen, line, half * np.float32(width), colours.brow, alpha * share)
+        _fill(pen, line, reach * np.float32(width), colours.brow, alpha * share)
 
 
 def _frown(face: FaceGeometry, look: Look) -> float:
@@ -102,11 +103,10 @@ def _fill_shape(
     pen.fill(path_of(bent), colour, alpha)
 
 
-def _fill(pen: Pen, line: Points, half: Points, colour: Colour, alpha: float) -> None:
-    """A brow along a line, paler where it begins. half: float32 [N, 1], half its thickness in px."""
-    normal = normals(line)
+def _fill(pen: Pen, line: Points, reach: Points, colour: Colour, alpha: float) -> None:
+    """A brow along a line, paler where it begins. reach: float32 [N, 2] px, from the line to its edge."""
     # One run around the inner end makes it round; the tail is a point.
     tip = line[-1:] + (line[-1:] - line[-2:-1]) * np.float32(0.35)
-    path = outline(np.concatenate([line + normal * half, tip, (line - normal * half)[::-1]]))
-    tones = [to_argb(colour, alpha * share) for share in _ALONG]
-    pen.graded(path, linear(line[0], line[-1], tones, [0.0, 0.55, 0.85, 1.0]))
+    path = outline(np.concatenate([line + reach, tip, (line - reach)[::-1]]))
+    shades = tones(colour, [alpha * share for share in _ALONG])
+    pen.graded(path, linear(line[0], line[-1], shades, [0.0, 0.55, 0.85, 1.0]))

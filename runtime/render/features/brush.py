@@ -258,9 +258,18 @@ def _paths(shapes: Sequence[Shape]) -> list[skia.Path]:
 
 def to_argb(colour: Colour, alpha: float = 1.0) -> int:
     """A colour as skia's gradients want it."""
-    red, green, blue = (round(min(max(value, 0.0), 1.0) * 255) for value in colour.tolist())
-    argb: int = skia.Color(red, green, blue, round(min(max(alpha, 0.0), 1.0) * 255))
-    return argb
+    return tones(colour, [alpha])[0]
+
+
+def tones(colour: Colour, alphas: Sequence[float]) -> list[int]:
+    """One colour with several opacities; see `to_argb`."""
+    red, green, blue = (_level(share) for share in colour.tolist())
+    rgb = red << 16 | green << 8 | blue
+    return [_level(alpha) << 24 | rgb for alpha in alphas]
+
+
+def _level(share: float) -> int:
+    return round(min(max(share, 0.0), 1.0) * 255)
 
 
 def linear(start: Points, end: Points, colours: Sequence[int], places: Sequence[float]) -> skia.Shader:

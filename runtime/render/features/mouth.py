@@ -18,7 +18,7 @@ from toonfilter.runtime.render.features.brush import (
     outline,
     part,
     taper,
-    to_argb,
+    tones,
 )
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.palette import FeatureColours
@@ -137,7 +137,7 @@ def _lips(
 
 
 def _fading(colour: Colour, alpha: float, middle: float, end: float) -> list[int]:
-    return [to_argb(colour, alpha * share) for share in (1.0, middle, end)]
+    return tones(colour, [alpha * share for share in (1.0, middle, end)])
 
 
 def _inside(
@@ -198,7 +198,7 @@ def _round_row(
     top, lower = edges
     middle = (top + lower) / 2
     dark = colours.mouth.teeth_dark
-    shades = [to_argb(dark, share * shown) for share in (_ARCH_SHADE, 0.0, 0.0, _ARCH_SHADE)]
+    shades = tones(dark, [share * shown for share in (_ARCH_SHADE, 0.0, 0.0, _ARCH_SHADE)])
     pen.graded(row, linear(middle[0], middle[-1], shades, (0.08, 0.28, 0.72, 0.92)))
     last = len(top) - 1
     for place in _GAPS:

@@ -16,7 +16,7 @@ from toonfilter.runtime.geometry.landmarks import (
 )
 from toonfilter.runtime.geometry.proportions import Points
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.features.brush import Pen, bow, linear, outline, taper, to_argb
+from toonfilter.runtime.render.features.brush import Pen, bow, linear, outline, taper, tones
 from toonfilter.runtime.render.features.curves import FaceCurves, resampled
 from toonfilter.runtime.render.features.palette import FeatureColours
 from toonfilter.runtime.render.features.shapes import shape_path
@@ -105,7 +105,7 @@ def _plane(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: NoseRul
     outer[-1] = ridge[-1]
     path = outline(ridge, outer[::-1])
     # Between the eyes it fades: an edge up there looks like a scar.
-    alphas = [to_argb(colours.skin.shade, share * rules.side_shade * fade) for share in (0.0, 0.35, 1.0)]
+    alphas = tones(colours.skin.shade, [share * rules.side_shade * fade for share in (0.0, 0.35, 1.0)])
     pen.graded(path, linear(ridge[0], ridge[-1], alphas, (0.15, 0.5, 0.95)))
 
 
