@@ -83,20 +83,18 @@ class CropTransform:
         """float64 [2, 3]: crop_xy = M[:, :2] @ frame_xy + M[:, 2]."""
         factor = self.size / self.side_px
         cosine, sine = factor * math.cos(self.roll_rad), factor * math.sin(self.roll_rad)
-        linear = np.array([[cosine, sine], [-sine, cosine]])
-        middle = (self.size - 1) / 2
-        offset = middle - linear @ np.array([self.centre_x_px, self.centre_y_px])
-        return np.hstack([linear, offset[:, None]])
+        middle, x, y = (self.size - 1) / 2, self.centre_x_px, self.centre_y_px
+        return np.array(
+            [[cosine, sine, middle - cosine * x - sine * y], [-sine, cosine, middle + sine * x - cosine * y]]
+        )
 
     @property
     def crop_to_frame(self) -> NDArray[np.float64]:
         """float64 [2, 3]: frame_xy = M[:, :2] @ crop_xy + M[:, 2]."""
         factor = self.side_px / self.size
         cosine, sine = factor * math.cos(self.roll_rad), factor * math.sin(self.roll_rad)
-        linear = np.array([[cosine, -sine], [sine, cosine]])
-        middle = (self.size - 1) / 2
-        offset = np.array([self.centre_x_px, self.centre_y_px]) - linear @ np.array([middle, middle])
-        return np.hstack([linear, offset[:, None]])
+        middle, x, y = (self.size - 1) / 2, self.centre_x_px, self.centre_y_px
+        return np.array([[cosine, -sine, x - (cosine - sine) * middle], [sine, cosine, y - (sine + cosine) * middle]])
 
     def to_crop(self, points: NDArray[np.floating[Any]]) -> Landmarks:
         """Frame points [N, 2 or 3] to crop pixels, float32 of the same shape; z is scaled with them."""
