@@ -97,6 +97,38 @@ def _beyond() -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     return outside @ flat, edge @ flat, rows[back] * SIDE + columns[back]
 
 
+@lru_cache(maxsize=1)
+def _cells() -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """For each cell, flat, beside the face, too, six mesh points and their weights: [SIDE * SIDE, 6] each."""
+    points, weights = (np.tile(one.reshape(SIDE * SIDE, 3), 2) for one in _layout()[:2])
+    outside, edge, back = _beyond()
+    weights[:, 3:] = 0
+    points[outside] = np.hstack([points[edge, :3], points[back, :3]])
+    weights[outside] = np.hstack([2 * weights[edge, :3], -weights[back, :3]])
+    return points, weights
+
+
+class MeshShapes:
+    """Outlines on the map tied to the mesh, so that later frames need not lay out the map to know where they are."""
+
+    def __init__(self, outlines: Sequence[Points]) -> None:
+        """outlines: x and y in cells, [N, 2] each."""
+        self._ends = np.cumsum([len(one) for one in outlines])[:-1]
+        places = np.clip(np.concatenate([np.empty((0, 2), np.float32), *outlines]), 0, SIDE - 1)
+        first = np.minimum(places.astype(np.int32), SIDE - 2)
+        (x, y), (column, row) = (places - first).T, first.T
+        shares = np.stack([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y], 1)
+        corners = (row * SIDE + column)[:, None] + np.array([0, 1, SIDE, SIDE + 1])
+        points, weights = (one[corners] for one in _cells())
+        cells = np.arange(len(places))[:, None, None] * MESH_POINTS + points
+        summed = np.bincount(cells.ravel(), (weights * shares[..., None]).ravel(), len(places) * MESH_POINTS)
+        self._weights = summed.reshape(-1, MESH_POINTS).astype(np.float32)
+
+    def on(self, flat: Points) -> list[Points]:
+        """The outlines in the picture, each [N, 2] px. flat: float32 [478, 2] px, the mesh."""
+        return np.split(self._weights @ flat[:MESH_POINTS], self._ends) if len(self._weights) else []
+
+
 class FaceMap:
     """The mesh of one face laid out flat, SIDE x SIDE cells. Cells beside the face go on as those at its edge.
 

@@ -15,7 +15,7 @@ from toonfilter.runtime.render.colour import BLACK, Colour, Lab, ink, mix, shade
 from toonfilter.runtime.render.contours import Plane, Points
 from toonfilter.runtime.render.ears import draw_ears
 from toonfilter.runtime.render.face_geometry import FaceGeometry
-from toonfilter.runtime.render.face_map import FaceMap
+from toonfilter.runtime.render.face_map import FaceMap, MeshShapes
 from toonfilter.runtime.render.features.curves import resampled
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.palette import Palette, cloth_plane, paintable, painted_colour
@@ -263,21 +263,24 @@ def _seen_jaw(jaw: Points, head: FaceGeometry) -> Points:
 def _draw_shade(canvas: skia.Canvas, figure: Figure, light: Light, dark: Colour, rules: BaseRules) -> None:
     head = figure.head
     assert head is not None
-    face = FaceMap(head.points)
     hair = figure.fields.get("hair")
     if rules.pattern == "dots":
+        face = FaceMap(head.points)
         draw_dots(canvas, head, face, shade_field(face, light), rules.dot_u, dark)
     if rules.pattern == "hatching":
+        face = FaceMap(head.points)
         field = cv2.max(shade_field(face, light), _seen_shade(figure, head, rules.modelling))
         draw_hatching(canvas, face, field, figure.unit_px, dark)
         return
     if rules.form_shade > 0 and rules.pattern == "flat":
-        form = figure.kept("form", lambda: shade_outlines(shade_field(face, light)))
-        draw_soft(canvas, face.shapes(form), dark, rules.form_shade, rules.softness_u * figure.unit_px)
+        form = figure.kept("form", lambda: MeshShapes(shade_outlines(shade_field(FaceMap(head.points), light))))
+        draw_soft(canvas, form.on(head.flat), dark, rules.form_shade, rules.softness_u * figure.unit_px)
     if hair is not None:
-        above = figure.kept("cast", lambda: shade_outlines(upper_face(_hair_above(figure, head, hair, light))))
+        above = figure.kept(
+            "cast", lambda: MeshShapes(shade_outlines(upper_face(_hair_above(figure, head, hair, light))))
+        )
         soft_px = max(rules.softness_u, _CAST_SOFT_U) * figure.unit_px
-        draw_soft(canvas, face.shapes(above), dark, _CAST, soft_px)
+        draw_soft(canvas, above.on(head.flat), dark, _CAST, soft_px)
 
 
 def _seen_shade(figure: Figure, head: FaceGeometry, strength: float) -> Plane:

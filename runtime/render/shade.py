@@ -18,6 +18,8 @@ _CLEAR_MOUTHS = (0.75, 1.35)
 """From the face's middle, in half widths of the mouth: up to where there is no shade, and from where it is whole."""
 _REACH = -0.05
 """How far shade reaches towards the light, as a cosine. Raising it gives more shade."""
+_GAUSSIAN_REACH = 3
+"""In standard deviations, of 8-bit pictures in OpenCV."""
 _LEAST_SIDE = 0.5
 """How far to the side the drawn light comes from at least, so that every face gets a designed shadow."""
 
@@ -39,8 +41,8 @@ class Light:
 def fit_light(photo: Image, landmarks: Landmarks) -> Light:
     """From the brightness of the skin over the mesh's normals. photo: uint8 [S, S, 3]; landmarks in its px."""
     face = FaceMap(landmarks)
-    gray = cv2.GaussianBlur(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), (0, 0), photo.shape[0] / 60)
-    level = cv2.remap(gray, face.places[..., 0], face.places[..., 1], cv2.INTER_LINEAR).astype(np.float32)
+    gray, corner = _calm_gray(photo, face.places[..., :2].reshape(-1, 2), photo.shape[0] / 60)
+    level = cv2.remap(gray, face.places[..., :2] - corner, None, cv2.INTER_LINEAR).astype(np.float32)
     chosen = (face.known > 0) & (face.normals[..., 2] < -0.2)
     chosen &= (np.arange(level.size).reshape(level.shape) % 7) == 0
     normals, levels = face.normals[chosen], level[chosen]
@@ -54,6 +56,20 @@ def fit_light(photo: Image, landmarks: Landmarks) -> Light:
         solution = np.linalg.lstsq(columns * weight[:, None], levels * weight, rcond=None)[0]
         weight = 1 / (1 + ((columns @ solution - levels) / 0.12) ** 2)
     return Light(math.tanh(4 * solution[1]), min(1.0, math.hypot(solution[1], solution[2]) / 0.35))
+
+
+def _calm_gray(photo: Image, places: Points, sigma_px: float) -> tuple[Plane, Points]:
+    """The brightness of the part of a photo that holds these places, and where its first pixel lies, float32 [2].
+
+    What is further away than a Gaussian reaches does not count. sigma_px: how far it is averaged.
+    """
+    reach = math.ceil(_GAUSSIAN_REACH * sigma_px) + 2
+    last = (photo.shape[1] - 1, photo.shape[0] - 1)
+    left, top = np.clip(np.floor(places.min(0)).astype(int) - reach, 0, last).tolist()
+    right, bottom = (np.clip(np.ceil(places.max(0)).astype(int) + reach, 0, last) + 1).tolist()
+    part = np.ascontiguousarray(photo[top:bottom, left:right])
+    gray: Plane = cv2.GaussianBlur(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), (0, 0), sigma_px)
+    return gray, np.array([left, top], np.float32)
 
 
 @lru_cache(maxsize=1)

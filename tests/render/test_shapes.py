@@ -7,9 +7,9 @@ import pytest
 from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.render.colour import ink, shade, to_lab, to_rgb
 from toonfilter.runtime.render.contours import outlines
-from toonfilter.runtime.render.face_map import SIDE, FaceMap, mean_cells
+from toonfilter.runtime.render.face_map import SIDE, FaceMap, MeshShapes, mean_cells
 from toonfilter.runtime.render.scene import steadied
-from toonfilter.runtime.render.shade import Light, shade_field
+from toonfilter.runtime.render.shade import Light, _calm_gray, shade_field
 from toonfilter.runtime.render.tones import stepped
 
 
@@ -88,6 +88,28 @@ def test_the_map_knows_where_every_point_lies() -> None:
     inner = [1, 4, 50, 280, 61, 291, 33, 263, 9, 199]
     found = face.to_picture(mean_cells()[inner])
     assert np.abs(found - points[inner, :2]).max() < 1.5
+
+
+def test_outlines_tied_to_the_mesh_lie_where_the_map_has_them_beside_the_face_too() -> None:
+    points = landmarks()
+    turns = np.linspace(0, 2 * np.pi, 40, dtype=np.float32)
+    rings = [SIDE / 2 + reach * np.stack([np.cos(turns), np.sin(turns)], 1) for reach in (6.3, 29.1, 38.0)]
+    for found, expected in zip(MeshShapes(rings).on(points[:, :2]), FaceMap(points).shapes(rings), strict=True):
+        # The map is looked up in steps of a 32nd of a cell.
+        assert np.abs(found - expected).max() < 0.1
+    assert MeshShapes([]).on(points[:, :2]) == []
+
+
+def test_the_light_is_that_of_the_whole_photo_whatever_of_it_is_looked_at() -> None:
+    rng = np.random.default_rng(3)
+    photo = cv2.GaussianBlur(rng.integers(0, 255, (300, 420, 3), np.uint8), (0, 0), 12)
+    whole = cv2.GaussianBlur(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), (0, 0), 5.0)
+    for places in ([[150, 80], [260, 200]], [[-20, 5], [30, 310]], [[500, 100], [510, 120]]):
+        gray, corner = _calm_gray(photo, np.array(places, np.float32), 5.0)
+        left, top = corner.astype(int).tolist()
+        for x, y in places:
+            if 0 <= x < 420 and 0 <= y < 300:
+                assert gray[y - top, x - left] == whole[y, x]
 
 
 def test_normals_of_a_frontal_face_look_at_the_camera() -> None:

@@ -55,9 +55,9 @@ def measure_teeth(photo: Picture, landmarks: Landmarks, skin: Lab) -> Teeth:
     seen = photo[places[..., 1], places[..., 0]].astype(np.float32) / 255
     colours = cv2.cvtColor(seen, cv2.COLOR_RGB2LAB)
     lightness = colours[..., 0]
-    redness = np.median(colours[..., 1] / (lightness + 12), 0)
+    redness = _middle(colours[..., 1] / (lightness + 12))
     skin_red = float(skin[1]) / (float(skin[0]) + 12)
-    bright = np.clip((np.median(lightness, 0) - 0.42 * float(skin[0])) / (0.16 * float(skin[0])), 0, 1)
+    bright = np.clip((_middle(lightness) - 0.42 * float(skin[0])) / (0.16 * float(skin[0])), 0, 1)
     # Between the red of skin and of these lips.
     lip_red = max(_lip_redness(photo, flat), skin_red + 0.06)
     pale = np.clip((0.25 * skin_red + 0.75 * lip_red - redness) / (0.4 * (lip_red - skin_red) + 0.03), 0, 1)
@@ -74,6 +74,12 @@ def measure_teeth(photo: Picture, landmarks: Landmarks, skin: Lab) -> Teeth:
         from_top = _SMILE_TEETH
     # Where both runs meet they are one row of teeth.
     return Teeth(min(1.0, from_top / (1 - lip)), 0.0 if from_top + from_bottom > _ONE_ROW else from_bottom, lip)
+
+
+def _middle(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The median over the columns of the opening, float32 [N]: of an odd number, `np.median` takes longer to begin."""
+    middle: NDArray[np.float32] = np.partition(values, _COLUMNS // 2, 0)[_COLUMNS // 2]
+    return middle
 
 
 def _smiles(landmarks: Landmarks) -> bool:
