@@ -10,7 +10,7 @@ from toonfilter.runtime.render.contours import Points
 
 MOVE, LINE, CUBIC, CLOSE = (bytes([verb]) for verb in (0, 1, 4, 5))
 """Verbs: they take 1, 1, 3 and no points."""
-_FORMAT = 5
+FORMAT = 5
 """Of paths in memory: what `skia.Path.serialize` writes in all versions that are allowed."""
 _HEAD = struct.Struct("<4i")
 """Format and kind of fill, then how many points, weights and verbs there are."""
@@ -29,14 +29,14 @@ def polygons(shapes: Iterable[Points], *, closed: bool = True, even_odd: bool = 
 def path_of_bytes(points: bytes, verbs: bytes, *, even_odd: bool = False) -> skia.Path:
     """points: float32, x and y of one after the other. verbs: what is drawn with them, one byte each."""
     path = skia.Path()
-    head = _HEAD.pack(_FORMAT | even_odd << 8, len(points) // (2 * _WORD), 0, len(verbs))
+    head = _HEAD.pack(FORMAT | even_odd << 8, len(points) // (2 * _WORD), 0, len(verbs))
     if not path.readFromMemory(b"".join((head, points, verbs, bytes(-len(verbs) % _WORD)))):
-        path = _verb_by_verb(points, verbs)
+        path = verb_by_verb(points, verbs)
         path.setFillType(skia.PathFillType.kEvenOdd if even_odd else skia.PathFillType.kWinding)
     return path
 
 
-def _verb_by_verb(points: bytes, verbs: bytes) -> skia.Path:
+def verb_by_verb(points: bytes, verbs: bytes) -> skia.Path:
     """As `path_of_bytes`, where Skia reads another format."""
     path, numbers = skia.Path(), iter(np.frombuffer(points, np.float32).tolist())
     for verb in verbs:

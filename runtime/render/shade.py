@@ -41,7 +41,7 @@ class Light:
 def fit_light(photo: Image, landmarks: Landmarks) -> Light:
     """From the brightness of the skin over the mesh's normals. photo: uint8 [S, S, 3]; landmarks in its px."""
     face = FaceMap(landmarks)
-    gray, corner = _calm_gray(photo, face.places[..., :2].reshape(-1, 2), photo.shape[0] / 60)
+    gray, corner = calm_gray(photo, face.places[..., :2].reshape(-1, 2), photo.shape[0] / 60)
     level = cv2.remap(gray, face.places[..., :2] - corner, None, cv2.INTER_LINEAR).astype(np.float32)
     chosen = (face.known > 0) & (face.normals[..., 2] < -0.2)
     chosen &= (np.arange(level.size).reshape(level.shape) % 7) == 0
@@ -58,7 +58,7 @@ def fit_light(photo: Image, landmarks: Landmarks) -> Light:
     return Light(math.tanh(4 * solution[1]), min(1.0, math.hypot(solution[1], solution[2]) / 0.35))
 
 
-def _calm_gray(photo: Image, places: Points, sigma_px: float) -> tuple[Plane, Points]:
+def calm_gray(photo: Image, places: Points, sigma_px: float) -> tuple[Plane, Points]:
     """The brightness of the part of a photo that holds these places, and where its first pixel lies, float32 [2].
 
     What is further away than a Gaussian reaches does not count. sigma_px: how far it is averaged.

@@ -5,7 +5,7 @@ import pytest
 import skia
 
 from toonfilter.runtime.render import paths
-from toonfilter.runtime.render.features.brush import Shape, _paths
+from toonfilter.runtime.render.features.brush import Shape, paths_through
 from toonfilter.runtime.render.paths import CLOSE, CUBIC, LINE, MOVE, path_of_bytes, polygons
 
 _OUTER = np.array([[0, 0], [10, 0.5], [10, 10], [0.25, 10]], np.float32)
@@ -36,19 +36,19 @@ def test_what_another_format_would_give_is_built_verb_by_verb(monkeypatch: pytes
     points = np.arange(16, dtype=np.float32).tobytes()
     verbs = MOVE + LINE + CUBIC + CUBIC + CLOSE
     usual = path_of_bytes(points, verbs, even_odd=True)
-    monkeypatch.setattr(paths, "_FORMAT", 99)
+    monkeypatch.setattr(paths, "FORMAT", 99)
     assert path_of_bytes(points, verbs, even_odd=True) == usual
     assert usual.countPoints() == 8
 
 
 def test_no_path_is_built_verb_by_verb_where_skia_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "_verb_by_verb", lambda *_: pytest.fail("the format in memory is another one"))
+    monkeypatch.setattr(paths, "verb_by_verb", lambda *_: pytest.fail("the format in memory is another one"))
     assert not polygons([_OUTER]).isEmpty()
 
 
 def test_curves_go_through_their_points_and_corners_join_runs() -> None:
     line = np.linspace(0, 9, 10, dtype=np.float32)[:, None] * np.array([1, 0], np.float32)
-    path = _paths([Shape((line, line[::-1] + np.float32(5)))])[0]
+    path = paths_through([Shape((line, line[::-1] + np.float32(5)))])[0]
     assert path.countVerbs() == 1 + 9 + 1 + 9 + 1
     ends = [path.getPoint(place) for place in (0, 27, 28, 55)]
     assert [(one.x(), one.y()) for one in ends] == [(0, 0), (9, 0), (14, 5), (5, 5)]

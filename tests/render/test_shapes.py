@@ -9,7 +9,7 @@ from toonfilter.runtime.render.colour import ink, shade, to_lab, to_rgb
 from toonfilter.runtime.render.contours import outlines
 from toonfilter.runtime.render.face_map import SIDE, FaceMap, MeshShapes, mean_cells
 from toonfilter.runtime.render.scene import steadied
-from toonfilter.runtime.render.shade import Light, _calm_gray, shade_field
+from toonfilter.runtime.render.shade import Light, calm_gray, shade_field
 from toonfilter.runtime.render.tones import stepped
 
 
@@ -105,7 +105,7 @@ def test_the_light_is_that_of_the_whole_photo_whatever_of_it_is_looked_at() -> N
     photo = cv2.GaussianBlur(rng.integers(0, 255, (300, 420, 3), np.uint8), (0, 0), 12)
     whole = cv2.GaussianBlur(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), (0, 0), 5.0)
     for places in ([[150, 80], [260, 200]], [[-20, 5], [30, 310]], [[500, 100], [510, 120]]):
-        gray, corner = _calm_gray(photo, np.array(places, np.float32), 5.0)
+        gray, corner = calm_gray(photo, np.array(places, np.float32), 5.0)
         left, top = corner.astype(int).tolist()
         for x, y in places:
             if 0 <= x < 420 and 0 <= y < 300:

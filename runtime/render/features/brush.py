@@ -180,7 +180,7 @@ class Pen:
         self._shape_strokes()
         # What is both filled and clipped by is built once.
         shapes = {id(step.shape): step.shape for step in self._ops if isinstance(step.shape, Shape)}
-        paths = dict(zip(shapes, _paths(list(shapes.values())), strict=True))
+        paths = dict(zip(shapes, paths_through(list(shapes.values())), strict=True))
         flat, graded = skia.Paint(AntiAlias=True), skia.Paint(AntiAlias=True)
         for step in self._ops:
             path = paths[id(step.shape)] if isinstance(step.shape, Shape) else step.shape
@@ -222,7 +222,7 @@ def _perform(canvas: skia.Canvas, step: _Op, path: skia.Path | None, flat: skia.
             canvas.clipPath(path, skia.ClipOp.kIntersect, True)
 
 
-def _paths(shapes: Sequence[Shape]) -> list[skia.Path]:
+def paths_through(shapes: Sequence[Shape]) -> list[skia.Path]:
     """Cubic paths through the points of all shapes."""
     runs = [run for shape in shapes for run in shape.runs]
     if not runs:
