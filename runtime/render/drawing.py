@@ -13,7 +13,6 @@ from toonfilter.runtime.backends.translator import Translator
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.box import Box
-from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render import layers
 from toonfilter.runtime.render.beard import draw_beard
@@ -197,7 +196,7 @@ class LayeredRenderer:
         scene = person.scene
         memory = self._remembered(person, prepared.scene, time_s)
         head = person.head.in_proportions(self._proportions(memory.look))
-        memory.swatches.next_frame(head.flat[NOSE_TIP], prepared.reading)
+        memory.swatches.next_frame(head.middle, prepared.reading)
         swatches = None if time_s is None else memory.swatches
         figure = Figure(
             scene.photo, scene.planes, scene.to_frame, head.unit_px, head, head.warp.move, swatches, person.carry

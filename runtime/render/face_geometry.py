@@ -77,6 +77,12 @@ class FaceGeometry:
         return replace(self, points=points, warp=warp)
 
     @cached_property
+    def middle(self) -> Points:
+        """The middle of the head as the photo shows it, float32 [2] canvas px: a turn hardly moves it."""
+        middle: Points = self.fit.crop_centre.astype(np.float32)
+        return middle
+
+    @cached_property
     def flat(self) -> Points:
         """float32 [478, 2] canvas px."""
         return np.ascontiguousarray(self.points[:, :2])

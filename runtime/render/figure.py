@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.geometry.landmarks import NOSE_TIP
 from toonfilter.runtime.render.contours import CORNER_PX, Plane, Points, outlines
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.head_carry import HeadCarry, applied
@@ -104,8 +103,8 @@ class Figure:
         """How far the head has moved on the canvas since its fields were read, float32 [2]; None: not at all."""
         if self.carry is None or self.head is None:
             return None
-        nose = self.head.photo_points[[NOSE_TIP], :2]
-        drift: Points = (nose - applied(self.to_canvas, self.to_crop(nose)))[0].astype(np.float32)
+        middle = self.head.middle[None]
+        drift: Points = (middle - applied(self.to_canvas, self.to_crop(middle)))[0].astype(np.float32)
         return drift
 
     def as_drawn(self, plane: Plane, patch: Patch) -> Plane:

@@ -75,7 +75,7 @@ def anchor_of(figure: Figure) -> Points:
     """Where the head is on the canvas: float32 [2]; meshes tremble, and hair does not."""
     if figure.head is None:
         return np.zeros(2, np.float32)
-    return figure.held("anchor", figure.head.photo_points[NOSE_TIP, :2], _TREMBLES_U * figure.unit_px)
+    return figure.held("anchor", figure.head.middle, _TREMBLES_U * figure.unit_px)
 
 
 def draw_hair(canvas: skia.Canvas, figure: Figure, base: Lab, light: Light, rules: BaseRules) -> None:
