@@ -182,7 +182,8 @@ def ear_in(profile: NDArray[np.float32]) -> EarShape | None:
         share = np.clip((points[:, 0] - _OUTER[0]) / (_OUTER[1] - _OUTER[0]), 0, 1)
         shift = there - (outer - (1 - _reach_of_plan(points[:, 1])) * width)
         across = plain + share * np.clip(shift, -_MOST_SHIFT * width, _MOST_SHIFT * width)
-        return np.stack([across, down], 1).astype(np.float32)
+        lengths: Points = np.stack([across, down], 1).astype(np.float32)
+        return lengths
 
     return EarShape(laid(EAR), laid(FOLD), seen, area, smoothstep(notch, *_CLEAR_NOTCH_U))
 
@@ -233,5 +234,6 @@ def _first(notches: NDArray[np.float32], begin: int, end: int) -> float:
         start += 1
     if not 0 < start < len(depth) - 1:
         return float(rows[start])
-    before, here, after = depth[start - 1 : start + 2].tolist()
-    return float(rows[start]) + way * min(max((before - after) / (2 * (before + after - 2 * here) - 1e-9), -0.5), 0.5)
+    before, here, after = (float(one) for one in depth[start - 1 : start + 2])
+    beside = (before - after) / (2 * (before + after - 2 * here) - 1e-9)
+    return float(rows[start]) + way * min(max(beside, -0.5), 0.5)
