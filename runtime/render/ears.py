@@ -42,7 +42,7 @@ _EAR_OUTWARDS = 0.3
 _IN_PROFILE = np.array([[0.01, -0.57], [0.59, 0.50]], np.float32)
 """Upper front and lower back corner of an ear in profile, backwards and down from the side of the face, in distances of
 the pupils; wide, as meshes turn too little."""
-_BOTH_SEEN, _NOT_SEEN, _MODEL_U2, _HIDES_U, _MOST_COVERED = 9.0, 20.0, (0.020, 0.035), 0.5, 70.0
+_BOTH_SEEN, _NOT_SEEN, _MODEL_U2, _HIDES_U, _MOST_COVERED = 9.0, 11.0, (0.035, 0.060), 0.5, 70.0
 """Yaw in degrees up to which both ears show, and where the far one would be gone; area of an ear from which the other
 begins to be drawn after it, and wholly is, in squared distances of the pupils; how far back an ear is that is not seen;
 and mean level of hair and hats over the other's place, from which it is hidden. Raising the last draws ears before

@@ -242,3 +242,15 @@ def test_an_ear_that_moves_a_little_moves_a_little() -> None:
         heights.append(float(ear.outline[:, 1].max()))
     assert np.abs(np.diff(heights)).max() < 0.04
     assert np.median(np.abs(np.diff(heights))) < 0.005
+
+
+def test_the_other_ear_is_narrower_the_more_the_head_turns() -> None:
+    mesh = _mesh()
+    skin = _with_ear(mesh)
+
+    def added(yaw: float) -> int:
+        both = with_both_ears(_planes(skin=skin, person=skin), mesh, UNIT, yaw)
+        return int((cv2.subtract(both["skin"], skin) > 128).sum())
+
+    assert added(0.0) > 1.2 * added(4.0) > 0
+    assert added(8.5) < 0.3 * added(0.0)
