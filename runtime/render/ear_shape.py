@@ -33,15 +33,15 @@ _NOTCH_ROWS, _CLEAR_U, _OF_DEEPEST = 7, 0.03, 0.5
 from which it ends an ear. Raising the last two makes ears longer, down to the jaw."""
 _CLEAR_NOTCH_U = (0.020, 0.040)
 """Depth of the notch in distances of the pupils from which it begins to be clear, and is."""
-_NOTCH_TELLS, _EAR_U = 2.0, (0.15, 0.19)
+_NOTCH_TELLS, _EAR_U = 2.0, (0.135, 0.175)
 """How much the depth of the notch below the lobe tells beside how far an ear stands out; and their sum, in distances of
 the pupils, from which an ear is drawn and drawn whole. Raising the second draws fewer ears; lowering it makes ears of
 cheeks that are wider than the mesh."""
-_BEYOND_FACE_U = (0.06, 0.11)
+_BEYOND_FACE_U = (0.05, 0.09)
 """How far an ear stands out from the mesh to be drawn, and drawn whole. Raising it loses ears that lie close."""
 _HEIGHT_U, _MOST_HEIGHT_U = (0.24, 0.36), (1.2, 1.36)
 """Height of what is seen of an ear from which it is drawn and drawn whole, and from which it is less and none."""
-_AREA_U2 = (0.010, 0.030)
+_AREA_U2 = (0.006, 0.020)
 """Area of what stands out from which an ear is drawn and drawn whole, in squared distances of the pupils."""
 _LEAST_WIDE, _WIDE_U = 0.36, 0.27
 """Width of an ear over its height at least, and up to which in distances of the pupils: a flat one lies on the cheek.

@@ -24,7 +24,7 @@ _LINE_U = 0.026
 _SKIN_LEVEL = 128
 _OUTLINE, _FOLD_LINE, _HOLLOW = taper(48, 0.3, 0.35, 0.5), taper(24, 0.1, 0.3, 0.4), 0.85
 """Widths along an ear's outline and along its fold, over those of other lines, and how dark the hollow is."""
-_TURNED, _FAR_AREA_U2 = (6.0, 10.0), (0.07, 0.13)
+_TURNED, _FAR_AREA_U2 = (6.0, 10.0), (0.045, 0.100)
 """Yaw in degrees from which the far ear must be large, and its area in squared distances of the pupils from which its
 lines are seen, and whole: small ones there are cheeks."""
 _FAR_HIDDEN = (12.0, 20.0)
