@@ -13,6 +13,7 @@ from toonfilter.runtime.faces.detection import Face, face_from
 from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.geometry.alignment import crop_transform, mean_face
 from toonfilter.runtime.geometry.landmarks import EYES, LIP_TOP, NOSE_RIDGE
+from toonfilter.runtime.render.ears import ear_in_profile
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.drawing import draw_features
@@ -163,6 +164,24 @@ def test_lashes_behind_the_bridge_are_no_bump_of_the_outline(yaw: float) -> None
     assert (cleared["skin"] == plain).mean() > 0.9995
     ahead_looking = replace(head, yaw=30.0 * ahead)
     assert (without_far_lashes(planes, head.points, ahead_looking, head.unit_px)["person"] == person).all()
+
+
+@pytest.mark.parametrize("yaw", [-55.0, 55.0])
+def test_an_ear_further_back_than_its_mesh_is_found_in_the_hair(yaw: float) -> None:
+    head = FaceGeometry.of(turned(yaw).landmarks)
+    near, skin = 1 - head.far_side, np.full((SIDE_PX, SIDE_PX), 255, np.uint8)
+    figure = Figure(np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8), {}, np.eye(2, 3), head.unit_px, head)
+    usual = ear_in_profile(head, figure, skin, near)
+    assert usual is not None
+    # Hair all around but for a lobe of skin behind the usual place.
+    back = head.right * np.float32(0.3 * head.unit_px * (1 if near else -1))
+    lobe = usual + back
+    hair = np.zeros_like(skin)
+    grown = lobe.mean(0) + (lobe - lobe.mean(0)) * np.float32(1.12)
+    cv2.fillPoly(hair, [np.rint(grown).astype(np.int32)], 255)
+    found = ear_in_profile(head, figure, hair, near)
+    assert found is not None
+    assert float(np.linalg.norm(found.mean(0) - lobe.mean(0))) < 0.15 * head.unit_px
 
 
 @pytest.mark.parametrize("yaw", [-60.0, 60.0])

@@ -10,6 +10,7 @@ from toonfilter.runtime.fields import FIELDS
 from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.render.colour_sense import with_colour_edges
+from toonfilter.runtime.render.ears import ear_outline, with_both_ears
 from toonfilter.runtime.render.head_planes import above_chin
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.render.own_skin import with_own_skin, without_gleams
@@ -324,6 +325,39 @@ def test_hair_is_grey_or_blond_beside_its_skin(skin: tuple[int, int, int], is_gr
     palette = measure_palette(photo, planes(hair=box(0, 0, SIZE, 90), skin=box(0, 110, SIZE, SIZE)))
     chroma = float(np.hypot(*palette.hair[1:]))
     assert (chroma < 9) == is_grey
+
+
+def test_an_ear_beside_the_face_is_found_and_a_bare_cheek_is_none() -> None:
+    mesh = upright_mesh()
+    edge, height = mesh[454, :2]
+    face = NOBODY.copy()
+    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(mesh[:468, :2]).astype(np.int32)), 255)
+    assert ear_outline(face, mesh[:, :2], UNIT, 1) is None
+    with_ear = cv2.ellipse(face.copy(), (round(float(edge)) + 5, round(float(height))), (13, 26), 0, 0, 360, 255, -1)
+    ear = ear_outline(with_ear, mesh[:, :2], UNIT, 1)
+    assert ear is not None
+    assert ear[:, 0].min() > edge - 6
+    assert 20 < np.ptp(ear[:, 1]) < 60
+    assert ear_outline(with_ear, mesh[:, :2], UNIT, 0) is None
+
+
+def test_the_ear_that_is_not_told_from_the_cheek_is_as_the_other_unless_hair_or_a_turn_hides_it() -> None:
+    mesh = upright_mesh()
+    (left, height), right = mesh[234, :2], float(mesh[454, 0])
+    face = NOBODY.copy()
+    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(mesh[:468, :2]).astype(np.int32)), 255)
+    one_ear = cv2.ellipse(face.copy(), (round(right) + 5, round(float(height))), (13, 26), 0, 0, 360, 255, -1)
+    seen = planes(skin=one_ear, person=one_ear)
+    both = with_both_ears(seen, mesh, UNIT, 3.0)
+    added = cv2.subtract(both["skin"], one_ear) > 128
+    assert added.sum() > 200
+    assert np.argwhere(added)[:, 1].max() < float(left) + 4
+    assert np.array_equal(both["person"] > 128, both["skin"] > 128)
+    assert ear_outline(both["skin"], mesh[:, :2], UNIT, 0) is not None
+    hidden = {**seen, "hair": cv2.subtract(box(0, 0, round(float(left)), SIZE), one_ear)}
+    assert np.array_equal(with_both_ears(hidden, mesh, UNIT, 3.0)["skin"], one_ear)
+    assert np.array_equal(with_both_ears(seen, mesh, UNIT, 25.0)["skin"], one_ear)
+    assert np.array_equal(with_both_ears(planes(skin=face), mesh, UNIT, 3.0)["skin"], face)
 
 
 def test_hair_of_who_is_not_old_is_brown_or_black_not_grey() -> None:

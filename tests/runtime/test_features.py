@@ -13,12 +13,14 @@ from toonfilter.runtime.files.strict import parse
 from toonfilter.runtime.geometry.alignment import mean_face
 from toonfilter.runtime.geometry.landmarks import EYES, LIP_BOTTOM, MOUTH_BOTTOM, MOUTH_TOP
 from toonfilter.runtime.geometry.proportions import Proportions
+from toonfilter.runtime.render.ears import ear_in_profile
 from toonfilter.runtime.render.face_geometry import FaceGeometry
 from toonfilter.runtime.render.features.curves import FaceCurves
 from toonfilter.runtime.render.features.drawing import draw_features
 from toonfilter.runtime.render.features.eyes import eye_shape
 from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.features.mouth import corner_lift
+from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.look import LENS_POINTS, GlassesLook, Look, LookAverage
 from toonfilter.runtime.styles.feature_rules import FeatureRules
 
@@ -292,6 +294,23 @@ def test_glasses_do_not_flicker() -> None:
         mean = average.update(worn, 1 / 30)
     assert mean.glasses is not None
     assert average.update(bare, 1 / 30).glasses is not None
+
+
+@pytest.mark.parametrize("yaw", [45, -45])
+def test_the_near_ear_of_a_turned_head_lies_behind_its_cheek_on_skin(yaw: float) -> None:
+    head = FaceGeometry.of(_face(yaw=yaw))
+    near = 1 - head.far_side
+    skin = np.full((_SIDE, _SIDE), 255, np.uint8)
+    figure = Figure(np.zeros((_SIDE, _SIDE, 3), np.uint8), {}, np.eye(2, 3), head.unit_px, head)
+    ear = ear_in_profile(head, figure, skin, near)
+    assert ear is not None
+    behind = (ear - head.flat[(234, 454)[near]]) @ head.right * (1 if near else -1)
+    assert behind.mean() > 0.1 * head.unit_px
+    assert 0.9 < np.ptp(ear[:, 1]) / head.unit_px < 1.2
+    assert ear_in_profile(head, figure, skin, head.far_side) is None
+    assert ear_in_profile(head, figure, np.zeros_like(skin), near) is None, "hair lies over it"
+    ahead = FaceGeometry.of(_face(yaw=yaw / 3))
+    assert ear_in_profile(ahead, figure, skin, near) is None
 
 
 def _crossing_px(inwards_px: float) -> float:
