@@ -91,13 +91,17 @@ def without_scraps(planes: Mapping[str, Plane], below: Plane, unit_px: float, *,
     given: dict[str, Plane] = {}
     for number in range(1, count):
         left, top, width, height, area = (int(value) for value in found[number])
-        if low[number] and (area > most or _is_cut(left, top, width, height, cells.shape)):
+        is_small = area <= most and not _is_cut(left, top, width, height, cells.shape)
+        if low[number] and not is_small:
             continue
         least = _LEAST_SHARE if low[number] else _LEAST_SHARE_HIGH
         window = np.s_[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
         scrap = (scraps[window] == number).astype(np.uint8)
         rim = cv2.dilate(scrap, np.ones((3, 3), np.uint8)) - scrap
         shares = {name: cv2.mean(plane[window], rim)[0] / 255 for name, plane in around.items()}
+        if not is_small:
+            # What is large above the chin is no face.
+            del shares["skin"]
         taker = max(shares, key=lambda name: shares[name])
         if shares[taker] < least or (taker == "room" and keep_person):
             continue

@@ -255,6 +255,13 @@ def test_a_small_place_on_a_body_makes_no_hole_in_it(is_hand: bool) -> None:
     assert (drawn.planes["person"][100:] == 255).all()
 
 
+def test_a_large_patch_above_the_chin_is_no_skin() -> None:
+    face, patch = box(40, 20, 120, 180), box(120, 0, SIZE, 130)
+    before = planes(person=cv2.max(face, patch), skin=face)
+    after = without_scraps(before, BELOW, UNIT, keep_person=False)
+    assert after["skin"][40:120, 135:].max() == 0
+
+
 @pytest.mark.parametrize(("level", "stays"), [(150, False), (240, True)])
 def test_doubtful_skin_of_another_colour_than_the_faces_is_cloth(points, level: int, stays: bool) -> None:
     middle = middle_of_face(points, (SIZE, SIZE), UNIT)
