@@ -108,7 +108,7 @@ class Proportions:
         way_down = float(frame[1, 1] / np.hypot(*frame[:, 1]))
         upright = min(max((way_down - _TURNED) / (1 - _TURNED), 0.0), 1.0)
         moves = plan.moves + plan.forehead * np.float32(upright)
-        return ProportionWarp(frame, axes, origins[:, None], plan.wider, plan.taller, moves)
+        return ProportionWarp(plan, frame, axes, origins[:, None], moves)
 
 
 def _face_plane(fit: HeadFit, unit_px: float) -> NDArray[np.float32]:
@@ -206,14 +206,13 @@ class ProportionWarp:
 
     All places in all parts are found at once: rows of _axes, float32 [2 P + R, 2], and _origins, [2 P + R, 1], give for
     each of P parts how far across and down from its centre a point lies, in its reach, and for the last R how far up
-    its ramp. _wider, _taller, _moves: float32 [P], units.
+    its ramp. _moves: float32 [P], units.
     """
 
+    _plan: _Plan
     _frame: NDArray[np.float32]
     _axes: NDArray[np.float32]
     _origins: NDArray[np.float32]
-    _wider: NDArray[np.float32]
-    _taller: NDArray[np.float32]
     _moves: NDArray[np.float32]
 
     def move(self, points: NDArray[np.floating[Any]]) -> Points:
@@ -228,8 +227,8 @@ class ProportionWarp:
         weight = np.exp(-0.5 * (across * across + down * down))
         ramps = np.minimum(np.maximum(places[2 * count :], 0), 1)
         weight[count - len(ramps) :] *= ramps * ramps * (3 - 2 * ramps)
-        aside = self._wider @ (weight * across)
-        lower = self._taller @ (weight * down) + self._moves @ weight
+        aside = self._plan.wider @ (weight * across)
+        lower = self._plan.taller @ (weight * down) + self._moves @ weight
         drawn: Points = points + np.stack([aside, lower], 1) @ self._frame.T
         return drawn
 

@@ -1,6 +1,7 @@
 """Outlines of soft fields: closed polygons with sub-pixel, smoothed points, ready to be filled and inked."""
 
 import math
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import cv2
@@ -35,6 +36,8 @@ _STEP_PX = 1.0
 """How far a point may be moved onto the exact level."""
 COARSE_PX = 4
 """Cells in which the patches of a plane are told apart. A power of two."""
+_AT_ONCE = 4
+"""Planes that are made small together, as channels of one picture: more than four take longer again."""
 
 
 def coarsened(plane: Plane) -> Plane:
@@ -44,6 +47,16 @@ def coarsened(plane: Plane) -> Plane:
         return halved(plane, COARSE_PX.bit_length() - 1)
     size = (max(2, width // COARSE_PX), max(2, height // COARSE_PX))
     small: Plane = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    return small
+
+
+def made_small(planes: Mapping[str, Plane], names: Sequence[str], size: tuple[int, int]) -> dict[str, Plane]:
+    """These planes at another size, (w, h) px: several at once, which takes half as long."""
+    small: dict[str, Plane] = {}
+    for first in range(0, len(names), _AT_ONCE):
+        some = names[first : first + _AT_ONCE]
+        merged = cv2.merge([planes[name] for name in some])
+        small.update(zip(some, cv2.split(cv2.resize(merged, size, interpolation=cv2.INTER_AREA)), strict=True))
     return small
 
 

@@ -15,9 +15,9 @@ _LEAST_PX = 30
 _OTHER_SKIN = (0.26, 0.40)
 """How far a* and b*, over L* + 15, may lie from those of the face's skin: below the first it is skin, from the second
 on cloth. Raising them takes cloth of like colour for skin; lowering them loses hands in coloured light."""
-_SURE_SKIN = 200
-"""Level from which skin stays skin whatever its colour: a throat in the shadow, hands in coloured light. Raising it
-takes more of them for cloth."""
+_SURE_SKIN, _FAR_FROM_SKIN = 200, (0.5, 0.7)
+"""Level from which skin is sure, as throats in the shadow and hands in coloured light are, and what holds for that in
+place of _OTHER_SKIN: orange sleeves are none. Raising the first, or lowering the second, takes more skin for cloth."""
 _SURE_HAIR = 215
 _DARK = 15.0
 _NEARLY_BALD, _SOME = 0.12, 60
@@ -29,7 +29,8 @@ Floats = NDArray[np.float32]
 
 
 def with_own_skin(planes: Mapping[str, Plane], photo: Image, middle: Plane, below: Plane) -> dict[str, Plane]:
-    """The planes with less skin where it is doubtful and its colours are others than the face's: ties, collars.
+    """The planes with less skin where its colours are others than the face's, most of all where it is doubtful: ties,
+    collars, sleeves.
 
     photo: uint8 [h, w, 3]. middle: 255 in the middle of the face. below: 255 below the chin, where colours are asked.
     """
@@ -38,9 +39,11 @@ def with_own_skin(planes: Mapping[str, Plane], photo: Image, middle: Plane, belo
     if np.count_nonzero(face) < _LEAST_PX:
         return dict(planes)
     lab = picture_lab(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
-    doubtful = cv2.min(below, cv2.compare(planes["skin"], _SURE_SKIN, cv2.CMP_LT))
-    asked = cv2.resize(doubtful, size, interpolation=cv2.INTER_AREA)
-    return {**planes, "skin": _less(planes["skin"], _other_hue(lab, face), _OTHER_SKIN, asked)}
+    away, skin = _other_hue(lab, face), planes["skin"]
+    doubtful = cv2.min(below, cv2.compare(skin, _SURE_SKIN, cv2.CMP_LT))
+    for limits, places in ((_OTHER_SKIN, doubtful), (_FAR_FROM_SKIN, below)):
+        skin = _less(skin, away, limits, cv2.resize(places, size, interpolation=cv2.INTER_AREA))
+    return {**planes, "skin": skin}
 
 
 def without_gleams(planes: Mapping[str, Plane], photo: Image, middle: Plane, below: Plane) -> dict[str, Plane]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.render.colour import FEWEST_PIXELS, Lab, lightened, median_colour, picture_lab, scaled
-from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.contours import Plane, made_small
 from toonfilter.runtime.render.hair_colour import measure_hair
 from toonfilter.runtime.render.look import Look
 from toonfilter.runtime.styles.style import BaseRules
@@ -25,7 +25,7 @@ CLOTH_SCALE = np.array([0.36, 1.0, 1.0], np.float32)
 _LIVELIER, _LIGHTER = np.array([0.91, 1.12, 1.12], np.float32), np.array([9, 0, 0], np.float32)
 """What painted cloth is of the photo's, in L*a*b*."""
 _SMALL_PX = 96
-_PARTS, _AT_ONCE = ("person", "skin", "hair", "beard", "headwear", "over"), 3
+_PARTS = ("person", "skin", "hair", "beard", "headwear", "over")
 _PAPER_LIGHT, _PAPER_SKIN, _PAPER_HAIR = 68.0, 70.0, 50.0
 """Lightness of black in pencil styles: of cloth, skin, hair. Raising them leaves more of the paper."""
 _PAPER_FROM, _PAPER_WHITE = 68.0, 98.5
@@ -105,7 +105,7 @@ def measure_palette(
     """
     small = cv2.resize(photo, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA)
     lab = cv2.bilateralFilter(picture_lab(small), 5, 12, 2)
-    plane = _made_small(fields)
+    plane = made_small(fields, [name for name in _PARTS if name in fields], (_SMALL_PX, _SMALL_PX))
     default = before or Palette()
     skin = median_colour(lab[plane["skin"] > 220], default.skin)
     hair = measure_hair(lab, plane, skin, default.hair, look)
@@ -119,18 +119,6 @@ def measure_palette(
         headwear=_clusters(lab[plane["headwear"] > 200], default.headwear, _ALIKE_HATS),
         over=_clusters(lab[plane["over"] > 200], default.over),
     )
-
-
-def _made_small(fields: Mapping[str, Plane]) -> dict[str, Plane]:
-    """The planes of parts, _SMALL_PX wide and high: several at once, which takes half as long."""
-    names = [name for name in _PARTS if name in fields]
-    small: dict[str, Plane] = {}
-    for first in range(0, len(names), _AT_ONCE):
-        some = names[first : first + _AT_ONCE]
-        merged = cv2.merge([fields[name] for name in some])
-        planes = cv2.split(cv2.resize(merged, (_SMALL_PX, _SMALL_PX), interpolation=cv2.INTER_AREA))
-        small.update(zip(some, planes, strict=True))
-    return small
 
 
 def cloth_plane(fields: Mapping[str, Plane], *, under_beard: bool = False) -> Plane:

@@ -8,7 +8,7 @@ import numpy as np
 
 from toonfilter.runtime.faces.detection import Face
 from toonfilter.runtime.geometry.alignment import Landmarks
-from toonfilter.runtime.geometry.landmarks import CHIN, EYES, FOREHEAD, NOSE_TIP
+from toonfilter.runtime.geometry.landmarks import CHIN, EYES, FOREHEAD, MOUTH_CORNERS, NOSE_TIP
 from toonfilter.runtime.geometry.proportions import Proportions
 from toonfilter.runtime.render.colour_sense import with_colour_edges
 from toonfilter.runtime.render.contours import Plane
@@ -163,7 +163,8 @@ def _cleared(scene: SceneFields, landmarks: Landmarks, head: FaceGeometry, *, ke
     planes = without_stray_skin(planes, hull_region(landmarks, middle.shape), cv2.bitwise_not(below), crown, unit_px)
     planes = without_throat_hair(planes, below, unit_px)
     planes = without_islands(planes, nose, unit_px, keep_person=keep_person)
-    planes = without_scraps(planes, below, unit_px, keep_person=keep_person)
+    mouth = landmarks[list(MOUTH_CORNERS), :2].mean(0)
+    planes = without_scraps(planes, half_plane(middle.shape, mouth, down), unit_px, keep_person=keep_person)
     planes.pop("told", None)
     return planes
 

@@ -13,7 +13,7 @@ import numpy as np
 from toonfilter.runtime.faces.network_files import NetworkFile, open_network
 from toonfilter.runtime.fields import PARTS_OF_PEOPLE
 from toonfilter.runtime.frames import Image
-from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.contours import Plane, made_small
 
 PERSON = NetworkFile("person.onnx", "7ee25f5890b2322667561123c9b857df68d6ce81e5b2bc6b9ca6a2dca2786496")
 SIDE_PX, LIVE_SIDE_PX = 256, 192
@@ -65,14 +65,12 @@ class PersonNetwork:
         return mask
 
 
-def made_small(planes: Mapping[str, Plane], told: Plane) -> dict[str, Plane]:
-    """The planes that are compared with what another network told, at its size: all at once, which takes half as long.
+def compared(planes: Mapping[str, Plane], told: Plane) -> dict[str, Plane]:
+    """The planes that are compared with what another network told, at its size.
 
     planes: uint8 [h, w]. told: uint8 [S, S].
     """
-    merged = cv2.merge([planes[name] for name in _COMPARED])
-    small = cv2.split(cv2.resize(merged, told.shape[::-1], interpolation=cv2.INTER_AREA))
-    return dict(zip(_COMPARED, small, strict=True))
+    return made_small(planes, _COMPARED, (told.shape[1], told.shape[0]))
 
 
 def with_second_opinion(
@@ -87,9 +85,9 @@ def with_second_opinion(
 
     planes, near, below: uint8 [h, w]. told: see `PersonNetwork`. near: 255 where less of a person may be left:
     elsewhere stay whole others whom nobody knows. below: 255 where more may be added: above a chin that is the room
-    between locks. things: where less may be left, too, see `things_unseen`. small: see `made_small`; None makes them.
+    between locks. things: where less may be left, too, see `things_unseen`. small: see `compared`; None makes them.
     """
-    person, small = planes["person"], small or made_small(planes, told)
+    person, small = planes["person"], small or compared(planes, told)
     differs = cv2.bitwise_xor(cv2.compare(small["person"], _EVEN, cv2.CMP_GE), cv2.compare(told, _EVEN, cv2.CMP_GE))
     kernel = np.ones((_LEAST_CELLS, _LEAST_CELLS), np.uint8)
     differs = cv2.dilate(cv2.morphologyEx(differs, cv2.MORPH_OPEN, kernel), kernel)
@@ -116,10 +114,10 @@ def with_second_opinion(
 def things_unseen(planes: Mapping[str, Plane], told: Plane, small: Mapping[str, Plane] | None = None) -> Plane:
     """255 in what hangs together of a person that the other does not see, where hardly anything is skin or hair.
 
-    Flags, chairs. planes: uint8 [h, w]. told: see `PersonNetwork`. small: see `made_small`; None makes them. Returns
+    Flags, chairs. planes: uint8 [h, w]. told: see `PersonNetwork`. small: see `compared`; None makes them. Returns
     uint8 [S, S].
     """
-    small = small or made_small(planes, told)
+    small = small or compared(planes, told)
     unseen = cv2.subtract(small["person"], told)
     kernel = np.ones((_LEAST_CELLS, _LEAST_CELLS), np.uint8)
     # Opened, for the rim of hair and shoulders hangs together with what is beside them.
@@ -136,7 +134,7 @@ def things_unseen(planes: Mapping[str, Plane], told: Plane, small: Mapping[str, 
 
 
 def _seen_clearly(small: Mapping[str, Plane]) -> Plane:
-    """255 in large areas of sure hair and hats: uint8 [S, S]. small: see `made_small`."""
+    """255 in large areas of sure hair and hats: uint8 [S, S]. small: see `compared`."""
     clear: Plane = np.zeros_like(small["person"])
     for name, level in _CLEAR.items():
         clear = cv2.max(clear, cv2.compare(small[name], level, cv2.CMP_GE))

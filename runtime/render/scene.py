@@ -17,7 +17,7 @@ from toonfilter.runtime.geometry.sampling import halved, halvings_for, take_view
 from toonfilter.runtime.render.blending import border_window
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.head_planes import above_chin
-from toonfilter.runtime.render.person_network import PersonNetwork, made_small, things_unseen, with_second_opinion
+from toonfilter.runtime.render.person_network import PersonNetwork, compared, things_unseen, with_second_opinion
 
 PLANES_PX, LIVE_PLANES_PX = 640, 512
 """Long side of the joined planes. Raising it draws small heads finer and costs time in proportion to its square."""
@@ -155,7 +155,7 @@ class FieldsReader:
         if self._person is not None:
             told = self._told(self._person, photo, heads, steady=steady)
             near, below = self._asked(heads, size, scale)
-            small = made_small(planes, told)
+            small = compared(planes, told)
             things = self._things(planes, told, small, steady=steady) if heads and not self._keep_person else None
             planes = with_second_opinion(planes, told, near, below, things, small)
             planes["told"] = cv2.resize(told, size, interpolation=cv2.INTER_LINEAR)

@@ -16,7 +16,7 @@ _MOST_U2 = 1.0
 _TAKERS = ("skin", "hair", "headwear")
 _LEAST_SHARE = 0.45
 _LEAST_SHARE_HIGH = 0.25
-"""Share of its surroundings that the taker must be; the second for scraps that lie wholly above the chin, where nobody
+"""Share of its surroundings that the taker must be; the second for scraps that lie wholly above the mouth, where nobody
 wears cloth that hangs together with none below. Raising them leaves more scraps as cloth."""
 
 _PATCH_LEVEL, _EARS_U, _LEAST_HAIR, _MOSTLY_HIGH = 100, 0.45, 0.3, 0.6
@@ -73,9 +73,9 @@ def _enclosed(body: Plane, most_px2: float) -> Plane:
 def without_scraps(planes: Mapping[str, Plane], below: Plane, unit_px: float, *, keep_person: bool) -> dict[str, Plane]:
     """The planes with small patches of cloth given to the skin, hair or headwear, or left to the room, around them.
 
-    Jewellery on a neck and gaps in hair are no clothes. Cloth below the chin that the picture's edge cuts stays.
+    Jewellery on a neck and gaps in hair are no clothes. Cloth below the mouth that the picture's edge cuts stays.
 
-    planes: uint8 [h, w]. below: 255 below a face's chin. unit_px: distance of the pupils in them. keep_person: nothing
+    planes: uint8 [h, w]. below: 255 below a face's mouth. unit_px: distance of the pupils in them. keep_person: nothing
     is left to the room.
     """
     cloth = cloth_plane(planes, under_beard=True)
@@ -100,7 +100,7 @@ def without_scraps(planes: Mapping[str, Plane], below: Plane, unit_px: float, *,
         rim = cv2.dilate(scrap, np.ones((3, 3), np.uint8)) - scrap
         shares = {name: cv2.mean(plane[window], rim)[0] / 255 for name, plane in around.items()}
         if not is_small:
-            # What is large above the chin is no face.
+            # What is large above the mouth is no face.
             del shares["skin"]
         taker = max(shares, key=lambda name: shares[name])
         if shares[taker] < least or (taker == "room" and keep_person):

@@ -28,7 +28,7 @@ from toonfilter.runtime.render.scene import SceneFields
 
 _HEAD_WIDTH, _HEAD_HEIGHT = 0.62, 0.80
 """Half axes of a bare head, in sides of the box around its face. Raising them covers more around a face."""
-_PERSON_LEVEL = 90
+_PERSON_LEVEL = 60
 _BARE_LEVEL = 110
 _ISLAND_LEVEL = 100
 _HAIR_LEVEL = 128
@@ -46,9 +46,9 @@ _LEAST_BESIDE = 0.4
 _ALL_CLOTH, _BARE_PLACE = 230, 64
 """Mean level of a place's person from which on it lies amid clothes; mean level of its skin, hair and headwear from
 which on a bare head is drawn there. Raising them draws fewer heads where somebody is half hidden."""
-_OWN_SHAPE, _SHAPE_LEVEL = 150, 60
-"""Mean level of skin, hair and headwear in such an oval from which it has the network's shape, and the level of the
-person where that ends. Raising the first makes ovals of more heads."""
+_OWN_SHAPE = 150
+"""Mean level of skin, hair and headwear in such an oval from which it has the network's shape. Raising it makes more
+heads ovals."""
 _HAT_REACH_U, _LEAST_WORN = 0.3, 0.4
 """How far below the chin headwear is counted as worn on the head, and the share of it that must be: else it is cloth.
 Raising the first and lowering the second takes more shirts for scarves."""
@@ -254,7 +254,7 @@ def _as_seen(head: Plane, person: Plane, bare: Plane) -> Plane:
     """What the network sees of a head, where that is most of it: it has a better shape than an oval."""
     if cv2.mean(bare, head)[0] < _OWN_SHAPE:
         return head
-    seen: Plane = cv2.min(head, cv2.compare(cv2.max(person, bare), _SHAPE_LEVEL, cv2.CMP_GE))
+    seen: Plane = cv2.min(head, cv2.compare(cv2.max(person, bare), _PERSON_LEVEL, cv2.CMP_GE))
     return seen
 
 

@@ -10,7 +10,7 @@ from toonfilter.runtime.geometry.alignment import CropTransform
 from toonfilter.runtime.render.person_network import (
     SIDE_PX,
     PersonNetwork,
-    made_small,
+    compared,
     things_unseen,
     with_second_opinion,
 )
@@ -155,7 +155,7 @@ def test_a_rim_around_a_body_is_no_bridge_to_a_flag() -> None:
 
 def test_planes_are_as_small_together_as_one_by_one() -> None:
     ours = planes(box(118, 0, 202, SIZE), skin=box(110, 20, 210, 100), hair=box(90, 100, 118, 141))
-    small = made_small(ours, as_told(NOBODY))
+    small = compared(ours, as_told(NOBODY))
     for name in ("person", "skin", "hair"):
         alone = cv2.resize(ours[name], (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
         assert (small[name] == alone).all(), name

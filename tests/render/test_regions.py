@@ -45,7 +45,7 @@ def box(left: int, top: int, right: int, bottom: int) -> np.ndarray:
 
 
 BELOW = box(0, 140, SIZE, SIZE)
-"""Below the chin of a face in the middle."""
+"""Below the mouth of a face in the middle."""
 
 
 @pytest.fixture
@@ -255,20 +255,27 @@ def test_a_small_place_on_a_body_makes_no_hole_in_it(is_hand: bool) -> None:
     assert (drawn.planes["person"][100:] == 255).all()
 
 
-def test_a_large_patch_above_the_chin_is_no_skin() -> None:
+def test_a_large_patch_above_the_mouth_is_no_skin() -> None:
     face, patch = box(40, 20, 120, 180), box(120, 0, SIZE, 130)
     before = planes(person=cv2.max(face, patch), skin=face)
     after = without_scraps(before, BELOW, UNIT, keep_person=False)
     assert after["skin"][40:120, 135:].max() == 0
 
 
-@pytest.mark.parametrize(("level", "stays"), [(150, False), (240, True)])
-def test_doubtful_skin_of_another_colour_than_the_faces_is_cloth(points, level: int, stays: bool) -> None:
+@pytest.mark.parametrize(
+    ("colour", "level", "stays"),
+    [
+        pytest.param((210, 150, 70), 150, False, id="doubtful"),
+        pytest.param((210, 150, 70), 240, True, id="sure"),
+        pytest.param((90, 130, 200), 240, False, id="sure, but far from skin"),
+    ],
+)
+def test_skin_of_another_colour_than_the_faces_is_cloth(points, colour, level: int, stays: bool) -> None:
     middle = middle_of_face(points, (SIZE, SIZE), UNIT)
     below = cv2.bitwise_not(above_chin(points, (SIZE, SIZE), 0.0))
     photo = np.full((SIZE, SIZE, 3), (225, 180, 160), np.uint8)
     hands, shirt = box(0, 170, 60, 200), box(100, 170, 200, 200)
-    photo[shirt > 0] = (235, 140, 20)
+    photo[shirt > 0] = colour
     seen = cv2.max(cv2.max(middle, hands), cv2.min(shirt, level))
     after = with_own_skin(planes(skin=seen), photo, middle, below)
     assert after["skin"][180:, :55].min() == 255
@@ -317,7 +324,7 @@ def test_cloth_that_the_edge_cuts_is_no_scrap() -> None:
 
 
 @pytest.mark.parametrize(("top", "is_hair"), [(20, True), (150, False)])
-def test_cloth_that_hangs_together_with_none_below_the_chin_is_the_hair_it_lies_in(top: int, is_hair: bool) -> None:
+def test_cloth_that_hangs_together_with_none_below_the_mouth_is_the_hair_it_lies_in(top: int, is_hair: bool) -> None:
     hair, patch = box(0, 0, 150, SIZE), box(90, top, SIZE, top + 40)
     before = planes(person=cv2.max(hair, patch), hair=cv2.subtract(hair, patch))
     after = without_scraps(before, BELOW, UNIT, keep_person=False)
