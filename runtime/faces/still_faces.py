@@ -6,11 +6,16 @@ from toonfilter.runtime.faces.believed import believed_faces
 from toonfilter.runtime.faces.config import TrackingConfig
 from toonfilter.runtime.faces.detection import Face, FaceMesher, face_from
 from toonfilter.runtime.faces.detector import TURNS, Detection, FaceDetector, thorough_passes
+from toonfilter.runtime.faces.verification import DetectionVerifier
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
 
 UPRIGHT = (0,)
 """Turns of pictures whose people are known to stand or sit."""
+
+_LEAST_DOUBT, _BEYOND = 0.45, 0.1
+"""Least score of a close look at a place without a mesh beside known faces, and how far beyond the picture's border,
+in its sides, the middle of what it shows may lie. Raising the first misses faces, lowering it covers collars."""
 
 
 class StillFaceFinder:
@@ -24,6 +29,7 @@ class StillFaceFinder:
         self._config = config or TrackingConfig()
         self._detector = FaceDetector(self._config)
         self._mesher = FaceMesher(self._detector, self._config)
+        self._verifier = DetectionVerifier(self._detector, self._config)
 
     def find(self, image: Image) -> tuple[list[Face], list[Box]]:
         """Faces with a mesh, the most certain first, and the places of those without. image: uint8 [H, W, 3] RGB."""
@@ -31,7 +37,8 @@ class StillFaceFinder:
         faces: list[Face] = []
         unmeshed: list[Detection] = []
         for one in self._detector.search(image, thorough_passes(width, height, self._config, self._turns)):
-            if any(face.box.holds(one.box.centre) for face in faces):
+            heads = [face.box for face in faces]
+            if any(box.holds(one.box.centre) for box in heads) or self._verifier.is_speck(image, one, heads):
                 continue
             face = self._meshed(image, one, len(faces)) if len(faces) < self._max_faces else None
             if not self._is_face(image, one, has_mesh=face is not None):
@@ -41,7 +48,8 @@ class StillFaceFinder:
             else:
                 unmeshed.append(one)
         known = [face.box for face in faces]
-        places = [one.box for one in unmeshed if self._detector.is_another(image, one, known, self._turns)]
+        seen = [one for one in unmeshed if not known or self._is_seen_from_near(image, one, known)]
+        places = [one.box for one in seen if self._detector.is_another(image, one, known, self._turns)]
         belief = self._config.neighbours.belief
         believed, doubted = believed_faces(faces, belief, unmeshed=[one.box for one in unmeshed])
         return believed, places + doubted
@@ -70,6 +78,15 @@ class StillFaceFinder:
         turns = (one.quarter_turns,) if is_lone else self._turns
         seen = self._detector.look_closely(image, one.box, 0.0, turns, is_certain=True)
         return seen is not None and (has_mesh or not is_lone or seen.score >= config.detection.lone_score)
+
+    def _is_seen_from_near(self, image: Image, one: Detection, known: Sequence[Box]) -> bool:
+        """Whether a close look at least doubts that there is none beside known faces: collars, ears and rooms look like
+        faces from far."""
+        seen = self._detector.look_closely(image, one.box, 0.0, self._turns, known=known)
+        height, width = image.shape[:2]
+        # Beyond the border the view is a mirror.
+        frame = Box(0, 0, width, height).grown(_BEYOND)
+        return seen is not None and seen.score >= _LEAST_DOUBT and frame.holds(seen.box.centre)
 
     def close(self) -> None:
         """Free the networks."""

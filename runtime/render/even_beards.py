@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.geometry.alignment import Landmarks
 from toonfilter.runtime.geometry.landmarks import BELOW_NOSE, CHIN, FACE_SIDES, MOUTH_CORNERS, NOSE_TIP
 from toonfilter.runtime.render.contours import Plane
+from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.head_planes import axes_of, disc, hull_region
 
 _REACH_U, _BELOW_U = 0.55, 0.08
@@ -18,8 +19,9 @@ _SHARE = 0.95
 """How much of one side the other gets. Raising it makes moustaches of shade on one side."""
 _LEAST_LEVEL = 70
 """Level that the plane must reach for there to be a beard."""
-_MOST_UNEVEN = 2.0
-"""Width of the face's halves, one over the other, beyond which it is turned too far."""
+_MOST_UNEVEN, _TURNED = 2.0, (1.3, 1.7)
+"""Width of the face's halves, one over the other, beyond which it is turned too far; and from which on halves that
+are laid over each other no longer meet, so that their mean is less of a beard, and where it no longer counts."""
 _CHIN_REACH_U, _BELOW_CHIN_U = 1.1, 0.35
 """How far to either side of the chin and below it beards are compared, in distances of the pupils."""
 _LEAST_EVEN = 0.4
@@ -95,7 +97,9 @@ def even_beard(beard: Plane, landmarks: Landmarks, unit_px: float) -> Plane:
     seam = 2 * max(1, round(_SEAM_U * unit_px)) + 1
     whole = halves.back(np.full_like(halves.own, 255), beard.shape)
     share = cv2.blur(cv2.erode(whole, np.ones((seam, seam), np.uint8)), (seam, seam)).astype(np.float32) / 255
-    mixed: Plane = cv2.convertScaleAbs(beard + (halves.back(even, beard.shape) - beard.astype(np.float32)) * share)
+    turned = smoothstep(halves.uneven, *_TURNED)
+    wanted = cv2.addWeighted(halves.back(even, beard.shape), 1 - turned, _rounded(beard, unit_px), turned, 0)
+    mixed: Plane = cv2.convertScaleAbs(beard + (wanted - beard.astype(np.float32)) * share)
     return mixed
 
 
@@ -108,11 +112,15 @@ def _rounded(beard: Plane, unit_px: float) -> Plane:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Halves:
-    """A part of the plane along the face's axes, and its mirror image. placed: float64 [2, 3], to the plane."""
+    """A part of the plane along the face's axes, and its mirror image. placed: float64 [2, 3], to the plane.
+
+    uneven: the width of the face's wider half over that of the other.
+    """
 
     own: Plane
     mirrored: Plane
     placed: NDArray[np.float64]
+    uneven: float
 
     def back(self, part: Plane, shape: tuple[int, ...]) -> Plane:
         """Such a part in its place in the plane, which has this shape."""
@@ -145,4 +153,4 @@ def _halves(beard: Plane, landmarks: Landmarks, rows: tuple[float, float], reach
     # A turned head shows less of one half.
     wider = np.where(x < 0, widths[1] / widths[0], widths[0] / widths[1]).astype(np.float32)
     mirrored: Plane = cv2.remap(own, -x * wider - across_px[0], y - down_px[0], cv2.INTER_LINEAR)
-    return _Halves(own, mirrored, placed)
+    return _Halves(own, mirrored, placed, max(widths) / min(widths))

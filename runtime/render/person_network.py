@@ -27,6 +27,9 @@ and more false patches."""
 _CLEAR: Mapping[str, int] = {"hair": 225, "headwear": 247}
 """Levels from which parts are clear to the fields network and stay, whatever the other sees. Raising them loses long
 hair and the crowns of hats; lowering them keeps more of the room as these."""
+_CLEARLY_EITHER, _MAY_BE_HAIR = 235, 60
+"""Sum of both from which a place is clearly one of them, and least level of hair there: curls in odd light. Raising
+them does as raising the levels of `_CLEAR`."""
 _SOLID_CELLS = 7
 """Least side of an area of them, in cells of the second opinion, for that. Raising it does as raising the levels."""
 _BARE_LEVEL, _MOST_BARE = 100, 0.08
@@ -138,6 +141,8 @@ def _seen_clearly(small: Mapping[str, Plane]) -> Plane:
     clear: Plane = np.zeros_like(small["person"])
     for name, level in _CLEAR.items():
         clear = cv2.max(clear, cv2.compare(small[name], level, cv2.CMP_GE))
+    either = cv2.compare(cv2.add(small["hair"], small["headwear"]), _CLEARLY_EITHER, cv2.CMP_GE)
+    clear = cv2.max(clear, cv2.min(either, cv2.compare(small["hair"], _MAY_BE_HAIR, cv2.CMP_GE)))
     solid = cv2.morphologyEx(clear, cv2.MORPH_OPEN, np.ones((_SOLID_CELLS, _SOLID_CELLS), np.uint8))
     seen: Plane = cv2.blur(solid, (3, 3))
     return seen

@@ -116,3 +116,35 @@ def test_stubble_of_the_throat_ends_at_the_jaw_and_long_beards_hang(face, reach_
         draw_beard(canvas, figure, Palette(beard_cover=0.4), Light(), BaseRules())
     x, y = np.rint(chin + 0.18 * down).astype(int)
     assert bool((pixels[y, x, :3] < 250).any()) == is_drawn
+
+
+def test_of_a_beard_that_the_network_is_sure_of_the_light_half_stays(face) -> None:
+    landmarks = face[1].landmarks
+    unit = FaceGeometry.of(landmarks).unit_px
+    photo = np.full((640, 640, 3), 170, np.uint8)
+    place = tuple(int(value) for value in landmarks[205, :2])
+    doubtful, sure = (cv2.circle(np.zeros((640, 640), np.uint8), place, round(0.3 * unit), n, -1) for n in (200, 250))
+    skin = np.full((640, 640), 255, np.uint8)
+    levels = [
+        int(dense_part({"beard": one, "skin": skin}, photo, landmarks, unit)[place[1], place[0]])
+        for one in (doubtful, sure)
+    ]
+    assert levels[0] < 140 < levels[1]
+
+
+def test_a_moustache_is_as_dense_in_light_as_in_shade(face) -> None:
+    landmarks = face[1].landmarks
+    unit = FaceGeometry.of(landmarks).unit_px
+    plane = np.zeros((640, 640), np.uint8)
+    lip = landmarks[[37, 39, 40, 0, 267, 269, 270, 98, 97, 2, 326, 327], :2]
+    cv2.fillConvexPoly(plane, cv2.convexHull(np.rint(lip).astype(np.int32)), 190)
+    photo = np.full((640, 640, 3), 170, np.uint8)
+    middle = int(landmarks[2, 0])
+    shaded = (plane > 0) & (np.arange(640) < middle)
+    photo[shaded] = 60
+    dense = dense_part({"beard": plane, "skin": np.full_like(plane, 255)}, photo, landmarks, unit)
+    rows = slice(int(landmarks[2, 1]) + 2, int(landmarks[0, 1]) - 2)
+    reach = round(0.15 * unit)
+    dark, light = dense[rows, middle - reach : middle - 4], dense[rows, middle + 4 : middle + reach]
+    assert dark.mean() > 150
+    assert light.mean() > 0.9 * dark.mean()

@@ -111,3 +111,18 @@ def test_a_profile_s_beard_is_not_mirrored() -> None:
     profile = landmarks(0.7)
     even = even_beard(half_a_moustache(profile), profile, UNIT)
     assert sides(even)[0] > 5 * sides(even)[1]
+
+
+def test_of_a_turned_head_both_halves_stay_what_they_are() -> None:
+    """Laid over each other they miss, and their mean is less of a beard."""
+    beard = np.zeros((300, 300), np.uint8)
+    kept = []
+    for turn in (0.0, 0.45):
+        points = landmarks(turn)
+        chin = points[152, :2].round().astype(int)
+        beard[:] = 0
+        beard[chin[1] - 12 : chin[1] - 2, 120:150] = 220
+        even = even_beard(beard, points, UNIT)
+        kept.append(int(even[chin[1] - 7, 126]))
+    assert kept[0] < 130
+    assert kept[1] > 190

@@ -159,3 +159,12 @@ def test_planes_are_as_small_together_as_one_by_one() -> None:
     for name in ("person", "skin", "hair"):
         alone = cv2.resize(ours[name], (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
         assert (small[name] == alone).all(), name
+
+
+@pytest.mark.parametrize(("hair", "headwear", "stays"), [(160, 90, True), (160, 20, False), (20, 230, False)])
+def test_what_is_surely_hair_or_a_hat_stays_though_the_other_sees_none(hair: int, headwear: int, stays: bool) -> None:
+    """Curls in odd light are a little of both."""
+    curls, body = box(100, 20, 220, 120), box(80, 120, 240, 320)
+    parts = {"hair": curls // 255 * hair, "headwear": curls // 255 * headwear}
+    seen = with_second_opinion(planes(cv2.max(curls, body), **parts), as_told(body), *ASKED)
+    assert (int(seen["person"][70, 160]) > 128) == stays

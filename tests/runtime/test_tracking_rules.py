@@ -349,6 +349,25 @@ def test_a_doubt_is_not_believed_for_the_face_of_somebody_who_is_followed_beside
     finder.close()
 
 
+@pytest.mark.parametrize(
+    ("seen", "is_kept"),
+    [
+        pytest.param(None, False, id="nothing"),
+        pytest.param(Detection(Box(20, 200, 80, 260), is_certain=False, score=0.3), False, id="hardly a doubt"),
+        pytest.param(Detection(Box(20, 200, 80, 260), is_certain=False, score=0.6), True, id="a doubt"),
+        pytest.param(Detection(Box(-95, 200, -35, 260), is_certain=True, score=0.9), False, id="in the mirror"),
+    ],
+)
+def test_of_a_still_only_places_that_a_close_look_doubts_are_hidden_beside_known_faces(told, seen, is_kept):
+    finder, mesh = StillFaceFinder(), mesh_at(200, 110)
+    face, place = (Detection(box, is_certain=True, evidence=2.5) for box in (box_around(mesh), Box(20, 200, 80, 260)))
+    told.found, told.meshes, told.near = [face, place], [mesh], seen
+    faces, places = finder.find(np.zeros((400, 400, 3), np.uint8))
+    assert len(faces) == 1
+    assert places == [place.box] * is_kept
+    finder.close()
+
+
 def test_a_speck_in_the_hair_is_drawn_only_where_a_close_look_is_sure_of_a_face():
     told, head = Told(), Box(100, 100, 200, 220)
     speck, beside = Detection(Box(140, 70, 155, 85), is_certain=True), Detection(Box(300, 70, 315, 85), is_certain=True)
