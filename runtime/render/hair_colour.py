@@ -1,6 +1,5 @@
 """The colours of hair and beard, told from light, shade, gloss and the skin that is seen through them."""
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -12,22 +11,13 @@ from toonfilter.runtime.render.colour import FEWEST_PIXELS, Lab, median_colour
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
+from toonfilter.runtime.render.photo_light import as_light_as_skin, cast_of, in_good_light, without_cast
 
 _SURE_HAIR = 200
 _DARKEST_HAIR, _DARKEST_BEARD = 16.0, 15.0
 """L* of the darkest hair and beard that lines can be seen on."""
-_DRAWN_LIGHTER, _MOST_GAIN, _BLACK = 1.1, 1.18, (20.0, 42.0)
-"""How much lighter skin is drawn than it is in good light; the most that hair gains where light is dim; and lightness
-of hair up to which it gains nothing, and from which all. Raising the last draws dark hair in the dark black."""
 _LIGHTEST_HAIR = 84.0
 """Lightness of white hair: above it there must be room for its lights."""
-_SURE_CAST = (5.0, 13.0)
-"""Chroma that the light adds to skin up to which that is doubted, and from which it is sure. Raising them keeps more
-brown hair brown."""
-_CAST_TAKEN, _MOST_CAST, _MOST_TAKEN = 0.8, 1.3, 0.8
-"""How much of the light's colour, as skin shows it, is taken from hair; how much more than from skin at most; and the
-share of hair's own a* and b* that may be taken. Raising them draws grey hair grey in warmer light, and fair hair less
-yellow."""
 _STUBBLE_TO_SKIN = (0.45, 0.75)
 """Lightness of a beard over that of the skin beside it, up to which it is dense and from which it is stubble. Raising
 them draws denser beards."""
@@ -146,21 +136,23 @@ def measure_hair(
     # Between strands there is the room.
     inner = cv2.erode(plane, np.ones((_STRANDS_PX, _STRANDS_PX), np.uint8))
     sure = inner > _SURE_HAIR if np.count_nonzero(inner > _SURE_HAIR) >= FEWEST_PIXELS else plane > _SURE_HAIR
-    young, gain, gloss = (0.0, 1.0, 0.0) if look is None else (look.lines.young, _light_gain(skin, look), _gloss(look))
+    young, gloss = (0.0, 0.0) if look is None else (look.lines.young, _gloss(look))
     mature = 1.0 if look is None else max(look.lines.aged, smoothstep(look.lines.old, 0.0, _OLD))
     seen = _lit(lab[sure], default, gloss)
+    grey, in_light = as_light_as_skin(seen, skin, look), skin
+    gloss *= 1 - grey
     if (look is None or look.skin[0] < _DEEP_DRAWN[1]) and _is_sheen(seen, skin):
         seen = skin * _CROPPED
     beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
-    is_white = _is_white(seen, skin)
+    is_white, beard_seen = _is_white(seen, skin), beard
     lights, in_photo = _highlights(lab[sure], seen), seen
     if look is not None:
-        cast = _cast(skin, look.skin) * np.float32(_CAST_OF_YOUNG + (1 - _CAST_OF_YOUNG) * mature)
-        seen, beard, lights, skin = (_without_cast(colour, cast, skin) for colour in (seen, beard, lights, skin))
+        cast = cast_of(skin, look.skin) * np.float32(_CAST_OF_YOUNG + (1 - _CAST_OF_YOUNG) * mature)
+        seen, beard, lights, skin = (without_cast(colour, cast, skin) for colour in (seen, beard, lights, skin))
     dyed = _dyed(seen, lights) * (1 - gloss)
     own = seen + (in_photo - seen) * np.float32(dyed)
     hair = _with_youth(_ungreened(own), young * (1 - gloss)) * _livelier(own, skin, young, _NOT_OLD * (1 - mature))
-    hair = _unlemoned(_in_good_light(_without_sky(_browned(_undyed(hair, dyed), 1 - mature)), gain))
+    hair = _unlemoned(in_good_light(_without_sky(_browned(_undyed(hair, dyed), 1 - mature)), in_light, look, grey))
     hair[0] = min(max(float(hair[0]), _DARKEST_HAIR), _LIGHTEST_HAIR)
     if look is not None and np.hypot(*hair[1:]) < _UNDYED:
         # Flash on black hair looks grey.
@@ -172,36 +164,9 @@ def measure_hair(
         certainty = 0.0 if beard_plane is None else _certainty(beard_plane)
         beard, cover = _without_skin(beard, seen, skin, certainty=certainty, deep=gloss)
     beard = _warm(_ungreened(beard) * _livelier(beard, skin, 0.0, 0.0))
-    beard = _in_good_light(beard, gain)
+    beard = in_good_light(beard, in_light, look, as_light_as_skin(beard_seen, in_light, look))
     beard[0] = min(max(float(beard[0]), _DARKEST_BEARD), _LIGHTEST_HAIR)
     return HairColours(hair, beard, cover)
-
-
-def _cast(skin: Lab, drawn: Lab) -> NDArray[np.float32]:
-    """float32 [2]: what the colour of the light surely adds to skin, a* and b*. drawn: the skin in good light."""
-    cast: NDArray[np.float32] = skin[1:] - drawn[1:] * (skin[0] / max(float(drawn[0]), 1.0))
-    return cast * np.float32(smoothstep(float(np.hypot(*cast)), *_SURE_CAST))
-
-
-def _without_cast(colour: Lab, cast: NDArray[np.float32], skin: Lab) -> Lab:
-    """A colour of the same photo without what the light added: more to what is lighter, but never all of its own."""
-    added = _CAST_TAKEN * cast * np.float32(min(float(colour[0]) / max(float(skin[0]), 1.0), _MOST_CAST))
-    most = _MOST_TAKEN * np.abs(colour[1:])
-    taken = np.where(added * colour[1:] > 0, np.clip(added, -most, most), 0)
-    return np.array([colour[0], *(colour[1:] - taken)], np.float32)
-
-
-def _light_gain(skin: Lab, look: Look) -> float:
-    """By how much lighter hair is in good light, in which the skin is drawn. skin: as the photo shows it."""
-    gain = float(look.skin[0]) / (_DRAWN_LIGHTER * max(float(skin[0]), 1.0))
-    return min(max(gain, 1.0), _MOST_GAIN)
-
-
-def _in_good_light(colour: Lab, gain: float) -> Lab:
-    """Black hair stays black in any light."""
-    gain = 1 + (gain - 1) * smoothstep(float(colour[0]), *_BLACK)
-    lit: Lab = colour * np.array([gain, math.sqrt(gain), math.sqrt(gain)], np.float32)
-    return lit
 
 
 def _without_skin(beard: Lab, hair: Lab, skin: Lab, *, certainty: float, deep: float) -> tuple[Lab, float]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from toonfilter.runtime.render.hair_colour import measure_hair
@@ -80,3 +81,23 @@ def test_bright_ginger_hair_is_orange_and_not_red() -> None:
         drawn = _hair(light, red, yellow, skin=np.array([70, 17, 16], np.float32))
         assert drawn[2] / drawn[1] > 0.85
         assert np.hypot(*drawn[1:]) < 1.2 * np.hypot(red, yellow)
+
+
+@pytest.mark.parametrize(
+    ("lightness", "aged", "low", "high"),
+    [
+        pytest.param((16, 26), 1.0, 30, 50, id="as light as the skin"),
+        pytest.param((16, 26), 0.0, 16, 24, id="gloss of the young"),
+        pytest.param((4, 12), 1.0, 16, 18, id="black"),
+    ],
+)
+def test_in_dim_light_grey_hair_is_told_from_black_by_the_skin_beside_it(
+    lightness: tuple[float, float], aged: float, low: float, high: float
+) -> None:
+    plane = np.full((_SIZE, _SIZE), 255, np.uint8)
+    lab = np.zeros((_SIZE, _SIZE, 3), np.float32)
+    lab[..., 0] = np.random.default_rng(0).uniform(*lightness, (_SIZE, _SIZE))
+    plain = Look.plain()
+    look = replace(plain, skin=np.array([44, 13, 20], np.float32), lines=replace(plain.lines, aged=aged))
+    drawn = measure_hair(lab, {"hair": plane}, np.array([20, 4, 7], np.float32), _OTHER, look).hair
+    assert low <= drawn[0] <= high
