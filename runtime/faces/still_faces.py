@@ -17,6 +17,10 @@ _LEAST_DOUBT, _BEYOND = 0.45, 0.1
 """Least score of a close look at a place without a mesh beside known faces, and how far beyond the picture's border,
 in its sides, the middle of what it shows may lie. Raising the first misses faces, lowering it covers collars."""
 
+_LEAST_ALONE = 1.1
+"""Evidence from which a doubt that has a mesh is the face of a picture in which there is no other. Lowering it draws
+faces into textures."""
+
 
 class StillFaceFinder:
     """Faces of still pictures, each picture on its own. Not thread safe."""
@@ -36,17 +40,26 @@ class StillFaceFinder:
         height, width = image.shape[:2]
         faces: list[Face] = []
         unmeshed: list[Detection] = []
+        doubted_alone: list[Face] = []
         for one in self._detector.search(image, thorough_passes(width, height, self._config, self._turns)):
             heads = [face.box for face in faces]
             if any(box.holds(one.box.centre) for box in heads) or self._verifier.is_speck(image, one, heads):
                 continue
-            face = self._meshed(image, one, len(faces)) if len(faces) < self._max_faces else None
+            face = self._meshed(image, one, faces) if len(faces) < self._max_faces else None
+            is_its = face is not None and self._is_its(face, one, faces)
             if not self._is_face(image, one, has_mesh=face is not None):
-                continue
-            if face is not None and self._is_its(face, one, faces):
+                if face is not None and is_its and one.evidence >= _LEAST_ALONE:
+                    doubted_alone.append(face)
+            elif face is not None and is_its:
                 faces.append(face)
             else:
                 unmeshed.append(one)
+        return self._told_apart(image, faces or doubted_alone[:1], unmeshed)
+
+    def _told_apart(
+        self, image: Image, faces: Sequence[Face], unmeshed: Sequence[Detection]
+    ) -> tuple[list[Face], list[Box]]:
+        """Without what a close look, or what is known of heads, says to be none."""
         known = [face.box for face in faces]
         seen = [one for one in unmeshed if not known or self._is_seen_from_near(image, one, known)]
         places = [one.box for one in seen if self._detector.is_another(image, one, known, self._turns)]
@@ -54,13 +67,19 @@ class StillFaceFinder:
         believed, doubted = believed_faces(faces, belief, unmeshed=[one.box for one in unmeshed])
         return believed, places + doubted
 
-    def _meshed(self, image: Image, one: Detection, face_id: int) -> Face | None:
+    def _meshed(self, image: Image, one: Detection, faces: Sequence[Face]) -> Face | None:
+        """The face of a mesh that fits, if any is that of the detection."""
         turns = list(dict.fromkeys(turn for turn in (one.quarter_turns, *self._turns) if turn in self._turns))
-        landmarks = self._mesher.find(image, one.box, turns)
-        if landmarks is None:
+        least, face_id = self._config.mesh.confidence, len(faces)
+        face = face_from(self._mesher.find(image, one.box, turns), face_id, least)
+        if face is None:
             closer = self._detector.look_closely(image, one.box, 0.0, turns)
-            landmarks = None if closer is None else self._mesher.find(image, closer.box, turns)
-        return face_from(landmarks, face_id, self._config.mesh.confidence)
+            return None if closer is None else face_from(self._mesher.find(image, closer.box, turns), face_id, least)
+        if not self._is_its(face, one, faces):
+            # The likeliest turn is not always the right one.
+            each = (face_from(self._mesher.find(image, one.box, (turn,)), face_id, least) for turn in turns)
+            face = next((other for other in each if other is not None and self._is_its(other, one, faces)), face)
+        return face
 
     def _is_its(self, face: Face, one: Detection, faces: Sequence[Face]) -> bool:
         """Whether a mesh is that of the detected face: in textures it is another; it may slip onto a neighbour's."""

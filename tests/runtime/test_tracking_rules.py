@@ -368,6 +368,29 @@ def test_of_a_still_only_places_that_a_close_look_doubts_are_hidden_beside_known
     finder.close()
 
 
+@pytest.mark.parametrize(("evidence", "is_drawn"), [(0.9, False), (1.2, True)])
+def test_of_a_still_a_doubt_with_a_mesh_is_drawn_if_there_is_nobody_else(told, evidence, is_drawn):
+    finder, mesh, other = StillFaceFinder(), mesh_at(200, 110), mesh_at(300, 300)
+    doubt = Detection(box_around(mesh), is_certain=False, evidence=evidence)
+    told.found, told.meshes = [doubt], [mesh, other]
+    faces, places = finder.find(np.zeros((400, 400, 3), np.uint8))
+    assert len(faces) == int(is_drawn)
+    assert not places
+    told.found = [Detection(box_around(other), is_certain=True, evidence=2.5), doubt]
+    assert len(finder.find(np.zeros((400, 400, 3), np.uint8))[0]) == 1
+    finder.close()
+
+
+def test_of_a_still_the_mesh_of_another_turn_is_taken_where_the_likeliest_lies_elsewhere(told, monkeypatch):
+    finder, mesh, slipped = StillFaceFinder(), mesh_at(200, 110), mesh_at(230, 150)
+    told.found = [Detection(box_around(mesh), is_certain=True, quarter_turns=2, evidence=4.0)]
+    monkeypatch.setattr(FaceMesher, "find", lambda *words: mesh if tuple(words[3]) == (0,) else slipped)
+    faces, places = finder.find(np.zeros((400, 400, 3), np.uint8))
+    assert [face.box for face in faces] == [box_around(mesh)]
+    assert not places
+    finder.close()
+
+
 def test_a_speck_in_the_hair_is_drawn_only_where_a_close_look_is_sure_of_a_face():
     told, head = Told(), Box(100, 100, 200, 220)
     speck, beside = Detection(Box(140, 70, 155, 85), is_certain=True), Detection(Box(300, 70, 315, 85), is_certain=True)
