@@ -109,6 +109,10 @@ _NO_GREENER = 0.25
 _DYED_CHROMA, _DYED_GREEN = 20.0, -6.0
 """Chroma, and a*, beyond which light hair has a colour of its own. Raising them gives blond hair the green
 around it."""
+_DARK_BEARD, _MOST_OF_BEARD, _GREY_AGE, _BESIDE_GLEAM = 4.0, 80.0, 0.8, (2.0, 30.0)
+"""How much darker than skin, L*, this percentile of a beard is, beside which white hair of who looks younger than that,
+see `look.AgeLines.aged`, is a gleam; and the percentiles of hair's lightness that lie beside it. Raising the last draws
+cropped hair lighter."""
 _DEEP_SKIN, _SHEEN_TO_SKIN = 0.75, (0.6, 1.0)
 """Chroma over lightness of deep skin in warm light at least; and colour of the light on it over its own, see
 _GREY_TO_SKIN: grey hair has less. Widening them takes dyed hair for light."""
@@ -139,11 +143,16 @@ def measure_hair(
     young, gloss = (0.0, 0.0) if look is None else (look.lines.young, _gloss(look))
     mature = 1.0 if look is None else max(look.lines.aged, smoothstep(look.lines.old, 0.0, _OLD))
     seen = _lit(lab[sure], default, gloss)
+    bearded = lab[:0] if beard_plane is None else lab[beard_plane > _SURE_BEARD]
+    has_dark_beard = _is_dark(bearded, skin)
+    if has_dark_beard and _is_white(seen, skin) and (look is None or look.lines.aged < _GREY_AGE):
+        # A gleam on a cropped head.
+        seen = _between(lab[plane > _SURE_HAIR], *_BESIDE_GLEAM)
     grey, in_light = as_light_as_skin(seen, skin, look), skin
     gloss *= 1 - grey
     if (look is None or look.skin[0] < _DEEP_DRAWN[1]) and _is_sheen(seen, skin):
         seen = skin * _CROPPED
-    beard = seen if beard_plane is None else _beard_colour(lab[beard_plane > _SURE_BEARD], seen, skin)
+    beard = seen if beard_plane is None else _beard_colour(bearded, seen, skin, is_dark=has_dark_beard)
     is_white, beard_seen = _is_white(seen, skin), beard
     lights, in_photo = _highlights(lab[sure], seen), seen
     if look is not None:
@@ -214,6 +223,11 @@ def _greyness(beard: Lab, skin: Lab) -> float:
     return (1 - smoothstep(share, *_GREY_BEARD)) * smoothstep(chroma, *_COLOURED_SKIN)
 
 
+def _is_dark(beard: NDArray[np.float32], skin: Lab) -> bool:
+    """Whether nearly all of a beard is darker than the skin, whatever the hair. beard: its pixels."""
+    return len(beard) >= FEWEST_PIXELS and bool(np.percentile(beard[:, 0], _MOST_OF_BEARD) < skin[0] - _DARK_BEARD)
+
+
 def _is_sheen(hair: Lab, skin: Lab) -> bool:
     """Whether what is seen in the place of hair is light on deep skin: closely cropped hair is dark."""
     if hair[0] < skin[0] or np.hypot(*skin[1:]) < _DEEP_SKIN * skin[0]:
@@ -227,9 +241,9 @@ def _is_white(hair: Lab, skin: Lab) -> bool:
     return bool(hair[0] >= skin[0] + _LIGHT_BEARD and np.hypot(*hair[1:]) < _WHITE_CHROMA)
 
 
-def _beard_colour(pixels: NDArray[np.float32], hair: Lab, skin: Lab) -> Lab:
-    """Who has white hair has a white beard, among which skin and mouth look dark."""
-    if len(pixels) < FEWEST_PIXELS or not _is_white(hair, skin):
+def _beard_colour(pixels: NDArray[np.float32], hair: Lab, skin: Lab, *, is_dark: bool) -> Lab:
+    """Who has white hair has a white beard, among which skin and mouth look dark, if it is not a dark one."""
+    if len(pixels) < FEWEST_PIXELS or is_dark or not _is_white(hair, skin):
         return median_colour(pixels, hair)
     lightest = pixels[pixels[:, 0] >= np.percentile(pixels[:, 0], _LIGHT_BEARD_PERCENTILE)]
     colour: Lab = lightest.mean(0).astype(np.float32)

@@ -101,3 +101,19 @@ def test_in_dim_light_grey_hair_is_told_from_black_by_the_skin_beside_it(
     look = replace(plain, skin=np.array([44, 13, 20], np.float32), lines=replace(plain.lines, aged=aged))
     drawn = measure_hair(lab, {"hair": plane}, np.array([20, 4, 7], np.float32), _OTHER, look).hair
     assert low <= drawn[0] <= high
+
+
+@pytest.mark.parametrize(("aged", "is_grey"), [(0.4, False), (1.0, True)])
+def test_a_gleam_on_a_cropped_head_is_no_white_hair_and_a_dark_beard_beside_white_hair_is_dark(
+    aged: float, is_grey: bool
+) -> None:
+    hair, beard = (np.zeros((_SIZE, _SIZE), np.uint8) for _ in range(2))
+    hair[:40], beard[70:] = 255, 255
+    lab = np.zeros((_SIZE, _SIZE, 3), np.float32)
+    lab[:40, :, 0], lab[:14, :, 0], lab[70:, :, 0] = 78, 28, 26
+    lab[70:, ::8, 0] = 50
+    plain = Look.plain()
+    look = replace(plain, skin=np.array([64, 14, 20], np.float32), lines=replace(plain.lines, aged=aged))
+    drawn = measure_hair(lab, {"hair": hair, "beard": beard}, np.array([50, 10, 12], np.float32), _OTHER, look)
+    assert (drawn.hair[0] > 60) == is_grey
+    assert drawn.beard[0] < 35
