@@ -59,8 +59,8 @@ class Proportions:
     chin_lift (up).
     """
 
-    eye_width: float = 1.36
-    eye_height: float = 1.49
+    eye_width: float = 1.24
+    eye_height: float = 1.34
     nose_width: float = 0.86
     nose_length: float = 0.97
     mouth_width: float = 1.04
