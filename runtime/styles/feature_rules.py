@@ -43,6 +43,10 @@ class EyeRules:
     """Share of the lower lid, from the outer corner, that has a line."""
     crease_line_u: float = 0.018
     crease_shade: float = 0.34
+    least_crease: float = 0.35
+    """How strong the fold above the eye is at least, 0 to 1."""
+    socket_shade: float = 0.55
+    """Soft shade beside the nose and above the lid, 0 to 1."""
     closed_line_u: float = 0.052
 
 

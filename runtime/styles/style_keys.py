@@ -123,6 +123,8 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "lower_reach": _share("that line reaches further in"),
         "crease_line_u": _line("a thicker fold above the eye"),
         "crease_shade": _share("darker shade between fold and lid"),
+        "least_crease": _share("faint folds above the eye are stronger; 0 leaves them as the photo shows them"),
+        "socket_shade": _share("darker, soft shade beside the nose and above the lid"),
         "closed_line_u": _line("a thicker arc of closed eyes"),
     },
     "features.brows": {

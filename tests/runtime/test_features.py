@@ -22,7 +22,7 @@ from toonfilter.runtime.render.features.glasses import draw_glasses
 from toonfilter.runtime.render.features.mouth import corner_lift
 from toonfilter.runtime.render.figure import Figure
 from toonfilter.runtime.render.look import LENS_POINTS, GlassesLook, Look, LookAverage
-from toonfilter.runtime.styles.feature_rules import FeatureRules
+from toonfilter.runtime.styles.feature_rules import EyeRules, FeatureRules
 
 _SIDE = 400
 _HEIGHT = 200.0
@@ -81,6 +81,32 @@ def _glasses(darkness: float) -> GlassesLook:
     turn = np.linspace(0, 2 * np.pi, LENS_POINTS, endpoint=False)
     outline = np.stack([0.42 * np.cos(turn), 0.32 * np.sin(turn)], 1).astype(np.float32)
     return GlassesLook(outline, 0.03, 1.0, np.array([15, 2, 2], np.float32), np.array([12, 0, 0], np.float32), darkness)
+
+
+def _with_folds(right: float, left: float, **rules: float) -> NDArray[np.uint8]:
+    """A face whose folds above the eyes are so clear in the photo."""
+    look = Look.plain()
+    look = replace(look, creases=replace(look.creases, strength=np.array([right, left], np.float32)))
+    return _drawn(_face(), look, FeatureRules(eyes=EyeRules(**rules)))
+
+
+def test_folds_above_eyes_come_in_pairs_and_the_faintest_is_a_hint() -> None:
+    both = _with_folds(1, 1)
+    assert np.array_equal(_with_folds(1, 0), both)
+    cover = [int(one[..., 3].sum()) for one in (_with_folds(0, 0, least_crease=0.0), _with_folds(0, 0), both)]
+    assert cover[0] < cover[1] < cover[2]
+    assert cover[1] - cover[0] < cover[2] - cover[1]
+
+
+def test_soft_shade_seats_eyes_in_the_face() -> None:
+    flat, seated = (_with_folds(0, 0, socket_shade=share)[..., 3].astype(int) for share in (0.0, 0.55))
+    darker = seated - flat
+    landmarks = _face()
+    for eye in EYES:
+        above = (landmarks[eye.upper[-3], :2] + landmarks[eye.brow_lower[-1], :2]) / 2
+        assert _part(darker[..., None], above, 4).mean() > 30
+    below = int(landmarks[LIP_BOTTOM[0], 1])
+    assert not darker[below:].any()
 
 
 def test_a_blink_gives_a_closed_arc() -> None:

@@ -77,6 +77,12 @@ _WINKS = (0.09, 0.17)
 """Difference of both eyes' openings up to which it is a slip of the mesh, and from which it is meant."""
 _LAUGH_RISE = 2.2
 """How far the closed lids of who laughs arch up, over their sag."""
+_SOCKET = ((-3, (-0.05, 0.09), (0.17, 0.15), 1.0), (4, (0.0, 0.03), (0.22, 0.10), 0.55))
+"""Patches of shade around an eye: the point of the upper lid, how far outwards and above it the middle lies, half the
+width and height, all in distances of the pupils; and how strong it is."""
+_NO_CREASE, _HINT, _FAINT_CREASE = 0.4, 0.06, 0.6
+"""What is left of the style's least fold where the photo shows none; how strong one is that is surely seen; and the
+width of the faintest over that of the strongest. Raising the first gives folds to those who have none."""
 _LASH_PROFILE = np.array(
     [0.0, 0.42, 0.82, 1.0, 1.0, 0.94, 0.86, 0.78, 0.70, 0.62, 0.54, 0.46, 0.36, 0.24, 0.10, 0.0], np.float32
 )
@@ -213,11 +219,21 @@ def _sideways(face: FaceGeometry) -> float:
 def draw_eye(pen: Pen, face: FaceGeometry, look: Look, colours: FeatureColours, rules: EyeRules, eye: EyeShape) -> None:
     """One eye, fold and lashes included."""
     thin = float(np.clip(eye.slimness / 0.9, 0.35, 1.0))
+    _socket(pen, face, colours, rules, eye, thin)
     _fold(pen, face, look, colours, rules, eye, thin)
     if eye.openness > 0.02:
         _ball(pen, face, colours, rules, eye)
     _lower_line(pen, face, look, colours, rules, eye, thin)
     _lash_line(pen, face, look, colours, rules, eye, thin)
+
+
+def _socket(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules, eye: EyeShape, thin: float) -> None:
+    """Soft shade beside the nose and above the lid: without it eyes lie on a face like stickers."""
+    unit, outwards = np.float32(face.unit_px), eye.outwards
+    for place, (out_u, up_u), (across_u, down_u), strength in _SOCKET:
+        middle = eye.upper[place] + (outwards * np.float32(out_u) - face.down * np.float32(up_u)) * unit
+        across, down = outwards * np.float32(across_u) * unit, face.down * np.float32(down_u) * unit
+        pen.glow(middle, across, down, colours.skin.shade, rules.socket_shade * strength * thin)
 
 
 def _fold(
@@ -231,13 +247,21 @@ def _fold(
     wanted = look.creases.height[eye.side] * unit + np.float32(0.25 * (1 - eye.openness)) * mesh_height
     height = np.minimum(wanted, mesh_height * np.float32(0.9)) * _FOLD_RISE + np.float32(0.012) * unit
     fold = lid - face.down * height[:, None]
-    strength = float(look.creases.strength[eye.side])
+    strength = _crease(look, rules)
     shade = rules.crease_shade * (0.45 + 0.75 * look.lash) * (0.6 + 0.4 * strength)
     pen.fill(outline(fold, lid[::-1]), colours.skin.shade, shade)
     if strength > 0.05:
         line = fold[1:-1]
-        widths = taper(len(line), 0.05, 0.05, 0.40) * np.float32(rules.crease_line_u * thin) * unit
+        width_u = rules.crease_line_u * thin * (_FAINT_CREASE + (1 - _FAINT_CREASE) * strength)
+        widths = taper(len(line), 0.05, 0.05, 0.40) * np.float32(width_u) * unit
         pen.stroke(line, widths, colours.skin.soft_ink, min(1.0, 0.45 + 0.65 * strength))
+
+
+def _crease(look: Look, rules: EyeRules) -> float:
+    """How strong the folds above the eyes are: light hides one of two, and the least hint of one is a fold."""
+    seen = float(max(look.creases.strength))
+    least = rules.least_crease * (_NO_CREASE + (1 - _NO_CREASE) * smoothstep(seen, 0.0, _HINT))
+    return least + (1 - least) * seen
 
 
 def _ball(pen: Pen, face: FaceGeometry, colours: FeatureColours, rules: EyeRules, eye: EyeShape) -> None:
