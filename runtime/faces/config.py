@@ -77,6 +77,10 @@ class DetectionConfig:
         fewer false covers, more misses of masked and painted faces.
     meshed_evidence: the same where a mesh fits. Higher: the same.
     lone_score: of a close look that makes a face of a place without a mesh that a single pass doubts. Higher: the same.
+    alone_evidence: the same of a doubt that a mesh fits, in a still picture without any other face. Lower: faces are
+        drawn into textures.
+    near_score: of a close look at a place without a mesh in a still picture with known faces, from which on it may be
+        one. Higher: fewer collars are covered, more misses.
     same_overlap: of the boxes of two passes that see the same face, for its evidence. Higher: less evidence.
     double_overlap: of two detections, from which on the less certain one is left out. Higher: more looks at the same.
     """
@@ -91,6 +95,8 @@ class DetectionConfig:
     least_evidence: float = 1.9
     meshed_evidence: float = 1.3
     lone_score: float = 0.85
+    alone_evidence: float = 1.1
+    near_score: float = 0.45
     same_overlap: float = 0.35
     double_overlap: float = 0.33
 
@@ -102,11 +108,14 @@ class CloseLookConfig:
     view_px: side of the view. Higher: slower; the network takes 128 or 192 px.
     view_size: side of the view in those of the place. Higher: more beside the place, and a smaller face.
     margin: of the view, in its sides, where no face's middle counts. Higher: fewer neighbours, moved faces are missed.
+    beyond: how far outside the picture a face's middle may lie, in the face's sides: there the view is a mirror.
+        Higher: mirror images of known faces are taken for others; lower: cut faces are missed.
     """
 
     view_px: int = 192
     view_size: float = 2.6
     margin: float = 0.25
+    beyond: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)

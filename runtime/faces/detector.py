@@ -125,7 +125,8 @@ class FaceDetector:
                 for found in self._scored(view, network, quarter_turns):
                     seen = _in_frame(found.box, view_of)
                     is_other = any(is_same_face(seen, face, self._config.neighbours) for face in known)
-                    if middle.holds(found.box.centre) and (found.is_certain or not is_certain) and not is_other:
+                    is_there = middle.holds(found.box.centre) and _is_in_picture(seen, image, config.beyond)
+                    if is_there and (found.is_certain or not is_certain) and not is_other:
                         return found._replace(box=seen)
         return None
 
@@ -274,6 +275,12 @@ def _unmirrored(box: Box, shape: tuple[int, ...], part: str, strip_px: int) -> B
     if part == "sides":
         return Box(low, box.top, low + extent, box.bottom)
     return Box(box.left, low, box.right, low + extent)
+
+
+def _is_in_picture(face: Box, image: Image, beyond: float) -> bool:
+    """Whether a face's middle lies in the picture, or no further outside than this share of the face's sides."""
+    across, down, (height, width) = beyond * face.width, beyond * face.height, image.shape[:2]
+    return Box(-across, -down, width + across, height + down).holds(face.centre)
 
 
 def _in_frame(box: Box, view_of: CropTransform) -> Box:

@@ -13,14 +13,6 @@ from toonfilter.runtime.geometry.box import Box
 UPRIGHT = (0,)
 """Turns of pictures whose people are known to stand or sit."""
 
-_LEAST_DOUBT, _BEYOND = 0.45, 0.1
-"""Least score of a close look at a place without a mesh beside known faces, and how far beyond the picture's border,
-in its sides, the middle of what it shows may lie. Raising the first misses faces, lowering it covers collars."""
-
-_LEAST_ALONE = 1.1
-"""Evidence from which a doubt that has a mesh is the face of a picture in which there is no other. Lowering it draws
-faces into textures."""
-
 
 class StillFaceFinder:
     """Faces of still pictures, each picture on its own. Not thread safe."""
@@ -48,21 +40,16 @@ class StillFaceFinder:
             face = self._meshed(image, one, faces) if len(faces) < self._max_faces else None
             is_its = face is not None and self._is_its(face, one, faces)
             if not self._is_face(image, one, has_mesh=face is not None):
-                if face is not None and is_its and one.evidence >= _LEAST_ALONE:
+                if face is not None and is_its and one.evidence >= self._config.detection.alone_evidence:
                     doubted_alone.append(face)
             elif face is not None and is_its:
                 faces.append(face)
             else:
                 unmeshed.append(one)
-        return self._told_apart(image, faces or doubted_alone[:1], unmeshed)
-
-    def _told_apart(
-        self, image: Image, faces: Sequence[Face], unmeshed: Sequence[Detection]
-    ) -> tuple[list[Face], list[Box]]:
-        """Without what a close look, or what is known of heads, says to be none."""
+        faces = faces or doubted_alone[:1]
         known = [face.box for face in faces]
-        seen = [one for one in unmeshed if not known or self._is_seen_from_near(image, one, known)]
-        places = [one.box for one in seen if self._detector.is_another(image, one, known, self._turns)]
+        others = [one for one in unmeshed if self._detector.is_another(image, one, known, self._turns)]
+        places = [one.box for one in others if not known or self._may_be_face(image, one, known)]
         belief = self._config.neighbours.belief
         believed, doubted = believed_faces(faces, belief, unmeshed=[one.box for one in unmeshed])
         return believed, places + doubted
@@ -98,14 +85,10 @@ class StillFaceFinder:
         seen = self._detector.look_closely(image, one.box, 0.0, turns, is_certain=True)
         return seen is not None and (has_mesh or not is_lone or seen.score >= config.detection.lone_score)
 
-    def _is_seen_from_near(self, image: Image, one: Detection, known: Sequence[Box]) -> bool:
-        """Whether a close look at least doubts that there is none beside known faces: collars, ears and rooms look like
-        faces from far."""
+    def _may_be_face(self, image: Image, one: Detection, known: Sequence[Box]) -> bool:
+        """Whether a close look at least doubts that there is none: collars, ears and rooms look like faces from far."""
         seen = self._detector.look_closely(image, one.box, 0.0, self._turns, known=known)
-        height, width = image.shape[:2]
-        # Beyond the border the view is a mirror.
-        frame = Box(0, 0, width, height).grown(_BEYOND)
-        return seen is not None and seen.score >= _LEAST_DOUBT and frame.holds(seen.box.centre)
+        return seen is not None and seen.score >= self._config.detection.near_score
 
     def close(self) -> None:
         """Free the networks."""

@@ -11,7 +11,7 @@ from toonfilter.runtime.render.colour import FEWEST_PIXELS, Lab, median_colour
 from toonfilter.runtime.render.contours import Plane
 from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.look import Look
-from toonfilter.runtime.render.photo_light import as_light_as_skin, cast_of, in_good_light, without_cast
+from toonfilter.runtime.render.photo_light import cast_of, in_good_light, surely_grey, without_cast
 
 _SURE_HAIR = 200
 _DARKEST_HAIR, _DARKEST_BEARD = 16.0, 15.0
@@ -148,12 +148,12 @@ def measure_hair(
     if has_dark_beard and _is_white(seen, skin) and (look is None or look.lines.aged < _GREY_AGE):
         # A gleam on a cropped head.
         seen = _between(lab[plane > _SURE_HAIR], *_BESIDE_GLEAM)
-    grey, in_light = as_light_as_skin(seen, skin, look), skin
+    grey = surely_grey(seen, skin, look)
     gloss *= 1 - grey
     if (look is None or look.skin[0] < _DEEP_DRAWN[1]) and _is_sheen(seen, skin):
         seen = skin * _CROPPED
     beard = seen if beard_plane is None else _beard_colour(bearded, seen, skin, is_dark=has_dark_beard)
-    is_white, beard_seen = _is_white(seen, skin), beard
+    is_white, grey_beard = _is_white(seen, skin), surely_grey(beard, skin, look)
     lights, in_photo = _highlights(lab[sure], seen), seen
     if look is not None:
         cast = cast_of(skin, look.skin) * np.float32(_CAST_OF_YOUNG + (1 - _CAST_OF_YOUNG) * mature)
@@ -161,7 +161,7 @@ def measure_hair(
     dyed = _dyed(seen, lights) * (1 - gloss)
     own = seen + (in_photo - seen) * np.float32(dyed)
     hair = _with_youth(_ungreened(own), young * (1 - gloss)) * _livelier(own, skin, young, _NOT_OLD * (1 - mature))
-    hair = _unlemoned(in_good_light(_without_sky(_browned(_undyed(hair, dyed), 1 - mature)), in_light, look, grey))
+    hair = _unlemoned(in_good_light(_without_sky(_browned(_undyed(hair, dyed), 1 - mature)), skin, look, grey))
     hair[0] = min(max(float(hair[0]), _DARKEST_HAIR), _LIGHTEST_HAIR)
     if look is not None and np.hypot(*hair[1:]) < _UNDYED:
         # Flash on black hair looks grey.
@@ -173,7 +173,7 @@ def measure_hair(
         certainty = 0.0 if beard_plane is None else _certainty(beard_plane)
         beard, cover = _without_skin(beard, seen, skin, certainty=certainty, deep=gloss)
     beard = _warm(_ungreened(beard) * _livelier(beard, skin, 0.0, 0.0))
-    beard = in_good_light(beard, in_light, look, as_light_as_skin(beard_seen, in_light, look))
+    beard = in_good_light(beard, skin, look, grey_beard)
     beard[0] = min(max(float(beard[0]), _DARKEST_BEARD), _LIGHTEST_HAIR)
     return HairColours(hair, beard, cover)
 

@@ -39,8 +39,8 @@ def without_cast(colour: Lab, cast: NDArray[np.float32], skin: Lab) -> Lab:
     return np.array([colour[0], *(colour[1:] - taken)], np.float32)
 
 
-def as_light_as_skin(hair: Lab, skin: Lab, look: Look | None) -> float:
-    """1 for hair as light as the skin beside it, of somebody who is not young: that is grey, however dark the photo.
+def surely_grey(hair: Lab, skin: Lab, look: Look | None) -> float:
+    """1 for hair as light as the skin beside it, of somebody who is not young: it is grey, however dark the photo.
 
     hair, skin: as the photo shows them.
     """
@@ -52,7 +52,7 @@ def as_light_as_skin(hair: Lab, skin: Lab, look: Look | None) -> float:
 def in_good_light(colour: Lab, skin: Lab, look: Look | None, grey: float) -> Lab:
     """Hair in the good light in which the skin is drawn: black hair stays black in any. skin: as the photo shows it.
 
-    grey: 1 for hair that is grey for certain, see `as_light_as_skin`.
+    grey: see `surely_grey`.
     """
     if look is None:
         return colour

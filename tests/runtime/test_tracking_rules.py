@@ -355,7 +355,6 @@ def test_a_doubt_is_not_believed_for_the_face_of_somebody_who_is_followed_beside
         pytest.param(None, False, id="nothing"),
         pytest.param(Detection(Box(20, 200, 80, 260), is_certain=False, score=0.3), False, id="hardly a doubt"),
         pytest.param(Detection(Box(20, 200, 80, 260), is_certain=False, score=0.6), True, id="a doubt"),
-        pytest.param(Detection(Box(-95, 200, -35, 260), is_certain=True, score=0.9), False, id="in the mirror"),
     ],
 )
 def test_of_a_still_only_places_that_a_close_look_doubts_are_hidden_beside_known_faces(told, seen, is_kept):
@@ -365,6 +364,20 @@ def test_of_a_still_only_places_that_a_close_look_doubts_are_hidden_beside_known
     faces, places = finder.find(np.zeros((400, 400, 3), np.uint8))
     assert len(faces) == 1
     assert places == [place.box] * is_kept
+    finder.close()
+
+
+def test_a_close_look_takes_no_mirror_image_beyond_the_border_for_a_face_and_finds_cut_faces(astronaut):
+    detector, finder = FaceDetector(CONFIG), StillFaceFinder()
+    face = finder.find(astronaut)[0][0].box
+    border = round(face.right + 0.1 * face.width)
+    beside = astronaut[:, :border]
+    mirrored = Box(2 * border - face.right, face.top, 2 * border - face.left, face.bottom)
+    assert detector.look_closely(beside, mirrored, is_certain=True) is None
+    assert detector.look_closely(beside, face, is_certain=True) is not None
+    half = astronaut[:, : round(face.centre[0])]
+    assert detector.look_closely(half, face) is not None
+    detector.close()
     finder.close()
 
 
