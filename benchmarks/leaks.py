@@ -21,7 +21,8 @@ import cv2
 import numpy as np
 
 from toonfilter.benchmarks.face_scenes import SCENES, Cutout, Mask, SceneFrame, cut_out, play
-from toonfilter.runtime.faces.config import DetectionConfig, PlaceConfig, SearchConfig, TrackingConfig
+from toonfilter.runtime.faces.config import PlaceConfig, TrackingConfig
+from toonfilter.runtime.faces.search_config import DetectionConfig, SearchConfig
 from toonfilter.runtime.faces.still_faces import StillFaceFinder
 from toonfilter.runtime.files.file_kinds import is_video
 from toonfilter.runtime.files.image_files import read_image

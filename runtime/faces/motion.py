@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toonfilter.runtime.faces.config import NewcomerConfig, ScheduleConfig, TrackingConfig
+from toonfilter.runtime.faces.config import NewcomerConfig, TrackingConfig
+from toonfilter.runtime.faces.search_config import ScheduleConfig
 from toonfilter.runtime.frames import Image
 from toonfilter.runtime.geometry.box import Box
 from toonfilter.runtime.geometry.pixelate import TILES_REACH

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toonfilter.runtime.faces.config import SearchConfig, TrackingConfig
+from toonfilter.runtime.faces.config import TrackingConfig
 from toonfilter.runtime.faces.detection import FaceMesher, box_around
 from toonfilter.runtime.faces.detector import (
     NETWORKS,
@@ -17,6 +17,7 @@ from toonfilter.runtime.faces.detector import (
 from toonfilter.runtime.faces.memory import TrackMemory
 from toonfilter.runtime.faces.motion import Change
 from toonfilter.runtime.faces.schedule import DetectionSchedule
+from toonfilter.runtime.faces.search_config import SearchConfig
 from toonfilter.runtime.faces.still_faces import StillFaceFinder
 from toonfilter.runtime.faces.tracker import FaceTracker
 from toonfilter.runtime.faces.tracks import Track, TrackState
