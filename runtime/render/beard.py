@@ -49,6 +49,8 @@ _SEEN_STUBBLE = 2.0
 _NEAR_MOUTH_U, _LEAST_ON_CHEEK_U2 = 0.45, 0.25
 """How near to the mouth's middle a patch of beard begins, and how large one is that begins further away. Raising the
 latter leaves out more sideburns that end alone."""
+_LEAST_MOUSTACHE_U = 0.5
+"""Width of the narrowest moustache. Raising it leaves out those of which the light hides half."""
 _BESIDE_DENSE = 0.4
 """How much less stubble is drawn where a beard is dense. Raising it gives beards sharper edges."""
 
@@ -59,11 +61,12 @@ def draw_beard(canvas: skia.Canvas, figure: Figure, palette: Palette, light: Lig
     plane, head, unit = figure.fields["beard"], figure.head, figure.unit_px
     if head is None or int(plane.max()) < _STUBBLE_LEVEL:
         return
+    mouth = head.flat[[*LIP_TOP, *LIP_BOTTOM]].mean(0)
     thin = figure.outlines(plane, level=_STUBBLE_LEVEL, blur_u=0.05, smooth_u=0.06, least_u2=0.04)
+    thin = [shape for shape in thin if not _is_below_nose(shape, mouth, head, unit)]
     even = figure.found_in(plane, ("dense beard",), lambda: _dense_plane(figure, head, palette))
     dense = figure.outlines(even, level=_BEARD_LEVEL, blur_u=0.03, smooth_u=0.06, least_u2=0.045)
-    mouth = head.flat[[*LIP_TOP, *LIP_BOTTOM]].mean(0)
-    dense = [shape for shape in dense if _is_beard(shape, mouth, unit)]
+    dense = [one for one in dense if _is_beard(one, mouth, unit) and not _is_below_nose(one, mouth, head, unit)]
     face, lips = path_of([head.outline]), path_of([head.flat[[*LIP_TOP, *LIP_BOTTOM[::-1]]]])
     with clipped(canvas, outside=lips):
         between = to_rgb(skin + (base - skin) * np.float32(0.5))
@@ -108,6 +111,13 @@ def _is_beard(shape: Points, mouth: Points, unit_px: float) -> bool:
     """Whether a shape is no coin on a cheek: shade or a scar. mouth: [2] canvas px."""
     apart = float(np.linalg.norm(shape - mouth, axis=1).min()) / unit_px
     return apart < _NEAR_MOUTH_U or cv2.contourArea(shape) > _LEAST_ON_CHEEK_U2 * unit_px**2
+
+
+def _is_below_nose(shape: Points, mouth: Points, head: FaceGeometry, unit_px: float) -> bool:
+    """Whether a shape lies between nose and mouth and is narrower than any moustache: shade, or a gleam. See
+    `_is_beard`."""
+    beside = shape - mouth
+    return np.ptp(beside @ head.right) < _LEAST_MOUSTACHE_U * unit_px and bool((beside @ head.down).mean() < 0)
 
 
 def _below_chin_u(figure: Figure, head: FaceGeometry, plane: Plane) -> float:

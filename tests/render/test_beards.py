@@ -86,18 +86,26 @@ def test_a_beard_is_dense_where_it_is_darker_than_the_skin_beside_it_in_the_same
     assert dense[pale[1], pale[0]] < 140
 
 
-@pytest.mark.parametrize(("place", "is_drawn"), [("cheek", False), ("chin", True)])
-def test_coins_on_cheeks_are_no_beards(face, place: str, is_drawn: bool) -> None:
+@pytest.mark.parametrize(
+    ("points", "is_drawn"),
+    [
+        pytest.param((50, 280), False, id="cheeks"),
+        pytest.param((200,), True, id="chin"),
+        pytest.param((164,), False, id="between nose and mouth"),
+        pytest.param((186, 92, 164, 322, 410), True, id="moustache"),
+    ],
+)
+def test_coins_on_cheeks_and_below_noses_are_no_beards(face, points: tuple[int, ...], is_drawn: bool) -> None:
     head = FaceGeometry.of(face[1].landmarks)
-    points = (50, 280) if place == "cheek" else (200,)
     plane = np.zeros((640, 640), np.uint8)
     for point in points:
         cv2.circle(plane, tuple(round(float(value)) for value in head.flat[point]), round(0.16 * head.unit_px), 255, -1)
     photo = np.repeat(np.where(plane > 0, 30, 150).astype(np.uint8)[..., None], 3, 2)
     figure = Figure(photo, {"beard": plane, "skin": np.full_like(plane, 255)}, np.eye(2, 3), head.unit_px, head)
     pixels = np.full((640, 640, 4), 255, np.uint8)
+    rules = replace(BaseRules(), stubble=0.35 if points == (164,) else 0.0)
     with skia.Surface(pixels) as canvas:
-        draw_beard(canvas, figure, Palette(), Light(), replace(BaseRules(), stubble=0.0))
+        draw_beard(canvas, figure, Palette(), Light(), rules)
     assert bool((pixels[..., :3] < 255).any()) == is_drawn
 
 
