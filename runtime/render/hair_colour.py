@@ -116,6 +116,8 @@ cropped hair lighter."""
 _DEEP_SKIN, _SHEEN_TO_SKIN = 0.75, (0.6, 1.0)
 """Chroma over lightness of deep skin in warm light at least; and colour of the light on it over its own, see
 _GREY_TO_SKIN: grey hair has less. Widening them takes dyed hair for light."""
+_SURELY = 0.5
+"""`photo_light.surely_grey` from which hair is no light on deep skin. Raising it draws grey hair black in dim light."""
 _CROPPED = np.array([0.45, 0.4, 0.4], np.float32)
 """Colour of closely cropped hair over that of the skin under it."""
 
@@ -150,14 +152,15 @@ def measure_hair(
         seen = _between(lab[plane > _SURE_HAIR], *_BESIDE_GLEAM)
     grey = surely_grey(seen, skin, look)
     gloss *= 1 - grey
-    if (look is None or look.skin[0] < _DEEP_DRAWN[1]) and _is_sheen(seen, skin):
+    if grey < _SURELY and (look is None or look.skin[0] < _DEEP_DRAWN[1]) and _is_sheen(seen, skin):
         seen = skin * _CROPPED
     beard = seen if beard_plane is None else _beard_colour(bearded, seen, skin, is_dark=has_dark_beard)
     is_white, grey_beard = _is_white(seen, skin), surely_grey(beard, skin, look)
     lights, in_photo = _highlights(lab[sure], seen), seen
     if look is not None:
         cast = cast_of(skin, look.skin) * np.float32(_CAST_OF_YOUNG + (1 - _CAST_OF_YOUNG) * mature)
-        seen, beard, lights, skin = (without_cast(colour, cast, skin) for colour in (seen, beard, lights, skin))
+        beard, lights, drawn_from = (without_cast(colour, cast, skin) for colour in (beard, lights, skin))
+        seen, skin = without_cast(seen, cast, skin, grey=grey), drawn_from
     dyed = _dyed(seen, lights) * (1 - gloss)
     own = seen + (in_photo - seen) * np.float32(dyed)
     hair = _with_youth(_ungreened(own), young * (1 - gloss)) * _livelier(own, skin, young, _NOT_OLD * (1 - mature))

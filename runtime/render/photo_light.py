@@ -31,11 +31,16 @@ def cast_of(skin: Lab, drawn: Lab) -> NDArray[np.float32]:
     return cast * np.float32(smoothstep(float(np.hypot(*cast)), *_SURE_CAST))
 
 
-def without_cast(colour: Lab, cast: NDArray[np.float32], skin: Lab) -> Lab:
-    """A colour of the same photo without what the light added: more to what is lighter, but never all of its own."""
+def without_cast(colour: Lab, cast: NDArray[np.float32], skin: Lab, *, grey: float = 0.0) -> Lab:
+    """A colour of the same photo without what the light added: more to what is lighter, but never all of its own.
+
+    grey: 1 for what is grey for certain: its hue is the light's, so that nothing of another hue is left.
+    """
     added = _CAST_TAKEN * cast * np.float32(min(float(colour[0]) / max(float(skin[0]), 1.0), _MOST_CAST))
     most = _MOST_TAKEN * np.abs(colour[1:])
     taken = np.where(added * colour[1:] > 0, np.clip(added, -most, most), 0)
+    share = float(np.max(np.abs(taken) / np.maximum(np.abs(colour[1:]), 1e-3)))
+    taken = taken + (colour[1:] * share - taken) * grey
     return np.array([colour[0], *(colour[1:] - taken)], np.float32)
 
 

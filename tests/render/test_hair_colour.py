@@ -117,3 +117,14 @@ def test_a_gleam_on_a_cropped_head_is_no_white_hair_and_a_dark_beard_beside_whit
     drawn = measure_hair(lab, {"hair": hair, "beard": beard}, np.array([50, 10, 12], np.float32), _OTHER, look)
     assert (drawn.hair[0] > 60) == is_grey
     assert drawn.beard[0] < 35
+
+
+def test_grey_hair_in_purple_light_beside_deep_skin_is_grey_and_not_a_gleam_on_it() -> None:
+    plane = np.full((_SIZE, _SIZE), 255, np.uint8)
+    lab = np.full((_SIZE, _SIZE, 3), (45, 24, -17), np.float32)
+    lab[:20] = 92, 3, 3
+    plain = Look.plain()
+    look = replace(plain, skin=np.array([51, 18, 23], np.float32), lines=replace(plain.lines, aged=1.0))
+    drawn = measure_hair(lab, {"hair": plane}, np.array([31, 32, 17], np.float32), _OTHER, look).hair
+    assert drawn[0] > 45
+    assert np.hypot(*drawn[1:]) < 10
