@@ -87,6 +87,32 @@ def test_measures_are_finite_and_in_range(astronaut: NDArray[np.uint8], landmark
     assert look.glasses is None
 
 
+def test_a_brow_under_hair_is_as_the_other_one(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    seen = measure_look(astronaut, landmarks, {}).brow_shape
+    brow = landmarks[[70, 63, 105, 66, 107, 55, 65, 52, 53, 46], :2]
+    hair = np.zeros(astronaut.shape[:2], np.uint8)
+    cv2.circle(hair, tuple(brow.mean(0).round().astype(int).tolist()), round(1.2 * float(np.ptp(brow[:, 0]))), 255, -1)
+    hair[:, round(float(landmarks[168, 0])) :] = 0
+    hidden = measure_look(astronaut, landmarks, {"hair": hair}).brow_shape
+    assert seen.strength.min() > 0.2
+    assert abs(hidden.strength[0] - hidden.strength[1]) < 0.05
+    assert np.abs(hidden.thickness[0] - hidden.thickness[1]).max() < 0.005
+
+
+def test_light_from_one_side_hardly_makes_brows_unlike(
+    astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]
+) -> None:
+    pale = astronaut.copy()
+    brow = landmarks[[70, 63, 105, 66, 107, 55, 65, 52, 53, 46], :2].round().astype(np.int32)
+    cheek = astronaut[tuple(landmarks[50, 1::-1].astype(int))]
+    region = cv2.dilate(
+        cv2.fillConvexPoly(np.zeros(pale.shape[:2], np.uint8), cv2.convexHull(brow), 1), np.ones((5, 5))
+    )
+    pale[region > 0] = pale[region > 0] // 2 + cheek // 2
+    shape = measure_look(pale, landmarks, {}).brow_shape
+    assert 0 < shape.strength[1] - shape.strength[0] < 0.25
+
+
 def test_teeth_of_a_smile_are_seen(astronaut: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
     whole = measure_look(astronaut, landmarks, {}).mouth.teeth_top
     assert whole > 0.6

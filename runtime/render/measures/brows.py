@@ -10,6 +10,7 @@ from toonfilter.runtime.render.look import BROW_STATIONS, Creases
 from toonfilter.runtime.render.measures.photo import MeasuredPhoto, across
 
 _REACH = np.linspace(-0.20, 0.20, 41).astype(np.float32)
+_NEAR = np.abs(_REACH) < 0.05
 _STEP = float(_REACH[1] - _REACH[0])
 _TRUST = 0.12
 """How far from the mesh a brow is believed, in pupil distances."""
@@ -19,6 +20,10 @@ frowns."""
 _MOST_OFFSET, _MOST_BENT = 0.10, 0.045
 """How far a brow as a whole, and a part of it beside the whole, lies from the mesh at most."""
 _FAINT = 0.05
+_PAIRED = 0.7
+"""How far the thickness and strength of both brows go to their mean: light from one side makes one thinner than the
+other. Raising it makes them more alike; what hair hides is as the other brow is.
+"""
 _KERNEL = np.array([1, 2, 3, 2, 1], np.float32) / 9
 
 
@@ -29,6 +34,7 @@ class BrowMeasure:
         self.offset = np.zeros((2, BROW_STATIONS), np.float32)
         self.thickness = np.full((2, BROW_STATIONS), 0.085, np.float32)
         self.strength = np.zeros(2, np.float32)
+        self._bare = np.zeros(2, np.float32)
         colours = []
         for side, name in enumerate(("right", "left")):
             if photo.face.eye_visibility[side] < 0.5:
@@ -38,6 +44,8 @@ class BrowMeasure:
         if len(seen) == 1:
             for values in (self.offset, self.thickness, self.strength):
                 values[1 - seen[0]] = values[seen[0]]
+        elif len(seen) == 2:
+            self.thickness, self.strength = (_paired(one, self._bare) for one in (self.thickness, self.strength))
         found = [colour for colour in colours if colour is not None]
         self.colour = drawn_brow(np.mean(found, 0) if found else raw * np.array([0.6, 0.8, 0.8], np.float32), raw, skin)
 
@@ -48,7 +56,9 @@ class BrowMeasure:
         profile = photo.lightness_at(points)
         around = np.percentile(profile, 72, axis=1, keepdims=True)
         dark = np.clip((around - profile) / (around + 8) - _FAINT, 0, 0.6) * np.exp(-((_REACH / _TRUST) ** 2))
-        dark = dark * (1 - photo.hidden(points, "hair", "over", "headwear"))
+        bare = 1 - photo.hidden(points, "hair", "over", "headwear")
+        self._bare[side] = bare[:, _NEAR].mean()
+        dark = dark * bare
         lid = (resampled(photo.curves[f"{name}_upper"], BROW_STATIONS) - line) @ photo.face.down / photo.unit_px
         dark[_REACH[None] > lid[:, None] - _OFF_LID] = 0
         total = dark.sum(1) + 1e-4
@@ -61,6 +71,15 @@ class BrowMeasure:
         self.strength[side] = smoothstep(float(np.median(peak[2:8])), 0.03, 0.42)
         core = points[(dark > 0.75 * peak[:, None]) & (peak > 0.06)[:, None]]
         return median_lab(photo.colours_at(core)) if len(core) > 8 else None
+
+
+def _paired(values: NDArray[np.float32], bare: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Both brows nearer to each other. values: float32 [2, ...]. bare: share of each that nothing hides, 0 to 1."""
+    weights = (bare + np.float32(1e-3)).reshape(2, *[1] * (values.ndim - 1))
+    mean = (values * weights).sum(0) / weights.sum()
+    own = np.float32(1 - _PAIRED) * weights
+    paired: NDArray[np.float32] = mean + (values - mean) * np.minimum(own, 1)
+    return paired
 
 
 def _bend(values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
