@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from toonfilter.runtime.render.canvas import Pixels
 from toonfilter.runtime.render.colour import Lab, to_rgb
 from toonfilter.runtime.render.contours import Plane, Points
+from toonfilter.runtime.render.features.smooth import smoothstep
 from toonfilter.runtime.render.hair_flow import (
     INSIDE,
     HairFlow,
@@ -21,20 +22,32 @@ from toonfilter.runtime.render.strands import Relief
 
 _APART_U, _LEAST_APART_PX = 0.045, 2.5
 """Distance of places where strands may be drawn, and the least on the canvas. Raising them draws fewer."""
-_STEPS, _STEP_U = 7, 0.075
+_STEPS, _STEP_U = 7, 0.10
 """Pieces of a strand to either side of its middle, and the length of one in long straight hair."""
-_CROPPED = 0.28
+_CROPPED = 0.5
 """Length of strands of cropped hair, over long hair."""
-_OFTEN, _OFTEN_CROPPED = 0.04, 1.8
+_OFTEN, _OFTEN_CROPPED = 0.085, 2.6
 """Share of the places that have a strand, and how many more they are where hair is cropped."""
-_FULL_L, _FEW = 5.0, 0.25
+_FULL_L, _FEW = 5.0, 0.4
 """Relief from which strands are as many as can be, and their share where hair has none."""
 _DARK_L, _LIGHT_L = 6.0, 7.0
 """How much darker than shade and lighter than light a strand is. Raising them shows single strands more."""
-_WIDTH_U, _LEAST_WIDTH_PX = 0.030, 1.0
+_WIDTH_U, _LEAST_WIDTH_PX = 0.022, 1.0
 _LIGHT_FROM, _TURNS = 1.0, 1.5
 """Relief from which a strand is a light one, and how far beside it a strand is as dark or light as can be."""
 _LEAST_LENGTH_U = 0.25
+_CURL_APART_U, _OFTEN_CURLS, _CURL_WIDTH_U = 0.085, 0.7, 0.026
+"""Distance of places that may have a curl, share that has one, and width of its line."""
+_CURL_LENGTH_U, _CURL_HEIGHT_U = (0.08, 0.08), (0.026, 0.02)
+"""Half the length of a curl and how far it bends aside, least and how much more. Raising the latter makes rings."""
+_WAVE = np.linspace(-1, 1, 11, dtype=np.float32)
+_CURL_CONTRAST = 0.55
+"""How far curls stand out, over strands of straight hair. Raising it draws noodles."""
+_DARK_HAIR, _LEAST_CONTRAST = (15.0, 45.0), 0.45
+"""Lightness of hair up to which strands stand out least, and from which in full; and how much the least is. Raising
+it draws wires on black hair."""
+_SMOOTHED = 3
+"""How often lines are smoothed: strands bend, and never kink."""
 _SHIFT = 4
 
 _LOOSE, _FLYING = 0.085, 0.35
@@ -73,9 +86,10 @@ def draw_lines(picture: Pixels, flow: HairFlow, relief: Relief, base: Lab, long:
     """
     scale = picture.shape[1] / flow.hair.shape[1]
     unit = flow.unit_px
+    if flow.curl > 0:
+        _draw_curls(picture, flow, relief, base, often)
     places, chance = seeds(flow.hair, flow.origin, max(_APART_U * unit, _LEAST_APART_PX / scale))
     here = at(relief, places)
-    # Curls are shapes of light: single strands over them are noise.
     share = (
         often
         * (1 - flow.curl)
@@ -90,13 +104,51 @@ def draw_lines(picture: Pixels, flow: HairFlow, relief: Relief, base: Lab, long:
     short = _CROPPED + (1 - _CROPPED) * long
     step = np.float32(unit * _STEP_U * short) * (np.float32(0.5) + chance[:, 1:2])
     back, forth = (traced(flow, places, _STEPS, sense * step) for sense in (-1, 1))
-    lines = (np.stack([*back[::-1], places, *forth], 1) + np.float32(0.5)) * np.float32(scale)
+    lines = (_unkinked(np.stack([*back[::-1], places, *forth], 1)) + np.float32(0.5)) * np.float32(scale)
     width = np.maximum(_WIDTH_U * unit * scale * (0.35 + 0.65 * chance[:, 2]) * (0.7 + 0.3 * long), _LEAST_WIDTH_PX)
     bow = _bow(lines, _LEAST_LENGTH_U * short * unit * scale)
-    shapes = np.round(tapered_outlines(lines, bow * width[:, None]) * (1 << _SHIFT)).astype(np.int32)
-    order = np.argsort(here >= _LIGHT_FROM, kind="stable")
-    for shape, colour in zip(shapes[order], _strand_colours(base, here[order]), strict=True):
-        cv2.fillPoly(picture, [shape], (*colour, 255), cv2.LINE_AA, _SHIFT)
+    _fill(picture, tapered_outlines(lines, bow * width[:, None]), _strand_colours(base, here), here)
+
+
+def _draw_curls(picture: Pixels, flow: HairFlow, relief: Relief, base: Lab, often: float) -> None:
+    """Curls, each its own way, in place: see `draw_lines`."""
+    scale, unit = picture.shape[1] / flow.hair.shape[1], flow.unit_px
+    places, chance = seeds(flow.hair, flow.origin, max(_CURL_APART_U * unit, _LEAST_APART_PX / scale))
+    kept = chance[:, 0] < often * flow.curl * _OFTEN_CURLS
+    places, chance = places[kept], chance[kept]
+    if not len(places):
+        return
+    here = at(relief, places)
+    # Waves along the strand, some of which are bows and others an S.
+    length, height = (unit * (least + more * chance[:, 1:2, None]) for least, more in (_CURL_LENGTH_U, _CURL_HEIGHT_U))
+    along = at(flow.flow, places)[:, None]
+    across = np.stack([-along[..., 1], along[..., 0]], -1)
+    bent = np.sin(np.float32(np.pi) * (_WAVE + 2 * chance[:, 2:]))[..., None]
+    lines = places[:, None] + along * length * _WAVE[:, None] + across * height * bent
+    inside = (at(flow.hair, lines.reshape(-1, 2)) >= INSIDE).reshape(len(lines), -1).all(1)
+    lines, here, chance = lines[inside], here[inside], chance[inside]
+    if not len(lines):
+        return
+    lines = ((lines + 0.5) * scale).astype(np.float32)
+    width = np.maximum(_CURL_WIDTH_U * unit * scale * (0.5 + 0.5 * chance[:, 1]), _LEAST_WIDTH_PX)
+    bow = np.cos(np.pi / 2 * _WAVE).clip(0) ** np.float32(0.7)
+    colours = _strand_colours(base, here, _CURL_CONTRAST)
+    _fill(picture, tapered_outlines(lines, width[:, None] * bow), colours, here)
+
+
+def _fill(picture: Pixels, outlines: NDArray[np.float32], colours: list[list[float]], relief: Relief) -> None:
+    """Outlines float32 [N, M, 2] in their colours, dark ones first, in place."""
+    shapes = np.round(outlines * (1 << _SHIFT)).astype(np.int32)
+    for one in np.argsort(relief >= _LIGHT_FROM, kind="stable").tolist():
+        cv2.fillPoly(picture, [shapes[one]], (*colours[one], 255), cv2.LINE_AA, _SHIFT)
+
+
+def _unkinked(lines: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lines float32 [N, M, 2], smoothed along themselves."""
+    for _ in range(_SMOOTHED):
+        middle = (lines[:, :-2] + 2 * lines[:, 1:-1] + lines[:, 2:]) / 4
+        lines = np.concatenate([lines[:, :1], middle, lines[:, -1:]], 1)
+    return lines
 
 
 def _bow(lines: NDArray[np.float32], least_px: float) -> NDArray[np.float32]:
@@ -109,10 +161,11 @@ def _bow(lines: NDArray[np.float32], least_px: float) -> NDArray[np.float32]:
     return widths
 
 
-def _strand_colours(base: Lab, relief: Relief) -> list[list[float]]:
-    """sRGB 0 to 255 of strands where hair has this relief."""
+def _strand_colours(base: Lab, relief: Relief, contrast: float = 1.0) -> list[list[float]]:
+    """sRGB 0 to 255 of strands where hair has this relief. contrast: how far they stand out, 1 in full."""
     apart = np.clip((relief - _LIGHT_FROM) / _TURNS, -1, 1)
-    step = 1.2 * np.clip(relief, -9, 11) + apart * np.where(apart < 0, _DARK_L, _LIGHT_L)
+    step = 1.2 * np.clip(relief, -9, 11) + contrast * apart * np.where(apart < 0, _DARK_L, _LIGHT_L)
+    step *= _LEAST_CONTRAST + (1 - _LEAST_CONTRAST) * smoothstep(float(base[0]), *_DARK_HAIR)
     lab = np.tile(base, (len(step), 1)).astype(np.float32)
     lab[:, 0] = np.maximum(lab[:, 0] + step, 4.0)
     lab[:, 1:] *= (1 - 0.006 * step)[:, None]

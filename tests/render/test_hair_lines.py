@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from toonfilter.runtime.render.colour import picture_lab, to_rgb
 from toonfilter.runtime.render.hair_flow import HairFlow, hair_flow
 from toonfilter.runtime.render.hair_lines import draw_lines, loose_locks
 from toonfilter.runtime.render.tones import Swatches
 
 SIDE, UNIT = 240, 60.0
-BASE = np.array([30, 8, 10], np.float32)
+BASE = np.array([50, 8, 10], np.float32)
 ORIGIN = np.array([120, 120], np.float32)
 
 
@@ -32,9 +33,10 @@ def flow_of(light: NDArray[np.uint8]) -> HairFlow:
 
 def drawn(flow: HairFlow, relief: float = -6.0, long: float = 1.0, often: float = 1.0) -> NDArray[np.float32]:
     """Levels that strands change: float32 [2 SIDE, 2 SIDE]."""
-    picture = np.full((2 * SIDE, 2 * SIDE, 4), 77, np.uint8)
+    level = round(255 * float(to_rgb(BASE)[0]))
+    picture = np.full((2 * SIDE, 2 * SIDE, 4), level, np.uint8)
     draw_lines(picture, flow, np.full((SIDE, SIDE), relief, np.float32), BASE, long, often)
-    return picture[..., 0].astype(np.float32) - 77
+    return picture[..., 0].astype(np.float32) - level
 
 
 def lengths(changed: NDArray[np.float32]) -> NDArray[np.int32]:
@@ -47,7 +49,7 @@ def test_strands_run_along_the_hair_and_stay_in_it() -> None:
     changed = drawn(flow_of(upright_waves()))
     across, down = (np.abs(np.diff(changed, axis=axis)).mean() for axis in (1, 0))
     assert across > 2 * down
-    assert not changed[: 2 * 40 - 12].any()
+    assert not changed[: 2 * 40 - 20].any()
     assert changed[100:-100, 100:-100].any()
 
 
@@ -59,16 +61,32 @@ def test_strands_are_dark_in_shade_and_light_in_light_and_none_where_none_are_wa
     assert not drawn(flow, often=0.0).any()
 
 
+def test_strands_stand_out_less_on_dark_hair() -> None:
+    flow, pictures = flow_of(upright_waves()), []
+    for base in ((20, 8, 10), (50, 8, 10)):
+        picture = np.zeros((2 * SIDE, 2 * SIDE, 4), np.uint8)
+        draw_lines(picture, flow, np.full((SIDE, SIDE), 6.0, np.float32), np.array(base, np.float32), 1.0, 1.0)
+        pictures.append(float(picture_lab(picture[..., :3])[..., 0].max()) - base[0])
+    dark, light = pictures
+    assert 2 < dark < 0.8 * light
+
+
 def test_strands_of_cropped_hair_are_short() -> None:
     flow = flow_of(upright_waves())
-    assert np.percentile(lengths(drawn(flow, long=0.0)), 90) < 0.7 * np.percentile(lengths(drawn(flow)), 90)
+    cropped, long = (drawn(flow, long=one, often=0.15) for one in (0.0, 1.0))
+    assert np.percentile(lengths(cropped), 50) < 0.7 * np.percentile(lengths(long), 50)
 
 
 def test_hair_is_curly_where_its_light_has_no_direction() -> None:
-    curls = cv2.GaussianBlur(np.random.default_rng(5).integers(0, 256, (SIDE, SIDE)).astype(np.uint8), (0, 0), 2.5)
-    assert flow_of(curls).curl > 0.8
+    assert flow_of(curls()).curl > 0.8
     assert flow_of(upright_waves()).curl == 0
     assert flow_of(np.full((SIDE, SIDE), 40, np.uint8)).curl == 0, "nothing can be seen of it"
+
+
+def curls() -> NDArray[np.uint8]:
+    """Light of curly hair."""
+    noise = np.random.default_rng(5).integers(0, 256, (SIDE, SIDE)).astype(np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 2.5)
 
 
 def locks_of(flow: HairFlow, **changed: float) -> list[NDArray[np.float32]]:
@@ -107,12 +125,21 @@ def test_no_lock_leaves_from_under_a_hat() -> None:
     assert min(lock[:, 1].min() for lock in locks) > 90
 
 
+def test_curls_are_arcs_as_high_as_wide_that_stay_in_the_hair() -> None:
+    changed = drawn(flow_of(curls()))
+    across, down = (np.abs(np.diff(changed, axis=axis)).mean() for axis in (1, 0))
+    assert 0.8 < across / down < 1.25
+    assert (np.abs(changed) > 8).mean() > 0.02
+    assert not changed[: 2 * 40 - 12].any()
+    assert np.percentile(lengths(changed), 50) < 0.3 * 2 * UNIT
+    assert not drawn(flow_of(curls()), often=0.0).any()
+
+
+@pytest.mark.parametrize("light", [upright_waves(), curls()], ids=["straight", "curly"])
 @pytest.mark.parametrize("shift", [1, 7])
-def test_strands_move_with_the_head(shift: int) -> None:
-    there = drawn(flow_of(upright_waves()))
-    moved = hair_flow(
-        np.roll(upright_waves(), shift, 1), np.roll(block(), shift, 1), ORIGIN + np.float32([shift, 0]), UNIT
-    )
+def test_strands_move_with_the_head(light: NDArray[np.uint8], shift: int) -> None:
+    there = drawn(flow_of(light))
+    moved = hair_flow(np.roll(light, shift, 1), np.roll(block(), shift, 1), ORIGIN + np.float32([shift, 0]), UNIT)
     assert np.abs(np.roll(drawn(moved), -2 * shift, 1) - there).mean() < 1.0
 
 
