@@ -49,7 +49,7 @@ _SEEN_STUBBLE = 2.0
 _NEAR_MOUTH_U, _LEAST_ON_CHEEK_U2 = 0.45, 0.25
 """How near to the mouth's middle a patch of beard begins, and how large one is that begins further away. Raising the
 latter leaves out more sideburns that end alone."""
-_LEAST_MOUSTACHE_U = 0.5
+_LEAST_MOUSTACHE_U = 0.62
 """Width of the narrowest moustache. Raising it leaves out those of which the light hides half."""
 _BESIDE_DENSE = 0.4
 """How much less stubble is drawn where a beard is dense. Raising it gives beards sharper edges."""
