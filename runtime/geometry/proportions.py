@@ -64,7 +64,7 @@ class Proportions:
     nose_width: float = 0.86
     nose_length: float = 0.97
     mouth_width: float = 1.04
-    jaw_width: float = 0.85
+    jaw_width: float = 0.93
     forehead: float = 0.91
     eye_drop: float = 0.035
     nose_lift: float = 0.02

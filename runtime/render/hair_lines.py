@@ -26,9 +26,9 @@ _STEPS, _STEP_U = 7, 0.10
 """Pieces of a strand to either side of its middle, and the length of one in long straight hair."""
 _CROPPED = 0.5
 """Length of strands of cropped hair, over long hair."""
-_OFTEN, _OFTEN_CROPPED = 0.085, 2.6
+_OFTEN, _OFTEN_CROPPED = 0.08, 2.6
 """Share of the places that have a strand, and how many more they are where hair is cropped."""
-_FULL_L, _FEW = 5.0, 0.4
+_FULL_L, _FEW = 5.0, 0.2
 """Relief from which strands are as many as can be, and their share where hair has none."""
 _DARK_L, _LIGHT_L = 6.0, 7.0
 """How much darker than shade and lighter than light a strand is. Raising them shows single strands more."""

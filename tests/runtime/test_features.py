@@ -249,7 +249,7 @@ def test_proportions_are_monotone_and_invertible() -> None:
 
 
 def test_each_part_moves_as_far_as_it_did_when_they_were_moved_one_by_one() -> None:
-    proportions = Proportions(eye_width=1.36, eye_height=1.49, chin_lift=0.05)
+    proportions = Proportions(eye_width=1.36, eye_height=1.49, jaw_width=0.85, chin_lift=0.05)
     face = FaceGeometry.of(_face(yaw=20, roll=10), proportions)
     nose, right_eye, left_eye, chin, mouth, forehead, cheek = 1, 33, 263, 152, 61, 10, 234
     places = face.photo_points[[nose, right_eye, left_eye, chin, mouth, forehead, cheek, forehead], :2]
