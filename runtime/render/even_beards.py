@@ -28,7 +28,7 @@ _LEAST_EVEN = 0.4
 """Share of a chin's beard that must be on both sides. Raising it takes more beards in light from one side for shade."""
 _ABOVE_NOSE_U, _BEARD_BELOW_U, _BEARD_REACH_U = 0.6, 0.9, 1.35
 """From how far above the nose's tip to how far below the chin, and how far to either side, a beard's shape is even."""
-_GAPS_U, _ROUND_U, _SEAM_U = 0.10, 0.035, 0.10
+_GAPS_U, _ROUND_U, _SEAM_U = 0.17, 0.035, 0.10
 """Width of gaps that are closed, how far outlines are rounded, and over how much that begins and ends. Raising the
 first two makes plainer beards."""
 _BEARD, _RIM_U, _LEAST_ON_FACE_U2, _LEAST_SHARE_ON_FACE = 100, 0.10, 0.12, 0.5

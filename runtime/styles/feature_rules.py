@@ -95,9 +95,9 @@ class MouthRules:
 
     line_u: float = 0.021
     corner_u: float = 0.018
-    lip_colour: float = 0.86
+    lip_colour: float = 0.92
     """0 paints no lips."""
-    light: float = 0.5
+    light: float = 0.65
     under_shade: float = 0.35
     lower_edge_u: float = 0.004
     friendly_u: float = 0.019
