@@ -113,6 +113,8 @@ _DARK_BEARD, _MOST_OF_BEARD, _GREY_AGE, _BESIDE_GLEAM = 4.0, 80.0, 0.8, (2.0, 30
 """How much darker than skin, L*, this percentile of a beard is, beside which white hair of who looks younger than that,
 see `look.AgeLines.aged`, is a gleam; and the percentiles of hair's lightness that lie beside it. Raising the last draws
 cropped hair lighter."""
+_CHILD = 0.5
+"""`look.AgeLines.young` from which nobody has white hair. Raising it draws more children before the sun with it."""
 _DEEP_SKIN, _SHEEN_TO_SKIN = 0.75, (0.6, 1.0)
 """Chroma over lightness of deep skin in warm light at least; and colour of the light on it over its own, see
 _GREY_TO_SKIN: grey hair has less. Widening them takes dyed hair for light."""
@@ -147,8 +149,9 @@ def measure_hair(
     seen = _lit(lab[sure], default, gloss)
     bearded = lab[:0] if beard_plane is None else lab[beard_plane > _SURE_BEARD]
     has_dark_beard = _is_dark(bearded, skin)
-    if has_dark_beard and _is_white(seen, skin) and (look is None or look.lines.aged < _GREY_AGE):
-        # A gleam on a cropped head.
+    may_be_white = young < _CHILD and not (has_dark_beard and (look is None or look.lines.aged < _GREY_AGE))
+    if not may_be_white and _is_white(seen, skin):
+        # A gleam on a cropped head, or the sun behind a child.
         seen = _between(lab[plane > _SURE_HAIR], *_BESIDE_GLEAM)
     grey = surely_grey(seen, skin, look)
     gloss *= 1 - grey

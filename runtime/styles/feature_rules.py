@@ -97,7 +97,7 @@ class MouthRules:
     corner_u: float = 0.018
     lip_colour: float = 0.92
     """0 paints no lips."""
-    light: float = 0.65
+    light: float = 0.5
     under_shade: float = 0.35
     lower_edge_u: float = 0.004
     friendly_u: float = 0.019

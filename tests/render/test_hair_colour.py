@@ -128,3 +128,14 @@ def test_grey_hair_in_purple_light_beside_deep_skin_is_grey_and_not_a_gleam_on_i
     drawn = measure_hair(lab, {"hair": plane}, np.array([31, 32, 17], np.float32), _OTHER, look).hair
     assert drawn[0] > 45
     assert np.hypot(*drawn[1:]) < 10
+
+
+@pytest.mark.parametrize(("young", "is_white"), [(1.0, False), (0.0, True)])
+def test_a_child_before_the_sun_has_no_white_hair(young: float, is_white: bool) -> None:
+    plane = np.full((_SIZE, _SIZE), 255, np.uint8)
+    lab = np.full((_SIZE, _SIZE, 3), (80, 0, -1), np.float32)
+    lab[:30] = 28, 5, 8
+    plain = Look.plain()
+    look = replace(plain, skin=np.array([76, 10, 18], np.float32), lines=replace(plain.lines, young=young))
+    drawn = measure_hair(lab, {"hair": plane}, np.array([65, 10, 21], np.float32), _OTHER, look).hair
+    assert (drawn[0] > 60) == is_white

@@ -34,7 +34,7 @@ _PAINTED_LASH = (0.15, 0.5)
 _LIP_RISES = 0.6
 """Share of what the mesh's lower lip is too low by that it is raised. Raising it draws smiles as narrow as they are;
 meshes that read the drawing have it too low, too, and take it for a smaller smile than that of the photo."""
-_BARE_EDGE = 0.75
+_BARE_EDGE = 0.65
 """Colour of bare lips at their edge, over that beside the mouth's line. Raising it gives them a rim, as painted ones
 have."""
 _ALONG = np.linspace(-1, 1, 15).astype(np.float32)
@@ -49,7 +49,7 @@ _ARCH_SHADE = 0.75
 """Shade on the outermost teeth, 0 to 1. Raising it rounds the row."""
 _GAPS = (-0.62, -0.48, -0.32, -0.16, 0.0, 0.16, 0.32, 0.48, 0.62)
 """Places of gaps between teeth, in half widths of the mouth: narrower outwards."""
-_BARE_LIPS = 0.90
+_BARE_LIPS = 0.75
 """Colour of lips without paint, over that of painted ones. Raising it gives men lipstick."""
 _GAP_U, _GAP_ALPHA, _LEAST_TOOTH_U = 0.009, 0.25, 0.07
 """Width of these gaps and their opacity, and the height of teeth in distances of the pupils from which they are drawn.
