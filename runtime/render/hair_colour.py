@@ -162,8 +162,8 @@ def measure_hair(
     lights, in_photo = _highlights(lab[sure], seen), seen
     if look is not None:
         cast = cast_of(skin, look.skin) * np.float32(_CAST_OF_YOUNG + (1 - _CAST_OF_YOUNG) * mature)
-        beard, lights, drawn_from = (without_cast(colour, cast, skin) for colour in (beard, lights, skin))
-        seen, skin = without_cast(seen, cast, skin, grey=grey), drawn_from
+        seen = without_cast(seen, cast, skin, grey=grey)
+        beard, lights, skin = (without_cast(colour, cast, skin) for colour in (beard, lights, skin))
     dyed = _dyed(seen, lights) * (1 - gloss)
     own = seen + (in_photo - seen) * np.float32(dyed)
     hair = _with_youth(_ungreened(own), young * (1 - gloss)) * _livelier(own, skin, young, _NOT_OLD * (1 - mature))

@@ -121,7 +121,8 @@ def traced(flow: HairFlow, places: Points, steps: int, step_px: Field) -> list[P
     for _ in range(steps):
         there = at(flow.flow, place)
         there = np.where((there * heading).sum(1, keepdims=True) < 0, -there, there)
-        heading = there * (at(flow.hair, place) >= INSIDE)[:, None]
+        ahead = (place + there * step_px).astype(np.float32)
+        heading = there * (at(flow.hair, ahead) >= INSIDE)[:, None]
         place = (place + heading * step_px).astype(np.float32)
         found.append(place)
     return found

@@ -37,7 +37,7 @@ _LIGHT_FROM, _TURNS = 1.0, 1.5
 """Relief from which a strand is a light one, and how far beside it a strand is as dark or light as can be."""
 _LEAST_LENGTH_U = 0.25
 _CURL_APART_U, _OFTEN_CURLS, _CURL_WIDTH_U = 0.085, 0.7, 0.026
-"""Distance of places that may have a curl, share that has one, and width of its line."""
+"""Distance of places that may have a curl, share that has one, and width of its line. Raising the first draws fewer."""
 _CURL_LENGTH_U, _CURL_HEIGHT_U = (0.08, 0.08), (0.026, 0.02)
 """Half the length of a curl and how far it bends aside, least and how much more. Raising the latter makes rings."""
 _WAVE = np.linspace(-1, 1, 11, dtype=np.float32)

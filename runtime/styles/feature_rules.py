@@ -95,7 +95,7 @@ class MouthRules:
 
     line_u: float = 0.021
     corner_u: float = 0.018
-    lip_colour: float = 0.92
+    lip_colour: float = 0.86
     """0 paints no lips."""
     light: float = 0.5
     under_shade: float = 0.35

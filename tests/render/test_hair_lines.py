@@ -49,7 +49,7 @@ def test_strands_run_along_the_hair_and_stay_in_it() -> None:
     changed = drawn(flow_of(upright_waves()))
     across, down = (np.abs(np.diff(changed, axis=axis)).mean() for axis in (1, 0))
     assert across > 2 * down
-    assert not changed[: 2 * 40 - 20].any()
+    assert not changed[: 2 * 40 - 12].any()
     assert changed[100:-100, 100:-100].any()
 
 
@@ -74,7 +74,7 @@ def test_strands_stand_out_less_on_dark_hair() -> None:
 def test_strands_of_cropped_hair_are_short() -> None:
     flow = flow_of(upright_waves())
     cropped, long = (drawn(flow, long=one, often=0.15) for one in (0.0, 1.0))
-    assert np.percentile(lengths(cropped), 50) < 0.7 * np.percentile(lengths(long), 50)
+    assert np.percentile(lengths(cropped), 90) < 0.7 * np.percentile(lengths(long), 90)
 
 
 def test_hair_is_curly_where_its_light_has_no_direction() -> None:
@@ -125,7 +125,7 @@ def test_no_lock_leaves_from_under_a_hat() -> None:
     assert min(lock[:, 1].min() for lock in locks) > 90
 
 
-def test_curls_are_arcs_as_high_as_wide_that_stay_in_the_hair() -> None:
+def test_curls_run_all_ways_and_stay_in_the_hair() -> None:
     changed = drawn(flow_of(curls()))
     across, down = (np.abs(np.diff(changed, axis=axis)).mean() for axis in (1, 0))
     assert 0.8 < across / down < 1.25

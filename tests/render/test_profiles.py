@@ -119,7 +119,7 @@ def test_features_of_turned_heads_end_at_the_outline() -> None:
     assert free[:, end:, 3].any()
     assert not cut[:, end:, 3].any()
     kept = np.abs(cut[:, : end - 1].astype(int) - free[:, : end - 1])
-    assert kept.max() <= 6
+    assert kept.max() <= 4
 
 
 def test_only_heads_seen_from_the_side_are_cut_at_the_outline() -> None:

@@ -49,7 +49,7 @@ _ARCH_SHADE = 0.75
 """Shade on the outermost teeth, 0 to 1. Raising it rounds the row."""
 _GAPS = (-0.62, -0.48, -0.32, -0.16, 0.0, 0.16, 0.32, 0.48, 0.62)
 """Places of gaps between teeth, in half widths of the mouth: narrower outwards."""
-_BARE_LIPS = 0.75
+_BARE_LIPS = 0.80
 """Colour of lips without paint, over that of painted ones. Raising it gives men lipstick."""
 _GAP_U, _GAP_ALPHA, _LEAST_TOOTH_U = 0.009, 0.25, 0.07
 """Width of these gaps and their opacity, and the height of teeth in distances of the pupils from which they are drawn.

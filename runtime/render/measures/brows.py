@@ -77,8 +77,7 @@ def _paired(values: NDArray[np.float32], bare: NDArray[np.float32]) -> NDArray[n
     """Both brows nearer to each other. values: float32 [2, ...]. bare: share of each that nothing hides, 0 to 1."""
     weights = (bare + np.float32(1e-3)).reshape(2, *[1] * (values.ndim - 1))
     mean = (values * weights).sum(0) / weights.sum()
-    own = np.float32(1 - _PAIRED) * weights
-    paired: NDArray[np.float32] = mean + (values - mean) * np.minimum(own, 1)
+    paired: NDArray[np.float32] = mean + (values - mean) * np.float32(1 - _PAIRED) * weights
     return paired
 
 
